@@ -1,0 +1,117 @@
+"""A trained network on files: one image, a folder tree, an array; nothing is overwritten without being asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from cuello.data.picture import SUFFIXES, read_picture, write_picture, written_path
+from cuello.data.sources import image_paths
+from cuello.errors import CuelloError
+from cuello.files import make_folder, replacing
+from cuello.inference import Model
+
+ReportFile = Callable[[int, int, Path], None]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of the files.
+
+    written: the results. failed: (file, why) for each that could not be read or written. notes: what changed beside
+    the pixels, one sentence each.
+    """
+
+    written: list[Path] = field(default_factory=list)
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def apply(
+    model: Model,
+    source: str | Path,
+    destination: str | Path,
+    overwrite: bool = False,
+    progress: ReportFile | None = None,
+) -> Applied:
+    """Restore the images in ``source`` into ``destination``.
+
+    source: an image, a folder (with its subfolders), an .npy array. destination: a file for a file, a folder for a
+    folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
+    PNG, and palettes and CMYK become RGB, which ``notes`` say. A file that cannot be read is listed in ``failed``
+    and the rest goes on.
+    progress: called with files done, files in all, and the file at hand.
+    Raises CuelloError where there is nothing to do, or a result exists and ``overwrite`` is not given.
+    """
+    source, destination = Path(source).expanduser(), Path(destination).expanduser()
+    if source.suffix.lower() == ".npy" and source.is_file():
+        return apply_to_array(model, source, destination, overwrite)
+    jobs = plan(source, destination)
+    existing = [target for _, target in jobs if target.exists()]
+    if existing and not overwrite:
+        raise CuelloError(
+            f"{len(existing)} of {len(jobs)} results exist already, e.g. {existing[0]}. Add --overwrite to replace "
+            "them, or choose another place."
+        )
+    applied = Applied()
+    for position, (path, target) in enumerate(jobs):
+        if progress:
+            progress(position, len(jobs), path)
+        try:
+            restore_file(model, path, target, applied.notes)
+            applied.written.append(target)
+        except CuelloError as error:
+            applied.failed.append((path, str(error)))
+    if progress:
+        progress(len(jobs), len(jobs), source)
+    return applied
+
+
+def plan(source: Path, destination: Path) -> list[tuple[Path, Path]]:
+    """Return (file, where its result goes) for every image; CuelloError where that cannot be."""
+    if source.is_dir():
+        paths, _ = image_paths(source)
+        if not paths:
+            raise CuelloError(f"{source} holds no image (PNG, JPEG, BMP, GIF, WebP or TIFF).")
+        if destination.is_file():
+            raise CuelloError(f"{destination} is a file; a folder of images needs a folder for its results.")
+        jobs = [(path, written_path(destination / path.relative_to(source))) for path in paths]
+        seen: dict[Path, Path] = {}
+        for path, target in jobs:
+            if target in seen:
+                raise CuelloError(f"{seen[target]} and {path} would both become {target}; rename one of them.")
+            seen[target] = path
+        return jobs
+    if not source.exists():
+        raise CuelloError(f"there is no file or folder {source}.")
+    to_folder = destination.is_dir() or destination.suffix.lower() not in SUFFIXES
+    target = destination / source.name if to_folder else destination
+    return [(source, written_path(target))]
+
+
+def restore_file(model: Model, path: Path, target: Path, notes: list[str]) -> None:
+    """Restore one image file; what changes beside the pixels is added to ``notes``."""
+    picture = read_picture(path)
+    if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
+        notes.append(f"{path} is {picture.mode} and was written as RGB")
+    if target.suffix.lower() != path.suffix.lower():
+        notes.append(f"{path} was written as {target.name}")
+    make_folder(target.parent)
+    write_picture(target, replace(picture, pixels=model.restore(picture.pixels)))
+
+
+def apply_to_array(model: Model, source: Path, destination: Path, overwrite: bool) -> Applied:
+    """Restore the images of an .npy file into another of the same shape and type."""
+    target = destination / source.name if destination.is_dir() or destination.suffix.lower() != ".npy" else destination
+    if target.exists() and not overwrite:
+        raise CuelloError(f"{target} exists already. Add --overwrite to replace it, or choose another place.")
+    try:
+        images = np.load(source, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise CuelloError(f"{source} could not be read as NumPy's format: {error}.") from None
+    restored = model(images)
+    make_folder(target.parent)
+    with replacing(target) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, restored)
+    return Applied([target])

@@ -1,0 +1,469 @@
+"""The commands. Each parses, calls one function of the package, and renders what comes back.
+
+Heavy imports are inside the commands, so that `cuello --help` answers at once.
+"""
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+from cyclopts import App, Group, Parameter
+from pydantic_core import PydanticUndefined
+
+from cuello import __version__
+from cuello.config import DATA, MACHINE, NETWORK, STOPPING, TASK, TRAINING, TrainConfig, read_toml
+from cuello.errors import CuelloError, Interrupted
+
+JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON to stdout, for machines.")]
+Quiet = Annotated[bool, Parameter(negative="", help="Show no progress.")]
+OwnCode = Annotated[
+    str | None, Parameter(name="--model", help="FILE.py:CLASS, for a model whose network is your own code.")
+]
+Sweep = Annotated[str | None, Parameter(help="Noise levels to try the finished network at, with commas: 0.1,0.2,0.5.")]
+
+app = App(
+    name="cuello",
+    version=__version__,
+    help="""Train small image networks in minutes, see honestly whether they beat the classical methods,
+use them anywhere.
+
+Start with:  cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
+then open runs/first/report.html and:  cuello apply runs/first noisy/ clean/""",
+    help_format="plaintext",
+)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line: exit code 0; 1 where some files failed; 2 for a user's mistake; 130 after Ctrl-C."""
+    try:
+        app(arguments, result_action="return_value")
+    except CuelloError as error:
+        print(f"cuello: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Interrupted as stopped:
+        print(f"cuello: {stopped}", file=sys.stderr)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        print("cuello: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(0)
+
+
+def levels(text: str | None) -> tuple[float, ...]:
+    """Read noise levels written with commas."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise CuelloError(f"sweep: got {text!r}, needed numbers with commas between, such as 0.1,0.2,0.5.") from None
+
+
+def train(
+    job: str | None = None,
+    data: str | None = None,
+    *,
+    output: Path | None = None,
+    config: Path | None = None,
+    overwrite: bool = False,
+    report: bool = True,
+    sweep: str | None = None,
+    json: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> None:
+    """Train a network, judge it beside the classical methods and write a report.
+
+    Examples:
+
+    cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
+
+    cuello train denoise my-images/ --noise gaussian:5..50 --model unet-s --crop 64 --epochs 50
+
+    cuello train denoise noisy/ --target clean/ --crop 64
+
+    cuello train --config runs/first/config.toml --epochs 50        (flags win over the file)
+
+    The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
+    metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
+    """
+    from cuello import workflow
+    from cuello.cli.progress import display
+
+    given = {"job": job, "data": data} | settings
+    merged = (read_toml(config) if config else {}) | {name: value for name, value in given.items() if value is not None}
+    with display(quiet or json) as shown:
+        run = workflow.train(
+            **{"job": "denoise", "data": "photos"} | merged,
+            output=output,
+            overwrite=overwrite,
+            report=report,
+            sweep=levels(sweep),
+            observers=[shown.observe],
+            progress=shown.work,
+        )
+    say_run(run.path, report, json)
+
+
+def train_signature() -> inspect.Signature:
+    """Return train's signature with every setting of TrainConfig as a flag: declared once, there."""
+    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    panels = {
+        name: Group(name, sort_key=order)
+        for order, name in enumerate((TASK, DATA, NETWORK, TRAINING, STOPPING, MACHINE), 1)
+    }
+    parameters, flags = [], []
+    for name, field in TrainConfig.model_fields.items():
+        group = field.json_schema_extra["group"] if isinstance(field.json_schema_extra, dict) else TASK
+        about = Parameter(
+            help=field.description,
+            group=panels[str(group)],
+            negative="" if field.default is not False else None,
+        )
+        if name in ("job", "data"):
+            kind = Annotated[field.annotation | None, about]  # type: ignore[operator]
+            parameters.append(inspect.Parameter(name, positional, default=None, annotation=kind))
+        else:
+            default = None if field.default is PydanticUndefined else field.default
+            kind = Annotated[field.annotation, about]  # type: ignore[valid-type]
+            flags.append(inspect.Parameter(name, keyword, default=default, annotation=kind))
+    own = {
+        "output": Annotated[Path | None, Parameter(alias="-o", help="The run directory; by default runs/JOB-MODEL.")],
+        "config": Annotated[Path | None, Parameter(help="A TOML file of settings; flags win over it.")],
+        "overwrite": Annotated[bool, Parameter(negative="", help="Replace an earlier run in the same place.")],
+        "report": Annotated[bool, Parameter(help="Evaluate and write the report.")],
+        "sweep": Sweep,
+        "json": JSON,
+        "quiet": Quiet,
+    }
+    defaults = {"overwrite": False, "report": True, "json": False, "quiet": False}
+    parameters += [
+        inspect.Parameter(name, keyword, default=defaults.get(name), annotation=kind) for name, kind in own.items()
+    ]
+    return inspect.Signature(parameters + flags)
+
+
+train.__signature__ = train_signature()  # type: ignore[attr-defined]
+train.__annotations__ = {name: parameter.annotation for name, parameter in train_signature().parameters.items()}
+app.command(train)
+
+
+@app.command
+def resume(
+    run: Annotated[Path, Parameter(help="The run directory.")],
+    *,
+    epochs: Annotated[int | None, Parameter(help="Train up to this many epochs in all.")] = None,
+    max_minutes: Annotated[
+        float | None, Parameter(help="Stop when this time, earlier parts included, is over.")
+    ] = None,
+    patience: Annotated[int | None, Parameter(help="Stop after so many epochs without improvement.")] = None,
+    device: Annotated[str | None, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    threads: Annotated[int | None, Parameter(help="Processor threads; another number rounds sums differently.")] = None,
+    model: OwnCode = None,
+    report: Annotated[bool, Parameter(help="Evaluate and write the report.")] = True,
+    sweep: Sweep = None,
+    json: JSON = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a training that was interrupted, or that should be longer.
+
+    Without changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same
+    kind of CPU, with the same number of threads).
+
+    Examples:
+
+    cuello resume runs/first
+
+    cuello resume runs/first --epochs 100
+    """
+    from cuello import workflow
+    from cuello.cli.progress import display
+
+    given = {
+        "epochs": epochs, "max_minutes": max_minutes, "patience": patience, "device": device, "threads": threads,
+    }  # fmt: skip
+    with display(quiet or json) as shown:
+        workflow.resume(
+            run,
+            network=model,
+            report=report,
+            sweep=levels(sweep),
+            observers=[shown.observe],
+            progress=shown.work,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+    say_run(run, report, json)
+
+
+def say_run(path: Path, report: bool, json: bool) -> None:
+    """Say where a run lies and what it reached."""
+    from cuello.cli.render import print_json
+    from cuello.runs.directory import Run
+    from cuello.runs.history import best_epoch
+
+    run = Run(path)
+    best = best_epoch(run.history)
+    if json:
+        found = {"run": str(path), "epochs": len(run.history), "best_epoch": best.epoch if best else None}
+        found |= {"validation_mse": best.validation_mse, "validation_psnr": best.validation_psnr} if best else {}
+        print_json(found | ({"evaluation": run.metrics} if report else {}))
+        return
+    if report:
+        methods = run.metrics["methods"]
+        ours, other = methods["network"], methods.get("median-3", methods["input"])
+        for row in (ours, other):
+            similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
+            print(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
+        print(run.metrics["verdict"])
+        print(f"report: {run.report_path}")
+    elif best:
+        print(f"best epoch {best.epoch}: validation MSE {best.validation_mse:.5f}, PSNR {best.validation_psnr:.2f} dB")
+    print(f"model:  {run.model_path}")
+
+
+@app.command
+def apply(
+    model: Annotated[Path, Parameter(help="A run directory or a model.safetensors file.")],
+    source: Annotated[Path, Parameter(name="IN", help="An image, a folder (with its subfolders) or an .npy array.")],
+    destination: Annotated[Path, Parameter(name="OUT", help="A file for a file, a folder for a folder.")],
+    *,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace results that exist already.")] = False,
+    code: OwnCode = None,
+    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    threads: Annotated[int | None, Parameter(help="Processor threads; by default all cores.")] = None,
+    json: JSON = False,
+    quiet: Quiet = False,
+) -> None:
+    """Restore images with a trained network: any size, in tiles, names, bit depth and transparency kept.
+
+    A file that cannot be read is listed at the end and the rest goes on; the exit code is then 1.
+
+    Examples:
+
+    cuello apply runs/first noisy.png clean.png
+
+    cuello apply runs/first/model.safetensors scans/ restored/
+    """
+    from cuello.apply import apply as apply_to_files
+    from cuello.cli.progress import display
+    from cuello.cli.render import print_json
+    from cuello.inference import load
+    from cuello.training.device import choose_device, use_threads
+
+    use_threads(threads)
+    loaded = load(model, code, str(choose_device(device)))
+    with display(quiet or json) as shown:
+        applied = apply_to_files(loaded, source, destination, overwrite, shown.file)
+    if json:
+        failed = [{"file": str(path), "problem": problem} for path, problem in applied.failed]
+        print_json({"written": [str(path) for path in applied.written], "failed": failed, "notes": applied.notes})
+    else:
+        for note in applied.notes:
+            print(f"note: {note}")
+        where = applied.written[0] if len(applied.written) == 1 else destination
+        print(f"{len(applied.written)} written: {where}")
+        for _, problem in applied.failed:
+            print(f"failed: {problem}", file=sys.stderr)
+    if applied.failed:
+        sys.exit(1)
+
+
+@app.command
+def evaluate(
+    run: Annotated[Path, Parameter(help="A run directory, or a model.safetensors file with IMAGES.")],
+    images: Annotated[
+        str | None,
+        Parameter(help="A folder, file or data set, evaluated whole; by default the run's own test images."),
+    ] = None,
+    *,
+    target: Annotated[str | None, Parameter(help="A folder with the clean image of every image in IMAGES.")] = None,
+    noise: Annotated[str | None, Parameter(help="Another degradation than the model's own.")] = None,
+    sweep: Sweep = None,
+    baselines: Annotated[
+        str | None, Parameter(help="Classical methods to compare with, with commas; by default all.")
+    ] = None,
+    seed: Annotated[int | None, Parameter(help="Of the noise; by default the run's own.")] = None,
+    on_error: Annotated[
+        Literal["stop", "skip"], Parameter(help="What to do with an image that cannot be read.")
+    ] = "stop",
+    model: OwnCode = None,
+    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    json: JSON = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a trained network beside the classical methods, on the same degraded pixels.
+
+    For a run directory, its metrics.json, images.csv, figures and report.html are written anew.
+
+    Examples:
+
+    cuello evaluate runs/first
+
+    cuello evaluate runs/first more-photos/ --sweep 0.1,0.2,0.5,0.9
+
+    cuello evaluate model.safetensors set12 --noise gaussian:25,clip=no
+    """
+    from cuello import workflow
+    from cuello.cli.progress import display
+    from cuello.cli.render import print_evaluation, print_json
+    from cuello.evaluate import as_json
+    from cuello.training.device import choose_device, use_threads
+
+    use_threads(None)
+    with display(quiet or json) as shown:
+        result = workflow.evaluate(
+            run,
+            images,
+            target=target,
+            noise=noise,
+            sweep=levels(sweep),
+            baselines=baselines.split(",") if baselines else None,
+            seed=seed,
+            network=model,
+            device=str(choose_device(device)),
+            on_error=on_error,
+            progress=shown.work,
+        )
+    if json:
+        print_json(as_json(result))
+        return
+    print_evaluation(result)
+    if run.is_dir():
+        print(f"report: {run / 'report.html'}")
+
+
+@app.command
+def models(*, channels: Annotated[int, Parameter(help="Of the images: 1 or 3.")] = 3, json: JSON = False) -> None:
+    """List the networks by name, with their size and reach."""
+    from cuello.cli.render import print_json, print_rows
+    from cuello.models.catalog import NETWORKS, architecture_of, build
+    from cuello.models.summary import summarise
+
+    rows = []
+    for spec in NETWORKS:
+        summary = summarise(build(architecture_of(spec.name, channels)), channels)
+        rows.append((spec, summary))
+    if json:
+        print_json(
+            [
+                {
+                    "name": spec.name,
+                    "summary": spec.summary,
+                    "parameters": summary.trainable,
+                    "multiply_adds_a_pixel": summary.multiply_adds_a_pixel,
+                    "receptive_field": summary.receptive_field,
+                    "recipe": dict(spec.recipe),
+                }
+                for spec, summary in rows
+            ]
+        )
+        return
+    print_rows(
+        "",
+        ["name", "parameters>", "multiply-adds a pixel>", "sees pixels>", "what it is"],
+        [
+            [
+                spec.name,
+                f"{s.trainable:,}",
+                f"{s.multiply_adds_a_pixel:,.0f}",
+                str(s.receptive_field),
+                spec.summary,
+            ]
+            for spec, s in rows
+        ],
+    )
+    print("\nYour own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.")
+
+
+@app.command
+def datasets(*, json: JSON = False) -> None:
+    """List the data sets of the catalogue: contents, size, source, licence."""
+    from cuello.cli.render import print_json, print_rows
+    from cuello.data.catalog import CATALOG
+
+    if json:
+        fields = ("name", "summary", "contents", "megabytes", "source", "licence", "test_only")
+        print_json([{name: getattr(spec, name) for name in fields} for spec in CATALOG])
+        return
+    print_rows(
+        "",
+        ["name", "what it is", "contents", "download", "source", "licence"],
+        [
+            [
+                spec.name,
+                spec.summary + (" (for testing only)" if spec.test_only else ""),
+                spec.contents,
+                f"{spec.megabytes:g} MB" if spec.megabytes else "none",
+                spec.source,
+                spec.licence,
+            ]
+            for spec in CATALOG
+        ],
+    )
+    print("\nFound under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
+
+
+@app.command
+def noises(*, json: JSON = False) -> None:
+    """List the degradations, their parameters, units and limits, and how to write them."""
+    from cuello.cli.render import print_json, print_rows
+    from cuello.degrade import DEGRADATIONS
+
+    listed, rows = [], []
+    for spec in DEGRADATIONS:
+        described = spec.cls().parameters()
+        listed.append({"name": spec.name, "summary": spec.summary, "main": spec.cls.main, "parameters": described})
+        rows.append([spec.name, spec.summary, "", ""])
+        rows += [[f"  {item['name']}", item["meaning"], item["values"], item["default"]] for item in described]
+    if json:
+        print_json(listed)
+        return
+    print_rows("", ["noise", "what it is", "values", "default"], rows)
+    print(
+        "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as\n"
+        "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
+    )
+
+
+@app.command
+def summary(
+    model: Annotated[
+        str, Parameter(help="A network's name, FILE.py:CLASS, a run directory or a model.safetensors file.")
+    ],
+    *,
+    channels: Annotated[int, Parameter(help="Of the images (for a name).")] = 3,
+    size: Annotated[
+        str, Parameter(help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number.")
+    ] = "64",
+    json: JSON = False,
+) -> None:
+    """Show a network's layers, output shapes, parameters, multiply-adds and receptive field.
+
+    Examples:
+
+    cuello summary impulse-s
+
+    cuello summary runs/first --size 640x480
+    """
+    from dataclasses import asdict
+
+    from cuello.cli.render import print_json, print_summary
+    from cuello.data.images import parse_size
+    from cuello.inference import load
+    from cuello.models.catalog import architecture_of, build
+    from cuello.models.custom import is_reference
+    from cuello.models.summary import summarise
+
+    if Path(model).exists():
+        loaded = load(model)
+        network, channels = loaded.network, loaded.channels
+    else:
+        network = build(architecture_of(model, channels), model if is_reference(model) else None)
+    width, height = parse_size(size) or (64, 64)
+    found = summarise(network, channels, (height, width))
+    if json:
+        print_json({"model": model, **asdict(found)})
+    else:
+        print_summary(model, found)

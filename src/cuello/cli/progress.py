@@ -1,0 +1,96 @@
+"""Progress for people: a bar on a terminal, plain lines where the output is piped. All of it goes to stderr."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
+
+PLAIN_SECONDS = 5.0
+
+
+@dataclass
+class Display:
+    """Shows a training's events and other long work.
+
+    quiet: show nothing. bar: rich's progress bars, or None for plain lines.
+    """
+
+    console: Console
+    bar: Progress | None
+    quiet: bool = False
+    tasks: dict[str, TaskID] = field(default_factory=dict)
+    said: float = 0.0
+    validation: str = ""
+
+    def observe(self, event: Event) -> None:
+        """Show an event of a training."""
+        if self.quiet:
+            return
+        if isinstance(event, Started):
+            if event.epoch:
+                self.console.print(f"going on after epoch {event.epoch} of {event.epochs}")
+            if self.bar:
+                total = event.epochs * event.steps
+                self.tasks["training"] = self.bar.add_task("training", total=total, completed=event.epoch * event.steps)
+        elif isinstance(event, StepDone):
+            if self.bar:
+                done = (event.epoch - 1) * event.steps + event.step
+                words = f"epoch {event.epoch}  loss {event.loss:.5f}{self.validation}"
+                self.bar.update(self.tasks["training"], completed=done, description=words)
+        elif isinstance(event, EpochDone):
+            record = event.record
+            self.validation = f"  validation {record.validation_loss:.5f}"
+            if not self.bar:
+                left = (event.epochs - record.epoch) * record.seconds
+                self.console.print(
+                    f"epoch {record.epoch}/{event.epochs}  loss {record.loss:.5f}  validation "
+                    f"{record.validation_loss:.5f}  PSNR {record.validation_psnr:.2f} dB  {record.seconds:.1f} s"
+                    f"{'  best' if event.best else ''}  about {left:.0f} s left"
+                )
+        elif isinstance(event, Stopped):
+            if self.bar and "training" in self.tasks:
+                task = self.tasks.pop("training")
+                words = f"trained {event.epoch} epochs{self.validation}"
+                self.bar.update(task, description=words, total=self.bar.tasks[task].completed)
+            if event.reason != "all epochs done":
+                self.console.print(f"stopped after epoch {event.epoch}: {event.reason}")
+
+    def work(self, doing: str, done: int, total: int) -> None:
+        """Show other long work: ``done`` of ``total`` of what is being done."""
+        if self.quiet or total <= 1:
+            return
+        if self.bar:
+            if doing not in self.tasks:
+                self.tasks[doing] = self.bar.add_task(doing, total=total)
+            self.bar.update(self.tasks[doing], completed=done)
+        elif done == total or time.monotonic() - self.said > PLAIN_SECONDS:
+            self.said = time.monotonic()
+            self.console.print(f"{doing}: {done} of {total}")
+
+    def file(self, done: int, total: int, path: Path) -> None:
+        """Show that ``done`` of ``total`` files are restored and ``path`` is next."""
+        self.work("restoring", done, total)
+
+
+@contextmanager
+def display(quiet: bool = False) -> Iterator[Display]:
+    """Give a Display for the time of the block: bars on a terminal, lines elsewhere, nothing if quiet."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if quiet or not console.is_terminal:
+        yield Display(console, None, quiet)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console) as bar:
+        yield Display(console, bar)

@@ -1,0 +1,315 @@
+"""One image file: read with everything that must come back when the result is written."""
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cuello.errors import CuelloError
+from cuello.files import replacing
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+MAX_PIXELS = 178_956_970
+"""Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The pixels of an image file and what else it held.
+
+    pixels: ``(H, W, C)``, C = 1 (grey) or 3 (RGB); uint8, uint16, or float32 in [0, 1].
+    alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
+    icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    mode: str = "RGB"
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+def read_picture(path: Path) -> Picture:
+    """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
+
+    Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``.
+    Raises CuelloError for what is not an image, is cut short, is empty, is a folder or claims too many pixels.
+    """
+    if path.is_dir():
+        raise CuelloError(f"{path} is a folder, not an image; give the images in it, or the folder as a whole.")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CuelloError(f"{path} could not be read: {error.strerror or error}.") from None
+    if not content:
+        raise CuelloError(f"{path} is empty (0 bytes). Remove it, or copy it again from where it came.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the error, at twice that size, stays
+            return decode(content, path)
+    except Image.DecompressionBombError:
+        raise CuelloError(
+            f"{path} claims more than {MAX_PIXELS / 1e6:.0f} million pixels: it may be a decompression bomb. "
+            "If it is really yours, cut it into smaller images."
+        ) from None
+    except UnidentifiedImageError:
+        raise CuelloError(f"{path} is not an image that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF).") from None
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        LookupError,
+        TypeError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        if "imagecodecs" in str(error):
+            raise CuelloError(
+                f"{path} is compressed in a way that needs one more package: pip install imagecodecs"
+            ) from None
+        raise CuelloError(f"{path} is damaged or cut short ({error}). Copy it again from where it came.") from None
+
+
+def decode(content: bytes, path: Path) -> Picture:
+    """Decode an image file's bytes, by whichever library keeps all of its bits."""
+    if is_16_bit_colour_png(content):
+        return decode_16_bit_png(content)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        deep = decode_deep_tiff(content)
+        if deep is not None:
+            return deep
+    with Image.open(io.BytesIO(content)) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        image.load()
+        return from_pillow(image)
+
+
+def from_pillow(image: Image.Image) -> Picture:
+    """Return the Picture that a Pillow image holds."""
+    mode, about = image.mode, image.info
+    extras: dict[str, Any] = {
+        "icc_profile": about.get("icc_profile"),
+        "exif": about.get("exif"),
+        "mode": mode,
+    }
+    if "dpi" in about:
+        extras["dpi"] = tuple(float(value) for value in about["dpi"])
+    if mode.startswith("I;16"):
+        return Picture(np.asarray(image).astype(np.uint16)[:, :, None], **extras)
+    if mode == "I":
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError("32-bit whole numbers beyond 0 to 65,535; save it with 8 or 16 bits")
+        return Picture(levels.astype(np.uint16)[:, :, None], **extras)
+    if mode == "F":
+        return Picture(checked_float(np.asarray(image)[:, :, None], "the image"), **extras)
+    if mode in ("1", "L"):
+        if "transparency" in about:
+            both = np.asarray(image.convert("LA"))
+            return Picture(both[:, :, :1], both[:, :, 1:], **extras)
+        return Picture(np.asarray(image.convert("L"))[:, :, None], **extras)
+    if mode in ("LA", "La"):
+        both = np.asarray(image.convert("LA"))
+        return Picture(both[:, :, :1], both[:, :, 1:], **extras)
+    if mode == "CMYK":
+        extras["icc_profile"] = None  # a profile for four inks says nothing about RGB
+    if image.has_transparency_data:
+        both = np.asarray(image.convert("RGBA"))
+        return Picture(both[:, :, :3], both[:, :, 3:], **extras)
+    return Picture(np.asarray(image.convert("RGB")), **extras)
+
+
+def is_16_bit_colour_png(content: bytes) -> bool:
+    """Tell a PNG that Pillow would cut to 8 bits: 16 bits deep, and not plain grey (colour type 0)."""
+    return content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) > 25 and content[24] == 16 and content[25] != 0
+
+
+def decode_16_bit_png(content: bytes) -> Picture:
+    """Decode a 16-bit PNG of two, three or four channels with pypng, which keeps all bits."""
+    import png
+
+    try:
+        width, height, rows, about = png.Reader(bytes=content).read()
+        if width * height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        planes = about["planes"]
+        pixels = np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, planes)
+    except png.Error as error:
+        raise ValueError(str(error)) from None
+    with Image.open(io.BytesIO(content)) as image:  # header only: profile and resolution
+        extras = {"icc_profile": image.info.get("icc_profile"), "dpi": image.info.get("dpi")}
+    colours = planes - 1 if about["alpha"] else planes
+    alpha = pixels[:, :, colours:] if about["alpha"] else None
+    return Picture(
+        pixels[:, :, :colours],
+        alpha,
+        mode=f"{'L' if colours == 1 else 'RGB'}{'A' if about['alpha'] else ''};16",
+        **extras,
+    )
+
+
+def decode_deep_tiff(content: bytes) -> Picture | None:
+    """Decode a TIFF's first page with tifffile where it holds more than 8 bits; None leaves it to Pillow."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page = file.pages.first
+            if page.dtype is None or page.dtype.itemsize == 1:
+                return None
+            if page.size > 4 * MAX_PIXELS:
+                raise Image.DecompressionBombError
+            pixels = page.asarray()
+            profile = page.tags.valueof(34675)  # the ICC profile's tag
+            planar_first = page.axes.startswith("S")
+    except tifffile.TiffFileError as error:
+        raise ValueError(str(error)) from None
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1) if planar_first else pixels
+    if pixels.shape[-1] not in (1, 2, 3, 4):
+        raise ValueError(f"{pixels.shape[-1]} channels; needed 1 to 4")
+    if pixels.dtype.kind == "f":
+        pixels = checked_float(pixels, "the image")
+    elif pixels.dtype != np.uint16:
+        raise ValueError(f"pixels of type {pixels.dtype}; needed 8 or 16 bits without sign, or floats in [0, 1]")
+    colours = pixels.shape[-1] - 1 if pixels.shape[-1] in (2, 4) else pixels.shape[-1]
+    alpha = pixels[:, :, colours:] if colours != pixels.shape[-1] else None
+    return Picture(pixels[:, :, :colours], alpha, mode=f"tiff-{pixels.dtype}", icc_profile=profile)
+
+
+def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
+    """Return ``pixels`` as float32; ValueError unless every value is a number in [0, 1]."""
+    if not np.isfinite(pixels).all():
+        bad = int((~np.isfinite(pixels)).sum())
+        raise ValueError(f"{what} holds {bad} values that are not numbers (NaN or infinite); replace them first")
+    if pixels.size and (pixels.min() < 0 or pixels.max() > 1):
+        raise ValueError(
+            f"{what} holds floats from {pixels.min():g} to {pixels.max():g}; needed 0 to 1: "
+            "subtract the minimum and divide by the range first"
+        )
+    return pixels.astype(np.float32)
+
+
+def full_scale(dtype: np.dtype) -> int:
+    """Return the value that stands for white: 255, 65,535, or 1 for floats."""
+    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+def written_path(path: Path) -> Path:
+    """Return where a restored image can be written without loss of colours: GIF has only 256, so it becomes PNG.
+
+    >>> written_path(Path("a.gif")).name
+    'a.png'
+    """
+    return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write ``picture`` in the format of ``path``'s suffix, whole or not at all.
+
+    Bit depth, alpha, colour profile, EXIF data and resolution go with it. JPEG is written at quality 95 without
+    chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise CuelloError(
+            f"{path}: no image format is known by the ending {suffix or '(none)'!r}; use .png, .jpg or .tif."
+        )
+    pixels = picture.pixels if picture.alpha is None else np.concatenate([picture.pixels, picture.alpha], axis=2)
+    with replacing(path) as temporary:
+        if suffix in (".tif", ".tiff"):
+            write_tiff(temporary, pixels, picture)
+        elif pixels.dtype == np.uint16 and suffix == ".png":
+            write_16_bit_png(temporary, pixels, picture)
+        elif pixels.dtype != np.uint8:
+            raise CuelloError(
+                f"{path}: {suffix} holds 8 bits a channel only, and the image has {pixels.dtype}; use .png or .tif."
+            )
+        elif suffix in (".jpg", ".jpeg", ".bmp") and picture.alpha is not None:
+            raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")
+        else:
+            image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+            if picture.mode == "1":
+                image = image.point([0] * 128 + [255] * 128, mode="1")  # two levels stay two levels
+            image.save(temporary, **save_options(suffix, picture))
+
+
+def save_options(suffix: str, picture: Picture) -> dict[str, Any]:
+    """Return what Pillow's save needs for this format to keep the profile, EXIF data and resolution."""
+    kept = {"icc_profile": picture.icc_profile, "exif": picture.exif, "dpi": picture.dpi}
+    options = {name: value for name, value in kept.items() if value is not None}
+    if suffix in (".jpg", ".jpeg"):
+        options |= {"quality": 95, "subsampling": "4:4:4"}
+    if suffix == ".webp":
+        options |= {"lossless": True, "exact": True}
+    return options
+
+
+def write_tiff(path: Path, pixels: np.ndarray, picture: Picture) -> None:
+    """Write a TIFF of any depth with its colour profile, compressed without loss."""
+    import tifffile
+
+    tifffile.imwrite(
+        path,
+        pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels,
+        photometric="minisblack" if picture.pixels.shape[-1] == 1 else "rgb",
+        extrasamples=["unassalpha"] if picture.alpha is not None else None,
+        planarconfig="contig" if pixels.shape[-1] > 1 else None,
+        compression="zlib",
+        iccprofile=picture.icc_profile,
+        resolution=picture.dpi,
+        metadata=None,
+    )
+
+
+def write_16_bit_png(path: Path, pixels: np.ndarray, picture: Picture) -> None:
+    """Write a 16-bit PNG: grey with Pillow, the rest with pypng."""
+    height, width, planes = pixels.shape
+    if planes == 1:
+        Image.fromarray(pixels.squeeze(-1)).save(path, **save_options(".png", picture))
+        return
+    import png
+
+    writer = png.Writer(width, height, bitdepth=16, greyscale=planes < 3, alpha=picture.alpha is not None)
+    stream = io.BytesIO()
+    writer.write(stream, pixels.reshape(height, width * planes))
+    chunks = list(png.Reader(bytes=stream.getvalue()).chunks())
+    if picture.icc_profile:  # pypng writes none: name, two zero bytes, the compressed profile (PNG, 11.3.2.3)
+        chunks.insert(1, (b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile)))
+    with open(path, "wb") as file:
+        png.write_chunks(file, chunks)
+
+
+def as_channels(picture: Picture, channels: int) -> Picture:
+    """Return the picture with 1 or 3 colour channels: grey is repeated, colour becomes luma (ITU-R 601)."""
+    have = picture.pixels.shape[-1]
+    if have == channels:
+        return picture
+    if channels == 3:
+        return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))
+    luma = picture.pixels @ np.array([0.299, 0.587, 0.114])
+    rounded = luma if picture.pixels.dtype.kind == "f" else luma.round()
+    return replace(picture, pixels=rounded.astype(picture.pixels.dtype)[:, :, None])
+
+
+def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return ``(H, W, C)`` pixels at ``size`` = (width, height) by Pillow's antialiased bicubic, type kept."""
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    if pixels.dtype == np.uint8:
+        image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+        return np.asarray(image.resize(size, Image.Resampling.BICUBIC)).reshape(size[1], size[0], -1)
+    planes = [
+        np.asarray(Image.fromarray(pixels[:, :, k].astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
+        for k in range(pixels.shape[-1])
+    ]
+    stacked = np.stack(planes, axis=-1).clip(0, full_scale(pixels.dtype))
+    return stacked.astype(pixels.dtype) if pixels.dtype.kind == "f" else stacked.round().astype(pixels.dtype)

@@ -1,0 +1,244 @@
+"""Where images come from: folders, arrays, IDX files. Each is an ImageSource."""
+
+import gzip
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from cuello.data.picture import SUFFIXES, Picture, checked_float, read_picture
+from cuello.errors import CuelloError
+
+ARRAY_SUFFIXES = {".npy", ".npz"}
+
+
+class ImageSource(Protocol):
+    """Images by position, and what is known about each.
+
+    name: what a message calls the whole. names: one stable name an image. labels: one whole number an image, or None;
+    label_names: what the numbers stand for. held_out: positions that the data set itself keeps for testing, or None.
+    notes: what a user should know about how the images were found.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def labels(self) -> np.ndarray | None: ...
+
+    @property
+    def label_names(self) -> Sequence[str] | None: ...
+
+    @property
+    def held_out(self) -> np.ndarray | None: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    def read(self, index: int) -> Picture:
+        """Return image ``index``; CuelloError, naming it, where that is not possible."""
+        ...
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Images in files of their own."""
+
+    name: str
+    names: Sequence[str]
+    paths: Sequence[Path]
+    labels: np.ndarray | None = None
+    label_names: Sequence[str] | None = None
+    held_out: np.ndarray | None = None
+    notes: Sequence[str] = ()
+
+    def read(self, index: int) -> Picture:
+        return read_picture(self.paths[index])
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Images of one size in an array ``(N, H, W, C)``, uint8, uint16, or float in [0, 1]."""
+
+    name: str
+    names: Sequence[str]
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    label_names: Sequence[str] | None = None
+    held_out: np.ndarray | None = None
+    notes: Sequence[str] = ()
+
+    def read(self, index: int) -> Picture:
+        return Picture(self.images[index])
+
+
+def image_paths(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the images below ``folder``, sorted by path, and the files left aside because of their ending.
+
+    Hidden files and folders are not looked at. A folder whose name ends like an image's and that holds none is
+    listed as an image, so that reading it reports the mistake.
+    """
+    found, aside = [], []
+    for path in sorted(folder.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        looks_like_image = path.suffix.lower() in SUFFIXES
+        if path.is_dir():
+            if looks_like_image and not any(path.rglob("*")):
+                found.append(path)
+        elif looks_like_image:
+            found.append(path)
+        else:
+            aside.append(path)
+    return found, aside
+
+
+def folder_source(folder: Path) -> FileSource:
+    """Return every image below ``folder``; class-named subfolders become labels.
+
+    Images have labels when all of them lie in at least two subfolders of ``folder`` and none directly in it.
+    """
+    try:
+        paths, aside = image_paths(folder)
+    except OSError as error:
+        raise CuelloError(f"{folder} could not be read: {error.strerror}.") from None
+    if not paths:
+        what = f"; it holds {len(aside)} other files, e.g. {aside[0].name}" if aside else ""
+        raise CuelloError(f"{folder} holds no image (PNG, JPEG, BMP, GIF, WebP or TIFF){what}.")
+    relative = [path.relative_to(folder) for path in paths]
+    classes = sorted({path.parts[0] for path in relative if len(path.parts) > 1})
+    labelled = len(classes) > 1 and all(len(path.parts) > 1 for path in relative)
+    labels = np.array([classes.index(path.parts[0]) for path in relative]) if labelled else None
+    notes = []
+    if aside:
+        shown = ", ".join(path.name for path in aside[:3]) + (", …" if len(aside) > 3 else "")
+        notes.append(f"{len(aside)} files in {folder} are not images by their ending and were left aside: {shown}")
+    names = [path.as_posix() for path in relative]
+    return FileSource(str(folder), names, paths, labels, classes if labelled else None, notes=notes)
+
+
+def array_source(images: np.ndarray, labels: np.ndarray | None = None, name: str = "array") -> ArraySource:
+    """Return a source of the images in an array.
+
+    images: ``(N, H, W)`` grey or ``(N, H, W, C)`` with C of 1, 3 or 4 (RGBA: alpha is dropped); uint8, uint16, bool,
+    or floats in [0, 1]. labels: ``(N,)`` whole numbers. Raises CuelloError for other shapes or types, NaN, infinity.
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
+        raise CuelloError(
+            f"{name}: got an array of shape {images.shape}, needed (N, H, W) or (N, H, W, C) with C of 1, 3 or 4. "
+            "If the channels come first, use array.transpose(0, 2, 3, 1)."
+        )
+    if 0 in images.shape:
+        raise CuelloError(
+            f"{name}: got an empty array of shape {images.shape}, needed at least one image and one pixel."
+        )
+    notes = []
+    if images.shape[-1] == 4:
+        images = images[..., :3]
+        notes.append(f"{name}: the fourth channel was taken for transparency and dropped")
+    if images.dtype == bool:
+        images = images.astype(np.uint8) * 255
+    elif images.dtype.kind == "f":
+        try:
+            images = checked_float(images, "the array")
+        except ValueError as error:
+            raise CuelloError(f"{name}: {error}.") from None
+    elif images.dtype not in (np.uint8, np.uint16):
+        raise CuelloError(
+            f"{name}: got values of type {images.dtype}, needed uint8, uint16, bool or floats in [0, 1]. "
+            "Convert them, e.g. array.astype('uint8') if they are 0 to 255."
+        )
+    if labels is not None and labels.shape != (len(images),):
+        raise CuelloError(f"{name}: got labels of shape {labels.shape} for {len(images)} images, needed one each.")
+    digits = len(str(len(images) - 1))
+    names = [f"{index:0{digits}d}" for index in range(len(images))]
+    return ArraySource(name, names, images, labels, notes=notes)
+
+
+def numpy_source(path: Path) -> ArraySource:
+    """Return the images in an ``.npy`` or ``.npz`` file; nothing in it is ever run (pickles are refused).
+
+    An ``.npz`` gives its array ``images`` (or its only one) and ``labels`` if it has them.
+    """
+    try:
+        content = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        reason = (
+            "it holds Python objects, which are not read for safety" if "pickle" in str(error).lower() else str(error)
+        )
+        raise CuelloError(f"{path} could not be read as NumPy's format: {reason}.") from None
+    if isinstance(content, np.ndarray):
+        return array_source(content, name=str(path))
+    with content:
+        keys = [key for key in content.files if key != "labels"]
+        if "images" not in keys and len(keys) != 1:
+            raise CuelloError(
+                f"{path} holds the arrays {', '.join(content.files)}; call the one with the images 'images'."
+            )
+        images = content["images" if "images" in keys else keys[0]]
+        return array_source(images, content["labels"] if "labels" in content.files else None, str(path))
+
+
+IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Return the array in an IDX file, MNIST's format, compressed by gzip or not.
+
+    Layout: two zero bytes, a type code, the number of axes, each axis as a big-endian 32-bit number, then the data.
+    """
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        zeros, code, axes = struct.unpack(">HBB", content[:4])
+        shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
+        if zeros != 0 or code not in IDX_TYPES:
+            raise ValueError("the first bytes are not IDX's")
+        array = np.frombuffer(content, IDX_TYPES[code], offset=4 + 4 * axes)
+        expected = int(np.prod(shape))
+        if array.size != expected:
+            raise ValueError(f"{array.size} values where the header promises {expected}: cut short?")
+    except (OSError, ValueError, struct.error, EOFError) as error:
+        raise CuelloError(f"{path} could not be read as an IDX file: {error}.") from None
+    return array.reshape(shape).astype(array.dtype.newbyteorder("="))
+
+
+def is_idx_name(path: Path) -> bool:
+    """Tell by its name whether a file is IDX: …-idx3-ubyte, ….idx, with or without .gz."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(("ubyte", ".idx"))
+
+
+def idx_source(path: Path) -> ArraySource:
+    """Return the images in an IDX file; labels come from the ``labels-idx1`` file beside it, if there is one."""
+    labels_path = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    labels = read_idx(labels_path).astype(np.int64) if labels_path != path and labels_path.is_file() else None
+    return array_source(read_idx(path), labels, str(path))
+
+
+def open_path(path: Path) -> ImageSource:
+    """Return the images at ``path``: a folder, one image, an .npy or .npz file, an IDX file."""
+    if path.is_dir():
+        return folder_source(path)
+    if not path.exists():
+        raise CuelloError(f"there is no file or folder {path}.")
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return numpy_source(path)
+    if is_idx_name(path):
+        return idx_source(path)
+    if path.suffix.lower() in SUFFIXES:
+        return FileSource(str(path), [path.name], [path])
+    raise CuelloError(
+        f"{path}: no kind of images is known by the ending {path.suffix or '(none)'!r}. "
+        "Needed: a folder, an image, .npy, .npz, or IDX (…-ubyte, …-ubyte.gz)."
+    )

@@ -1,0 +1,46 @@
+"""Which images are for training, validation and testing: by image, never by crop; the same every time."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cuello.errors import CuelloError
+from cuello.seeding import numpy_generator
+
+
+class Split(NamedTuple):
+    """Positions of the images of each part, sorted; no image is in two of them."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def split(count: int, validation: float, test: float, seed: int = 0, held_out: np.ndarray | None = None) -> Split:
+    """Divide ``count`` images at random, but always alike for the same arguments.
+
+    validation, test: shares, 0 to 1; a share above 0 gets at least one image. held_out: positions that the data set
+    keeps for testing; then they are the test part, and ``test`` is not used.
+    Raises CuelloError where there are fewer images than parts.
+
+    >>> [len(part) for part in split(10, validation=0.2, test=0.1)]
+    [7, 2, 1]
+    """
+    free = np.setdiff1d(np.arange(count), held_out) if held_out is not None else np.arange(count)
+    order = numpy_generator(seed, "split").permutation(free)
+    sizes = [
+        max(1, round(share * len(free))) if share > 0 else 0
+        for share in (validation, 0 if held_out is not None else test)
+    ]
+    if sum(sizes) >= len(free):
+        parts = "training" + (", validation" if sizes[0] else "") + (" and testing" if sizes[1] else "")
+        raise CuelloError(
+            f"got {len(free)} images, needed more than {sum(sizes)} to have some for {parts}. Give more images, cut a "
+            "large one into several files, or lower --validation or --test (--test 0 keeps none for testing)."
+        )
+    for_validation, for_test, for_training = np.split(order, np.cumsum(sizes))
+    return Split(
+        np.sort(for_training),
+        np.sort(for_validation),
+        np.sort(held_out if held_out is not None else for_test),
+    )

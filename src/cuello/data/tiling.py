@@ -1,0 +1,65 @@
+"""Cut an image into tiles, run each, and put the results together as if it had been run whole."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Tile(NamedTuple):
+    """One tile along one axis: read [start, stop), keep [keep_start, keep_stop); all in pixels of the image."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def tiles_along(length: int, tile: int, reach: int, stride: int) -> Iterator[Tile]:
+    """Yield tiles that together keep every pixel of ``length`` once.
+
+    tile: pixels kept a tile, a multiple of ``stride``. reach: how far a result depends on its surroundings, in pixels
+    to each side. Tiles start and end at multiples of ``stride`` (or at the image's end), so that poolings fall on the
+    same pixels as in the whole image.
+
+    >>> [tuple(tile) for tile in tiles_along(20, tile=8, reach=3, stride=4)]
+    [(0, 12, 0, 8), (4, 20, 8, 16), (12, 20, 16, 20)]
+    """
+    margin = -(-reach // stride) * stride
+    for keep_start in range(0, length, tile):
+        keep_stop = min(keep_start + tile, length)
+        stop = min(-(-(keep_stop + margin) // stride) * stride, length)
+        yield Tile(max(keep_start - margin, 0), stop, keep_start, keep_stop)
+
+
+def run_tiled(
+    function: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    out: np.ndarray,
+    *,
+    tile: int,
+    reach: int,
+    stride: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Fill ``out`` with ``function`` of ``image``, tile by tile.
+
+    function: ``(h, w, C)`` to ``(h, w, C)``, any type; called with views of ``image``. image, out: ``(H, W, C)``;
+    they must not share memory. tile, reach, stride: see ``tiles_along``; both sides of ``image`` must be multiples
+    of ``stride`` for the result to equal that of the whole. progress: called with tiles done and tiles in all.
+    """
+    rows = list(tiles_along(image.shape[0], tile, reach, stride))
+    columns = list(tiles_along(image.shape[1], tile, reach, stride))
+    done = 0
+    for row in rows:
+        for column in columns:
+            result = function(image[row.start : row.stop, column.start : column.stop])
+            kept = result[
+                row.keep_start - row.start : row.keep_stop - row.start,
+                column.keep_start - column.start : column.keep_stop - column.start,
+            ]
+            out[row.keep_start : row.keep_stop, column.keep_start : column.keep_stop] = kept
+            done += 1
+            if progress:
+                progress(done, len(rows) * len(columns))
+    return out

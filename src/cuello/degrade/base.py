@@ -1,0 +1,168 @@
+"""What a degradation is: typed, seeded, batched; read from a spec string and written back."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, get_args
+
+import pydantic
+
+from cuello.errors import CuelloError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class Range(NamedTuple):
+    """A parameter drawn anew for every image, uniformly between ``low`` and ``high`` (both included)."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{show(self.low)}..{show(self.high)}"
+
+
+def parse_number_or_range(value: Any) -> Any:
+    """Turn ``"0.1..0.9"`` into a Range and ``"0.2"`` into a number; leave the rest to pydantic.
+
+    >>> parse_number_or_range("0.1..0.9")
+    Range(low=0.1, high=0.9)
+    """
+    if not isinstance(value, str):
+        return value
+    low, dots, high = value.partition("..")
+    try:
+        return Range(float(low), float(high)) if dots else float(low)
+    except ValueError:
+        raise ValueError(f"a number or a range such as 0.1..0.9, not {value!r}") from None
+
+
+Quantity = Annotated[float | Range, pydantic.BeforeValidator(parse_number_or_range)]
+
+
+def quantity(default: float, meaning: str, unit: str, low: float, high: float, whole: bool = False) -> Any:
+    """Declare a numeric parameter that may be a range: its meaning, unit, limits, and whether it is a whole number."""
+    return pydantic.Field(
+        default,
+        description=meaning,
+        json_schema_extra={"unit": unit, "low": low, "high": high, "whole": whole},
+    )
+
+
+class Degradation(pydantic.BaseModel, ABC):
+    """Turns clean images into degraded ones; frozen, its parameters checked.
+
+    A subclass is final: it declares ``name``, ``summary``, ``main`` (the parameter that a sweep varies and that the
+    spec string may give without its name) and its fields, and implements ``degrade``.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    main: ClassVar[str]
+
+    @abstractmethod
+    def degrade(self, images: "Tensor", values: "dict[str, Tensor]", generator: "Generator") -> "Tensor":
+        """Return degraded copies of ``images``.
+
+        images: ``(N, C, H, W)`` float32 in [0, 1]. values: for every quantity a ``(N, 1, 1, 1)`` tensor.
+        generator: where every random number comes from.
+        """
+
+    @pydantic.model_validator(mode="after")
+    def _within_limits(self) -> "Degradation":
+        for name, (value, limits) in self.quantities().items():
+            low, high = value if isinstance(value, Range) else (value, value)
+            if low > high:
+                raise ValueError(f"{self.name}: {name} is {value}, but a range goes from low to high")
+            if not limits["low"] <= low <= high <= limits["high"]:
+                raise ValueError(
+                    f"{self.name}: {name} is {value}, needed {limits['low']:g} to {limits['high']:g} ({limits['unit']})"
+                )
+            if limits["whole"] and (low != int(low) or high != int(high)):
+                raise ValueError(f"{self.name}: {name} is {value}, needed a whole number ({limits['unit']})")
+        return self
+
+    def quantities(self) -> "dict[str, tuple[float | Range, dict[str, Any]]]":
+        """Return, for every numeric parameter, its value and its limits."""
+        fields = type(self).model_fields
+        return {
+            name: (getattr(self, name), dict(fields[name].json_schema_extra))  # type: ignore[arg-type]
+            for name in fields
+            if isinstance(fields[name].json_schema_extra, dict)
+        }
+
+    def parameters(self) -> list[dict[str, str]]:
+        """Return each parameter's name, meaning, allowed values and present value, in words."""
+        listed = []
+        for name, field in type(self).model_fields.items():
+            limits = field.json_schema_extra
+            if isinstance(limits, dict):
+                values = f"{limits['low']:g} to {limits['high']:g}, {limits['unit']}"
+            else:
+                values = "yes or no" if field.annotation is bool else " or ".join(get_args(field.annotation))
+            listed.append(
+                {
+                    "name": name,
+                    "meaning": field.description or "",
+                    "values": values,
+                    "default": show(getattr(self, name)),
+                }
+            )
+        return listed
+
+    def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
+        """Degrade a batch: ``(N, C, H, W)`` float32 in [0, 1] in and out; ``images`` itself is left as it is.
+
+        Ranges are drawn first, one value an image, then the noise, all from ``generator``.
+        """
+        import torch
+
+        values = {}
+        for name, (value, limits) in self.quantities().items():
+            if isinstance(value, Range):
+                low, high = value.low, value.high + (1 if limits["whole"] else 0)
+                drawn = low + (high - low) * torch.rand((len(images), 1, 1, 1), generator=generator)
+                drawn = drawn.floor().clamp_(max=value.high) if limits["whole"] else drawn
+            else:
+                drawn = torch.full((len(images), 1, 1, 1), float(value))
+            values[name] = drawn
+        return self.degrade(images, values, generator)
+
+    def spec(self) -> str:
+        """Return the shortest spec string that gives this degradation back.
+
+        >>> from cuello.degrade import parse
+        >>> parse("salt-pepper:amount=0.2,per=channel").spec()
+        'salt-pepper:0.2,per=channel'
+        """
+        parts = [show(getattr(self, self.main))] if self.main else []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name != self.main and value != field.default:
+                parts.append(f"{name.replace('_', '-')}={show(value)}")
+        return self.name + (":" + ",".join(parts) if parts else "")
+
+    def with_main(self, value: float) -> "Degradation":
+        """Return the same degradation with its main parameter at ``value``, as a sweep needs it."""
+        if not self.main:
+            raise CuelloError(f"{self.name!r} has no parameter that a sweep could vary.")
+        try:
+            return type(self).model_validate({**self.model_dump(), self.main: value})
+        except pydantic.ValidationError as error:
+            raise CuelloError(error.errors()[0]["msg"].removeprefix("Value error, ") + ".") from None
+
+    def typical(self) -> "Degradation":
+        """Return the same degradation with every range replaced by its middle, to be evaluated at one level."""
+        middle = {
+            name: round((value.low + value.high) / 2) if limits["whole"] else (value.low + value.high) / 2
+            for name, (value, limits) in self.quantities().items()
+            if isinstance(value, Range)
+        }
+        return type(self).model_validate({**self.model_dump(), **middle}) if middle else self
+
+
+def show(value: Any) -> str:
+    """Write a parameter's value the way a spec string has it, to the last digit."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -1,0 +1,106 @@
+"""Several degradations one after another, and the spec strings they are read from and written to."""
+
+from typing import TYPE_CHECKING
+
+import pydantic
+
+from cuello.degrade.base import Degradation, Range
+from cuello.errors import CuelloError, closest
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class Composition:
+    """Degradations applied in order with one generator; acts like a single one."""
+
+    def __init__(self, parts: tuple[Degradation, ...]):
+        self.parts = parts
+
+    def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
+        """Degrade a batch ``(N, C, H, W)`` by each part in turn."""
+        for part in self.parts:
+            images = part(images, generator)
+        return images
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Composition) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __repr__(self) -> str:
+        return f"Composition({self.spec()!r})"
+
+    @property
+    def name(self) -> str:
+        return "+".join(part.name for part in self.parts)
+
+    def spec(self) -> str:
+        """Return the spec string that gives this composition back."""
+        return "+".join(part.spec() for part in self.parts)
+
+    def with_main(self, value: float) -> "Composition":
+        """Return the composition with the first part's main parameter at ``value``."""
+        return Composition((self.parts[0].with_main(value), *self.parts[1:]))
+
+    def typical(self) -> "Composition":
+        """Return the composition with every range replaced by its middle."""
+        return Composition(tuple(part.typical() for part in self.parts))
+
+
+def parse(spec: str) -> Degradation | Composition:
+    """Read a spec string: ``name:value,parameter=value+name:…``.
+
+    The first value may stand without its name and is then the main parameter; ``low..high`` is a range drawn anew
+    for every image; ``+`` joins degradations that are applied in order.
+    Raises CuelloError for a name or parameter that does not exist (with the nearest one) or a value out of limits.
+
+    >>> parse("salt-pepper:0.1..0.9,per=channel").spec()
+    'salt-pepper:0.1..0.9,per=channel'
+    >>> parse("blur:1+gaussian:10").name
+    'blur+gaussian'
+    """
+    parts = tuple(parse_one(part.strip(), spec) for part in spec.split("+"))
+    return parts[0] if len(parts) == 1 else Composition(parts)
+
+
+def parse_one(part: str, spec: str) -> Degradation:
+    """Read one degradation of a spec string; ``spec`` is the whole, for messages."""
+    from cuello.degrade import DEGRADATIONS
+
+    name, _, rest = part.partition(":")
+    cls = DEGRADATIONS[name].cls
+    settings: dict[str, str] = {}
+    for position, item in enumerate(filter(None, rest.split(","))):
+        key, equals, value = item.partition("=")
+        if not equals:
+            if position > 0 or not cls.main:
+                raise CuelloError(
+                    f"noise {spec!r}: {item!r} has no name. Only the first value may do without"
+                    f"{f' (it is {cls.main})' if cls.main else ''}; write parameter=value."
+                )
+            key, value = cls.main, item
+        key = key.strip().replace("-", "_")
+        if key not in cls.model_fields:
+            known = ", ".join(cls.model_fields) or "none"
+            raise CuelloError(
+                f"noise {spec!r}: {name} has no parameter {key!r}.{closest(key, cls.model_fields)} Its parameters: {known}."
+            )
+        if key in settings:
+            raise CuelloError(f"noise {spec!r}: {key} is given twice.")
+        settings[key] = value.strip()
+    try:
+        return cls.model_validate(settings)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"][:1])
+        message = first["msg"].removeprefix("Value error, ").replace("Input should be ", "needed ")
+        got = f"{where} got {first['input']!r}, " if where else ""
+        raise CuelloError(f"noise {spec!r}: {got}{message}.") from None
+
+
+def has_range(degradation: Degradation | Composition) -> bool:
+    """Tell whether any parameter is drawn from a range."""
+    parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)
+    return any(isinstance(value, Range) for part in parts for value, _ in part.quantities().values())

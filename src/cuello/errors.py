@@ -1,0 +1,25 @@
+"""Errors a user can act on: what was got, what was needed, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class CuelloError(Exception):
+    """A mistake that the user can mend; its message names the remedy.
+
+    The command line prints it without a traceback and exits with code 2.
+    """
+
+
+class Interrupted(Exception):
+    """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest known name, or an empty string.
+
+    >>> closest("salt-peper", ["gaussian", "salt-pepper"])
+    " Did you mean 'salt-pepper'?"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,393 @@
+"""An honest yardstick: the network beside the classical methods, on the same degraded pixels."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from cuello.baselines import BASELINES, BaselineSpec, best_strength, run_baseline
+from cuello.data.batches import Batches, to_tensor
+from cuello.data.images import Images
+from cuello.degrade import Composition, Degradation
+from cuello.files import write_text
+from cuello.inference import TILE, Model
+from cuello.metrics import METRICS, metrics_for
+from cuello.runs.directory import Run, write_json
+from cuello.seeding import numpy_generator
+from cuello.tasks import Task
+from cuello.types import Batch
+
+OURS = "network"
+TUNING_IMAGES = 8
+SWEEP_IMAGES = 64
+BOOTSTRAP_DRAWS = 2000
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is evaluated: batches of clean images, and who they are.
+
+    batches: makes the batches anew. names: the photograph of each image (several crops may share one). places: top
+    and left of each crop in it, pixels. count: how many images. size: smallest height and width.
+    """
+
+    batches: Callable[[], Iterable[Batch]]
+    names: Sequence[str]
+    places: Sequence[tuple[int, int]]
+    size: tuple[int, int]
+    binary: bool
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table: a method's scores.
+
+    label: how a table calls it. scores: metric name to one value an image. strength: of a classical method, chosen
+    on the first images; None for the network. milliseconds: an image, on this machine.
+    """
+
+    name: str
+    label: str
+    scores: dict[str, np.ndarray]
+    strength: float | None
+    milliseconds: float
+
+    def mean(self, metric: str) -> float:
+        """Return the metric's mean over images."""
+        return float(self.scores[metric].mean())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ours minus a method, in dB of PSNR: mean, its 95% interval, and on how many images ours is better."""
+
+    against: str
+    label: str
+    mean: float
+    low: float
+    high: float
+    wins: int
+    images: int
+
+
+@dataclass(frozen=True)
+class SweepLevel:
+    """One level of a noise sweep: the main parameter's value and every method's mean MSE and PSNR."""
+
+    level: float
+    mse: dict[str, float]
+    psnr: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result: methods in the order of the table (the network last), differences, verdict, sweep, protocol."""
+
+    methods: list[Method]
+    differences: list[Difference]
+    verdict: str
+    sweep: list[SweepLevel]
+    subjects: Subjects
+    noise: str | None
+    protocol: dict[str, Any]
+
+    def method(self, name: str) -> Method:
+        """Return the row called ``name``."""
+        return next(method for method in self.methods if method.name == name)
+
+    @property
+    def ours(self) -> Method:
+        """The network's row."""
+        return self.method(OURS)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names of the methods and how a table calls them."""
+        return {method.name: method.label for method in self.methods}
+
+
+def subjects_of_batches(batches: Batches) -> Subjects:
+    """Take the crops of a part of the data as they are."""
+    described = [batches.describe(row) for row in range(batches.count)]
+    names, places = [name for name, _, _ in described], [(top, left) for _, top, left in described]
+    return Subjects(lambda: batches.epoch(0), names, places, batches.size, is_binary(batches.images))
+
+
+def subjects_of_images(images: Images) -> Subjects:
+    """Take whole images, of any sizes, one a batch."""
+
+    def batches() -> Iterable[Batch]:
+        for index, array in enumerate(images.arrays):
+            target = to_tensor(images.targets[index][None]) if images.targets is not None else None
+            yield Batch(to_tensor(array[None]), torch.tensor([index]), target)
+
+    smallest = min(min(array.shape[:2]) for array in images.arrays)
+    places = [(0, 0)] * len(images)
+    return Subjects(batches, images.names, places, (smallest, smallest), is_binary(images))
+
+
+def is_binary(images: Images) -> bool:
+    """Tell whether every value is black or white."""
+    targets = images.targets if images.targets is not None else images.arrays
+    return all(
+        np.isin(array, (0, np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1)).all() for array in targets
+    )
+
+
+def evaluate_model(
+    model: Model,
+    task: Task,
+    subjects: Subjects,
+    *,
+    seed: int = 0,
+    sweep: Sequence[float] = (),
+    baselines: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score the network and the classical methods.
+
+    task: what degrades the images; ranges in it count at their middle. seed: of the noise. sweep: values of the
+    degradation's main parameter to try as well. baselines: names of classical methods, by default all that the
+    images' size allows. progress: called with what is being done, how much is done, and how much there is.
+    """
+    level = Task(task.job, task.degradation.typical()) if task.degradation is not None else task
+    chosen = [BASELINES[name] for name in baselines] if baselines is not None else list(BASELINES)
+    specs = [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
+    metrics = [spec.name for spec in metrics_for(subjects.size, subjects.binary)]
+    strengths = tune(specs, level, subjects, seed)
+    methods = score(model, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress)
+    levels = []
+    for value in sweep:
+        if task.degradation is None:
+            break
+        at_level = Task(task.job, task.degradation.typical().with_main(value))
+        tuned = tune(specs, at_level, subjects, seed)
+        rows = score(
+            model,
+            at_level,
+            subjects,
+            specs,
+            tuned,
+            ["mse", "psnr"],
+            seed,
+            SWEEP_IMAGES,
+            f"noise {value:g}",
+            progress,
+        )
+        means = {metric: {row.name: row.mean(metric) for row in rows} for metric in ("mse", "psnr")}
+        levels.append(SweepLevel(value, means["mse"], means["psnr"]))
+    differences = [difference(methods[-1], row, subjects.names) for row in methods[:-1]]
+    protocol = {
+        "images": subjects.count,
+        "photographs": len(set(subjects.names)),
+        "channels": model.channels,
+        "range": "0 to 1, results cut to it, not rounded",
+        "metrics": {name: METRICS[name].summary for name in metrics},
+        "noise_seed": seed,
+        "strengths": f"of classical methods: the best of a few on the first {min(TUNING_IMAGES, subjects.count)} of "
+        "these very images, which favours them",
+        "sweep_images": min(SWEEP_IMAGES, subjects.count) if levels else 0,
+    }
+    spec = level.degradation.spec() if level.degradation is not None else None
+    return Evaluation(methods, differences, verdict_of(differences), levels, subjects, spec, protocol)
+
+
+def pairs(task: Task, subjects: Subjects, seed: int, most: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield (degraded, clean) batches of at most ``most`` images in all, spread evenly over the subjects."""
+    wanted = None
+    if most < subjects.count:
+        wanted = torch.from_numpy(np.linspace(0, subjects.count - 1, most).round().astype(np.int64))
+    for batch in subjects.batches():
+        rows = batch
+        if wanted is not None:
+            keep = torch.isin(batch.ids, wanted)
+            if not keep.any():
+                continue
+            rows = Batch(
+                batch.images[keep],
+                batch.ids[keep],
+                batch.targets[keep] if batch.targets is not None else None,
+            )
+        yield task.pair_each(rows, seed)
+
+
+def tune(specs: Sequence[BaselineSpec], task: Task, subjects: Subjects, seed: int) -> dict[str, float]:
+    """Choose each classical method's strength on a few of the images."""
+    few = list(pairs(task, subjects, seed, TUNING_IMAGES))
+    strengths = {}
+    for spec in specs:
+        votes = [best_strength(spec, noisy.numpy(), clean.numpy()) for noisy, clean in few]
+        strengths[spec.name] = float(np.median(votes)) if len(votes) % 2 else sorted(votes)[len(votes) // 2]
+    return strengths
+
+
+def score(
+    model: Model,
+    task: Task,
+    subjects: Subjects,
+    specs: Sequence[BaselineSpec],
+    strengths: dict[str, float],
+    metrics: Sequence[str],
+    seed: int,
+    most: int,
+    doing: str,
+    progress: Progress | None,
+) -> list[Method]:
+    """Run every method on every image and return their rows, the network's last."""
+    names = [*(spec.name for spec in specs), OURS]
+    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in names}
+    seconds = dict.fromkeys(names, 0.0)
+    done, total = 0, min(most, subjects.count)
+    for noisy, clean in pairs(task, subjects, seed, most):
+        for spec in [*specs, None]:
+            start = time.perf_counter()
+            if spec is None:
+                restored, name = restore(model, noisy), OURS
+            else:
+                restored, name = (
+                    torch.from_numpy(run_baseline(spec, noisy.numpy(), strengths[spec.name])),
+                    spec.name,
+                )
+            seconds[name] += time.perf_counter() - start
+            for metric in metrics:
+                scores[name][metric].append(METRICS[metric].function(restored, clean).numpy())
+        done += len(noisy)
+        if progress:
+            progress(doing, done, total)
+    labels = {spec.name: spec.label for spec in specs} | {OURS: model.artefact.architecture.name}
+    return [
+        Method(
+            name,
+            labels[name],
+            {metric: np.concatenate(values) for metric, values in scores[name].items()},
+            strengths.get(name),
+            1000 * seconds[name] / max(done, 1),
+        )
+        for name in names
+    ]
+
+
+def restore(model: Model, noisy: torch.Tensor) -> torch.Tensor:
+    """Restore a batch ``(N, C, H, W)``: at once where it is small, else image by image in tiles."""
+    if max(noisy.shape[2:]) <= TILE and noisy.shape[1] == model.channels:
+        return model.restore_batch(noisy)
+    return model(noisy)
+
+
+def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Difference:
+    """Compare two methods image by image in PSNR, with a 95% bootstrap interval of the mean.
+
+    Whole photographs are drawn, with all their crops, because crops of one photograph are alike (Davison and Hinkley
+    1997, section 3.8). With a single photograph there is nothing to draw from: the interval is not a number.
+    """
+    gains = ours.scores["psnr"] - other.scores["psnr"]
+    low, high = bootstrap_interval(gains, photographs)
+    return Difference(other.name, other.label, float(gains.mean()), low, high, int((gains > 0).sum()), len(gains))
+
+
+def bootstrap_interval(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> tuple[float, float]:
+    """Return the 2.5% and 97.5% quantiles of the mean of ``values`` when whole groups are drawn with replacement."""
+    names, members = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    sums, sizes = np.bincount(members, values), np.bincount(members)
+    drawn = numpy_generator(seed, "bootstrap").integers(len(names), size=(BOOTSTRAP_DRAWS, len(names)))
+    means = sums[drawn].sum(1) / sizes[drawn].sum(1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def verdict_of(differences: Sequence[Difference]) -> str:
+    """Say in one sentence whether the network beats the best classical method (by mean PSNR)."""
+    if not differences:
+        return "Nothing to compare with: no classical method was run."
+    best = min(differences, key=lambda item: item.mean)  # the method that ours gains least over
+    what = "doing nothing" if best.against == "input" else f"the best classical method ({best.label})"
+    interval = "" if np.isnan(best.low) else f" (95% interval {best.low:+.2f} to {best.high:+.2f})"
+    on = f"on {best.wins} of {best.images} images"
+    if best.mean > 0 and not best.low <= 0:
+        return f"Beats {what} by {best.mean:.2f} dB{interval}, {on}."
+    if best.mean < 0 and not best.high >= 0:
+        simple = next((item for item in differences if item.against == "median-3" and item.mean < 0), None)
+        also = " Does not beat even a 3×3 median filter." if simple and simple.against != best.against else ""
+        return f"Does not beat {what}: {-best.mean:.2f} dB worse{interval}, better {on}.{also}"
+    return f"Cannot be told from {what}: {best.mean:+.2f} dB{interval}, better {on}."
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Return one line: our MSE, PSNR and SSIM beside the 3×3 median filter's."""
+
+    def scores(method: Method) -> str:
+        shown = [name for name in ("mse", "psnr", "ssim") if name in method.scores]
+        return ", ".join(f"{name.upper()} {method.mean(name):.{METRICS[name].digits}f}" for name in shown)
+
+    names = [method.name for method in evaluation.methods]
+    other = evaluation.method("median-3" if "median-3" in names else names[0])
+    return f"{evaluation.ours.label}: {scores(evaluation.ours)}  |  {other.label}: {scores(other)}"
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the evaluation for metrics.json and --json."""
+
+    def number(value: float) -> float | None:
+        return None if np.isnan(value) else value
+
+    return {
+        "verdict": evaluation.verdict,
+        "noise": evaluation.noise,
+        "methods": {
+            method.name: {
+                "label": method.label,
+                **{metric: method.mean(metric) for metric in method.scores},
+                "strength": method.strength,
+                "milliseconds_an_image": method.milliseconds,
+            }
+            for method in evaluation.methods
+        },
+        "gain_in_psnr": {
+            item.against: {
+                "mean": item.mean,
+                "interval": [number(item.low), number(item.high)],
+                "better_on": item.wins,
+                "images": item.images,
+            }
+            for item in evaluation.differences
+        },
+        "sweep": [{"level": level.level, "mse": level.mse, "psnr": level.psnr} for level in evaluation.sweep],
+        "protocol": evaluation.protocol,
+    }
+
+
+def images_csv(evaluation: Evaluation) -> str:
+    """Return one row an image: photograph, place, and every method's metrics."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = [(method, metric) for method in evaluation.methods for metric in method.scores]
+    writer.writerow(["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)])
+    for row in range(evaluation.subjects.count):
+        top, left = evaluation.subjects.places[row]
+        values = [f"{method.scores[metric][row]:.6g}" for method, metric in columns]
+        writer.writerow([evaluation.subjects.names[row], top, left, *values])
+    return stream.getvalue()
+
+
+def save_evaluation(run: Run, evaluation: Evaluation) -> None:
+    """Write metrics.json and images.csv of a run."""
+    write_json(run.metrics_path, as_json(evaluation))
+    write_text(run.images_path, images_csv(evaluation))
+
+
+def has_levels(degradation: Degradation | Composition | None) -> bool:
+    """Tell whether a sweep can vary the degradation."""
+    parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)
+    return parts[0] is not None and bool(parts[0].main)

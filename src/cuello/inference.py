@@ -1,0 +1,181 @@
+"""A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cuello.data.batches import to_tensor
+from cuello.data.picture import full_scale
+from cuello.data.tiling import run_tiled
+from cuello.errors import CuelloError
+from cuello.runs.artefact import Artefact, load_artefact
+
+TILE = 256
+"""Side of the squares that large images are cut into, in pixels: their features stay in a processor's cache."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, ready to use.
+
+    artefact: what the file says of it. network: the torch module, in evaluation mode.
+    """
+
+    artefact: Artefact
+    network: nn.Module
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the network was trained on."""
+        return self.artefact.channels
+
+    def __call__(self, images: Any) -> Any:
+        """Restore images; the same kind, shape and type comes back.
+
+        images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
+        is kept), uint8, uint16 or floats in [0, 1]; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
+        a Pillow image; or a list of any of these. Three axes whose last is 1, 3 or 4 are one image.
+        Raises CuelloError for other kinds, shapes or types.
+
+        >>> import cuello, tempfile
+        >>> run = cuello.train(data="photos", noise="gaussian:25", model="conv-8-16-8", crop=64, samples=16,
+        ...                    validation_samples=4, epochs=1, output=tempfile.mkdtemp() + "/run", report=False)
+        >>> model = cuello.load(run.path)
+        >>> model(np.zeros((50, 70, 3), np.uint8)).shape
+        (50, 70, 3)
+        """
+        if isinstance(images, list | tuple):
+            return [self(image) for image in images]
+        if isinstance(images, Image.Image):
+            return self._pillow(images)
+        if isinstance(images, Tensor):
+            return self._tensor(images)
+        if isinstance(images, np.ndarray):
+            return self._array(images)
+        raise CuelloError(
+            f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
+        )
+
+    def restore(self, image: np.ndarray, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """Restore one image ``(H, W, C)``, uint8, uint16 or float32 in [0, 1], in tiles if it is large.
+
+        C may differ from the network's channels: grey goes through a colour network as three equal channels and is
+        averaged; colour goes through a grey network channel by channel. C of 2 or 4: the last is alpha and is kept.
+        The result, ``(H, W, C)`` of the same type, equals that of the whole image at once to float32 rounding.
+        """
+        height, width, channels = image.shape
+        if channels in (2, 4):
+            colours = self.restore(image[:, :, :-1], progress)
+            return np.concatenate([colours, image[:, :, -1:]], axis=2)
+        if channels not in (1, 3, self.channels):
+            raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels} (or 1, 3).")
+        stride, field = self._stride(), self._receptive_field()
+        pad_rows, pad_columns = -height % stride, -width % stride
+        padded = (
+            np.pad(image, ((0, pad_rows), (0, pad_columns), (0, 0)), mode="edge") if pad_rows or pad_columns else image
+        )
+        tile = max(height, width) + stride if field is None else TILE
+        out = run_tiled(
+            self._restore_tile,
+            padded,
+            np.empty_like(padded),
+            tile=-(-tile // stride) * stride,
+            reach=0 if field is None else field // 2,
+            stride=stride,
+            progress=progress,
+        )
+        return out[:height, :width]
+
+    def restore_batch(self, images: Tensor) -> Tensor:
+        """Restore small images at once: ``(N, C, H, W)`` float32 with the network's C; result cut to [0, 1]."""
+        height, width = images.shape[2:]
+        stride = self._stride()
+        with torch.inference_mode():
+            padded = functional.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
+            image = self.network(padded.to(self._device())).image.float().clamp(0, 1)
+        return image[:, :, :height, :width].to(images.device)
+
+    def _restore_tile(self, tile: np.ndarray) -> np.ndarray:
+        """Restore ``(h, w, C)`` pixels whose sides are multiples of the stride."""
+        x = to_tensor(np.ascontiguousarray(tile)[None])  # (1, C, h, w)
+        channels = x.shape[1]
+        if channels == 1 and self.channels != 1:
+            x = x.expand(-1, self.channels, -1, -1)
+        elif channels != self.channels:
+            x = x.transpose(0, 1)  # (C, 1, h, w)
+        with torch.inference_mode():
+            image = self.network(x.to(self._device())).image.float().clamp_(0, 1).cpu()
+        if channels == 1 and self.channels != 1:
+            image = image.mean(1, keepdim=True)
+        elif channels != self.channels:
+            image = image.transpose(0, 1)
+        pixels = image[0].permute(1, 2, 0).numpy()
+        if tile.dtype.kind == "f":
+            return pixels
+        return (pixels * full_scale(tile.dtype)).round().astype(tile.dtype)
+
+    def _array(self, images: np.ndarray) -> np.ndarray:
+        if images.dtype.kind == "f":
+            if not np.isfinite(images).all():
+                raise CuelloError("the array holds NaN or infinite values; replace them first.")
+            if images.size and (images.min() < 0 or images.max() > 1):
+                raise CuelloError(
+                    f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
+                )
+        elif images.dtype not in (np.uint8, np.uint16):
+            raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
+        single = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
+        if images.ndim not in (2, 3, 4) or 0 in images.shape:
+            raise CuelloError(
+                f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C)."
+            )
+        stack = images[None] if single else images
+        stack = stack[..., None] if stack.ndim == 3 else stack
+        exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
+        restored = np.stack([self.restore(image) for image in exact])
+        return restored.reshape(images.shape).astype(images.dtype)
+
+    def _tensor(self, images: Tensor) -> Tensor:
+        if images.ndim not in (3, 4) or not images.is_floating_point():
+            raise CuelloError(
+                f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
+                "(C, H, W) or (N, C, H, W)."
+            )
+        stack = images[None] if images.ndim == 3 else images
+        arrays = stack.detach().permute(0, 2, 3, 1).float().cpu().numpy()
+        restored = np.stack([self.restore(array) for array in arrays])
+        return torch.from_numpy(restored).permute(0, 3, 1, 2).to(images).reshape(images.shape)
+
+    def _pillow(self, image: Image.Image) -> Image.Image:
+        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") else "RGB"
+        pixels = np.asarray(image.convert(mode))
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        restored = self.restore(pixels)
+        return Image.fromarray(restored.squeeze(-1) if restored.shape[-1] == 1 else restored)
+
+    def _stride(self) -> int:
+        return int(self.network.stride)  # type: ignore[arg-type]
+
+    def _receptive_field(self) -> int | None:
+        return self.network.receptive_field  # type: ignore[return-value]
+
+    def _device(self) -> torch.device:
+        return next(iter(self.network.state_dict().values())).device
+
+
+def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:
+    """Load a run directory or a model.safetensors file.
+
+    network: FILE.py:CLASS, only for a model whose network is somebody's own code; no other code is ever run.
+    device: where to run it: cpu, cuda, cuda:N, mps.
+    Raises CuelloError for a file that is missing, damaged, changed, or of another version.
+    """
+    artefact = load_artefact(Path(path).expanduser())
+    return Model(artefact, artefact.network(network).to(device))

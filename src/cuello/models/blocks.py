@@ -1,0 +1,287 @@
+"""Building blocks that compute exactly what the plain layers compute, with less work on a CPU.
+
+Every block accepts any batch size, any channel count, any memory layout and any floating type; channels-last
+is the fast one. In evaluation mode only plain torch operations run, so a network made of them can be exported.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from cuello.errors import CuelloError
+
+
+def per_channel(values: Tensor, x: Tensor) -> Tensor:
+    """Return ``(C,)`` values as one image ``(1, C, H, W)`` in the memory layout of ``x``, ready to meet it.
+
+    Broadcasting three or eight numbers along channels-last memory makes loops of that length, an image's worth
+    makes one long loop; that is several times faster and the image stays in the cache.
+
+    >>> per_channel(torch.ones(3), torch.rand(2, 3, 5, 6)).shape
+    torch.Size([1, 3, 5, 6])
+    """
+    return torch.zeros_like(x[:1]) + values[:, None, None]  # (C,) -> (1, C, H, W)
+
+
+def _slices(x: Tensor) -> tuple[Tensor, ...]:
+    """Return views of ``x``, a few images each, small enough (1 MiB of float32) for steps in turn to meet the cache."""
+    return x.split(max(1, 2**18 * x.shape[0] // max(1, x.numel())))
+
+
+class _BatchMoments(torch.autograd.Function):
+    """Mean and biased variance of every channel; the backward pass is one pass over the images."""
+
+    @staticmethod
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        mean = x.mean((0, 2, 3))  # (N, C, H, W) -> (C,)
+        # Two passes: the mean of squares minus the square of the mean loses its digits where the mean is large.
+        image = per_channel(mean, x)
+        squares = sum((part - image).square_().sum((0, 2, 3)) for part in _slices(x))  # (n, C, H, W) -> (C,)
+        return mean, squares / (x.numel() // x.shape[1])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[0], output[0])
+
+    @staticmethod
+    def backward(ctx: Any, mean_gradient: Tensor, variance_gradient: Tensor) -> Tensor:
+        x, mean = ctx.saved_tensors
+        pixels = x.numel() // x.shape[1]
+        slope = 2 / pixels * variance_gradient  # (C,)
+        offset = mean_gradient / pixels - slope * mean  # (C,)
+        return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x))  # (N, C, H, W)
+
+
+class _Elu(torch.autograd.Function):
+    """ELU in place, a few images at a time."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        for part in _slices(x):
+            # Below 0, exp(x) - 1 is never less than x, so a maximum joins the two halves.
+            torch.maximum(part, part.exp().clamp_max_(1).sub_(1), out=part)
+        return x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.mark_dirty(output)
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (y,) = ctx.saved_tensors
+        result = torch.empty_like(y)
+        for g, v, part in zip(_slices(gradient), _slices(y), _slices(result), strict=True):
+            torch.addcmul(g, g, v.clamp_max(0), out=part)  # the slope is 1 above 0 and y + 1 below
+        return result
+
+
+class ELU(nn.Module):
+    """The exponential linear unit, ``y = x`` above 0 and ``exp(x) − 1`` below.
+
+    Torch's own computes expm1 forward and looks at every sign backward; here one exp serves both. In float32 the
+    values differ by rounding (6e-8); half precision, where exp(x) − 1 would be coarse, uses torch's.
+    Input and output: any shape.
+
+    >>> ELU()(torch.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.6321,  0.0000,  2.0000])
+
+    Source: Clevert et al. 2016, equation 15, alpha = 1.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.requires_grad and not x.is_leaf and x.dtype in (torch.float32, torch.float64):
+            return _Elu.apply(x)
+        return functional.elu(x)
+
+
+class BatchNorm2d(nn.Module):
+    """Batch normalisation that can hand its per-channel factor and offset to the layer that follows.
+
+    ``y = weight · (x − mean) / sqrt(variance + eps) + bias`` with the batch's mean and biased variance while
+    training and their running averages afterwards (the running variance is the unbiased one, as in torch).
+
+    channels: 1 or more. eps: added to the variance, above 0; 1e-3 as in Keras. momentum: share of the new
+    batch in the running averages, 0 to 1; torch's 0.1, because Keras' 0.01 has not settled after a short run.
+    Input and output: ``(N, channels, H, W)``.
+
+    >>> BatchNorm2d(3)(torch.rand(2, 3, 5, 5)).mean().abs() < 1e-6
+    tensor(True)
+
+    Source: Ioffe and Szegedy 2015, algorithm 1.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-3, momentum: float = 0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return factor and offset, ``(C,)`` each, such that ``x · factor + offset`` is the normalised ``x``.
+
+        While training, the running averages are updated.
+        """
+        mean, variance = self.running_mean, self.running_var
+        if self.training:
+            mean, variance = _BatchMoments.apply(x.to(self.weight.dtype))  # float32 under autocast too
+            with torch.no_grad():
+                pixels = x.numel() // x.shape[1]
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (pixels / max(pixels - 1, 1)), self.momentum)
+        factor = self.weight * torch.rsqrt(variance + self.eps)
+        return factor, self.bias - mean * factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor, offset = self.affine(x)
+        return torch.addcmul(per_channel(offset, x), x, per_channel(factor, x)).to(x.dtype)
+
+
+class _Convolution(nn.Module):
+    """The weights of a convolution that keeps the size, initialised as in Keras; subclasses say how it is done."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise CuelloError(
+                f"a kernel of {kernel_size} pixels cannot be centred: {type(self).__name__} needs an odd"
+                f" kernel_size. Use {kernel_size + 1}."
+            )
+        self.padding = kernel_size // 2
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        nn.init.xavier_uniform_(self.weight)  # Keras' default ("Glorot uniform"), with the zero bias above
+
+
+class Conv2d(_Convolution):
+    """A convolution with zero padding that keeps the size.
+
+    ``y = conv(x; weight) + bias``
+
+    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise.
+    Input ``(N, in_channels, H, W)``, output ``(N, out_channels, H, W)``.
+
+    >>> Conv2d(3, 8, 3)(torch.rand(2, 3, 5, 6)).shape
+    torch.Size([2, 8, 5, 6])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight, self.bias, padding=self.padding)  # (N, in, H, W) -> (N, out, H, W)
+
+
+class NormConv2d(_Convolution):
+    """Batch normalisation followed by a convolution, without ever storing the normalised images.
+
+    The normalisation ``x · f + o`` is linear, so it moves into the kernel:
+    ``conv(x · f + o; weight) = conv(x; weight · f) + conv(1 · o; weight)``.
+    The second term is the same for every image (constant but for the borders, where zeros are padded), so it is
+    computed once a batch. If ``x`` needs no gradient, the convolution's backward pass to it is not run either.
+
+    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. eps, momentum: see
+    BatchNorm2d. Input ``(N, in_channels, H, W)``, output ``(N, out_channels, H, W)``.
+
+    >>> block = NormConv2d(3, 8, 3)
+    >>> x = torch.rand(2, 3, 5, 6)
+    >>> plain = functional.conv2d(block.norm(x), block.weight, block.bias, padding=1)
+    >>> torch.allclose(block(x), plain, atol=1e-5)
+    True
+
+    Source: the folding used for inference (Jacob et al. 2018, section 3.2), here while training too.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, eps: float = 1e-3, momentum: float = 0.1):
+        super().__init__(in_channels, out_channels, kernel_size)
+        self.norm = BatchNorm2d(in_channels, eps, momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor, offset = self.norm.affine(x)
+        weight = self.weight * factor[:, None, None]  # (out, in, k, k)
+        if self.training and self.weight.shape[0] < self.weight.shape[1]:
+            # The same sum written as a transposed convolution: its backward pass is quicker for few outputs.
+            y = functional.conv_transpose2d(x, weight.flip(2, 3).transpose(0, 1), padding=self.padding)
+        else:
+            y = functional.conv2d(x, weight, padding=self.padding)  # (N, out, H, W)
+        taps = (self.weight * offset[:, None, None]).sum(1)  # (out, in, k, k) -> (out, k, k)
+        rows, columns = (self._inside(size, taps) for size in x.shape[2:])  # (k, H) and (k, W)
+        constant = rows.T @ taps @ columns + self.bias[:, None, None]  # (out, k, k) -> (out, H, W)
+        # Added as an outer product with ones, whose backward pass is a quick matrix product.
+        flat = y.permute(0, 2, 3, 1).flatten(1)  # (N, out, H, W) -> (N, H · W · out)
+        flat = flat.addr_(y.new_ones(len(y)), constant.permute(1, 2, 0).flatten().to(y.dtype))
+        return flat.view(len(y), *x.shape[2:], -1).permute(0, 3, 1, 2)  # (N, H · W · out) -> (N, out, H, W)
+
+    def _inside(self, size: int, like: Tensor) -> Tensor:
+        """Return ``(k, size)``: 1 where a kernel's tap meets the image and 0 where it meets the padding."""
+        return functional.pad(like.new_ones(1, size), [self.padding] * 2).unfold(1, size, 1)[0]
+
+
+class UpsampleConv2d(_Convolution):
+    """Nearest-neighbour enlargement followed by a convolution, computed at the low resolution.
+
+    Enlarging by ``scale`` is a transposed convolution with a box of ones, so both together are one transposed
+    convolution with stride ``scale`` whose kernel is the flipped ``weight`` convolved with that box. For a 3x3
+    kernel and scale 2 that is 16 instead of 36 products for each input pixel; values are the same up to rounding.
+
+    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. scale: 1 or more.
+    Input ``(N, in_channels, H, W)``, output ``(N, out_channels, scale · H, scale · W)``.
+
+    >>> block = UpsampleConv2d(2, 4, 3)
+    >>> x = torch.rand(1, 2, 5, 6)
+    >>> large = functional.interpolate(x, scale_factor=2)
+    >>> torch.allclose(block(x), functional.conv2d(large, block.weight, block.bias, padding=1), atol=1e-6)
+    True
+
+    Source: Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?".
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, scale: int = 2):
+        super().__init__(in_channels, out_channels, kernel_size)
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = functional.pad(self.weight.flip(2, 3), [self.scale - 1] * 4)  # (out, in, k + 2s - 2, k + 2s - 2)
+        kernel = functional.avg_pool2d(kernel, self.scale, 1, divisor_override=1)  # (out, in, k + s - 1, k + s - 1)
+        return functional.conv_transpose2d(  # (N, in, H, W) -> (N, out, s · H, s · W)
+            x, kernel.transpose(0, 1), self.bias, stride=self.scale, padding=self.padding
+        )
+
+
+class BitDropout(nn.Module):
+    """Dropout that spends 16 random bits on an element where torch spends a float.
+
+    ``y = x · m / (1 − p)``, each m being 0 with probability p and otherwise 1, while training; ``y = x`` afterwards.
+
+    p: 0 or more and below 1, rounded to a multiple of 1/65536 (``self.p`` is the rounded one, which also scales).
+    The bits come from torch's default generator, so torch.manual_seed repeats them (for the same memory layout).
+    Input and output: any shape.
+
+    >>> BitDropout(0.2).p
+    0.1999969482421875
+    >>> BitDropout(0.5)(torch.ones(1000)).unique()
+    tensor([0., 2.])
+
+    Source: Srivastava et al. 2014, section 4.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise CuelloError(f"a dropout of {p} was asked for: it needs to be 0 or more and below 1.")
+        self.p = round(p * 65536) / 65536
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        # Four 16-bit numbers a word, laid out as x is (a channels-last x gets a channels-last mask).
+        bits = words.view(torch.int16).as_strided(x.shape, torch.empty_like(x, device="meta").stride())
+        kept = bits >= round(self.p * 65536) - 32768
+        return x * kept.to(x.dtype).mul_(1 / (1 - self.p))

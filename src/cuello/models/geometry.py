@@ -1,0 +1,92 @@
+"""How an output pixel depends on the input: the stride grid and the receptive field."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from cuello.errors import CuelloError
+
+
+def check_multiple(x: Tensor, stride: int) -> None:
+    """Raise CuelloError unless height and width of ``(N, C, H, W)`` images are multiples of ``stride``."""
+    for axis, name in ((2, "height"), (3, "width")):
+        length = x.shape[axis]
+        if length % stride:
+            raise CuelloError(
+                f"images have a {name} of {length} pixels: this network needs a multiple of {stride}. "
+                f"Pad or crop to {-(-length // stride) * stride}."
+            )
+
+
+def image_of(network: nn.Module, x: Tensor) -> Tensor:
+    """Return the image that a network gives, whether it returns an Output or a tensor."""
+    result = network(x)
+    return result if isinstance(result, Tensor) else result.image
+
+
+def measure_receptive_field(network: nn.Module, channels: int, stride: int, largest: int = 256) -> int | None:
+    """Return the side, in pixels, of the square of inputs on which an output pixel can depend, by trying it out.
+
+    One input pixel becomes NaN, which every convolution, pooling and activation hands on; how far the NaN spreads,
+    from every place of the stride grid, is the answer. None where it spreads over the whole image or further than
+    ``largest``: such a network cannot be run in tiles. A network that compares pixels with constants
+    (``torch.where``) can stop a NaN; let it state its own ``receptive_field``.
+    """
+    network = copy.deepcopy(network).cpu().float().eval()
+    reach = 16
+    while reach <= largest:  # small images first: most networks do not look far
+        radius = spread(network, channels, stride, reach)
+        if radius is not None:
+            return 2 * radius + 1
+        reach *= 2
+    return None
+
+
+def spread(network: nn.Module, channels: int, stride: int, reach: int) -> int | None:
+    """Return how many pixels a NaN spreads to any side; None where it comes to the border, ``reach`` pixels away."""
+    side = -(-(2 * reach + 1) // stride) * stride
+    centre = side // 2 // stride * stride
+    radius = 0
+    with torch.inference_mode():
+        for position in range(stride):  # the same offset in both axes: the worst case of each
+            x = torch.full((1, channels, side, side), 0.5)
+            x[:, :, centre + position, centre + position] = torch.nan
+            hit = image_of(network, x).isnan().any(1)[0]
+            if hit[0].any() or hit[-1].any() or hit[:, 0].any() or hit[:, -1].any():
+                return None
+            reached = hit.nonzero() - (centre + position)
+            radius = max(radius, int(reached.abs().max()) if len(reached) else 0)
+    return radius
+
+
+def measure_stride(network: nn.Module, channels: int, largest: int = 32) -> int:
+    """Return the smallest power of two that sizes must be a multiple of and whose shifts the network follows.
+
+    Raises CuelloError where no size up to 4 × ``largest`` gives an image of the same size back.
+    """
+    network = copy.deepcopy(network).cpu().float().eval()
+    stride, problem = 1, ""
+    with torch.inference_mode():
+        while stride <= largest:
+            side = 4 * largest + stride
+            x = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
+            try:
+                whole = image_of(network, x)
+                if whole.shape == x.shape:
+                    shifted = image_of(network, x[:, :, : 4 * largest, stride : 4 * largest + stride])
+                    if shifted.shape[2:] == (4 * largest, 4 * largest):
+                        middle = slice(2 * largest - 2, 2 * largest + 2)
+                        there = whole[:, :, middle, middle.start + stride : middle.stop + stride]
+                        if torch.allclose(shifted[:, :, middle, middle], there, atol=1e-4, equal_nan=True):
+                            return stride
+                        problem = "what it gives changes when the image is moved"
+                else:
+                    problem = f"images of shape {tuple(x.shape)} become {tuple(whole.shape)}"
+            except (RuntimeError, ValueError) as error:
+                problem = str(error).splitlines()[0]
+            stride *= 2
+    raise CuelloError(
+        f"the network does not give back an image of the size it gets, at any multiple up to {largest} pixels: "
+        f"{problem}. Pad its convolutions (padding='same'), or state `stride` as an attribute."
+    )

@@ -1,0 +1,76 @@
+"""A plain stack of convolutions that predicts the noise: DnCNN, in any size."""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from torch import Tensor, nn
+
+from cuello.types import Output
+
+# Configuration
+
+
+class ResidualConfig(BaseModel):
+    """Settings of a ResidualNetwork; DnCNN itself has a depth of 17 (grey) or 20 (colour) and a width of 64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: PositiveInt = Field(3, description="channels of the images")
+    depth: int = Field(17, ge=2, description="how many convolutions")
+    width: PositiveInt = Field(64, description="channels between them")
+
+
+# Model
+
+
+class ResidualNetwork(nn.Module):
+    """Convolutions of 3×3, batch normalisation and ReLU; the result is taken off the input.
+
+    ``image = x - net(x)``
+
+    config: see ResidualConfig. Input and output image: ``(N, channels, H, W)``, any size.
+
+    >>> network = ResidualNetwork(ResidualConfig(channels=1))
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    556097
+
+    Source: Zhang et al. 2017, "Beyond a Gaussian Denoiser", section III.
+    """
+
+    def __init__(self, config: ResidualConfig):
+        super().__init__()
+        self.config = config
+        channels, width = self.config.channels, self.config.width
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+        for _ in range(self.config.depth - 2):
+            layers += [
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+        last = nn.Conv2d(width, channels, 3, padding=1)
+        layers.append(last)
+        self.layers = nn.Sequential(*layers)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # as the paper does
+        nn.init.zeros_(last.weight)  # training begins from the input as it is
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.config.channels
+
+    @property
+    def stride(self) -> int:
+        """The multiple that height and width must be of: 1, any size will do."""
+        return 1
+
+    @property
+    def receptive_field(self) -> int:
+        """Side, in pixels, of the square centred on an output pixel outside of which no input changes it."""
+        return 2 * self.config.depth + 1
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
+        """Return restored images; ``condition`` is not used."""
+        x = x.contiguous(memory_format=torch.channels_last)  # the layout of every layer from here on
+        return Output(x - self.layers(x))  # (N, channels, H, W) -> (N, channels, H, W)

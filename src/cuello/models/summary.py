@@ -1,0 +1,102 @@
+"""What a network consists of: layers, shapes, parameters, arithmetic, reach."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cuello.types import Output
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer: its path, class, output shape without the batch, parameters, multiply-adds for the whole image."""
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+    trainable: int
+    frozen: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers in the order in which they run, and the totals.
+
+    trainable: parameters that training changes. frozen: parameters that it does not, and numbers that are kept beside
+    them (running averages). multiply_adds: for one image of ``size`` (height, width). receptive_field: pixels a
+    side, None for the whole image.
+    """
+
+    layers: list[LayerRow]
+    trainable: int
+    frozen: int
+    multiply_adds: int
+    size: tuple[int, int]
+    stride: int
+    receptive_field: int | None
+
+    @property
+    def multiply_adds_a_pixel(self) -> float:
+        """Multiply-adds for one pixel of the image."""
+        return self.multiply_adds / (self.size[0] * self.size[1])
+
+
+def count(module: nn.Module, recurse: bool = True) -> tuple[int, int]:
+    """Return how many trainable and how many other numbers a module holds."""
+    trainable = sum(p.numel() for p in module.parameters(recurse) if p.requires_grad)
+    frozen = sum(p.numel() for p in module.parameters(recurse) if not p.requires_grad)
+    return trainable, frozen + sum(b.numel() for b in module.buffers(recurse))
+
+
+def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64)) -> Summary:
+    """Run one image of ``size`` (height, width) through the network and write down every layer.
+
+    Multiply-adds count the products of convolutions and matrix multiplications, as torch's FlopCounterMode does.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    stride: int = getattr(network, "stride", 1)
+    height, width = (-(-side // stride) * stride for side in size)
+    modules = {name: module for name, module in network.named_modules() if name}
+    shapes: dict[str, tuple[int, ...]] = {}  # in the order in which modules end
+
+    def note(name: str, result: Tensor | Output) -> None:
+        shapes[name] = tuple((result if isinstance(result, Tensor) else result.image).shape[1:])
+
+    hooks = [
+        module.register_forward_hook(lambda _module, _inputs, result, name=name: note(name, result))
+        for name, module in modules.items()
+    ]
+    was_training = network.training
+    network.eval()
+    device = next(iter(network.state_dict().values()), torch.zeros(())).device
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            network(torch.full((1, channels, height, width), 0.5, device=device))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    operations = {name: sum(counts.values()) // 2 for name, counts in counter.get_flop_counts().items()}
+    top = type(network).__name__
+    layers = []
+    for name, shape in shapes.items():
+        inner = [other for other in shapes if other.startswith(f"{name}.")]
+        trainable, frozen = count(modules[name], recurse=not inner)
+        if inner and trainable + frozen == 0:
+            continue  # only a container of layers that have rows of their own
+        leaves = [other for other in inner if not any(third.startswith(f"{other}.") for third in inner)]
+        own = operations.get(f"{top}.{name}", 0) - sum(operations.get(f"{top}.{leaf}", 0) for leaf in leaves)
+        layers.append(LayerRow(name, type(modules[name]).__name__, shape, trainable, frozen, own))
+    trainable, frozen = count(network)
+    return Summary(
+        layers,
+        trainable,
+        frozen,
+        operations.get("Global", 0),
+        (height, width),
+        stride,
+        getattr(network, "receptive_field", None),
+    )

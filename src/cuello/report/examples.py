@@ -1,0 +1,90 @@
+"""Which images a report shows, and what every method makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cuello.baselines import BASELINES, run_baseline
+from cuello.evaluate import OURS, Evaluation, restore
+from cuello.inference import Model
+from cuello.metrics import psnr
+from cuello.tasks import Task
+from cuello.types import Batch
+
+MOST_PIXELS = 256
+"""Larger images are shown by their middle, of this side in pixels, at full resolution."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image in every state: ``(H, W, C)`` in [0, 1]; psnr of each restored one in dB.
+
+    title: why it is shown. restored: method name to image, the degraded input among them.
+    """
+
+    title: str
+    name: str
+    clean: np.ndarray
+    restored: dict[str, np.ndarray]
+    psnr: dict[str, float]
+
+
+def choose_rows(evaluation: Evaluation, typical: int = 3) -> list[tuple[int, str]]:
+    """Return rows to show and why: a few around the median PSNR, then the best and the worst."""
+    scores = evaluation.ours.scores["psnr"]
+    order = np.argsort(scores, kind="stable")
+    middle = np.linspace(0.3, 0.7, typical) if typical > 1 else np.array([0.5])
+    rows = [(int(order[round(share * (len(order) - 1))]), "typical") for share in middle]
+    rows += [(int(order[-1]), "best"), (int(order[0]), "worst")]
+    seen: set[int] = set()
+    return [(row, why) for row, why in rows if not (row in seen or seen.add(row))]
+
+
+def best_classical(evaluation: Evaluation) -> str | None:
+    """Return the name of the classical method with the highest mean PSNR, or None where none was run."""
+    names = [method.name for method in evaluation.methods if method.name not in (OURS, "input")]
+    return max(names, key=lambda name: evaluation.method(name).mean("psnr"), default=None)
+
+
+def make_examples(
+    model: Model,
+    task: Task,
+    evaluation: Evaluation,
+    methods: Sequence[str],
+    rows: Sequence[tuple[int, str]],
+    seed: int,
+) -> list[Example]:
+    """Degrade and restore the chosen images again; the noise is the one they were scored with."""
+    level = Task(task.job, task.degradation.typical()) if task.degradation is not None else task
+    wanted = torch.tensor([row for row, _ in rows])
+    found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+    for batch in evaluation.subjects.batches():
+        keep = torch.isin(batch.ids, wanted)
+        if keep.any():
+            targets = batch.targets[keep] if batch.targets is not None else None
+            noisy, clean = level.pair_each(Batch(batch.images[keep], batch.ids[keep], targets), seed)
+            for position, row in enumerate(batch.ids[keep].tolist()):
+                found[row] = noisy[position : position + 1], clean[position : position + 1]
+    examples = []
+    for row, why in rows:
+        noisy, clean = found[row]
+        restored = {"input": noisy}
+        for name in methods:
+            strength = evaluation.method(name).strength
+            if name == OURS:
+                restored[name] = restore(model, noisy)
+            elif name != "input" and strength is not None:
+                restored[name] = torch.from_numpy(run_baseline(BASELINES[name], noisy.numpy(), strength))
+        scores = {name: float(psnr(image.clamp(0, 1), clean)) for name, image in restored.items()}
+        shown = {name: middle(image) for name, image in restored.items()}
+        examples.append(Example(why, evaluation.subjects.names[row], middle(clean), shown, scores))
+    return examples
+
+
+def middle(image: torch.Tensor) -> np.ndarray:
+    """Return the middle of ``(1, C, H, W)`` as ``(h, w, C)``, cut to [0, 1], at most MOST_PIXELS a side."""
+    pixels = image[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    top, left = ((length - MOST_PIXELS) // 2 if length > MOST_PIXELS else 0 for length in pixels.shape[:2])
+    return pixels[top : top + MOST_PIXELS, left : left + MOST_PIXELS]

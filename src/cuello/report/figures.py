@@ -1,0 +1,218 @@
+"""The pictures of a report, each drawn for a light and for a dark page."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cuello.evaluate import OURS, Evaluation
+from cuello.files import make_folder, replacing
+from cuello.report.examples import Example
+from cuello.runs.history import EpochRecord, best_epoch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a page: background, text, faint text and lines; ours, and the classical methods in order."""
+
+    name: str
+    background: str
+    text: str
+    faint: str
+    line: str
+    ours: str
+    others: tuple[str, ...]
+
+
+LIGHT = Theme(
+    "light", "#ffffff", "#1d232b", "#667080", "#dfe3e8", "#c2410c",
+    ("#8a94a3", "#2563a8", "#4d9dc6", "#0f766e", "#7c5cb8", "#a16207", "#b4487c", "#5b6b2f"),
+)  # fmt: skip
+DARK = Theme(
+    "dark", "#14181d", "#e6e9ed", "#98a2b0", "#2c333c", "#fb923c",
+    ("#7f8a99", "#6ea8e8", "#9bd0ea", "#4fc3b0", "#b39be6", "#d8ab4c", "#e58ab4", "#a9bd6c"),
+)  # fmt: skip
+THEMES = (LIGHT, DARK)
+
+
+@contextmanager
+def drawing(theme: Theme, width: float, height: float, **subplots: Any) -> Iterator[tuple["Figure", Any]]:
+    """Give a figure (inches) and its axes in the theme's colours; closed afterwards."""
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    style: Any = {
+        "figure.facecolor": theme.background, "axes.facecolor": theme.background, "savefig.facecolor": theme.background,
+        "text.color": theme.text, "axes.labelcolor": theme.text, "axes.edgecolor": theme.line,
+        "xtick.color": theme.faint, "ytick.color": theme.faint, "grid.color": theme.line,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
+        "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold",
+        "axes.titlelocation": "left", "legend.frameon": False, "lines.linewidth": 1.8,
+    }  # fmt: skip
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
+        try:
+            yield figure, axes
+        finally:
+            plt.close(figure)
+
+
+def save_both(folder: Path, name: str, draw: Callable[[Theme], bytes]) -> dict[str, bytes]:
+    """Draw a picture in each theme; the light one is also written to ``folder/NAME.png``."""
+    pictures = {theme.name: draw(theme) for theme in THEMES}
+    make_folder(folder)
+    with replacing(folder / f"{name}.png") as temporary:
+        temporary.write_bytes(pictures["light"])
+    return pictures
+
+
+def as_png(figure: "Figure") -> bytes:
+    """Return the figure as a PNG at 144 dots an inch."""
+    import io
+
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=144)
+    return stream.getvalue()
+
+
+def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
+    """Return a colour for every method; ours stands out."""
+    names = [method.name for method in evaluation.methods if method.name != OURS]
+    return {name: theme.others[position % len(theme.others)] for position, name in enumerate(names)} | {
+        OURS: theme.ours
+    }
+
+
+def loss_curves(history: Sequence[EpochRecord], evaluation: Evaluation, theme: Theme) -> bytes:
+    """Draw training and validation loss by epoch on a log axis, and the validation PSNR."""
+    epochs = [record.epoch for record in history]
+    best = best_epoch(history)
+    with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
+        left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
+        left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
+        left.set(title="Loss by epoch", xlabel="epoch", yscale="log")
+        right.plot(epochs, [record.validation_psnr for record in history], color=theme.ours)
+        right.set(title="Validation PSNR, dB", xlabel="epoch")
+        for axes in (left, right):
+            whole_numbers(axes)
+            if len(epochs) == 1:
+                axes.margins(x=0.5)
+                for line in axes.lines:
+                    line.set_marker("o")
+        if best is not None:
+            left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
+            left.annotate(
+                f"best: epoch {best.epoch}", (best.epoch, best.validation_loss), xytext=(-4, 8),
+                textcoords="offset points", ha="right", color=theme.faint, fontsize=8,
+            )  # fmt: skip
+        left.legend(loc="upper right")
+        return as_png(figure)
+
+
+def whole_numbers(axes: "Axes") -> None:
+    """Put ticks of the x axis at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def sweep_curves(evaluation: Evaluation, theme: Theme) -> bytes:
+    """Draw every method's mean PSNR and MSE against the noise level."""
+    levels = [level.level for level in evaluation.sweep]
+    palette = colours(evaluation, theme)
+    with drawing(theme, 8.4, 3.6, ncols=2) as (figure, (left, right)):
+        for name, label in evaluation.labels.items():
+            ours = name == OURS
+            style: dict[str, Any] = {
+                "color": palette[name], "label": label, "marker": "o", "markersize": 5 if ours else 3,
+                "linewidth": 2.6 if ours else 1.3, "zorder": 5 if ours else 2,
+            }  # fmt: skip
+            left.plot(levels, [level.psnr[name] for level in evaluation.sweep], **style)
+            right.plot(levels, [level.mse[name] for level in evaluation.sweep], **style)
+        left.set(title="PSNR, dB (higher is better)", xlabel="noise level")
+        right.set(title="MSE (lower is better)", xlabel="noise level", yscale="log")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+        return as_png(figure)
+
+
+def psnr_bars(evaluation: Evaluation, theme: Theme) -> bytes:
+    """Draw every method's mean PSNR as a bar, the best at the top."""
+    methods = sorted(evaluation.methods, key=lambda method: method.mean("psnr"))
+    with drawing(theme, 8.4, 0.34 * len(methods) + 0.7) as (figure, axes):
+        values = [method.mean("psnr") for method in methods]
+        shades = [theme.ours if method.name == OURS else theme.others[0] for method in methods]
+        axes.barh([method.label for method in methods], values, color=shades, height=0.66)
+        for row, value in enumerate(values):
+            axes.text(value, row, f"  {value:.2f}", va="center", fontsize=8, color=theme.text)
+        axes.set(xlabel="mean PSNR, dB", xlim=(0, max(values) * 1.1))
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0, labelcolor=theme.text)
+        return as_png(figure)
+
+
+def gain_histogram(evaluation: Evaluation, against: str, theme: Theme) -> bytes:
+    """Draw how much better than one method ours is, image by image."""
+    gains = evaluation.ours.scores["psnr"] - evaluation.method(against).scores["psnr"]
+    with drawing(theme, 8.4, 2.4) as (figure, axes):
+        axes.hist(gains, bins=min(40, max(5, len(gains) // 4)), color=theme.ours, alpha=0.85)
+        axes.axvline(0, color=theme.text, linewidth=1)
+        label = evaluation.labels[against]
+        axes.set(
+            title=f"Gain over {label}, image by image", xlabel="dB of PSNR (right of 0: the network is better)",
+            ylabel="images",
+        )  # fmt: skip
+        return as_png(figure)
+
+
+def example_grid(examples: Sequence[Example], methods: Sequence[str], labels: dict[str, str], theme: Theme) -> bytes:
+    """Draw one row an image: clean, degraded, restored by each method, and what ours still gets wrong."""
+    columns = ["clean", "input", *(name for name in methods if name not in ("input", OURS)), OURS, "error"]
+    names = labels | {"clean": "clean", "error": "|error| × 4"}
+    shown = max(max(example.clean.shape[:2]) for example in examples)
+    side = 8.4 / len(columns)
+    heights = [example.clean.shape[0] / example.clean.shape[1] for example in examples]
+    with drawing(
+        theme, 8.4, sum(side * height for height in heights) + 0.42 * len(examples),
+        nrows=len(examples), ncols=len(columns), squeeze=False, gridspec_kw={"height_ratios": heights},
+    ) as (figure, axes):  # fmt: skip
+        for row, example in enumerate(examples):
+            for column, name in enumerate(columns):
+                panel = axes[row, column]
+                if name == "clean":
+                    image, caption = example.clean, shorten(f"{example.title}: {example.name}")
+                elif name == "error":
+                    image, caption = np.abs(example.restored[OURS] - example.clean) * 4, ""
+                else:
+                    image, caption = example.restored[name], f"{example.psnr[name]:.1f} dB"
+                panel.imshow(
+                    np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1,
+                    interpolation="nearest" if shown <= 128 else "antialiased",
+                )  # fmt: skip
+                panel.set_axis_off()
+                panel.text(
+                    0.5,
+                    -0.03,
+                    caption,
+                    transform=panel.transAxes,
+                    ha="center",
+                    va="top",
+                    fontsize=7,
+                    color=theme.faint,
+                )
+                if row == 0:
+                    panel.set_title(names[name], fontsize=8, loc="center", color=theme.text)
+        return as_png(figure)
+
+
+def shorten(text: str, most: int = 24) -> str:
+    """Return ``text``, or its beginning and end where it is longer than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 9]}…{text[-8:]}"

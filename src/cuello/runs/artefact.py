@@ -1,0 +1,79 @@
+"""The one file that is handed over: weights, network, degradation, metrics and version in model.safetensors."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from cuello.errors import CuelloError
+from cuello.models.catalog import Architecture, build
+from cuello.runs.tensors import check_fit, load_tensors, save_tensors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMAT = 1
+FILE_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A trained network and everything needed to use and to judge it.
+
+    architecture: how to build the network. job, noise: what it learned to undo (a spec string, or None for pairs).
+    weights: its tensors. training: the settings it was trained with. metrics: what it reached, by name. seed: of the
+    validation noise, so that an evaluation can repeat it.
+    """
+
+    architecture: Architecture
+    job: str
+    noise: str | None
+    weights: Mapping[str, Tensor]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the network takes."""
+        return self.architecture.settings["channels"]
+
+    def network(self, allowed_code: str | None = None) -> "nn.Module":
+        """Build the network with these weights, ready for inference.
+
+        allowed_code: FILE.py:CLASS, needed (and run) only where the network is somebody's own code.
+        """
+        network = build(self.architecture, allowed_code)
+        check_fit(self.weights, network.state_dict(), Path(FILE_NAME))
+        network.load_state_dict(dict(self.weights))
+        return network.eval()
+
+
+def save_artefact(path: Path, artefact: Artefact) -> None:
+    """Write the artefact to ``path``, whole or not at all."""
+    about = {
+        "architecture": asdict(artefact.architecture),
+        "job": artefact.job,
+        "noise": artefact.noise,
+        "training": dict(artefact.training),
+        "metrics": dict(artefact.metrics),
+    }
+    save_tensors(path, artefact.weights, about, "model", FORMAT)
+
+
+def load_artefact(path: Path) -> Artefact:
+    """Read ``model.safetensors``, or that of a run directory; no code in it is run.
+
+    Raises CuelloError for anything that is not a whole, unchanged artefact of this version.
+    """
+    if path.is_dir():
+        if not (path / FILE_NAME).is_file():
+            raise CuelloError(f"{path} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
+        path = path / FILE_NAME
+    weights, about = load_tensors(path, "model", FORMAT)
+    try:
+        architecture = Architecture(**about["architecture"])
+        return Artefact(architecture, about["job"], about["noise"], weights, about["training"], about["metrics"])
+    except (KeyError, TypeError) as error:
+        raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

@@ -1,0 +1,62 @@
+"""Everything a training needs to go on, in one file: last.safetensors.
+
+One file, so that its parts can never disagree: the weights, their average, the best weights, the optimiser's state
+and the history are renamed into place together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from cuello.runs.history import EpochRecord
+from cuello.runs.tensors import load_tensors, save_tensors
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state at the end of an epoch.
+
+    weights, average, best: tensors by name; average is empty without an exponential moving average, best before the
+    first epoch. optimizer: tensors by parameter position and name. records: the epochs so far. fingerprint: of the
+    training images, to notice when they changed.
+    """
+
+    weights: Mapping[str, Tensor]
+    average: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+    optimizer: Mapping[int, Mapping[str, Tensor]]
+    records: tuple[EpochRecord, ...]
+    fingerprint: str
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint, whole or not at all."""
+    groups = {"weights": checkpoint.weights, "average": checkpoint.average, "best": checkpoint.best}
+    tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
+    for position, named in checkpoint.optimizer.items():
+        tensors |= {f"optimizer/{position}/{name}": tensor for name, tensor in named.items()}
+    about = {
+        "records": [asdict(record) for record in checkpoint.records],
+        "fingerprint": checkpoint.fingerprint,
+    }
+    save_tensors(path, tensors, about, "checkpoint", FORMAT)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint back; CuelloError where it is missing, damaged or of another version."""
+    tensors, about = load_tensors(path, "checkpoint", FORMAT)
+    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "best": {}}
+    optimizer: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition("/")
+        if group == "optimizer":
+            position, _, key = rest.partition("/")
+            optimizer.setdefault(int(position), {})[key] = tensor
+        else:
+            groups[group][rest] = tensor
+    records = tuple(EpochRecord(**record) for record in about["records"])
+    return Checkpoint(groups["weights"], groups["average"], groups["best"], optimizer, records, about["fingerprint"])

@@ -1,0 +1,152 @@
+"""A run directory: where everything of one training lies, and under which names."""
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cuello.config import TrainConfig, make_config, read_toml, to_toml
+from cuello.errors import CuelloError
+from cuello.files import make_folder, write_text
+from cuello.runs.artefact import FILE_NAME
+from cuello.runs.history import EpochRecord, read_history
+
+OWN_FILES = (
+    "config.toml", "history.jsonl", FILE_NAME, "last.safetensors", "metrics.json", "images.csv", "report.html",
+    "environment.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory; its files may be there or not yet.
+
+    >>> Run(Path("runs/first")).model_path.name
+    'model.safetensors'
+    """
+
+    path: Path
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / FILE_NAME
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.path / "last.safetensors"
+
+    @property
+    def history_path(self) -> Path:
+        return self.path / "history.jsonl"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def images_path(self) -> Path:
+        return self.path / "images.csv"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def environment_path(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings of the training, read from config.toml and checked."""
+        if not self.config_path.is_file():
+            raise CuelloError(f"{self.path} is not a run directory: it holds no config.toml.")
+        return make_config(read_toml(self.config_path))
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """The epochs so far."""
+        return read_history(self.history_path)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the last evaluation found; CuelloError before there was one."""
+        try:
+            return json.loads(self.metrics_path.read_text())
+        except FileNotFoundError:
+            raise CuelloError(f"{self.path} has not been evaluated yet: cuello evaluate {self.path}") from None
+
+
+def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
+    """Make a run directory and write its config.toml and environment.json.
+
+    overwrite: remove the files of an earlier run there (and nothing else).
+    Raises CuelloError where the folder exists and is not empty, or cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
+    if path.is_dir() and any(path.iterdir()):
+        is_run = (path / "config.toml").is_file()
+        if not (overwrite and is_run):
+            ways = f"go on with it (cuello resume {path}), replace it (--overwrite), or " if is_run else ""
+            raise CuelloError(f"{path} exists and is not empty: {ways}choose another place with --output.")
+        for name in OWN_FILES:
+            (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / "figures", ignore_errors=True)
+    make_folder(path)
+    run = Run(path)
+    write_text(run.config_path, to_toml(config))
+    write_json(run.environment_path, environment())
+    return run
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON for people: indented, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def environment() -> dict[str, Any]:
+    """Return what a result may depend on beside the settings: versions, processor, cores, memory."""
+    from importlib.metadata import version
+
+    import torch
+
+    from cuello import __version__
+
+    return {
+        "cuello": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor_name(),
+        "cores": available_cores(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": {name: version(name) for name in ("torch", "numpy", "pillow", "scikit-image", "safetensors")},
+    }
+
+
+def processor_name() -> str:
+    """Return what the processor calls itself."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

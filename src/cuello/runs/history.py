@@ -1,0 +1,49 @@
+"""What happened, epoch by epoch: history.jsonl, one line an epoch."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cuello.errors import CuelloError
+from cuello.files import write_text
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch.
+
+    loss, validation_loss: means over images. validation_mse, validation_psnr: means over the validation images,
+    white is 1, dB. learning_rate: at the epoch's last step. seconds: of the whole epoch; training_seconds: without
+    validation. images: trained on in this epoch.
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float
+    validation_mse: float
+    validation_psnr: float
+    learning_rate: float
+    seconds: float
+    training_seconds: float
+    images: int
+
+
+def write_history(path: Path, records: Sequence[EpochRecord]) -> None:
+    """Write all epochs, one JSON object a line, whole or not at all."""
+    write_text(path, "".join(json.dumps(asdict(record)) + "\n" for record in records))
+
+
+def read_history(path: Path) -> list[EpochRecord]:
+    """Read the epochs back; CuelloError where a line is not one."""
+    try:
+        return [EpochRecord(**json.loads(line)) for line in path.read_text().splitlines()]
+    except FileNotFoundError:
+        raise CuelloError(f"there is no {path}: is {path.parent} a run directory?") from None
+    except (json.JSONDecodeError, TypeError) as error:
+        raise CuelloError(f"{path} is damaged: {error}.") from None
+
+
+def best_epoch(records: Sequence[EpochRecord]) -> EpochRecord | None:
+    """Return the epoch with the lowest validation loss, the first of several; None before the first."""
+    return min(records, key=lambda record: record.validation_loss, default=None)

@@ -1,0 +1,94 @@
+"""Safetensors files with a checksum and JSON beside the tensors: no code in them, and no silent damage."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cuello.errors import CuelloError
+from cuello.files import write_bytes
+
+KEY = "cuello"
+
+
+def digest_of(tensors: Mapping[str, Tensor], about: str) -> str:
+    """Return the SHA-256 of the JSON and of every tensor's name, type, shape and bytes."""
+    state = hashlib.sha256(about.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        state.update(f"{name}/{tensor.dtype}/{tuple(tensor.shape)}".encode())
+        state.update(tensor.view(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return state.hexdigest()
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any], kind: str, format: int) -> None:
+    """Write tensors and what is to be known about them, whole or not at all.
+
+    kind: what the file is ("model", "checkpoint"). format: the version of its layout.
+    """
+    from cuello import __version__
+
+    header = json.dumps({"kind": kind, "format": format, "version": __version__, **about}, sort_keys=True)
+    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    metadata = {KEY: header, "sha256": digest_of(kept, header)}
+    write_bytes(path, save(kept, metadata))
+
+
+def load_tensors(path: Path, kind: str, format: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file back and check it: tensors on the CPU, and what is known about them.
+
+    Raises CuelloError where the file is missing, no safetensors file, cut short, not Cuello's, of another kind or
+    version, or changed after it was written.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CuelloError(f"there is no file {path}.") from None
+    except (SafetensorError, OSError) as error:
+        raise CuelloError(
+            f"{path} is not a whole safetensors file ({error}): cut short, or something else. Copy it again."
+        ) from None
+    if KEY not in metadata or "sha256" not in metadata:
+        raise CuelloError(
+            f"{path} is a safetensors file, but not one of Cuello's: it lacks the description of its network. "
+            "Needed: model.safetensors of a run directory."
+        )
+    try:
+        about = json.loads(metadata[KEY])
+    except json.JSONDecodeError:
+        raise CuelloError(f"{path} was changed after it was written: its description is not JSON.") from None
+    if about.get("kind") != kind:
+        raise CuelloError(f"{path} is a {about.get('kind')} file, needed a {kind} file.")
+    if about.get("format") != format:
+        raise CuelloError(
+            f"{path} has format {about.get('format')} (cuello {about.get('version')}); this version reads format "
+            f"{format}. Install the version of cuello that wrote it, or train anew."
+        )
+    if digest_of(tensors, metadata[KEY]) != metadata["sha256"]:
+        raise CuelloError(
+            f"{path} was changed after it was written: its checksum does not fit its content. Copy the original again."
+        )
+    return tensors, about
+
+
+def check_fit(found: Mapping[str, Tensor], needed: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CuelloError that names the first tensor that is missing, too many, or of another shape."""
+    for name in needed:
+        if name not in found:
+            raise CuelloError(f"{path} lacks the tensor {name!r} that this network needs: another network's weights?")
+        if found[name].shape != needed[name].shape:
+            raise CuelloError(
+                f"{path}: tensor {name!r} has shape {tuple(found[name].shape)}, needed {tuple(needed[name].shape)}: "
+                "another network's weights?"
+            )
+    extra = [name for name in found if name not in needed]
+    if extra:
+        raise CuelloError(f"{path} holds the tensor {extra[0]!r}, which this network does not have.")

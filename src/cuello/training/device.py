@@ -1,0 +1,52 @@
+"""Which processor to train on, and how."""
+
+import contextlib
+
+import torch
+
+from cuello.config import TrainConfig
+from cuello.errors import CuelloError
+from cuello.runs.directory import available_cores
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that ``name`` stands for: auto, cpu, cuda, cuda:N or mps.
+
+    Raises CuelloError where it is asked for and absent.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise CuelloError(f"device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise CuelloError(
+            f"device: {name} was asked for, but this torch ({torch.__version__}) sees no NVIDIA GPU. "
+            "Use --device cpu, or install torch with CUDA and a driver."
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise CuelloError(
+            f"device: {name} was asked for, but there are {torch.cuda.device_count()} GPUs (0 is the first)."
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise CuelloError("device: mps was asked for, but this is no Mac with Apple's GPU. Use --device cpu.")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise CuelloError(f"device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.")
+    return device
+
+
+def use_threads(threads: int | None) -> int:
+    """Set how many processor threads torch works with, all cores by default, and return the number."""
+    count = threads or available_cores()
+    torch.set_num_threads(count)
+    return count
+
+
+def precision_context(config: TrainConfig, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which a forward pass runs: automatic bf16, or none."""
+    if config.precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()

@@ -1,0 +1,205 @@
+"""The training loop: epochs, validation, the best so far, saving, stopping, in the order in which they happen."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cuello.config import TrainConfig
+from cuello.data.batches import Batches
+from cuello.errors import CuelloError
+from cuello.runs.artefact import Artefact, save_artefact
+from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cuello.runs.directory import Run
+from cuello.runs.history import EpochRecord, best_epoch, write_history
+from cuello.runs.tensors import check_fit
+from cuello.tasks import Task
+from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
+from cuello.training.optimizers import OPTIMIZERS
+from cuello.training.schedule import learning_rate, reason_to_stop
+from cuello.training.steps import Forward, train_epoch, validate, validation_pairs
+from cuello.types import StepResult
+
+
+@dataclass
+class State:
+    """What changes while training: everything that a checkpoint holds."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    best: dict[str, Tensor]
+    records: list[EpochRecord]
+
+    def kept_weights(self) -> dict[str, Tensor]:
+        """Return the weights that are validated and handed over: the moving average if there is one."""
+        return self.average or self.network.state_dict()
+
+
+def fit(
+    run: Run,
+    network: nn.Module,
+    artefact: Artefact,
+    task: Task,
+    training: Batches,
+    validation: Batches,
+    config: TrainConfig,
+    device: torch.device,
+    fingerprint: str,
+    observers: Sequence[Observer] = (),
+) -> list[EpochRecord]:
+    """Train ``network`` from the run's last checkpoint, or from the start, and return every epoch.
+
+    After each epoch the run holds history.jsonl, last.safetensors, and in model.safetensors the weights with the
+    lowest validation loss (``artefact`` says what else goes into that file). A checkpoint is complete: a training
+    that was killed and goes on ends with the same bits, on a CPU with the same number of threads.
+    Raises CuelloError when the loss is no longer a number, or the checkpoint does not fit.
+    """
+
+    def tell(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    network.to(device)
+    forward: Forward = compiled(network) if config.compile else network
+    state = restore(run, network, config, fingerprint)
+    pairs = validation_pairs(task, validation, config.split_seed, device)
+    tell(Started(len(state.records), config.epochs, len(training)))
+    if not state.records:
+        save(run, state, artefact, fingerprint, improved=False)
+    while (reason := reason_to_stop(config, state.records)) is None:
+        epoch = len(state.records) + 1
+        first_step = (epoch - 1) * len(training)
+        start = time.perf_counter()
+
+        def rate(step: int, first_step: int = first_step) -> float:
+            return learning_rate(config, first_step + step, len(training), state.records)
+
+        def after_step(step: int, so_far: StepResult, epoch: int = epoch, first_step: int = first_step) -> None:
+            move_average(state, config, first_step + step)
+            tell(StepDone(epoch, step, len(training), so_far.loss_sum / so_far.images))
+
+        trained = train_epoch(
+            forward, network, state.optimizer, rate, task, training, config, device, epoch, after_step
+        )
+        trained_at = time.perf_counter()
+        with averaged(network, state.average):
+            network.eval()
+            checked = validate(forward, pairs, config, device)
+        record = EpochRecord(
+            epoch=epoch,
+            loss=trained.loss_sum / trained.images,
+            validation_loss=checked.loss_sum / checked.images,
+            validation_mse=checked.terms["mse"] / checked.images,
+            validation_psnr=checked.terms["psnr"] / checked.images,
+            learning_rate=rate(len(training) - 1),
+            seconds=time.perf_counter() - start,
+            training_seconds=trained_at - start,
+            images=trained.images,
+        )
+        refuse_divergence(record, config)
+        previous = best_epoch(state.records)
+        improved = previous is None or record.validation_loss < previous.validation_loss
+        state.records.append(record)
+        if improved:
+            state.best = {name: tensor.detach().clone() for name, tensor in state.kept_weights().items()}
+        save(run, state, artefact, fingerprint, improved)
+        tell(EpochDone(record, config.epochs, improved))
+    tell(Stopped(len(state.records), reason))
+    return state.records
+
+
+def restore(run: Run, network: nn.Module, config: TrainConfig, fingerprint: str) -> State:
+    """Return the state of the run's last checkpoint, or a fresh one where there is none."""
+    optimizer = OPTIMIZERS[config.optimizer].make(network.parameters(), config)
+    average = {}
+    if config.ema is not None:
+        average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    if not run.checkpoint_path.is_file():
+        return State(network, optimizer, average, {}, [])
+    checkpoint = load_checkpoint(run.checkpoint_path)
+    if checkpoint.fingerprint != fingerprint:
+        raise CuelloError(
+            f"the images of {run.path} are not those it was trained on so far: files were added, removed or changed. "
+            "Bring them back, or start a new run."
+        )
+    device = next(iter(network.state_dict().values())).device
+    check_fit(checkpoint.weights, network.state_dict(), run.checkpoint_path)
+    network.load_state_dict(dict(checkpoint.weights))
+    if average:
+        average = {name: tensor.to(device) for name, tensor in checkpoint.average.items()}
+    states = optimizer.state_dict()
+    states["state"] = {position: dict(named) for position, named in checkpoint.optimizer.items()}
+    optimizer.load_state_dict(states)
+    best = {name: tensor.to(device) for name, tensor in checkpoint.best.items()}
+    return State(network, optimizer, average, best, list(checkpoint.records))
+
+
+def save(run: Run, state: State, artefact: Artefact, fingerprint: str, improved: bool) -> None:
+    """Write the epoch's files; the checkpoint last, for it alone decides where a resumed training goes on."""
+    write_history(run.history_path, state.records)
+    if improved:
+        best = best_epoch(state.records)
+        reached = {"epoch": best.epoch, "validation_mse": best.validation_mse} if best else {}
+        metrics = {**reached, "validation_psnr": best.validation_psnr} if best else {}
+        weights = dict(state.best)
+        save_artefact(
+            run.model_path,
+            Artefact(artefact.architecture, artefact.job, artefact.noise, weights, artefact.training, metrics),
+        )
+    tensors = {
+        position: {name: value for name, value in named.items() if isinstance(value, Tensor)}
+        for position, named in state.optimizer.state_dict()["state"].items()
+    }
+    save_checkpoint(
+        run.checkpoint_path,
+        Checkpoint(state.network.state_dict(), state.average, state.best, tensors, tuple(state.records), fingerprint),
+    )
+
+
+def move_average(state: State, config: TrainConfig, step: int) -> None:
+    """Move the average of the weights towards them; its decay grows to ``config.ema`` over the first steps."""
+    if config.ema is None:
+        return
+    share = 1 - min(config.ema, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for name, tensor in state.network.state_dict().items():
+            if tensor.is_floating_point():
+                state.average[name].lerp_(tensor, share)
+            else:
+                state.average[name].copy_(tensor)
+
+
+@contextmanager
+def averaged(network: nn.Module, average: dict[str, Tensor]) -> Iterator[None]:
+    """Put the averaged weights into the network for the time of the block."""
+    if not average:
+        yield
+        return
+    own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.load_state_dict(average)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)
+
+
+def compiled(network: nn.Module) -> Forward:
+    """Return the network compiled by torch; CuelloError where this machine cannot."""
+    try:
+        return torch.compile(network)
+    except RuntimeError as error:
+        raise CuelloError(f"the network could not be compiled ({error}); leave out --compile.") from None
+
+
+def refuse_divergence(record: EpochRecord, config: TrainConfig) -> None:
+    """Raise CuelloError where the loss is no longer a number; what was saved before stays."""
+    if not (abs(record.loss) < float("inf") and abs(record.validation_loss) < float("inf")):
+        raise CuelloError(
+            f"the training diverged in epoch {record.epoch}: its loss is {record.loss}, on validation "
+            f"{record.validation_loss}. The best weights so far are kept. Lower --learning-rate (now "
+            f"{config.learning_rate:g}), or limit the gradients with --clip 1."
+        )

@@ -1,0 +1,98 @@
+"""One pass over the training batches, one over the validation batches; both return the same type."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from cuello.config import TrainConfig
+from cuello.data.batches import Batches
+from cuello.losses import LOSSES
+from cuello.metrics import mse, psnr
+from cuello.seeding import derived_seed, generator
+from cuello.tasks import Task
+from cuello.training.device import precision_context
+from cuello.types import Output, StepResult
+
+Forward = Callable[[Tensor], Output]
+
+
+def loss_of(output: Output, target: Tensor, name: str) -> Tensor:
+    """Return the loss of each image, ``(N,)``: the named one plus the network's own terms."""
+    losses = LOSSES[name].function(output.image.float(), target)
+    for term in output.terms.values():
+        losses = losses + term
+    return losses
+
+
+def train_epoch(
+    forward: Forward,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rates: Callable[[int], float],
+    task: Task,
+    batches: Batches,
+    config: TrainConfig,
+    device: torch.device,
+    epoch: int,
+    after_step: Callable[[int, StepResult], None],
+) -> StepResult:
+    """Train for one epoch.
+
+    rates: the learning rate by the step's number within the epoch. after_step: called with that number (from 1) and
+    the sums so far.
+    """
+    network.train()
+    loss_sum, images = torch.zeros((), device=device), 0
+    for step, batch in enumerate(batches.epoch(epoch, device)):
+        for group in optimizer.param_groups:
+            group["lr"] = rates(step)
+        torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
+        x, target = task.pair(batch, generator(config.seed, "noise", epoch, step))
+        optimizer.zero_grad(set_to_none=True)
+        with precision_context(config, device):
+            output = forward(x)
+        losses = loss_of(output, target, config.loss)
+        losses.mean().backward()
+        if config.clip is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+        optimizer.step()
+        loss_sum += losses.detach().sum()
+        images += len(x)
+        after_step(step + 1, StepResult(float(loss_sum), images))
+    return StepResult(float(loss_sum), images)
+
+
+@torch.inference_mode()
+def validate(
+    forward: Forward,
+    pairs: Callable[[], Iterator[tuple[Tensor, Tensor]]],
+    config: TrainConfig,
+    device: torch.device,
+) -> StepResult:
+    """Return the sums of loss, MSE and PSNR over the validation pairs, with the network as it is."""
+    loss_sum, images, terms = 0.0, 0, {"mse": 0.0, "psnr": 0.0}
+    for x, target in pairs():
+        with precision_context(config, device):
+            output = forward(x)
+        image = output.image.float()
+        loss_sum += float(loss_of(output, target, config.loss).sum())
+        for name, metric in (("mse", mse), ("psnr", psnr)):
+            terms[name] += float(metric(image.clamp(0, 1), target).sum())
+        images += len(x)
+    return StepResult(loss_sum, images, terms)
+
+
+def validation_pairs(
+    task: Task, batches: Batches, seed: int, device: torch.device, keep_bytes: int = 512 * 2**20
+) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
+    """Return a function that yields the same (input, target) pairs each time; kept in memory where they fit."""
+
+    def make() -> Iterator[tuple[Tensor, Tensor]]:
+        return (task.pair_each(batch, seed) for batch in batches.epoch(0, device))
+
+    height, width = batches.size
+    if 2 * 4 * batches.count * batches.images.channels * height * width > keep_bytes:
+        return make
+    kept = list(make())
+    return lambda: iter(kept)
