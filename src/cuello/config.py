@@ -54,7 +54,7 @@ class TrainConfig(pydantic.BaseModel):
     )
     validation_samples: int | None = setting(
         None,
-        "Validation (and test) crops; by default as many as would tile the images, at most 1,000.",
+        "Validation (and test) crops; by default as many as would tile the images, at most 500.",
         DATA,
         ge=1,
     )
@@ -65,7 +65,7 @@ class TrainConfig(pydantic.BaseModel):
     )
     augment: bool = setting(False, "Flip and turn training images by right angles at random.", DATA)
     validation: float = setting(0.2, "Share of the images for validation, 0 to 0.9.", DATA, gt=0, le=0.9)
-    test: float = setting(0.1, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
+    test: float = setting(0.15, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
     split_seed: int = setting(
         0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0
     )

@@ -10,7 +10,7 @@ from cuello.registry import Registry
 
 
 def charbonnier(image: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
-    """Charbonnier's smooth absolute error of each image, mean(sqrt((x - y)² + ε²)) - ε: ``(N, C, H, W)`` twice, to ``(N,)``.
+    """Charbonnier's smooth absolute error of each image, mean(sqrt((x - y)² + ε²)) - ε, to ``(N,)``.
 
     Source: Charbonnier et al. 1994.
     """

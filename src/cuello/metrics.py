@@ -64,7 +64,7 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
 
 
 def wrong_pixels(image: Tensor, target: Tensor) -> Tensor:
-    """Number of values of each image on the wrong side of 0.5, for binary images: ``(N, C, H, W)`` twice, to ``(N,)``."""
+    """Number of values of each image on the wrong side of 0.5, for binary images, to ``(N,)``."""
     return ((image >= 0.5) != (target >= 0.5)).flatten(1).sum(1).to(torch.float32)
 
 
@@ -85,7 +85,7 @@ class MetricSpec:
 METRICS: Registry[MetricSpec] = Registry(
     "metric",
     [
-        MetricSpec("mse", "mean squared error, all channels, white is 1", mse, False, "", 5),
+        MetricSpec("mse", "mean squared error, all channels, white is 1", mse, False, "", 6),
         MetricSpec("psnr", "mean of the images' peak signal-to-noise ratios, all channels", psnr, True, "dB", 2),
         MetricSpec("ssim", "structural similarity, window of 11, σ 1.5, whole windows", ssim, True, "", 4, SSIM_WINDOW),
         MetricSpec("wrong", "pixels on the wrong side of one half", wrong_pixels, False, "pixels", 2, 1, True),

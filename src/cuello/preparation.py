@@ -14,7 +14,7 @@ from cuello.data.split import Split, split
 from cuello.errors import CuelloError
 from cuello.losses import LOSSES
 
-MOST_VALIDATION_CROPS = 1000
+MOST_VALIDATION_CROPS = 500
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,8 @@ def evaluate(
     path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file or a data
     set, evaluated whole; by default the run's own test images. target: their clean counterparts, for pairs. noise:
     another degradation than the model's own. sweep: values of its main parameter. baselines: names of classical
-    methods. seed: of the noise, by default the run's own. report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
+    methods. seed: of the noise, by default the run's own. report: for a run directory, write metrics.json, images.csv,
+    figures and report.html anew.
     """
     path = Path(path).expanduser()
     model = load(path, network, device)

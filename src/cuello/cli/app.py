@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train a network, judge it beside the classical methods and write a report.
 
-    Examples:
+    For example:
 
     cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
 
@@ -153,6 +153,7 @@ app.command(train)
 @app.command
 def resume(
     run: Annotated[Path, Parameter(help="The run directory.")],
+    /,
     *,
     epochs: Annotated[int | None, Parameter(help="Train up to this many epochs in all.")] = None,
     max_minutes: Annotated[
@@ -172,7 +173,7 @@ def resume(
     Without changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same
     kind of CPU, with the same number of threads).
 
-    Examples:
+    For example:
 
     cuello resume runs/first
 
@@ -228,6 +229,7 @@ def apply(
     model: Annotated[Path, Parameter(help="A run directory or a model.safetensors file.")],
     source: Annotated[Path, Parameter(name="IN", help="An image, a folder (with its subfolders) or an .npy array.")],
     destination: Annotated[Path, Parameter(name="OUT", help="A file for a file, a folder for a folder.")],
+    /,
     *,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace results that exist already.")] = False,
     code: OwnCode = None,
@@ -240,7 +242,7 @@ def apply(
 
     A file that cannot be read is listed at the end and the rest goes on; the exit code is then 1.
 
-    Examples:
+    For example:
 
     cuello apply runs/first noisy.png clean.png
 
@@ -277,6 +279,7 @@ def evaluate(
         str | None,
         Parameter(help="A folder, file or data set, evaluated whole; by default the run's own test images."),
     ] = None,
+    /,
     *,
     target: Annotated[str | None, Parameter(help="A folder with the clean image of every image in IMAGES.")] = None,
     noise: Annotated[str | None, Parameter(help="Another degradation than the model's own.")] = None,
@@ -297,7 +300,7 @@ def evaluate(
 
     For a run directory, its metrics.json, images.csv, figures and report.html are written anew.
 
-    Examples:
+    For example:
 
     cuello evaluate runs/first
 
@@ -432,6 +435,7 @@ def summary(
     model: Annotated[
         str, Parameter(help="A network's name, FILE.py:CLASS, a run directory or a model.safetensors file.")
     ],
+    /,
     *,
     channels: Annotated[int, Parameter(help="Of the images (for a name).")] = 3,
     size: Annotated[
@@ -441,7 +445,7 @@ def summary(
 ) -> None:
     """Show a network's layers, output shapes, parameters, multiply-adds and receptive field.
 
-    Examples:
+    For example:
 
     cuello summary impulse-s
 

@@ -67,7 +67,7 @@ PHOTOS = {
 
 
 def checksum_table(name: str, base: str) -> Callable[[], list[RemoteFile]]:
-    """Return a function that reads ``checksums/NAME.txt``: file name, SHA-256 and path below ``base``, a line a file."""
+    """Return a reader of ``checksums/NAME.txt``: a line a file, its name, SHA-256 and path below ``base``."""
 
     def read() -> list[RemoteFile]:
         text = resources.files("cuello.data").joinpath(f"checksums/{name}.txt").read_text()
@@ -115,8 +115,10 @@ CATALOG: Registry[DatasetSpec] = Registry(
     "data set",
     [
         DatasetSpec(
-            "photos", "photographs and micrographs that come with scikit-image", "14 images, 8 colour and 6 grey, 300 to 1411 pixels",
-            0, "scikit-image", "CC0, public domain or no known restrictions; motorcycle: Middlebury Stereo, research use",
+            "photos", "photographs and micrographs that come with scikit-image",
+            "14 images, 8 colour and 6 grey, 300 to 1411 pixels",
+            0, "scikit-image",
+            "CC0, public domain or no known restrictions; motorcycle: Middlebury Stereo, research use",
             lambda: [RemoteFile(name, sha256, "") for name, sha256 in PHOTOS.items()],
             file_images(),
         ),
@@ -125,7 +127,8 @@ CATALOG: Registry[DatasetSpec] = Registry(
             0.06, "UCI Optical Recognition of Handwritten Digits, by way of scikit-learn", "CC BY 4.0",
             lambda: [
                 RemoteFile(
-                    "digits.csv.gz", "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8", f"{SKLEARN}/digits.csv.gz",
+                    "digits.csv.gz",
+                    "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8", f"{SKLEARN}/digits.csv.gz",
                     "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
                 )
             ],

@@ -1,7 +1,7 @@
 """Images in memory: read once, as many bits as they came with, all of one number of channels."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -135,21 +135,18 @@ def pair(inputs: Images, targets: Images) -> Images:
     for name, array, target in zip(inputs.names, inputs.arrays, matched, strict=True):
         if array.shape != target.shape:
             raise CuelloError(
-                f"the pair {name} has different sizes: {array.shape} in {inputs.name}, {target.shape} in {targets.name} "
+                f"the pair {name} has different sizes: {array.shape} in {inputs.name}, {target.shape} in "
+                f"{targets.name} "
                 "(height, width, channels). Use --resize or --channels, or mend the files."
             )
     if inputs.arrays[0].dtype != matched[0].dtype:
         widest = np.promote_types(inputs.arrays[0].dtype, matched[0].dtype)
         matched = [to_depth(array, widest) for array in matched]
-        inputs = Images(
-            inputs.name, [to_depth(array, widest) for array in inputs.arrays], inputs.names, inputs.labels,
-            inputs.held_out, None, inputs.skipped, inputs.notes,
-        )  # fmt: skip
+        inputs = replace(inputs, arrays=[to_depth(array, widest) for array in inputs.arrays])
     notes = [*inputs.notes, *targets.notes]
     if unused:
         notes.append(f"{unused} images in {targets.name} have no partner in {inputs.name} and were left aside")
-    skipped = [*inputs.skipped, *targets.skipped]
-    return Images(inputs.name, inputs.arrays, inputs.names, inputs.labels, inputs.held_out, matched, skipped, notes)
+    return replace(inputs, targets=matched, skipped=[*inputs.skipped, *targets.skipped], notes=notes)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

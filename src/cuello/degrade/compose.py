@@ -85,7 +85,8 @@ def parse_one(part: str, spec: str) -> Degradation:
         if key not in cls.model_fields:
             known = ", ".join(cls.model_fields) or "none"
             raise CuelloError(
-                f"noise {spec!r}: {name} has no parameter {key!r}.{closest(key, cls.model_fields)} Its parameters: {known}."
+                f"noise {spec!r}: {name} has no parameter {key!r}.{closest(key, cls.model_fields)} "
+                f"Its parameters: {known}."
             )
         if key in settings:
             raise CuelloError(f"noise {spec!r}: {key} is given twice.")

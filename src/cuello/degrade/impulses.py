@@ -92,7 +92,7 @@ class Missing(Degradation):
 
 
 class MissingBlocks(Degradation):
-    """Missing squares: ``count`` blocks of ``size`` pixels, wholly inside the image, hold a constant; they may overlap."""
+    """Missing squares: ``count`` blocks of ``size`` pixels, inside the image, hold a constant; they may overlap."""
 
     name: ClassVar[str] = "missing-blocks"
     summary: ClassVar[str] = "square holes that hold a constant"

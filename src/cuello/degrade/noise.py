@@ -75,7 +75,7 @@ class Uniform(Degradation):
 
 
 class NoDegradation(Degradation):
-    """Leaves the images as they are, y = x: for data that come in pairs, and to see what a network does to clean images."""
+    """Leaves the images as they are, y = x: for pairs, and to see what a network does to clean images."""
 
     name: ClassVar[str] = "none"
     summary: ClassVar[str] = "nothing: the image as it is"

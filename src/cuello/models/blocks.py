@@ -55,6 +55,25 @@ class _BatchMoments(torch.autograd.Function):
         return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x))  # (N, C, H, W)
 
 
+class _AddImage(torch.autograd.Function):
+    """Adds one image to every image of a batch, in place; the backward pass sums by a quick matrix product."""
+
+    @staticmethod
+    def forward(y: Tensor, image: Tensor) -> Tensor:
+        return y.add_(image)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.mark_dirty(output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        flat = gradient.permute(0, 2, 3, 1).flatten(1)  # (N, C, H, W) -> (N, H · W · C)
+        summed = (flat.new_ones(1, len(flat)) @ flat).view(1, *gradient.shape[2:], -1)  # (1, H, W, C)
+        return gradient, summed.permute(0, 3, 1, 2)  # (1, C, H, W)
+
+
 class _Elu(torch.autograd.Function):
     """ELU in place, a few images at a time."""
 
@@ -213,10 +232,7 @@ class NormConv2d(_Convolution):
         taps = (self.weight * offset[:, None, None]).sum(1)  # (out, in, k, k) -> (out, k, k)
         rows, columns = (self._inside(size, taps) for size in x.shape[2:])  # (k, H) and (k, W)
         constant = rows.T @ taps @ columns + self.bias[:, None, None]  # (out, k, k) -> (out, H, W)
-        # Added as an outer product with ones, whose backward pass is a quick matrix product.
-        flat = y.permute(0, 2, 3, 1).flatten(1)  # (N, out, H, W) -> (N, H · W · out)
-        flat = flat.addr_(y.new_ones(len(y)), constant.permute(1, 2, 0).flatten().to(y.dtype))
-        return flat.view(len(y), *x.shape[2:], -1).permute(0, 3, 1, 2)  # (N, H · W · out) -> (N, out, H, W)
+        return _AddImage.apply(y, (constant + torch.zeros_like(y[:1])).to(y.dtype))  # (1, out, H, W) in y's layout
 
     def _inside(self, size: int, like: Tensor) -> Tensor:
         """Return ``(k, size)``: 1 where a kernel's tap meets the image and 0 where it meets the padding."""

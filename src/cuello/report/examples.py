@@ -32,14 +32,21 @@ class Example:
 
 
 def choose_rows(evaluation: Evaluation, typical: int = 3) -> list[tuple[int, str]]:
-    """Return rows to show and why: a few around the median PSNR, then the best and the worst."""
-    scores = evaluation.ours.scores["psnr"]
-    order = np.argsort(scores, kind="stable")
-    middle = np.linspace(0.3, 0.7, typical) if typical > 1 else np.array([0.5])
-    rows = [(int(order[round(share * (len(order) - 1))]), "typical") for share in middle]
-    rows += [(int(order[-1]), "best"), (int(order[0]), "worst")]
-    seen: set[int] = set()
-    return [(row, why) for row, why in rows if not (row in seen or seen.add(row))]
+    """Return rows to show and why: a few around the median PSNR, then the best and the worst.
+
+    The typical ones come from different photographs where there are enough.
+    """
+    order = np.argsort(evaluation.ours.scores["psnr"], kind="stable")
+    names = evaluation.subjects.names
+    best, worst = int(order[-1]), int(order[0])
+    chosen: list[int] = []
+    for share in np.linspace(0.3, 0.7, typical):
+        nearest = np.argsort(np.abs(np.arange(len(order)) - share * (len(order) - 1)), kind="stable")
+        candidates = [int(order[rank]) for rank in nearest if int(order[rank]) not in (best, worst, *chosen)]
+        shown = {names[row] for row in chosen}
+        chosen += [row for row in candidates if names[row] not in shown][:1] or candidates[:1]
+    rows = [(row, "typical") for row in chosen] + [(best, "best")]
+    return rows + ([(worst, "worst")] if worst != best else [])
 
 
 def best_classical(evaluation: Evaluation) -> str | None:

@@ -181,7 +181,7 @@ def example_grid(examples: Sequence[Example], methods: Sequence[str], labels: di
     side = 8.4 / len(columns)
     heights = [example.clean.shape[0] / example.clean.shape[1] for example in examples]
     with drawing(
-        theme, 8.4, sum(side * height for height in heights) + 0.42 * len(examples),
+        theme, 8.4, sum(side * height + 0.12 for height in heights) + 0.25,
         nrows=len(examples), ncols=len(columns), squeeze=False, gridspec_kw={"height_ratios": heights},
     ) as (figure, axes):  # fmt: skip
         for row, example in enumerate(examples):

@@ -1,0 +1,54 @@
+# Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+BIN := .venv/bin
+RUNS ?= runs
+
+.PHONY: demo test lint format docs bench clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make demo    train, judge and use a small denoiser on real photographs (a few minutes)"
+	@echo "make test    run the tests"
+	@echo "make lint    check format, lint and types"
+	@echo "make docs    run every example of the documentation"
+	@echo "make bench   measure what docs/benchmarks.md reports (needs CUELLO_DATA; PEERS=DIR for the peers)"
+
+# torch first, by itself and pinned: anything else that asks for it could pull a build for GPUs, several gigabytes.
+.venv/core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: .venv/core
+	$(BIN)/python examples/demo.py $(RUNS)/demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2 tests
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: .venv/dev
+	$(BIN)/python -m pytest --doctest-modules src/cuello
+	$(BIN)/python docs/run_examples.py README.md docs/guide.md
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/apply_memory.py
+	$(BIN)/python benchmarks/denoise_quality.py
+	$(if $(PEERS),$(BIN)/python benchmarks/train_speed.py --peers $(PEERS) --peer-scripts $(PEER_SCRIPTS))
+
+clean:
+	rm -rf .venv build dist
