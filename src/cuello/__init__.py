@@ -5,6 +5,8 @@
 True
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -52,5 +54,16 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value  # also undoes the submodule of the same name that the import may have put here
+    globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """Keeps the functions ``apply`` and ``evaluate`` from being hidden by the submodules of the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):  # which an import sets on its package
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -93,12 +93,12 @@ def plan(source: Path, destination: Path) -> list[tuple[Path, Path]]:
 def restore_file(model: Model, path: Path, target: Path, notes: list[str]) -> None:
     """Restore one image file; what changes beside the pixels is added to ``notes``."""
     picture = read_picture(path)
+    make_folder(target.parent)
+    write_picture(target, replace(picture, pixels=model.restore(picture.pixels)))
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
         notes.append(f"{path} is {picture.mode} and was written as RGB")
     if target.suffix.lower() != path.suffix.lower():
         notes.append(f"{path} was written as {target.name}")
-    make_folder(target.parent)
-    write_picture(target, replace(picture, pixels=model.restore(picture.pixels)))
 
 
 def apply_to_array(model: Model, source: Path, destination: Path, overwrite: bool) -> Applied:

@@ -4,6 +4,7 @@ Each takes one noisy image ``(H, W, C)``, float32 in [0, 1], and a strength from
 same shape. Heavy libraries are imported where they are used.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,12 +59,22 @@ def gaussian(image: Image, strength: float) -> Image:
     return gaussian_filter(image, sigma=(strength, strength, 0), mode="reflect")
 
 
+def noise_levels(image: Image) -> list[float]:
+    """Estimate the standard deviation of each channel's noise; 0 where a channel is black."""
+    from skimage.restoration import estimate_sigma
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a black channel gives the mean of nothing
+        levels = np.atleast_1d(np.asarray(estimate_sigma(image, channel_axis=-1)))
+    return [float(level) for level in np.nan_to_num(levels)]
+
+
 def non_local_means(image: Image, strength: float) -> Image:
     """Non-local means (Buades et al. 2005) with 5×5 patches; ``strength``: h as a multiple of the estimated noise σ."""
-    from skimage.restoration import denoise_nl_means, estimate_sigma
+    from skimage.restoration import denoise_nl_means
 
-    sigma = max(float(np.mean(estimate_sigma(image, channel_axis=-1))), 1e-3)
-    return denoise_nl_means(
+    sigma = max(float(np.mean(noise_levels(image))), 1e-3)
+    restored = denoise_nl_means(
         image,
         patch_size=5,
         patch_distance=6,
@@ -71,7 +82,8 @@ def non_local_means(image: Image, strength: float) -> Image:
         sigma=sigma,
         fast_mode=True,
         channel_axis=-1,
-    ).astype(np.float32)
+    )
+    return restored.reshape(image.shape).astype(np.float32)  # scikit-image drops the axis of a single channel
 
 
 def total_variation(image: Image, strength: float) -> Image:
@@ -83,9 +95,9 @@ def total_variation(image: Image, strength: float) -> Image:
 
 def wavelet(image: Image, strength: float) -> Image:
     """BayesShrink on Daubechies wavelets (Chang et al. 2000); ``strength``: multiple of the estimated noise σ."""
-    from skimage.restoration import denoise_wavelet, estimate_sigma
+    from skimage.restoration import denoise_wavelet
 
-    sigma = [max(strength * float(value), 1e-3) for value in np.atleast_1d(estimate_sigma(image, channel_axis=-1))]
+    sigma = [max(strength * level, 1e-3) for level in noise_levels(image)]
     return denoise_wavelet(image, sigma=sigma, wavelet="db2", rescale_sigma=True, channel_axis=-1).astype(np.float32)
 
 

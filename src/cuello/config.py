@@ -6,7 +6,7 @@ A field's description is the command line's help; its group is the panel it is s
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -58,7 +58,7 @@ class TrainConfig(pydantic.BaseModel):
         DATA,
         ge=1,
     )
-    resize: str | None = setting(
+    resize: Annotated[str | None, pydantic.BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)] = setting(
         None,
         "Resize every image to this size in pixels, WIDTHxHEIGHT or one number for both (bicubic).",
         DATA,

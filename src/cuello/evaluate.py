@@ -54,7 +54,7 @@ class Method:
     """One row of the table: a method's scores.
 
     label: how a table calls it. scores: metric name to one value an image. strength: of a classical method, chosen
-    on the first images; None for the network. milliseconds: an image, on this machine.
+    on a few of the images; None for the network. milliseconds: an image, on this machine.
     """
 
     name: str
@@ -195,8 +195,8 @@ def evaluate_model(
         "range": "0 to 1, results cut to it, not rounded",
         "metrics": {name: METRICS[name].summary for name in metrics},
         "noise_seed": seed,
-        "strengths": f"of classical methods: the best of a few on the first {min(TUNING_IMAGES, subjects.count)} of "
-        "these very images, which favours them",
+        "strengths": f"of classical methods: the best of a few on {min(TUNING_IMAGES, subjects.count)} of these very "
+        "images, which favours them",
         "sweep_images": min(SWEEP_IMAGES, subjects.count) if levels else 0,
     }
     spec = level.degradation.spec() if level.degradation is not None else None

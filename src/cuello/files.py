@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text()
     'whole or not at all'
     """
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb") as written:

@@ -41,7 +41,8 @@ class Model:
 
         images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
         is kept), uint8, uint16 or floats in [0, 1]; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
-        a Pillow image; or a list of any of these. Three axes whose last is 1, 3 or 4 are one image.
+        a Pillow image (modes other than L, LA, RGB, RGBA and I;16 become RGB or RGBA); or a list of any of these.
+        Three axes whose last is 1, 3 or 4 are one image.
         Raises CuelloError for other kinds, shapes or types.
 
         >>> import cuello, tempfile
@@ -143,7 +144,7 @@ class Model:
         return restored.reshape(images.shape).astype(images.dtype)
 
     def _tensor(self, images: Tensor) -> Tensor:
-        if images.ndim not in (3, 4) or not images.is_floating_point():
+        if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
             raise CuelloError(
                 f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
                 "(C, H, W) or (N, C, H, W)."
@@ -154,8 +155,15 @@ class Model:
         return torch.from_numpy(restored).permute(0, 3, 1, 2).to(images).reshape(images.shape)
 
     def _pillow(self, image: Image.Image) -> Image.Image:
-        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") else "RGB"
-        pixels = np.asarray(image.convert(mode))
+        if image.mode in ("I", "F") or 0 in image.size:
+            raise CuelloError(
+                f"got a Pillow image of mode {image.mode!r} and size {image.size}, whose white is not known or which "
+                "is empty; give a NumPy array of uint8, uint16 or floats in [0, 1] instead."
+            )
+        plain = "RGBA" if image.has_transparency_data else "RGB"
+        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") or image.mode.startswith("I;16") else plain
+        pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+        pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         restored = self.restore(pixels)
         return Image.fromarray(restored.squeeze(-1) if restored.shape[-1] == 1 else restored)

@@ -77,7 +77,9 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
             f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
         )
     test = fixed(parts.test) if len(parts.test) else None
-    return Prepared(images, parts, training, fixed(parts.validation), test, fingerprint(images.names, images.arrays))
+    clean = images.targets or ()
+    known = fingerprint([*images.names, *images.names[: len(clean)]], [*images.arrays, *clean])
+    return Prepared(images, parts, training, fixed(parts.validation), test, known)
 
 
 def fingerprint(names: Sequence[str], arrays: Sequence[np.ndarray]) -> str:

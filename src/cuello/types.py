@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class Output(NamedTuple):
 
     image: "Tensor"
     latent: "Tensor | None" = None
-    terms: "Mapping[str, Tensor]" = MappingProxyType({})
+    terms: "Mapping[str, Tensor]" = {}  # noqa: RUF012 (a Mapping is never written to; torch.export knows dictionaries)
 
 
 class Batch(NamedTuple):

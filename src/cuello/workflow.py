@@ -27,9 +27,11 @@ from cuello.inference import Model, load
 from cuello.losses import LOSSES
 from cuello.models.catalog import NETWORKS, architecture_of, build
 from cuello.models.custom import is_reference
+from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
 from cuello.report.html import write_report
 from cuello.runs.artefact import Artefact
+from cuello.runs.checkpoint import load_checkpoint
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
 from cuello.tasks import Task, task_of
@@ -84,6 +86,7 @@ def train(
     """
     config = resolve({"job": job, "data": str(data), **settings})
     task = task_of(config)
+    check_sweep(task, sweep)
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     path = Path(output).expanduser() if output is not None else fresh_path(config)
@@ -128,6 +131,7 @@ def resume(
     for leftover in run.path.glob(".*.tmp*"):
         leftover.unlink(missing_ok=True)
     task = task_of(config)
+    check_sweep(task, sweep)
     device = choose_device(config.device)
     use_threads(config.threads)
     try:
@@ -144,6 +148,7 @@ def make_network(config: TrainConfig, prepared: Prepared) -> tuple[torch.nn.Modu
     architecture = architecture_of(config.model, prepared.images.channels)
     torch.manual_seed(derived_seed(config.seed, "weights"))
     network = build(architecture, config.model if is_reference(config.model) else None)
+    check_multiple(torch.empty(1, 1, *prepared.training.size), int(network.stride))  # type: ignore[arg-type]
     return network, Artefact(architecture, config.job, config.noise, {}, config.model_dump(exclude_none=True))
 
 
@@ -229,14 +234,19 @@ def evaluate(
     run = Run(path) if path.is_dir() else None
     settings = make_config(model.artefact.training)
     task = task_for(model, noise, target)
-    if sweep and not has_levels(task.degradation):
-        raise CuelloError(
-            f"there is no noise level to sweep for {noise or model.artefact.noise or 'pairs of images'!r}."
-        )
+    check_sweep(task, sweep)
     if images is None:
         if run is None:
             raise CuelloError(f"{path} is a file without a run: name the images to evaluate it on.")
-        subjects, notes = own_subjects(prepare(run.config, reading(progress)))
+        if target is not None:
+            raise CuelloError(f"got the clean images {target} without the noisy ones: name those as IMAGES too.")
+        prepared = prepare(run.config, reading(progress))
+        if run.checkpoint_path.is_file() and load_checkpoint(run.checkpoint_path).fingerprint != prepared.fingerprint:
+            raise CuelloError(
+                f"the images of {run.path} are not those it was trained on, so that its test images cannot be told. "
+                "Bring them back, or name the images to evaluate it on."
+            )
+        subjects, notes = own_subjects(prepared)
     else:
         policy = "skip" if on_error == "skip" else "stop"
         loaded = load_images(open_source(str(images)), model.channels, None, policy, reading(progress))
@@ -249,6 +259,17 @@ def evaluate(
     if run is not None and report:
         return finish(run, model, task, subjects, notes, seed, sweep, progress, baselines)
     return evaluate_model(model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, progress=progress)
+
+
+def check_sweep(task: Task, sweep: Sequence[float]) -> None:
+    """Raise CuelloError where a noise level cannot be: before the work, not after it."""
+    if not sweep:
+        return
+    if task.degradation is None or not has_levels(task.degradation):
+        name = "pairs of images" if task.degradation is None else task.degradation.name
+        raise CuelloError(f"there is no noise level to sweep for {name!r}. Leave out --sweep.")
+    for value in sweep:
+        task.degradation.typical().with_main(value)
 
 
 def task_for(model: Model, noise: str | None, target: str | Path | None) -> Task:

@@ -338,7 +338,7 @@ def evaluate(
 
 
 @app.command
-def models(*, channels: Annotated[int, Parameter(help="Of the images: 1 or 3.")] = 3, json: JSON = False) -> None:
+def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3, json: JSON = False) -> None:
     """List the networks by name, with their size and reach."""
     from cuello.cli.render import print_json, print_rows
     from cuello.models.catalog import NETWORKS, architecture_of, build
@@ -437,7 +437,7 @@ def summary(
     ],
     /,
     *,
-    channels: Annotated[int, Parameter(help="Of the images (for a name).")] = 3,
+    channels: Annotated[Literal[1, 3], Parameter(help="Of the images (for a name).")] = 3,
     size: Annotated[
         str, Parameter(help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number.")
     ] = "64",

@@ -101,6 +101,8 @@ def cut(arrays: Sequence[np.ndarray], crops: Crops, rows: np.ndarray) -> np.ndar
 
 def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Return ``(N, H, W, C)`` pixels as float32 in [0, 1], ``(N, C, H, W)``, channels last in memory."""
+    if not pixels.flags.writeable:  # as Pillow's are; torch warns about those
+        pixels = pixels.copy()
     tensor = torch.from_numpy(pixels.astype(np.int32) if pixels.dtype == np.uint16 else pixels).to(device)
     images = tensor.permute(0, 3, 1, 2)
     return images if images.dtype == torch.float32 else images.to(torch.float32).div_(full_scale(pixels.dtype))

@@ -123,6 +123,7 @@ def pair(inputs: Images, targets: Images) -> Images:
         return name.rsplit(".", 1)[0]
 
     by_stem = {stem(name): index for index, name in enumerate(targets.names)}
+    by_name = {name: index for index, name in enumerate(targets.names)}  # a.png goes with a.png before a.jpg
     missing = [name for name in inputs.names if stem(name) not in by_stem]
     if missing:
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
@@ -130,8 +131,9 @@ def pair(inputs: Images, targets: Images) -> Images:
             f"{len(missing)} of {len(inputs)} images in {inputs.name} have no partner of the same name in "
             f"{targets.name}: {shown}. Name the clean image of a.png a.png (or a.tif …)."
         )
-    unused = len(targets) - len({stem(name) for name in inputs.names})
-    matched = [targets.arrays[by_stem[stem(name)]] for name in inputs.names]
+    partners = [by_name.get(name, by_stem[stem(name)]) for name in inputs.names]
+    unused = len(targets) - len(set(partners))
+    matched = [targets.arrays[index] for index in partners]
     for name, array, target in zip(inputs.names, inputs.arrays, matched, strict=True):
         if array.shape != target.shape:
             raise CuelloError(

@@ -19,6 +19,10 @@ MAX_PIXELS = 178_956_970
 """Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
 
 
+class UnfitError(ValueError):
+    """The file is whole, but its pixels are of a kind that cannot be used; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """The pixels of an image file and what else it held.
@@ -60,7 +64,11 @@ def read_picture(path: Path) -> Picture:
             "If it is really yours, cut it into smaller images."
         ) from None
     except UnidentifiedImageError:
-        raise CuelloError(f"{path} is not an image that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF).") from None
+        raise CuelloError(
+            f"{path} is not an image that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF). Convert it, or remove it."
+        ) from None
+    except UnfitError as error:
+        raise CuelloError(f"{path}: {error}.") from None
     except (
         OSError,
         SyntaxError,
@@ -108,7 +116,7 @@ def from_pillow(image: Image.Image) -> Picture:
     if mode == "I":
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError("32-bit whole numbers beyond 0 to 65,535; save it with 8 or 16 bits")
+            raise UnfitError("32-bit whole numbers beyond 0 to 65,535; save it with 8 or 16 bits")
         return Picture(levels.astype(np.uint16)[:, :, None], **extras)
     if mode == "F":
         return Picture(checked_float(np.asarray(image)[:, :, None], "the image"), **extras)
@@ -120,6 +128,8 @@ def from_pillow(image: Image.Image) -> Picture:
     if mode in ("LA", "La"):
         both = np.asarray(image.convert("LA"))
         return Picture(both[:, :, :1], both[:, :, 1:], **extras)
+    if mode == "LAB":
+        raise UnfitError("its colours are stored as LAB; save it as RGB")
     if mode == "CMYK":
         extras["icc_profile"] = None  # a profile for four inks says nothing about RGB
     if image.has_transparency_data:
@@ -145,8 +155,8 @@ def decode_16_bit_png(content: bytes) -> Picture:
         pixels = np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, planes)
     except png.Error as error:
         raise ValueError(str(error)) from None
-    with Image.open(io.BytesIO(content)) as image:  # header only: profile and resolution
-        extras = {"icc_profile": image.info.get("icc_profile"), "dpi": image.info.get("dpi")}
+    with Image.open(io.BytesIO(content)) as image:  # header only
+        extras = {name: image.info.get(name) for name in ("icc_profile", "exif", "dpi")}
     colours = planes - 1 if about["alpha"] else planes
     alpha = pixels[:, :, colours:] if about["alpha"] else None
     return Picture(
@@ -155,6 +165,10 @@ def decode_16_bit_png(content: bytes) -> Picture:
         mode=f"{'L' if colours == 1 else 'RGB'}{'A' if about['alpha'] else ''};16",
         **extras,
     )
+
+
+TIFF_COLOURS = (0, 1, 2)
+"""What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
 
 
 def decode_deep_tiff(content: bytes) -> Picture | None:
@@ -166,32 +180,38 @@ def decode_deep_tiff(content: bytes) -> Picture | None:
             page = file.pages.first
             if page.dtype is None or page.dtype.itemsize == 1:
                 return None
-            if page.size > 4 * MAX_PIXELS:
+            if page.imagewidth * page.imagelength > MAX_PIXELS:
                 raise Image.DecompressionBombError
+            if page.photometric not in TIFF_COLOURS:
+                raise UnfitError(f"its colours are of kind {int(page.photometric)} (5 is CMYK); save it as RGB or grey")
             pixels = page.asarray()
             profile = page.tags.valueof(34675)  # the ICC profile's tag
+            dpi = page.get_resolution("inch") if 282 in page.tags else None  # the tag XResolution
             planar_first = page.axes.startswith("S")
+            white_is_zero = page.photometric == 0 and 262 in page.tags  # the tag PhotometricInterpretation
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from None
     pixels = pixels[:, :, None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1) if planar_first else pixels
     if pixels.shape[-1] not in (1, 2, 3, 4):
-        raise ValueError(f"{pixels.shape[-1]} channels; needed 1 to 4")
+        raise UnfitError(f"it has {pixels.shape[-1]} channels; needed 1 to 4")
     if pixels.dtype.kind == "f":
         pixels = checked_float(pixels, "the image")
     elif pixels.dtype != np.uint16:
-        raise ValueError(f"pixels of type {pixels.dtype}; needed 8 or 16 bits without sign, or floats in [0, 1]")
+        raise UnfitError(f"it has pixels of type {pixels.dtype}; save it with 8 or 16 bits, or as floats in [0, 1]")
+    if white_is_zero:
+        pixels = full_scale(pixels.dtype) - pixels
     colours = pixels.shape[-1] - 1 if pixels.shape[-1] in (2, 4) else pixels.shape[-1]
     alpha = pixels[:, :, colours:] if colours != pixels.shape[-1] else None
-    return Picture(pixels[:, :, :colours], alpha, mode=f"tiff-{pixels.dtype}", icc_profile=profile)
+    return Picture(pixels[:, :, :colours], alpha, mode=f"tiff-{pixels.dtype}", icc_profile=profile, dpi=dpi)
 
 
 def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
-    """Return ``pixels`` as float32; ValueError unless every value is a number in [0, 1]."""
+    """Return ``pixels`` as float32; UnfitError unless every value is a number in [0, 1]."""
     if not np.isfinite(pixels).all():
         bad = int((~np.isfinite(pixels)).sum())
-        raise ValueError(f"{what} holds {bad} values that are not numbers (NaN or infinite); replace them first")
+        raise UnfitError(f"{what} holds {bad} values that are not numbers (NaN or infinite); replace them first")
     if pixels.size and (pixels.min() < 0 or pixels.max() > 1):
-        raise ValueError(
+        raise UnfitError(
             f"{what} holds floats from {pixels.min():g} to {pixels.max():g}; needed 0 to 1: "
             "subtract the minimum and divide by the range first"
         )
@@ -215,8 +235,8 @@ def written_path(path: Path) -> Path:
 def write_picture(path: Path, picture: Picture) -> None:
     """Write ``picture`` in the format of ``path``'s suffix, whole or not at all.
 
-    Bit depth, alpha, colour profile, EXIF data and resolution go with it. JPEG is written at quality 95 without
-    chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
+    Bit depth, alpha, colour profile, EXIF data (except in TIFF) and resolution go with it. JPEG is written at quality
+    95 without chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -237,7 +257,7 @@ def write_picture(path: Path, picture: Picture) -> None:
             raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")
         else:
             image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-            if picture.mode == "1":
+            if picture.mode == "1" and image.mode == "L":
                 image = image.point([0] * 128 + [255] * 128, mode="1")  # two levels stay two levels
             image.save(temporary, **save_options(suffix, picture))
 
@@ -281,11 +301,22 @@ def write_16_bit_png(path: Path, pixels: np.ndarray, picture: Picture) -> None:
     writer = png.Writer(width, height, bitdepth=16, greyscale=planes < 3, alpha=picture.alpha is not None)
     stream = io.BytesIO()
     writer.write(stream, pixels.reshape(height, width * planes))
-    chunks = list(png.Reader(bytes=stream.getvalue()).chunks())
-    if picture.icc_profile:  # pypng writes none: name, two zero bytes, the compressed profile (PNG, 11.3.2.3)
-        chunks.insert(1, (b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile)))
+    first, *others = png.Reader(bytes=stream.getvalue()).chunks()
+    chunks = [first, *about_chunks(picture), *others]
     with open(path, "wb") as file:
         png.write_chunks(file, chunks)
+
+
+def about_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
+    """Return the PNG chunks, which pypng does not write, for the profile, resolution and EXIF data (PNG, 11.3)."""
+    chunks = []
+    if picture.icc_profile:  # a name, two zero bytes, the compressed profile
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile)))
+    if picture.dpi:  # pixels a metre, unit 1
+        chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in picture.dpi), 1)))
+    if picture.exif:
+        chunks.append((b"eXIf", picture.exif.removeprefix(b"Exif\0\0")))
+    return chunks
 
 
 def as_channels(picture: Picture, channels: int) -> Picture:

@@ -1,7 +1,10 @@
 """Where images come from: folders, arrays, IDX files. Each is an ImageSource."""
 
 import gzip
+import math
 import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,21 +174,24 @@ def numpy_source(path: Path) -> ArraySource:
     """
     try:
         content = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        reason = (
-            "it holds Python objects, which are not read for safety" if "pickle" in str(error).lower() else str(error)
-        )
-        raise CuelloError(f"{path} could not be read as NumPy's format: {reason}.") from None
-    if isinstance(content, np.ndarray):
-        return array_source(content, name=str(path))
-    with content:
-        keys = [key for key in content.files if key != "labels"]
-        if "images" not in keys and len(keys) != 1:
-            raise CuelloError(
-                f"{path} holds the arrays {', '.join(content.files)}; call the one with the images 'images'."
+        if isinstance(content, np.ndarray):
+            return array_source(content, name=str(path))
+        with content:
+            keys = [key for key in content.files if key != "labels"]
+            if "images" not in keys and len(keys) != 1:
+                raise CuelloError(
+                    f"{path} holds the arrays {', '.join(content.files)}; call the one with the images 'images'."
+                )
+            images = content["images" if "images" in keys else keys[0]]
+            return array_source(images, content["labels"] if "labels" in content.files else None, str(path))
+    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        reason = f"{error}. Copy or save it again"
+        if "pickle" in str(error).lower():
+            reason = (
+                "it is something else, or it holds Python objects, which are not read for safety. "
+                "Save the images as one array of numbers"
             )
-        images = content["images" if "images" in keys else keys[0]]
-        return array_source(images, content["labels"] if "labels" in content.files else None, str(path))
+        raise CuelloError(f"{path} could not be read as NumPy's format: {reason}.") from None
 
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -205,11 +211,13 @@ def read_idx(path: Path) -> np.ndarray:
         if zeros != 0 or code not in IDX_TYPES:
             raise ValueError("the first bytes are not IDX's")
         array = np.frombuffer(content, IDX_TYPES[code], offset=4 + 4 * axes)
-        expected = int(np.prod(shape))
+        expected = math.prod(shape)
         if array.size != expected:
-            raise ValueError(f"{array.size} values where the header promises {expected}: cut short?")
-    except (OSError, ValueError, struct.error, EOFError) as error:
-        raise CuelloError(f"{path} could not be read as an IDX file: {error}.") from None
+            raise ValueError(f"{array.size} values where the header promises {expected}; it may be cut short")
+    except (OSError, ValueError, struct.error, EOFError, zlib.error) as error:
+        raise CuelloError(
+            f"{path} could not be read as an IDX file: {error}. Copy it again from where it came."
+        ) from None
     return array.reshape(shape).astype(array.dtype.newbyteorder("="))
 
 

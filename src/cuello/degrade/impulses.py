@@ -26,13 +26,13 @@ class SaltPepper(Degradation):
     name: ClassVar[str] = "salt-pepper"
     summary: ClassVar[str] = "a share of the pixels becomes white or black: dead and hot pixels, bit errors"
     main: ClassVar[str] = "amount"
-    amount: Quantity = quantity(0.2, "share of the pixels (or values) hit", "0 to 1", 0, 1)
-    salt: Quantity = quantity(0.5, "share of the hit ones that become white", "0 to 1", 0, 1)
+    amount: Quantity = quantity(0.2, "how many of the pixels (or values) are hit", "share", 0, 1)
+    salt: Quantity = quantity(0.5, "how many of those become white", "share", 0, 1)
     per: Literal["pixel", "channel"] = pydantic.Field(
-        "pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
+        default="pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
     )
     draws: Literal["independent", "exact"] = pydantic.Field(
-        "independent",
+        default="independent",
         description="independent: each with probability `amount`; exact: that share to the nearest whole number",
     )
 
@@ -78,10 +78,10 @@ class Missing(Degradation):
     name: ClassVar[str] = "missing"
     summary: ClassVar[str] = "a share of the pixels is missing and holds a constant"
     main: ClassVar[str] = "amount"
-    amount: Quantity = quantity(0.5, "share of the pixels missing", "0 to 1", 0, 1)
+    amount: Quantity = quantity(0.5, "how many of the pixels are missing", "share", 0, 1)
     fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", 0, 1)
     per: Literal["pixel", "channel"] = pydantic.Field(
-        "pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
+        default="pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
     )
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:

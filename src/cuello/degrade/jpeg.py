@@ -22,9 +22,9 @@ class Jpeg(Degradation):
     name: ClassVar[str] = "jpeg"
     summary: ClassVar[str] = "artefacts of JPEG's compression"
     main: ClassVar[str] = "quality"
-    quality: Quantity = quantity(30, "JPEG's quality; lower is worse", "1 to 100", 1, 100, whole=True)
+    quality: Quantity = quantity(30, "JPEG's quality; lower is worse", "JPEG quality", 1, 100, whole=True)
     chroma: Literal["full", "half"] = pydantic.Field(
-        "half", description="colour at full or half resolution (4:4:4 or 4:2:0)"
+        default="half", description="colour at full or half resolution (4:4:4 or 4:2:0)"
     )
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:

@@ -22,7 +22,7 @@ class Gaussian(Degradation):
     main: ClassVar[str] = "sigma"
     sigma: Quantity = quantity(25, "standard deviation", "grey levels out of 255", 0, 255)
     clip: bool = pydantic.Field(
-        True, description="cut the result to [0, 1], as an image file would; published tables do not"
+        default=True, description="cut the result to [0, 1], as an image file would; published tables do not"
     )
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
@@ -37,7 +37,7 @@ class Poisson(Degradation):
     summary: ClassVar[str] = "photon noise, as in faint light: the brighter, the noisier"
     main: ClassVar[str] = "peak"
     peak: Quantity = quantity(30, "photons at full white; fewer is noisier", "photons", 0.01, 1e6)
-    clip: bool = pydantic.Field(True, description="cut the result to [0, 1]")
+    clip: bool = pydantic.Field(default=True, description="cut the result to [0, 1]")
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         peak = values["peak"]
@@ -52,7 +52,7 @@ class Speckle(Degradation):
     summary: ClassVar[str] = "multiplicative noise, as in radar and ultrasound"
     main: ClassVar[str] = "sigma"
     sigma: Quantity = quantity(0.2, "standard deviation", "share of the pixel's brightness", 0, 10)
-    clip: bool = pydantic.Field(True, description="cut the result to [0, 1]")
+    clip: bool = pydantic.Field(default=True, description="cut the result to [0, 1]")
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         noisy = images * (1 + normal_like(images, generator) * values["sigma"].to(images.device))
@@ -66,7 +66,7 @@ class Uniform(Degradation):
     summary: ClassVar[str] = "additive uniform noise, as of coarse quantisation"
     main: ClassVar[str] = "width"
     width: Quantity = quantity(25, "largest change up or down", "grey levels out of 255", 0, 255)
-    clip: bool = pydantic.Field(True, description="cut the result to [0, 1]")
+    clip: bool = pydantic.Field(default=True, description="cut the result to [0, 1]")
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         change = torch.rand(images.shape, generator=generator).mul_(2).sub_(1).mul_(values["width"] / 255)

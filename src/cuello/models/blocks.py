@@ -1,7 +1,7 @@
 """Building blocks that compute exactly what the plain layers compute, with less work on a CPU.
 
-Every block accepts any batch size, any channel count, any memory layout and any floating type; channels-last
-is the fast one. In evaluation mode only plain torch operations run, so a network made of them can be exported.
+Every block accepts any batch size, channel count, memory layout (channels-last is the fast one) and floating
+type. In evaluation mode only plain torch operations run, so that a network made of them can be exported.
 """
 
 from typing import Any
@@ -17,18 +17,13 @@ from cuello.errors import CuelloError
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
     """Return ``(C,)`` values as one image ``(1, C, H, W)`` in the memory layout of ``x``, ready to meet it.
 
-    Broadcasting three or eight numbers along channels-last memory makes loops of that length, an image's worth
-    makes one long loop; that is several times faster and the image stays in the cache.
+    Three or eight numbers broadcast along channels-last memory make loops of that length, an image one long
+    loop.
 
     >>> per_channel(torch.ones(3), torch.rand(2, 3, 5, 6)).shape
     torch.Size([1, 3, 5, 6])
     """
     return torch.zeros_like(x[:1]) + values[:, None, None]  # (C,) -> (1, C, H, W)
-
-
-def _slices(x: Tensor) -> tuple[Tensor, ...]:
-    """Return views of ``x``, a few images each, small enough (1 MiB of float32) for steps in turn to meet the cache."""
-    return x.split(max(1, 2**18 * x.shape[0] // max(1, x.numel())))
 
 
 class _BatchMoments(torch.autograd.Function):
@@ -37,10 +32,8 @@ class _BatchMoments(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
         mean = x.mean((0, 2, 3))  # (N, C, H, W) -> (C,)
-        # Two passes: the mean of squares minus the square of the mean loses its digits where the mean is large.
-        image = per_channel(mean, x)
-        squares = sum((part - image).square_().sum((0, 2, 3)) for part in _slices(x))  # (n, C, H, W) -> (C,)
-        return mean, squares / (x.numel() // x.shape[1])
+        # Two passes: the mean of squares minus the squared mean loses its digits where the mean is large.
+        return mean, (x - per_channel(mean, x)).square_().mean((0, 2, 3))  # (N, C, H, W) -> (C,)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
@@ -56,7 +49,7 @@ class _BatchMoments(torch.autograd.Function):
 
 
 class _AddImage(torch.autograd.Function):
-    """Adds one image to every image of a batch, in place; the backward pass sums by a quick matrix product."""
+    """Adds one image to each of a batch, in place; the backward pass sums by a quick matrix product."""
 
     @staticmethod
     def forward(y: Tensor, image: Tensor) -> Tensor:
@@ -72,50 +65,6 @@ class _AddImage(torch.autograd.Function):
         flat = gradient.permute(0, 2, 3, 1).flatten(1)  # (N, C, H, W) -> (N, H · W · C)
         summed = (flat.new_ones(1, len(flat)) @ flat).view(1, *gradient.shape[2:], -1)  # (1, H, W, C)
         return gradient, summed.permute(0, 3, 1, 2)  # (1, C, H, W)
-
-
-class _Elu(torch.autograd.Function):
-    """ELU in place, a few images at a time."""
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        for part in _slices(x):
-            # Below 0, exp(x) - 1 is never less than x, so a maximum joins the two halves.
-            torch.maximum(part, part.exp().clamp_max_(1).sub_(1), out=part)
-        return x
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.mark_dirty(output)
-        ctx.save_for_backward(output)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (y,) = ctx.saved_tensors
-        result = torch.empty_like(y)
-        for g, v, part in zip(_slices(gradient), _slices(y), _slices(result), strict=True):
-            torch.addcmul(g, g, v.clamp_max(0), out=part)  # the slope is 1 above 0 and y + 1 below
-        return result
-
-
-class ELU(nn.Module):
-    """The exponential linear unit, ``y = x`` above 0 and ``exp(x) − 1`` below.
-
-    Torch's own computes expm1 forward and looks at every sign backward; here one exp serves both. In float32 the
-    values differ by rounding (6e-8); half precision, where exp(x) − 1 would be coarse, uses torch's.
-    Input and output: any shape.
-
-    >>> ELU()(torch.tensor([-1.0, 0.0, 2.0]))
-    tensor([-0.6321,  0.0000,  2.0000])
-
-    Source: Clevert et al. 2016, equation 15, alpha = 1.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training and x.requires_grad and not x.is_leaf and x.dtype in (torch.float32, torch.float64):
-            return _Elu.apply(x)
-        return functional.elu(x)
 
 
 class BatchNorm2d(nn.Module):
@@ -166,7 +115,7 @@ class BatchNorm2d(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """The weights of a convolution that keeps the size, initialised as in Keras; subclasses say how it is done."""
+    """The weights of a convolution that keeps the size, as Keras initialises them; subclasses apply them."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
         super().__init__()
@@ -202,11 +151,11 @@ class NormConv2d(_Convolution):
 
     The normalisation ``x · f + o`` is linear, so it moves into the kernel:
     ``conv(x · f + o; weight) = conv(x; weight · f) + conv(1 · o; weight)``.
-    The second term is the same for every image (constant but for the borders, where zeros are padded), so it is
-    computed once a batch. If ``x`` needs no gradient, the convolution's backward pass to it is not run either.
+    The second term is the same for every image (constant but for the borders, where zeros are padded), so it
+    is computed once a batch. If ``x`` needs no gradient, the backward pass to it is not run either.
 
-    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. eps, momentum: see
-    BatchNorm2d. Input ``(N, in_channels, H, W)``, output ``(N, out_channels, H, W)``.
+    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. eps, momentum:
+    see BatchNorm2d. Input ``(N, in_channels, H, W)``, output ``(N, out_channels, H, W)``.
 
     >>> block = NormConv2d(3, 8, 3)
     >>> x = torch.rand(2, 3, 5, 6)
@@ -222,9 +171,11 @@ class NormConv2d(_Convolution):
         self.norm = BatchNorm2d(in_channels, eps, momentum)
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.training:  # plain operations, for exporting
+            return functional.conv2d(self.norm(x), self.weight, self.bias, padding=self.padding)
         factor, offset = self.norm.affine(x)
         weight = self.weight * factor[:, None, None]  # (out, in, k, k)
-        if self.training and self.weight.shape[0] < self.weight.shape[1]:
+        if self.weight.shape[0] < self.weight.shape[1]:
             # The same sum written as a transposed convolution: its backward pass is quicker for few outputs.
             y = functional.conv_transpose2d(x, weight.flip(2, 3).transpose(0, 1), padding=self.padding)
         else:
@@ -232,7 +183,8 @@ class NormConv2d(_Convolution):
         taps = (self.weight * offset[:, None, None]).sum(1)  # (out, in, k, k) -> (out, k, k)
         rows, columns = (self._inside(size, taps) for size in x.shape[2:])  # (k, H) and (k, W)
         constant = rows.T @ taps @ columns + self.bias[:, None, None]  # (out, k, k) -> (out, H, W)
-        return _AddImage.apply(y, (constant + torch.zeros_like(y[:1])).to(y.dtype))  # (1, out, H, W) in y's layout
+        image = constant + torch.zeros_like(y[:1])  # (1, out, H, W) in the layout of y
+        return _AddImage.apply(y, image.to(y.dtype))
 
     def _inside(self, size: int, like: Tensor) -> Tensor:
         """Return ``(k, size)``: 1 where a kernel's tap meets the image and 0 where it meets the padding."""
@@ -243,11 +195,11 @@ class UpsampleConv2d(_Convolution):
     """Nearest-neighbour enlargement followed by a convolution, computed at the low resolution.
 
     Enlarging by ``scale`` is a transposed convolution with a box of ones, so both together are one transposed
-    convolution with stride ``scale`` whose kernel is the flipped ``weight`` convolved with that box. For a 3x3
-    kernel and scale 2 that is 16 instead of 36 products for each input pixel; values are the same up to rounding.
+    convolution with stride ``scale`` whose kernel is the flipped ``weight`` convolved with that box. A 3x3
+    kernel at scale 2 takes 16 instead of 36 products for each input pixel; values agree up to rounding.
 
-    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. scale: 1 or more.
-    Input ``(N, in_channels, H, W)``, output ``(N, out_channels, scale · H, scale · W)``.
+    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. scale: 1 or
+    more. Input ``(N, in_channels, H, W)``, output ``(N, out_channels, scale · H, scale · W)``.
 
     >>> block = UpsampleConv2d(2, 4, 3)
     >>> x = torch.rand(1, 2, 5, 6)
@@ -273,10 +225,11 @@ class UpsampleConv2d(_Convolution):
 class BitDropout(nn.Module):
     """Dropout that spends 16 random bits on an element where torch spends a float.
 
-    ``y = x · m / (1 − p)``, each m being 0 with probability p and otherwise 1, while training; ``y = x`` afterwards.
+    ``y = x · m / (1 − p)`` while training, each m being 0 with probability p and otherwise 1; ``y = x``
+    afterwards.
 
-    p: 0 or more and below 1, rounded to a multiple of 1/65536 (``self.p`` is the rounded one, which also scales).
-    The bits come from torch's default generator, so torch.manual_seed repeats them (for the same memory layout).
+    p: 0 or more and below 1, rounded to a multiple of 1/65536 (``self.p``, which also scales). The bits come
+    from torch's default generator, so torch.manual_seed repeats them (for the same memory layout).
     Input and output: any shape.
 
     >>> BitDropout(0.2).p

@@ -9,6 +9,7 @@ import pydantic
 from cuello.errors import CuelloError
 from cuello.models import custom
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
+from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
 from cuello.models.residual import ResidualConfig, ResidualNetwork
 from cuello.models.unet import UNet, UNetConfig
 from cuello.registry import Registry
@@ -50,6 +51,7 @@ class Kind:
 KINDS: Registry[Kind] = Registry(
     "kind of network",
     [
+        Kind("impulse", "marks impulses and fills them", ImpulseConfig, ImpulseNetwork),
         Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, ConvolutionalAutoencoder),
         Kind("unet", "U-Net that predicts the noise", UNetConfig, UNet),
         Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, ResidualNetwork),
@@ -81,14 +83,38 @@ class Architecture:
     settings: Mapping[str, Any]
 
 
-IMPULSE_RECIPE: dict[str, Any] = {}
-RESIDUAL_RECIPE = {"learning_rate": 1e-3, "clip": 1.0, "warmup_epochs": 0.5}
+def convolutional(filters: tuple[int, ...], summary: str) -> NetworkSpec:
+    """Name one of the convolutional autoencoders by its filters."""
+    name = "conv-" + ("-".join(map(str, filters)) or "single")
+    return NetworkSpec(name, summary, "convolutional", {"filters": filters}, CONVOLUTIONAL_RECIPE)
+
+
+IMPULSE_RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "learning_rate": 1e-2, "batch_size": 16, "warmup_epochs": 0.3, "augment": True, "epochs": 8,
+}  # fmt: skip
+CONVOLUTIONAL_RECIPE = {"batch_size": 64, "learning_rate": 1e-2, "warmup_epochs": 0.5}
+RESIDUAL_RECIPE = {"batch_size": 32, "learning_rate": 2e-3, "warmup_epochs": 0.5, "clip": 1.0}
 
 NETWORKS: Registry[NetworkSpec] = Registry(
     "network",
     [
-        NetworkSpec("conv-8-16-8", "2,793 parameters: source's choice", "convolutional", {"filters": (8, 16, 8)}),
-        NetworkSpec("unet-s", "U-Net, small", "unet", {"width": 8, "depth": 2}, RESIDUAL_RECIPE),
+        NetworkSpec("impulse-s", "marks impulses and fills them, small", "impulse", {}, IMPULSE_RECIPE),
+        NetworkSpec("impulse-m", "… medium", "impulse", {"features": 40, "passes": 2}, IMPULSE_RECIPE),
+        NetworkSpec("impulse-l", "… large", "impulse", {"features": 80, "passes": 3}, IMPULSE_RECIPE),
+        convolutional((8, 16, 8), "the salt-pepper source's chosen autoencoder"),
+        convolutional((16, 32, 16), "its sibling with twice the filters"),
+        convolutional((32, 64, 32), "its sibling with four times the filters"),
+        convolutional((32, 64, 128, 64, 32), "its sibling with six convolutions"),
+        convolutional((16,), "its sibling with two convolutions"),
+        convolutional((), "its sibling with a single convolution"),
+        NetworkSpec(
+            "unet-s", "U-Net that predicts the noise, small", "unet", {"width": 8, "depth": 2}, RESIDUAL_RECIPE
+        ),
+        NetworkSpec("unet-m", "… medium", "unet", {"width": 16, "depth": 3}, RESIDUAL_RECIPE),
+        NetworkSpec("unet-l", "… large", "unet", {"width": 32, "depth": 4}, RESIDUAL_RECIPE),
+        NetworkSpec("dncnn-s", "DnCNN-like, small", "residual", {"depth": 6, "width": 16}, RESIDUAL_RECIPE),
+        NetworkSpec("dncnn-m", "… medium", "residual", {"depth": 10, "width": 32}, RESIDUAL_RECIPE),
+        NetworkSpec("dncnn-l", "… as large as the paper's", "residual", {"depth": 17, "width": 64}, RESIDUAL_RECIPE),
     ],
 )
 

@@ -1,5 +1,6 @@
-"""The convolutional denoising autoencoders of source 1: a few 3x3 convolutions around a max-pooled middle."""
+"""The convolutional denoising autoencoders of source 1: 3x3 convolutions around a max-pooled middle."""
 
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.errors import CuelloError
-from cuello.models.blocks import ELU, BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
+from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.types import Output
 
 # Blocks
@@ -18,7 +19,7 @@ class Encoder(nn.Module):
     """Convolutions with ELU, halving the image between two of them.
 
     channels: of the images. filters: output channels of each convolution.
-    Input ``(N, channels, H, W)``; output ``(N, filters[-1], H / s, W / s)`` with ``s = 2 ** (len(filters) - 1)``.
+    Input ``(N, channels, H, W)``; output ``(N, filters[-1], H / s, W / s)``, ``s = 2 ** (len(filters) - 1)``.
 
     >>> Encoder(3, (8, 16))(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 16, 32, 32])
@@ -26,25 +27,24 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, filters: tuple[int, ...]):
         super().__init__()
-        self.elu = ELU()
         self.first = NormConv2d(channels, filters[0], 3)
-        self.others = nn.ModuleList(Conv2d(a, b, 3) for a, b in zip(filters, filters[1:], strict=False))
+        self.others = nn.ModuleList(Conv2d(a, b, 3) for a, b in pairwise(filters))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x)  # (N, channels, H, W) -> (N, filters[0], H, W)
         for convolution in self.others:
             # ELU is monotone, so pooling first gives the same for a quarter of the exponentials.
-            x = self.elu(functional.max_pool2d(x, 2))  # (N, a, h, w) -> (N, a, h / 2, w / 2)
+            x = functional.elu_(functional.max_pool2d(x, 2))  # (N, a, h, w) -> (N, a, h / 2, w / 2)
             x = convolution(x)  # (N, a, h, w) -> (N, b, h, w)
-        return self.elu(x)
+        return functional.elu_(x)  # in place: its backward pass then needs no exponentials
 
 
 class Decoder(nn.Module):
     """Dropout, enlarging convolutions with ELU, batch normalisation, a last convolution and a sigmoid.
 
     filters: those of the code and then of each enlarging convolution. channels: of the images. dropout: share
-    of the code set to 0 while training. Input ``(N, filters[0], h, w)``; output ``(N, channels, s · h, s · w)``
-    with ``s = 2 ** (len(filters) - 1)``.
+    of the code set to 0 while training. Input ``(N, filters[0], h, w)``; output
+    ``(N, channels, s · h, s · w)`` with ``s = 2 ** (len(filters) - 1)``.
 
     >>> Decoder((16, 8), 3, 0.2)(torch.rand(2, 16, 32, 32)).shape
     torch.Size([2, 3, 64, 64])
@@ -52,15 +52,14 @@ class Decoder(nn.Module):
 
     def __init__(self, filters: tuple[int, ...], channels: int, dropout: float):
         super().__init__()
-        self.elu = ELU()
         self.dropout = BitDropout(dropout)
-        self.enlarging = nn.ModuleList(UpsampleConv2d(a, b, 3) for a, b in zip(filters, filters[1:], strict=False))
+        self.enlarging = nn.ModuleList(UpsampleConv2d(a, b, 3) for a, b in pairwise(filters))
         self.last = NormConv2d(filters[-1], channels, 3)
 
     def forward(self, latent: Tensor) -> Tensor:
         x = self.dropout(latent)
         for convolution in self.enlarging:
-            x = self.elu(convolution(x))  # (N, a, h, w) -> (N, b, 2 h, 2 w)
+            x = functional.elu_(convolution(x))  # (N, a, h, w) -> (N, b, 2 h, 2 w)
         return torch.sigmoid_(self.last(x))  # (N, filters[-1], H, W) -> (N, channels, H, W)
 
 
@@ -90,8 +89,8 @@ class ConvolutionalConfig(BaseModel):
     def _has_a_middle(cls, filters: tuple[int, ...]) -> tuple[int, ...]:
         if filters and len(filters) % 2 == 0:
             raise ValueError(
-                f"{len(filters)} hidden convolutions {filters} have no middle one: give an odd number of filters"
-                " (as 8, 16, 8), or none."
+                f"{len(filters)} hidden convolutions {filters} have no middle one: give an odd number of"
+                " filters (as 8, 16, 8), or none."
             )
         return filters
 
@@ -105,20 +104,22 @@ class ConvolutionalConfig(BaseModel):
 
 
 class ConvolutionalAutoencoder(nn.Module):
-    """A convolutional autoencoder with a bottleneck in space: source 1's denoiser and its smaller and larger kin.
+    """A convolutional autoencoder with a bottleneck in space: source 1's denoiser and its kin.
 
-    ``image = sigmoid(conv(norm(decode(dropout(encode(norm(x)))))))``: for k hidden filters, the first (k + 1) / 2
-    convolutions encode, with a max-pooling by 2 between two of them, and the others decode, each after a
-    nearest-neighbour enlargement by 2; every hidden one is followed by an ELU. One or no hidden filter: no pooling.
+    ``image = sigmoid(conv(norm(decode(dropout(encode(norm(x)))))))``: for k hidden filters, the first
+    (k + 1) / 2 convolutions encode, with a max-pooling by 2 between two of them, and the others decode, each
+    after a nearest-neighbour enlargement by 2; every hidden one is followed by an ELU. One or no hidden
+    filter: no pooling.
 
-    The source states filters, parameter counts and, for the chosen network, the order of layers. Guesses: that
-    its siblings pool and enlarge by the same rule, where their dropout is (after the middle ELU), that no filter
-    at all still means two batch normalisations (the count of 96 says so), and the running averages' momentum
-    (see BatchNorm2d). Weights start as Keras' do: Glorot uniform, zero bias.
+    The source states filters, parameter counts and, for the chosen network, the order of layers. Guesses:
+    that its siblings pool and enlarge by the same rule, where their dropout is (after the middle ELU), that
+    no filter at all still means two batch normalisations (the count of 96 says so), and the running averages'
+    momentum (see BatchNorm2d). Weights start as Keras' do: Glorot uniform, zero bias.
 
     config: see ConvolutionalConfig. Input: ``(N, channels, H, W)`` in [0, 1], H and W multiples of ``stride``
-    (CuelloError otherwise). Output: image of the same shape; latent ``(N, filters[k // 2], H / stride, W / stride)``,
-    the middle ELU's output before dropout (with no hidden filter, the normalised input).
+    (CuelloError otherwise). Output: image of the same shape; latent
+    ``(N, filters[k // 2], H / stride, W / stride)``, the middle ELU's output before dropout (with no hidden
+    filter, the normalised input).
 
     >>> network = ConvolutionalAutoencoder(ConvolutionalConfig())
     >>> sum(parameter.numel() for parameter in network.parameters())
@@ -153,8 +154,8 @@ class ConvolutionalAutoencoder(nn.Module):
     def receptive_field(self) -> int:
         """Side, in pixels, of the square centred on an output pixel outside of which no input changes it.
 
-        It holds in evaluation mode and for every position of the pixel in the stride grid; it is the smallest such
-        odd number.
+        It holds in evaluation mode and for every position of the pixel in the stride grid; it is the smallest
+        such odd number.
 
         >>> ConvolutionalAutoencoder(ConvolutionalConfig()).receptive_field
         13
@@ -172,17 +173,17 @@ class ConvolutionalAutoencoder(nn.Module):
         return 2 * radius + 1
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the code of images ``(N, channels, H, W)``: ``(N, filters[k // 2], H / stride, W / stride)``."""
+        """Map images ``(N, channels, H, W)`` to codes ``(N, filters[k // 2], H / stride, W / stride)``."""
         for axis, name in ((2, "height"), (3, "width")):
             if x.shape[axis] % self.stride:
                 raise CuelloError(
-                    f"images have a {name} of {x.shape[axis]} pixels: this network needs a multiple of {self.stride}."
-                    f" Pad or crop to {-(-x.shape[axis] // self.stride) * self.stride}."
+                    f"images have a {name} of {x.shape[axis]} pixels: this network needs a multiple of"
+                    f" {self.stride}. Pad or crop to {-(-x.shape[axis] // self.stride) * self.stride}."
                 )
-        return self.encoder(x.contiguous(memory_format=torch.channels_last))  # the layout of every layer from here on
+        return self.encoder(x.contiguous(memory_format=torch.channels_last))  # the layout of all layers
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Return the images ``(N, channels, H, W)`` of codes ``(N, filters[k // 2], H / stride, W / stride)``."""
+        """Map codes ``(N, filters[k // 2], H / stride, W / stride)`` to images ``(N, channels, H, W)``."""
         return self.decoder(latent)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -69,6 +70,7 @@ def build_custom(reference: str, channels: int) -> CustomNetwork:
     if spec is None or spec.loader is None:
         raise CuelloError(f"{path} cannot be imported; needed a Python file.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses and pickles look for it
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -87,6 +89,23 @@ def build_custom(reference: str, channels: int) -> CustomNetwork:
         inner = cls(channels=channels) if takes_channels else cls()
     except Exception as error:
         raise CuelloError(f"{reference} could not be made: {type(error).__name__}: {error}.") from error
-    stride = getattr(inner, "stride", None) or measure_stride(inner, channels)
-    field = getattr(inner, "receptive_field", None) or measure_receptive_field(inner, channels, stride)
+    try:
+        stride = stated(inner, "stride") or measure_stride(inner, channels)
+        field = stated(inner, "receptive_field") or measure_receptive_field(inner, channels, stride)
+    except CuelloError:
+        raise
+    except Exception as error:
+        raise CuelloError(
+            f"{reference} failed on an image of {channels} channels: {type(error).__name__}: {error}."
+        ) from error
     return CustomNetwork(inner, channels, stride, field)
+
+
+def stated(network: nn.Module, name: str) -> int | None:
+    """Return a whole number above 0 that a network states in an attribute; torch's own layers keep other things there.
+
+    >>> stated(nn.Conv2d(1, 1, 3), "stride") is None
+    True
+    """
+    value = getattr(network, name, None)
+    return value if isinstance(value, int) and value > 0 else None

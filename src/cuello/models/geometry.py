@@ -22,7 +22,13 @@ def check_multiple(x: Tensor, stride: int) -> None:
 def image_of(network: nn.Module, x: Tensor) -> Tensor:
     """Return the image that a network gives, whether it returns an Output or a tensor."""
     result = network(x)
-    return result if isinstance(result, Tensor) else result.image
+    image = result if isinstance(result, Tensor) else getattr(result, "image", None)
+    if not isinstance(image, Tensor):
+        raise CuelloError(
+            f"{type(network).__name__} returned {type(result).__name__}; it needs to return a tensor (or "
+            "cuello.Output) of the same shape as the images."
+        )
+    return image
 
 
 def measure_receptive_field(network: nn.Module, channels: int, stride: int, largest: int = 256) -> int | None:
@@ -83,8 +89,8 @@ def measure_stride(network: nn.Module, channels: int, largest: int = 32) -> int:
                         problem = "what it gives changes when the image is moved"
                 else:
                     problem = f"images of shape {tuple(x.shape)} become {tuple(whole.shape)}"
-            except (RuntimeError, ValueError) as error:
-                problem = str(error).splitlines()[0]
+            except Exception as error:  # somebody else's code may raise anything
+                problem = (str(error) or type(error).__name__).splitlines()[0]
             stride *= 2
     raise CuelloError(
         f"the network does not give back an image of the size it gets, at any multiple up to {largest} pixels: "

@@ -1,7 +1,5 @@
 """Networks for salt-and-pepper noise: test the extreme values, fill those that fail, change nothing else."""
 
-from itertools import pairwise
-
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +7,7 @@ from torch import Tensor, nn
 
 from cuello.types import Output
 
+WINDOW = 5  # side in pixels of the window that fills a pixel; 7 was slower and, after the same time, worse
 STRIDE = 8  # side of the pyramid's coarsest cells, in pixels: three halvings
 TRUST_RADIUS = 7  # a pixel's trust sees its own cell of 4x4 pixels and those around it: 3 + 4
 PYRAMID_RADIUS = 21  # cells of 2, 4 and 8 pixels, each averaged over 3x3, for a pixel that lies worst in them
@@ -20,22 +19,18 @@ def pick(maps: Tensor, index: Tensor) -> Tensor:
 
 
 def pull_push(x: Tensor, known: Tensor, levels: int = 3) -> Tensor:
-    """Fill images by averages of what is known in cells of 2, 4 and 8 pixels, coarse ones where fine ones are empty.
+    """Fill images by averages of what is known in cells of 2, 4 and 8 pixels, coarse where fine ones are empty.
 
     x, known: (N, C, H, W), both in [0, 1]. Returns (N, C, H/2, W/2); 0.5 where nothing in reach is known.
     """
     total, weight, pyramid = known * x, known, []
     for _ in range(levels):
         total, weight = F.avg_pool2d(total, 2), F.avg_pool2d(weight, 2)  # halves H and W
-        pyramid.append(
-            (F.avg_pool2d(total, 3, stride=1, padding=1), F.avg_pool2d(weight, 3, stride=1, padding=1))
-        )
+        pyramid.append((F.avg_pool2d(total, 3, stride=1, padding=1), F.avg_pool2d(weight, 3, stride=1, padding=1)))
     total, weight = pyramid.pop()
     fill = (total + 5e-5) / (weight + 1e-4)  # (N, C, H/8, W/8)
     for total, weight in reversed(pyramid):
-        coarse = F.interpolate(
-            fill, scale_factor=2.0, mode="bilinear", align_corners=False
-        )  # doubles H and W
+        coarse = F.interpolate(fill, scale_factor=2.0, mode="bilinear", align_corners=False)  # doubles H and W
         fill = (total + 0.01 * coarse) / (weight + 0.01)
     return fill
 
@@ -52,10 +47,10 @@ class Trust(nn.Module):
         self.hidden = nn.Linear(9, features)
         self.output = nn.Linear(features, 1)
         nn.init.zeros_(self.output.weight)
-        nn.init.constant_(self.output.bias, -1.0)  # begin with "nearly every candidate is an impulse"
+        nn.init.zeros_(self.output.bias)  # begin with the balance alone, see forward
 
     def forward(self, x: Tensor, candidate: Tensor, marked: Tensor) -> Tensor:
-        """Map x, candidate, both (N, C, H, W), and M flat positions in (N, H, W) to these pixels' trust, (C, M)."""
+        """Map x, candidate, both (N, C, H, W), and M flat positions in (N, H, W) to their trust, (C, M)."""
         channels, height, width = x.shape[1:]
         batch, row, column = marked // (height * width), marked // width % height, marked % width
         plane = batch * 3 * channels + torch.arange(3 * channels, device=x.device)[:, None]  # (3C, M)
@@ -63,7 +58,7 @@ class Trust(nn.Module):
         maps = torch.cat([polarity, candidate, x * (1 - candidate)], dim=1)  # (N, 3C, H, W)
         sign = pick(maps, (plane * height + row) * width + column)[:channels]  # (C, M)
         agreement = sign * sign.mean(dim=0)  # 1 where all channels are white, or all black
-        evidence = [agreement]
+        evidence, prior = [agreement], torch.zeros_like(sign)
         for cell in (1, 2, 4):
             maps = maps if cell == 1 else F.avg_pool2d(maps, 2)  # (N, 3C, H/cell, W/cell)
             around = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
@@ -72,51 +67,51 @@ class Trust(nn.Module):
             evidence += [sign * balance, count]
             if cell == 1:
                 evidence.append(agreement * sign * balance)
-            if cell == 2:  # how far the value lies from those known around it
+            if cell == 2:
+                # Half of the surroundings in excess is an even bet. Saturated areas are rare in training
+                # images, and noise never looks like one: this holds from the start, without an example.
+                prior = 12 * (sign * balance - 0.5)
+                # How far the value lies from those known around it
                 evidence.append((0.5 + 0.5 * sign - known / (1.001 - count)).abs() * (1 - count))
-        stacked = 3 * torch.stack(
-            evidence, dim=-1
-        )  # (C, M, 9); both factors 3 make these few weights learn faster
-        return torch.sigmoid(3 * self.output(F.elu(self.hidden(stacked))).squeeze(-1).float())
+        stacked = 3 * torch.stack(evidence, dim=-1)  # (C, M, 9); both factors 3 speed up these few weights
+        logit = prior + 3 * self.output(F.elu(self.hidden(stacked))).squeeze(-1)  # (C, M)
+        return torch.sigmoid(logit.float())
 
 
-def orientations(window: int) -> Tensor:
-    """List a window's flat positions, (8, K*K), under every flip: row 1 left-right, 2 up-down, 4 transposed, and sums."""
-    plain = torch.arange(window**2).view(window, window)
+def orientations() -> Tensor:
+    """List a window's flat positions, (8, K*K): 1 is flipped left to right, 2 top to bottom, 4 transposed."""
+    plain = torch.arange(WINDOW**2).view(WINDOW, WINDOW)
     flipped = [plain, plain.flip(1), plain.flip(0), plain.flip(0, 1)]
     return torch.stack([turned.flatten() for turned in flipped + [turned.t() for turned in flipped]])
 
 
 class KernelPredictor(nn.Module):
-    """Predict a K x K kernel for each row from the differences to its centre and from which neighbours are known.
+    """Predict a K x K kernel for each row from differences to its centre and which neighbours are known.
 
-    Each window is flipped and transposed until its gradient points right and down, more right than down, and its
-    kernel is turned back: what is learned for one orientation serves all eight.
+    Each window is flipped and transposed until its gradient points right and down, more right than down, and
+    its kernel is turned back: what is learned for one orientation serves all eight.
     """
 
     orientations: Tensor
     horizontal: Tensor
     vertical: Tensor
 
-    def __init__(self, window: int, features: int, layers: int):
+    def __init__(self, features: int):
         super().__init__()
-        sizes = [2 * window**2] + [features] * layers
-        self.hidden = nn.ModuleList(nn.Linear(size, following) for size, following in pairwise(sizes))
-        self.output = nn.Linear(features, window**2)
+        self.hidden = nn.ModuleList([nn.Linear(2 * WINDOW**2, features), nn.Linear(features, features)])
+        self.output = nn.Linear(features, WINDOW**2)
         nn.init.zeros_(self.output.weight)  # begin with the normalised convolution alone
         nn.init.zeros_(self.output.bias)
-        offset = torch.arange(window) - window // 2.0
-        self.register_buffer("orientations", orientations(window), persistent=False)
-        self.register_buffer("horizontal", offset.repeat(window), persistent=False)
-        self.register_buffer("vertical", offset.repeat_interleave(window), persistent=False)
+        offset = torch.arange(WINDOW) - WINDOW // 2.0
+        self.register_buffer("orientations", orientations(), persistent=False)
+        self.register_buffer("horizontal", offset.repeat(WINDOW), persistent=False)
+        self.register_buffer("vertical", offset.repeat_interleave(WINDOW), persistent=False)
 
     def forward(self, difference: Tensor, known: Tensor) -> Tensor:
         """Map differences and known, both (C, M, K*K), to kernels (M, K*K) that all channels share."""
         difference, known = difference.mean(dim=0), known.mean(dim=0)  # (M, K*K)
-        right, down = (
-            (difference * self.horizontal).sum(dim=1),
-            (difference * self.vertical).sum(dim=1),
-        )  # (M,)
+        right = (difference * self.horizontal).sum(dim=1)  # (M,)
+        down = (difference * self.vertical).sum(dim=1)  # (M,)
         orientation = (right < 0).long() + 2 * (down < 0).long() + 4 * (right.abs() < down.abs()).long()
         turn = self.orientations[orientation]  # (M, K*K)
         # 10 brings differences of pixels to the size of the mask's 0 and 1.
@@ -133,12 +128,8 @@ class ImpulseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: int = Field(default=3, ge=1, description="image channels")
-    window: int = Field(default=5, ge=3, description="side in pixels, odd, of the window that fills a pixel")
     features: int = Field(default=24, ge=1, description="hidden features that predict a pixel's kernel")
-    layers: int = Field(default=2, ge=1, description="hidden layers that predict a pixel's kernel")
-    passes: int = Field(
-        default=1, ge=1, description="corrections in a row, each of which sees the one before it"
-    )
+    passes: int = Field(default=1, ge=1, description="corrections in a row, each seeing the one before it")
 
 
 class ImpulseNetwork(nn.Module):
@@ -150,10 +141,10 @@ class ImpulseNetwork(nn.Module):
     .. math:: y = t x + (1 - t) \left( f + \sum_j a_j w_j (x_j - f) \right), \qquad
         f = \frac{\sum_j k_j w_j x_j + \epsilon p}{\sum_j k_j w_j + \epsilon}
 
-    over the window's pixels j, where a small network predicts the kernel :math:`a` from :math:`w_j (x_j - f)` and
-    :math:`w_j`, and :math:`p` is a fill from a pyramid, for windows that know nothing. More passes repeat the
-    correction, with the last result for f and in the place of missing neighbours. As only differences to f enter,
-    a brighter image gives the same, brighter. The network runs at the candidates alone.
+    over the window's pixels j, where a small network predicts the kernel :math:`a` from :math:`w_j (x_j - f)`
+    and :math:`w_j`, and :math:`p` is a fill from a pyramid, for windows that know nothing. More passes repeat the
+    correction, with the last result for f and in the place of missing neighbours. As only differences to f
+    enter, a brighter image gives the same, brighter. The network runs at the candidates alone.
 
     Args:
         config: the sizes.
@@ -167,10 +158,10 @@ class ImpulseNetwork(nn.Module):
         >>> image[0, 0, 5, 8] = 1.0
         >>> restored = network(image).image
         >>> round(restored[0, 0, 5, 8].item(), 2), restored[0, 0, 0, 0].item()
-        (0.29, 0.25)
+        (0.25, 0.25)
 
-    Source: normalised convolution, Knutsson and Westin, CVPR 1993, equation 4; a predicted kernel a pixel, Bako et
-    al., "Kernel-predicting convolutional networks for denoising Monte Carlo renderings", 2017, section 4.2;
+    Source: normalised convolution, Knutsson and Westin, CVPR 1993, equation 4; a predicted kernel a pixel, Bako
+    et al., "Kernel-predicting convolutional networks for denoising Monte Carlo renderings", 2017, section 4.2;
     pull-push, Gortler et al., "The lumigraph", 1996, section 3.4.
     """
 
@@ -179,24 +170,20 @@ class ImpulseNetwork(nn.Module):
         self.config = config
         self.channels = config.channels
         self.stride = STRIDE
-        radius = config.window // 2
-        # A pass looks at its neighbours' fills, which have looked at their own neighbours.
-        reach = max(PYRAMID_RADIUS, radius) + (config.passes - 1) * radius + TRUST_RADIUS
+        # A later pass looks at its neighbours' fills, which have looked at their own neighbours.
+        reach = PYRAMID_RADIUS + (config.passes - 1) * (WINDOW // 2) + TRUST_RADIUS
         self.receptive_field = 1 + 2 * reach
         self.trust = Trust(features=8)
-        self.predictors = nn.ModuleList(
-            KernelPredictor(config.window, config.features, config.layers) for _ in range(config.passes)
-        )
-        offset = torch.arange(config.window) - radius
-        self.log_kernel = nn.Parameter(
-            -0.78 * (offset[:, None] ** 2 + offset**2).flatten()
-        )  # Gaussian, deviation 0.8
+        self.predictors = nn.ModuleList(KernelPredictor(config.features) for _ in range(config.passes))
+        offset = torch.arange(WINDOW) - WINDOW // 2
+        squared_distance = (offset[:, None] ** 2 + offset**2).flatten()
+        self.log_kernel = nn.Parameter(-0.78 * squared_distance)  # a Gaussian of standard deviation 0.8 pixels
         self.log_fallback = nn.Parameter(torch.tensor(-6.0))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         """Restore x, (N, C, H, W) in [0, 1]; ``condition`` is not used."""
         number, channels, height, width = x.shape
-        radius = self.config.window // 2
+        radius = WINDOW // 2
         candidate = ((x == 0) | (x == 1)).to(x.dtype)
         marked = candidate.amax(dim=1).flatten().nonzero().squeeze(1)  # (M,) flat positions in (N, H, W)
 
@@ -211,35 +198,33 @@ class ImpulseNetwork(nn.Module):
 
         batch, row, column = marked // (height * width), marked // width % height, marked % width
         plane = batch * channels + torch.arange(channels, device=x.device)[:, None]  # (C, M)
-        step, padded = torch.arange(self.config.window, device=x.device), width + 2 * radius
+        step, padded = torch.arange(WINDOW, device=x.device), width + 2 * radius
         corner = (plane * (height + 2 * radius) + row) * padded + column
         window_index = corner[..., None] + (step[:, None] * padded + step).flatten()  # (C, M, K*K)
 
         trust = spread(self.trust(x, candidate, marked))
-        # Trust learns from the pixel it decides about; learning from its neighbours too would double the time.
+        # Trust learns from the pixel it decides about alone: gradients through windows are slow.
         known = 1 - candidate * (1 - trust.detach())
         weight, values = windows(known), windows(known * x)
         centre = weight.shape[2] // 2
         # A missing channel has no centre of its own; where other channels know theirs, it can follow them.
         share = 1 / weight[..., centre].sum(dim=0).clamp(min=1)  # (M,)
+        cell = (plane * (height // 2) + row // 2) * (width // 2) + column // 2  # (C, M)
         with torch.autocast(x.device.type, enabled=False):  # sums of weights in bfloat16 would shift the fill
-            coarse = pick(
-                pull_push(x, known), (plane * (height // 2) + row // 2) * (width // 2) + column // 2
-            )
+            coarse = pick(pull_push(x, known), cell)  # (C, M)
             kernel = self.log_kernel.exp() * (torch.arange(len(self.log_kernel), device=x.device) != centre)
             fallback = self.log_fallback.exp()
             fill = (values @ kernel + fallback * coarse) / (weight @ kernel + fallback)  # (C, M)
-        for number_of_pass, predictor in enumerate(self.predictors):
-            # Each pass learns from its own result alone: gradients through the windows would double the time.
-            last = fill.detach()[..., None]
-            if number_of_pass == 0:
-                difference = values - weight * last  # (C, M, K*K)
-            else:
-                difference = windows(known * x + (1 - known) * spread(fill.detach())) - last
+        for index, predictor in enumerate(self.predictors):
+            if index == 0:
+                difference = values - weight * fill.detach()[..., None]  # (C, M, K*K)
+            else:  # as above, no gradient through the neighbours
+                difference = windows(known * x + (1 - known) * spread(fill.detach())) - fill[..., None]
             kernel = predictor(difference, weight)  # (M, K*K)
             own = difference[..., centre]
-            others = (
-                share * (weight[..., centre] * own).sum(dim=0) if number_of_pass else share * own.sum(dim=0)
-            )
+            others = share * own.sum(dim=0)
             fill = fill + (difference * kernel).sum(dim=-1) + kernel[:, centre] * (others - own)
+            # Clipped, but with the gradient of the identity: overshoot learns its way back, and a kernel gone
+            # astray cannot make trust in impulses look good, from which a network would not recover.
+            fill = fill + (fill.clamp(0, 1) - fill).detach()
         return Output(image=x + candidate * (1 - trust) * (spread(fill) - x))

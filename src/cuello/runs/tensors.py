@@ -65,6 +65,8 @@ def load_tensors(path: Path, kind: str, format: int) -> tuple[dict[str, Tensor],
         about = json.loads(metadata[KEY])
     except json.JSONDecodeError:
         raise CuelloError(f"{path} was changed after it was written: its description is not JSON.") from None
+    if not isinstance(about, dict):
+        raise CuelloError(f"{path} was changed after it was written: its description is no JSON object.")
     if about.get("kind") != kind:
         raise CuelloError(f"{path} is a {about.get('kind')} file, needed a {kind} file.")
     if about.get("format") != format:

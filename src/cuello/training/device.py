@@ -40,6 +40,8 @@ def choose_device(name: str) -> torch.device:
 
 def use_threads(threads: int | None) -> int:
     """Set how many processor threads torch works with, all cores by default, and return the number."""
+    if threads is not None and threads < 1:
+        raise CuelloError(f"threads: got {threads}, needed 1 or more; leave it out for all cores.")
     count = threads or available_cores()
     torch.set_num_threads(count)
     return count

@@ -1,0 +1,155 @@
+"""Training throughput of source 1's 2,793-parameter denoiser: ours beside the peers, in turn.
+
+    python benchmarks/train_speed.py --peers DIR --peer-scripts DIR [--rounds 3] [--json]
+
+``--peers`` is the folder of environments (keras/bin/python, torch/bin/python), ``--peer-scripts`` the one
+with train_denoise.py. Every framework does the same work in its own process: 2,048 images of 64x64x3 in
+float32, batch 64, Adam, MSE, best of three passes. A round runs them all once; the table has the median over
+the rounds. Absent peers are said and skipped. A busy machine slows the frameworks unequally, so the load
+before and after each round is printed with the result.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OURS = "cuello"
+REFERENCE = "keras-tensorflow"
+PEERS = {  # framework, as train_denoise.py calls it -> environment
+    REFERENCE: "keras",
+    "keras-jax": "keras",
+    "torch-eager": "torch",
+    "torch-channels-last": "torch",
+    "torch-compile": "torch",
+}
+IMAGES, PASSES, WARM_UP_STEPS = 2048, 3, 3  # as in train_denoise.py
+
+
+def train_ours(batch: int) -> dict[str, object]:
+    """Train our network as train_denoise.py trains the others and return the same report."""
+    import torch
+    from torch.nn import functional
+
+    from cuello.models.convolutional import ConvolutionalAutoencoder
+
+    torch.manual_seed(0)
+    network = ConvolutionalAutoencoder()
+    x = torch.rand(IMAGES, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    adam = torch.optim.Adam(network.parameters(), fused=True)
+
+    def step(images: torch.Tensor) -> None:
+        adam.zero_grad(set_to_none=True)
+        functional.mse_loss(network(images).image, images).backward()
+        adam.step()
+
+    for _ in range(WARM_UP_STEPS):
+        step(x[:batch])
+    seconds = []
+    for _ in range(PASSES):
+        start = time.perf_counter()
+        for images in x.split(batch):
+            step(images)
+        seconds.append(time.perf_counter() - start)
+    return {
+        "framework": OURS,
+        "batch": batch,
+        "trainable_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "images_per_second": round(IMAGES / min(seconds), 1),
+    }
+
+
+def commands(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the command line of every framework that is here, ours first; say which are not."""
+    batch = ["--batch", str(arguments.batch)]
+    found = {OURS: [sys.executable, __file__, "--ours", *batch]}
+    for framework in arguments.frameworks:
+        python = arguments.peers / PEERS[framework] / "bin" / "python" if arguments.peers else None
+        script = arguments.peer_scripts / "train_denoise.py" if arguments.peer_scripts else None
+        if python and script and python.exists() and script.exists():
+            found[framework] = [str(python), str(script), framework, *batch]
+        else:
+            print(f"{framework}: skipped, {python or '--peers'} or {script or '--peer-scripts'} is not there",
+                  file=sys.stderr)  # fmt: skip
+    return found
+
+
+def measure(command: list[str]) -> float | None:
+    """Run one framework in its own process; its images per second, or None where it failed (and say why)."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])["images_per_second"]
+
+
+def processor() -> str:
+    """Return the processor's name, as the system tells it."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
+    parser.add_argument("--peer-scripts", type=Path, help="folder of the peers' scripts")
+    parser.add_argument(
+        "--frameworks", nargs="*", choices=PEERS, default=list(PEERS), help="which peers to run"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often each runs, in turn (1 or more)")
+    parser.add_argument("--batch", type=int, default=64, help="images a step")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument(
+        "--ours", action="store_true", help=argparse.SUPPRESS
+    )  # the process that does our share
+    arguments = parser.parse_args()
+    if arguments.ours:
+        print(json.dumps(train_ours(arguments.batch)))
+        return
+
+    speeds: dict[str, list[float]] = {}
+    loads = [os.getloadavg()[0]]
+    for _ in range(arguments.rounds):
+        for framework, command in commands(arguments).items():
+            speed = measure(command)
+            print(f"{framework}: {speed} images/s", file=sys.stderr, flush=True)
+            if speed is not None:
+                speeds.setdefault(framework, []).append(speed)
+        loads.append(os.getloadavg()[0])
+
+    medians = {framework: statistics.median(values) for framework, values in speeds.items()}
+    reference = medians.get(REFERENCE)
+    machine = {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "loads": loads,
+    }
+    if arguments.json:
+        ratios = (
+            {framework: median / reference for framework, median in medians.items()} if reference else None
+        )
+        print(json.dumps({"machine": machine, "batch": arguments.batch, "images_per_second": speeds,
+                          "medians": medians, "reference": REFERENCE, "ratios": ratios}))  # fmt: skip
+        return
+    print(
+        f"{machine['processor']}, {machine['cores']} cores; load {', '.join(f'{load:.1f}' for load in loads)}"
+    )
+    print(f"{'framework':22}{'images/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}")
+    for framework, median in sorted(medians.items(), key=lambda item: -item[1]):
+        ratio = f"{median / reference:8.2f}" if reference else f"{'-':>8}"
+        values = speeds[framework]
+        print(f"{framework:22}{median:10.0f}{min(values):10.0f}{max(values):10.0f}{ratio}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Shared by all tests: tiny images, one small trained run, and the command line called in this process."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cuello
+from cuello.cli import main
+from cuello.inference import Model
+from cuello.runs.directory import Run
+
+torch.set_num_threads(1)  # the images are tiny: a second thread only waits
+
+SMALL: dict[str, Any] = {
+    "noise": "salt-pepper:0.1..0.5",
+    "model": "conv-8-16-8",
+    "crop": 16,
+    "epochs": 2,
+    "batch_size": 8,
+    "device": "cpu",
+    "threads": 1,
+}
+"""Settings of a training that takes a tenth of a second."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left behind: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    error: str
+
+
+def smooth_image(seed: int, height: int = 40, width: int = 40, channels: int = 3) -> np.ndarray:
+    """Return ``(H, W, C)`` uint8 pixels without sharp edges, from black to white."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] / 40
+    waves = [
+        sum(random.normal() * np.sin(6 * (a * x + b * y) + random.uniform(0, 6)) for a, b in random.normal(size=(4, 2)))
+        for _ in range(channels)
+    ]
+    image = np.stack(waves, axis=-1)
+    image = (image - image.min()) / max(np.ptp(image), 1e-9)
+    return (image * 255).round().astype(np.uint8)
+
+
+def write_images(folder: Path, count: int = 6, **options: int) -> Path:
+    """Write ``count`` smooth images as PNG and return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        Image.fromarray(smooth_image(number, **options).squeeze()).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_image() -> Callable[..., np.ndarray]:
+    """smooth_image, for tests that want pixels of their own."""
+    return smooth_image
+
+
+@pytest.fixture(scope="session")
+def make_images() -> Callable[..., Path]:
+    """write_images, for tests that want a folder of their own."""
+    return write_images
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six colour images, 40×40; not to be changed."""
+    return write_images(tmp_path_factory.mktemp("data") / "images")
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    """Settings of a tiny training; a copy, to be changed at will."""
+    return dict(SMALL)
+
+
+@pytest.fixture(scope="session")
+def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run with a report and a sweep; not to be changed."""
+    path = tmp_path_factory.mktemp("runs") / "trained"
+    return cuello.train(data=images, output=path, sweep=(0.1, 0.4), **SMALL)
+
+
+@pytest.fixture
+def copied(trained: Run, tmp_path: Path) -> Run:
+    """A copy of the finished run that a test may change."""
+    return Run(Path(shutil.copytree(trained.path, tmp_path / "copied")))
+
+
+@pytest.fixture(scope="session")
+def model(trained: Run) -> Model:
+    """The trained run's network."""
+    return cuello.load(trained.path)
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The command line, run in this process: command("train", …) returns exit code and output."""
+
+    def run(*arguments: object) -> Answer:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return Answer(int(stop.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(command: Callable[..., Answer]) -> Callable[..., str]:
+    """The command line with a mistake in it: exit code 2, one message, no traceback; returns the message."""
+
+    def run(*arguments: object) -> str:
+        answer = command(*arguments)
+        assert answer.code == 2, answer
+        assert "Traceback" not in answer.error
+        lines = answer.error.strip().splitlines()
+        said = [line for line in lines if line.startswith("cuello: ")]
+        assert len(said) == 1, answer.error
+        assert lines[-1] == said[0], "the message is the last thing to be read"
+        return said[0]
+
+    return run

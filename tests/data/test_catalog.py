@@ -1,0 +1,284 @@
+"""One contract for every data set of the catalogue, on tiny stand-ins where the real files are not there."""
+
+import gzip
+import hashlib
+import io
+import re
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+from PIL import Image
+
+from cuello.data import catalog
+from cuello.data.catalog import CATALOG, PHOTOS, DatasetSpec, RemoteFile, checked, locate, open_dataset, open_source
+from cuello.data.images import load_images
+from cuello.data.split import split
+from cuello.errors import CuelloError
+
+every_data_set = pytest.mark.parametrize("spec", list(CATALOG), ids=lambda spec: spec.name)
+every_remote_one = pytest.mark.parametrize(
+    "spec", [spec for spec in CATALOG if spec.name != "photos"], ids=lambda spec: spec.name
+)
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    """No test here reaches a network, or finds files that this machine happens to have."""
+
+    def refuse(*arguments, **options):
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setenv("CUELLO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CUELLO_CACHE", str(tmp_path / "cache"))
+
+
+def idx_file(array: np.ndarray) -> bytes:
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def content_of(name: str, seed: int) -> bytes:
+    """A tiny stand-in of the same format as the file called ``name``."""
+    random = np.random.default_rng(seed)
+    count = 4 if name.startswith("t10k") else 12
+    if "idx3" in name:
+        return idx_file(random.integers(0, 256, (count, 28, 28), np.uint8))
+    if "idx1" in name:
+        return idx_file(random.integers(0, 10, count, np.uint8))
+    if name.endswith(".csv.gz"):
+        rows = np.column_stack([random.integers(0, 17, (12, 64)), random.integers(0, 10, 12)])
+        return "\n".join(",".join(map(str, row)) for row in rows.tolist()).encode()
+    stream = io.BytesIO()
+    image = Image.fromarray(random.integers(0, 256, (9, 11, 3), np.uint8))
+    image.save(stream, "JPEG" if name.endswith(".jpg") else "PNG")
+    return stream.getvalue()
+
+
+def stand_in(spec: DatasetSpec, folder: Path, most: int = 8) -> DatasetSpec:
+    """Write stand-ins of the first files of a data set, and return its Spec with their checksums."""
+    files = []
+    (folder / spec.name).mkdir(parents=True)
+    for seed, file in enumerate(spec.files()[:most]):
+        content = content_of(file.name, seed)
+        stored = gzip.compress(content) if file.name.endswith(".gz") else content
+        (folder / spec.name / file.name).write_bytes(stored)
+        files.append(replace(file, sha256=hashlib.sha256(content).hexdigest()))
+    return replace(spec, files=lambda: files)
+
+
+def is_files(spec: DatasetSpec) -> bool:
+    """Tell a data set of one image a file from one whose images lie together in arrays."""
+    return spec.name not in ("mnist", "digits")
+
+
+class TestContract:
+    @every_data_set
+    def test_it_says_what_it_is_whose_and_under_which_licence(self, spec):
+        for text in (spec.name, spec.summary, spec.contents, spec.source, spec.licence):
+            assert text.strip() == text != ""
+        assert re.fullmatch(r"[a-z0-9-]+", spec.name)
+
+    @every_data_set
+    def test_every_file_has_a_checksum_and_a_name_of_its_own(self, spec):
+        files = spec.files()
+        assert files
+        assert len({file.name for file in files}) == len(files)
+        for file in files:
+            for checksum in (file.sha256, file.packed):
+                assert checksum is None or re.fullmatch(r"[0-9a-f]{64}", checksum)
+            assert Path(file.name).name == file.name
+            assert (file.packed is not None) == file.name.endswith(".gz")
+
+    @every_data_set
+    def test_addresses_are_safe_fixed_and_of_their_own(self, spec):
+        addresses = [file.url for file in spec.files()]
+        if spec.name == "photos":
+            assert set(addresses) == {""}
+            assert spec.megabytes == 0
+            return
+        assert spec.megabytes > 0
+        assert len(set(addresses)) == len(addresses)
+        for address in addresses:
+            assert address.startswith("https://")
+            assert " " not in address
+            if "githubusercontent" in address:  # a commit or a release, not a branch that moves
+                assert re.search(r"/([0-9a-f]{40}|\d+\.\d+\.\d+)/", address)
+
+    @every_data_set
+    def test_no_two_images_are_the_same(self, spec):
+        names = spec.build(spec.name, [Path(file.name) for file in spec.files()]).names if is_files(spec) else None
+        checksums = [file.sha256 for file in spec.files() if names is None or file.name in names]
+        assert len(set(checksums)) == len(checksums)
+
+    @every_data_set
+    def test_the_number_of_files_is_the_number_promised(self, spec):
+        if not is_files(spec):
+            assert len(spec.files()) == {"mnist": 4, "digits": 1}[spec.name]
+            return
+        source = spec.build(spec.name, [Path(file.name) for file in spec.files()])
+        assert f"{len(source.names):,}" == spec.contents.split(" ")[0]
+
+    @every_remote_one
+    def test_it_opens_from_a_folder_without_a_network(self, spec, tmp_path):
+        source = open_dataset(stand_in(spec, tmp_path / "data"))
+        assert source.name == spec.name
+        images = load_images(source)
+        assert len(images) == len(source.names) == len(set(source.names)) > 0
+        assert {array.dtype for array in images.arrays} == {np.dtype(np.uint8)}
+        if source.labels is not None:
+            assert len(source.labels) == len(images)
+            assert source.label_names is not None
+            assert source.labels.max() < len(source.label_names)
+
+    @every_remote_one
+    def test_a_file_with_another_content_is_refused(self, spec, tmp_path):
+        fake = stand_in(spec, tmp_path / "data")
+        name = fake.files()[0].name
+        path = tmp_path / "data" / spec.name / name
+        path.write_bytes(path.read_bytes()[:-20] + bytes(20))
+        with pytest.raises(CuelloError) as caught:
+            open_dataset(fake)
+        assert f"{path} is not the file it should be: its checksum is " in str(caught.value)
+        assert f"needed {fake.files()[0].sha256[:12]}" in str(caught.value)
+        assert "Remove it, so that it is fetched anew" in str(caught.value)
+
+    @every_remote_one
+    def test_without_file_and_network_it_says_where_to_put_them(self, spec, monkeypatch):
+        monkeypatch.setattr(catalog.util, "find_spec", lambda package: None)
+        with pytest.raises(CuelloError) as caught:
+            open_source(spec.name)
+        first = spec.files()[0]
+        assert f"{first.name} of data set {spec.name!r} could not be fetched from {first.url}" in str(caught.value)
+        assert f"put the files into a folder {spec.name}/ and set CUELLO_DATA to the folder above it" in str(
+            caught.value
+        )
+
+    def test_only_published_yardsticks_are_for_testing_only(self):
+        assert [spec.name for spec in CATALOG if spec.test_only] == ["set5", "set12", "bsd68"]
+
+
+class TestPhotos:
+    def test_they_open_offline_with_their_checksums(self):
+        source = open_source("photos")
+        images = load_images(source)
+        assert list(source.names) == list(PHOTOS)
+        assert len(images) == 14
+        assert images.channels == 3
+        assert any("6 of 14 images are grey" in note for note in images.notes)
+        sides = [side for shape in images.shapes() for side in shape]
+        assert (min(sides), max(sides)) == (300, 1411)
+
+    def test_a_missing_photograph_names_the_package_to_install(self, monkeypatch):
+        monkeypatch.setattr(catalog.util, "find_spec", lambda package: None)
+        with pytest.raises(CuelloError, match=r"astronaut\.png of data set 'photos' is missing from your scikit-image"):
+            open_source("photos")
+
+
+class TestMnist:
+    def test_what_is_held_out_is_never_trained_on(self, tmp_path):
+        source = open_dataset(stand_in(CATALOG["mnist"], tmp_path / "data"))
+        assert source.held_out is not None
+        assert source.held_out.tolist() == [12, 13, 14, 15]
+        assert [name.split("/")[0] for name in source.names] == ["train"] * 12 + ["test"] * 4
+        assert source.label_names == [str(digit) for digit in range(10)]
+        parts = split(len(source.names), 0.2, 0.1, seed=3, held_out=source.held_out)
+        assert parts.test.tolist() == [12, 13, 14, 15]
+        assert max(*parts.train, *parts.validation) < 12
+
+    def test_images_and_labels_come_in_the_order_of_the_files(self, tmp_path):
+        source = open_dataset(stand_in(CATALOG["mnist"], tmp_path / "data"))
+        random = np.random.default_rng(0)  # the first file's stand-in
+        np.testing.assert_array_equal(
+            source.read(3).pixels[:, :, 0], random.integers(0, 256, (12, 28, 28), np.uint8)[3]
+        )
+        random = np.random.default_rng(2)  # the test images'
+        np.testing.assert_array_equal(
+            source.read(12).pixels[:, :, 0], random.integers(0, 256, (4, 28, 28), np.uint8)[0]
+        )
+        labels = [np.random.default_rng(seed).integers(0, 10, count, np.uint8) for seed, count in ((1, 12), (3, 4))]
+        assert source.labels is not None
+        assert source.labels.tolist() == np.concatenate(labels).tolist()
+
+
+def test_digits_are_brightened_to_the_whole_range(tmp_path):
+    source = open_dataset(stand_in(CATALOG["digits"], tmp_path / "data"))
+    random = np.random.default_rng(0)
+    values = random.integers(0, 17, (12, 64))
+    picture = source.read(5)
+    assert picture.pixels.shape == (8, 8, 1)
+    np.testing.assert_array_equal(picture.pixels.ravel(), np.round(values[5] * 255 / 16).astype(np.uint8))
+    assert source.labels is not None
+    assert source.labels.tolist() == random.integers(0, 10, 12).tolist()
+
+
+def test_set5_gives_its_high_resolution_images_only(tmp_path):
+    source = open_dataset(stand_in(CATALOG["set5"], tmp_path / "data", most=12))
+    assert source.names
+    assert all("SRF_2_HR" in name for name in source.names)
+
+
+class TestOpenSource:
+    def test_a_path_or_a_name(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine").mkdir()
+        Image.new("L", (4, 4)).save("mine/a.png")
+        assert list(open_source("mine").names) == ["a.png"]
+        assert list(open_source(str(tmp_path / "mine" / "a.png")).names) == ["a.png"]
+        assert open_source("photos").name == "photos"
+
+    def test_the_home_folder_is_understood(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "mine").mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / "mine" / "a.png")
+        assert list(open_source("~/mine").names) == ["a.png"]
+
+    def test_a_name_that_is_both_is_asked_about(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "photos").mkdir()
+        Image.new("L", (4, 4)).save("photos/a.png")
+        with pytest.raises(CuelloError) as caught:
+            open_source("photos")
+        assert "'photos' is a data set of the catalogue and also a folder here" in str(caught.value)
+        assert "Write ./photos for the folder" in str(caught.value)
+        assert list(open_source("./photos").names) == ["a.png"]
+
+    def test_a_typo_is_answered_with_the_nearest_name(self):
+        with pytest.raises(CuelloError) as caught:
+            open_source("photoss")
+        assert "no file, folder or data set 'photoss'. Did you mean 'photos'?" in str(caught.value)
+        assert "Data sets: photos, digits, mnist" in str(caught.value)
+
+
+class TestFiles:
+    def test_a_packed_and_an_unpacked_file_have_one_checksum(self, tmp_path):
+        file = RemoteFile("a", hashlib.sha256(b"content").hexdigest(), "")
+        for name, content in (("plain", b"content"), ("packed", gzip.compress(b"content"))):
+            (tmp_path / name).write_bytes(content)
+            assert checked(tmp_path / name, file) == tmp_path / name
+
+    @pytest.mark.parametrize(
+        "content", [b"other", b"", b"\x1f\x8b", gzip.compress(b"content")[:-9], gzip.compress(b"other")]
+    )
+    def test_anything_else_is_refused(self, tmp_path, content):
+        (tmp_path / "a").write_bytes(content)
+        with pytest.raises(CuelloError, match=r"a is not the file it should be: .* Remove it"):
+            checked(tmp_path / "a", RemoteFile("a", hashlib.sha256(b"content").hexdigest(), ""))
+
+    def test_a_download_is_asked_for_with_its_packed_checksum_and_lands_in_the_cache(self, tmp_path, monkeypatch):
+        asked = {}
+
+        def retrieve(url: str, known_hash: str, fname: str, path: Path) -> str:
+            asked.update(url=url, known_hash=known_hash, fname=fname, path=path)
+            return str(path / fname)
+
+        monkeypatch.setattr(pooch, "retrieve", retrieve)
+        file = CATALOG["mnist"].files()[0]
+        assert locate(CATALOG["mnist"], file) == tmp_path / "cache" / "mnist" / file.name
+        assert asked["url"] == file.url
+        assert asked["known_hash"] == f"sha256:{file.packed}"
+        assert asked["path"] == tmp_path / "cache" / "mnist"

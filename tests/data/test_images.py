@@ -1,0 +1,220 @@
+"""Images in memory: one number of channels, one depth; pairs; what is left out is listed by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cuello.data.images import Images, load_images, pair, parse_size, to_depth, unify
+from cuello.data.picture import Picture, write_picture
+from cuello.data.sources import ArraySource, array_source, folder_source
+from cuello.errors import CuelloError
+
+
+def levels(*shape: int, seed: int = 0, dtype: type = np.uint8) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def images_named(folder: str, **arrays: np.ndarray) -> Images:
+    return Images(folder, list(arrays.values()), [f"{name}.png" for name in arrays])
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder with a grey, a colour and a transparent image of different sizes."""
+    Image.fromarray(levels(6, 5)).save(tmp_path / "a-grey.png")
+    Image.fromarray(levels(7, 8, 3)).save(tmp_path / "b-colour.png")
+    Image.fromarray(levels(5, 5, 4)).save(tmp_path / "c-clear.png")
+    return tmp_path
+
+
+class TestLoading:
+    def test_every_image_is_read_once_in_order(self, mixed):
+        calls: list[tuple[int, int]] = []
+        images = load_images(folder_source(mixed), progress=lambda done, total: calls.append((done, total)))
+        assert list(images.names) == ["a-grey.png", "b-colour.png", "c-clear.png"]
+        assert len(images) == 3
+        assert images.channels == 3
+        assert images.shapes() == {(6, 5), (7, 8), (5, 5)}
+        assert calls == [(1, 3), (2, 3), (3, 3)]
+        np.testing.assert_array_equal(images.arrays[1], levels(7, 8, 3))
+        np.testing.assert_array_equal(images.arrays[0], levels(6, 5)[:, :, None].repeat(3, axis=2))
+
+    def test_notes_say_what_was_changed(self, mixed):
+        notes = " ".join(load_images(folder_source(mixed)).notes)
+        assert "1 of 3 images are grey; they were repeated to three channels" in notes
+        assert "the transparency of 1 images was left aside" in notes
+        grey = load_images(folder_source(mixed), channels=1)
+        assert grey.channels == 1
+        assert "2 of 3 images are in colour; they were turned to grey (luma)" in " ".join(grey.notes)
+
+    def test_grey_images_stay_grey(self):
+        images = load_images(array_source(levels(3, 4, 5)))
+        assert images.channels == 1
+        assert list(images.notes) == []
+        assert load_images(array_source(levels(3, 4, 5)), channels=3).channels == 3
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_resizing_gives_every_image_the_size(self, mixed, channels):
+        images = load_images(folder_source(mixed), channels, size=(9, 4))
+        assert images.shapes() == {(4, 9)}
+        assert images.channels == channels
+
+    def test_labels_and_what_is_held_out_follow_their_images(self):
+        source = ArraySource(
+            "mine", ["0", "1", "2", "3"], levels(4, 5, 5, 1), np.array([4, 5, 6, 7]), None, np.array([1, 3])
+        )
+        images = load_images(source)
+        assert images.labels is not None
+        assert images.labels.tolist() == [4, 5, 6, 7]
+        assert images.held_out is not None
+        assert images.held_out.tolist() == [1, 3]
+
+    def test_the_first_image_that_cannot_be_read_stops_with_the_way_round(self, mixed):
+        (mixed / "b-broken.png").write_bytes(b"")
+        with pytest.raises(CuelloError) as caught:
+            load_images(folder_source(mixed))
+        assert "b-broken.png is empty (0 bytes)" in str(caught.value)
+        assert "To leave such images out, use --on-error skip." in str(caught.value)
+
+    def test_skipped_images_are_listed_by_name(self, mixed):
+        (mixed / "b-broken.png").write_bytes(b"")
+        (mixed / "d-text.jpg").write_text("hello")
+        images = load_images(folder_source(mixed), on_error="skip")
+        assert list(images.names) == ["a-grey.png", "b-colour.png", "c-clear.png"]
+        assert len(images.skipped) == 2
+        assert "b-broken.png is empty" in images.skipped[0]
+        assert "d-text.jpg is not an image" in images.skipped[1]
+
+    def test_what_is_skipped_shifts_labels_and_positions(self, tmp_path):
+        for name in ("cat/a.png", "cat/b.png", "dog/c.png"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            Image.new("L", (4, 4)).save(tmp_path / name)
+        (tmp_path / "cat/a.png").write_bytes(b"")
+        images = load_images(folder_source(tmp_path), on_error="skip")
+        assert images.labels is not None
+        assert images.labels.tolist() == [0, 1]
+
+        class Holey:
+            """A source whose first image cannot be read, and whose last two are for testing."""
+
+            name, names, labels, label_names, notes = "holey", ["0", "1", "2", "3"], None, None, ()
+            held_out = np.array([2, 3])
+
+            def read(self, index: int) -> Picture:
+                if index == 0:
+                    raise CuelloError("image 0 is missing.")
+                return Picture(levels(4, 4, 1, seed=index))
+
+        held_out = load_images(Holey(), on_error="skip").held_out
+        assert held_out is not None
+        assert held_out.tolist() == [1, 2]
+
+    def test_where_nothing_can_be_read_the_first_problem_is_told(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(b"")
+        with pytest.raises(CuelloError, match=r"no image of .* could be read; the first problem: .*a\.png is empty"):
+            load_images(folder_source(tmp_path), on_error="skip")
+
+
+class TestDepths:
+    def test_white_stays_white(self):
+        assert to_depth(np.array([0, 1, 255], np.uint8), np.dtype(np.uint16)).tolist() == [0, 257, 65535]
+        for dtype in (np.uint8, np.uint16):
+            levels = np.array([0, np.iinfo(dtype).max], dtype)
+            assert to_depth(levels, np.dtype(np.float32)).tolist() == [0, 1]
+        same = np.array([3], np.uint16)
+        assert to_depth(same, np.dtype(np.uint16)) is same
+
+    @pytest.mark.parametrize(
+        ("second", "widest"), [(np.uint8, np.uint8), (np.uint16, np.uint16), (np.float32, np.float32)]
+    )
+    def test_images_of_different_depths_come_to_the_widest(self, second, widest):
+        white = Picture(np.full((2, 2, 1), 255, np.uint8))
+        other = Picture(np.full((2, 2, 1), 1 if second == np.float32 else np.iinfo(second).max, second))
+        arrays, notes = unify([white, other], None)
+        assert {array.dtype for array in arrays} == {np.dtype(widest)}
+        np.testing.assert_array_equal(arrays[0], arrays[1])
+        assert len(notes) == (0 if second == np.uint8 else 1)
+        if notes:
+            assert f"were brought to {np.dtype(widest)}" in notes[0]
+
+
+class TestPairs:
+    def test_names_without_ending_decide(self):
+        inputs = images_named("noisy", a=levels(4, 4, 1), b=levels(5, 4, 1))
+        clean = Images("clean", [levels(5, 4, 1, seed=2), levels(4, 4, 1, seed=1)], ["b.tif", "a.tif"])
+        paired = pair(inputs, clean)
+        assert paired.targets is not None
+        np.testing.assert_array_equal(paired.targets[0], levels(4, 4, 1, seed=1))
+        np.testing.assert_array_equal(paired.targets[1], levels(5, 4, 1, seed=2))
+        assert list(paired.names) == ["a.png", "b.png"]
+        assert list(paired.notes) == []
+
+    def test_the_same_ending_comes_first(self):
+        one, other = levels(4, 4, 1, seed=1), levels(4, 4, 1, seed=2)
+        inputs = Images("noisy", [levels(4, 4, 1)] * 2, ["a.jpg", "a.png"])
+        paired = pair(inputs, Images("clean", [one, other], ["a.jpg", "a.png"]))
+        assert paired.targets is not None
+        np.testing.assert_array_equal(paired.targets[0], one)
+        np.testing.assert_array_equal(paired.targets[1], other)
+        assert list(paired.notes) == []
+
+    def test_images_without_a_partner_are_named(self):
+        inputs = images_named("noisy", a=levels(4, 4, 1), b=levels(4, 4, 1), c=levels(4, 4, 1))
+        with pytest.raises(CuelloError) as caught:
+            pair(inputs, images_named("clean", b=levels(4, 4, 1)))
+        assert "2 of 3 images in noisy have no partner of the same name in clean: a.png, c.png." in str(caught.value)
+        assert "Name the clean image of a.png a.png" in str(caught.value)
+
+    def test_targets_that_are_not_needed_are_noted(self):
+        paired = pair(
+            images_named("noisy", a=levels(4, 4, 1)), images_named("clean", a=levels(4, 4, 1), z=levels(4, 4, 1))
+        )
+        assert list(paired.notes) == ["1 images in clean have no partner in noisy and were left aside"]
+
+    @pytest.mark.parametrize("shape", [(5, 4, 1), (4, 4, 3)])
+    def test_a_pair_of_different_sizes_is_named(self, shape):
+        with pytest.raises(CuelloError) as caught:
+            pair(images_named("noisy", a=levels(4, 4, 1)), images_named("clean", a=levels(*shape)))
+        assert "the pair a.png has different sizes: (4, 4, 1) in noisy" in str(caught.value)
+        assert f"{shape} in clean (height, width, channels)" in str(caught.value)
+        assert "Use --resize or --channels, or mend the files" in str(caught.value)
+
+    def test_different_depths_come_to_the_wider(self):
+        inputs = images_named("noisy", a=np.full((2, 2, 1), 255, np.uint8))
+        paired = pair(inputs, images_named("clean", a=np.full((2, 2, 1), 65535, np.uint16)))
+        assert paired.targets is not None
+        assert paired.arrays[0].dtype == paired.targets[0].dtype == np.uint16
+        np.testing.assert_array_equal(paired.arrays[0], paired.targets[0])
+
+    def test_what_was_skipped_and_noted_on_either_side_is_kept(self):
+        array = levels(4, 4, 1)
+        inputs = Images("noisy", [array], ["a.png"], skipped=["b.png is empty."], notes=["one"])
+        clean = Images("clean", [array], ["a.png"], skipped=["c.png is empty."], notes=["two"])
+        assert list(pair(inputs, clean).skipped) == ["b.png is empty.", "c.png is empty."]
+        assert list(pair(inputs, clean).notes) == ["one", "two"]
+
+    def test_folders_of_pairs(self, tmp_path):
+        for folder, seed in (("noisy", 0), ("clean", 1)):
+            (tmp_path / folder / "deep").mkdir(parents=True)
+            for k, name in enumerate(("a.png", "deep/a.png")):
+                write_picture(tmp_path / folder / name, Picture(levels(4, 5, 3, seed=seed + 10 * k)))
+        paired = pair(*(load_images(folder_source(tmp_path / folder)) for folder in ("noisy", "clean")))
+        assert paired.targets is not None
+        np.testing.assert_array_equal(paired.arrays[1], levels(4, 5, 3, seed=10))
+        np.testing.assert_array_equal(paired.targets[1], levels(4, 5, 3, seed=11))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [(None, None), ("64", (64, 64)), ("96x64", (96, 64)), ("96X64", (96, 64)), (" 5 x 7 ", (5, 7))]
+)
+def test_sizes_are_width_by_height(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "64x0", "-3", "a", "64xb", "1.5", "1x2x3"])
+def test_what_is_no_size_is_named_with_an_example(text):
+    with pytest.raises(CuelloError) as caught:
+        parse_size(text)
+    assert f"resize: got {text!r}, needed a size in pixels such as 64 or 96x64" in str(caught.value)

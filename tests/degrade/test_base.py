@@ -1,0 +1,131 @@
+"""Ranges, limits and spec strings, on a degradation of the test's own that records what it is given."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from cuello.degrade.base import Degradation, Quantity, Range, parse_number_or_range, quantity, show
+from cuello.errors import CuelloError
+
+
+class Recording(Degradation):
+    """Adds ``level`` and hands out what it was given."""
+
+    name: ClassVar[str] = "recording"
+    summary: ClassVar[str] = "for tests"
+    main: ClassVar[str] = "level"
+    level: Quantity = quantity(0.5, "what is added", "grey levels", 0, 1)
+    steps: Quantity = quantity(2, "a whole number", "steps", 0, 9, whole=True)
+    seen: ClassVar[list[dict[str, Tensor]]] = []
+
+    def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
+        self.seen.append(values)
+        return images + values["level"]
+
+
+def drawn(degradation: Recording, count: int, seed: int = 0) -> dict[str, Tensor]:
+    degradation(torch.zeros(count, 1, 2, 2), torch.Generator().manual_seed(seed))
+    return Recording.seen.pop()
+
+
+def test_a_number_is_the_same_for_every_image():
+    values = drawn(Recording(level=0.25, steps=3), 4)
+    assert values["level"].flatten().tolist() == [0.25] * 4
+    assert values["steps"].flatten().tolist() == [3] * 4
+    assert values["level"].shape == (4, 1, 1, 1)
+
+
+def test_a_range_is_uniform_over_its_width():
+    values = drawn(Recording(level=Range(0.2, 0.6)), 20_000)["level"].flatten()
+    assert values.min() >= 0.2
+    assert values.max() <= 0.6
+    assert abs(values.mean().item() - 0.4) < 6 * 0.4 / (12 * 20_000) ** 0.5
+    assert len(values.unique()) > 10_000
+
+
+def test_a_range_of_whole_numbers_has_both_ends_equally_often():
+    values = drawn(Recording(steps=Range(2, 5)), 20_000)["steps"].flatten()
+    numbers, counts = values.unique(return_counts=True)
+    assert numbers.tolist() == [2, 3, 4, 5]
+    bound = 6 * (20_000 * 0.25 * 0.75) ** 0.5
+    assert (counts - 5000).abs().max() < bound
+
+
+def test_the_range_of_one_value_is_that_value():
+    assert drawn(Recording(level=Range(0.25, 0.25)), 3)["level"].flatten().tolist() == [0.25] * 3
+
+
+def test_a_range_from_high_to_low_is_refused():
+    with pytest.raises(ValueError, match=r"level is 0\.9\.\.0\.1, but a range goes from low to high"):
+        Recording(level=Range(0.9, 0.1))
+
+
+def test_a_broken_whole_number_is_refused():
+    with pytest.raises(ValueError, match=r"steps is 2\.5, needed a whole number \(steps\)"):
+        Recording(steps=2.5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Range(float("nan"), 0.5), Range(0.1, float("inf"))])
+def test_what_is_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match="level"):
+        Recording(level=value)
+
+
+def test_an_unknown_field_is_refused():
+    with pytest.raises(ValueError, match="volume"):
+        Recording.model_validate({"volume": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.2", 0.2), ("0.1..0.9", Range(0.1, 0.9)), ("5..50", Range(5, 50)), ("1e-3", 0.001), (0.7, 0.7)],
+)
+def test_numbers_and_ranges_are_read(text, value):
+    assert parse_number_or_range(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "..", "1..", "..1", "a", "1..b", "1,2"])
+def test_what_is_no_number_is_named(text):
+    with pytest.raises(ValueError, match=r"a number or a range such as 0\.1\.\.0\.9, not "):
+        parse_number_or_range(text)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_written_to_the_last_digit(value):
+    assert float(show(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "yes"), (False, "no"), (3.0, "3"), (0.2, "0.2"), ("pixel", "pixel"), (Range(0.1, 2.0), "0.1..2")],
+)
+def test_values_are_shown_as_a_spec_string_has_them(value, text):
+    assert show(value) == text
+
+
+def test_the_spec_string_is_the_shortest():
+    assert Recording().spec() == "recording:0.5"
+    assert Recording(level=Range(0, 1), steps=4).spec() == "recording:0..1,steps=4"
+
+
+def test_the_middle_of_a_range_of_whole_numbers_is_whole():
+    typical = Recording(level=Range(0, 0.5), steps=Range(1, 4)).typical()
+    assert typical == Recording(level=0.25, steps=2)
+
+
+def test_without_a_range_the_typical_degradation_is_itself():
+    degradation = Recording(level=0.3)
+    assert degradation.typical() is degradation
+
+
+def test_a_sweep_keeps_a_range_of_another_parameter():
+    assert Recording(steps=Range(1, 3)).with_main(0.75) == Recording(level=0.75, steps=Range(1, 3))
+
+
+def test_a_sweep_beyond_the_limits_says_which():
+    with pytest.raises(CuelloError, match=r"level is 7\.0, needed 0 to 1 \(grey levels\)"):
+        Recording().with_main(7)

@@ -1,0 +1,108 @@
+"""Composition in order with one generator, and the errors of spec strings."""
+
+import pytest
+import torch
+
+from cuello.degrade import Composition, Range, has_range, parse
+from cuello.degrade.impulses import Invert, SaltPepper
+from cuello.degrade.noise import Gaussian
+from cuello.degrade.optics import Blur
+from cuello.errors import CuelloError
+
+
+def random(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_parts_are_applied_in_order_with_one_generator():
+    images = torch.rand(2, 3, 9, 11, generator=random(0))
+    stream = random(7)
+    expected = Gaussian(sigma=10)(SaltPepper(amount=0.3)(images, stream), stream)
+    both = Composition((SaltPepper(amount=0.3), Gaussian(sigma=10)))
+    assert torch.equal(both(images, random(7)), expected)
+    other_order = Composition((Gaussian(sigma=10), SaltPepper(amount=0.3)))
+    assert not torch.equal(other_order(images, random(7)), expected)
+
+
+def test_two_equal_parts_draw_different_numbers():
+    images = torch.full((1, 1, 64, 64), 0.5)
+    twice = parse("gaussian:10+gaussian:10")(images, random(0))
+    # Independent noises add their variances; the same noise twice would double the standard deviation.
+    assert abs((twice - 0.5).std().item() * 255 / 10 - 2**0.5) < 0.1
+
+
+def test_a_composition_leaves_its_input_as_it_was():
+    images = torch.rand(1, 1, 8, 8, generator=random(0))
+    before = images.clone()
+    parse("invert:3+none")(images, random(0))
+    assert torch.equal(images, before)
+
+
+def test_the_parts_and_their_spec_string():
+    both = parse("blur:1.5+gaussian:5..50,clip=no")
+    assert both == Composition((Blur(sigma=1.5), Gaussian(sigma=Range(5, 50), clip=False)))
+    assert both.name == "blur+gaussian"
+    assert both.spec() == "blur:1.5+gaussian:5..50,clip=no"
+    assert parse(both.spec()) == both
+    assert hash(parse(both.spec())) == hash(both)
+    assert repr(both) == "Composition('blur:1.5+gaussian:5..50,clip=no')"
+    assert both != parse("gaussian:5..50,clip=no+blur:1.5")
+
+
+def test_has_range_typical_and_sweep_of_a_composition():
+    both = parse("blur:1+gaussian:5..50")
+    assert has_range(both)
+    assert not has_range(both.typical())
+    assert both.typical().spec() == "blur:1+gaussian:27.5"
+    assert both.with_main(2).spec() == "blur:2+gaussian:5..50"
+    assert not has_range(parse("blur:1+gaussian:5"))
+
+
+def test_one_part_is_no_composition():
+    assert parse(" salt-pepper:0.2 ") == SaltPepper(amount=0.2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "degradation"),
+    [
+        ("salt-pepper", SaltPepper()),
+        ("salt-pepper:0.4", SaltPepper(amount=0.4)),
+        ("salt-pepper:0.1..0.9,per=channel", SaltPepper(amount=Range(0.1, 0.9), per="channel")),
+        ("salt-pepper:salt=1,amount=0.3,draws=exact", SaltPepper(amount=0.3, salt=1, draws="exact")),
+        ("gaussian: 25 , clip = no", Gaussian(sigma=25, clip=False)),
+        ("invert:3..5", Invert(count=Range(3, 5))),
+    ],
+)
+def test_spec_strings_that_are_understood(spec, degradation):
+    assert parse(spec) == degradation
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("salt-peper:0.2", ["noise called 'salt-peper'", "Did you mean 'salt-pepper'?", "Known: salt-pepper, invert"]),
+        ("", ["noise called ''", "Known: salt-pepper"]),
+        ("blur:1+gausian:5", ["'gausian'", "Did you mean 'gaussian'?"]),
+        ("salt-pepper:amont=0.2", ["no parameter 'amont'", "Did you mean 'amount'?", "amount, salt, per, draws"]),
+        ("salt-pepper:0.2,0.3", ["'0.3' has no name", "(it is amount)", "write parameter=value"]),
+        ("none:0.2", ["'0.2' has no name", "write parameter=value"]),
+        ("salt-pepper:0.2,amount=0.3", ["amount is given twice"]),
+        ("salt-pepper:2", ["salt-pepper: amount is 2.0, needed 0 to 1"]),
+        ("salt-pepper:lots", ["a number or a range such as 0.1..0.9", "'lots'"]),
+        ("salt-pepper:0.9..0.1", ["amount is 0.9..0.1", "a range goes from low to high"]),
+        ("salt-pepper:0.2,per=row", ["per got 'row'", "needed 'pixel' or 'channel'"]),
+        ("gaussian:25,clip=perhaps", ["clip got 'perhaps'"]),
+        ("invert:2.5", ["count is 2.5", "whole number"]),
+        ("gaussian:nan", ["sigma", "finite"]),
+    ],
+)
+def test_a_mistake_in_a_spec_string_says_what_to_write(spec, parts):
+    with pytest.raises(CuelloError) as caught:
+        parse(spec)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_what_has_no_main_parameter_cannot_be_swept():
+    with pytest.raises(CuelloError, match="'none' has no parameter that a sweep could vary"):
+        parse("none+blur:1").with_main(2)

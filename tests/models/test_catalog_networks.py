@@ -1,0 +1,269 @@
+"""One contract for every network of the catalogue, for grey and for colour images."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from cuello import inference
+from cuello.config import TrainConfig
+from cuello.inference import Model, load
+from cuello.models.catalog import NETWORKS, Architecture, architecture_of, build
+from cuello.models.summary import summarise
+from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
+from cuello.workflow import resolve
+
+contract = pytest.mark.parametrize(
+    ("name", "channels"), [(name, channels) for name in NETWORKS.names() for channels in (1, 3)]
+)
+
+
+def make(name: str, channels: int, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    return build(architecture_of(name, channels))
+
+
+def stride_of(network: nn.Module) -> int:
+    return int(network.stride)  # type: ignore[arg-type]
+
+
+def noisy(count: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return smooth images with a third of their pixels white or black, and the clean ones."""
+    random = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, channels, 3, 3, generator=random) * 0.8 + 0.1
+    clean = nn.functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
+    hit = torch.rand(count, 1, height, width, generator=random) < 0.3
+    white = torch.rand(count, 1, height, width, generator=random) < 0.5
+    return torch.where(hit, white.float(), clean), clean
+
+
+def train(network: nn.Module, channels: int, steps: int = 2) -> list[float]:
+    """Take optimiser steps on noisy images and return the losses."""
+    side = 2 * max(stride_of(network), 8)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    network.train()
+    losses = []
+    for step in range(steps):
+        x, target = noisy(4, channels, side, side, seed=step)
+        optimizer.zero_grad()
+        loss = (network(x).image - target).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def shaken(name: str, channels: int) -> Any:
+    """Return a network in evaluation mode none of whose weights is 0, so that every path carries something."""
+    network = make(name, channels)
+    random = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            scale = 0.3 / math.sqrt(parameter[0].numel()) if parameter.ndim > 1 else 0.1
+            parameter.add_(torch.randn(parameter.shape, generator=random), alpha=scale)
+    return network.eval()
+
+
+@torch.no_grad()
+def image_of(network: nn.Module, x: Tensor) -> Tensor:
+    return network(x).image
+
+
+@contract
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_image_keeps_its_shape_and_is_finite(name: str, channels: int, count: int) -> None:
+    network = make(name, channels)
+    stride = stride_of(network)
+    assert network.channels == channels
+    for mode in (True, False):
+        network.train(mode)
+        for height, width in ((stride, 2 * stride), (4 * stride, 3 * stride)):
+            x, _ = noisy(count, channels, height, width)
+            before = x.clone()
+            output = network(x)
+            assert output.image.shape == x.shape
+            assert output.image.dtype == torch.float32
+            assert torch.isfinite(output.image).all()
+            assert all(torch.isfinite(term).all() for term in output.terms.values())
+            assert output.latent is None or len(output.latent) == count
+            assert torch.equal(x, before), "the input is left as it is"
+
+
+@contract
+def test_images_of_a_batch_do_not_see_each_other(name: str, channels: int) -> None:
+    network = shaken(name, channels)
+    side = 4 * max(stride_of(network), 4)
+    x, _ = noisy(3, channels, side, side)
+    together = image_of(network, x)
+    alone = torch.cat([image_of(network, image[None]) for image in x])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@contract
+def test_evaluation_is_deterministic_whatever_the_random_state(name: str, channels: int) -> None:
+    network = shaken(name, channels)
+    side = 4 * max(stride_of(network), 4)
+    x, _ = noisy(2, channels, side, side)
+    torch.manual_seed(1)
+    first = image_of(network, x)
+    torch.manual_seed(2)
+    assert torch.equal(first, image_of(network, x))
+
+
+@contract
+def test_training_moves_every_parameter(name: str, channels: int) -> None:
+    """After the first step no layer is zero any more, so the second reaches what lies before it too."""
+    network = make(name, channels)
+    before = {key: value.detach().clone() for key, value in network.named_parameters() if value.requires_grad}
+    assert before
+    train(network, channels)
+    assert [key for key, value in network.named_parameters() if key in before and torch.equal(value, before[key])] == []
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+
+
+@contract
+def test_it_learns(name: str, channels: int) -> None:
+    network = make(name, channels)
+    losses = train(network, channels, steps=25)
+    assert min(losses[-5:]) < losses[0] or losses[0] < 1e-3
+
+
+@contract
+def test_the_state_is_complete_and_a_file_gives_the_same_bits(name: str, channels: int, tmp_path: Path) -> None:
+    network = make(name, channels)
+    train(network, channels)  # running averages and the like have moved
+    network.eval()
+    save_artefact(
+        tmp_path / FILE_NAME, Artefact(architecture_of(name, channels), "denoise", None, network.state_dict())
+    )
+    torch.manual_seed(99)  # the fresh weights that are replaced differ
+    loaded = load(tmp_path).network
+    assert not loaded.training
+    side = 4 * max(stride_of(network), 4)
+    x, _ = noisy(2, channels, side, side)
+    assert torch.equal(image_of(network, x), image_of(loaded, x))
+
+
+@contract
+def test_the_seed_alone_decides_the_first_weights(name: str, channels: int) -> None:
+    first, again, other = make(name, channels, 1), make(name, channels, 1), make(name, channels, 2)
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
+    assert any(not torch.equal(value, other.state_dict()[key]) for key, value in first.state_dict().items())
+
+
+@contract
+def test_settings_survive_json(name: str, channels: int) -> None:
+    architecture = architecture_of(name, channels)
+    back = Architecture(**json.loads(json.dumps(asdict(architecture))))
+    assert asdict(back) == asdict(architecture)
+    network: Any = build(architecture)
+    rebuilt: Any = build(back)
+    assert rebuilt.config == network.config
+    assert {k: v.shape for k, v in rebuilt.state_dict().items()} == {
+        k: v.shape for k, v in network.state_dict().items()
+    }
+    assert back.settings["channels"] == channels
+
+
+@contract
+def test_no_input_outside_the_receptive_field_matters(name: str, channels: int) -> None:
+    network = shaken(name, channels)
+    stride, field = stride_of(network), network.receptive_field
+    if field is None:
+        pytest.skip("sees the whole image")
+    assert isinstance(field, int)
+    assert field % 2 == 1
+    radius = field // 2
+    side = -(-(2 * radius + 24) // stride) * stride
+    x, _ = noisy(1, channels, side, side)
+    plain = image_of(network, x)
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    moved = 0
+    for offset in range(0, stride, max(1, stride // 4)):
+        for value in (0.0, 0.37, 1.0):
+            row, column = side // 2 // stride * stride + offset, side // 2 + (offset * 3) % stride
+            changed = x.clone()
+            changed[:, :, row, column] = value
+            outside = torch.maximum((rows - row).abs(), (columns - column).abs()) > radius
+            difference = (image_of(network, changed) - plain).abs()[0].amax(0)
+            assert outside.any()
+            assert float(difference[outside].max()) <= 1e-6, (offset, value)
+            moved += bool(difference.max() > 0)
+    assert moved, "a network that sees nothing would pass"
+
+
+@contract
+def test_moving_the_image_by_the_stride_moves_the_result(name: str, channels: int) -> None:
+    network = shaken(name, channels)
+    stride, field = stride_of(network), network.receptive_field
+    if field is None:
+        pytest.skip("sees the whole image")
+    margin = -(-(field // 2) // stride) * stride
+    side = 2 * margin + 4 * stride
+    x, _ = noisy(1, channels, side + stride, side + stride)
+    whole, part = image_of(network, x), image_of(network, x[:, :, stride:, stride:])
+    inside, there = slice(margin, side - margin), slice(margin + stride, side - margin + stride)
+    assert torch.allclose(part[:, :, inside, inside], whole[:, :, there, there], atol=1e-5)
+
+
+@contract
+@settings(max_examples=8, deadline=None)
+@given(height=st.integers(1, 64), width=st.integers(1, 64), tile=st.integers(12, 48), seed=st.integers(0, 99))
+def test_tiles_give_the_whole_image(name: str, channels: int, height: int, width: int, tile: int, seed: int) -> None:
+    network = shaken(name, channels)
+    model = Model(Artefact(architecture_of(name, channels), "denoise", None, {}), network)
+    image = noisy(1, channels, height, width, seed)[0][0].permute(1, 2, 0).numpy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "TILE", 1000)
+        whole = model.restore(image)
+        patch.setattr(inference, "TILE", tile)
+        tiled = model.restore(image)
+    assert whole.shape == image.shape
+    assert np.abs(whole - tiled).max() <= 1e-5
+
+
+@contract
+def test_the_summary_counts_every_parameter(name: str, channels: int) -> None:
+    network = make(name, channels)
+    summary = summarise(network, channels)
+    numbers = sum(parameter.numel() for parameter in network.parameters())
+    assert summary.trainable == sum(layer.trainable for layer in summary.layers) == numbers
+    assert summary.frozen == sum(layer.frozen for layer in summary.layers) == sum(b.numel() for b in network.buffers())
+    assert summary.multiply_adds == sum(layer.multiply_adds for layer in summary.layers)
+    assert (summary.stride, summary.receptive_field) == (network.stride, network.receptive_field)
+
+
+@contract
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_constant_images_give_finite_values(name: str, channels: int, value: float) -> None:
+    network = make(name, channels)
+    side = 2 * max(stride_of(network), 8)
+    x = torch.full((3, channels, side, side), value)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = (network.train()(x).image - x).square().mean()
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
+        optimizer.step()
+    assert torch.isfinite(image_of(network.eval(), x)).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS.names())
+def test_the_recipe_is_made_of_settings_that_exist(name: str) -> None:
+    spec = NETWORKS[name]
+    assert set(spec.recipe) <= set(TrainConfig.model_fields)
+    config = resolve({"model": name})
+    assert {key: getattr(config, key) for key in spec.recipe} == dict(spec.recipe)
+    if "learning_rate" in spec.recipe:
+        assert resolve({"model": name, "learning_rate": 0.125}).learning_rate == 0.125
+    assert spec.summary

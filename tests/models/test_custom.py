@@ -1,0 +1,166 @@
+"""Somebody's own network: found, made, measured; every mistake in it explained."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import cuello
+from cuello.errors import CuelloError
+from cuello.models.catalog import Architecture, architecture_of, build
+from cuello.models.custom import CustomNetwork, build_custom, is_reference, source_checksum, split_reference, stated
+from cuello.types import Output
+
+HEADER = "import torch\nfrom torch import nn\nfrom torch.nn import functional\n"
+PLAIN = """
+class Net(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.layer = nn.Conv2d(channels, channels, 5, padding=2)
+    def forward(self, x):
+        return x - self.layer(x)
+"""
+
+
+def write(folder: Path, code: str) -> str:
+    (folder / "net.py").write_text(HEADER + code)
+    return f"{folder / 'net.py'}:Net"
+
+
+def test_a_reference_is_told_from_a_name() -> None:
+    assert is_reference("net.py:Net")
+    assert is_reference("/a/b/net.py:Net")
+    assert not is_reference("unet-s")
+    assert not is_reference("net.py")
+
+
+def test_a_reference_is_split(tmp_path: Path) -> None:
+    reference = write(tmp_path, PLAIN)
+    assert split_reference(reference) == (tmp_path / "net.py", "Net")
+    assert source_checksum(reference) == hashlib.sha256((tmp_path / "net.py").read_bytes()).hexdigest()
+    with pytest.raises(CuelloError, match=r"there is no file .*none\.py. Write FILE.py:CLASS, as in my_net.py:MyNet"):
+        split_reference(f"{tmp_path / 'none.py'}:Net")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_is_made_for_the_images_channels_and_measured(tmp_path: Path, channels: int) -> None:
+    network = build_custom(write(tmp_path, PLAIN), channels)
+    assert (network.channels, network.stride, network.receptive_field) == (channels, 1, 5)
+    x = torch.rand(2, channels, 7, 9)
+    output = network(x)
+    assert isinstance(output, Output)
+    assert torch.equal(output.image, x - network.inner.layer(x))  # type: ignore[operator]
+
+
+def test_a_network_without_channels_is_made_without(tmp_path: Path) -> None:
+    code = PLAIN.replace("(self, channels)", "(self)").replace("channels, channels", "1, 1")
+    assert build_custom(write(tmp_path, code), 1).receptive_field == 5
+
+
+def test_what_it_states_is_taken(tmp_path: Path) -> None:
+    code = PLAIN.replace("    def __init__", "    stride = 4\n    receptive_field = 33\n    def __init__")
+    network = build_custom(write(tmp_path, code), 1)
+    assert (network.stride, network.receptive_field) == (4, 33)
+    with pytest.raises(CuelloError, match=r"needs a multiple of 4"):
+        network(torch.rand(1, 1, 6, 8))
+
+
+def test_a_stride_is_measured(tmp_path: Path) -> None:
+    code = PLAIN.replace("x - self.layer(x)", "functional.interpolate(functional.max_pool2d(x, 4), scale_factor=4.0)")
+    network = build_custom(write(tmp_path, code), 3)
+    assert (network.stride, network.receptive_field) == (4, 7)
+
+
+def test_the_whole_image_means_no_field(tmp_path: Path) -> None:
+    code = PLAIN.replace("x - self.layer(x)", "x - x.mean((2, 3), keepdim=True)")
+    assert build_custom(write(tmp_path, code), 3).receptive_field is None
+
+
+def test_an_attribute_of_torchs_own_is_no_statement() -> None:
+    assert stated(torch.nn.Conv2d(1, 1, 3), "stride") is None
+    assert stated(CustomNetwork(torch.nn.Identity(), 1, 2, None), "stride") == 2
+
+
+def test_an_output_with_latent_and_terms_is_handed_on(tmp_path: Path) -> None:
+    code = "from cuello import Output\n" + PLAIN.replace(
+        "return x - self.layer(x)", "return Output(x, x.mean(), {'size': x.sum()})"
+    )
+    output = build_custom(write(tmp_path, code), 1)(torch.ones(1, 1, 2, 2))
+    assert output.latent == 1
+    assert output.terms["size"] == 4
+
+
+def test_a_dataclass_with_postponed_annotations_can_be_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n" + HEADER
+        + "@dataclass\nclass Settings:\n    width: int = 3\n" + PLAIN
+    )  # fmt: skip
+    assert build_custom(f"{tmp_path / 'net.py'}:Net", 1).receptive_field == 5
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ("None", "Net returned NoneType; it needs to return a tensor"),
+        ("(x, x)", "Net returned tuple; it needs to return a tensor"),
+        ("{'image': x}", "Net returned dict"),
+        ("x[:, :1]", r"become \(1, 1, "),
+        ("x[:, :, 1:]", "Pad its convolutions"),
+        ("self.nothing(x)", "has no attribute 'nothing'"),
+        ("{}['key']", "key"),
+    ],
+)
+def test_what_it_gives_back_has_to_be_an_image(tmp_path: Path, result: str, message: str) -> None:
+    with pytest.raises(CuelloError, match=message):
+        build_custom(write(tmp_path, PLAIN.replace("x - self.layer(x)", result)), 3)
+
+
+def test_a_failing_network_that_states_its_stride_is_explained(tmp_path: Path) -> None:
+    code = PLAIN.replace("    def __init__", "    stride = 1\n    def __init__").replace(
+        "x - self.layer(x)", "x.nothing"
+    )
+    with pytest.raises(CuelloError, match=r"failed on an image of 3 channels: AttributeError"):
+        build_custom(write(tmp_path, code), 3)
+
+
+def test_a_class_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(CuelloError, match=r"could not be made: TypeError: .*'width'"):
+        build_custom(write(tmp_path, PLAIN.replace("(self, channels)", "(self, channels, width)")), 3)
+
+
+def test_a_shape_that_changes_later_is_explained() -> None:
+    network = CustomNetwork(torch.nn.Conv2d(3, 1, 1), 3, 1, 1)
+    with pytest.raises(CuelloError, match=r"Conv2d turned images of shape \(1, 3, 4, 4\) into \(1, 1, 4, 4\)"):
+        network(torch.rand(1, 3, 4, 4))
+
+
+def test_an_architecture_runs_no_code_by_itself(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    reference = write(tmp_path, f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n{PLAIN}")
+    architecture = architecture_of(reference, 3)
+    assert architecture.settings["sha256"] == source_checksum(reference)
+    with pytest.raises(CuelloError, match=r"code is run only if you name it: add --model"):
+        build(architecture)
+    with pytest.raises(CuelloError, match=r"needed FILE.py:CLASS"):
+        build(architecture, "unet-s")
+    hostile = Architecture("unet-s", "custom", {"reference": reference, "channels": 3})
+    with pytest.raises(CuelloError, match=r"code is run only if you name it"):
+        build(hostile)
+    assert not mark.exists()
+    assert build(architecture, reference).channels == 3
+    assert mark.exists()
+
+
+def test_training_and_loading_with_a_network_of_ones_own(tmp_path: Path, images: Path, small: dict) -> None:
+    reference = write(tmp_path, PLAIN)
+    run = cuello.train(data=images, output=tmp_path / "run", report=False, **{**small, "model": reference})
+    with pytest.raises(CuelloError, match=r"code of somebody's own"):
+        cuello.load(run.path)
+    x = torch.rand(3, 9, 10)
+    assert cuello.load(run.path, reference)(x).shape == x.shape
+    assert "cuello_user_net" in sys.modules
+    with pytest.raises(CuelloError, match=r"code is run only if you name it"):
+        cuello.resume(run.path, epochs=3)
+    assert len(cuello.resume(run.path, epochs=3, network=reference, report=False).history) == 3

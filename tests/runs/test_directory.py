@@ -1,0 +1,103 @@
+"""A run directory: made, refused, replaced, described."""
+
+import errno
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cuello.config import TrainConfig, make_config, read_toml
+from cuello.errors import CuelloError
+from cuello.runs.directory import OWN_FILES, Run, available_cores, create_run, environment, write_json
+
+CONFIG = TrainConfig(data="somewhere", noise="gaussian:25", epochs=7)
+
+
+def test_a_new_run_holds_its_settings_and_environment(tmp_path: Path) -> None:
+    run = create_run(tmp_path / "a" / "b", CONFIG)
+    assert run.config == CONFIG
+    assert make_config(read_toml(run.config_path)) == CONFIG
+    found = json.loads(run.environment_path.read_text())
+    assert {"cuello", "python", "processor", "cores", "gpu", "packages"} <= set(found)
+    assert found["packages"]["torch"]
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.toml", "environment.json"]
+
+
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
+    assert create_run(tmp_path, CONFIG).config == CONFIG
+
+
+def test_a_finished_run_is_not_overwritten_unasked(copied: Run) -> None:
+    before = copied.model_path.read_bytes()
+    with pytest.raises(CuelloError, match=r"is not empty: go on with it \(cuello resume .*replace it \(--overwrite\)"):
+        create_run(copied.path, CONFIG)
+    assert copied.model_path.read_bytes() == before
+
+
+def test_overwrite_removes_a_runs_own_files_and_nothing_else(copied: Run) -> None:
+    (copied.path / "notes.txt").write_text("mine")
+    create_run(copied.path, CONFIG, overwrite=True)
+    left = {path.name for path in copied.path.iterdir()}
+    assert left == {"config.toml", "environment.json", "notes.txt"}
+    assert (copied.path / "notes.txt").read_text() == "mine"
+    assert copied.config == CONFIG
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_is_no_run_is_never_touched(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "model.safetensors").write_text("somebody's")
+    with pytest.raises(CuelloError, match=r"exists and is not empty: choose another place with --output"):
+        create_run(tmp_path, CONFIG, overwrite)
+    assert (tmp_path / "model.safetensors").read_text() == "somebody's"
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(CuelloError, match=r"is a file, needed a folder"):
+        create_run(tmp_path / "run", CONFIG)
+    with pytest.raises(CuelloError, match=r"a file is in the way"):
+        create_run(tmp_path / "run" / "below", CONFIG)
+
+
+def test_a_folder_without_permission_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(self: Path, *arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuses)
+    with pytest.raises(CuelloError, match=r"no permission to write .*--output"):
+        create_run(tmp_path / "run", CONFIG)
+
+
+def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(CuelloError, match=r"is not a run directory: it holds no config.toml"):
+        _ = Run(tmp_path).config
+    with pytest.raises(CuelloError, match=r"has not been evaluated yet: cuello evaluate"):
+        _ = Run(tmp_path).metrics
+
+
+def test_a_damaged_config_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("epochs = ")
+    with pytest.raises(CuelloError, match=r"config\.toml is not TOML"):
+        _ = Run(tmp_path).config
+    (tmp_path / "config.toml").write_text("epoch = 3")
+    with pytest.raises(CuelloError, match=r"Did you mean 'epochs'"):
+        _ = Run(tmp_path).config
+
+
+def test_every_file_of_a_finished_run_is_there(trained: Run) -> None:
+    found = {path.name for path in trained.path.iterdir()}
+    assert found == {*OWN_FILES, "figures"}
+    assert {path.name for path in trained.figures.iterdir()} >= {"examples.png", "loss.png", "methods.png", "sweep.png"}
+    assert trained.metrics["verdict"]
+    assert [record.epoch for record in trained.history] == [1, 2]
+    assert tomllib.loads(trained.config_path.read_text())["threads"] == 1
+
+
+def test_json_is_for_people(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": [1]})
+    assert (tmp_path / "a.json").read_text() == '{\n  "a": [\n    1\n  ]\n}\n'
+
+
+def test_the_environment_is_plain_json() -> None:
+    assert json.loads(json.dumps(environment()))["cores"] == available_cores() >= 1

@@ -1,0 +1,58 @@
+"""history.jsonl: one line an epoch."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cuello.errors import CuelloError
+from cuello.runs.history import EpochRecord, best_epoch, read_history, write_history
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+records = st.builds(
+    EpochRecord, st.integers(1, 10**6), finite, finite, finite, finite, finite, finite, finite, st.integers(0, 10**9)
+)
+
+
+def record(epoch: int, loss: float) -> EpochRecord:
+    return EpochRecord(epoch, 1.0, loss, loss, 20.0, 1e-3, 1.0, 0.9, 64)
+
+
+@given(st.lists(records, max_size=5))
+def test_what_is_written_is_read_to_the_last_digit(written: list[EpochRecord]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.jsonl"
+        write_history(path, written)
+        assert read_history(path) == written
+        assert len(path.read_text().splitlines()) == len(written)
+
+
+def test_each_line_is_json_of_the_record(tmp_path: Path) -> None:
+    write_history(tmp_path / "h", [record(1, 0.5), record(2, 0.25)])
+    lines = (tmp_path / "h").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [asdict(record(1, 0.5)), asdict(record(2, 0.25))]
+
+
+def test_a_missing_history_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(CuelloError, match=r"is .* a run directory"):
+        read_history(tmp_path / "history.jsonl")
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "5", '{"epoch": 1}', '{"epoch": 1, "more": 2}', "null"])
+def test_a_damaged_line_is_explained(tmp_path: Path, line: str) -> None:
+    (tmp_path / "h").write_text(line + "\n")
+    with pytest.raises(CuelloError, match=r"is damaged"):
+        read_history(tmp_path / "h")
+
+
+def test_the_best_epoch_is_the_first_with_the_lowest_validation_loss() -> None:
+    history = [record(1, 0.5), record(2, 0.2), record(3, 0.3), record(4, 0.2)]
+    best = best_epoch(history)
+    assert best is not None
+    assert best.epoch == 2
+    assert best_epoch([]) is None
