@@ -29,7 +29,7 @@ demo: .venv/core
 	$(BIN)/python examples/demo.py $(RUNS)/demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests  # two workers of one thread each: more would fight for cores
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Training throughput of source 1's 2,793-parameter denoiser: ours beside the peers, in turn.
+"""Training throughput of the `salt-pepper` source's 2,793-parameter denoiser: ours beside the peers, in turn.
 
     python benchmarks/train_speed.py --peers DIR --peer-scripts DIR [--rounds 3] [--json]
 
@@ -97,20 +97,14 @@ def processor() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
     parser.add_argument("--peer-scripts", type=Path, help="folder of the peers' scripts")
-    parser.add_argument(
-        "--frameworks", nargs="*", choices=PEERS, default=list(PEERS), help="which peers to run"
-    )
+    parser.add_argument("--frameworks", nargs="*", choices=PEERS, default=list(PEERS), help="which peers to run")
     parser.add_argument("--rounds", type=int, default=3, help="how often each runs, in turn (1 or more)")
     parser.add_argument("--batch", type=int, default=64, help="images a step")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument(
-        "--ours", action="store_true", help=argparse.SUPPRESS
-    )  # the process that does our share
+    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)  # the process that does our share
     arguments = parser.parse_args()
     if arguments.ours:
         print(json.dumps(train_ours(arguments.batch)))
@@ -135,15 +129,11 @@ def main() -> None:
         "loads": loads,
     }
     if arguments.json:
-        ratios = (
-            {framework: median / reference for framework, median in medians.items()} if reference else None
-        )
+        ratios = {framework: median / reference for framework, median in medians.items()} if reference else None
         print(json.dumps({"machine": machine, "batch": arguments.batch, "images_per_second": speeds,
                           "medians": medians, "reference": REFERENCE, "ratios": ratios}))  # fmt: skip
         return
-    print(
-        f"{machine['processor']}, {machine['cores']} cores; load {', '.join(f'{load:.1f}' for load in loads)}"
-    )
+    print(f"{machine['processor']}, {machine['cores']} cores; load {', '.join(f'{load:.1f}' for load in loads)}")
     print(f"{'framework':22}{'images/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}")
     for framework, median in sorted(medians.items(), key=lambda item: -item[1]):
         ratio = f"{median / reference:8.2f}" if reference else f"{'-':>8}"

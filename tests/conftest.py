@@ -24,6 +24,8 @@ SMALL: dict[str, Any] = {
     "crop": 16,
     "epochs": 2,
     "batch_size": 8,
+    "learning_rate": 1e-3,
+    "warmup_epochs": 0,
     "device": "cpu",
     "threads": 1,
 }

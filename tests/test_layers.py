@@ -21,7 +21,7 @@ LEVELS = {
     8: ("cli", "__main__"),
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
-ALLOWED_SIBLINGS = {("losses", "metrics")}
+ALLOWED_SIBLINGS = {("losses", "metrics"), ("__main__", "cli")}
 
 
 def module_name(path: Path) -> str:

@@ -106,7 +106,7 @@ class TrainConfig(pydantic.BaseModel):
     max_minutes: float | None = setting(None, "Stop after the epoch in which this time is over.", STOPPING, gt=0)
 
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.", MACHINE)
-    threads: int | None = setting(None, "Processor threads; by default all cores.", MACHINE, ge=1)
+    threads: int | None = setting(None, "Processor threads; by default OMP_NUM_THREADS or all cores.", MACHINE, ge=1)
     precision: Literal["float32", "bf16"] = setting(
         "float32", "bf16: mixed precision, faster where the machine knows it.", MACHINE
     )

@@ -16,6 +16,8 @@ from PIL import Image
 from cuello.cli.app import levels
 from cuello.config import TrainConfig
 from cuello.errors import CuelloError
+from cuello.models import catalog
+from cuello.registry import Registry
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 
@@ -416,7 +418,9 @@ def test_apply_notes_what_changed_beside_the_pixels(
     ("name", "expected"),
     [("models", "unet-s"), ("datasets", "set12"), ("noises", "salt-pepper")],
 )
-def test_the_lists(command: Command, name: str, expected: str) -> None:
+def test_the_lists(command: Command, name: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [spec for spec in catalog.NETWORKS if spec.name in ("conv-8-16-8", "unet-s")]
+    monkeypatch.setattr(catalog, "NETWORKS", Registry("network", few))
     plain, machine = command(name), command(name, "--json")
     assert plain.code == machine.code == 0
     assert expected in plain.out

@@ -41,9 +41,7 @@ def plain_norm(block: BatchNorm2d) -> nn.BatchNorm2d:
     return norm.train(block.training)
 
 
-def values_and_gradients(
-    function: Callable[[Tensor], Tensor], x: Tensor, *parameters: Tensor
-) -> list[Tensor]:
+def values_and_gradients(function: Callable[[Tensor], Tensor], x: Tensor, *parameters: Tensor) -> list[Tensor]:
     """The value, and the gradients of a fixed uneven sum of it by x and the parameters."""
     x = x.detach().requires_grad_()
     y = function(x)
@@ -58,9 +56,7 @@ def assert_equal(found: list[Tensor], expected: list[Tensor]) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", [(4, 3, 6, 7), (1, 1, 5, 2), (2, 9, 1, 3)])
-def test_batch_norm_is_torchs(
-    shape: tuple[int, ...], training: bool, layout: Callable[[Tensor], Tensor]
-) -> None:
+def test_batch_norm_is_torchs(shape: tuple[int, ...], training: bool, layout: Callable[[Tensor], Tensor]) -> None:
     block = randomised(BatchNorm2d(shape[1])).train(training)
     assert isinstance(block, BatchNorm2d)
     plain = plain_norm(block)

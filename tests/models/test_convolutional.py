@@ -1,4 +1,4 @@
-"""Source 1's autoencoders against the same layers written plainly."""
+"""The source's autoencoders against the same layers written plainly."""
 
 import pytest
 import torch
@@ -54,9 +54,7 @@ def in_order(network: ConvolutionalAutoencoder) -> list[str]:
     """Prefixes of the state dictionary in the order of the plain layers."""
     middle = len(network.config.filters) // 2
     first = ["encoder.first.norm.", "encoder.first."] if network.config.filters else ["encoder."]
-    others = [f"encoder.others.{i}." for i in range(middle)] + [
-        f"decoder.enlarging.{i}." for i in range(middle)
-    ]
+    others = [f"encoder.others.{i}." for i in range(middle)] + [f"decoder.enlarging.{i}." for i in range(middle)]
     return [*first, *others, "decoder.last.norm.", "decoder.last."]
 
 
@@ -191,9 +189,7 @@ def test_bf16_autocast_stays_close(batch: int) -> None:
         image = network(x).image
     torch.testing.assert_close(image.float(), network(x).image, rtol=0, atol=0.05)
     image.float().sum().backward()
-    assert all(
-        parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters()
-    )
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
 def test_the_input_is_left_alone() -> None:
@@ -214,9 +210,7 @@ def test_a_size_off_the_stride_is_refused_with_the_remedy() -> None:
         ConvolutionalAutoencoder()(torch.rand(1, 3, 8, 7))
 
 
-@pytest.mark.parametrize(
-    "settings", [{"filters": (8, 8)}, {"filters": (0,)}, {"dropout": 1.0}, {"kernels": 3}]
-)
+@pytest.mark.parametrize("settings", [{"filters": (8, 8)}, {"filters": (0,)}, {"dropout": 1.0}, {"kernels": 3}])
 def test_bad_settings_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ConvolutionalConfig.model_validate(settings)

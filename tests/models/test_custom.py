@@ -75,6 +75,9 @@ def test_a_stride_is_measured(tmp_path: Path) -> None:
 
 def test_the_whole_image_means_no_field(tmp_path: Path) -> None:
     code = PLAIN.replace("x - self.layer(x)", "x - x.mean((2, 3), keepdim=True)")
+    with pytest.raises(CuelloError, match=r"changes when the image is moved.*or state `stride`"):
+        build_custom(write(tmp_path, code), 3)
+    code = code.replace("    def __init__", "    stride = 1\n    def __init__")
     assert build_custom(write(tmp_path, code), 3).receptive_field is None
 
 

@@ -462,11 +462,12 @@ def summary(
 
     if Path(model).exists():
         loaded = load(model)
-        network, channels = loaded.network, loaded.channels
+        network, planes = loaded.network, loaded.channels
     else:
+        planes = channels
         network = build(architecture_of(model, channels), model if is_reference(model) else None)
     width, height = parse_size(size) or (64, 64)
-    found = summarise(network, channels, (height, width))
+    found = summarise(network, planes, (height, width))
     if json:
         print_json({"model": model, **asdict(found)})
     else:

@@ -1,4 +1,4 @@
-"""The convolutional denoising autoencoders of source 1: 3x3 convolutions around a max-pooled middle."""
+"""The convolutional denoising autoencoders of the `salt-pepper` source: 3x3 convolutions around a max-pooled middle."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -67,7 +67,7 @@ class Decoder(nn.Module):
 
 
 class ConvolutionalConfig(BaseModel):
-    """Settings of a ConvolutionalAutoencoder; the default is the network that source 1 chose.
+    """Settings of a ConvolutionalAutoencoder; the default is the network that the source chose.
 
     >>> ConvolutionalConfig(filters=(32, 64, 128, 64, 32)).stride
     4
@@ -104,7 +104,7 @@ class ConvolutionalConfig(BaseModel):
 
 
 class ConvolutionalAutoencoder(nn.Module):
-    """A convolutional autoencoder with a bottleneck in space: source 1's denoiser and its kin.
+    """A convolutional autoencoder with a bottleneck in space: the source's denoiser and its kin.
 
     ``image = sigmoid(conv(norm(decode(dropout(encode(norm(x)))))))``: for k hidden filters, the first
     (k + 1) / 2 convolutions encode, with a max-pooling by 2 between two of them, and the others decode, each
@@ -128,7 +128,7 @@ class ConvolutionalAutoencoder(nn.Module):
     >>> output.image.shape, output.latent.shape
     (torch.Size([2, 3, 64, 64]), torch.Size([2, 16, 32, 32]))
 
-    Source: report 1 of SOURCES.md, "salt-pepper".
+    Source: an earlier report in Spanish on denoising colour images with Keras, here called `salt-pepper`.
     """
 
     def __init__(self, config: ConvolutionalConfig | None = None):

@@ -98,6 +98,10 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
         leaves = [other for other in inner if not any(third.startswith(f"{other}.") for third in inner)]
         own = operations.get(f"{top}.{name}", 0) - sum(operations.get(f"{top}.{leaf}", 0) for leaf in leaves)
         layers.append(LayerRow(name, type(modules[name]).__name__, shape, trainable, frozen, own))
+    trainable, frozen = count(network, recurse=False)
+    rest = operations.get("Global", 0) - sum(layer.multiply_adds for layer in layers)
+    if trainable + frozen or rest:  # what belongs to none of its layers
+        layers.append(LayerRow("(itself)", top, (channels, height, width), trainable, frozen, rest))
     trainable, frozen = count(network)
     return Summary(
         layers,

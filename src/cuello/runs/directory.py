@@ -95,7 +95,7 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
     """
     if path.exists() and not path.is_dir():
         raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(not found.name.startswith(".") for found in path.iterdir()):
         is_run = (path / "config.toml").is_file()
         if not (overwrite and is_run):
             ways = f"go on with it (cuello resume {path}), replace it (--overwrite), or " if is_run else ""

@@ -1,6 +1,7 @@
 """Which processor to train on, and how."""
 
 import contextlib
+import os
 
 import torch
 
@@ -39,10 +40,14 @@ def choose_device(name: str) -> torch.device:
 
 
 def use_threads(threads: int | None) -> int:
-    """Set how many processor threads torch works with, all cores by default, and return the number."""
+    """Set how many processor threads torch works with and return the number.
+
+    By default as many as OMP_NUM_THREADS says, or else all cores. More threads than free cores are very slow.
+    """
     if threads is not None and threads < 1:
         raise CuelloError(f"threads: got {threads}, needed 1 or more; leave it out for all cores.")
-    count = threads or available_cores()
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    count = threads or (int(asked) if asked.isdigit() and int(asked) else available_cores())
     torch.set_num_threads(count)
     return count
 

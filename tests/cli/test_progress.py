@@ -1,0 +1,107 @@
+"""Progress: bars on a terminal, plain lines elsewhere, nothing if quiet."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from cuello.cli import progress
+from cuello.cli.progress import Display, display
+from cuello.runs.history import EpochRecord
+from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
+
+RECORD = EpochRecord(1, 0.25, 0.125, 0.125, 30.0, 1e-3, 2.0, 1.5, 10)
+EVENTS: list[Event] = [
+    Started(0, 3, 2),
+    StepDone(1, 1, 2, 0.5),
+    StepDone(1, 2, 2, 0.25),
+    EpochDone(RECORD, 3, True),
+    Stopped(1, "no improvement in 1 epochs"),
+]
+
+
+def plain(quiet: bool = False) -> tuple[Display, io.StringIO]:
+    stream = io.StringIO()
+    return Display(Console(file=stream, highlight=False, soft_wrap=True), None, quiet), stream
+
+
+def test_plain_lines() -> None:
+    shown, stream = plain()
+    for event in EVENTS:
+        shown.observe(event)
+    assert stream.getvalue().splitlines() == [
+        "epoch 1/3  loss 0.25000  validation 0.12500  PSNR 30.00 dB  2.0 s  best  about 4 s left",
+        "stopped after epoch 1: no improvement in 1 epochs",
+    ]
+
+
+def test_going_on_is_said_and_a_regular_end_is_not() -> None:
+    shown, stream = plain()
+    shown.observe(Started(4, 9, 2))
+    shown.observe(Stopped(9, "all epochs done"))
+    assert stream.getvalue() == "going on after epoch 4 of 9\n"
+
+
+def test_quiet_shows_nothing() -> None:
+    shown, stream = plain(quiet=True)
+    for event in EVENTS:
+        shown.observe(event)
+    shown.work("reading", 5, 5)
+    shown.file(1, 5, Path("a"))
+    assert stream.getvalue() == ""
+
+
+def test_other_work_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    shown, stream = plain()
+    for done in range(1, 101):
+        now += 0.2
+        shown.work("reading", done, 100)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "reading: 1 of 100"
+    assert lines[-1] == "reading: 100 of 100"
+    assert 4 <= len(lines) <= 6
+    shown.work("one thing", 1, 1)
+    assert stream.getvalue().splitlines() == lines
+
+
+def test_bars_follow_the_training() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with Progress(console=console) as bar:
+        shown = Display(console, bar)
+        shown.observe(Started(1, 4, 10))
+        task = bar.tasks[0]
+        assert (task.completed, task.total) == (10, 40)
+        shown.observe(StepDone(2, 5, 10, 0.5))
+        assert task.completed == 15
+        assert "epoch 2  loss 0.50000" in task.description
+        shown.observe(EpochDone(RECORD, 4, False))
+        shown.observe(StepDone(3, 1, 10, 0.5))
+        assert "validation 0.12500" in task.description
+        shown.observe(Stopped(3, "1 minutes are over"))
+        assert task.finished
+        shown.work("evaluating", 3, 8)
+        assert (bar.tasks[1].description, bar.tasks[1].completed, bar.tasks[1].total) == ("evaluating", 3, 8)
+        shown.work("evaluating", 8, 8)
+        assert len(bar.tasks) == 2
+
+
+def test_a_pipe_gets_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with display() as shown:
+        assert shown.bar is None
+        shown.observe(EpochDone(RECORD, 3, True))
+    captured = capsys.readouterr()
+    assert captured.out == "", "standard output is for results"
+    assert "epoch 1/3" in captured.err
+
+
+def test_a_terminal_gets_a_bar_unless_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "is_terminal", property(lambda self: True))
+    with display() as shown:
+        assert shown.bar is not None
+    with display(quiet=True) as shown:
+        assert shown.bar is None
+        assert shown.quiet
