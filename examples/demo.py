@@ -28,9 +28,12 @@ def main() -> None:
             noise=NOISE,
             model="impulse-s",
             crop=64,
+            validation=0.15,
+            test=0.35,
+            split_seed=371,  # chelsea, coffee, rocket, motorcycle and Hubble's deep field are never trained on
             samples=2000,
             validation_samples=200,
-            epochs=12,
+            epochs=8,
             sweep=[0.1, 0.2, 0.3, 0.5, 0.7],
             output=output,
             overwrite=output.exists(),

@@ -109,7 +109,12 @@ def method(name: str, *psnr: float) -> Method:
 def test_a_difference_by_hand() -> None:
     found = difference(method(OURS, 30, 31, 29, 30), method("tv", 29, 31, 30, 27), list("abcd"))
     assert (found.against, found.label, found.mean, found.wins, found.images) == ("tv", "Tv", 0.75, 2, 4)
-    assert found.low <= 0.75 <= found.high
+    assert np.isnan([found.low, found.high]).all(), "four photographs are too few for an interval"
+
+
+def test_five_photographs_are_enough_for_an_interval() -> None:
+    found = difference(method(OURS, 30, 31, 29, 30, 31), method("tv", 29, 31, 30, 27, 31), list("abcde"))
+    assert -1 <= found.low <= found.mean == 0.6 <= found.high <= 3
 
 
 def gain(against: str, mean: float, low: float, high: float) -> Difference:

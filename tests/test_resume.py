@@ -6,6 +6,7 @@ that has done the slow imports already.
 
 import errno
 import json
+import contextlib
 import os
 import random
 import shutil
@@ -185,7 +186,8 @@ class Forker:
         child = int(self.process.stdout.readline())
         if kill_after is not None:
             kill_after()
-            os.kill(child, signal.SIGKILL)  # waited for only below, so the number is still this child's
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself a moment ago
+                os.kill(child, signal.SIGKILL)
         return int(self.process.stdout.readline())
 
 

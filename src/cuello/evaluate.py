@@ -26,6 +26,8 @@ OURS = "network"
 TUNING_IMAGES = 8
 SWEEP_IMAGES = 64
 BOOTSTRAP_DRAWS = 2000
+FEWEST_PHOTOGRAPHS = 5
+"""For an interval: drawing from fewer photographs would promise a certainty that is not there."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -289,10 +291,11 @@ def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Diffe
     """Compare two methods image by image in PSNR, with a 95% bootstrap interval of the mean.
 
     Whole photographs are drawn, with all their crops, because crops of one photograph are alike (Davison and Hinkley
-    1997, section 3.8). With a single photograph there is nothing to draw from: the interval is not a number.
+    1997, section 3.8). With fewer than FEWEST_PHOTOGRAPHS the interval is not a number.
     """
     gains = ours.scores["psnr"] - other.scores["psnr"]
-    low, high = bootstrap_interval(gains, photographs)
+    enough = len(set(photographs)) >= FEWEST_PHOTOGRAPHS
+    low, high = bootstrap_interval(gains, photographs) if enough else (float("nan"), float("nan"))
     return Difference(other.name, other.label, float(gains.mean()), low, high, int((gains > 0).sum()), len(gains))
 
 

@@ -167,3 +167,11 @@ def test_training_and_loading_with_a_network_of_ones_own(tmp_path: Path, images:
     with pytest.raises(CuelloError, match=r"code is run only if you name it"):
         cuello.resume(run.path, epochs=3)
     assert len(cuello.resume(run.path, epochs=3, network=reference, report=False).history) == 3
+
+
+def test_code_that_changed_since_training_is_said(tmp_path: Path) -> None:
+    reference = write(tmp_path, PLAIN)
+    architecture = architecture_of(reference, 1)
+    write(tmp_path, PLAIN + "\n# another comment\n")
+    with pytest.warns(UserWarning, match="has changed since this model was trained with it"):
+        build(architecture, reference)

@@ -65,12 +65,16 @@ def test_an_unknown_device_lists_those_there_are(name: str) -> None:
         choose_device(name)
 
 
-def test_threads() -> None:
+def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     try:
         assert use_threads(1) == 1
         assert torch.get_num_threads() == 1
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         assert use_threads(None) == available_cores() == torch.get_num_threads()
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        assert use_threads(None) == 3 == torch.get_num_threads()
+        assert use_threads(1) == 1, "what is asked for comes before the environment"
         for count in (0, -1):
             with pytest.raises(CuelloError, match=rf"threads: got {count}, needed 1 or more"):
                 use_threads(count)

@@ -1,26 +1,18 @@
 """The commands. Each parses, calls one function of the package, and renders what comes back.
 
-Heavy imports are inside the commands, so that `cuello --help` answers at once.
+Heavy imports are inside the commands, and those that train are loaded when they are called, so that `cuello --help`
+answers at once.
 """
 
-import inspect
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
-from cyclopts import App, Group, Parameter
-from pydantic_core import PydanticUndefined
+from cyclopts import App, Parameter
 
 from cuello import __version__
-from cuello.config import DATA, MACHINE, NETWORK, STOPPING, TASK, TRAINING, TrainConfig, read_toml
+from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, levels
 from cuello.errors import CuelloError, Interrupted
-
-JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON to stdout, for machines.")]
-Quiet = Annotated[bool, Parameter(negative="", help="Show no progress.")]
-OwnCode = Annotated[
-    str | None, Parameter(name="--model", help="FILE.py:CLASS, for a model whose network is your own code.")
-]
-Sweep = Annotated[str | None, Parameter(help="Noise levels to try the finished network at, with commas: 0.1,0.2,0.5.")]
 
 app = App(
     name="cuello",
@@ -53,175 +45,40 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-def levels(text: str | None) -> tuple[float, ...]:
-    """Read noise levels written with commas."""
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise CuelloError(f"sweep: got {text!r}, needed numbers with commas between, such as 0.1,0.2,0.5.") from None
+app.command(
+    "cuello.cli.training:train",
+    name="train",
+    help="""Train a network, judge it beside the classical methods and write a report.
 
+For example:
 
-def train(
-    job: str | None = None,
-    data: str | None = None,
-    *,
-    output: Path | None = None,
-    config: Path | None = None,
-    overwrite: bool = False,
-    report: bool = True,
-    sweep: str | None = None,
-    json: bool = False,
-    quiet: bool = False,
-    **settings: Any,
-) -> None:
-    """Train a network, judge it beside the classical methods and write a report.
+cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
 
-    For example:
+cuello train denoise my-images/ --noise gaussian:5..50 --model unet-s --crop 64 --epochs 50
 
-    cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
+cuello train denoise noisy/ --target clean/ --crop 64
 
-    cuello train denoise my-images/ --noise gaussian:5..50 --model unet-s --crop 64 --epochs 50
+cuello train --config runs/first/config.toml --epochs 50        (flags win over the file)
 
-    cuello train denoise noisy/ --target clean/ --crop 64
+The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
+metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
+""",
+)
+app.command(
+    "cuello.cli.training:resume",
+    name="resume",
+    help="""Go on with a training that was interrupted, or that should be longer.
 
-    cuello train --config runs/first/config.toml --epochs 50        (flags win over the file)
+Without changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same
+kind of CPU, with the same number of threads).
 
-    The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
-    metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
-    """
-    from cuello import workflow
-    from cuello.cli.progress import display
+For example:
 
-    given = {"job": job, "data": data} | settings
-    merged = (read_toml(config) if config else {}) | {name: value for name, value in given.items() if value is not None}
-    with display(quiet or json) as shown:
-        run = workflow.train(
-            **{"job": "denoise", "data": "photos"} | merged,
-            output=output,
-            overwrite=overwrite,
-            report=report,
-            sweep=levels(sweep),
-            observers=[shown.observe],
-            progress=shown.work,
-        )
-    say_run(run.path, report, json)
+cuello resume runs/first
 
-
-def train_signature() -> inspect.Signature:
-    """Return train's signature with every setting of TrainConfig as a flag: declared once, there."""
-    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    panels = {
-        name: Group(name, sort_key=order)
-        for order, name in enumerate((TASK, DATA, NETWORK, TRAINING, STOPPING, MACHINE), 1)
-    }
-    parameters, flags = [], []
-    for name, field in TrainConfig.model_fields.items():
-        group = field.json_schema_extra["group"] if isinstance(field.json_schema_extra, dict) else TASK
-        about = Parameter(
-            help=field.description,
-            group=panels[str(group)],
-            negative="" if field.default is not False else None,
-        )
-        if name in ("job", "data"):
-            kind = Annotated[field.annotation | None, about]  # type: ignore[operator]
-            parameters.append(inspect.Parameter(name, positional, default=None, annotation=kind))
-        else:
-            default = None if field.default is PydanticUndefined else field.default
-            kind = Annotated[field.annotation, about]  # type: ignore[valid-type]
-            flags.append(inspect.Parameter(name, keyword, default=default, annotation=kind))
-    own = {
-        "output": Annotated[Path | None, Parameter(alias="-o", help="The run directory; by default runs/JOB-MODEL.")],
-        "config": Annotated[Path | None, Parameter(help="A TOML file of settings; flags win over it.")],
-        "overwrite": Annotated[bool, Parameter(negative="", help="Replace an earlier run in the same place.")],
-        "report": Annotated[bool, Parameter(help="Evaluate and write the report.")],
-        "sweep": Sweep,
-        "json": JSON,
-        "quiet": Quiet,
-    }
-    defaults = {"overwrite": False, "report": True, "json": False, "quiet": False}
-    parameters += [
-        inspect.Parameter(name, keyword, default=defaults.get(name), annotation=kind) for name, kind in own.items()
-    ]
-    return inspect.Signature(parameters + flags)
-
-
-train.__signature__ = train_signature()  # type: ignore[attr-defined]
-train.__annotations__ = {name: parameter.annotation for name, parameter in train_signature().parameters.items()}
-app.command(train)
-
-
-@app.command
-def resume(
-    run: Annotated[Path, Parameter(help="The run directory.")],
-    /,
-    *,
-    epochs: Annotated[int | None, Parameter(help="Train up to this many epochs in all.")] = None,
-    max_minutes: Annotated[
-        float | None, Parameter(help="Stop when this time, earlier parts included, is over.")
-    ] = None,
-    patience: Annotated[int | None, Parameter(help="Stop after so many epochs without improvement.")] = None,
-    device: Annotated[str | None, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = None,
-    threads: Annotated[int | None, Parameter(help="Processor threads; another number rounds sums differently.")] = None,
-    model: OwnCode = None,
-    report: Annotated[bool, Parameter(help="Evaluate and write the report.")] = True,
-    sweep: Sweep = None,
-    json: JSON = False,
-    quiet: Quiet = False,
-) -> None:
-    """Go on with a training that was interrupted, or that should be longer.
-
-    Without changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same
-    kind of CPU, with the same number of threads).
-
-    For example:
-
-    cuello resume runs/first
-
-    cuello resume runs/first --epochs 100
-    """
-    from cuello import workflow
-    from cuello.cli.progress import display
-
-    given = {
-        "epochs": epochs, "max_minutes": max_minutes, "patience": patience, "device": device, "threads": threads,
-    }  # fmt: skip
-    with display(quiet or json) as shown:
-        workflow.resume(
-            run,
-            network=model,
-            report=report,
-            sweep=levels(sweep),
-            observers=[shown.observe],
-            progress=shown.work,
-            **{name: value for name, value in given.items() if value is not None},
-        )
-    say_run(run, report, json)
-
-
-def say_run(path: Path, report: bool, json: bool) -> None:
-    """Say where a run lies and what it reached."""
-    from cuello.cli.render import print_json
-    from cuello.runs.directory import Run
-    from cuello.runs.history import best_epoch
-
-    run = Run(path)
-    best = best_epoch(run.history)
-    if json:
-        found = {"run": str(path), "epochs": len(run.history), "best_epoch": best.epoch if best else None}
-        found |= {"validation_mse": best.validation_mse, "validation_psnr": best.validation_psnr} if best else {}
-        print_json(found | ({"evaluation": run.metrics} if report else {}))
-        return
-    if report:
-        methods = run.metrics["methods"]
-        ours, other = methods["network"], methods.get("median-3", methods["input"])
-        for row in (ours, other):
-            similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
-            print(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
-        print(run.metrics["verdict"])
-        print(f"report: {run.report_path}")
-    elif best:
-        print(f"best epoch {best.epoch}: validation MSE {best.validation_mse:.5f}, PSNR {best.validation_psnr:.2f} dB")
-    print(f"model:  {run.model_path}")
+cuello resume runs/first --epochs 100
+""",
+)
 
 
 @app.command

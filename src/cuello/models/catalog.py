@@ -1,5 +1,6 @@
 """The networks by name, and how to build one from its name or from what an artefact says of it."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -74,8 +75,7 @@ class NetworkSpec:
 class Architecture:
     """What must be known to build a network again: kind and settings, or a reference to somebody's own file.
 
-    kind "custom" has the settings ``reference`` (FILE.py:CLASS), ``sha256`` of that file, ``channels``, ``stride``
-    and ``receptive_field``.
+    kind "custom" has the settings ``reference`` (FILE.py:CLASS), ``sha256`` of that file, and ``channels``.
     """
 
     name: str
@@ -158,4 +158,6 @@ def build_custom(architecture: Architecture, allowed_code: str | None) -> "nn.Mo
         )
     if not custom.is_reference(allowed_code):
         raise CuelloError(f"this model's network is {reference}; got --model {allowed_code}, needed FILE.py:CLASS.")
+    if custom.source_checksum(allowed_code) != architecture.settings["sha256"]:
+        warnings.warn(f"{allowed_code} has changed since this model was trained with it.", stacklevel=2)
     return custom.build_custom(allowed_code, architecture.settings["channels"])

@@ -114,7 +114,7 @@ def loss_curves(history: Sequence[EpochRecord], evaluation: Evaluation, theme: T
                 f"best: epoch {best.epoch}", (best.epoch, best.validation_loss), xytext=(-4, 8),
                 textcoords="offset points", ha="right", color=theme.faint, fontsize=8,
             )  # fmt: skip
-        left.legend(loc="upper right")
+        left.legend(loc="best")
         return as_png(figure)
 
 
