@@ -4,9 +4,9 @@ Real processes are killed at random moments: a few started with ``python -m cuel
 that has done the slow imports already.
 """
 
+import contextlib
 import errno
 import json
-import contextlib
 import os
 import random
 import shutil
