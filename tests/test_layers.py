@@ -15,7 +15,7 @@ LEVELS = {
     2: ("tasks", "preparation"),
     3: ("runs",),
     4: ("training", "inference"),
-    5: ("apply", "evaluate"),
+    5: ("application", "evaluation"),
     6: ("report",),
     7: ("workflow",),
     8: ("cli", "__main__"),
@@ -117,7 +117,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def test_networks_know_nothing_of_training_and_using_one_loads_no_trainer() -> None:
     for module in MODULES:
-        if module != "cuello" and group(module) in ("models", "inference", "apply", "evaluate", "runs", "data"):
+        if module != "cuello" and group(module) in ("models", "inference", "application", "evaluation", "runs", "data"):
             assert not any(target.startswith("cuello.training") for target in imports_of(module)), module
 
 
@@ -151,6 +151,6 @@ def test_a_wrong_import_would_be_seen() -> None:
     assert not is_allowed("cuello.metrics", "cuello.losses")
     assert not is_allowed("cuello.inference", "cuello.training.loop")
     assert not is_allowed("cuello.config", "cuello.degrade.base")
-    assert not is_allowed("cuello.evaluate", "cuello.apply")
+    assert not is_allowed("cuello.evaluation", "cuello.application")
     assert is_allowed("cuello.losses", "cuello.metrics")
     assert is_allowed("cuello.inference", "cuello.runs.artefact")

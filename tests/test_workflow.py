@@ -21,11 +21,11 @@ from cuello.workflow import check_sweep, fresh_path, repeat_command, resolve
 
 
 def test_public_names_are_functions_whatever_was_imported_before() -> None:
-    import cuello.apply
-    import cuello.evaluate
+    import cuello.application
+    import cuello.evaluation
     import cuello.workflow
 
-    assert cuello.apply is cuello.apply  # each of these is looked up on the package
+    assert cuello.application is not cuello.apply  # a module of the function's name would hide it
     for name in ("apply", "evaluate", "load", "resume", "train"):
         assert callable(getattr(cuello, name)), name
     assert set(cuello.__all__) <= set(dir(cuello)) | set(cuello._HOMES)

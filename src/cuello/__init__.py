@@ -5,14 +5,12 @@
 True
 """
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cuello.apply import apply
+    from cuello.application import apply
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
     from cuello.inference import Model, load
@@ -39,7 +37,7 @@ _HOMES = {
     "Output": "cuello.types",
     "Run": "cuello.runs.directory",
     "TrainConfig": "cuello.config",
-    "apply": "cuello.apply",
+    "apply": "cuello.application",
     "evaluate": "cuello.workflow",
     "load": "cuello.inference",
     "resume": "cuello.workflow",
@@ -56,14 +54,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
-
-
-class _Package(ModuleType):
-    """Keeps the functions ``apply`` and ``evaluate`` from being hidden by the submodules of the same name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):  # which an import sets on its package
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -12,7 +12,7 @@ from cuello.data.batches import Batches
 from cuello.data.catalog import open_source
 from cuello.data.images import ReportProgress, load_images, pair
 from cuello.errors import CuelloError, Interrupted
-from cuello.evaluate import (
+from cuello.evaluation import (
     Evaluation,
     Progress,
     Subjects,

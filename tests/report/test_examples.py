@@ -9,7 +9,7 @@ import torch
 
 from cuello.data.images import Images
 from cuello.degrade import parse
-from cuello.evaluate import OURS, Evaluation, Method, Subjects, evaluate_model, subjects_of_images
+from cuello.evaluation import OURS, Evaluation, Method, Subjects, evaluate_model, subjects_of_images
 from cuello.inference import Model
 from cuello.report.examples import MOST_PIXELS, best_classical, choose_rows, make_examples, middle
 from cuello.tasks import Task

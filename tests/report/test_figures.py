@@ -10,7 +10,7 @@ from PIL import Image
 
 from cuello.data.images import Images
 from cuello.degrade import parse
-from cuello.evaluate import OURS, Evaluation, evaluate_model, subjects_of_images
+from cuello.evaluation import OURS, Evaluation, evaluate_model, subjects_of_images
 from cuello.inference import Model
 from cuello.report import figures
 from cuello.report.examples import Example, choose_rows, make_examples

@@ -13,7 +13,7 @@ import pytest
 
 import cuello
 from cuello.baselines import BASELINES
-from cuello.evaluate import OURS
+from cuello.evaluation import OURS
 from cuello.inference import Model
 from cuello.metrics import METRICS
 from cuello.report.html import facts

@@ -105,7 +105,7 @@ def apply(
 
     cuello apply runs/first/model.safetensors scans/ restored/
     """
-    from cuello.apply import apply as apply_to_files
+    from cuello.application import apply as apply_to_files
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.inference import load
@@ -168,7 +168,7 @@ def evaluate(
     from cuello import workflow
     from cuello.cli.progress import display
     from cuello.cli.render import print_evaluation, print_json
-    from cuello.evaluate import as_json
+    from cuello.evaluation import as_json
     from cuello.training.device import choose_device, use_threads
 
     use_threads(None)

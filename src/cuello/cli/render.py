@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from cuello.evaluate import Evaluation
+    from cuello.evaluation import Evaluation
     from cuello.models.summary import Summary
 
 

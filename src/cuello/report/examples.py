@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from cuello.baselines import BASELINES, run_baseline
-from cuello.evaluate import OURS, Evaluation, restore
+from cuello.evaluation import OURS, Evaluation, restore
 from cuello.inference import Model
 from cuello.metrics import psnr
 from cuello.tasks import Task

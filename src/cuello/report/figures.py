@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cuello.evaluate import OURS, Evaluation
+from cuello.evaluation import OURS, Evaluation
 from cuello.files import make_folder, replacing
 from cuello.report.examples import Example
 from cuello.runs.history import EpochRecord, best_epoch

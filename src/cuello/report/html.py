@@ -5,7 +5,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from cuello.evaluate import OURS, Evaluation
+from cuello.evaluation import OURS, Evaluation
 from cuello.files import write_text
 from cuello.inference import Model
 from cuello.metrics import METRICS

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 import cuello
-from cuello.apply import Applied, apply
+from cuello.application import Applied, apply
 from cuello.data.picture import Picture, read_picture, write_picture
 from cuello.errors import CuelloError
 from cuello.inference import Model

@@ -21,7 +21,7 @@ from cuello.data.batches import Batches
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.errors import CuelloError
-from cuello.evaluate import (
+from cuello.evaluation import (
     OURS,
     Difference,
     Method,
@@ -249,7 +249,7 @@ def test_the_sweep_varies_the_level_alone(model: Model, few: Images) -> None:
 def test_a_sweep_looks_at_no_more_than_its_share(
     model: Model, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["cuello.evaluate"], "SWEEP_IMAGES", 3)
+    monkeypatch.setattr(sys.modules["cuello.evaluation"], "SWEEP_IMAGES", 3)
     told: list[tuple[str, int, int]] = []
     evaluation = evaluate_model(
         model, NOISE, subjects_of_images(same_sized(make_image)), sweep=(0.2,), baselines=["input"],
