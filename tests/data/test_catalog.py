@@ -65,7 +65,7 @@ def stand_in(spec: DatasetSpec, folder: Path, most: int = 8) -> DatasetSpec:
     (folder / spec.name).mkdir(parents=True)
     for seed, file in enumerate(spec.files()[:most]):
         content = content_of(file.name, seed)
-        stored = gzip.compress(content) if file.name.endswith(".gz") else content
+        stored = gzip.compress(content, mtime=0) if file.name.endswith(".gz") else content
         (folder / spec.name / file.name).write_bytes(stored)
         files.append(replace(file, sha256=hashlib.sha256(content).hexdigest()))
     return replace(spec, files=lambda: files)
@@ -257,12 +257,13 @@ class TestOpenSource:
 class TestFiles:
     def test_a_packed_and_an_unpacked_file_have_one_checksum(self, tmp_path):
         file = RemoteFile("a", hashlib.sha256(b"content").hexdigest(), "")
-        for name, content in (("plain", b"content"), ("packed", gzip.compress(b"content"))):
+        for name, content in (("plain", b"content"), ("packed", gzip.compress(b"content", mtime=0))):
             (tmp_path / name).write_bytes(content)
             assert checked(tmp_path / name, file) == tmp_path / name
 
     @pytest.mark.parametrize(
-        "content", [b"other", b"", b"\x1f\x8b", gzip.compress(b"content")[:-9], gzip.compress(b"other")]
+        "content",
+        [b"other", b"", b"\x1f\x8b", gzip.compress(b"content", mtime=0)[:-9], gzip.compress(b"other", mtime=0)],
     )
     def test_anything_else_is_refused(self, tmp_path, content):
         (tmp_path / "a").write_bytes(content)
