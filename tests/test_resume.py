@@ -106,12 +106,18 @@ def reference(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Real processes
 
 
+def hear_ctrl_c() -> None:
+    """Take SIGINT again in a new process: where the tests run in the background, a shell made them ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "cuello", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (no thread of this process holds a lock that it needs)
     )
 
 
