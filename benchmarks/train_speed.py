@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 
+from cuello.runs.directory import available_cores, processor_name
+
 OURS = "cuello"
 REFERENCE = "keras-tensorflow"
 PEERS = {  # framework, as train_denoise.py calls it -> environment
@@ -88,14 +90,6 @@ def measure(command: list[str]) -> float | None:
     return json.loads(done.stdout.splitlines()[-1])["images_per_second"]
 
 
-def processor() -> str:
-    """Return the processor's name, as the system tells it."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
@@ -123,8 +117,8 @@ def main() -> None:
     medians = {framework: statistics.median(values) for framework, values in speeds.items()}
     reference = medians.get(REFERENCE)
     machine = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
+        "processor": processor_name(),
+        "cores": available_cores(),
         "system": platform.platform(),
         "loads": loads,
     }

@@ -81,8 +81,9 @@ def train_signature() -> inspect.Signature:
     return inspect.Signature(parameters + flags)
 
 
-train.__signature__ = train_signature()  # type: ignore[attr-defined]
-train.__annotations__ = {name: parameter.annotation for name, parameter in train_signature().parameters.items()}
+SIGNATURE = train_signature()
+train.__signature__ = SIGNATURE  # type: ignore[attr-defined]
+train.__annotations__ = {name: parameter.annotation for name, parameter in SIGNATURE.parameters.items()}
 
 
 def resume(

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
+from cuello.models.geometry import check_multiple
 from cuello.types import Output
 
 # Blocks
@@ -174,12 +174,7 @@ class ConvolutionalAutoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Map images ``(N, channels, H, W)`` to codes ``(N, filters[k // 2], H / stride, W / stride)``."""
-        for axis, name in ((2, "height"), (3, "width")):
-            if x.shape[axis] % self.stride:
-                raise CuelloError(
-                    f"images have a {name} of {x.shape[axis]} pixels: this network needs a multiple of"
-                    f" {self.stride}. Pad or crop to {-(-x.shape[axis] // self.stride) * self.stride}."
-                )
+        check_multiple(x, self.stride)
         return self.encoder(x.contiguous(memory_format=torch.channels_last))  # the layout of all layers
 
     def decode(self, latent: Tensor) -> Tensor:
