@@ -10,6 +10,7 @@ import pydantic
 from cuello.errors import CuelloError
 from cuello.models import custom
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
+from cuello.models.doubled import DoubledAutoencoder, DoubledConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
 from cuello.models.residual import ResidualConfig, ResidualNetwork
 from cuello.models.unet import UNet, UNetConfig
@@ -54,6 +55,7 @@ KINDS: Registry[Kind] = Registry(
     [
         Kind("impulse", "marks impulses and fills them", ImpulseConfig, ImpulseNetwork),
         Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, ConvolutionalAutoencoder),
+        Kind("doubled", "autoencoder of doubled convolutions, maybe dense inside", DoubledConfig, DoubledAutoencoder),
         Kind("unet", "U-Net that predicts the noise", UNetConfig, UNet),
         Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, ResidualNetwork),
     ],
@@ -93,6 +95,7 @@ IMPULSE_RECIPE: dict[str, Any] = {
     "optimizer": "adamw", "learning_rate": 1e-2, "batch_size": 16, "warmup_epochs": 0.3, "augment": True, "epochs": 8,
 }  # fmt: skip
 CONVOLUTIONAL_RECIPE = {"batch_size": 64, "learning_rate": 1e-2, "warmup_epochs": 0.5}
+DOUBLED_RECIPE = {"batch_size": 64, "learning_rate": 1e-3, "warmup_epochs": 0.5}
 RESIDUAL_RECIPE = {"batch_size": 32, "learning_rate": 2e-3, "warmup_epochs": 0.5, "clip": 1.0}
 
 NETWORKS: Registry[NetworkSpec] = Registry(
@@ -107,6 +110,21 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         convolutional((32, 64, 128, 64, 32), "its sibling with six convolutions"),
         convolutional((16,), "its sibling with two convolutions"),
         convolutional((), "its sibling with a single convolution"),
+        NetworkSpec("doubled-32-64-128", "its sibling with doubled convolutions", "doubled", {}, DOUBLED_RECIPE),
+        NetworkSpec(
+            "dense-8-16-32",
+            "… and dense layers, 8 filters at first (guessed from a count)",
+            "doubled",
+            {"filters": (8, 16, 32), "code": 27},
+            DOUBLED_RECIPE,
+        ),
+        NetworkSpec(
+            "dense-32-64-128",
+            "… and dense layers, more filters (guessed from a count)",
+            "doubled",
+            {"code": 77},
+            DOUBLED_RECIPE,
+        ),
         NetworkSpec(
             "unet-s", "U-Net that predicts the noise, small", "unet", {"width": 8, "depth": 2}, RESIDUAL_RECIPE
         ),
