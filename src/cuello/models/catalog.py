@@ -115,14 +115,14 @@ NETWORKS: Registry[NetworkSpec] = Registry(
             "dense-8-16-32",
             "… and dense layers, 8 filters at first (guessed from a count)",
             "doubled",
-            {"filters": (8, 16, 32), "code": 27},
+            {"filters": (8, 16, 32), "code": 108},
             DOUBLED_RECIPE,
         ),
         NetworkSpec(
             "dense-32-64-128",
             "… and dense layers, more filters (guessed from a count)",
             "doubled",
-            {"code": 77},
+            {"code": 310},
             DOUBLED_RECIPE,
         ),
         NetworkSpec(
