@@ -128,16 +128,17 @@ class DoubledAutoencoder(nn.Module):
         fifth, sixth = Conv2d(b, c, 3), Conv2d(c, c, 3)
         self.dropout = BitDropout(self.config.dropout)
         if self.config.code is None:
-            self.dense = None
             encoder = [Stage(first, second), Stage(third, fourth), Stage(fifth, sixth)]
             decoder = [
                 Stage(UpsampleConv2d(wide, narrow, 3), Conv2d(narrow, narrow, 3)) for wide, narrow in ((c, b), (b, a))
             ]
         else:
-            self.dense = DenseCode(c, self.config.side // 16, self.config.code)
             encoder = [Stage(first), Stage(second, third), Stage(fourth, fifth), Stage(sixth)]
             decoder = [Stage(UpsampleConv2d(wide, narrow, 3)) for wide, narrow in ((c, b), (b, b), (b, a), (a, a))]
-        self.encoder, self.decoder = nn.ModuleList(encoder), nn.ModuleList(decoder)
+        code = self.config.code
+        self.encoder = nn.ModuleList(encoder)
+        self.dense = DenseCode(c, self.config.side // 16, code) if code is not None else None
+        self.decoder = nn.ModuleList(decoder)
         self.last = NormConv2d(a, self.channels, 3)
         self.final = BatchNorm2d(self.channels)
 
