@@ -93,6 +93,14 @@ def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cuello.train(data=images, output=path, sweep=(0.1, 0.4), **SMALL)
 
 
+@pytest.fixture(scope="session")
+def series(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two repeats, seeds 0 and 1, without reports; not to be changed."""
+    path = tmp_path_factory.mktemp("runs") / "series"
+    cuello.train_repeats(data=images, repeats=2, output=path, report=False, **SMALL)
+    return path
+
+
 @pytest.fixture
 def copied(trained: Run, tmp_path: Path) -> Run:
     """A copy of the finished run that a test may change."""

@@ -11,17 +11,19 @@ import cuello
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
     0: ("errors", "types", "config", "registry", "seeding", "files"),
-    1: ("data", "degrade", "models", "losses", "metrics", "baselines"),
+    1: ("data", "degrade", "models", "losses", "metrics", "baselines", "repeats"),
     2: ("tasks", "preparation"),
     3: ("runs",),
     4: ("training", "inference"),
-    5: ("application", "evaluation"),
-    6: ("report",),
-    7: ("workflow",),
-    8: ("cli", "__main__"),
+    5: ("application", "evaluation", "comparison"),
+    6: ("matrix",),
+    7: ("report",),
+    8: ("workflow", "series"),
+    9: ("studies",),
+    10: ("cli", "__main__"),
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
-ALLOWED_SIBLINGS = {("losses", "metrics"), ("__main__", "cli")}
+ALLOWED_SIBLINGS = {("losses", "metrics"), ("series", "workflow"), ("__main__", "cli")}
 
 
 def module_name(path: Path) -> str:
@@ -117,7 +119,15 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def test_networks_know_nothing_of_training_and_using_one_loads_no_trainer() -> None:
     for module in MODULES:
-        if module != "cuello" and group(module) in ("models", "inference", "application", "evaluation", "runs", "data"):
+        if module != "cuello" and group(module) in (
+            "models",
+            "inference",
+            "application",
+            "evaluation",
+            "comparison",
+            "runs",
+            "data",
+        ):
             assert not any(target.startswith("cuello.training") for target in imports_of(module)), module
 
 

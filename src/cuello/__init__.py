@@ -11,12 +11,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cuello.application import apply
+    from cuello.comparison import compare
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
     from cuello.inference import Model, load
     from cuello.runs.directory import Run
+    from cuello.series import train_repeats
+    from cuello.studies.catalog import study
     from cuello.types import Output
-    from cuello.workflow import evaluate, resume, train
+    from cuello.workflow import evaluate, evaluate_runs, resume, train
 
 __all__ = [
     "CuelloError",
@@ -25,10 +28,14 @@ __all__ = [
     "Run",
     "TrainConfig",
     "apply",
+    "compare",
     "evaluate",
+    "evaluate_runs",
     "load",
     "resume",
+    "study",
     "train",
+    "train_repeats",
 ]
 
 _HOMES = {
@@ -38,10 +45,14 @@ _HOMES = {
     "Run": "cuello.runs.directory",
     "TrainConfig": "cuello.config",
     "apply": "cuello.application",
+    "compare": "cuello.comparison",
     "evaluate": "cuello.workflow",
+    "evaluate_runs": "cuello.workflow",
     "load": "cuello.inference",
     "resume": "cuello.workflow",
+    "study": "cuello.studies.catalog",
     "train": "cuello.workflow",
+    "train_repeats": "cuello.series",
 }
 
 

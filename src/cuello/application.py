@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cuello.data.picture import SUFFIXES, read_picture, write_picture, written_path
+from cuello.data.picture import SUFFIXES, TIFF_SUFFIXES, Picture, read_picture, write_picture, written_path
 from cuello.data.sources import image_paths
+from cuello.data.stack import page_offsets, read_page, write_pages
 from cuello.errors import CuelloError
 from cuello.files import make_folder, replacing
 from cuello.inference import Model
@@ -39,8 +40,8 @@ def apply(
 
     source: an image, a folder (with its subfolders), an .npy array. destination: a file for a file, a folder for a
     folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
-    PNG, and palettes and CMYK become RGB, which ``notes`` say. A file that cannot be read is listed in ``failed``
-    and the rest goes on.
+    PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF is restored. A file that
+    cannot be read is listed in ``failed`` and the rest goes on.
     progress: called with files done, files in all, and the file at hand.
     Raises CuelloError where there is nothing to do, or a result exists and ``overwrite`` is not given.
     """
@@ -91,14 +92,31 @@ def plan(source: Path, destination: Path) -> list[tuple[Path, Path]]:
 
 
 def restore_file(model: Model, path: Path, target: Path, notes: list[str]) -> None:
-    """Restore one image file; what changes beside the pixels is added to ``notes``."""
-    picture = read_picture(path)
+    """Restore one image file, or every page of a TIFF; what changes beside the pixels is added to ``notes``."""
+    offsets = page_offsets(path)
     make_folder(target.parent)
-    write_picture(target, replace(picture, pixels=model.restore(picture.pixels)))
+    if len(offsets) > 1:
+        if target.suffix.lower() not in TIFF_SUFFIXES:
+            raise CuelloError(
+                f"{path} holds {len(offsets)} pages, and {target.suffix} holds one: name the result .tif."
+            )
+        pages = (read_page(path, number, offset, model.levels) for number, offset in enumerate(offsets))
+        write_pages(target, (restore_picture(model, page) for page in pages))
+        return
+    picture = read_picture(path, model.levels)
+    write_picture(target, restore_picture(model, picture))
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
         notes.append(f"{path} is {picture.mode} and was written as RGB")
     if target.suffix.lower() != path.suffix.lower():
         notes.append(f"{path} was written as {target.name}")
+
+
+def restore_picture(model: Model, picture: Picture) -> Picture:
+    """Restore a picture's pixels, and bring them back to the file's own units and type where a range was stated."""
+    pixels = model.restore(picture.pixels)
+    if model.levels is not None and picture.stored is not None:
+        pixels = model.levels.back(pixels, picture.stored)
+    return replace(picture, pixels=pixels)
 
 
 def apply_to_array(model: Model, source: Path, destination: Path, overwrite: bool) -> Applied:

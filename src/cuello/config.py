@@ -32,7 +32,10 @@ class TrainConfig(pydantic.BaseModel):
 
     job: Literal["denoise"] = setting("denoise", "What the network learns to do.", TASK)
     data: str = setting(
-        "photos", "Images: a folder, an .npy, .npz or IDX file, or a data set (see `cuello datasets`).", DATA
+        "photos",
+        "Images: a folder, a TIFF of several pages, an .npy, .npz, IDX or HDF5 file (FILE.h5 or FILE.h5:NAME), or a "
+        "data set (see `cuello datasets`).",
+        DATA,
     )
     target: str | None = setting(
         None,
@@ -68,6 +71,18 @@ class TrainConfig(pydantic.BaseModel):
     test: float = setting(0.15, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
     split_seed: int = setting(
         0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0
+    )
+    range: str | None = setting(
+        None,
+        "LOW..HIGH: what stands for black and white in the files, e.g. 0..4095 for a 12-bit camera, -1000..3000; by "
+        "default the type's full scale, or 0..1 for floats.",
+        DATA,
+    )
+    storage: Literal["auto", "memory", "stream"] = setting(
+        "auto",
+        "memory: read all images at once; stream: leave them in their files and decode them while training; auto "
+        "streams where the images, decoded, would take more than half of the free memory.",
+        DATA,
     )
     on_error: Literal["stop", "skip"] = setting("stop", "What to do with an image that cannot be read.", DATA)
 

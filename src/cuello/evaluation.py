@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ import torch
 from cuello.baselines import BASELINES, BaselineSpec, best_strength, run_baseline
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.images import Images
+from cuello.data.levels import full_scale
 from cuello.degrade import Composition, Degradation
+from cuello.errors import CuelloError
 from cuello.files import write_text
 from cuello.inference import TILE, Model
 from cuello.metrics import METRICS, metrics_for
@@ -123,7 +125,19 @@ def subjects_of_batches(batches: Batches) -> Subjects:
     """Take the crops of a part of the data as they are."""
     described = [batches.describe(row) for row in range(batches.count)]
     names, places = [name for name, _, _ in described], [(top, left) for _, top, left in described]
-    return Subjects(lambda: batches.epoch(0), names, places, batches.size, is_binary(batches.images))
+
+    def every() -> Iterable[Batch]:
+        given = 0
+        for batch in batches.epoch(0):
+            given += len(batch.ids)
+            yield batch
+        if given < batches.count:  # scores would no longer stand beside their images
+            raise CuelloError(
+                f"files of {batches.images.name} changed during the evaluation: {' '.join(batches.images.lost)} "
+                "Bring them back and evaluate again."
+            )
+
+    return Subjects(every, names, places, batches.size, is_binary(batches.images))
 
 
 def subjects_of_images(images: Images) -> Subjects:
@@ -134,17 +148,14 @@ def subjects_of_images(images: Images) -> Subjects:
             target = to_tensor(images.targets[index][None]) if images.targets is not None else None
             yield Batch(to_tensor(array[None]), torch.tensor([index]), target)
 
-    smallest = min(min(array.shape[:2]) for array in images.arrays)
+    smallest = int(images.sizes.min())
     places = [(0, 0)] * len(images)
     return Subjects(batches, images.names, places, (smallest, smallest), is_binary(images))
 
 
 def is_binary(images: Images) -> bool:
     """Tell whether every value is black or white."""
-    targets = images.targets if images.targets is not None else images.arrays
-    return all(
-        np.isin(array, (0, np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1)).all() for array in targets
-    )
+    return all(np.isin(array, (0, full_scale(array.dtype))).all() for array in images.clean())
 
 
 def evaluate_model(
@@ -168,7 +179,8 @@ def evaluate_model(
     specs = [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
     metrics = [spec.name for spec in metrics_for(subjects.size, subjects.binary)]
     strengths = tune(specs, level, subjects, seed)
-    methods = score(model, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress)
+    ours = {OURS: model}
+    methods = score(ours, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress)
     levels = []
     for value in sweep:
         if task.degradation is None:
@@ -176,7 +188,7 @@ def evaluate_model(
         at_level = Task(task.job, task.degradation.typical().with_main(value))
         tuned = tune(specs, at_level, subjects, seed)
         rows = score(
-            model,
+            ours,
             at_level,
             subjects,
             specs,
@@ -235,39 +247,44 @@ def tune(specs: Sequence[BaselineSpec], task: Task, subjects: Subjects, seed: in
 
 
 def score(
-    model: Model,
+    models: Mapping[str, Model],
     task: Task,
     subjects: Subjects,
     specs: Sequence[BaselineSpec],
-    strengths: dict[str, float],
+    strengths: Mapping[str, float],
     metrics: Sequence[str],
     seed: int,
     most: int,
     doing: str,
     progress: Progress | None,
 ) -> list[Method]:
-    """Run every method on every image and return their rows, the network's last."""
-    names = [*(spec.name for spec in specs), OURS]
-    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in names}
-    seconds = dict.fromkeys(names, 0.0)
+    """Run every method on the same draw of every image and return their rows, the networks' last.
+
+    models: networks by the name of their row, which no classical method may have. most: how many images at most.
+    """
+
+    def classical(spec: BaselineSpec) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda noisy: torch.from_numpy(run_baseline(spec, noisy.numpy(), strengths[spec.name]))
+
+    def learned(model: Model) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda noisy: restore(model, noisy)
+
+    runs = {spec.name: classical(spec) for spec in specs} | {name: learned(model) for name, model in models.items()}
+    labels = {spec.name: spec.label for spec in specs}
+    labels |= {name: model.artefact.architecture.name for name, model in models.items()}
+    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in runs}
+    seconds = dict.fromkeys(runs, 0.0)
     done, total = 0, min(most, subjects.count)
     for noisy, clean in pairs(task, subjects, seed, most):
-        for spec in [*specs, None]:
+        for name, run in runs.items():
             start = time.perf_counter()
-            if spec is None:
-                restored, name = restore(model, noisy), OURS
-            else:
-                restored, name = (
-                    torch.from_numpy(run_baseline(spec, noisy.numpy(), strengths[spec.name])),
-                    spec.name,
-                )
+            restored = run(noisy)
             seconds[name] += time.perf_counter() - start
             for metric in metrics:
                 scores[name][metric].append(METRICS[metric].function(restored, clean).numpy())
         done += len(noisy)
         if progress:
             progress(doing, done, total)
-    labels = {spec.name: spec.label for spec in specs} | {OURS: model.artefact.architecture.name}
     return [
         Method(
             name,
@@ -276,7 +293,7 @@ def score(
             strengths.get(name),
             1000 * seconds[name] / max(done, 1),
         )
-        for name in names
+        for name in runs
     ]
 
 

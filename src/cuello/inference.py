@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.data.batches import to_tensor
-from cuello.data.picture import full_scale
+from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
 from cuello.errors import CuelloError
 from cuello.runs.artefact import Artefact, load_artefact
@@ -36,11 +36,17 @@ class Model:
         """Channels of the images that the network was trained on."""
         return self.artefact.channels
 
+    @property
+    def levels(self) -> Levels | None:
+        """The range that the network was trained with: what stands for black and white in arrays and files."""
+        return parse_levels(self.artefact.training.get("range"))
+
     def __call__(self, images: Any) -> Any:
         """Restore images; the same kind, shape and type comes back.
 
         images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
-        is kept), uint8, uint16 or floats in [0, 1]; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
+        is kept), uint8, uint16 or floats in [0, 1], or, for a network trained with a range, any whole numbers or floats
+        within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
         a Pillow image (modes other than L, LA, RGB, RGBA and I;16 become RGB or RGBA); or a list of any of these.
         Three axes whose last is 1, 3 or 4 are one image.
         Raises CuelloError for other kinds, shapes or types.
@@ -123,6 +129,8 @@ class Model:
         return (pixels * full_scale(tile.dtype)).round().astype(tile.dtype)
 
     def _array(self, images: np.ndarray) -> np.ndarray:
+        if self.levels is not None:
+            return self._ranged(images, self.levels)
         if images.dtype.kind == "f":
             if not np.isfinite(images).all():
                 raise CuelloError("the array holds NaN or infinite values; replace them first.")
@@ -132,16 +140,22 @@ class Model:
                 )
         elif images.dtype not in (np.uint8, np.uint16):
             raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
-        single = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
-        if images.ndim not in (2, 3, 4) or 0 in images.shape:
-            raise CuelloError(
-                f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C)."
-            )
-        stack = images[None] if single else images
-        stack = stack[..., None] if stack.ndim == 3 else stack
+        stack = as_stack(images)
         exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
         restored = np.stack([self.restore(image) for image in exact])
         return restored.reshape(images.shape).astype(images.dtype)
+
+    def _ranged(self, images: np.ndarray, levels: Levels) -> np.ndarray:
+        """Restore an array in the units of a range; a fourth channel is transparency and is left as it is."""
+        stack = as_stack(images)
+        planes = {2: 1, 4: 3}.get(stack.shape[-1], stack.shape[-1])
+        colours = stack[..., :planes]
+        try:
+            scaled = levels.scaled(colours, "the array")
+        except UnfitError as error:
+            raise CuelloError(f"{error}.") from None
+        restored = levels.back(np.stack([self.restore(image) for image in scaled]), images.dtype)
+        return np.concatenate([restored, stack[..., planes:]], axis=-1).reshape(images.shape)
 
     def _tensor(self, images: Tensor) -> Tensor:
         if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
@@ -165,7 +179,7 @@ class Model:
         pixels = np.asarray(image if mode == image.mode else image.convert(mode))
         pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        restored = self.restore(pixels)
+        restored = self.restore(pixels) if self.levels is None else self._ranged(pixels[None], self.levels)[0]
         return Image.fromarray(restored.squeeze(-1) if restored.shape[-1] == 1 else restored)
 
     def _stride(self) -> int:
@@ -176,6 +190,15 @@ class Model:
 
     def _device(self) -> torch.device:
         return next(iter(self.network.state_dict().values())).device
+
+
+def as_stack(images: np.ndarray) -> np.ndarray:
+    """Return one image or several as ``(N, H, W, C)``; three axes whose last is 1, 3 or 4 are one image."""
+    if images.ndim not in (2, 3, 4) or 0 in images.shape:
+        raise CuelloError(f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C).")
+    single = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
+    stack = images[None] if single else images
+    return stack[..., None] if stack.ndim == 3 else stack
 
 
 def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:

@@ -1,16 +1,18 @@
 """From a configuration to batches: images read, divided, cut."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from cuello.config import TrainConfig
 from cuello.data.batches import Batches, tiles_in
 from cuello.data.catalog import CATALOG, open_source
-from cuello.data.images import Images, ReportProgress, load_images, pair, parse_size
+from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size
+from cuello.data.levels import parse_levels
 from cuello.data.split import Split, split
+from cuello.data.stream import is_to_stream
 from cuello.errors import CuelloError
 from cuello.losses import LOSSES
 
@@ -31,12 +33,13 @@ class Prepared:
 
 def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
     """Read the images (and the clean counterparts, for data in pairs) that a configuration names."""
-    size = parse_size(config.resize)
-    images = load_images(open_source(config.data), config.channels, size, config.on_error, progress)
+    size, levels = parse_size(config.resize), parse_levels(config.range)
+    sources = [open_source(data, levels) for data in (config.data, config.target) if data is not None]
+    stream = is_to_stream(config.storage, sources, config.channels)
+    images = load_images(sources[0], config.channels, size, config.on_error, progress, stream)
     if config.target is None:
         return images
-    targets = load_images(open_source(config.target), images.channels, size, config.on_error, progress)
-    return pair(images, targets)
+    return pair(images, load_images(sources[1], images.channels, size, config.on_error, progress, stream))
 
 
 def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prepared:
@@ -50,6 +53,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
             "Train on other images and give it to `cuello evaluate`."
         )
     images = read_images(config, progress)
+    known = images.fingerprint or fingerprint_of(images)
     parts = split(len(images), config.validation, config.test, config.split_seed, images.held_out)
     layout = "grid" if config.crops == "grid" else "fixed"
 
@@ -77,15 +81,18 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
             f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
         )
     test = fixed(parts.test) if len(parts.test) else None
-    clean = images.targets or ()
-    known = fingerprint([*images.names, *images.names[: len(clean)]], [*images.arrays, *clean])
     return Prepared(images, parts, training, fixed(parts.validation), test, known)
 
 
-def fingerprint(names: Sequence[str], arrays: Sequence[np.ndarray]) -> str:
+def fingerprint_of(images: Images) -> str:
+    """Return the checksum of all images and, for pairs, of their targets; streamed ones are decoded for it."""
+    clean = images.targets if images.targets is not None else ()
+    return fingerprint([*images.names, *images.names[: len(clean)]], chain(images.arrays, clean))
+
+
+def fingerprint(names: Sequence[str], arrays: Iterable[np.ndarray]) -> str:
     """Return a checksum of images: of their names, shapes, types and pixels."""
-    state = hashlib.blake2b(digest_size=16)
+    state = Fingerprint()
     for name, array in zip(names, arrays, strict=True):
-        state.update(f"{name}/{array.shape}/{array.dtype}".encode())
-        state.update(np.ascontiguousarray(array).data)
-    return state.hexdigest()
+        state.add(name, array)
+    return str(state)

@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cuello.baselines import BASELINES
 from cuello.config import TrainConfig, make_config, to_toml
 from cuello.data.batches import Batches
 from cuello.data.catalog import open_source
@@ -25,24 +27,33 @@ from cuello.evaluation import (
 from cuello.files import write_text
 from cuello.inference import Model, load
 from cuello.losses import LOSSES
+from cuello.matrix import Matrix, check_alike, evaluate_matrix
 from cuello.models.catalog import NETWORKS, architecture_of, build
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
 from cuello.report.html import write_report
-from cuello.runs.artefact import Artefact
-from cuello.runs.checkpoint import load_checkpoint
+from cuello.report.matrix_page import check_free, save_matrix
+from cuello.runs.artefact import FILE_NAME, Artefact
+from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
 from cuello.tasks import Task, task_of
-from cuello.training.device import choose_device, use_threads
+from cuello.training.device import choose_device, kept_memory, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
 from cuello.training.optimizers import OPTIMIZERS
-from cuello.training.schedule import SCHEDULES
+from cuello.training.schedule import SCHEDULES, reason_to_stop
+from cuello.training.trackers import check_trackers, make_trackers
 
-CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads")
-"""Settings that may differ when a run goes on: how long, and on what."""
+CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage")
+"""Settings that may differ when a run goes on: how long, on what, and where the images are."""
+
+SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
+"""Settings that decide, with the images, what a run's own test images are."""
+
+UNCOMPARED = ("device", "threads", "storage")
+"""Settings in which a run may differ from what is asked for and still be the run that was asked for."""
 
 
 def resolve(settings: Mapping[str, Any]) -> TrainConfig:
@@ -67,6 +78,7 @@ def train(
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
+    track: Sequence[str] = (),
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
@@ -75,7 +87,8 @@ def train(
     job: what to learn ("denoise"). data: a folder, a file, or a data set's name. output: the run directory, by default
     ``runs/JOB-MODEL``, with a number if that exists. overwrite: replace an earlier run there. report: also evaluate
     and write report.html. sweep: noise levels to evaluate at. observers: called with the events of the training.
-    progress: called while images are read and evaluated. settings: those of ``cuello.config.TrainConfig``.
+    track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: called while
+    images are read and evaluated. settings: those of ``cuello.config.TrainConfig``.
     Raises CuelloError for a mistake in any of them.
 
     >>> import cuello, tempfile
@@ -87,12 +100,14 @@ def train(
     config = resolve({"job": job, "data": str(data), **settings})
     task = task_of(config)
     check_sweep(task, sweep)
+    check_trackers(track)
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     path = Path(output).expanduser() if output is not None else fresh_path(config)
     prepared = prepare(config, reading(progress))
     network, artefact = make_network(config, prepared)
     run = create_run(path, config, overwrite)
+    observers = [*observers, *make_trackers(track, run.path, config)]
     try:
         return run_through(run, config, task, prepared, network, artefact, device, report, sweep, observers, progress)
     except KeyboardInterrupt:
@@ -106,14 +121,15 @@ def resume(
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
+    track: Sequence[str] = (),
     progress: Progress | None = None,
     **changes: Any,
 ) -> Run:
     """Go on with a run that was interrupted, or that should train for longer.
 
     path: the run directory. network: FILE.py:CLASS, needed where the network is somebody's own code. changes: new
-    values for epochs, max_minutes, patience, min_delta, device or threads. Without changes the run ends with the same
-    weights, to the bit, as if it had never been interrupted (on the same kind of CPU).
+    values for epochs, max_minutes, patience, min_delta, device, threads or storage. Without changes the run ends with
+    the same weights, to the bit, as if it had never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, or another setting is given.
     """
     run = Run(Path(path).expanduser())
@@ -132,15 +148,63 @@ def resume(
         leftover.unlink(missing_ok=True)
     task = task_of(config)
     check_sweep(task, sweep)
+    check_trackers(track)
     device = choose_device(config.device)
     use_threads(config.threads)
     try:
         prepared = prepare(config, reading(progress))
         made, artefact = make_network(config, prepared)
         write_text(run.config_path, to_toml(config))
+        observers = [*observers, *make_trackers(track, run.path, config)]
         return run_through(run, config, task, prepared, made, artefact, device, report, sweep, observers, progress)
     except KeyboardInterrupt:
         raise interrupted(run) from None
+
+
+def train_or_resume(
+    path: Path,
+    settings: Mapping[str, Any],
+    *,
+    report: bool,
+    sweep: Sequence[float] = (),
+    observers: Sequence[Observer] = (),
+    progress: Progress | None = None,
+) -> Run:
+    """Return the finished run at ``path`` with these settings: made, gone on with, or, if it is finished, as it is.
+
+    So a job of several runs that was killed goes on when it is called again. settings: job, data and any of
+    ``cuello.config.TrainConfig``. report: a run counts as finished only with its evaluation and report.html.
+    Raises CuelloError that names the first setting in which the run at ``path`` differs (device and threads aside).
+    """
+    run = Run(path)
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    if not run.config_path.is_file():
+        return train(**settings, output=path, report=report, sweep=sweep, observers=observers, progress=progress)
+    config = run.config
+    check_same(run, config, resolve(settings))
+    if is_finished(run, config, report):
+        return run
+    network = config.model if is_reference(config.model) else None
+    return resume(path, network=network, report=report, sweep=sweep, observers=observers, progress=progress)
+
+
+def check_same(run: Run, found: TrainConfig, wanted: TrainConfig) -> None:
+    """Raise CuelloError that names the first setting of a run that is not as wanted."""
+    for name in TrainConfig.model_fields:
+        was, asked = getattr(found, name), getattr(wanted, name)
+        if name not in UNCOMPARED and was != asked:
+            raise CuelloError(
+                f"{run.path} was trained with {name} = {was!r}, now it is {asked!r}. Ask for the same, replace the run "
+                "(--overwrite), or choose another place with --output."
+            )
+
+
+def is_finished(run: Run, config: TrainConfig, report: bool) -> bool:
+    """Tell whether a run's training is over by its own settings and, if ``report``, evaluated too."""
+    if not (run.checkpoint_path.is_file() and run.model_path.is_file()):
+        return False
+    over = reason_to_stop(config, read_reached(run.checkpoint_path).records) is not None
+    return over and (not report or (run.metrics_path.is_file() and run.report_path.is_file()))
 
 
 def make_network(config: TrainConfig, prepared: Prepared) -> tuple[torch.nn.Module, Artefact]:
@@ -166,15 +230,17 @@ def run_through(
     progress: Progress | None,
 ) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
-    fit(
-        run, network, artefact, task, prepared.training, prepared.validation, config, device, prepared.fingerprint,
-        observers,
-    )  # fmt: skip
+    with kept_memory():
+        fit(
+            run, network, artefact, task, prepared.training, prepared.validation, config, device, prepared.fingerprint,
+            observers,
+        )  # fmt: skip
     if report:
         allowed = config.model if is_reference(config.model) else None
         model = load(run.path, allowed, str(device))
         subjects, notes = own_subjects(prepared)
-        notes += [*prepared.images.notes, *(f"left out: {reason}" for reason in prepared.images.skipped)]
+        left_out = [*prepared.images.skipped, *prepared.images.lost]
+        notes += [*prepared.images.notes, *(f"left out: {reason}" for reason in left_out)]
         finish(run, model, task, subjects, notes, config.split_seed, sweep, progress)
     return run
 
@@ -241,7 +307,7 @@ def evaluate(
         if target is not None:
             raise CuelloError(f"got the clean images {target} without the noisy ones: name those as IMAGES too.")
         prepared = prepare(run.config, reading(progress))
-        if run.checkpoint_path.is_file() and load_checkpoint(run.checkpoint_path).fingerprint != prepared.fingerprint:
+        if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
             raise CuelloError(
                 f"the images of {run.path} are not those it was trained on, so that its test images cannot be told. "
                 "Bring them back, or name the images to evaluate it on."
@@ -249,9 +315,10 @@ def evaluate(
         subjects, notes = own_subjects(prepared)
     else:
         policy = "skip" if on_error == "skip" else "stop"
-        loaded = load_images(open_source(str(images)), model.channels, None, policy, reading(progress))
+        loaded = load_images(open_source(str(images), model.levels), model.channels, None, policy, reading(progress))
         if target is not None:
-            loaded = pair(loaded, load_images(open_source(str(target)), model.channels, None, policy))
+            clean = load_images(open_source(str(target), model.levels), model.channels, None, policy)
+            loaded = pair(loaded, clean)
         subjects = subjects_of_images(loaded)
         notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
         notes += [f"left out: {reason}" for reason in loaded.skipped]
@@ -259,6 +326,99 @@ def evaluate(
     if run is not None and report:
         return finish(run, model, task, subjects, notes, seed, sweep, progress, baselines)
     return evaluate_model(model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, progress=progress)
+
+
+def evaluate_runs(
+    paths: Sequence[str | Path],
+    images: str | Path | None = None,
+    *,
+    sweep: Sequence[float] = (),
+    baselines: Sequence[str] | None = None,
+    seed: int | None = None,
+    network: str | None = None,
+    device: str = "cpu",
+    on_error: str = "stop",
+    most: int | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Matrix:
+    """Test several trained networks at several noise levels: trained level against tested level.
+
+    paths: run directories, or model.safetensors files (which need ``images``), trained against the same kind of
+    noise. images: a folder, a file or a data set, evaluated whole; by default the runs' own test images, where all
+    runs have the same. sweep: levels to test at, by default those the runs were trained at. baselines: names of
+    classical methods, by default the quick ones. seed: of the noise, by default the first run's own. most: how many
+    images at most, spread evenly. output: a folder to write matrix.csv, matrix.html and figures to; files that exist
+    are replaced only with ``overwrite``.
+    Raises CuelloError where the runs do not belong into one matrix, or have no test images in common.
+    """
+    folder = Path(output).expanduser() if output is not None else None
+    if folder is not None:
+        check_free(folder, overwrite)
+    runs = name_runs([Path(path).expanduser() for path in paths])
+    models = {name: load(path, network, device) for name, path in runs.items()}
+    tasks = {name: task_for(model, None, None) for name, model in models.items()}
+    check_alike(models, tasks)
+    for task in tasks.values():
+        check_sweep(task, sweep)
+    first = next(iter(models.values()))
+    if images is None:
+        subjects, notes = own_subjects(prepare_common(list(runs.values()), progress))
+    else:
+        policy = "skip" if on_error == "skip" else "stop"
+        loaded = load_images(open_source(str(images), first.levels), first.channels, None, policy, reading(progress))
+        subjects, notes = subjects_of_images(loaded), [f"Scores are those of {images}, whole images.", *loaded.notes]
+        notes += [f"left out: {reason}" for reason in loaded.skipped]
+    seed = make_config(first.artefact.training).split_seed if seed is None else seed
+    matrix = evaluate_matrix(
+        models, tasks, subjects, sweep, baselines=baselines, seed=seed, most=most, progress=progress
+    )
+    matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})
+    if folder is not None:
+        save_matrix(folder, matrix)
+    return matrix
+
+
+def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return a name for every run: that of its folder, or its whole path where that is not enough."""
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise CuelloError(f"a run is named twice: {', '.join(map(str, paths))}. Name each once.")
+    folders = [path if path.is_dir() or path.name != FILE_NAME else path.parent for path in paths]
+    short = [folder.resolve().name for folder in folders]
+    clear = [short.count(name) == 1 and name not in BASELINES for name in short]
+    return {name if good else str(path): path for name, good, path in zip(short, clear, paths, strict=True)}
+
+
+def prepare_common(paths: Sequence[Path], progress: Progress | None) -> Prepared:
+    """Return the data that all runs were trained on; CuelloError, asking for IMAGES, where they differ."""
+    remedy = "Name the images to evaluate on, after the runs."
+    for path in paths:
+        if not path.is_dir():
+            raise CuelloError(f"{path} is a file without a run, and so without test images. {remedy}")
+        if not Run(path).checkpoint_path.is_file():
+            raise CuelloError(f"{path} has no last.safetensors, which says what it was trained on. {remedy}")
+    runs = [Run(path) for path in paths]
+    known = {read_reached(run.checkpoint_path).fingerprint for run in runs}
+    if len(known) > 1:
+        raise CuelloError(
+            f"the runs were trained on different images: what one was tested on another may know. {remedy}"
+        )
+    first, *others = [run.config for run in runs]
+    for run, config in zip(runs[1:], others, strict=True):
+        for name in SPLIT_SETTINGS:
+            ours, theirs = getattr(first, name), getattr(config, name)
+            if ours != theirs:
+                raise CuelloError(
+                    f"{runs[0].path} was trained with {name} = {ours}, {run.path} with {theirs}: they have no test "
+                    f"images in common. {remedy}"
+                )
+    prepared = prepare(first, reading(progress))
+    if prepared.fingerprint not in known:
+        raise CuelloError(
+            f"the images of {runs[0].path} are not those it was trained on. Bring them back, or: {remedy}"
+        )
+    return prepared
 
 
 def check_sweep(task: Task, sweep: Sequence[float]) -> None:

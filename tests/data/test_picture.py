@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from cuello.data.levels import UnfitError, checked_float
 from cuello.data.picture import (
     Picture,
-    UnfitError,
     as_channels,
-    checked_float,
+    fitted,
     from_pillow,
     read_picture,
     resized,
@@ -193,8 +193,8 @@ class TestReading:
         picture = from_pillow(Image.fromarray(pixels))
         np.testing.assert_array_equal(picture.pixels[:, :, 0], pixels)
         assert picture.pixels.dtype == np.uint16
-        with pytest.raises(UnfitError, match="32-bit whole numbers beyond 0 to 65,535; save it with 8 or 16 bits"):
-            from_pillow(Image.fromarray(pixels + 65_536))
+        with pytest.raises(UnfitError, match=r"type int32; save it with 8 or 16 bits.*--range 0\.\.4095"):
+            fitted(from_pillow(Image.fromarray(pixels + 65_536)), None)
 
     def test_a_grey_gif_has_a_palette_and_so_three_equal_channels(self, tmp_path):
         image = pillow_image("L")

@@ -44,8 +44,8 @@ def plain(network: DoubledAutoencoder) -> nn.Sequential:
         layers += [*unpooled(b, c, c), up, *unpooled(c, b, b), up, *unpooled(b, a, a)]
     else:
         small = side // 16
-        layers += [*unpooled(network.channels, a), pool, *unpooled(a, a, b, norm=True), pool, *unpooled(b, b, c), pool]
-        layers += [*unpooled(c, c), pool, nn.Flatten(), nn.Linear(c * small**2, code), nn.ELU()]
+        layers += [*unpooled(network.channels, a), pool, *unpooled(a, a, norm=True), pool, *unpooled(a, b, b), pool]
+        layers += [*unpooled(b, c, c), pool, nn.Flatten(), nn.Linear(c * small**2, code), nn.ELU()]
         layers += [nn.Linear(code, c * small**2), nn.ELU(), Reshape(c, small, small)]
         for first, second in pairwise((c, b, b, a, a)):
             layers += [up, *unpooled(first, second)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cuello.errors import CuelloError
-from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cuello.runs.checkpoint import Checkpoint, load_checkpoint, read_reached, save_checkpoint
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
 
@@ -64,3 +64,18 @@ def test_a_finished_runs_checkpoint_holds_all_parts(trained: Run) -> None:
     assert set(found.best) == set(found.weights)
     assert found.average == {}
     assert {"step", "exp_avg", "exp_avg_sq"} <= set(found.optimizer[0])
+
+
+def test_how_far_it_is_can_be_read_without_the_tensors(tmp_path: Path) -> None:
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, a_checkpoint())
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # in a tensor
+    path.write_bytes(content)
+    with pytest.raises(CuelloError, match="its checksum does not fit"):
+        load_checkpoint(path)
+    reached = read_reached(path)
+    assert (reached.records, reached.fingerprint) == ((RECORD, RECORD), "abc")
+    path.write_bytes(content[:-1])
+    with pytest.raises(CuelloError, match="cut short"):
+        read_reached(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from cuello import __version__
 from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, levels
@@ -60,6 +61,8 @@ cuello train denoise noisy/ --target clean/ --crop 64
 
 cuello train --config runs/first/config.toml --epochs 50        (flags win over the file)
 
+cuello train denoise photos --noise gaussian:25 --crop 64 --repeats 3 -o runs/three
+
 The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
 metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
 """,
@@ -77,6 +80,43 @@ For example:
 cuello resume runs/first
 
 cuello resume runs/first --epochs 100
+""",
+)
+
+app.command(
+    "cuello.cli.studies:study",
+    name="study",
+    help="""Redo a source system's work: every training, table and picture, its numbers beside ours.
+
+Without --data it is a miniature on bundled data, done in some minutes. A study that was stopped goes on when the same
+command is given again. Every training in it is a run directory that `cuello compare`, `evaluate` and `apply` read.
+
+For example:
+
+cuello study salt-pepper
+
+cuello study salt-pepper --data bsds400 --repeats 3 -o runs/salt-pepper
+""",
+)
+app.command("cuello.cli.studies:studies", name="studies", help="List the studies: source systems redone.")
+app.command(
+    "cuello.cli.comparing:compare",
+    name="compare",
+    help="""Put trained runs side by side: losses, over-fitting, parameters, times, and their evaluations.
+
+Only like stands beside like: runs of another job, other images, noise, crops, channels or loss get a table of their
+own. Runs that differ only in the seed are one line, mean ± standard deviation, and differences between networks are
+paired by seed, with a 95% interval. What is no complete run is left out and named; the exit code is then 1.
+
+For example:
+
+cuello compare runs/*
+
+cuello compare runs/first runs/second --epoch 5 --html compare.html
+
+cuello train denoise photos --noise gaussian:25 --crop 64 --model unet-s --repeats 3 -o runs/unet
+
+cuello compare runs/unet runs/three -o runs/comparison        (folders of repeats)
 """,
 )
 
@@ -129,33 +169,48 @@ def apply(
         sys.exit(1)
 
 
-@app.command
+@app.command(usage="Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]")
 def evaluate(
     run: Annotated[Path, Parameter(help="A run directory, or a model.safetensors file with IMAGES.")],
-    images: Annotated[
-        str | None,
-        Parameter(help="A folder, file or data set, evaluated whole; by default the run's own test images."),
-    ] = None,
     /,
-    *,
+    *more: Annotated[
+        str,
+        Parameter(
+            name="IMAGES",
+            help="More runs, for the matrix; and last, at most once: a folder, file or data set, evaluated whole. By "
+            "default the run's own test images.",
+        ),
+    ],
     target: Annotated[str | None, Parameter(help="A folder with the clean image of every image in IMAGES.")] = None,
     noise: Annotated[str | None, Parameter(help="Another degradation than the model's own.")] = None,
     sweep: Sweep = None,
     baselines: Annotated[
-        str | None, Parameter(help="Classical methods to compare with, with commas; by default all.")
+        str | None,
+        Parameter(help="Classical methods to compare with, with commas, or all; by default all (several runs: quick)."),
     ] = None,
     seed: Annotated[int | None, Parameter(help="Of the noise; by default the run's own.")] = None,
     on_error: Annotated[
         Literal["stop", "skip"], Parameter(help="What to do with an image that cannot be read.")
     ] = "stop",
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="Several runs: a folder for matrix.csv, matrix.html and figures.")
+    ] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that exist in --output.")] = False,
+    most: Annotated[
+        int | None,
+        Parameter(validator=Number(gte=1), help="Several runs: images at most, spread evenly over all."),
+    ] = None,
     model: OwnCode = None,
     device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a trained network beside the classical methods, on the same degraded pixels.
+    """Judge trained networks beside the classical methods, on the same degraded pixels.
 
-    For a run directory, its metrics.json, images.csv, figures and report.html are written anew.
+    One run: its metrics.json, images.csv, figures and report.html are written anew.
+
+    Several runs, trained against the same kind of noise: the matrix of trained level against tested level. Each is
+    tested at --sweep, or at every level that one of them was trained at; the best of each level has a star.
 
     For example:
 
@@ -164,28 +219,36 @@ def evaluate(
     cuello evaluate runs/first more-photos/ --sweep 0.1,0.2,0.5,0.9
 
     cuello evaluate model.safetensors set12 --noise gaussian:25,clip=no
+
+    cuello evaluate runs/at-0.1 runs/at-0.5 runs/at-0.1..0.9 --sweep 0.1,0.3,0.5,0.9 -o matrix/
+
+    cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
     from cuello import workflow
+    from cuello.baselines import BASELINES
+    from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
     from cuello.cli.render import print_evaluation, print_json
     from cuello.evaluation import as_json
     from cuello.training.device import choose_device, use_threads
 
+    runs, images = split_words([str(run), *more])
+    check_flags(
+        len(runs) > 1,
+        {"--target": target, "--noise": noise},
+        {"--output": output, "--overwrite": overwrite, "--most": most},
+    )
     use_threads(None)
+    names = BASELINES.names() if baselines == "all" else baselines.split(",") if baselines else None
+    options = {
+        "sweep": levels(sweep), "baselines": names, "seed": seed, "network": model,
+        "device": str(choose_device(device)), "on_error": on_error,
+    }  # fmt: skip
+    if len(runs) > 1:
+        evaluate_several(runs, images, json, quiet, output, overwrite=overwrite, most=most, **options)
+        return
     with display(quiet or json) as shown:
-        result = workflow.evaluate(
-            run,
-            images,
-            target=target,
-            noise=noise,
-            sweep=levels(sweep),
-            baselines=baselines.split(",") if baselines else None,
-            seed=seed,
-            network=model,
-            device=str(choose_device(device)),
-            on_error=on_error,
-            progress=shown.work,
-        )
+        result = workflow.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
     if json:
         print_json(as_json(result))
         return

@@ -13,6 +13,16 @@ OwnCode = Annotated[
 ]
 Sweep = Annotated[str | None, Parameter(help="Noise levels to try the finished network at, with commas: 0.1,0.2,0.5.")]
 
+Track = Annotated[
+    str | None,
+    Parameter(help="Follow the training elsewhere too: tensorboard, mlflow, or both with a comma."),
+]
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Read names written with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
 
 def levels(text: str | None) -> tuple[float, ...]:
     """Read noise levels written with commas."""

@@ -73,6 +73,18 @@ class Display:
             self.said = time.monotonic()
             self.console.print(f"{doing}: {done} of {total}")
 
+    def whole(self, words: str, share: float) -> None:
+        """Show one bar for a work of many parts: what is being done, and the share of the whole that is, 0 to 1."""
+        if self.quiet:
+            return
+        if self.bar:
+            if "whole" not in self.tasks:
+                self.tasks["whole"] = self.bar.add_task(words, total=100)
+            self.bar.update(self.tasks["whole"], completed=round(100 * share, 2), description=words)
+        elif time.monotonic() - self.said > PLAIN_SECONDS:
+            self.said = time.monotonic()
+            self.console.print(f"{share:.0%}  {words}")
+
     def file(self, done: int, total: int, path: Path) -> None:
         """Show that ``done`` of ``total`` files are restored and ``path`` is next."""
         self.work("restoring", done, total)

@@ -1,14 +1,19 @@
 """The commands that train. Loaded when they are called: every setting of TrainConfig becomes a flag here."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 from pydantic_core import PydanticUndefined
 
-from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, levels
+from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, Track, levels, names
 from cuello.config import DATA, MACHINE, NETWORK, STOPPING, TASK, TRAINING, TrainConfig, read_toml
+from cuello.errors import CuelloError
+
+if TYPE_CHECKING:
+    from cuello.runs.directory import Run
 
 
 def train(
@@ -20,6 +25,8 @@ def train(
     overwrite: bool = False,
     report: bool = True,
     sweep: str | None = None,
+    track: str | None = None,
+    repeats: int = 1,
     json: bool = False,
     quiet: bool = False,
     **settings: Any,
@@ -31,16 +38,23 @@ def train(
     given = {"job": job, "data": data} | settings
     merged = (read_toml(config) if config else {}) | {name: value for name, value in given.items() if value is not None}
     with display(quiet or json) as shown:
-        run = workflow.train(
+        common: dict[str, Any] = {
             **{"job": "denoise", "data": "photos"} | merged,
-            output=output,
-            overwrite=overwrite,
-            report=report,
-            sweep=levels(sweep),
-            observers=[shown.observe],
-            progress=shown.work,
-        )
-    say_run(run.path, report, json)
+            "output": output, "overwrite": overwrite, "report": report, "sweep": levels(sweep),
+            "observers": [shown.observe], "progress": shown.work,
+        }  # fmt: skip
+        if repeats != 1:
+            from cuello.series import train_repeats
+
+            if track:
+                raise CuelloError("--track follows one training, not --repeats. Leave one of them out.")
+            runs = train_repeats(repeats=repeats, **common)
+        else:
+            runs = [workflow.train(**common, track=names(track))]
+    if repeats != 1:
+        say_repeats(runs, json)
+    else:
+        say_run(runs[0].path, report, json)
 
 
 def train_signature() -> inspect.Signature:
@@ -57,6 +71,7 @@ def train_signature() -> inspect.Signature:
             help=field.description,
             group=panels[str(group)],
             negative="" if field.default is not False else None,
+            allow_leading_hyphen=name == "range",  # --range -1000..3000
         )
         if name in ("job", "data"):
             kind = Annotated[field.annotation | None, about]  # type: ignore[operator]
@@ -71,10 +86,18 @@ def train_signature() -> inspect.Signature:
         "overwrite": Annotated[bool, Parameter(negative="", help="Replace an earlier run in the same place.")],
         "report": Annotated[bool, Parameter(help="Evaluate and write the report.")],
         "sweep": Sweep,
+        "track": Track,
+        "repeats": Annotated[
+            int,
+            Parameter(
+                help="Train so many times, with seeds SEED, SEED + 1, …, in OUTPUT/seed-N, and compare. The same "
+                "command again keeps what is finished and goes on with the rest."
+            ),
+        ],
         "json": JSON,
         "quiet": Quiet,
     }
-    defaults = {"overwrite": False, "report": True, "json": False, "quiet": False}
+    defaults = {"overwrite": False, "report": True, "repeats": 1, "json": False, "quiet": False}
     parameters += [
         inspect.Parameter(name, keyword, default=defaults.get(name), annotation=kind) for name, kind in own.items()
     ]
@@ -97,9 +120,14 @@ def resume(
     patience: Annotated[int | None, Parameter(help="Stop after so many epochs without improvement.")] = None,
     device: Annotated[str | None, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     threads: Annotated[int | None, Parameter(help="Processor threads; another number rounds sums differently.")] = None,
+    storage: Annotated[
+        Literal["auto", "memory", "stream"] | None,
+        Parameter(help="Images in memory, or streamed from their files; the result is the same."),
+    ] = None,
     model: OwnCode = None,
     report: Annotated[bool, Parameter(help="Evaluate and write the report.")] = True,
     sweep: Sweep = None,
+    track: Track = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
@@ -109,6 +137,7 @@ def resume(
 
     given = {
         "epochs": epochs, "max_minutes": max_minutes, "patience": patience, "device": device, "threads": threads,
+        "storage": storage,
     }  # fmt: skip
     with display(quiet or json) as shown:
         workflow.resume(
@@ -117,6 +146,7 @@ def resume(
             report=report,
             sweep=levels(sweep),
             observers=[shown.observe],
+            track=names(track),
             progress=shown.work,
             **{name: value for name, value in given.items() if value is not None},
         )
@@ -147,3 +177,25 @@ def say_run(path: Path, report: bool, json: bool) -> None:
     elif best:
         print(f"best epoch {best.epoch}: validation MSE {best.validation_mse:.5f}, PSNR {best.validation_psnr:.2f} dB")
     print(f"model:  {run.model_path}")
+
+
+def say_repeats(runs: "Sequence[Run]", json: bool) -> None:
+    """Say what repeats reached, mean ± standard deviation, and where their comparison lies."""
+    from dataclasses import asdict
+
+    from cuello.cli.render import print_json
+    from cuello.series import reached
+
+    folder, found = runs[0].path.parent, reached(runs)
+    if json:
+        spreads = {name: asdict(value) for name, value in found.items()}
+        print_json({"runs": [str(run.path) for run in runs], "page": str(folder / "compare.html"), **spreads})
+        return
+    for name in ("validation", "evaluation"):
+        if f"{name}_mse" in found:
+            mse, psnr = found[f"{name}_mse"], found[f"{name}_psnr"]
+            print(
+                f"{name}, {mse.count} repeats: MSE {mse.mean:.5f} ± {mse.deviation:.5f}  "
+                f"PSNR {psnr.mean:.2f} ± {psnr.deviation:.2f} dB"
+            )
+    print(f"comparison: {folder / 'compare.html'}")

@@ -4,18 +4,26 @@ Cutting is a slice a crop (about a microsecond), the rest is one operation a bat
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cuello.data import windows
+from cuello.data.ahead import ReadAhead
 from cuello.data.images import Images
-from cuello.data.picture import full_scale
+from cuello.data.levels import full_scale
+from cuello.data.stream import LostError, StreamedArrays
 from cuello.errors import CuelloError
 from cuello.seeding import generator, numpy_generator
 from cuello.types import Batch
+
+RESIDENT_BYTES = 256 * 2**20
+"""Most bytes of crops with fixed places that are kept in memory where the images themselves are streamed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Crops:
 
 def whole_images(images: Images, ids: np.ndarray) -> Crops:
     """Return each image as one crop of its own size; CuelloError where the sizes differ."""
-    shapes = {images.arrays[index].shape[:2] for index in ids}
+    shapes = {(height, width) for height, width in images.sizes[ids].tolist()}
     if len(shapes) > 1:
         shown = ", ".join(f"{width}×{height}" for height, width in sorted(shapes)[:3])
         raise CuelloError(
@@ -46,7 +54,7 @@ def whole_images(images: Images, ids: np.ndarray) -> Crops:
 
 def check_crop(images: Images, ids: np.ndarray, crop: int) -> None:
     """Raise CuelloError, naming them, where images are smaller than the crop."""
-    small = [images.names[int(index)] for index in ids if min(images.arrays[index].shape[:2]) < crop]
+    small = [images.names[int(index)] for index in ids[images.sizes[ids].min(1) < crop]]
     if small:
         shown = ", ".join(small[:5]) + (", …" if len(small) > 5 else "")
         raise CuelloError(
@@ -57,7 +65,7 @@ def check_crop(images: Images, ids: np.ndarray, crop: int) -> None:
 
 def tiles_in(images: Images, ids: np.ndarray, crop: int) -> int:
     """Return how many crops, side by side, fit into the images."""
-    return sum((images.arrays[i].shape[0] // crop) * (images.arrays[i].shape[1] // crop) for i in ids)
+    return int((images.sizes[ids] // crop).prod(1).sum())
 
 
 def grid_crops(images: Images, ids: np.ndarray, crop: int, count: int | None = None) -> Crops:
@@ -65,9 +73,9 @@ def grid_crops(images: Images, ids: np.ndarray, crop: int, count: int | None = N
     check_crop(images, ids, crop)
     places = [
         (index, top, left)
-        for index in ids
-        for top in range(0, images.arrays[index].shape[0] - crop + 1, crop)
-        for left in range(0, images.arrays[index].shape[1] - crop + 1, crop)
+        for index, (height, width) in zip(ids.tolist(), images.sizes[ids].tolist(), strict=True)
+        for top in range(0, height - crop + 1, crop)
+        for left in range(0, width - crop + 1, crop)
     ]
     chosen = np.array(places, np.int64)
     if count is not None and count < len(chosen):
@@ -84,17 +92,17 @@ def random_crops(images: Images, ids: np.ndarray, crop: int, count: int, seed: i
     random = numpy_generator(seed, "crops", epoch)
     rounds = [random.permutation(ids) for _ in range(-(-count // len(ids)))]
     chosen = np.concatenate(rounds)[:count]
-    sizes = np.array([images.arrays[index].shape[:2] for index in chosen])
-    corners = (random.random((count, 2)) * (sizes - crop + 1)).astype(np.int64)
+    corners = (random.random((count, 2)) * (images.sizes[chosen] - crop + 1)).astype(np.int64)
     return Crops(np.column_stack([chosen, corners]), (crop, crop))
 
 
-def cut(arrays: Sequence[np.ndarray], crops: Crops, rows: np.ndarray) -> np.ndarray:
-    """Return the crops ``rows``, ``(N, H, W, C)`` in the arrays' own type."""
+def cut(arrays: Sequence[np.ndarray] | Mapping[int, np.ndarray], crops: Crops, rows: np.ndarray | slice) -> np.ndarray:
+    """Return the crops ``rows`` (one at least), ``(N, H, W, C)`` in the arrays' own type."""
     height, width = crops.size
-    first = arrays[0]
-    out = np.empty((len(rows), height, width, first.shape[-1]), first.dtype)
-    for position, (index, top, left) in enumerate(crops.places[rows]):
+    places = crops.places[rows]
+    first = arrays[int(places[0, 0])]
+    out = np.empty((len(places), height, width, first.shape[-1]), first.dtype)
+    for position, (index, top, left) in enumerate(places.tolist()):
         out[position] = arrays[index][top : top + height, left : left + width]
     return out
 
@@ -120,11 +128,27 @@ def turned(images: Tensor, turns: Tensor) -> Tensor:
     return out
 
 
+class Cut(NamedTuple):
+    """Crops of a batch as they were stored: the batch's number, their rows, pixels ``(N, H, W, C)``, and those of
+    their targets.
+    """
+
+    number: int
+    rows: np.ndarray
+    images: np.ndarray
+    targets: np.ndarray | None
+
+
 class Batches:
     """The batches of one part of the data, epoch by epoch, each a function of (seed, epoch) alone.
 
     images: all images; ids: those of this part. crop: side in pixels, or None for whole images. fresh: draw new
-    crops each epoch. count: crops an epoch. shuffle: a new order each epoch. augment: flips and right-angle turns.
+    crops each epoch. count: crops an epoch. shuffle: a new order each epoch, window by window (``data/windows.py``).
+    augment: flips and right-angle turns.
+
+    Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
+    in which they are first used, at most a window ahead. Where errors are to be skipped, the crops of an image whose
+    file changed are left out; otherwise that is a CuelloError.
     """
 
     def __init__(
@@ -149,12 +173,13 @@ class Batches:
             self.crops = grid_crops(images, ids, crop, count)
         else:
             self.crops = random_crops(images, ids, crop, count or tiles_in(images, ids, crop), seed)
-        every = np.arange(len(self.crops))
-        self.resident = None if self.fresh else cut(images.arrays, self.crops, every)
-        paired = images.targets is not None and not self.fresh
-        self.resident_targets = (
-            cut(images.targets, self.crops, every) if images.targets is not None and paired else None
-        )
+        self.resident: Cut | None = None
+        if not self.fresh and images.streamed:
+            self._keep_streamed()
+        elif not self.fresh:
+            every = np.arange(len(self.crops))
+            targets = cut(images.targets, self.crops, every) if images.targets is not None else None
+            self.resident = Cut(0, every, cut(images.arrays, self.crops, every), targets)
 
     @property
     def count(self) -> int:
@@ -169,36 +194,131 @@ class Batches:
     def __len__(self) -> int:
         return math.ceil(self.count / self.batch_size)
 
-    def epoch(self, epoch: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
-        """Yield the batches of an epoch; ``ids`` of a Batch are positions in this epoch's crops."""
+    def epoch(self, epoch: int = 0, device: torch.device | str = "cpu") -> Generator[Batch]:
+        """Yield the batches of an epoch; ``ids`` of a Batch are positions in this epoch's crops.
+
+        Raises CuelloError where the file of a streamed image changed, or where none of them is left.
+        """
         crops = self.crops
         if self.fresh:
             crops = random_crops(self.images, self.ids, crops.size[0], self.count, self.seed, epoch)
-        order = np.arange(self.count)
-        if self.shuffle:
-            order = numpy_generator(self.seed, "order", epoch).permutation(self.count)
-        for position, start in enumerate(range(0, self.count, self.batch_size)):
-            rows = order[start : start + self.batch_size]
-            images = to_tensor(self._take(self.images.arrays, self.resident, crops, rows), device)
-            targets = None
-            if self.images.targets is not None:
-                targets = to_tensor(self._take(self.images.targets, self.resident_targets, crops, rows), device)
-            if self.augment:
-                square = images.shape[2] == images.shape[3]
-                turns = torch.randint(
-                    8 if square else 4,
-                    (len(rows),),
-                    generator=generator(self.seed, "augment", epoch, position),
-                )
-                images = turned(images, turns)
-                targets = turned(targets, turns) if targets is not None else None
-            yield Batch(images, torch.from_numpy(rows), targets)
+        given = 0
+        with closing(self._cuts(crops, epoch)) as cuts:
+            for number, rows, pixels, clean in cuts:
+                given += 1
+                images = to_tensor(pixels, device)
+                targets = to_tensor(clean, device) if clean is not None else None
+                if self.augment:
+                    square = images.shape[2] == images.shape[3]
+                    turns = torch.randint(
+                        8 if square else 4,
+                        (len(rows),),
+                        generator=generator(self.seed, "augment", epoch, number),
+                    )
+                    images = turned(images, turns)
+                    targets = turned(targets, turns) if targets is not None else None
+                yield Batch(images, torch.from_numpy(rows), targets)
+        if not given:
+            raise self._nothing_left()
 
     def describe(self, row: int) -> tuple[str, int, int]:
         """Return the image name, top and left (pixels) of crop ``row``."""
         index, top, left = (int(value) for value in self.crops.places[row])
         return self.images.names[index], top, left
 
-    @staticmethod
-    def _take(arrays: Sequence[np.ndarray], resident: np.ndarray | None, crops: Crops, rows: np.ndarray) -> np.ndarray:
-        return cut(arrays, crops, rows) if resident is None else resident[rows]
+    def _cuts(self, crops: Crops, epoch: int) -> Generator[Cut]:
+        """Yield the crops of an epoch, a batch at a time, from wherever they are."""
+        chosen = crops.places[:, 0]
+        if self.shuffle:
+            order = windows.shuffled(chosen, self.images.costs, self.seed, epoch)
+        elif self.resident is None and self.images.streamed:
+            order = windows.plain(chosen, self.images.costs)
+        else:
+            order = [np.arange(self.count)]
+        if self.resident is None and self.images.streamed:
+            yield from self._stream(crops, order)
+            return
+        rows_in_order = np.concatenate(order)
+        clean = self.images.targets
+        for number, start in enumerate(range(0, self.count, self.batch_size)):
+            rows = rows_in_order[start : start + self.batch_size]
+            if self.resident is not None:
+                targets = self.resident.targets[rows] if self.resident.targets is not None else None
+                yield Cut(number, rows, self.resident.images[rows], targets)
+            else:
+                targets = cut(clean, crops, rows) if clean is not None else None
+                yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets)
+
+    def _keep_streamed(self) -> None:
+        """Cut crops that never move, image by image, and keep them if they are few; those of lost images go."""
+        (height, width), count = self.size, self.count
+        planes = self.images.channels * (1 if self.images.targets is None else 2)
+        if count * height * width * planes * self.images.dtype.itemsize > RESIDENT_BYTES:
+            return
+        kept = [np.empty((count, height, width, self.images.channels), self.images.dtype) for _ in self._parts()]
+        found = np.zeros(count, bool)
+        for _, rows, *cuts in self._stream(self.crops, [np.argsort(self.crops.places[:, 0], kind="stable")]):
+            found[rows] = True
+            for whole, part in zip(kept, cuts, strict=False):  # without targets there is one whole less
+                whole[rows] = part
+        if not found.any():
+            raise self._nothing_left()
+        self.crops = Crops(self.crops.places[found], self.crops.size)
+        kept = [whole[found] for whole in kept] if not found.all() else kept
+        self.resident = Cut(0, np.arange(self.count), kept[0], kept[1] if len(kept) > 1 else None)
+
+    def _stream(self, crops: Crops, order: list[np.ndarray]) -> Generator[Cut]:
+        """Yield the crops, windows of rows one after another, each image decoded before its first use in a window.
+
+        An image is dropped after its last use there. Crops of images that are lost are left out.
+        """
+        visits = windows.visits(crops.places[:, 0], order)
+        costs = self.images.costs[visits.image].tolist()
+        leaving = np.argsort(visits.last, kind="stable").tolist()
+        ends = np.sort(visits.last).tolist()
+        gone = 0
+        rows_in_order = np.concatenate(order)
+        places = crops.places[rows_in_order]
+        places[:, 0] = visits.of
+        parts = self._parts()
+        held: list[dict[int, np.ndarray]] = [{} for _ in parts]
+
+        def read(visit: int) -> list[np.ndarray]:
+            return [part[int(visits.image[visit])] for part in parts]
+
+        with ReadAhead(read, costs, 2 * windows.WINDOW_BYTES) as reader:
+            for start in range(0, len(places), self.batch_size):
+                stop = min(start + self.batch_size, len(places))
+                for visit in range(reader.taken, int(visits.of[start:stop].max()) + 1):
+                    try:
+                        for kept, pixels in zip(held, reader.take(), strict=True):
+                            kept[visit] = pixels
+                    except LostError as error:
+                        self._lose(int(visits.image[visit]), error)
+                there = np.array([visit in held[0] for visit in visits.of[start:stop].tolist()])
+                here = Crops(places[start:stop][there], crops.size)
+                cuts = [cut(kept, here, slice(None)) for kept in held] if there.any() else []
+                while gone < len(ends) and ends[gone] < stop:
+                    for kept in held:
+                        kept.pop(leaving[gone], None)
+                    reader.release(leaving[gone])
+                    gone += 1
+                if cuts:
+                    targets = cuts[1] if len(cuts) > 1 else None
+                    yield Cut(start // self.batch_size, rows_in_order[start:stop][there], cuts[0], targets)
+
+    def _parts(self) -> list[Sequence[np.ndarray]]:
+        """Return the images, and their targets where they have them."""
+        return [part for part in (self.images.arrays, self.images.targets) if part is not None]
+
+    def _lose(self, index: int, error: LostError) -> None:
+        """Go on without an image, or raise the error where errors stop the work."""
+        if not isinstance(self.images.arrays, StreamedArrays):
+            raise error
+        self.images.arrays.lose(index, error)
+
+    def _nothing_left(self) -> CuelloError:
+        return CuelloError(
+            f"not one image of {self.images.name} can be read any more. The run is kept: once the files are back, go "
+            "on with `cuello resume RUN`."
+        )

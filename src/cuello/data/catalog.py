@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cuello.data.hdf5 import split_name
+from cuello.data.levels import Levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
 from cuello.errors import CuelloError, closest
 from cuello.registry import Registry
@@ -178,9 +180,10 @@ CATALOG: Registry[DatasetSpec] = Registry(
 )  # fmt: skip
 
 
-def open_source(data: str) -> ImageSource:
+def open_source(data: str, levels: Levels | None = None) -> ImageSource:
     """Return the images that ``data`` names: a path, or an entry of the catalogue.
 
+    levels: the values that stand for black and white, where they are not the type's full scale; for a path only.
     Raises CuelloError where there is neither, or both (then ``./NAME`` means the folder).
     """
     path = Path(data).expanduser()
@@ -190,13 +193,18 @@ def open_source(data: str) -> ImageSource:
                 f"{data!r} is a data set of the catalogue and also a folder here. Write ./{data} for the folder, "
                 "or work in another folder to use the data set."
             )
+        if levels is not None:
+            raise CuelloError(
+                f"got --range {levels} for {data!r}, a data set of the catalogue, whose black and white are known. "
+                "A range is for files of your own; leave it out."
+            )
         return open_dataset(CATALOG[data])
-    if not path.exists():
+    if not split_name(path)[0].exists():
         raise CuelloError(
             f"there is no file, folder or data set {data!r}.{closest(data, CATALOG.names())} "
             f"Data sets: {', '.join(CATALOG.names())}."
         )
-    return open_path(path)
+    return open_path(path, levels)
 
 
 def open_dataset(spec: DatasetSpec) -> ImageSource:

@@ -4,23 +4,26 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cuello.data.levels import Levels, UnfitError, fit, full_scale
 from cuello.errors import CuelloError
 from cuello.files import replacing
 
+TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 MAX_PIXELS = 178_956_970
 """Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
-
-
-class UnfitError(ValueError):
-    """The file is whole, but its pixels are of a kind that cannot be used; the message says what to do."""
+FILTERS = Lock()
+"""Python's warning filters are one for all threads, and images are read by several."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Picture:
 
     pixels: ``(H, W, C)``, C = 1 (grey) or 3 (RGB); uint8, uint16, or float32 in [0, 1].
     alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
-    icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None.
+    icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. stored: the type of the values in
+    the file, where a stated range brought them to floats.
     """
 
     pixels: np.ndarray
@@ -38,12 +42,14 @@ class Picture:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    stored: np.dtype | None = None
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path, levels: Levels | None = None) -> Picture:
     """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
 
     Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``.
+    levels: the values that stand for black and white, where they are not the type's full scale.
     Raises CuelloError for what is not an image, is cut short, is empty, is a folder or claims too many pixels.
     """
     if path.is_dir():
@@ -54,10 +60,15 @@ def read_picture(path: Path) -> Picture:
         raise CuelloError(f"{path} could not be read: {error.strerror or error}.") from None
     if not content:
         raise CuelloError(f"{path} is empty (0 bytes). Remove it, or copy it again from where it came.")
+    with reading_errors(path):
+        return decode(content, path, levels)
+
+
+@contextmanager
+def reading_errors(path: Path | str) -> Iterator[None]:
+    """Turn whatever goes wrong while an image is decoded into a CuelloError that names ``path`` and the remedy."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the error, at twice that size, stays
-            return decode(content, path)
+        yield
     except Image.DecompressionBombError:
         raise CuelloError(
             f"{path} claims more than {MAX_PIXELS / 1e6:.0f} million pixels: it may be a decompression bomb. "
@@ -86,23 +97,36 @@ def read_picture(path: Path) -> Picture:
         raise CuelloError(f"{path} is damaged or cut short ({error}). Copy it again from where it came.") from None
 
 
-def decode(content: bytes, path: Path) -> Picture:
+def decode(content: bytes, path: Path, levels: Levels | None = None) -> Picture:
     """Decode an image file's bytes, by whichever library keeps all of its bits."""
     if is_16_bit_colour_png(content):
-        return decode_16_bit_png(content)
-    if path.suffix.lower() in (".tif", ".tiff"):
-        deep = decode_deep_tiff(content)
+        return fitted(decode_16_bit_png(content), levels)
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        deep = decode_deep_tiff(content, levels)
         if deep is not None:
             return deep
-    with Image.open(io.BytesIO(content)) as image:
+    with opened(io.BytesIO(content)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
         image.load()
-        return from_pillow(image)
+        return fitted(from_pillow(image), levels)
+
+
+def opened(file: IO[bytes] | Path) -> Image.Image:
+    """Open an image with Pillow, without its warning of large ones: the error, at twice that size, stays."""
+    with FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(file)
+
+
+def fitted(picture: Picture, levels: Levels | None) -> Picture:
+    """Return the picture with pixels of a known type: uint8, uint16, or float32 in [0, 1]."""
+    pixels = fit(picture.pixels, "the image", levels)
+    return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype)
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """Return the Picture that a Pillow image holds."""
+    """Return the Picture that a Pillow image holds; 32-bit values stay as they are."""
     mode, about = image.mode, image.info
     extras: dict[str, Any] = {
         "icc_profile": about.get("icc_profile"),
@@ -115,11 +139,10 @@ def from_pillow(image: Image.Image) -> Picture:
         return Picture(np.asarray(image).astype(np.uint16)[:, :, None], **extras)
     if mode == "I":
         levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise UnfitError("32-bit whole numbers beyond 0 to 65,535; save it with 8 or 16 bits")
-        return Picture(levels.astype(np.uint16)[:, :, None], **extras)
+        small = levels.min() >= 0 and levels.max() <= 65535
+        return Picture((levels.astype(np.uint16) if small else levels)[:, :, None], **extras)
     if mode == "F":
-        return Picture(checked_float(np.asarray(image)[:, :, None], "the image"), **extras)
+        return Picture(np.asarray(image)[:, :, None], **extras)
     if mode in ("1", "L"):
         if "transparency" in about:
             both = np.asarray(image.convert("LA"))
@@ -155,7 +178,7 @@ def decode_16_bit_png(content: bytes) -> Picture:
         pixels = np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, planes)
     except png.Error as error:
         raise ValueError(str(error)) from None
-    with Image.open(io.BytesIO(content)) as image:  # header only
+    with opened(io.BytesIO(content)) as image:  # header only
         extras = {name: image.info.get(name) for name in ("icc_profile", "exif", "dpi")}
     colours = planes - 1 if about["alpha"] else planes
     alpha = pixels[:, :, colours:] if about["alpha"] else None
@@ -171,56 +194,41 @@ TIFF_COLOURS = (0, 1, 2)
 """What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
 
 
-def decode_deep_tiff(content: bytes) -> Picture | None:
+def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> Picture | None:
     """Decode a TIFF's first page with tifffile where it holds more than 8 bits; None leaves it to Pillow."""
     import tifffile
 
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages.first
-            if page.dtype is None or page.dtype.itemsize == 1:
-                return None
-            if page.imagewidth * page.imagelength > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            if page.photometric not in TIFF_COLOURS:
-                raise UnfitError(f"its colours are of kind {int(page.photometric)} (5 is CMYK); save it as RGB or grey")
-            pixels = page.asarray()
-            profile = page.tags.valueof(34675)  # the ICC profile's tag
-            dpi = page.get_resolution("inch") if 282 in page.tags else None  # the tag XResolution
-            planar_first = page.axes.startswith("S")
-            white_is_zero = page.photometric == 0 and 262 in page.tags  # the tag PhotometricInterpretation
+            deep = page.dtype is not None and page.dtype.itemsize > 1
+            return from_tiff_page(page, levels) if deep else None
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from None
-    pixels = pixels[:, :, None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1) if planar_first else pixels
+
+
+def from_tiff_page(page: Any, levels: Levels | None = None) -> Picture:
+    """Return the Picture that a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
+    if page.imagewidth * page.imagelength > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    if page.photometric not in TIFF_COLOURS:
+        raise UnfitError(f"its colours are of kind {int(page.photometric)} (5 is CMYK); save it as RGB or grey")
+    pixels = page.asarray()
+    profile = page.tags.valueof(34675)  # the ICC profile's tag
+    dpi = page.get_resolution("inch") if 282 in page.tags else None  # the tag XResolution
+    white_is_zero = page.photometric == 0 and 262 in page.tags  # the tag PhotometricInterpretation
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1) if page.axes[0] == "S" else pixels
     if pixels.shape[-1] not in (1, 2, 3, 4):
         raise UnfitError(f"it has {pixels.shape[-1]} channels; needed 1 to 4")
-    if pixels.dtype.kind == "f":
-        pixels = checked_float(pixels, "the image")
-    elif pixels.dtype != np.uint16:
-        raise UnfitError(f"it has pixels of type {pixels.dtype}; save it with 8 or 16 bits, or as floats in [0, 1]")
-    if white_is_zero:
-        pixels = full_scale(pixels.dtype) - pixels
     colours = pixels.shape[-1] - 1 if pixels.shape[-1] in (2, 4) else pixels.shape[-1]
     alpha = pixels[:, :, colours:] if colours != pixels.shape[-1] else None
-    return Picture(pixels[:, :, :colours], alpha, mode=f"tiff-{pixels.dtype}", icc_profile=profile, dpi=dpi)
-
-
-def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
-    """Return ``pixels`` as float32; UnfitError unless every value is a number in [0, 1]."""
-    if not np.isfinite(pixels).all():
-        bad = int((~np.isfinite(pixels)).sum())
-        raise UnfitError(f"{what} holds {bad} values that are not numbers (NaN or infinite); replace them first")
-    if pixels.size and (pixels.min() < 0 or pixels.max() > 1):
-        raise UnfitError(
-            f"{what} holds floats from {pixels.min():g} to {pixels.max():g}; needed 0 to 1: "
-            "subtract the minimum and divide by the range first"
-        )
-    return pixels.astype(np.float32)
-
-
-def full_scale(dtype: np.dtype) -> int:
-    """Return the value that stands for white: 255, 65,535, or 1 for floats."""
-    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
+    stored, pixels = pixels.dtype, fit(pixels[:, :, :colours], "the image", levels)
+    if alpha is not None and levels is None:
+        alpha = fit(alpha, "the transparency")
+    if white_is_zero:
+        pixels = full_scale(pixels.dtype) - pixels
+    about: dict[str, Any] = {"mode": f"tiff-{stored}", "icc_profile": profile, "dpi": dpi}
+    return Picture(pixels, alpha, stored=None if levels is None else stored, **about)
 
 
 def written_path(path: Path) -> Path:
@@ -245,7 +253,7 @@ def write_picture(path: Path, picture: Picture) -> None:
         )
     pixels = picture.pixels if picture.alpha is None else np.concatenate([picture.pixels, picture.alpha], axis=2)
     with replacing(path) as temporary:
-        if suffix in (".tif", ".tiff"):
+        if suffix in TIFF_SUFFIXES:
             write_tiff(temporary, pixels, picture)
         elif pixels.dtype == np.uint16 and suffix == ".png":
             write_16_bit_png(temporary, pixels, picture)
@@ -277,17 +285,20 @@ def write_tiff(path: Path, pixels: np.ndarray, picture: Picture) -> None:
     """Write a TIFF of any depth with its colour profile, compressed without loss."""
     import tifffile
 
-    tifffile.imwrite(
-        path,
-        pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels,
-        photometric="minisblack" if picture.pixels.shape[-1] == 1 else "rgb",
-        extrasamples=["unassalpha"] if picture.alpha is not None else None,
-        planarconfig="contig" if pixels.shape[-1] > 1 else None,
-        compression="zlib",
-        iccprofile=picture.icc_profile,
-        resolution=picture.dpi,
-        metadata=None,
-    )
+    tifffile.imwrite(path, pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, **tiff_options(picture))
+
+
+def tiff_options(picture: Picture) -> dict[str, Any]:
+    """Return what tifffile needs beside the pixels to write a page: kind of colours, profile, resolution."""
+    return {
+        "photometric": "minisblack" if picture.pixels.shape[-1] == 1 else "rgb",
+        "extrasamples": ["unassalpha"] if picture.alpha is not None else None,
+        "planarconfig": "contig" if picture.alpha is not None or picture.pixels.shape[-1] > 1 else None,
+        "compression": "zlib",
+        "iccprofile": picture.icc_profile,
+        "resolution": picture.dpi,
+        "metadata": None,
+    }
 
 
 def write_16_bit_png(path: Path, pixels: np.ndarray, picture: Picture) -> None:

@@ -5,14 +5,18 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from cuello.data.picture import SUFFIXES, Picture, checked_float, read_picture
+from cuello.data.arrays import check_labels, check_shape, numbered
+from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
+from cuello.data.levels import Levels, UnfitError, fit
+from cuello.data.picture import SUFFIXES, Picture, read_picture
+from cuello.data.stack import page_offsets, read_page
 from cuello.errors import CuelloError
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
@@ -49,9 +53,20 @@ class ImageSource(Protocol):
         ...
 
 
+@runtime_checkable
+class InFiles(Protocol):
+    """A source that reads its images from files when they are asked for, and knows which file each is in."""
+
+    def path_of(self, index: int) -> Path: ...
+
+
 @dataclass(frozen=True)
 class FileSource:
-    """Images in files of their own."""
+    """Images in files: one each, or the pages of a TIFF.
+
+    pages: by position, for the images that are one page of several, its number and where it lies in the file. levels:
+    the values that stand for black and white, where they are not the type's full scale.
+    """
 
     name: str
     names: Sequence[str]
@@ -60,9 +75,16 @@ class FileSource:
     label_names: Sequence[str] | None = None
     held_out: np.ndarray | None = None
     notes: Sequence[str] = ()
+    pages: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    levels: Levels | None = None
 
     def read(self, index: int) -> Picture:
-        return read_picture(self.paths[index])
+        if index in self.pages:
+            return read_page(self.paths[index], *self.pages[index], self.levels)
+        return read_picture(self.paths[index], self.levels)
+
+    def path_of(self, index: int) -> Path:
+        return self.paths[index]
 
 
 @dataclass(frozen=True)
@@ -102,8 +124,8 @@ def image_paths(folder: Path) -> tuple[list[Path], list[Path]]:
     return found, aside
 
 
-def folder_source(folder: Path) -> FileSource:
-    """Return every image below ``folder``; class-named subfolders become labels.
+def folder_source(folder: Path, levels: Levels | None = None) -> FileSource:
+    """Return every image below ``folder``, every page of a TIFF as one; class-named subfolders become labels.
 
     Images have labels when all of them lie in at least two subfolders of ``folder`` and none directly in it.
     """
@@ -114,60 +136,69 @@ def folder_source(folder: Path) -> FileSource:
     if not paths:
         what = f"; it holds {len(aside)} other files, e.g. {aside[0].name}" if aside else ""
         raise CuelloError(f"{folder} holds no image (PNG, JPEG, BMP, GIF, WebP or TIFF){what}.")
-    relative = [path.relative_to(folder) for path in paths]
-    classes = sorted({path.parts[0] for path in relative if len(path.parts) > 1})
-    labelled = len(classes) > 1 and all(len(path.parts) > 1 for path in relative)
-    labels = np.array([classes.index(path.parts[0]) for path in relative]) if labelled else None
+    source = with_pages(str(folder), paths, [path.relative_to(folder).as_posix() for path in paths], levels)
+    parts = [path.relative_to(folder).parts for path in source.paths]
+    classes = sorted({part[0] for part in parts if len(part) > 1})
+    labelled = len(classes) > 1 and all(len(part) > 1 for part in parts)
+    labels = np.array([classes.index(part[0]) for part in parts]) if labelled else None
     notes = []
     if aside:
         shown = ", ".join(path.name for path in aside[:3]) + (", …" if len(aside) > 3 else "")
         notes.append(f"{len(aside)} files in {folder} are not images by their ending and were left aside: {shown}")
-    names = [path.as_posix() for path in relative]
-    return FileSource(str(folder), names, paths, labels, classes if labelled else None, notes=notes)
+    return replace(source, labels=labels, label_names=classes if labelled else None, notes=notes)
 
 
-def array_source(images: np.ndarray, labels: np.ndarray | None = None, name: str = "array") -> ArraySource:
+def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: Levels | None) -> FileSource:
+    """Return the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …"""
+    all_names: list[str] = []
+    all_paths: list[Path] = []
+    pages: dict[int, tuple[int, int]] = {}
+    for path, own in zip(paths, names, strict=True):
+        offsets = page_offsets(path)
+        if len(offsets) < 2:
+            all_names.append(own)
+            all_paths.append(path)
+            continue
+        digits = max(3, len(str(len(offsets) - 1)))
+        for number, offset in enumerate(offsets):
+            pages[len(all_names)] = (number, offset)
+            all_names.append(f"{own}#{number:0{digits}d}")
+            all_paths.append(path)
+    return FileSource(name, all_names, all_paths, pages=pages, levels=levels)
+
+
+def array_source(
+    images: np.ndarray, labels: np.ndarray | None = None, name: str = "array", levels: Levels | None = None
+) -> ArraySource:
     """Return a source of the images in an array.
 
     images: ``(N, H, W)`` grey or ``(N, H, W, C)`` with C of 1, 3 or 4 (RGBA: alpha is dropped); uint8, uint16, bool,
-    or floats in [0, 1]. labels: ``(N,)`` whole numbers. Raises CuelloError for other shapes or types, NaN, infinity.
+    or floats in [0, 1]; with ``levels``, which say what stands for black and white, any whole numbers or floats.
+    labels: ``(N,)`` whole numbers. Raises CuelloError for other shapes or types, NaN, infinity.
     """
     images = np.asarray(images)
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
-        raise CuelloError(
-            f"{name}: got an array of shape {images.shape}, needed (N, H, W) or (N, H, W, C) with C of 1, 3 or 4. "
-            "If the channels come first, use array.transpose(0, 2, 3, 1)."
-        )
-    if 0 in images.shape:
-        raise CuelloError(
-            f"{name}: got an empty array of shape {images.shape}, needed at least one image and one pixel."
-        )
+    check_shape(images.shape, name)
     notes = []
     if images.shape[-1] == 4:
         images = images[..., :3]
         notes.append(f"{name}: the fourth channel was taken for transparency and dropped")
-    if images.dtype == bool:
-        images = images.astype(np.uint8) * 255
-    elif images.dtype.kind == "f":
-        try:
-            images = checked_float(images, "the array")
-        except ValueError as error:
-            raise CuelloError(f"{name}: {error}.") from None
-    elif images.dtype not in (np.uint8, np.uint16):
+    if levels is None and images.dtype.kind not in "bf" and images.dtype not in (np.uint8, np.uint16):
         raise CuelloError(
             f"{name}: got values of type {images.dtype}, needed uint8, uint16, bool or floats in [0, 1]. "
-            "Convert them, e.g. array.astype('uint8') if they are 0 to 255."
+            "Convert them, e.g. array.astype('uint8') if they are 0 to 255, or say what stands for black and white, "
+            "e.g. --range 0..4095."
         )
-    if labels is not None and labels.shape != (len(images),):
-        raise CuelloError(f"{name}: got labels of shape {labels.shape} for {len(images)} images, needed one each.")
-    digits = len(str(len(images) - 1))
-    names = [f"{index:0{digits}d}" for index in range(len(images))]
-    return ArraySource(name, names, images, labels, notes=notes)
+    try:
+        images = fit(images, "the array", levels)
+    except UnfitError as error:
+        raise CuelloError(f"{name}: {error}.") from None
+    check_labels(labels, len(images), name)
+    return ArraySource(name, numbered(len(images)), images, labels, notes=notes)
 
 
-def numpy_source(path: Path) -> ArraySource:
+def numpy_source(path: Path, levels: Levels | None = None) -> ArraySource:
     """Return the images in an ``.npy`` or ``.npz`` file; nothing in it is ever run (pickles are refused).
 
     An ``.npz`` gives its array ``images`` (or its only one) and ``labels`` if it has them.
@@ -175,7 +206,7 @@ def numpy_source(path: Path) -> ArraySource:
     try:
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return array_source(content, name=str(path))
+            return array_source(content, name=str(path), levels=levels)
         with content:
             keys = [key for key in content.files if key != "labels"]
             if "images" not in keys and len(keys) != 1:
@@ -183,7 +214,8 @@ def numpy_source(path: Path) -> ArraySource:
                     f"{path} holds the arrays {', '.join(content.files)}; call the one with the images 'images'."
                 )
             images = content["images" if "images" in keys else keys[0]]
-            return array_source(images, content["labels"] if "labels" in content.files else None, str(path))
+            labels = content["labels"] if "labels" in content.files else None
+            return array_source(images, labels, str(path), levels)
     except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         reason = f"{error}. Copy or save it again"
         if "pickle" in str(error).lower():
@@ -227,26 +259,32 @@ def is_idx_name(path: Path) -> bool:
     return name.endswith(("ubyte", ".idx"))
 
 
-def idx_source(path: Path) -> ArraySource:
+def idx_source(path: Path, levels: Levels | None = None) -> ArraySource:
     """Return the images in an IDX file; labels come from the ``labels-idx1`` file beside it, if there is one."""
     labels_path = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     labels = read_idx(labels_path).astype(np.int64) if labels_path != path and labels_path.is_file() else None
-    return array_source(read_idx(path), labels, str(path))
+    return array_source(read_idx(path), labels, str(path), levels)
 
 
-def open_path(path: Path) -> ImageSource:
-    """Return the images at ``path``: a folder, one image, an .npy or .npz file, an IDX file."""
+def open_path(path: Path, levels: Levels | None = None) -> ImageSource:
+    """Return the images at ``path``: a folder, one image or a TIFF's pages, .npy, .npz, IDX or HDF5 (FILE.h5:NAME).
+
+    levels: the values that stand for black and white, where they are not the type's full scale.
+    """
     if path.is_dir():
-        return folder_source(path)
-    if not path.exists():
+        return folder_source(path, levels)
+    file, data_set = split_name(path)
+    if not file.exists():
         raise CuelloError(f"there is no file or folder {path}.")
+    if file.suffix.lower() in HDF5_SUFFIXES:
+        return hdf5_source(file, data_set, levels)
     if path.suffix.lower() in ARRAY_SUFFIXES:
-        return numpy_source(path)
+        return numpy_source(path, levels)
     if is_idx_name(path):
-        return idx_source(path)
+        return idx_source(path, levels)
     if path.suffix.lower() in SUFFIXES:
-        return FileSource(str(path), [path.name], [path])
+        return with_pages(str(path), [path], [path.name], levels)
     raise CuelloError(
         f"{path}: no kind of images is known by the ending {path.suffix or '(none)'!r}. "
-        "Needed: a folder, an image, .npy, .npz, or IDX (…-ubyte, …-ubyte.gz)."
+        "Needed: a folder, an image, .npy, .npz, .h5, or IDX (…-ubyte, …-ubyte.gz)."
     )

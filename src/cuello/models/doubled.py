@@ -13,15 +13,15 @@ from cuello.types import Output
 
 
 class Stage(nn.Sequential):
-    """Convolutions with an ELU after each: ``(N, a, h, w)`` to ``(N, b, h', w')``.
+    """Convolutions with an ELU between two of them: ``(N, a, h, w)`` to ``(N, b, h', w')``; none after the last.
 
     >>> Stage(Conv2d(3, 8, 3), UpsampleConv2d(8, 4, 3))(torch.rand(2, 3, 16, 16)).shape
     torch.Size([2, 4, 32, 32])
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        for convolution in self:
-            x = functional.elu_(convolution(x))
+        for position, convolution in enumerate(self):
+            x = convolution(functional.elu_(x) if position else x)
         return x
 
 
@@ -101,7 +101,7 @@ class DoubledAutoencoder(nn.Module):
     With ``code``: dense layers to ``code`` numbers and back stand in the middle. Of these networks the source says only
     "with dense layers", 138,601 parameters ("8 filters") or 1,698,057 ("more filters"), and that an epoch takes about
     as long as the chosen network's, or 3.5 times less than without the dense layer. Guesses: the same convolutions;
-    poolings after the first, third, fifth and sixth and an enlargement before each hidden one of the decoder, which
+    poolings after the first, second, fourth and sixth and an enlargement before each hidden one of the decoder, which
     fits those times; the code's width, nearest to the counts: 108 numbers with filters (8, 16, 32), 138,347; 310
     with (32, 64, 128), 1,698,565. An image larger than ``side`` is worked on block by block, for a dense layer knows
     one size.
@@ -133,7 +133,7 @@ class DoubledAutoencoder(nn.Module):
                 Stage(UpsampleConv2d(wide, narrow, 3), Conv2d(narrow, narrow, 3)) for wide, narrow in ((c, b), (b, a))
             ]
         else:
-            encoder = [Stage(first), Stage(second, third), Stage(fourth, fifth), Stage(sixth)]
+            encoder = [Stage(first), Stage(second), Stage(third, fourth), Stage(fifth, sixth)]
             decoder = [Stage(UpsampleConv2d(wide, narrow, 3)) for wide, narrow in ((c, b), (b, b), (b, a), (a, a))]
         code = self.config.code
         self.encoder = nn.ModuleList(encoder)
@@ -178,11 +178,12 @@ class DoubledAutoencoder(nn.Module):
         if self.dense is not None:
             x = blocks(x, self.config.side)  # (N, C, H, W) -> (N · blocks, C, side, side)
         x = x.contiguous(memory_format=torch.channels_last)  # the layout of all layers
-        for position, stage in enumerate(self.encoder):
-            x = stage(functional.max_pool2d(x, 2) if position else x)  # (N, a, h, w) -> (N, b, h / 2, w / 2)
+        x = self.encoder[0](x)
+        for stage in self.encoder[1:]:  # pooled first, as ELU is monotone: a quarter of the exponentials
+            x = stage(functional.elu_(functional.max_pool2d(x, 2)))  # (N, a, h, w) -> (N, b, h / 2, w / 2)
         if self.dense is None:
-            return x
-        code = self.dense.encode(functional.max_pool2d(x, 2))  # (N · blocks, code)
+            return functional.elu_(x)
+        code = self.dense.encode(functional.elu_(functional.max_pool2d(x, 2)))  # (N · blocks, code)
         return code.view(-1, height, width, code.shape[1]).permute(0, 3, 1, 2)  # (N, code, H / side, W / side)
 
     def decode(self, latent: Tensor) -> Tensor:
@@ -191,7 +192,7 @@ class DoubledAutoencoder(nn.Module):
         if self.dense is not None:
             x = self.dense.decode(x.permute(0, 2, 3, 1).flatten(0, 2))  # -> (N · blocks, c, side / 16, side / 16)
         for stage in self.decoder:
-            x = stage(x)  # (N, a, h, w) -> (N, b, 2 h, 2 w)
+            x = functional.elu_(stage(x))  # (N, a, h, w) -> (N, b, 2 h, 2 w)
         image = torch.sigmoid(self.final(self.last(x)))  # (N, a, h, w) -> (N, channels, H, W)
         return image if self.dense is None else joined(image, latent.shape[2], latent.shape[3])
 

@@ -1,8 +1,6 @@
 """report.html: one file, nothing loaded from elsewhere, good to read by day and by night."""
 
-import base64
 import json
-from importlib import resources
 from typing import Any
 
 from cuello.evaluation import OURS, Evaluation
@@ -12,6 +10,7 @@ from cuello.metrics import METRICS
 from cuello.models.summary import summarise
 from cuello.report import figures
 from cuello.report.examples import best_classical, choose_rows, make_examples
+from cuello.report.page import encoded, render
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
 from cuello.tasks import Task
@@ -22,8 +21,6 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
 
     command: what to type to repeat the training. notes: what else a reader should know.
     """
-    from jinja2 import Environment
-
     best = best_classical(evaluation)
     methods = list(dict.fromkeys(name for name in ("input", "median-3", best, OURS) if name in evaluation.labels))
     examples = make_examples(
@@ -47,15 +44,9 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
         pictures["gains"] = figures.save_both(
             run.figures, "gains", lambda theme: figures.gain_histogram(evaluation, best, theme)
         )
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        resources.files("cuello.report").joinpath("template.html").read_text()
-    )
-    encoded = {
-        name: {theme: base64.b64encode(png).decode() for theme, png in themes.items()}
-        for name, themes in pictures.items()
-    }
     environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
-    page = template.render(
+    page = render(
+        "template.html",
         title=run.path.resolve().name,
         model=model.artefact.architecture.name,
         noise=evaluation.noise or "pairs of images",
@@ -68,7 +59,7 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
         sweep=evaluation.sweep,
         labels=evaluation.labels,
         ours=OURS,
-        pictures=encoded,
+        pictures={name: encoded(themes) for name, themes in pictures.items()},
         facts=facts(model, history),
         config=run.config.model_dump(exclude_none=True),
         command=command,

@@ -7,11 +7,13 @@ and the history are renamed into place together.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from cuello.errors import CuelloError
 from cuello.runs.history import EpochRecord
-from cuello.runs.tensors import load_tensors, save_tensors
+from cuello.runs.tensors import load_tensors, read_about, save_tensors
 
 FORMAT = 1
 
@@ -29,6 +31,14 @@ class Checkpoint:
     average: Mapping[str, Tensor]
     best: Mapping[str, Tensor]
     optimizer: Mapping[int, Mapping[str, Tensor]]
+    records: tuple[EpochRecord, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a training is: the epochs so far, and the fingerprint of its images."""
+
     records: tuple[EpochRecord, ...]
     fingerprint: str
 
@@ -58,5 +68,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
             optimizer.setdefault(int(position), {})[key] = tensor
         else:
             groups[group][rest] = tensor
-    records = tuple(EpochRecord(**record) for record in about["records"])
-    return Checkpoint(groups["weights"], groups["average"], groups["best"], optimizer, records, about["fingerprint"])
+    reached = reached_of(path, about)
+    return Checkpoint(
+        groups["weights"], groups["average"], groups["best"], optimizer, reached.records, reached.fingerprint
+    )
+
+
+def read_reached(path: Path) -> Reached:
+    """Read from a checkpoint how far the training is, without its tensors; CuelloError as ``load_checkpoint``."""
+    return reached_of(path, read_about(path, "checkpoint", FORMAT))
+
+
+def reached_of(path: Path, about: Mapping[str, Any]) -> Reached:
+    """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
+    try:
+        return Reached(tuple(EpochRecord(**record) for record in about["records"]), about["fingerprint"])
+    except (KeyError, TypeError) as error:
+        raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

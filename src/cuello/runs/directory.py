@@ -18,6 +18,7 @@ OWN_FILES = (
     "config.toml", "history.jsonl", FILE_NAME, "last.safetensors", "metrics.json", "images.csv", "report.html",
     "environment.json",
 )  # fmt: skip
+OWN_FOLDERS = ("figures", "tensorboard", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,20 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
         if not (overwrite and is_run):
             ways = f"go on with it (cuello resume {path}), replace it (--overwrite), or " if is_run else ""
             raise CuelloError(f"{path} exists and is not empty: {ways}choose another place with --output.")
-        for name in OWN_FILES:
-            (path / name).unlink(missing_ok=True)
-        shutil.rmtree(path / "figures", ignore_errors=True)
+        clear_run(path)
     make_folder(path)
     run = Run(path)
     write_text(run.config_path, to_toml(config))
     write_json(run.environment_path, environment())
     return run
+
+
+def clear_run(path: Path) -> None:
+    """Remove the files of a run from its folder, and nothing else."""
+    for name in OWN_FILES:
+        (path / name).unlink(missing_ok=True)
+    for name in OWN_FOLDERS:
+        shutil.rmtree(path / name, ignore_errors=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

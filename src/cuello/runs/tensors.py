@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,43 @@ def load_tensors(path: Path, kind: str, format: int) -> tuple[dict[str, Tensor],
     Raises CuelloError where the file is missing, no safetensors file, cut short, not Cuello's, of another kind or
     version, or changed after it was written.
     """
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    about = checked_about(path, metadata, kind, format)
+    if digest_of(tensors, metadata[KEY]) != metadata["sha256"]:
+        raise CuelloError(
+            f"{path} was changed after it was written: its checksum does not fit its content. Copy the original again."
+        )
+    return tensors, about
+
+
+def read_about(path: Path, kind: str, format: int) -> dict[str, Any]:
+    """Read only what is known about a file's tensors, not the tensors, so that a large file costs nothing.
+
+    Raises CuelloError as ``load_tensors`` does, except that the checksum is not worked out.
+    """
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+    return checked_about(path, metadata, kind, format)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a safetensors file; CuelloError where it is missing, cut short or something else."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except FileNotFoundError:
         raise CuelloError(f"there is no file {path}.") from None
     except (SafetensorError, OSError) as error:
         raise CuelloError(
             f"{path} is not a whole safetensors file ({error}): cut short, or something else. Copy it again."
         ) from None
+
+
+def checked_about(path: Path, metadata: Mapping[str, str], kind: str, format: int) -> dict[str, Any]:
+    """Return the description in a file's metadata; CuelloError where it is not Cuello's, of this kind and format."""
     if KEY not in metadata or "sha256" not in metadata:
         raise CuelloError(
             f"{path} is a safetensors file, but not one of Cuello's: it lacks the description of its network. "
@@ -74,11 +102,7 @@ def load_tensors(path: Path, kind: str, format: int) -> tuple[dict[str, Tensor],
             f"{path} has format {about.get('format')} (cuello {about.get('version')}); this version reads format "
             f"{format}. Install the version of cuello that wrote it, or train anew."
         )
-    if digest_of(tensors, metadata[KEY]) != metadata["sha256"]:
-        raise CuelloError(
-            f"{path} was changed after it was written: its checksum does not fit its content. Copy the original again."
-        )
-    return tensors, about
+    return about
 
 
 def check_fit(found: Mapping[str, Tensor], needed: Mapping[str, Tensor], path: Path) -> None:

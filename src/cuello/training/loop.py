@@ -17,6 +17,7 @@ from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, best_epoch, write_history
 from cuello.runs.tensors import check_fit
 from cuello.tasks import Task
+from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.schedule import learning_rate, reason_to_stop
@@ -185,14 +186,6 @@ def averaged(network: nn.Module, average: dict[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         network.load_state_dict(own)
-
-
-def compiled(network: nn.Module) -> Forward:
-    """Return the network compiled by torch; CuelloError where this machine cannot."""
-    try:
-        return torch.compile(network)
-    except RuntimeError as error:
-        raise CuelloError(f"the network could not be compiled ({error}); leave out --compile.") from None
 
 
 def refuse_divergence(record: EpochRecord, config: TrainConfig) -> None:

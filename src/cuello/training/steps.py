@@ -1,6 +1,7 @@
 """One pass over the training batches, one over the validation batches; both return the same type."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import torch
 from torch import Tensor, nn
@@ -44,22 +45,23 @@ def train_epoch(
     """
     network.train()
     loss_sum, images = torch.zeros((), device=device), 0
-    for step, batch in enumerate(batches.epoch(epoch, device)):
-        for group in optimizer.param_groups:
-            group["lr"] = rates(step)
-        torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
-        x, target = task.pair(batch, generator(config.seed, "noise", epoch, step))
-        optimizer.zero_grad(set_to_none=True)
-        with precision_context(config, device):
-            output = forward(x)
-        losses = loss_of(output, target, config.loss)
-        losses.mean().backward()
-        if config.clip is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip)
-        optimizer.step()
-        loss_sum += losses.detach().sum()
-        images += len(x)
-        after_step(step + 1, StepResult(float(loss_sum), images))
+    with closing(batches.epoch(epoch, device)) as given:  # what reads ahead ends with the epoch, however that ends
+        for step, batch in enumerate(given):
+            for group in optimizer.param_groups:
+                group["lr"] = rates(step)
+            torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
+            x, target = task.pair(batch, generator(config.seed, "noise", epoch, step))
+            optimizer.zero_grad(set_to_none=True)
+            with precision_context(config, device):
+                output = forward(x)
+            losses = loss_of(output, target, config.loss)
+            losses.mean().backward()
+            if config.clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            optimizer.step()
+            loss_sum += losses.detach().sum()
+            images += len(x)
+            after_step(step + 1, StepResult(float(loss_sum), images))
     return StepResult(float(loss_sum), images)
 
 

@@ -1,0 +1,95 @@
+"""The command that puts runs side by side. Loaded when it is called."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from cuello.cli.options import JSON, Quiet
+from cuello.errors import CuelloError
+
+if TYPE_CHECKING:
+    from cuello.comparison import Comparison
+
+
+def compare(
+    *runs: Annotated[
+        Path, Parameter(help="Run directories; a folder of runs, such as one of repeats, stands for all.")
+    ],
+    epoch: Annotated[
+        int | None, Parameter(help="Compare losses and gaps at this epoch; by default the last that all have.")
+    ] = None,
+    latency: Annotated[bool, Parameter(help="Measure the time for one image.")] = True,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="A folder for compare.html, compare.csv and figures/*.png.")
+    ] = None,
+    html: Annotated[Path | None, Parameter(help="Write the page to this file.")] = None,
+    csv: Annotated[Path | None, Parameter(help="Write one line a run, every number, to this file.")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace files that exist already.")] = False,
+    json: JSON = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put runs side by side: the help is in cli/app.py."""
+    from cuello.cli.progress import display
+    from cuello.cli.render import print_json
+    from cuello.comparison import as_json
+    from cuello.comparison import compare as compare_runs
+    from cuello.files import make_folder, write_text
+    from cuello.report.comparison_page import PAGE_NAME, csv_text, write_comparison, write_comparison_page
+    from cuello.training.device import use_threads
+
+    if not runs:
+        raise CuelloError("name at least one run directory, as in: cuello compare runs/first runs/second")
+    for file in (html, csv):
+        if file is not None and file.exists() and not overwrite:
+            raise CuelloError(f"{file} exists already: replace it with --overwrite, or choose another name.")
+    use_threads(None)
+    with display(quiet or json) as shown:
+        found = compare_runs(runs, epoch=epoch, latency=latency, progress=shown.work)
+    written = []
+    if output is not None:
+        write_comparison(output, found, overwrite)
+        written.append(output / PAGE_NAME)
+    if html is not None:
+        make_folder(html.absolute().parent)
+        write_comparison_page(html, found)
+        written.append(html)
+    if csv is not None:
+        make_folder(csv.absolute().parent)
+        write_text(csv, csv_text(found))
+        written.append(csv)
+    if json:
+        print_json(as_json(found))
+    else:
+        print_comparison(found, written)
+    if found.left_out:
+        sys.exit(1)
+
+
+def print_comparison(comparison: "Comparison", written: Sequence[Path]) -> None:
+    """Print each group's tables, in words what they say, and what was written and left out."""
+    from cuello.cli.render import print_rows
+    from cuello.report.comparison_page import cost_table, difference_table, headline, reached_table
+
+    if comparison.differing:
+        print(f"{comparison.differing}\n")
+    for position, group in enumerate(comparison.groups):
+        if position:
+            print()
+        reached, cost = reached_table(group, False), cost_table(group, False)
+        print_rows(group.title, reached.columns, reached.rows)
+        print()
+        print_rows("", cost.columns, cost.rows)
+        if group.differences:
+            print()
+            table = difference_table(group.differences)
+            print_rows("Differences of the best loss, paired by seed", table.columns, table.rows)
+        print()
+        for sentence in (headline(group), *group.notes):
+            print(sentence)
+    for file in written:
+        print(f"written: {file}")
+    for path, reason in comparison.left_out:
+        print(f"left out: {path}: {reason}", file=sys.stderr)

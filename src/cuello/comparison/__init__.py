@@ -1,0 +1,22 @@
+"""Trained runs side by side: what each is, what it reached, what it costs; only like is put beside like.
+
+from cuello.comparison import compare
+
+comparison = compare(["runs/first", "runs/second"])
+"""
+
+from cuello.comparison.collect import Comparison, as_json, compare
+from cuello.comparison.facts import RunFacts, gap, run_values
+from cuello.comparison.groups import Group, Row, RowDifference
+
+__all__ = [
+    "Comparison",
+    "Group",
+    "Row",
+    "RowDifference",
+    "RunFacts",
+    "as_json",
+    "compare",
+    "gap",
+    "run_values",
+]

@@ -1,0 +1,189 @@
+"""One run: what it is, what it reached, what it costs."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import torch
+
+from cuello.config import TrainConfig
+from cuello.data.catalog import open_source
+from cuello.data.images import parse_size
+from cuello.data.levels import parse_levels
+from cuello.errors import CuelloError
+from cuello.inference import Model, load
+from cuello.models.custom import is_reference
+from cuello.models.summary import count, probe
+from cuello.runs.artefact import load_artefact
+from cuello.runs.checkpoint import read_reached
+from cuello.runs.directory import Run
+from cuello.runs.history import EpochRecord, best_epoch
+
+TIMED_PASSES = 30
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run. label: its directory's name. network: the architecture's name. images: the data's fingerprint.
+
+    parameters: trainable ones. milliseconds: for one image of the training crop's size, None where not measured.
+    metrics: of its last evaluation, None where there was none or it is of other images than the others'.
+    """
+
+    label: str
+    run: Run
+    config: TrainConfig
+    history: tuple[EpochRecord, ...]
+    network: str
+    channels: int
+    parameters: int
+    images: str
+    milliseconds: float | None
+    metrics: dict[str, Any] | None
+
+    @property
+    def best(self) -> EpochRecord:
+        """The epoch with the lowest validation loss."""
+        return best_epoch(self.history)  # type: ignore[return-value]  # the history is not empty
+
+    def at(self, epoch: int) -> EpochRecord | None:
+        """Return an epoch (from 1), or None where the run has fewer."""
+        return self.history[epoch - 1] if epoch <= len(self.history) else None
+
+    @property
+    def seconds_an_epoch(self) -> float:
+        """Median over epochs, validation included."""
+        return median(record.seconds for record in self.history)
+
+    @property
+    def seconds(self) -> float:
+        """All epochs together."""
+        return sum(record.seconds for record in self.history)
+
+    def evaluated(self, metric: str) -> float | None:
+        """Return the evaluation's mean of a metric, or None where there is none."""
+        return self.metrics["methods"]["network"].get(metric) if self.metrics else None
+
+    @property
+    def best_classical(self) -> tuple[str, float] | None:
+        """Label and PSNR in dB of the classical method with the highest PSNR in the evaluation."""
+        rows = {} if self.metrics is None else self.metrics["methods"]
+        found = [(row["psnr"], row["label"]) for name, row in rows.items() if name not in ("network", "input")]
+        return (max(found)[1], max(found)[0]) if found else None
+
+    @property
+    def gain(self) -> float | None:
+        """PSNR of the evaluation above that of the best classical method, dB."""
+        ours, other = self.evaluated("psnr"), self.best_classical
+        return None if ours is None or other is None else ours - other[1]
+
+
+def gap(record: EpochRecord) -> float:
+    """Return the over-fitting gap of an epoch: validation loss minus training loss."""
+    return record.validation_loss - record.loss
+
+
+def read_facts(run: Run, label: str) -> RunFacts:
+    """Read one run, without a time for an image; CuelloError where it is no complete run of this version."""
+    if not run.path.is_dir():
+        raise CuelloError("it is not a run directory" if run.path.exists() else "there is no such folder")
+    config = run.config
+    history = tuple(run.history) if run.history_path.is_file() else ()
+    if not history:
+        raise CuelloError("no epoch of its training has ended yet")
+    artefact = load_artefact(run.path)
+    if is_reference(config.model):  # somebody's own code, which is not run: counted from the file
+        kept = {name: tensor for name, tensor in artefact.weights.items() if "running_" not in name}
+        parameters = sum(tensor.numel() for tensor in kept.values() if tensor.is_floating_point())
+    else:
+        parameters = count(artefact.network())[0]
+    known = read_reached(run.checkpoint_path).fingerprint if run.checkpoint_path.is_file() else f"? {config.data}"
+    metrics = read_metrics(run) if run.metrics_path.is_file() else None
+    name = config.model.rpartition(":")[2] if is_reference(config.model) else artefact.architecture.name
+    return RunFacts(label, run, config, history, name, artefact.channels, parameters, known, None, metrics)
+
+
+def read_metrics(run: Run) -> dict[str, Any]:
+    """Read what the last evaluation found; CuelloError where the file is damaged."""
+    try:
+        metrics = run.metrics
+        metrics["methods"]["network"]["psnr"]
+    except (ValueError, KeyError, TypeError):
+        raise CuelloError(f"its metrics.json is damaged; make it anew: cuello evaluate {run.path}") from None
+    return metrics
+
+
+def with_latency(runs: Sequence[RunFacts], progress: Progress | None) -> list[RunFacts]:
+    """Return the runs with the time for one image, measured once for each network and size; own code is not run."""
+    known: dict[tuple[Any, ...], float] = {}
+    timed = []
+    for done, run in enumerate(runs, 1):
+        milliseconds = None
+        size = None if is_reference(run.config.model) else image_size(run.config)
+        if size is not None:
+            key = (run.config.model, run.network, run.channels, size)
+            if key not in known:
+                known[key] = latency_of(load(run.run.path), size)
+            milliseconds = known[key]
+        timed.append(replace(run, milliseconds=milliseconds))
+        if progress:
+            progress("timing", done, len(runs))
+    return timed
+
+
+def image_size(config: TrainConfig) -> tuple[int, int] | None:
+    """Return height and width of the images that a run was trained on, or None where they cannot be read."""
+    if config.crop is not None:
+        return config.crop, config.crop
+    wanted = parse_size(config.resize)
+    if wanted is not None:
+        return wanted[1], wanted[0]
+    try:
+        return open_source(config.data, parse_levels(config.range)).read(0).pixels.shape[:2]  # type: ignore[return-value]
+    except CuelloError:
+        return None
+
+
+def latency_of(model: Model, size: tuple[int, int], passes: int = TIMED_PASSES) -> float:
+    """Return the median milliseconds for one image of ``size`` (height, width), after a warm-up of five."""
+    image = probe(model.channels, *size)
+    seconds = []
+    for _ in range(5 + passes):
+        start = time.perf_counter()
+        model.restore_batch(image)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return 1000 * median(seconds[5:])
+
+
+def run_values(run: RunFacts, epoch: int) -> dict[str, Any]:
+    """Return every value of one run by name: a line of compare.csv. Times in seconds, latency in milliseconds."""
+    there, best = run.at(epoch), run.best
+    return {
+        "label": run.label,
+        "path": str(run.run.path),
+        "model": run.network,
+        "seed": run.config.seed,
+        "parameters": run.parameters,
+        "epochs": len(run.history),
+        "epoch": epoch,
+        "validation_loss": there.validation_loss if there else None,
+        "gap": gap(there) if there else None,
+        "best_epoch": best.epoch,
+        "best_validation_loss": best.validation_loss,
+        "best_gap": gap(best),
+        "best_validation_mse": best.validation_mse,
+        "best_validation_psnr": best.validation_psnr,
+        "seconds_an_epoch": run.seconds_an_epoch,
+        "seconds": run.seconds,
+        "latency_ms": run.milliseconds,
+        "evaluation_mse": run.evaluated("mse"),
+        "evaluation_psnr": run.evaluated("psnr"),
+        "best_classical": run.best_classical[0] if run.best_classical else None,
+        "gain": run.gain,
+    }

@@ -1,0 +1,73 @@
+"""What images are brought to, so that they fit together: one number of channels, one type, perhaps one size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from cuello.data.picture import Picture, as_channels, resized
+
+
+class Facts(NamedTuple):
+    """What is known of a picture once its pixels are dropped: size in pixels, channels, type, transparency."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: np.dtype
+    transparent: bool
+
+
+def facts_of(picture: Picture) -> Facts:
+    """Return what is to be known of a picture."""
+    height, width, channels = picture.pixels.shape
+    return Facts(height, width, channels, picture.pixels.dtype, picture.alpha is not None)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of every image: 1 or 3 channels; uint8, uint16 or float32; size (width, height), or None for its own."""
+
+    channels: int
+    dtype: np.dtype
+    size: tuple[int, int] | None = None
+
+    def arranged(self, picture: Picture) -> np.ndarray:
+        """Return the picture's pixels in this form, ``(H, W, C)``; without its transparency."""
+        pixels = to_depth(as_channels(picture, self.channels).pixels, self.dtype)
+        return pixels if self.size is None else resized(pixels, self.size)
+
+
+def form_of(
+    facts: Sequence[Facts], channels: int | None = None, size: tuple[int, int] | None = None
+) -> tuple[Form, list[str]]:
+    """Return the form in which pictures fit together, and notes that say what it changes.
+
+    channels: 1 or 3; by default 1 if every picture is grey, else 3. The type is the widest of all.
+    """
+    notes = []
+    grey = sum(fact.channels == 1 for fact in facts)
+    wanted = channels or (1 if grey == len(facts) else 3)
+    if wanted == 3 and grey:
+        notes.append(f"{grey} of {len(facts)} images are grey; they were repeated to three channels")
+    if wanted == 1 and grey < len(facts):
+        notes.append(f"{len(facts) - grey} of {len(facts)} images are in colour; they were turned to grey (luma)")
+    transparent = sum(fact.transparent for fact in facts)
+    if transparent:
+        notes.append(f"the transparency of {transparent} images was left aside")
+    types = {fact.dtype for fact in facts}
+    widest = next(iter(types))
+    if len(types) > 1:
+        widest = np.dtype(np.float32) if any(kind.kind == "f" for kind in types) else np.dtype(np.uint16)
+        notes.append(f"images of different depths ({', '.join(sorted(map(str, types)))}) were brought to {widest}")
+    return Form(wanted, widest, size), notes
+
+
+def to_depth(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return ``array`` at a wider type, white staying white: 8 bits times 257 are 16 bits."""
+    if array.dtype == dtype:
+        return array
+    if dtype.kind == "f":
+        return (array / np.iinfo(array.dtype).max).astype(np.float32)
+    return array.astype(np.uint16) * 257

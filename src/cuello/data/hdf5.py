@@ -1,0 +1,122 @@
+"""Images in an HDF5 file, read one by one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from cuello.data.arrays import check_labels, check_shape, numbered
+from cuello.data.levels import Levels, UnfitError, fit
+from cuello.data.picture import Picture
+from cuello.errors import CuelloError, closest
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+CHUNK_CACHE = 16 * 2**20
+"""Bytes of decompressed chunks that HDF5 keeps: images of one chunk are often read one after another."""
+
+
+@dataclass(frozen=True)
+class Hdf5Source:
+    """The images of one data set, ``(N, H, W)`` or ``(N, H, W, C)``, of an HDF5 file that stays open.
+
+    dataset: h5py's. levels: the values that stand for black and white, where they are not the type's full scale.
+    """
+
+    name: str
+    names: Sequence[str]
+    path: Path
+    dataset: Any
+    labels: np.ndarray | None = None
+    label_names: Sequence[str] | None = None
+    held_out: np.ndarray | None = None
+    notes: Sequence[str] = ()
+    levels: Levels | None = None
+    lock: Lock = field(default_factory=Lock)
+
+    def read(self, index: int) -> Picture:
+        try:
+            with self.lock:  # HDF5 itself is made for one thread
+                pixels = np.asarray(self.dataset[index])
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise CuelloError(
+                f"{self.name}: image {self.names[index]} could not be read ({error}). The file may be damaged; copy "
+                "it again from where it came."
+            ) from None
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
+        try:
+            fitting = fit(pixels, f"image {self.names[index]}", self.levels)
+        except UnfitError as error:
+            raise CuelloError(f"{self.name}: {error}.") from None
+        return Picture(fitting, stored=None if self.levels is None else pixels.dtype)
+
+    def path_of(self, index: int) -> Path:
+        return self.path
+
+
+def split_name(path: Path) -> tuple[Path, str | None]:
+    """Take ``file.h5:NAME`` apart; what is no such thing comes back whole.
+
+    >>> split_name(Path("cells.h5:raw/day1"))[1]
+    'raw/day1'
+    """
+    found = re.fullmatch(r"(.*\.(?:h5|hdf5)):(.+)", str(path), re.IGNORECASE | re.DOTALL)
+    return (Path(found[1]), found[2]) if found else (path, None)
+
+
+def hdf5_source(path: Path, data_set: str | None = None, levels: Levels | None = None) -> Hdf5Source:
+    """Open an HDF5 file; no pixel is read yet.
+
+    data_set: which of its data sets; by default the one called "images", or the only one of 3 or 4 axes. Labels come
+    from the data set "labels" beside it, if there is one. Raises CuelloError where h5py is missing, the file is
+    damaged, no data set fits, or one has the wrong shape or type.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise CuelloError(
+            f"{path} is HDF5, and reading that needs one more package: pip install 'cuello[data]'"
+        ) from None
+    try:
+        file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
+        dataset = chosen(file, h5py.Dataset, data_set, path)
+        beside = dataset.parent.get("labels")
+        labels = np.asarray(beside[()]) if isinstance(beside, h5py.Dataset) and beside != dataset else None
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise CuelloError(
+            f"{path} could not be read as HDF5: {str(error).rstrip('.')}. It may be damaged or cut short; copy it "
+            "again from where it came."
+        ) from None
+    name = f"{path}:{dataset.name.removeprefix('/')}"
+    shape = (*dataset.shape, 1) if len(dataset.shape) == 3 else dataset.shape
+    check_shape(shape, name)
+    kind = dataset.dtype.kind
+    if kind not in "buif":
+        raise CuelloError(f"{name}: got values of type {dataset.dtype}, needed whole numbers or floats.")
+    if labels is not None and labels.dtype.kind not in "bui":
+        raise CuelloError(f"{name}: got labels of type {labels.dtype}, needed whole numbers.")
+    check_labels(labels, shape[0], name)
+    notes = [f"{name}: the fourth channel was taken for transparency and dropped"] if shape[-1] == 4 else []
+    numbers = labels.astype(np.int64) if labels is not None else None
+    return Hdf5Source(name, numbered(shape[0]), path, dataset, numbers, notes=notes, levels=levels)
+
+
+def chosen(file: Any, kind: type, data_set: str | None, path: Path) -> Any:
+    """Return the data set that is asked for, or that can only be meant; CuelloError that lists what is there."""
+    there: dict[str, Any] = {}
+    file.visititems(lambda name, item: there.update({name: item}) if isinstance(item, kind) else None)
+    wanted = data_set.strip("/") if data_set is not None else "images"
+    if wanted in there:
+        return there[wanted]
+    images = [item for item in there.values() if len(item.shape) in (3, 4)]
+    if data_set is None and len(images) == 1:
+        return images[0]
+    listed = ", ".join(f"{name} {tuple(item.shape)}" for name, item in there.items()) or "none"
+    problem = "holds several data sets that may be the images." if images else "holds no images."
+    if data_set is not None:
+        problem = f"has no data set {data_set!r}.{closest(wanted, there)}"
+    example = images[0].name.removeprefix("/") if images else "NAME"
+    raise CuelloError(f"{path} {problem} Its data sets: {listed}. Name one of 3 or 4 axes, e.g. {path}:{example}")

@@ -1,0 +1,213 @@
+"""Images that stay in their files: each is decoded when it is used, and dropped after."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from cuello.data.ahead import ReadAhead
+from cuello.data.form import Facts, Form, facts_of, form_of
+from cuello.data.sources import ArraySource, ImageSource, InFiles
+from cuello.errors import CuelloError
+
+SAMPLE = 32
+"""Images that are decoded to estimate what all of them would take."""
+
+Stamp = tuple[int, int]
+
+
+class LostError(CuelloError):
+    """An image that was there when the training began has changed, vanished or become unreadable."""
+
+
+@dataclass(frozen=True)
+class StreamedArrays(Sequence[np.ndarray]):
+    """A sequence of ``(H, W, C)`` arrays of one form, each decoded anew whenever it is asked for.
+
+    positions: where each lies in the source. sizes: ``(N, 2)``, height and width of each in pixels. stamps: size in
+    bytes and time of the last change (ns) of each one's file when it was first read, None for what is in no file.
+    on_error: "skip" lets users of the images go on without those that are lost, which ``lost`` then names.
+    """
+
+    source: ImageSource
+    positions: Sequence[int]
+    form: Form
+    sizes: np.ndarray
+    stamps: Sequence[Stamp | None]
+    on_error: str = "stop"
+    lost: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        """Decode image ``index``; LostError, naming it, where it is not what it was."""
+        position = self.positions[index]
+        name = place_of(self.source, position)
+        try:
+            stamp = stamp_of(self.source, position)
+            if stamp != self.stamps[index]:
+                raise CuelloError(f"{name} is another file than before.")
+            pixels = self.form.arranged(self.source.read(position))
+        except FileNotFoundError:
+            raise LostError(self.sentence(name, "it is no longer there")) from None
+        except (OSError, CuelloError) as error:
+            raise LostError(self.sentence(name, str(error).rstrip("."))) from None
+        if pixels.shape[:2] != tuple(self.sizes[index]):
+            raise LostError(self.sentence(name, "its size is another one"))
+        return pixels
+
+    @staticmethod
+    def sentence(name: str, why: str) -> str:
+        """Say that an image changed, and how to go on."""
+        return (
+            f"{name} changed during the training ({why}). The run is kept: once the file is back as it was, go on "
+            "with `cuello resume RUN`. With --on-error skip a training goes on without such images."
+        )
+
+    def lose(self, index: int, error: LostError) -> None:
+        """Go on without an image: a warning, once; or raise the error where errors stop the work."""
+        if self.on_error == "stop":
+            raise error
+        if index not in self.lost:
+            self.lost[index] = str(error).partition(" The run is kept")[0]
+            warnings.warn(f"{self.lost[index]} It is left out.", stacklevel=2)
+
+    def present(self) -> Iterator[np.ndarray]:
+        """Yield the images one after another, without those that are lost."""
+        for index in range(len(self)):
+            try:
+                pixels = self[index]
+            except LostError as error:
+                self.lose(index, error)
+                continue
+            yield pixels
+
+    def picked(self, order: Sequence[int]) -> "StreamedArrays":
+        """Return the images at these positions."""
+        return replace(
+            self,
+            positions=[self.positions[index] for index in order],
+            sizes=self.sizes[np.asarray(order, dtype=np.int64)],
+            stamps=[self.stamps[index] for index in order],
+            lost={},
+        )
+
+    def at_depth(self, dtype: np.dtype) -> "StreamedArrays":
+        """Return the images at a wider type."""
+        return replace(self, form=replace(self.form, dtype=dtype))
+
+
+def place_of(source: ImageSource, position: int) -> str:
+    """Return what a message calls an image: its path where it has a file of its own, else source and name."""
+    name = source.names[position]
+    path = source.path_of(position) if isinstance(source, InFiles) else None
+    return str(path) if path is not None and "#" not in name and str(path) != source.name else f"{source.name}: {name}"
+
+
+def stamp_of(source: ImageSource, position: int) -> Stamp | None:
+    """Return size (bytes) and time of the last change (ns) of an image's file; None for what is in memory."""
+    if not isinstance(source, InFiles):
+        return None
+    about = source.path_of(position).stat()
+    return about.st_size, about.st_mtime_ns
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a pass over a source saw of one image; ``pixels`` in the form that was guessed."""
+
+    facts: Facts
+    stamp: Stamp | None
+    pixels: np.ndarray | None
+
+
+def looking(source: ImageSource, guess: Form | None) -> Callable[[int], Seen | CuelloError]:
+    """Return what a background thread does with an image in the first pass: read, check, arrange."""
+
+    def look(index: int) -> Seen | CuelloError:
+        try:
+            stamp = stamp_of(source, index)
+        except OSError:
+            stamp = None  # reading says what is wrong
+        try:
+            picture = source.read(index)
+        except CuelloError as error:
+            return error
+        return Seen(facts_of(picture), stamp, guess.arranged(picture) if guess else None)
+
+    return look
+
+
+def in_order(read: Callable[[int], Seen | CuelloError], count: int) -> Iterator[Seen | CuelloError]:
+    """Yield ``read`` of every index in order, at most a few ahead."""
+    with ReadAhead(read, [1] * count, limit=4) as reader:
+        for index in range(count):
+            yield reader.take()
+            reader.release(index)
+
+
+def glance(source: ImageSource) -> list[Facts]:
+    """Return what is known of a few images, spread evenly over all; those that cannot be read are passed over."""
+    count = len(source.names)
+    found = []
+    for index in np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)).tolist():
+        try:
+            found.append(facts_of(source.read(index)))
+        except CuelloError:
+            continue
+    return found
+
+
+def decoded_bytes(source: ImageSource, channels: int | None = None) -> int:
+    """Estimate what the images would take in memory, from a few of them."""
+    facts = glance(source)
+    if not facts:
+        return 0
+    form, _ = form_of(facts, channels)
+    pixels = sum(fact.height * fact.width for fact in facts)
+    return pixels * form.channels * form.dtype.itemsize * len(source.names) // len(facts)
+
+
+def is_to_stream(storage: str, sources: Sequence[ImageSource], channels: int | None = None) -> bool:
+    """Tell whether images are to stay in their files: asked for, or too many for half of the free memory."""
+    if storage != "auto":
+        return storage == "stream"
+    waiting = [source for source in sources if not isinstance(source, ArraySource)]
+    return bool(waiting) and sum(decoded_bytes(source, channels) for source in waiting) > free_memory() // 2
+
+
+def free_memory() -> int:
+    """Return how many bytes a program may still take: the system's own word, within the limit of its control group."""
+    found = [limit for limit in (available_by_system(), available_by_group()) if limit is not None]
+    return min(found, default=4 * 2**30)
+
+
+def available_by_system() -> int | None:
+    """Return what /proc/meminfo calls available, else the free pages that POSIX knows of, else None."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    names = getattr(os, "sysconf_names", {})
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in names else "SC_PHYS_PAGES"
+    try:
+        share = 1 if pages == "SC_AVPHYS_PAGES" else 2
+        return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE") // share
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def available_by_group() -> int | None:
+    """Return what a container's limit (control groups, version 2) leaves, or None where there is none."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, limit - used + int(stat["inactive_file"]))  # what is only cached gives way
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,173 @@
+"""The pictures of a comparison: error against size and time, and the losses by epoch."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from cuello.comparison import Group, Row
+from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, whole_numbers
+from cuello.report.labels import name_points
+from cuello.report.page import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+
+DASHES = ("-", "--", ":", "-.")
+
+
+def pictures(group: Group, folder: Path | None, suffix: str) -> list[Picture]:
+    """Draw a group's pictures; folder: where the light ones are kept, under names that end in ``suffix``."""
+
+    def drawn(name: str, draw: Callable[[Theme], bytes]) -> dict[str, bytes]:
+        if folder is not None:
+            return save_both(folder, f"{name}{suffix}", draw)
+        return {theme.name: draw(theme) for theme in THEMES}
+
+    found = []
+    if len(group.rows) > 1:
+        found = [
+            Picture(
+                drawn("parameters", lambda theme: error_by_parameters(group.rows, theme)),
+                "Best validation MSE against the number of trainable parameters",
+                "Further down is better, further left is smaller. Bars, where there are any, span the repeats.",
+            ),
+            Picture(
+                drawn("time", lambda theme: error_by_time(group.rows, theme)),
+                "Best validation MSE against the time of training",
+                "Further down is better, further left is faster.",
+            ),
+        ]
+    curves = drawn("losses", lambda theme: loss_by_epoch(group.rows, theme))
+    return [*found, Picture(curves, "Validation loss of every run by epoch", "One line a run, one colour a row.")]
+
+
+def colour_of(position: int, theme: Theme) -> str:
+    """Return a row's colour; the best row stands out."""
+    return theme.ours if position == 0 else theme.others[1:][(position - 1) % (len(theme.others) - 1)]
+
+
+def error_by_parameters(rows: Sequence[Row], theme: Theme) -> bytes:
+    """Draw the best validation MSE against the parameters, both on log axes."""
+    sizes = [row.runs[0].parameters for row in rows]
+    return scatter(rows, sizes, "Error by size", "trainable parameters", theme)
+
+
+def error_by_time(rows: Sequence[Row], theme: Theme) -> bytes:
+    """Draw the best validation MSE against the mean time of training, both on log axes."""
+    seconds = [fmean(run.seconds for run in row.runs) for row in rows]
+    if max(seconds) < 180:
+        return scatter(rows, seconds, "Error by time", "training, seconds", theme)
+    return scatter(rows, [value / 60 for value in seconds], "Error by time", "training, minutes", theme)
+
+
+def scatter(rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme) -> bytes:
+    """Draw one point a row, named beside it, or numbered with a legend where the names would not fit."""
+    return scatter_named(rows, across, title, label, theme) or scatter_numbered(rows, across, title, label, theme)
+
+
+def scatter_named(rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme) -> bytes | None:
+    """Draw points with names, or return None where these do not fit."""
+    with drawing(theme, 8.4, 3.8) as (figure, axes):
+        points = draw_points(axes, rows, across, title, label, theme)
+        shades = [colour_of(position, theme) for position in range(len(rows))]
+        fits = name_points(axes, points, [row.label for row in rows], shades, fontsize=8)
+        return as_png(figure) if fits else None
+
+
+def scatter_numbered(rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme) -> bytes:
+    """Draw points with numbers, the best 1, and a legend."""
+    with drawing(theme, 8.4, max(3.8, 0.2 * len(rows) + 0.6)) as (figure, axes):
+        points = draw_points(axes, rows, across, title, label, theme)
+        shades = [colour_of(position, theme) for position in range(len(rows))]
+        handles = [axes.plot([], [], "o", color=shade)[0] for shade in shades]
+        names = [f"{number}  {short(row.label)}" for number, row in enumerate(rows, 1)]
+        figure.legend(handles, names, loc="outside right upper", fontsize=8)
+        name_points(axes, points, [str(number) for number in range(1, len(rows) + 1)], shades, fontsize=8)
+        return as_png(figure)
+
+
+def draw_points(
+    axes: Any, rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme
+) -> list[tuple[float, float]]:
+    """Draw each row's mean of the best MSE, with a bar over its repeats; return the points."""
+    points = []
+    for position, (row, x) in enumerate(zip(rows, across, strict=True)):
+        errors = [run.best.validation_mse for run in row.runs]
+        colour, mean = colour_of(position, theme), fmean(errors)
+        if len(errors) > 1:
+            axes.plot([x, x], [min(errors), max(errors)], color=colour, linewidth=1.4, alpha=0.7)
+        axes.plot([x], [mean], "o", color=colour, markersize=7)
+        points.append((x, mean))
+    axes.set(title=title, xlabel=label, ylabel="best validation MSE", xscale="log", yscale="log")
+    axes.margins(x=0.12, y=0.14)
+    for axis in (axes.xaxis, axes.yaxis):
+        widen(axis)
+        plain_ticks(axis)
+    return points
+
+
+def loss_by_epoch(rows: Sequence[Row], theme: Theme) -> bytes:
+    """Draw every run's validation loss by epoch on a log axis."""
+    with drawing(theme, 8.4, max(3.8, 0.2 * len(rows) + 0.6)) as (figure, axes):
+        handles = []
+        for position, row in enumerate(rows):
+            style = {"color": colour_of(position, theme), "linestyle": DASHES[position // len(theme.others) % 4]}
+            thin = {"linewidth": 1.0, "alpha": 0.75} if len(row.runs) > 1 else {}
+            for run in row.runs:
+                epochs = [record.epoch for record in run.history]
+                losses = [record.validation_loss for record in run.history]
+                line = axes.plot(epochs, losses, marker="o" if len(epochs) == 1 else "", **style, **thin)[0]
+            handles.append(line)
+        axes.set(title="Validation loss by epoch", xlabel="epoch", yscale="log")
+        if max(len(run.history) for row in rows for run in row.runs) == 1:
+            axes.margins(x=0.5)
+        widen(axes.yaxis)
+        plain_ticks(axes.yaxis)
+        whole_numbers(axes)
+        names = [short(row.label) + (f", {len(row.runs)} runs" if len(row.runs) > 1 else "") for row in rows]
+        figure.legend(handles, names, loc="outside right upper", fontsize=8)
+        return as_png(figure)
+
+
+def widen(axis: "Axis", least: float = 1.25) -> None:
+    """Give a log axis a span of at least this factor, so that almost equal values do not fill it."""
+    low, high = axis.get_view_interval()
+    if high / low < least:
+        middle = (low * high) ** 0.5
+        axis.axes.set(**{f"{axis.axis_name}lim": (middle / least**0.5, middle * least**0.5)})  # type: ignore[attr-defined]
+
+
+def plain_ticks(axis: "Axis") -> None:
+    """Put round numbers on a log axis, three at least, written out."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(FixedLocator(round_numbers(low, high)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}" if value >= 1e-4 else f"{value:.3g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return at least three, if possible at most seven, round numbers between two positive ones.
+
+    >>> round_numbers(900, 60_000)
+    [1000.0, 3000.0, 10000.0, 30000.0]
+    """
+    from math import ceil, floor, log10
+
+    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        found = [float(f"{step}e{decade}") for decade in decades for step in steps]
+        inside = [value for value in found if low <= value <= high]
+        if len(inside) >= 4:
+            return inside
+    step = 10.0 ** floor(log10((high - low) / 2))
+    step = next(step * factor for factor in (2, 1, 0.5, 0.2) if (high - low) / (step * factor) >= 3)
+    return [float(f"{number * step:.6g}") for number in range(ceil(low / step), floor(high / step) + 1)]
+
+
+def short(text: str, most: int = 26) -> str:
+    """Return a name, or its beginning and end where it is long."""
+    return text if len(text) <= most else f"{text[: most - 13]}…{text[-12:]}"

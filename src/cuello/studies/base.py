@@ -1,0 +1,203 @@
+"""What a study is: trainings to make, and a story to tell about them; and how one is run, resumed and reported."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cuello.errors import CuelloError, Interrupted
+from cuello.files import make_folder, write_text
+from cuello.models.catalog import architecture_of, build
+from cuello.models.summary import summarise
+from cuello.repeats import Spread, spread
+from cuello.report.page import Section, Table, write_page
+from cuello.runs.directory import Run, environment, write_json
+from cuello.runs.history import EpochRecord, best_epoch
+from cuello.training.observers import Event, Started, StepDone
+from cuello.workflow import train_or_resume
+
+FEW_MULTIPLY_ADDS = 4e6
+"""What an image costs beside its network's arithmetic, in multiply-adds: for the progress bar only."""
+
+Watch = Callable[[str, float], None]
+"""Called with what is being done and how much of the study is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training of a study: a name, which is its folder's, and its settings (without data and seed)."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study's trainings came to. data: the data set. folder: of the study. runs: plan's name to a run a seed."""
+
+    data: str
+    folder: Path
+    runs: Mapping[str, Sequence[Run]]
+    watch: Watch
+
+    def over_seeds(self, plan: str, value: Callable[[Sequence[EpochRecord]], float | None]) -> Spread | None:
+        """Return mean and deviation over a plan's seeds of a value of the history; None where a run lacks it."""
+        values = [value(run.history) for run in self.runs[plan]]
+        known = [number for number in values if number is not None]
+        return spread(known) if len(known) == len(values) else None
+
+    def at(self, plan: str, epoch: int, value: Callable[[EpochRecord], float]) -> Spread | None:
+        """Return mean and deviation of a value at an epoch (from 1); None where a run is shorter."""
+        return self.over_seeds(plan, lambda history: value(history[epoch - 1]) if len(history) >= epoch else None)
+
+    def best(self, plan: str, value: Callable[[EpochRecord], float]) -> Spread | None:
+        """Return mean and deviation of a value at each run's best epoch."""
+
+        def of_best(history: Sequence[EpochRecord]) -> float | None:
+            found = best_epoch(history)
+            return value(found) if found is not None else None
+
+        return self.over_seeds(plan, of_best)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long all trainings took together."""
+        return sum(record.seconds for runs in self.runs.values() for run in runs for record in run.history)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a study found: a verdict in one sentence, and sections to read and look at."""
+
+    verdict: str
+    sections: Sequence[Section]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A study that is done: its report, and what it found in one sentence."""
+
+    report: Path
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A source system's work, done again.
+
+    name, summary: for lists. data: data sets it can use, the default first. plans: a data set's trainings.
+    story: makes the report's content of the outcome, and keeps its pictures in the study's folder.
+    """
+
+    name: str
+    summary: str
+    data: tuple[str, ...]
+    plans: Callable[[str], Sequence[Plan]]
+    story: Callable[[Outcome], Story]
+
+
+def run_study(
+    study: Study,
+    data: str | None = None,
+    output: str | Path | None = None,
+    *,
+    repeats: int = 1,
+    device: str = "auto",
+    threads: int | None = None,
+    watch: Watch | None = None,
+) -> Told:
+    """Make a study's trainings, tables and pictures, and its report.
+
+    Runs that are finished are kept and unfinished ones go on: after a kill, the same call goes on where it was.
+    data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …
+    watch: called with what is being done and the share of the trainings that is done.
+    Raises CuelloError where the data set is not the study's, or the folder holds something else.
+    """
+    data = data or study.data[0]
+    if data not in study.data:
+        raise CuelloError(f"the study {study.name!r} is made for the data {' or '.join(study.data)}, got {data!r}.")
+    if repeats < 1:
+        raise CuelloError(f"repeats: got {repeats}, needed 1 or more.")
+    folder = Path(output).expanduser() if output is not None else Path("runs") / f"study-{study.name}-{data}"
+    claim(folder, study.name, data)
+    plans = study.plans(data)
+    told = watch or (lambda words, share: None)
+    costs = [cost(plan) for plan in plans]
+    total, done = repeats * sum(costs), 0.0
+    runs: dict[str, list[Run]] = {plan.name: [] for plan in plans}
+    for seed in range(repeats):
+        for number, (plan, part) in enumerate(zip(plans, costs, strict=True), 1):
+            words = f"{number} of {len(plans)}: {plan.name}" + (f", seed {seed}" if repeats > 1 else "")
+            observer = progress_of(words, done / total, part / total, told)
+            settings = {**plan.settings, "data": data, "seed": seed, "device": device, "threads": threads}
+            path = folder / "runs" / plan.name / f"seed-{seed}"
+            told(words, done / total)
+            try:
+                runs[plan.name].append(train_or_resume(path, settings, report=False, observers=[observer]))
+            except Interrupted:
+                raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
+            done += part
+    told("evaluating", 1.0)
+    story = study.story(Outcome(data, folder, runs, told))
+    write_tables(folder / "tables", story.sections)
+    report = folder / "report.html"
+    subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"
+    write_page(report, f"Study: {study.name}", subtitle, story.verdict, story.sections, environment())
+    return Told(report, story.verdict)
+
+
+def claim(folder: Path, study: str, data: str) -> None:
+    """Make the study's folder, or check that it is this study's; CuelloError where it holds something else."""
+    mark = folder / "study.json"
+    content = {"study": study, "data": data}
+    if mark.is_file():
+        found = json.loads(mark.read_text())
+        if found != content:
+            raise CuelloError(
+                f"{folder} holds the study {found.get('study')!r} on {found.get('data')!r}, this is {study!r} on "
+                f"{data!r}. Choose another place with --output."
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
+    make_folder(folder)
+    write_json(mark, content)
+
+
+def cost(plan: Plan) -> float:
+    """Return how much work a training is, roughly, in multiply-adds of the forward pass: for the progress bar."""
+    side = int(plan.settings.get("crop") or 64)
+    network = build(architecture_of(plan.settings["model"], 3))
+    arithmetic = summarise(network, 3, (side, side)).multiply_adds + FEW_MULTIPLY_ADDS
+    return arithmetic * plan.settings["epochs"] * plan.settings["samples"]
+
+
+def progress_of(words: str, before: float, part: float, watch: Watch) -> Callable[[Event], None]:
+    """Return an observer that turns a training's events into the share of the study that is done."""
+    epochs = [1]
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Started):
+            epochs[0] = event.epochs
+        elif isinstance(event, StepDone):
+            share = (event.epoch - 1 + event.step / event.steps) / epochs[0]
+            watch(f"{words}, epoch {event.epoch} of {epochs[0]}, loss {event.loss:.5f}", before + part * share)
+
+    return observe
+
+
+def write_tables(folder: Path, sections: Sequence[Section]) -> None:
+    """Write every table of the sections as a CSV file, named by its section."""
+    make_folder(folder)
+    for section in sections:
+        tables = [part for part in section.parts if isinstance(part, Table)]
+        for number, table in enumerate(tables, 1):
+            stream = io.StringIO()
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([column.removesuffix(">") for column in table.columns])
+            writer.writerows(table.rows)
+            name = "-".join("".join(c if c.isalnum() else " " for c in section.title.lower()).split())
+            write_text(folder / f"{name}{f'-{number}' if len(tables) > 1 else ''}.csv", stream.getvalue())

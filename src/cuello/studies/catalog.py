@@ -1,0 +1,20 @@
+"""The studies by name."""
+
+from pathlib import Path
+from typing import Any
+
+from cuello.registry import Registry
+from cuello.studies.base import Study, Told, run_study
+from cuello.studies.salt_pepper.study import STUDY as SALT_PEPPER
+
+STUDIES: Registry[Study] = Registry("study", [SALT_PEPPER])
+
+
+def study(name: str, data: str | None = None, output: str | Path | None = None, **options: Any) -> Told:
+    """Redo a source system's work; return the report's path and what was found.
+
+    name: of the study ("salt-pepper"). data: one of its data sets, by default the small one. output: its folder.
+    options: repeats, device, threads and watch of ``cuello.studies.base.run_study``.
+    Raises CuelloError for an unknown study or data set.
+    """
+    return run_study(STUDIES[name], data, output, **options)
