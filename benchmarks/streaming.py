@@ -1,6 +1,6 @@
 """Training on photographs left in their files beside training on the same ones in memory: images a second, peak memory.
 
-    python benchmarks/streaming.py --folder DIR [--photos 20000] [--rounds 3] [--samples 20000] [--models impulse-s]
+    python benchmarks/streaming.py --folder DIR [--photos 20000] [--rounds 3] [--samples 60000] [--models impulse-s]
 
 Fills DIR with JPEG files: the 400 photographs of BSDS400 (481x321), copied again and again under other names. They are
 thus 400 different pictures, but every file is opened, read and decoded on its own; what the operating system keeps of
@@ -54,6 +54,7 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
     from cuello.models.catalog import architecture_of, build
     from cuello.preparation import prepare
     from cuello.tasks import task_of
+    from cuello.training.device import kept_memory
     from cuello.training.optimizers import OPTIMIZERS
     from cuello.training.steps import train_epoch
     from cuello.types import StepResult
@@ -82,10 +83,11 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
         return config.learning_rate
 
     try:
-        train_epoch(
-            network, network, optimizer, rates, task_of(config), prepared.training, config, torch.device("cpu"), 1,
-            after_step,
-        )  # fmt: skip
+        with kept_memory():  # as cuello trains
+            train_epoch(
+                network, network, optimizer, rates, task_of(config), prepared.training, config, torch.device("cpu"), 1,
+                after_step,
+            )  # fmt: skip
         sys.exit(f"an epoch has only {prepared.training.count} crops; ask for fewer --samples")
     except Enough:
         seconds = time.perf_counter() - began

@@ -5,8 +5,9 @@
 ``--peers`` is the folder of environments (keras/bin/python, torch/bin/python), ``--peer-scripts`` the one
 with train_denoise.py. Every framework does the same work in its own process: 2,048 images of 64x64x3 in
 float32, batch 64, Adam, MSE, best of three passes. A round runs them all once; the table has the median over
-the rounds. Absent peers are said and skipped. A busy machine slows the frameworks unequally, so the load
-before and after each round is printed with the result.
+the rounds. "keras-tensorflow-onednn" is the same script with TensorFlow's oneDNN kernels switched on, which it
+leaves off on some processors; "cuello-bf16" is ours in mixed precision. Absent peers are said and skipped. A busy
+machine slows the frameworks unequally, so the load before and after each round is printed with the result.
 """
 
 import argparse
@@ -21,10 +22,11 @@ from pathlib import Path
 
 from cuello.runs.directory import available_cores, processor_name
 
-OURS = "cuello"
-REFERENCE = "keras-tensorflow"
-PEERS = {  # framework, as train_denoise.py calls it -> environment
+OURS, OURS_BF16 = "cuello", "cuello-bf16"
+REFERENCE, REFERENCE_ONEDNN = "keras-tensorflow", "keras-tensorflow-onednn"
+PEERS = {  # framework, as train_denoise.py calls it (an ending aside) -> environment
     REFERENCE: "keras",
+    REFERENCE_ONEDNN: "keras",
     "keras-jax": "keras",
     "torch-eager": "torch",
     "torch-channels-last": "torch",
@@ -33,12 +35,13 @@ PEERS = {  # framework, as train_denoise.py calls it -> environment
 IMAGES, PASSES, WARM_UP_STEPS = 2048, 3, 3  # as in train_denoise.py
 
 
-def train_ours(batch: int) -> dict[str, object]:
+def train_ours(batch: int, bf16: bool) -> dict[str, object]:
     """Train our network as train_denoise.py trains the others and return the same report."""
     import torch
     from torch.nn import functional
 
     from cuello.models.convolutional import ConvolutionalAutoencoder
+    from cuello.training.device import kept_memory
 
     torch.manual_seed(0)
     network = ConvolutionalAutoencoder()
@@ -47,19 +50,22 @@ def train_ours(batch: int) -> dict[str, object]:
 
     def step(images: torch.Tensor) -> None:
         adam.zero_grad(set_to_none=True)
-        functional.mse_loss(network(images).image, images).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            image = network(images).image
+        functional.mse_loss(image.float(), images).backward()
         adam.step()
 
-    for _ in range(WARM_UP_STEPS):
-        step(x[:batch])
     seconds = []
-    for _ in range(PASSES):
-        start = time.perf_counter()
-        for images in x.split(batch):
-            step(images)
-        seconds.append(time.perf_counter() - start)
+    with kept_memory():  # as cuello trains
+        for _ in range(WARM_UP_STEPS):
+            step(x[:batch])
+        for _ in range(PASSES):
+            start = time.perf_counter()
+            for images in x.split(batch):
+                step(images)
+            seconds.append(time.perf_counter() - start)
     return {
-        "framework": OURS,
+        "framework": OURS_BF16 if bf16 else OURS,
         "batch": batch,
         "trainable_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "images_per_second": round(IMAGES / min(seconds), 1),
@@ -70,20 +76,22 @@ def commands(arguments: argparse.Namespace) -> dict[str, list[str]]:
     """Return the command line of every framework that is here, ours first; say which are not."""
     batch = ["--batch", str(arguments.batch)]
     found = {OURS: [sys.executable, __file__, "--ours", *batch]}
+    found[OURS_BF16] = [*found[OURS], "--bf16"]
     for framework in arguments.frameworks:
         python = arguments.peers / PEERS[framework] / "bin" / "python" if arguments.peers else None
         script = arguments.peer_scripts / "train_denoise.py" if arguments.peer_scripts else None
         if python and script and python.exists() and script.exists():
-            found[framework] = [str(python), str(script), framework, *batch]
+            found[framework] = [str(python), str(script), framework.removesuffix("-onednn"), *batch]
         else:
             print(f"{framework}: skipped, {python or '--peers'} or {script or '--peer-scripts'} is not there",
                   file=sys.stderr)  # fmt: skip
     return found
 
 
-def measure(command: list[str]) -> float | None:
+def measure(command: list[str], onednn: bool) -> float | None:
     """Run one framework in its own process; its images per second, or None where it failed (and say why)."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | ({"TF_ENABLE_ONEDNN_OPTS": "1"} if onednn else {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         print(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}", file=sys.stderr)
         return None
@@ -99,16 +107,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64, help="images a step")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)  # the process that does our share
+    parser.add_argument("--bf16", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
-        print(json.dumps(train_ours(arguments.batch)))
+        print(json.dumps(train_ours(arguments.batch, arguments.bf16)))
         return
 
     speeds: dict[str, list[float]] = {}
     loads = [os.getloadavg()[0]]
     for _ in range(arguments.rounds):
         for framework, command in commands(arguments).items():
-            speed = measure(command)
+            speed = measure(command, framework == REFERENCE_ONEDNN)
             print(f"{framework}: {speed} images/s", file=sys.stderr, flush=True)
             if speed is not None:
                 speeds.setdefault(framework, []).append(speed)
@@ -128,11 +137,11 @@ def main() -> None:
                           "medians": medians, "reference": REFERENCE, "ratios": ratios}))  # fmt: skip
         return
     print(f"{machine['processor']}, {machine['cores']} cores; load {', '.join(f'{load:.1f}' for load in loads)}")
-    print(f"{'framework':22}{'images/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}")
+    print(f"{'framework':26}{'images/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}")
     for framework, median in sorted(medians.items(), key=lambda item: -item[1]):
         ratio = f"{median / reference:8.2f}" if reference else f"{'-':>8}"
         values = speeds[framework]
-        print(f"{framework:22}{median:10.0f}{min(values):10.0f}{max(values):10.0f}{ratio}")
+        print(f"{framework:26}{median:10.0f}{min(values):10.0f}{max(values):10.0f}{ratio}")
 
 
 if __name__ == "__main__":

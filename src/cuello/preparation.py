@@ -7,8 +7,9 @@ from itertools import chain
 import numpy as np
 
 from cuello.config import TrainConfig
-from cuello.data.batches import Batches, tiles_in
+from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
+from cuello.data.crops import tiles_in
 from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size
 from cuello.data.levels import parse_levels
 from cuello.data.split import Split, split

@@ -6,17 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cuello.data.batches import (
-    Batches,
-    check_crop,
-    cut,
-    grid_crops,
-    random_crops,
-    tiles_in,
-    to_tensor,
-    turned,
-    whole_images,
-)
+from cuello.data.batches import Batches, to_tensor, turned
+from cuello.data.crops import check_crop, cut, grid_crops, random_crops, tiles_in, whole_images
 from cuello.data.images import Images
 from cuello.errors import CuelloError
 

@@ -17,6 +17,10 @@ def study(
         Path | None, Parameter(alias="-o", help="The study's folder; by default runs/study-NAME-DATA.")
     ] = None,
     repeats: Annotated[int, Parameter(help="Train everything with so many seeds; tables then show the deviation.")] = 1,
+    workers: Annotated[
+        int | None,
+        Parameter(help="Trainings at once, each in a process of its own; by default one a core, at most 8."),
+    ] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     threads: Annotated[
         int | None, Parameter(help="Processor threads; by default OMP_NUM_THREADS or all cores.")
@@ -27,10 +31,15 @@ def study(
     """Redo a source's work: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
+    from cuello.runs.directory import available_cores
     from cuello.studies.catalog import study as redo
+    from cuello.training.device import choose_device
 
+    many = min(available_cores(), 8) if workers is None and str(choose_device(device)) == "cpu" else workers or 1
     with display(quiet or json) as shown:
-        result = redo(name, data, output, repeats=repeats, device=device, threads=threads, watch=shown.whole)
+        result = redo(
+            name, data, output, repeats=repeats, workers=many, device=device, threads=threads, watch=shown.whole
+        )
     if json:
         print_json({"study": name, "report": str(result.report), "verdict": result.verdict})
         return

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,13 @@ from cuello.models.catalog import architecture_of, build
 from cuello.models.summary import summarise
 from cuello.repeats import Spread, spread
 from cuello.report.page import Section, Table, write_page
-from cuello.runs.directory import Run, environment, write_json
+from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
-from cuello.training.observers import Event, Started, StepDone
-from cuello.workflow import train_or_resume
+from cuello.studies.pool import Job, Watch, train_all
+from cuello.workflow import resolve
 
-FEW_MULTIPLY_ADDS = 4e6
-"""What an image costs beside its network's arithmetic, in multiply-adds: for the progress bar only."""
-
-Watch = Callable[[str, float], None]
-"""Called with what is being done and how much of the study is done, 0 to 1."""
+AN_IMAGE, A_STEP = 8e6, 5e8
+"""What an image and a step cost beside the arithmetic, in multiply-adds, roughly: for the progress bar only."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study's trainings came to. data: the data set. folder: of the study. runs: plan's name to a run a seed."""
+    """What a study's trainings came to.
+
+    data: the data set. folder: of the study. runs: plan's name to a run a seed. seconds: how long all trainings took,
+    by the clock, over all calls that ended by themselves. workers: how many were trained at once, in the last call.
+    """
 
     data: str
     folder: Path
     runs: Mapping[str, Sequence[Run]]
+    seconds: float
+    workers: int
     watch: Watch
 
     def over_seeds(self, plan: str, value: Callable[[Sequence[EpochRecord]], float | None]) -> Spread | None:
@@ -61,11 +65,6 @@ class Outcome:
             return value(found) if found is not None else None
 
         return self.over_seeds(plan, of_best)
-
-    @property
-    def seconds(self) -> float:
-        """Return how long all trainings took together."""
-        return sum(record.seconds for runs in self.runs.values() for run in runs for record in run.history)
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,7 @@ def run_study(
     output: str | Path | None = None,
     *,
     repeats: int = 1,
+    workers: int = 1,
     device: str = "auto",
     threads: int | None = None,
     watch: Watch | None = None,
@@ -113,35 +113,40 @@ def run_study(
 
     Runs that are finished are kept and unfinished ones go on: after a kill, the same call goes on where it was.
     data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …
+    workers: trainings at once, each in a process of its own with ``threads`` threads (by default the cores divided by
+    the workers); a script that asks for several needs the usual ``if __name__ == "__main__"``.
     watch: called with what is being done and the share of the trainings that is done.
     Raises CuelloError where the data set is not the study's, or the folder holds something else.
     """
     data = data or study.data[0]
     if data not in study.data:
         raise CuelloError(f"the study {study.name!r} is made for the data {' or '.join(study.data)}, got {data!r}.")
-    if repeats < 1:
-        raise CuelloError(f"repeats: got {repeats}, needed 1 or more.")
+    for name, number in (("repeats", repeats), ("workers", workers)):
+        if number < 1:
+            raise CuelloError(f"{name}: got {number}, needed 1 or more.")
     folder = Path(output).expanduser() if output is not None else Path("runs") / f"study-{study.name}-{data}"
     claim(folder, study.name, data)
+    if threads is None and workers > 1:
+        threads = max(1, available_cores() // workers)
     plans = study.plans(data)
-    told = watch or (lambda words, share: None)
-    costs = [cost(plan) for plan in plans]
-    total, done = repeats * sum(costs), 0.0
     runs: dict[str, list[Run]] = {plan.name: [] for plan in plans}
+    jobs = []
     for seed in range(repeats):
-        for number, (plan, part) in enumerate(zip(plans, costs, strict=True), 1):
-            words = f"{number} of {len(plans)}: {plan.name}" + (f", seed {seed}" if repeats > 1 else "")
-            observer = progress_of(words, done / total, part / total, told)
-            settings = {**plan.settings, "data": data, "seed": seed, "device": device, "threads": threads}
+        for plan in plans:
             path = folder / "runs" / plan.name / f"seed-{seed}"
-            told(words, done / total)
-            try:
-                runs[plan.name].append(train_or_resume(path, settings, report=False, observers=[observer]))
-            except Interrupted:
-                raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
-            done += part
+            settings = {**plan.settings, "data": data, "seed": seed, "device": device, "threads": threads}
+            jobs.append(Job(f"{plan.name}, seed {seed}" if repeats > 1 else plan.name, path, settings, cost(plan)))
+            runs[plan.name].append(Run(path))
+    told = watch or (lambda words, share: None)
+    start = time.perf_counter()
+    try:
+        train_all(jobs, workers, told)
+    except (Interrupted, KeyboardInterrupt):
+        raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
+    finally:
+        seconds = add_time(folder, time.perf_counter() - start)
     told("evaluating", 1.0)
-    story = study.story(Outcome(data, folder, runs, told))
+    story = study.story(Outcome(data, folder, runs, seconds, workers, told))
     write_tables(folder / "tables", story.sections)
     report = folder / "report.html"
     subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"
@@ -152,10 +157,9 @@ def run_study(
 def claim(folder: Path, study: str, data: str) -> None:
     """Make the study's folder, or check that it is this study's; CuelloError where it holds something else."""
     mark = folder / "study.json"
-    content = {"study": study, "data": data}
     if mark.is_file():
-        found = json.loads(mark.read_text())
-        if found != content:
+        found = read_mark(folder)
+        if (found.get("study"), found.get("data")) != (study, data):
             raise CuelloError(
                 f"{folder} holds the study {found.get('study')!r} on {found.get('data')!r}, this is {study!r} on "
                 f"{data!r}. Choose another place with --output."
@@ -164,29 +168,32 @@ def claim(folder: Path, study: str, data: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
     make_folder(folder)
-    write_json(mark, content)
+    write_json(mark, {"study": study, "data": data, "seconds": 0.0})
+
+
+def read_mark(folder: Path) -> dict[str, Any]:
+    """Read study.json; CuelloError where it is damaged."""
+    mark = folder / "study.json"
+    try:
+        return dict(json.loads(mark.read_text()))
+    except (ValueError, TypeError):
+        raise CuelloError(f"{mark} is damaged. Remove it, or choose another place with --output.") from None
+
+
+def add_time(folder: Path, seconds: float) -> float:
+    """Add to the time that the study's trainings have taken, and return it."""
+    found = read_mark(folder)
+    found["seconds"] = round(float(found.get("seconds", 0.0)) + seconds, 1)
+    write_json(folder / "study.json", found)
+    return found["seconds"]
 
 
 def cost(plan: Plan) -> float:
     """Return how much work a training is, roughly, in multiply-adds of the forward pass: for the progress bar."""
-    side = int(plan.settings.get("crop") or 64)
-    network = build(architecture_of(plan.settings["model"], 3))
-    arithmetic = summarise(network, 3, (side, side)).multiply_adds + FEW_MULTIPLY_ADDS
-    return arithmetic * plan.settings["epochs"] * plan.settings["samples"]
-
-
-def progress_of(words: str, before: float, part: float, watch: Watch) -> Callable[[Event], None]:
-    """Return an observer that turns a training's events into the share of the study that is done."""
-    epochs = [1]
-
-    def observe(event: Event) -> None:
-        if isinstance(event, Started):
-            epochs[0] = event.epochs
-        elif isinstance(event, StepDone):
-            share = (event.epoch - 1 + event.step / event.steps) / epochs[0]
-            watch(f"{words}, epoch {event.epoch} of {epochs[0]}, loss {event.loss:.5f}", before + part * share)
-
-    return observe
+    config = resolve({"data": "", **plan.settings})
+    side, samples = config.crop or 64, config.samples or 1000
+    arithmetic = summarise(build(architecture_of(config.model, 3)), 3, (side, side)).multiply_adds
+    return config.epochs * (samples * (arithmetic + AN_IMAGE) + samples / config.batch_size * A_STEP)
 
 
 def write_tables(folder: Path, sections: Sequence[Section]) -> None:

@@ -8,7 +8,7 @@ from cuello.inference import Model, load
 from cuello.matrix import Matrix, evaluate_matrix
 from cuello.preparation import prepare
 from cuello.report.comparison_figures import pictures
-from cuello.report.comparison_page import cost_table, duration, reached_table
+from cuello.report.comparison_page import cost_table, difference_table, duration, reached_table
 from cuello.report.page import Picture, Section, Table
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.salt_pepper.pictures import by_size, epochs_picture, grids, levels_picture, matrix_picture
@@ -85,7 +85,8 @@ def text_of_data(outcome: Outcome, subjects: Subjects) -> list[str]:
     return [
         f"{outcome.data}: 64×64 crops, the validation crops from {len(set(subjects.names))} photographs of their own. "
         "The weights of a training are those of its best epoch on these validation crops, as in the source.",
-        f"All trainings together took {duration(outcome.seconds)}; the source: 1.5 hours for one of its 14 rows.",
+        f"All trainings together took {duration(outcome.seconds)}, {outcome.workers} at a time; the source: 1.5 hours "
+        "for one of its 14 rows. Seconds of an epoch are those of a training with others beside it.",
         "Every training is a run directory below runs/, which `cuello compare`, `evaluate` and `apply` read.",
     ]
 
@@ -125,7 +126,10 @@ def side_by_side(outcome: Outcome) -> list[Table | Picture]:
     names = [row.plan for row in SOURCE_ROWS] + [at_level(0.2), OURS]
     folders = [outcome.folder / "runs" / name for name in dict.fromkeys(names)]
     group = compare(folders, progress=lambda doing, done, total: outcome.watch(doing, 1.0)).groups[0]
-    return [reached_table(group, True), cost_table(group, True), *pictures(group, outcome.folder / "figures", "")]
+    tables = [reached_table(group, True), cost_table(group, True)]
+    if group.differences:
+        tables.insert(1, difference_table(group.differences))
+    return [*tables, *pictures(group, outcome.folder / "figures", "")]
 
 
 STUDY = Study(

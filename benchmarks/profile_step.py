@@ -1,0 +1,148 @@
+"""Where a training step of the `salt-pepper` source's network goes, what each change to it gave, and the limit.
+
+    python benchmarks/profile_step.py [--rounds 7] [--batch 64]
+
+First a ladder: the network written with plain layers, then each change on top of the one before, all in one process, in
+turn, every round; medians. Then what one step of the last rung spends where (torch's profiler), and the arithmetic
+limit: the machine's matrix products a second over the network's multiply-adds. The numbers are in docs/performance.md.
+"""
+
+import argparse
+import contextlib
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
+
+from cuello.models.blocks import BitDropout, Conv2d, NormConv2d, UpsampleConv2d
+from cuello.models.convolutional import ConvolutionalAutoencoder
+from cuello.models.summary import summarise
+from cuello.runs.directory import available_cores, processor_name
+from cuello.training.device import kept_memory
+
+SIDE, STEPS = 64, 4
+
+
+class Layers(nn.Module):
+    """The network with or without each of our blocks; without any it is what one would write down."""
+
+    def __init__(self, upsample: bool = False, norm: bool = False, bits: bool = False):
+        super().__init__()
+        self.first: nn.Module = NormConv2d(3, 8, 3) if norm else nn.Sequential(nn.BatchNorm2d(3), Conv2d(3, 8, 3))
+        self.middle = Conv2d(8, 16, 3)
+        self.dropout: nn.Module = BitDropout(0.2) if bits else nn.Dropout(0.2)
+        self.enlarge: nn.Module = (
+            UpsampleConv2d(16, 8, 3) if upsample else nn.Sequential(nn.Upsample(scale_factor=2), Conv2d(16, 8, 3))
+        )
+        self.last: nn.Module = NormConv2d(8, 3, 3) if norm else nn.Sequential(nn.BatchNorm2d(8), Conv2d(8, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.max_pool2d(functional.elu(self.first(x)), 2)
+        x = self.dropout(functional.elu(self.middle(x)))
+        return torch.sigmoid(self.last(functional.elu(self.enlarge(x))))
+
+
+class Ours(nn.Module):
+    """The network as the package has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = ConvolutionalAutoencoder()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).image
+
+
+def stepper(network: nn.Module, images: Tensor, bf16: bool = False) -> Callable[[], None]:
+    """Return a function that trains one step."""
+    network.train()
+    adam = torch.optim.Adam(network.parameters(), fused=True)
+
+    def step() -> None:
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            restored = network(images)
+        functional.mse_loss(restored.float(), images).backward()
+        adam.step()
+
+    return step
+
+
+def speed(step: Callable[[], None], batch: int, keep: bool, steps: int = STEPS) -> float:
+    """Return images a second over a few steps, after two to warm up; keep: with the allocator's memory kept."""
+    with kept_memory() if keep else contextlib.nullcontext():
+        step()
+        step()
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        return batch * steps / (time.perf_counter() - start)
+
+
+def products_a_second(size: int = 2048) -> float:
+    """Return multiply-adds a second of a large matrix product, the best of five."""
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    return size**3 / min(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=64)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(available_cores())
+    plain = torch.rand(options.batch, 3, SIDE, SIDE)
+    last = plain.contiguous(memory_format=torch.channels_last)
+    rungs = {
+        "plain layers, channels first": (stepper(Layers(), plain), False),
+        "channels last in memory": (stepper(Layers(), last), False),
+        "+ enlarge and convolve at low resolution": (stepper(Layers(upsample=True), last), False),
+        "+ batch norm inside the convolution": (stepper(Layers(upsample=True, norm=True), last), False),
+        "+ 16 random bits an element of dropout": (stepper(Layers(upsample=True, norm=True, bits=True), last), False),
+        "+ pool before ELU, ELU in place (the package)": (stepper(Ours(), last), False),
+        "+ freed memory kept (as cuello trains)": (stepper(Ours(), last), True),
+        "the same in bf16": (stepper(Ours(), last, bf16=True), True),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in rungs}
+    for _ in range(options.rounds):
+        for name, (step, keep) in rungs.items():
+            speeds[name].append(speed(step, options.batch, keep, 1 if "bf16" in name else STEPS))
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    first = next(iter(medians.values()))
+    print(f"{processor_name()}, {available_cores()} cores, batch {options.batch}, {options.rounds} rounds")
+    for name, median in medians.items():
+        low, high = min(speeds[name]), max(speeds[name])
+        print(f"{name:<48}{median:8.0f} images/s  {median / first:5.2f}  ({low:.0f} to {high:.0f})")
+
+    counted = summarise(ConvolutionalAutoencoder(), 3, (SIDE, SIDE)).multiply_adds
+    products = products_a_second()
+    print(f"\nmatrix products: {2 * products / 1e9:.0f} GFLOP/s")
+    print(f"the network: {counted / 1e6:.1f} million multiply-adds an image")
+    print(f"limit of training (three times the forward pass): {products / (3 * counted):,.0f} images/s")
+
+    step = stepper(Ours(), last)
+    with kept_memory():
+        step()
+        step()
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            for _ in range(STEPS):
+                step()
+    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    print("\nshare of a step, by operation")
+    for event in events[:14]:
+        print(f"{event.key:<44}{event.self_cpu_time_total / total:7.1%}{event.count / STEPS:6.0f} calls")
+
+
+if __name__ == "__main__":
+    main()

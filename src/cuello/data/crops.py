@@ -1,0 +1,91 @@
+"""Places in images become crops. Cutting is a slice a crop, about a microsecond."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cuello.data.images import Images
+from cuello.errors import CuelloError
+from cuello.seeding import numpy_generator
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Places to cut: for each, which image and the top left corner, ``(N, 3)`` int64; size is (height, width)."""
+
+    places: np.ndarray
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def whole_images(images: Images, ids: np.ndarray) -> Crops:
+    """Return each image as one crop of its own size; CuelloError where the sizes differ."""
+    shapes = {(height, width) for height, width in images.sizes[ids].tolist()}
+    if len(shapes) > 1:
+        shown = ", ".join(f"{width}×{height}" for height, width in sorted(shapes)[:3])
+        raise CuelloError(
+            f"the images of {images.name} have {len(shapes)} different sizes "
+            f"({shown}{', …' if len(shapes) > 3 else ''}), and a batch needs one. "
+            "Train on crops (--crop 64) or resize them (--resize 64)."
+        )
+    places = np.zeros((len(ids), 3), np.int64)
+    places[:, 0] = ids
+    return Crops(places, shapes.pop())
+
+
+def check_crop(images: Images, ids: np.ndarray, crop: int) -> None:
+    """Raise CuelloError, naming them, where images are smaller than the crop."""
+    small = [images.names[int(index)] for index in ids[images.sizes[ids].min(1) < crop]]
+    if small:
+        shown = ", ".join(small[:5]) + (", …" if len(small) > 5 else "")
+        raise CuelloError(
+            f"{len(small)} images of {images.name} are smaller than the crop of {crop}×{crop} pixels: {shown}. "
+            "Choose a smaller --crop, or move them elsewhere."
+        )
+
+
+def tiles_in(images: Images, ids: np.ndarray, crop: int) -> int:
+    """Return how many crops, side by side, fit into the images."""
+    return int((images.sizes[ids] // crop).prod(1).sum())
+
+
+def grid_crops(images: Images, ids: np.ndarray, crop: int, count: int | None = None) -> Crops:
+    """Return crops side by side, at most ``count`` of them, then spread evenly over all."""
+    check_crop(images, ids, crop)
+    places = [
+        (index, top, left)
+        for index, (height, width) in zip(ids.tolist(), images.sizes[ids].tolist(), strict=True)
+        for top in range(0, height - crop + 1, crop)
+        for left in range(0, width - crop + 1, crop)
+    ]
+    chosen = np.array(places, np.int64)
+    if count is not None and count < len(chosen):
+        chosen = chosen[np.linspace(0, len(chosen) - 1, count).round().astype(int)]
+    return Crops(chosen, (crop, crop))
+
+
+def random_crops(images: Images, ids: np.ndarray, crop: int, count: int, seed: int, epoch: int = 0) -> Crops:
+    """Return ``count`` crops at random places, every image as often as any other (or once more).
+
+    The draw depends on (seed, "crops", epoch) alone, so that an epoch has the same crops whenever it is run.
+    """
+    check_crop(images, ids, crop)
+    random = numpy_generator(seed, "crops", epoch)
+    rounds = [random.permutation(ids) for _ in range(-(-count // len(ids)))]
+    chosen = np.concatenate(rounds)[:count]
+    corners = (random.random((count, 2)) * (images.sizes[chosen] - crop + 1)).astype(np.int64)
+    return Crops(np.column_stack([chosen, corners]), (crop, crop))
+
+
+def cut(arrays: Sequence[np.ndarray] | Mapping[int, np.ndarray], crops: Crops, rows: np.ndarray | slice) -> np.ndarray:
+    """Return the crops ``rows`` (one at least), ``(N, H, W, C)`` in the arrays' own type."""
+    height, width = crops.size
+    places = crops.places[rows]
+    first = arrays[int(places[0, 0])]
+    out = np.empty((len(places), height, width, first.shape[-1]), first.dtype)
+    for position, (index, top, left) in enumerate(places.tolist()):
+        out[position] = arrays[index][top : top + height, left : left + width]
+    return out

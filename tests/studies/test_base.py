@@ -1,0 +1,122 @@
+"""A study: trainings made once, resumed, and told in one report."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cuello.errors import CuelloError, Interrupted
+from cuello.report.page import Section, Table
+from cuello.studies import base
+from cuello.studies.base import Outcome, Plan, Story, Study, run_study
+
+SETTINGS = {
+    "job": "denoise", "noise": "gaussian:25", "crop": 32, "crops": "fixed", "samples": 8, "validation_samples": 4,
+    "epochs": 2,
+}  # fmt: skip
+
+
+def plans(data: str) -> Sequence[Plan]:
+    return [Plan("single", {**SETTINGS, "model": "conv-single"}), Plan("more", {**SETTINGS, "model": "conv-16"})]
+
+
+def story(outcome: Outcome) -> Story:
+    rows = []
+    for name in outcome.runs:
+        best, second = outcome.best(name, lambda record: record.validation_loss), outcome.at(name, 2, lambda r: r.loss)
+        assert best is not None
+        assert second is not None
+        assert outcome.at(name, 3, lambda record: record.loss) is None
+        rows.append([name, str(best.count), str(second.mean)])
+    return Story("It <works>.", [Section("What came, of it", parts=[Table(["name", "n>", "loss>"], rows)])])
+
+
+TOY = Study("toy", "two small networks", ("photos", "train400"), plans, story)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, float]]]:
+    folder, heard = tmp_path_factory.mktemp("study") / "toy", []
+    found = run_study(TOY, None, folder, repeats=2, watch=lambda words, share: heard.append((words, share)))
+    assert found.report == folder / "report.html"
+    assert found.verdict == "It <works>."
+    return folder, heard
+
+
+def test_every_seed_of_every_plan_is_a_run(told: tuple[Path, list[tuple[str, float]]]) -> None:
+    folder, _ = told
+    runs = sorted(path.parent.relative_to(folder / "runs").as_posix() for path in folder.rglob("config.toml"))
+    assert runs == ["more/seed-0", "more/seed-1", "single/seed-0", "single/seed-1"]
+    assert all(len((folder / "runs" / run / "history.jsonl").read_text().splitlines()) == 2 for run in runs)
+
+
+def test_the_report_and_the_tables_say_the_same(told: tuple[Path, list[tuple[str, float]]]) -> None:
+    folder, _ = told
+    page = (folder / "report.html").read_text()
+    rows = list(csv.reader((folder / "tables" / "what-came-of-it.csv").open()))
+    assert rows[0] == ["name", "n", "loss"]
+    assert [row[:2] for row in rows[1:]] == [["single", "2"], ["more", "2"]]
+    for row in rows[1:]:
+        assert row[2] in page
+    assert "It &lt;works&gt;." in page
+    assert "two small networks; on photos, 2 seeds" in page
+
+
+def test_the_share_that_is_done_rises_to_the_whole(told: tuple[Path, list[tuple[str, float]]]) -> None:
+    _, heard = told
+    shares = [share for _, share in heard]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] == pytest.approx(1)
+    assert any("1 of 2: single, seed 1, epoch 2 of 2" in words for words, _ in heard)
+    first_of_more = next(share for words, share in heard if words.startswith("2 of 2"))
+    costs = [base.cost(plan) for plan in plans("photos")]
+    assert first_of_more == pytest.approx(costs[0] / sum(costs) / 2)
+
+
+def test_again_nothing_is_trained(told: tuple[Path, list[tuple[str, float]]], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = told
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
+    assert before
+    monkeypatch.setattr("cuello.workflow.train", lambda *a, **k: pytest.fail("trained again"))
+    run_study(TOY, "photos", folder, repeats=2)
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()} == before
+
+
+def test_what_was_stopped_goes_on(told: tuple[Path, list[tuple[str, float]]], tmp_path: Path) -> None:
+    folder, _ = told
+
+    def stop(words: str, share: float) -> None:
+        if "more, epoch 2 of 2" in words:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="The same command goes on"):
+        run_study(TOY, "photos", tmp_path / "toy", watch=stop)
+    part = tmp_path / "toy" / "runs" / "more" / "seed-0"
+    assert len((part / "history.jsonl").read_text().splitlines()) == 1
+    assert not (tmp_path / "toy" / "report.html").exists()
+    run_study(TOY, "photos", tmp_path / "toy")
+    for name in ("single", "more"):
+        ended, whole = (place / "runs" / name / "seed-0" / "model.safetensors" for place in (tmp_path / "toy", folder))
+        assert ended.read_bytes() == whole.read_bytes(), "as if it had never been stopped"
+
+
+def test_only_its_own_folder_and_data(tmp_path: Path) -> None:
+    with pytest.raises(CuelloError, match="made for the data photos or train400, got 'moon'"):
+        run_study(TOY, "moon", tmp_path / "a")
+    with pytest.raises(CuelloError, match="repeats: got 0"):
+        run_study(TOY, "photos", tmp_path / "a", repeats=0)
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(CuelloError, match="holds no study"):
+        run_study(TOY, "photos", tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "study.json").write_text(json.dumps({"study": "toy", "data": "train400"}))
+    with pytest.raises(CuelloError, match="holds the study 'toy' on 'train400', this is 'toy' on 'photos'"):
+        run_study(TOY, "photos", other)
+    (other / "study.json").write_text("{")
+    with pytest.raises(CuelloError, match=r"study\.json is damaged"):
+        run_study(TOY, "photos", other)
