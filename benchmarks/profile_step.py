@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
+from cuello.degrade import parse
 from cuello.models.blocks import BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.convolutional import ConvolutionalAutoencoder
 from cuello.models.summary import summarise
@@ -129,6 +130,15 @@ def main() -> None:
     print(f"\nmatrix products: {2 * products / 1e9:.0f} GFLOP/s")
     print(f"the network: {counted / 1e6:.1f} million multiply-adds an image")
     print(f"limit of training (three times the forward pass): {products / (3 * counted):,.0f} images/s")
+
+    noise, random = parse("salt-pepper:0.2"), torch.Generator().manual_seed(0)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        noise(last, random)
+        times.append(time.perf_counter() - start)
+    spent = statistics.median(times) / (options.batch / medians["+ freed memory kept (as cuello trains)"])
+    print(f"salt and pepper on a batch: {1000 * statistics.median(times):.1f} ms, {spent:.1%} on top of a step")
 
     step = stepper(Ours(), last)
     with kept_memory():

@@ -26,11 +26,12 @@ def test_flags_reach_the_study_and_the_report_is_named(
         return Told(output / "report.html", "All is well.")
 
     monkeypatch.setattr(catalog, "run_study", pretend)
-    flags = ("--data", "bsds400", "-o", tmp_path, "--repeats", 3, "--threads", 1, "--quiet")
+    flags = ("--data", "bsds400", "-o", tmp_path, "--repeats", 3, "--workers", 2, "--threads", 1, "--quiet")
     answer = command("study", "salt-pepper", *flags)
     assert answer.code == 0
     assert seen["study"] is catalog.STUDIES["salt-pepper"]
     assert (seen["data"], seen["output"], seen["repeats"], seen["threads"]) == ("bsds400", tmp_path, 3, 1)
+    assert seen["workers"] == 2
     assert answer.out.splitlines() == ["All is well.", f"report: {tmp_path / 'report.html'}"]
     assert json.loads(command("study", "salt-pepper", *flags, "--json").out)["verdict"] == "All is well."
 

@@ -3,12 +3,15 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cuello.errors import CuelloError, Interrupted
 from cuello.report.page import Section, Table
+from cuello.runs.artefact import load_artefact
 from cuello.studies import base
 from cuello.studies.base import Outcome, Plan, Story, Study, run_study
 
@@ -70,10 +73,11 @@ def test_the_share_that_is_done_rises_to_the_whole(told: tuple[Path, list[tuple[
     assert shares == sorted(shares)
     assert shares[0] == 0
     assert shares[-1] == pytest.approx(1)
-    assert any("1 of 2: single, seed 1, epoch 2 of 2" in words for words, _ in heard)
-    first_of_more = next(share for words, share in heard if words.startswith("2 of 2"))
-    costs = [base.cost(plan) for plan in plans("photos")]
-    assert first_of_more == pytest.approx(costs[0] / sum(costs) / 2)
+    assert any("0 of 4 trained  more, seed 0 epoch 2 of 2, loss" in words for words, _ in heard), "the costly first"
+    assert [words for words, _ in heard][-2:] == ["4 of 4 trained", "evaluating"]
+    costs = {plan.name: base.cost(plan) for plan in plans("photos")}
+    half = next(share for words, share in heard if words.startswith("2 of 4"))
+    assert half == pytest.approx(costs["more"] / sum(costs.values()))
 
 
 def test_again_nothing_is_trained(told: tuple[Path, list[tuple[str, float]]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +93,7 @@ def test_what_was_stopped_goes_on(told: tuple[Path, list[tuple[str, float]]], tm
     folder, _ = told
 
     def stop(words: str, share: float) -> None:
-        if "more, epoch 2 of 2" in words:
+        if "more epoch 2 of 2" in words:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="The same command goes on"):
@@ -103,11 +107,41 @@ def test_what_was_stopped_goes_on(told: tuple[Path, list[tuple[str, float]]], tm
         assert ended.read_bytes() == whole.read_bytes(), "as if it had never been stopped"
 
 
+def weights(run: Path) -> dict[str, Any]:
+    return {name: tensor.tolist() for name, tensor in load_artefact(run).weights.items()}
+
+
+def test_two_at_a_time_stopped_and_gone_on_with_give_the_same(
+    told: tuple[Path, list[tuple[str, float]]], tmp_path: Path
+) -> None:
+    folder, _ = told
+
+    def stop(words: str, share: float) -> None:
+        if share > 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="The same command goes on"):
+        run_study(TOY, "photos", tmp_path / "toy", workers=2, watch=stop)
+    assert not (tmp_path / "toy" / "report.html").exists()
+    run_study(TOY, "photos", tmp_path / "toy", workers=2)
+    for name in ("single", "more"):
+        there = Path("runs") / name / "seed-0"
+        assert weights(tmp_path / "toy" / there) == weights(folder / there)
+    assert json.loads((tmp_path / "toy" / "study.json").read_text())["seconds"] > 0
+
+
+def test_a_mistake_in_a_training_is_told_from_its_process(tmp_path: Path) -> None:
+    wrong = replace(TOY, plans=lambda data: [Plan("a", {**SETTINGS, "model": "conv-single", "noise": "nonsense:1"})])
+    with pytest.raises(CuelloError, match="nonsense"):
+        run_study(wrong, "photos", tmp_path / "toy", workers=2)
+
+
 def test_only_its_own_folder_and_data(tmp_path: Path) -> None:
     with pytest.raises(CuelloError, match="made for the data photos or train400, got 'moon'"):
         run_study(TOY, "moon", tmp_path / "a")
-    with pytest.raises(CuelloError, match="repeats: got 0"):
-        run_study(TOY, "photos", tmp_path / "a", repeats=0)
+    for name in ("repeats", "workers"):
+        with pytest.raises(CuelloError, match=f"{name}: got 0"):
+            run_study(TOY, "photos", tmp_path / "a", **{name: 0})
     assert not (tmp_path / "a").exists()
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(CuelloError, match="holds no study"):
