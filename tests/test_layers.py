@@ -18,12 +18,12 @@ LEVELS = {
     5: ("application", "evaluation", "comparison"),
     6: ("matrix",),
     7: ("report",),
-    8: ("workflow", "series"),
+    8: ("workflow", "judging", "series"),
     9: ("studies",),
     10: ("cli", "__main__"),
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
-ALLOWED_SIBLINGS = {("losses", "metrics"), ("series", "workflow"), ("__main__", "cli")}
+ALLOWED_SIBLINGS = {("losses", "metrics"), ("judging", "workflow"), ("series", "workflow"), ("__main__", "cli")}
 
 
 def module_name(path: Path) -> str:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
     from cuello.inference import Model, load
+    from cuello.judging import evaluate, evaluate_runs
     from cuello.runs.directory import Run
     from cuello.series import train_repeats
     from cuello.studies.catalog import study
     from cuello.types import Output
-    from cuello.workflow import evaluate, evaluate_runs, resume, train
+    from cuello.workflow import resume, train
 
 __all__ = [
     "CuelloError",
@@ -46,8 +47,8 @@ _HOMES = {
     "TrainConfig": "cuello.config",
     "apply": "cuello.application",
     "compare": "cuello.comparison",
-    "evaluate": "cuello.workflow",
-    "evaluate_runs": "cuello.workflow",
+    "evaluate": "cuello.judging",
+    "evaluate_runs": "cuello.judging",
     "load": "cuello.inference",
     "resume": "cuello.workflow",
     "study": "cuello.studies.catalog",

@@ -1,18 +1,15 @@
-"""The whole of a job: read, divide, train, evaluate, report; and going on with what was interrupted."""
+"""Training as a whole: read, divide, train, evaluate, report; and going on with what was interrupted."""
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cuello.baselines import BASELINES
 from cuello.config import TrainConfig, make_config, to_toml
 from cuello.data.batches import Batches
-from cuello.data.catalog import open_source
-from cuello.data.images import ReportProgress, load_images, pair
+from cuello.data.images import ReportProgress
 from cuello.errors import CuelloError, Interrupted
 from cuello.evaluation import (
     Evaluation,
@@ -22,19 +19,16 @@ from cuello.evaluation import (
     has_levels,
     save_evaluation,
     subjects_of_batches,
-    subjects_of_images,
 )  # fmt: skip
 from cuello.files import write_text
 from cuello.inference import Model, load
 from cuello.losses import LOSSES
-from cuello.matrix import Matrix, check_alike, evaluate_matrix
 from cuello.models.catalog import NETWORKS, architecture_of, build
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
 from cuello.report.html import write_report
-from cuello.report.matrix_page import check_free, save_matrix
-from cuello.runs.artefact import FILE_NAME, Artefact
+from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
@@ -48,9 +42,6 @@ from cuello.training.trackers import check_trackers, make_trackers
 
 CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage")
 """Settings that may differ when a run goes on: how long, on what, and where the images are."""
-
-SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
-"""Settings that decide, with the images, what a run's own test images are."""
 
 UNCOMPARED = ("device", "threads", "storage")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
@@ -272,155 +263,6 @@ def finish(
     return evaluation
 
 
-def evaluate(
-    path: str | Path,
-    images: str | Path | None = None,
-    *,
-    target: str | Path | None = None,
-    noise: str | None = None,
-    sweep: Sequence[float] = (),
-    baselines: Sequence[str] | None = None,
-    seed: int | None = None,
-    network: str | None = None,
-    device: str = "cpu",
-    on_error: str = "stop",
-    report: bool = True,
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Judge a trained network beside the classical methods, on the same degraded pixels.
-
-    path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file or a data
-    set, evaluated whole; by default the run's own test images. target: their clean counterparts, for pairs. noise:
-    another degradation than the model's own. sweep: values of its main parameter. baselines: names of classical
-    methods. seed: of the noise, by default the run's own. report: for a run directory, write metrics.json, images.csv,
-    figures and report.html anew.
-    """
-    path = Path(path).expanduser()
-    model = load(path, network, device)
-    run = Run(path) if path.is_dir() else None
-    settings = make_config(model.artefact.training)
-    task = task_for(model, noise, target)
-    check_sweep(task, sweep)
-    if images is None:
-        if run is None:
-            raise CuelloError(f"{path} is a file without a run: name the images to evaluate it on.")
-        if target is not None:
-            raise CuelloError(f"got the clean images {target} without the noisy ones: name those as IMAGES too.")
-        prepared = prepare(run.config, reading(progress))
-        if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
-            raise CuelloError(
-                f"the images of {run.path} are not those it was trained on, so that its test images cannot be told. "
-                "Bring them back, or name the images to evaluate it on."
-            )
-        subjects, notes = own_subjects(prepared)
-    else:
-        policy = "skip" if on_error == "skip" else "stop"
-        loaded = load_images(open_source(str(images), model.levels), model.channels, None, policy, reading(progress))
-        if target is not None:
-            clean = load_images(open_source(str(target), model.levels), model.channels, None, policy)
-            loaded = pair(loaded, clean)
-        subjects = subjects_of_images(loaded)
-        notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
-        notes += [f"left out: {reason}" for reason in loaded.skipped]
-    seed = settings.split_seed if seed is None else seed
-    if run is not None and report:
-        return finish(run, model, task, subjects, notes, seed, sweep, progress, baselines)
-    return evaluate_model(model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, progress=progress)
-
-
-def evaluate_runs(
-    paths: Sequence[str | Path],
-    images: str | Path | None = None,
-    *,
-    sweep: Sequence[float] = (),
-    baselines: Sequence[str] | None = None,
-    seed: int | None = None,
-    network: str | None = None,
-    device: str = "cpu",
-    on_error: str = "stop",
-    most: int | None = None,
-    output: str | Path | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Matrix:
-    """Test several trained networks at several noise levels: trained level against tested level.
-
-    paths: run directories, or model.safetensors files (which need ``images``), trained against the same kind of
-    noise. images: a folder, a file or a data set, evaluated whole; by default the runs' own test images, where all
-    runs have the same. sweep: levels to test at, by default those the runs were trained at. baselines: names of
-    classical methods, by default the quick ones. seed: of the noise, by default the first run's own. most: how many
-    images at most, spread evenly. output: a folder to write matrix.csv, matrix.html and figures to; files that exist
-    are replaced only with ``overwrite``.
-    Raises CuelloError where the runs do not belong into one matrix, or have no test images in common.
-    """
-    folder = Path(output).expanduser() if output is not None else None
-    if folder is not None:
-        check_free(folder, overwrite)
-    runs = name_runs([Path(path).expanduser() for path in paths])
-    models = {name: load(path, network, device) for name, path in runs.items()}
-    tasks = {name: task_for(model, None, None) for name, model in models.items()}
-    check_alike(models, tasks)
-    for task in tasks.values():
-        check_sweep(task, sweep)
-    first = next(iter(models.values()))
-    if images is None:
-        subjects, notes = own_subjects(prepare_common(list(runs.values()), progress))
-    else:
-        policy = "skip" if on_error == "skip" else "stop"
-        loaded = load_images(open_source(str(images), first.levels), first.channels, None, policy, reading(progress))
-        subjects, notes = subjects_of_images(loaded), [f"Scores are those of {images}, whole images.", *loaded.notes]
-        notes += [f"left out: {reason}" for reason in loaded.skipped]
-    seed = make_config(first.artefact.training).split_seed if seed is None else seed
-    matrix = evaluate_matrix(
-        models, tasks, subjects, sweep, baselines=baselines, seed=seed, most=most, progress=progress
-    )
-    matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})
-    if folder is not None:
-        save_matrix(folder, matrix)
-    return matrix
-
-
-def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return a name for every run: that of its folder, or its whole path where that is not enough."""
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise CuelloError(f"a run is named twice: {', '.join(map(str, paths))}. Name each once.")
-    folders = [path if path.is_dir() or path.name != FILE_NAME else path.parent for path in paths]
-    short = [folder.resolve().name for folder in folders]
-    clear = [short.count(name) == 1 and name not in BASELINES for name in short]
-    return {name if good else str(path): path for name, good, path in zip(short, clear, paths, strict=True)}
-
-
-def prepare_common(paths: Sequence[Path], progress: Progress | None) -> Prepared:
-    """Return the data that all runs were trained on; CuelloError, asking for IMAGES, where they differ."""
-    remedy = "Name the images to evaluate on, after the runs."
-    for path in paths:
-        if not path.is_dir():
-            raise CuelloError(f"{path} is a file without a run, and so without test images. {remedy}")
-        if not Run(path).checkpoint_path.is_file():
-            raise CuelloError(f"{path} has no last.safetensors, which says what it was trained on. {remedy}")
-    runs = [Run(path) for path in paths]
-    known = {read_reached(run.checkpoint_path).fingerprint for run in runs}
-    if len(known) > 1:
-        raise CuelloError(
-            f"the runs were trained on different images: what one was tested on another may know. {remedy}"
-        )
-    first, *others = [run.config for run in runs]
-    for run, config in zip(runs[1:], others, strict=True):
-        for name in SPLIT_SETTINGS:
-            ours, theirs = getattr(first, name), getattr(config, name)
-            if ours != theirs:
-                raise CuelloError(
-                    f"{runs[0].path} was trained with {name} = {ours}, {run.path} with {theirs}: they have no test "
-                    f"images in common. {remedy}"
-                )
-    prepared = prepare(first, reading(progress))
-    if prepared.fingerprint not in known:
-        raise CuelloError(
-            f"the images of {runs[0].path} are not those it was trained on. Bring them back, or: {remedy}"
-        )
-    return prepared
-
-
 def check_sweep(task: Task, sweep: Sequence[float]) -> None:
     """Raise CuelloError where a noise level cannot be: before the work, not after it."""
     if not sweep:
@@ -430,16 +272,6 @@ def check_sweep(task: Task, sweep: Sequence[float]) -> None:
         raise CuelloError(f"there is no noise level to sweep for {name!r}. Leave out --sweep.")
     for value in sweep:
         task.degradation.typical().with_main(value)
-
-
-def task_for(model: Model, noise: str | None, target: str | Path | None) -> Task:
-    """Return the task to evaluate on: the model's own, or with another noise, or on pairs."""
-    from cuello.degrade import parse
-
-    if target is not None:
-        return Task(model.artefact.job, None)
-    spec = noise or model.artefact.noise
-    return Task(model.artefact.job, parse(spec) if spec is not None else None)
 
 
 def fresh_path(config: TrainConfig) -> Path:

@@ -224,7 +224,7 @@ def evaluate(
 
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
-    from cuello import workflow
+    from cuello import judging
     from cuello.baselines import BASELINES
     from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
@@ -248,7 +248,7 @@ def evaluate(
         evaluate_several(runs, images, json, quiet, output, overwrite=overwrite, most=most, **options)
         return
     with display(quiet or json) as shown:
-        result = workflow.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
+        result = judging.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
     if json:
         print_json(as_json(result))
         return

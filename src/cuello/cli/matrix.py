@@ -55,13 +55,13 @@ def evaluate_several(
     runs: Sequence[Path], images: str | None, json: bool, quiet: bool, output: Path | None, **options: Any
 ) -> None:
     """Evaluate several runs and print the matrix: the help is in cli/app.py."""
-    from cuello import workflow
+    from cuello import judging
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.matrix import as_json
 
     with display(quiet or json) as shown:
-        matrix = workflow.evaluate_runs(runs, images, output=output, progress=shown.work, **options)
+        matrix = judging.evaluate_runs(runs, images, output=output, progress=shown.work, **options)
     if json:
         print_json(as_json(matrix))
         return
