@@ -4,12 +4,16 @@
 
 First a ladder: the network written with plain layers, then each change on top of the one before, all in one process, in
 turn, every round; medians. Then what one step of the last rung spends where (torch's profiler), and the arithmetic
-limit: the machine's matrix products a second over the network's multiply-adds. The numbers are in docs/performance.md.
+limit: the machine's matrix products a second over the network's multiply-adds. Last, for a few networks, one training
+with all cores beside several trainings at once with one thread each. The numbers are in docs/performance.md.
 """
 
 import argparse
 import contextlib
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -20,6 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from cuello.degrade import parse
 from cuello.models.blocks import BitDropout, Conv2d, NormConv2d, UpsampleConv2d
+from cuello.models.catalog import architecture_of, build
 from cuello.models.convolutional import ConvolutionalAutoencoder
 from cuello.models.summary import summarise
 from cuello.runs.directory import available_cores, processor_name
@@ -47,12 +52,12 @@ class Layers(nn.Module):
         return torch.sigmoid(self.last(functional.elu(self.enlarge(x))))
 
 
-class Ours(nn.Module):
-    """The network as the package has it."""
+class Image(nn.Module):
+    """A network of the package, without its code."""
 
-    def __init__(self):
+    def __init__(self, network: nn.Module):
         super().__init__()
-        self.network = ConvolutionalAutoencoder()
+        self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x).image
@@ -84,13 +89,46 @@ def speed(step: Callable[[], None], batch: int, keep: bool, steps: int = STEPS) 
         return batch * steps / (time.perf_counter() - start)
 
 
+def faults_a_step(step: Callable[[], None], keep: bool) -> float:
+    """Return the page faults of a step, after two to warm up."""
+    with kept_memory() if keep else contextlib.nullcontext():
+        step()
+        step()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(STEPS):
+            step()
+        return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / STEPS
+
+
+def train_for_a_while(model: str, threads: int, seconds: float = 8.0) -> float:
+    """Return images a second of a named network, batch 64, in this process."""
+    torch.set_num_threads(threads)
+    network = build(architecture_of(model, 3))
+    images = torch.rand(64, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+    step, steps = stepper(Image(network), images), 0
+    with kept_memory():
+        step()
+        start = time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            step()
+            steps += 1
+        return 64 * steps / (time.perf_counter() - start)
+
+
+def at_once(model: str, processes: int, threads: int) -> float:
+    """Return images a second, added up, of so many trainings at once, each in a process of its own."""
+    command = [sys.executable, __file__, "--child", model, str(threads)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(float(process.communicate()[0]) for process in running)
+
+
 def products_a_second(size: int = 2048) -> float:
     """Return multiply-adds a second of a large matrix product, the best of five."""
     a, b = torch.rand(size, size), torch.rand(size, size)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        a @ b
+        torch.mm(a, b)
         times.append(time.perf_counter() - start)
     return size**3 / min(times)
 
@@ -99,7 +137,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--models", default="conv-8-16-8,dense-32-64-128,doubled-32-64-128", help="trained at once")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)  # network and threads, in a process of their own
     options = parser.parse_args()
+    if options.child:
+        print(train_for_a_while(options.child[0], int(options.child[1])))
+        return
     torch.manual_seed(0)
     torch.set_num_threads(available_cores())
     plain = torch.rand(options.batch, 3, SIDE, SIDE)
@@ -110,9 +153,9 @@ def main() -> None:
         "+ enlarge and convolve at low resolution": (stepper(Layers(upsample=True), last), False),
         "+ batch norm inside the convolution": (stepper(Layers(upsample=True, norm=True), last), False),
         "+ 16 random bits an element of dropout": (stepper(Layers(upsample=True, norm=True, bits=True), last), False),
-        "+ pool before ELU, ELU in place (the package)": (stepper(Ours(), last), False),
-        "+ freed memory kept (as cuello trains)": (stepper(Ours(), last), True),
-        "the same in bf16": (stepper(Ours(), last, bf16=True), True),
+        "+ pool before ELU, ELU in place (the package)": (stepper(Image(ConvolutionalAutoencoder()), last), False),
+        "+ freed memory kept (as cuello trains)": (stepper(Image(ConvolutionalAutoencoder()), last), True),
+        "the same in bf16": (stepper(Image(ConvolutionalAutoencoder()), last, bf16=True), True),
     }
     speeds: dict[str, list[float]] = {name: [] for name in rungs}
     for _ in range(options.rounds):
@@ -125,9 +168,12 @@ def main() -> None:
         low, high = min(speeds[name]), max(speeds[name])
         print(f"{name:<48}{median:8.0f} images/s  {median / first:5.2f}  ({low:.0f} to {high:.0f})")
 
+    step = stepper(Image(ConvolutionalAutoencoder()), last)
+    faults = [faults_a_step(step, keep) for keep in (False, True)]
+    print(f"\npage faults a step: {faults[0]:,.0f}, with freed memory kept {faults[1]:,.0f}")
     counted = summarise(ConvolutionalAutoencoder(), 3, (SIDE, SIDE)).multiply_adds
     products = products_a_second()
-    print(f"\nmatrix products: {2 * products / 1e9:.0f} GFLOP/s")
+    print(f"matrix products: {2 * products / 1e9:.0f} GFLOP/s")
     print(f"the network: {counted / 1e6:.1f} million multiply-adds an image")
     print(f"limit of training (three times the forward pass): {products / (3 * counted):,.0f} images/s")
 
@@ -140,7 +186,7 @@ def main() -> None:
     spent = statistics.median(times) / (options.batch / medians["+ freed memory kept (as cuello trains)"])
     print(f"salt and pepper on a batch: {1000 * statistics.median(times):.1f} ms, {spent:.1%} on top of a step")
 
-    step = stepper(Ours(), last)
+    step = stepper(Image(ConvolutionalAutoencoder()), last)
     with kept_memory():
         step()
         step()
@@ -152,6 +198,13 @@ def main() -> None:
     print("\nshare of a step, by operation")
     for event in events[:14]:
         print(f"{event.key:<44}{event.self_cpu_time_total / total:7.1%}{event.count / STEPS:6.0f} calls")
+
+    cores = available_cores()
+    print(f"\nimages/s: one training with {cores} threads; {cores} trainings at once with one thread each")
+    for model in options.models.split(","):
+        pairs = [(at_once(model, 1, cores), at_once(model, cores, 1)) for _ in range(2)]
+        alone, beside = (statistics.fmean(values) for values in zip(*pairs, strict=True))
+        print(f"{model:<24}{alone:8.0f}{beside:8.0f}{beside / alone:8.2f}")
 
 
 if __name__ == "__main__":
