@@ -19,7 +19,7 @@ def study(
     repeats: Annotated[int, Parameter(help="Train everything with so many seeds; tables then show the deviation.")] = 1,
     workers: Annotated[
         int | None,
-        Parameter(help="Trainings at once, each in a process of its own; by default one a core, at most 8."),
+        Parameter(help="Trainings at once, each in a process of its own; by default one a core, if memory allows."),
     ] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     threads: Annotated[
@@ -31,11 +31,10 @@ def study(
     """Redo a source's work: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.runs.directory import available_cores
     from cuello.studies.catalog import study as redo
-    from cuello.training.device import choose_device
+    from cuello.studies.pool import default_workers
 
-    many = min(available_cores(), 8) if workers is None and str(choose_device(device)) == "cpu" else workers or 1
+    many = default_workers(device) if workers is None else workers
     with display(quiet or json) as shown:
         result = redo(
             name, data, output, repeats=repeats, workers=many, device=device, threads=threads, watch=shown.whole

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cuello.data.stream import free_memory
+from cuello.runs.directory import available_cores
+from cuello.training.device import choose_device
 from cuello.training.observers import Event, Observer, Started, StepDone
 from cuello.workflow import train_or_resume
 
 TELL_SECONDS = 0.2
+MOST_WORKERS, WORKER_BYTES = 8, 5 * 2**29
+"""How many trainings at once at most, by default, and what one may take: the largest so far took 2.3 GB."""
 
 Watch = Callable[[str, float], None]
 """Called with what is being done and how much of the whole is done, 0 to 1."""
@@ -50,6 +55,13 @@ class Progress:
         reached = sum(job.cost * self.shares.get(place, 0.0) for place, job in enumerate(self.jobs))
         active = [self.words[place] for place in sorted(self.words)]
         self.watch("  ".join([f"{done} of {len(self.jobs)} trained", *active]), reached / total)
+
+
+def default_workers(device: str) -> int:
+    """Return how many trainings to make at once: one a core, as far as memory allows; one where there is a GPU."""
+    if choose_device(device).type != "cpu":
+        return 1
+    return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
 
 
 def train_all(jobs: Sequence[Job], workers: int, watch: Watch) -> None:
