@@ -15,7 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,7 @@ from cuello.runs.directory import available_cores, processor_name
 from cuello.training.device import kept_memory
 
 SIDE, STEPS = 64, 4
+PACKAGE = "+ pool before ELU, ELU in place (the package)"
 
 
 class Layers(nn.Module):
@@ -78,48 +80,49 @@ def stepper(network: nn.Module, images: Tensor, bf16: bool = False) -> Callable[
     return step
 
 
-def speed(step: Callable[[], None], batch: int, keep: bool, steps: int = STEPS) -> float:
-    """Return images a second over a few steps, after two to warm up; keep: with the allocator's memory kept."""
-    with kept_memory() if keep else contextlib.nullcontext():
+def speed(step: Callable[[], None], batch: int, steps: int = STEPS) -> float:
+    """Return images a second over a few steps, after two to warm up."""
+    step()
+    step()
+    start = time.perf_counter()
+    for _ in range(steps):
         step()
-        step()
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        return batch * steps / (time.perf_counter() - start)
+    return batch * steps / (time.perf_counter() - start)
 
 
-def faults_a_step(step: Callable[[], None], keep: bool) -> float:
-    """Return the page faults of a step, after two to warm up."""
-    with kept_memory() if keep else contextlib.nullcontext():
-        step()
-        step()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(STEPS):
-            step()
-        return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / STEPS
-
-
-def train_for_a_while(model: str, threads: int, seconds: float = 8.0) -> float:
-    """Return images a second of a named network, batch 64, in this process."""
+def train_for_a_while(model: str, threads: int, keep: bool, seconds: float = 8.0) -> tuple[float, float]:
+    """Return images a second and page faults a step of a named network, batch 64, in this process."""
     torch.set_num_threads(threads)
     network = build(architecture_of(model, 3))
     images = torch.rand(64, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
     step, steps = stepper(Image(network), images), 0
-    with kept_memory():
+    with kept_memory() if keep else contextlib.nullcontext():
         step()
+        step()
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         start = time.perf_counter()
         while time.perf_counter() - start < seconds:
             step()
             steps += 1
-        return 64 * steps / (time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return 64 * steps / seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults) / steps
 
 
-def at_once(model: str, processes: int, threads: int) -> float:
-    """Return images a second, added up, of so many trainings at once, each in a process of its own."""
-    command = [sys.executable, __file__, "--child", model, str(threads)]
+def at_once(model: str, processes: int, threads: int, keep: bool = True) -> tuple[float, float]:
+    """Return images a second, added up, and page faults a step, of trainings at once, each in its own process."""
+    command = [sys.executable, __file__, "--child", model, str(threads), "keep" if keep else "give-back"]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    return sum(float(process.communicate()[0]) for process in running)
+    found = [tuple(map(float, process.communicate()[0].split())) for process in running]
+    return sum(speed for speed, _ in found), found[0][1]
+
+
+def in_turn(measure: Callable[[Any], tuple[float, float]], first: Any, second: Any) -> list[tuple[float, float]]:
+    """Measure with one and the other, twice in turn; return the means of both."""
+    found = [[measure(value) for value in (first, second)] for _ in range(2)]
+    return [
+        (statistics.fmean(one[0] for one in pair), statistics.fmean(one[1] for one in pair))
+        for pair in zip(*found, strict=True)
+    ]
 
 
 def products_a_second(size: int = 2048) -> float:
@@ -133,60 +136,18 @@ def products_a_second(size: int = 2048) -> float:
     return size**3 / min(times)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--models", default="conv-8-16-8,dense-32-64-128,doubled-32-64-128", help="trained at once")
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)  # network and threads, in a process of their own
-    options = parser.parse_args()
-    if options.child:
-        print(train_for_a_while(options.child[0], int(options.child[1])))
-        return
-    torch.manual_seed(0)
-    torch.set_num_threads(available_cores())
-    plain = torch.rand(options.batch, 3, SIDE, SIDE)
-    last = plain.contiguous(memory_format=torch.channels_last)
-    rungs = {
-        "plain layers, channels first": (stepper(Layers(), plain), False),
-        "channels last in memory": (stepper(Layers(), last), False),
-        "+ enlarge and convolve at low resolution": (stepper(Layers(upsample=True), last), False),
-        "+ batch norm inside the convolution": (stepper(Layers(upsample=True, norm=True), last), False),
-        "+ 16 random bits an element of dropout": (stepper(Layers(upsample=True, norm=True, bits=True), last), False),
-        "+ pool before ELU, ELU in place (the package)": (stepper(Image(ConvolutionalAutoencoder()), last), False),
-        "+ freed memory kept (as cuello trains)": (stepper(Image(ConvolutionalAutoencoder()), last), True),
-        "the same in bf16": (stepper(Image(ConvolutionalAutoencoder()), last, bf16=True), True),
-    }
-    speeds: dict[str, list[float]] = {name: [] for name in rungs}
-    for _ in range(options.rounds):
-        for name, (step, keep) in rungs.items():
-            speeds[name].append(speed(step, options.batch, keep, 1 if "bf16" in name else STEPS))
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    first = next(iter(medians.values()))
-    print(f"{processor_name()}, {available_cores()} cores, batch {options.batch}, {options.rounds} rounds")
-    for name, median in medians.items():
-        low, high = min(speeds[name]), max(speeds[name])
-        print(f"{name:<48}{median:8.0f} images/s  {median / first:5.2f}  ({low:.0f} to {high:.0f})")
-
-    step = stepper(Image(ConvolutionalAutoencoder()), last)
-    faults = [faults_a_step(step, keep) for keep in (False, True)]
-    print(f"\npage faults a step: {faults[0]:,.0f}, with freed memory kept {faults[1]:,.0f}")
-    counted = summarise(ConvolutionalAutoencoder(), 3, (SIDE, SIDE)).multiply_adds
-    products = products_a_second()
-    print(f"matrix products: {2 * products / 1e9:.0f} GFLOP/s")
-    print(f"the network: {counted / 1e6:.1f} million multiply-adds an image")
-    print(f"limit of training (three times the forward pass): {products / (3 * counted):,.0f} images/s")
-
+def where_it_goes(images: Tensor, speed: float) -> None:
+    """Print what the noise of a batch costs beside a step, and a step's operations by their share."""
     noise, random = parse("salt-pepper:0.2"), torch.Generator().manual_seed(0)
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        noise(last, random)
+        noise(images, random)
         times.append(time.perf_counter() - start)
-    spent = statistics.median(times) / (options.batch / medians["+ freed memory kept (as cuello trains)"])
+    spent = statistics.median(times) / (len(images) / speed)
     print(f"salt and pepper on a batch: {1000 * statistics.median(times):.1f} ms, {spent:.1%} on top of a step")
 
-    step = stepper(Image(ConvolutionalAutoencoder()), last)
+    step = stepper(Image(ConvolutionalAutoencoder()), images)
     with kept_memory():
         step()
         step()
@@ -199,12 +160,67 @@ def main() -> None:
     for event in events[:14]:
         print(f"{event.key:<44}{event.self_cpu_time_total / total:7.1%}{event.count / STEPS:6.0f} calls")
 
+
+def trainings_beside(models: Sequence[str]) -> None:
+    """Print what keeping freed memory gives, and several trainings of one thread beside one of several."""
     cores = available_cores()
+    print("\nimages/s (page faults a step): freed memory given back, as glibc does; kept, as cuello trains")
+    for model in models:
+        (given, given_faults), (kept, kept_faults) = in_turn(
+            lambda keep, m=model: at_once(m, 1, cores, keep), False, True
+        )
+        print(f"{model:<24}{given:8.0f} ({given_faults:,.0f}){kept:8.0f} ({kept_faults:,.0f}){kept / given:8.2f}")
     print(f"\nimages/s: one training with {cores} threads; {cores} trainings at once with one thread each")
-    for model in options.models.split(","):
-        pairs = [(at_once(model, 1, cores), at_once(model, cores, 1)) for _ in range(2)]
-        alone, beside = (statistics.fmean(values) for values in zip(*pairs, strict=True))
+    for model in models:
+        (alone, _), (beside, _) = in_turn(lambda many, m=model: at_once(m, many, cores // many), 1, cores)
         print(f"{model:<24}{alone:8.0f}{beside:8.0f}{beside / alone:8.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--models", default="conv-8-16-8,dense-32-64-128,doubled-32-64-128", help="trained at once")
+    parser.add_argument(
+        "--child", nargs=3, help=argparse.SUPPRESS
+    )  # network, threads, memory, in a process of their own
+    options = parser.parse_args()
+    if options.child:
+        print(*train_for_a_while(options.child[0], int(options.child[1]), options.child[2] == "keep"))
+        return
+    torch.manual_seed(0)
+    torch.set_num_threads(available_cores())
+    plain = torch.rand(options.batch, 3, SIDE, SIDE)
+    last = plain.contiguous(memory_format=torch.channels_last)
+    rungs = {
+        "plain layers, channels first": stepper(Layers(), plain),
+        "channels last in memory": stepper(Layers(), last),
+        "+ enlarge and convolve at low resolution": stepper(Layers(upsample=True), last),
+        "+ batch norm inside the convolution": stepper(Layers(upsample=True, norm=True), last),
+        "+ 16 random bits an element of dropout": stepper(Layers(upsample=True, norm=True, bits=True), last),
+        PACKAGE: stepper(Image(ConvolutionalAutoencoder()), last),
+        "the same in bf16": stepper(Image(ConvolutionalAutoencoder()), last, bf16=True),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in rungs}
+    for _ in range(options.rounds):
+        for name, step in rungs.items():
+            speeds[name].append(speed(step, options.batch, 1 if "bf16" in name else STEPS))
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    first = next(iter(medians.values()))
+    print(f"{processor_name()}, {available_cores()} cores, batch {options.batch}, {options.rounds} rounds")
+    for name, median in medians.items():
+        low, high = min(speeds[name]), max(speeds[name])
+        print(f"{name:<48}{median:8.0f} images/s  {median / first:5.2f}  ({low:.0f} to {high:.0f})")
+
+    print()
+    counted = summarise(ConvolutionalAutoencoder(), 3, (SIDE, SIDE)).multiply_adds
+    products = products_a_second()
+    print(f"matrix products: {2 * products / 1e9:.0f} GFLOP/s")
+    print(f"the network: {counted / 1e6:.1f} million multiply-adds an image")
+    print(f"limit of training (three times the forward pass): {products / (3 * counted):,.0f} images/s")
+
+    where_it_goes(last, medians[PACKAGE])
+    trainings_beside(options.models.split(","))
 
 
 if __name__ == "__main__":

@@ -76,8 +76,10 @@ def commands(arguments: argparse.Namespace) -> dict[str, list[str]]:
     """Return the command line of every framework that is here, ours first; say which are not."""
     batch = ["--batch", str(arguments.batch)]
     found = {OURS: [sys.executable, __file__, "--ours", *batch]}
-    found[OURS_BF16] = [*found[OURS], "--bf16"]
     for framework in arguments.frameworks:
+        if framework == OURS_BF16:
+            found[framework] = [*found[OURS], "--bf16"]
+            continue
         python = arguments.peers / PEERS[framework] / "bin" / "python" if arguments.peers else None
         script = arguments.peer_scripts / "train_denoise.py" if arguments.peer_scripts else None
         if python and script and python.exists() and script.exists():
@@ -102,7 +104,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
     parser.add_argument("--peer-scripts", type=Path, help="folder of the peers' scripts")
-    parser.add_argument("--frameworks", nargs="*", choices=PEERS, default=list(PEERS), help="which peers to run")
+    parser.add_argument("--frameworks", nargs="*", choices=[OURS_BF16, *PEERS], default=[OURS_BF16, *PEERS],
+                        help="what to run beside ours in float32")  # fmt: skip
     parser.add_argument("--rounds", type=int, default=3, help="how often each runs, in turn (1 or more)")
     parser.add_argument("--batch", type=int, default=64, help="images a step")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
