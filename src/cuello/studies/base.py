@@ -129,13 +129,15 @@ def run_study(
     if threads is None and workers > 1:
         threads = max(1, available_cores() // workers)
     plans = study.plans(data)
+    costs = {plan.name: cost(plan) for plan in plans}
     runs: dict[str, list[Run]] = {plan.name: [] for plan in plans}
     jobs = []
     for seed in range(repeats):
         for plan in plans:
             path = folder / "runs" / plan.name / f"seed-{seed}"
             settings = {**plan.settings, "data": data, "seed": seed, "device": device, "threads": threads}
-            jobs.append(Job(f"{plan.name}, seed {seed}" if repeats > 1 else plan.name, path, settings, cost(plan)))
+            label = f"{plan.name}, seed {seed}" if repeats > 1 else plan.name
+            jobs.append(Job(label, path, settings, costs[plan.name]))
             runs[plan.name].append(Run(path))
     told = watch or (lambda words, share: None)
     start = time.perf_counter()

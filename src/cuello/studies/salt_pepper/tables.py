@@ -1,5 +1,7 @@
 """The tables: the source's numbers and ours."""
 
+from functools import cache
+
 from cuello.matrix import Matrix
 from cuello.models.catalog import architecture_of, build
 from cuello.models.summary import count
@@ -57,6 +59,7 @@ def costs_table(outcome: Outcome) -> Table:
     return Table(columns, rows, f"{OTHER} Times of the source are of its own machine.", frozenset({len(rows) - 1}))
 
 
+@cache
 def parameters(network: str) -> int:
     """Return the trainable parameters of a network for colour images."""
     return count(build(architecture_of(network, 3)))[0]
