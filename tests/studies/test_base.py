@@ -12,6 +12,7 @@ import pytest
 from cuello.errors import CuelloError, Interrupted
 from cuello.report.page import Section, Table
 from cuello.runs.artefact import load_artefact
+from cuello.runs.directory import Run
 from cuello.studies import base
 from cuello.studies.base import Outcome, Plan, Story, Study, run_study
 
@@ -53,6 +54,14 @@ def test_every_seed_of_every_plan_is_a_run(told: tuple[Path, list[tuple[str, flo
     runs = sorted(path.parent.relative_to(folder / "runs").as_posix() for path in folder.rglob("config.toml"))
     assert runs == ["more/seed-0", "more/seed-1", "single/seed-0", "single/seed-1"]
     assert all(len((folder / "runs" / run / "history.jsonl").read_text().splitlines()) == 2 for run in runs)
+
+
+def test_the_time_is_that_of_all_epochs(told: tuple[Path, list[tuple[str, float]]]) -> None:
+    runs = {"single": [Run(told[0] / "runs" / "single" / f"seed-{seed}") for seed in (0, 1)]}
+    lines = [json.loads(line) for run in runs["single"] for line in run.history_path.read_text().splitlines()]
+    outcome = Outcome("photos", told[0], runs, 1, lambda words, share: None)
+    assert outcome.seconds == pytest.approx(sum(line["seconds"] for line in lines))
+    assert outcome.seconds > 0
 
 
 def test_the_report_and_the_tables_say_the_same(told: tuple[Path, list[tuple[str, float]]]) -> None:
@@ -127,7 +136,6 @@ def test_two_at_a_time_stopped_and_gone_on_with_give_the_same(
     for name in ("single", "more"):
         there = Path("runs") / name / "seed-0"
         assert weights(tmp_path / "toy" / there) == weights(folder / there)
-    assert json.loads((tmp_path / "toy" / "study.json").read_text())["seconds"] > 0
 
 
 def test_a_mistake_in_a_training_is_told_from_its_process(tmp_path: Path) -> None:

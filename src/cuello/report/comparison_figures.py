@@ -144,9 +144,20 @@ def plain_ticks(axis: "Axis") -> None:
 
     low, high = axis.get_view_interval()
     axis.set_major_locator(FixedLocator(round_numbers(low, high)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}" if value >= 1e-4 else f"{value:.3g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def written(value: float) -> str:
+    """Return a number of an axis written out, unless it is tiny.
+
+    >>> written(1_000_000), written(0.003), written(0.00003)
+    ('1,000,000', '0.003', '3e-05')
+    """
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.6g}" if value >= 1e-4 else f"{value:.3g}"
 
 
 def round_numbers(low: float, high: float) -> list[float]:

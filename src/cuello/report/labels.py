@@ -31,14 +31,19 @@ def candidates(x: float, y: float, width: float, height: float, near: float) -> 
 
 
 def place(
-    points: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], inside: Box, near: float
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    inside: Box,
+    near: float,
+    others: Sequence[tuple[float, float]] = (),
 ) -> list[Box] | None:
     """Return a box for every point's name, all inside a box, none over another or over a point; None where none fits.
 
     points: in pixels. sizes: (width, height) of the names, pixels. near: distance of a name from its point, pixels.
+    others: points without a name that no name may cover.
     """
     half = 0.7 * near
-    taken: list[Box] = [(x - half, y - half, x + half, y + half) for x, y in points]
+    taken: list[Box] = [(x - half, y - half, x + half, y + half) for x, y in [*points, *others]]
     placed: list[Box] = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         for box in candidates(x, y, width, height, near):
@@ -53,9 +58,16 @@ def place(
 
 
 def name_points(
-    axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str], **text: object
+    axes: "Axes",
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    colours: Sequence[str],
+    others: Sequence[tuple[float, float]] = (),
+    **text: object,
 ) -> bool:
     """Write a name beside every point (in the axes' data); False, and nothing written, where they do not all fit.
+
+    others: points without a name that no name may cover.
 
     The axes' limits and place must be final: names are measured in pixels.
     """
@@ -67,7 +79,8 @@ def name_points(
     frame = axes.get_window_extent()
     near = 7 * figure.dpi / 72  # type: ignore[union-attr]
     inside = (frame.x0, frame.y0, frame.x1, frame.y1)
-    placed = place(pixels, [(box.width + 2, box.height) for box in boxes], inside, near)
+    also = [tuple(axes.transData.transform(point)) for point in others]
+    placed = place(pixels, [(box.width + 2, box.height) for box in boxes], inside, near, also)
     for written in texts:
         written.remove()
     if placed is None:

@@ -12,7 +12,7 @@ from cuello.report.labels import name_points
 
 @dataclass(frozen=True)
 class Series:
-    """Numbers to draw: label, x and y, and names of the points.
+    """Numbers to draw: label, x and y, and names of the points ("" for none).
 
     role: "ours" stands out, "source" is dashed and hollow, "other" has a colour of its own.
     """
@@ -67,9 +67,12 @@ def points(series: Sequence[Series], title: str, across: str, up: str, theme: Th
             (point, name, shade)
             for one, shade in zip(series, palette, strict=True)
             for point, name in zip(zip(one.x, one.y, strict=True), one.names, strict=False)
+            if name
         ]
         if named:
-            name_points(axes, [n[0] for n in named], [n[1] for n in named], [n[2] for n in named], fontsize=7)
+            nameless = [point for one in series for point in zip(one.x, one.y, strict=True)]
+            found, names, colours = zip(*named, strict=True)
+            name_points(axes, found, names, colours, [point for point in nameless if point not in found], fontsize=7)
         return as_png(figure)
 
 

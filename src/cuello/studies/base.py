@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,16 +35,20 @@ class Plan:
 class Outcome:
     """What a study's trainings came to.
 
-    data: the data set. folder: of the study. runs: plan's name to a run a seed. seconds: how long all trainings took,
-    by the clock, over all calls that ended by themselves. workers: how many were trained at once, in the last call.
+    data: the data set. folder: of the study. runs: plan's name to a run a seed. workers: how many were trained at once,
+    in the last call.
     """
 
     data: str
     folder: Path
     runs: Mapping[str, Sequence[Run]]
-    seconds: float
     workers: int
     watch: Watch
+
+    @property
+    def seconds(self) -> float:
+        """The time that all epochs of all trainings took, one after another."""
+        return sum(record.seconds for runs in self.runs.values() for run in runs for record in run.history)
 
     def over_seeds(self, plan: str, value: Callable[[Sequence[EpochRecord]], float | None]) -> Spread | None:
         """Return mean and deviation over a plan's seeds of a value of the history; None where a run lacks it."""
@@ -140,15 +143,12 @@ def run_study(
             jobs.append(Job(label, path, settings, costs[plan.name]))
             runs[plan.name].append(Run(path))
     told = watch or (lambda words, share: None)
-    start = time.perf_counter()
     try:
         train_all(jobs, workers, told)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
-    finally:
-        seconds = add_time(folder, time.perf_counter() - start)
     told("evaluating", 1.0)
-    story = study.story(Outcome(data, folder, runs, seconds, workers, told))
+    story = study.story(Outcome(data, folder, runs, workers, told))
     write_tables(folder / "tables", story.sections)
     report = folder / "report.html"
     subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"
@@ -170,7 +170,7 @@ def claim(folder: Path, study: str, data: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
     make_folder(folder)
-    write_json(mark, {"study": study, "data": data, "seconds": 0.0})
+    write_json(mark, {"study": study, "data": data})
 
 
 def read_mark(folder: Path) -> dict[str, Any]:
@@ -180,14 +180,6 @@ def read_mark(folder: Path) -> dict[str, Any]:
         return dict(json.loads(mark.read_text()))
     except (ValueError, TypeError):
         raise CuelloError(f"{mark} is damaged. Remove it, or choose another place with --output.") from None
-
-
-def add_time(folder: Path, seconds: float) -> float:
-    """Add to the time that the study's trainings have taken, and return it."""
-    found = read_mark(folder)
-    found["seconds"] = round(float(found.get("seconds", 0.0)) + seconds, 1)
-    write_json(folder / "study.json", found)
-    return found["seconds"]
 
 
 def cost(plan: Plan) -> float:

@@ -16,7 +16,7 @@ from cuello.report.page import Picture
 from cuello.report.study_figures import Series, image_grid, lines, points
 from cuello.studies.base import Outcome
 from cuello.studies.salt_pepper.plans import OURS, OURS_EVERY, at_level, plans
-from cuello.studies.salt_pepper.source import BATCH, CHOSEN, SOURCE_EPOCHS, SOURCE_LEVELS, SOURCE_ROWS, SourceRow
+from cuello.studies.salt_pepper.source import BATCH, CHOSEN, SOURCE_EPOCHS, SOURCE_LEVELS, SOURCE_ROWS
 from cuello.studies.salt_pepper.tables import loss_of, parameters
 from cuello.tasks import task_of
 from cuello.types import Batch
@@ -28,6 +28,7 @@ def by_size(outcome: Outcome) -> Picture:
     rows = [row for row in SOURCE_ROWS if row.epoch == 10]
     found = {row.plan: spread.mean for row in rows if (spread := outcome.at(row.plan, row.epoch, loss_of)) is not None}
     kept = [row for row in rows if row.plan in found]
+    best_of = {row.network: row.plan for row in sorted(kept, key=lambda row: -found[row.plan])}  # named once each
     own = [(CHOSEN, at_level(0.2)), (OURS, OURS)]
     best = [outcome.best(plan, loss_of) for _, plan in own]
     series = [
@@ -35,7 +36,7 @@ def by_size(outcome: Outcome) -> Picture:
         Series(
             "the same networks here, epoch 10", [parameters(row.network) for row in kept],
             [found[row.plan] for row in kept], "other",
-            [name_of(row) for row in kept],
+            [row.network.removeprefix("conv-") if row.plan in best_of.values() else "" for row in kept],
         ),
         Series(
             "our recipe, our network", [parameters(network) for network, _ in own],
@@ -46,11 +47,6 @@ def by_size(outcome: Outcome) -> Picture:
         outcome, "size", lambda theme: points(series, "Loss by size", "parameters", "validation loss", theme),
         "Validation loss of every network against its parameters",
     )  # fmt: skip
-
-
-def name_of(row: SourceRow) -> str:
-    """Return a short name of a row for a picture."""
-    return row.network.removeprefix("conv-") + (f", batch {row.batch}" if row.batch != BATCH else "")
 
 
 def kept_picture(outcome: Outcome, name: str, draw: Callable[..., bytes], alt: str, note: str = "") -> Picture:
@@ -111,14 +107,29 @@ def matrix_picture(outcome: Outcome, matrix: Matrix) -> Picture:
 
 def grids(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model]) -> list[Picture]:
     """Draw originals, noisy and restored crops at each level, for two crops from different photographs."""
-    rows = [subjects.count // 4, 3 * subjects.count // 4]
     return [
         kept_picture(
             outcome, f"restored-{number}", lambda theme, row=row: level_grid(outcome, subjects, models, row, theme),
             "One crop at every noise level: original, noisy, restored", subjects.names[row],
         )
-        for number, row in enumerate(rows, 1)
+        for number, row in enumerate(lively(subjects), 1)
     ]  # fmt: skip
+
+
+def lively(subjects: Subjects, count: int = 2) -> list[int]:
+    """Return crops with much to see, from different photographs: those whose values spread most, but for the extremes.
+
+    The crops are ranked by the standard deviation of their values, and taken from the top tenth downwards.
+    """
+    deviations = torch.cat([batch.images.flatten(1).std(1) for batch in subjects.batches()])
+    order = deviations.argsort(descending=True).tolist()[subjects.count // 10 :]
+    chosen: list[int] = []
+    for row in order:
+        if subjects.names[row] not in [subjects.names[other] for other in chosen]:
+            chosen.append(row)
+        if len(chosen) == count:
+            break
+    return chosen
 
 
 def level_grid(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model], row: int, theme: Any) -> bytes:

@@ -85,8 +85,8 @@ def text_of_data(outcome: Outcome, subjects: Subjects) -> list[str]:
     return [
         f"{outcome.data}: 64×64 crops, the validation crops from {len(set(subjects.names))} photographs of their own. "
         "The weights of a training are those of its best epoch on these validation crops, as in the source.",
-        f"All trainings together took {duration(outcome.seconds)}, {outcome.workers} at a time; the source: 1.5 hours "
-        "for one of its 14 rows. Seconds of an epoch are those of a training with others beside it.",
+        f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; {outcome.workers} trainings "
+        "ran at once. The source: 1.5 hours for one of its 14 rows.",
         "Every training is a run directory below runs/, which `cuello compare`, `evaluate` and `apply` read.",
     ]
 
