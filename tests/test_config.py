@@ -93,7 +93,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(key, nearest):
         ("crop", 3, "greater than or equal to 4"),
         ("channels", 2, "1 or 3"),
         ("crops", "diagonal", "'random', 'fixed' or 'grid'"),
-        ("validation", 0, "greater than 0"),
+        ("validation", -0.1, "greater than or equal to 0"),
         ("validation", 0.95, "less than or equal to 0.9"),
         ("learning_rate", -1.0, "greater than 0"),
         ("learning_rate", float("nan"), "a finite number"),

@@ -11,15 +11,15 @@ import cuello
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
     0: ("errors", "types", "config", "registry", "seeding", "files"),
-    1: ("data", "degrade", "models", "losses", "metrics", "baselines", "repeats"),
-    2: ("tasks", "preparation"),
+    1: ("data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats"),
+    2: ("tasks", "preparation", "likelihood"),
     3: ("runs",),
     4: ("training", "inference"),
-    5: ("application", "evaluation", "comparison"),
+    5: ("application", "evaluation", "comparison", "latent"),
     6: ("matrix",),
     7: ("report",),
     8: ("workflow", "judging", "series"),
-    9: ("studies",),
+    9: ("studies", "search"),
     10: ("cli", "__main__"),
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}

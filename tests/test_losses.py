@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.distributions import Bernoulli, Normal
 from torch.nn import functional
 
-from cuello.losses import LOSSES, bce, charbonnier, ssim_loss
+from cuello.errors import CuelloError
+from cuello.losses import LOSSES, bce, bernoulli, charbonnier, find_loss, gaussian, ssim_loss
 from cuello.metrics import mae, mse, ssim
 
 every_loss = pytest.mark.parametrize("spec", list(LOSSES), ids=lambda spec: spec.name)
@@ -24,7 +26,39 @@ def test_names_and_functions():
         "charbonnier": charbonnier,
         "bce": bce,
         "ssim": ssim_loss,
+        "bernoulli": bernoulli,
+        "gaussian": gaussian,
     }
+
+
+def test_a_bernoulli_likelihood_is_torchs():
+    image, target = two_images(3, 4, 1, 7, 5)
+    target = target.round()
+    expected = -Bernoulli(probs=image.double()).log_prob(target.double()).flatten(1).sum(1)
+    torch.testing.assert_close(bernoulli(image, target).double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.5, 2.0])
+def test_a_gaussian_likelihood_is_torchs(sigma):
+    image, target = two_images(4, 4, 3, 6, 5)
+    expected = -Normal(image.double(), sigma).log_prob(target.double()).flatten(1).sum(1)
+    found = find_loss(f"gaussian:{sigma}").function(image, target)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-3)
+
+
+def test_a_loss_may_take_a_number():
+    assert find_loss("mse").function is mse
+    image, target = two_images(5, 2, 1, 3, 3)
+    assert torch.equal(find_loss("gaussian").function(image, target), gaussian(image, target, sigma=0.1))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("gauss:1", "gaussian"), ("gaussian:0", "above 0"), ("gaussian:x", "above 0"), ("mse:2", "takes no number")],
+)
+def test_what_is_no_loss_is_named(text, problem):
+    with pytest.raises(CuelloError, match=problem):
+        find_loss(text)
 
 
 def test_charbonnier_by_hand():
@@ -75,9 +109,9 @@ def test_one_value_an_image_that_does_not_depend_on_its_batch(spec):
 @every_loss
 def test_the_smallest_image_is_enough(spec):
     side = spec.smallest_side
-    assert spec.function(torch.ones(1, 1, side, side), torch.ones(1, 1, side, side)).item() == pytest.approx(
-        0, abs=1e-5
-    )
+    perfect = spec.function(torch.ones(1, 1, side, side), torch.ones(1, 1, side, side)).item()
+    at_best = {"gaussian": -1.3836}  # a density: log(2π · 0.1²) / 2
+    assert perfect == pytest.approx(at_best.get(spec.name, 0), abs=1e-4)
     assert spec.summary
 
 

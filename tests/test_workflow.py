@@ -28,7 +28,7 @@ def test_public_names_are_functions_whatever_was_imported_before() -> None:
     assert cuello.application is not cuello.apply  # a module of the function's name would hide it
     for name in ("apply", "evaluate", "load", "resume", "train"):
         assert callable(getattr(cuello, name)), name
-    assert set(cuello.__all__) <= set(dir(cuello)) | set(cuello._HOMES)
+    assert set(cuello.__all__) <= set(dir(cuello)) | {*cuello._HOMES, *cuello._MODULES}
     with pytest.raises(AttributeError, match=r"no attribute 'denoise'"):
         cuello.denoise  # noqa: B018  # type: ignore[attr-defined]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cuello import latent, search
     from cuello.application import apply
     from cuello.comparison import compare
     from cuello.config import TrainConfig
@@ -32,8 +33,10 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_runs",
+    "latent",
     "load",
     "resume",
+    "search",
     "study",
     "train",
     "train_repeats",
@@ -56,13 +59,17 @@ _HOMES = {
     "train_repeats": "cuello.series",
 }
 
+_MODULES = ("latent", "search")
+
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import cuello` and `cuello --help` stay fast."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cuello' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"cuello.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cuello' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

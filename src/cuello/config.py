@@ -30,7 +30,12 @@ class TrainConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    job: Literal["denoise"] = setting("denoise", "What the network learns to do.", TASK)
+    job: Literal["denoise", "reconstruct", "generate"] = setting(
+        "denoise",
+        "What the network learns to do: denoise; reconstruct, through a code of few numbers; generate, from a code "
+        "drawn at random (see `cuello latent`).",
+        TASK,
+    )
     data: str = setting(
         "photos",
         "Images: a folder, a TIFF of several pages, an .npy, .npz, IDX or HDF5 file (FILE.h5 or FILE.h5:NAME), or a "
@@ -53,11 +58,16 @@ class TrainConfig(pydantic.BaseModel):
         DATA,
     )
     samples: int | None = setting(
-        None, "Training crops an epoch; by default as many as would tile the images.", DATA, ge=1
+        None,
+        "Training crops an epoch, by default as many as would tile the images; of whole images, which are gone through "
+        "again and again (for sets of a few dozen), by default each once.",
+        DATA,
+        ge=1,
     )
     validation_samples: int | None = setting(
         None,
-        "Validation (and test) crops; by default as many as would tile the images, at most 500.",
+        "Validation (and test) crops, by default as many as would tile the images, at most 500; of whole images, by "
+        "default each once.",
         DATA,
         ge=1,
     )
@@ -67,7 +77,14 @@ class TrainConfig(pydantic.BaseModel):
         DATA,
     )
     augment: bool = setting(False, "Flip and turn training images by right angles at random.", DATA)
-    validation: float = setting(0.2, "Share of the images for validation, 0 to 0.9.", DATA, gt=0, le=0.9)
+    validation: float = setting(
+        0.2,
+        "Share of the images for validation, 0 to 0.9; 0 validates on the training images, for a set to be learned by "
+        "heart.",
+        DATA,
+        ge=0,
+        le=0.9,
+    )
     test: float = setting(0.15, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
     split_seed: int = setting(
         0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0
@@ -87,9 +104,13 @@ class TrainConfig(pydantic.BaseModel):
     on_error: Literal["stop", "skip"] = setting("stop", "What to do with an image that cannot be read.", DATA)
 
     noise: str | None = setting(
-        None, "The degradation to undo, e.g. salt-pepper:0.2 or gaussian:5..50 (see `cuello noises`).", TASK
+        None, "denoise: the degradation to undo, e.g. salt-pepper:0.2 or gaussian:5..50 (see `cuello noises`).", TASK
     )
-    loss: str = setting("mse", "mse, l1, charbonnier, bce or ssim.", TASK)
+    loss: str = setting(
+        "mse",
+        "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1).",
+        TASK,
+    )
 
     model: str = setting("impulse-s", "A network (see `cuello models`) or your own: FILE.py:CLASS.", NETWORK)
 

@@ -19,9 +19,10 @@ from cuello.errors import CuelloError
 from cuello.files import write_text
 from cuello.inference import TILE, Model
 from cuello.metrics import METRICS, metrics_for
+from cuello.references import Reference
 from cuello.runs.directory import Run, write_json
 from cuello.seeding import numpy_generator
-from cuello.tasks import Task
+from cuello.tasks import JOBS, Task
 from cuello.types import Batch
 
 OURS = "network"
@@ -96,7 +97,10 @@ class SweepLevel:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result: methods in the order of the table (the network last), differences, verdict, sweep, protocol."""
+    """The result: methods in the order of the table (the network last), differences, verdict, sweep, protocol.
+
+    references: those of the methods that were fitted to the training images.
+    """
 
     methods: list[Method]
     differences: list[Difference]
@@ -105,6 +109,7 @@ class Evaluation:
     subjects: Subjects
     noise: str | None
     protocol: dict[str, Any]
+    references: Sequence[Reference] = ()
 
     def method(self, name: str) -> Method:
         """Return the row called ``name``."""
@@ -166,21 +171,26 @@ def evaluate_model(
     seed: int = 0,
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
+    references: Sequence[Reference] = (),
     progress: Progress | None = None,
 ) -> Evaluation:
     """Score the network and the classical methods.
 
     task: what degrades the images; ranges in it count at their middle. seed: of the noise. sweep: values of the
     degradation's main parameter to try as well. baselines: names of classical methods, by default all that the
-    images' size allows. progress: called with what is being done, how much is done, and how much there is.
+    images' size allows; none where the job does not restore. references: methods fitted to the training images, for
+    codes. progress: called with what is being done, how much is done, and how much there is.
     """
     level = Task(task.job, task.degradation.typical()) if task.degradation is not None else task
-    chosen = [BASELINES[name] for name in baselines] if baselines is not None else list(BASELINES)
+    usual = list(BASELINES) if JOBS[task.job].restores else []
+    chosen = [BASELINES[name] for name in baselines] if baselines is not None else usual
     specs = [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
     metrics = [spec.name for spec in metrics_for(subjects.size, subjects.binary)]
     strengths = tune(specs, level, subjects, seed)
     ours = {OURS: model}
-    methods = score(ours, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress)
+    methods = score(
+        ours, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress, references
+    )
     levels = []
     for value in sweep:
         if task.degradation is None:
@@ -214,7 +224,10 @@ def evaluate_model(
         "sweep_images": min(SWEEP_IMAGES, subjects.count) if levels else 0,
     }
     spec = level.degradation.spec() if level.degradation is not None else None
-    return Evaluation(methods, differences, verdict_of(differences), levels, subjects, spec, protocol)
+    if not specs:
+        del protocol["strengths"]
+    verdict = verdict_of(differences, "reference" if references else "classical method")
+    return Evaluation(methods, differences, verdict, levels, subjects, spec, protocol, tuple(references))
 
 
 def pairs(task: Task, subjects: Subjects, seed: int, most: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
@@ -257,6 +270,7 @@ def score(
     most: int,
     doing: str,
     progress: Progress | None,
+    references: Sequence[Reference] = (),
 ) -> list[Method]:
     """Run every method on the same draw of every image and return their rows, the networks' last.
 
@@ -269,8 +283,9 @@ def score(
     def learned(model: Model) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda noisy: restore(model, noisy)
 
-    runs = {spec.name: classical(spec) for spec in specs} | {name: learned(model) for name, model in models.items()}
-    labels = {spec.name: spec.label for spec in specs}
+    runs = {spec.name: classical(spec) for spec in specs} | {fitted.name: fitted.run for fitted in references}
+    runs |= {name: learned(model) for name, model in models.items()}
+    labels = {spec.name: spec.label for spec in specs} | {fitted.name: fitted.label for fitted in references}
     labels |= {name: model.artefact.architecture.name for name, model in models.items()}
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in runs}
     seconds = dict.fromkeys(runs, 0.0)
@@ -327,12 +342,12 @@ def bootstrap_interval(values: np.ndarray, groups: Sequence[str], seed: int = 0)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
-def verdict_of(differences: Sequence[Difference]) -> str:
-    """Say in one sentence whether the network beats the best classical method (by mean PSNR)."""
+def verdict_of(differences: Sequence[Difference], others: str = "classical method") -> str:
+    """Say in one sentence whether the network beats the best of the others (by mean PSNR)."""
     if not differences:
-        return "Nothing to compare with: no classical method was run."
+        return f"Nothing to compare with: no {others} was run."
     best = min(differences, key=lambda item: item.mean)  # the method that ours gains least over
-    what = "doing nothing" if best.against == "input" else f"the best classical method ({best.label})"
+    what = "doing nothing" if best.against == "input" else f"the best {others} ({best.label})"
     interval = "" if np.isnan(best.low) else f" (95% interval {best.low:+.2f} to {best.high:+.2f})"
     on = f"on {best.wins} of {best.images} images"
     if best.mean > 0 and not best.low <= 0:

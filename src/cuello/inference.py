@@ -20,6 +20,8 @@ from cuello.runs.artefact import Artefact, load_artefact
 TILE = 256
 """Side of the squares that large images are cut into, in pixels: their features stay in a processor's cache."""
 
+ENCODED_AT_ONCE = 1024
+
 
 @dataclass(frozen=True)
 class Model:
@@ -69,6 +71,95 @@ class Model:
         raise CuelloError(
             f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
         )
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the only images that the network takes, in pixels; None where it takes any."""
+        return getattr(self.network, "size", None)
+
+    @property
+    def prior(self) -> str | None:
+        """The distribution that the network's codes follow, "normal" or "uniform"; None where there is none."""
+        return getattr(self.network, "prior", None)
+
+    def encode(self, images: Any) -> Any:
+        """Return the codes of images, without chance: the bottleneck's numbers.
+
+        images: as for calling the model, all of one size, with the network's channels. Returns ``(N, numbers)`` float32
+        (``(N, c, h, w)`` for a code in space): an array, or a tensor where a tensor was given; one image is N = 1.
+        Raises CuelloError where the network has no code, or images do not fit it.
+        """
+        self._check_latent()
+        x = images if isinstance(images, Tensor) else self._stacked(images)
+        if x.ndim == 3:
+            x = x[None]
+        if x.ndim != 4 or x.shape[1] != self.channels or not x.is_floating_point():
+            raise CuelloError(
+                f"got images of shape {tuple(x.shape)} and type {x.dtype}, needed floats (N, {self.channels}, H, W)."
+            )
+        with torch.inference_mode():
+            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]  # type: ignore[operator]
+        found = torch.cat(codes).clone()
+        return found.to(images.device) if isinstance(images, Tensor) else found.numpy()
+
+    def decode(self, codes: Any) -> Any:
+        """Return the images that codes stand for, cut to [0, 1].
+
+        codes: ``(N, numbers)`` (or ``(N, c, h, w)`` for codes in space) as ``encode`` gives them; or one without N.
+        An array gives ``(N, H, W, C)`` float32, a tensor ``(N, C, H, W)``. Raises CuelloError where the network has no
+        code, or codes are of another shape.
+        """
+        self._check_latent()
+        given = codes if isinstance(codes, Tensor) else torch.from_numpy(np.asarray(codes, dtype=np.float32))
+        shape = self.latent_shape
+        single = given.ndim == (1 if shape is not None and len(shape) == 1 else 3)
+        stack = given[None] if single else given
+        if shape is not None and tuple(stack.shape[1:]) != shape:
+            raise CuelloError(f"got codes of shape {tuple(given.shape)}, needed (N, {', '.join(map(str, shape))}).")
+        with torch.inference_mode():
+            parts = [
+                self.network.decode(part.float().to(self._device())).float().clamp(0, 1).cpu()  # type: ignore[operator]
+                for part in stack.split(ENCODED_AT_ONCE)
+            ]
+        images = torch.cat(parts).clone()
+        return images.to(given.device) if isinstance(codes, Tensor) else images.permute(0, 2, 3, 1).numpy()
+
+    @property
+    def latent_shape(self) -> tuple[int, ...] | None:
+        """Shape of an image's code; None where it depends on the image's size, or there is no code."""
+        if self.size is None or not hasattr(self.network, "encode"):
+            return None
+        with torch.inference_mode():
+            blank = torch.zeros(1, self.channels, *self.size, device=self._device())
+            return tuple(self.network.encode(blank).shape[1:])  # type: ignore[operator]
+
+    def _check_latent(self) -> None:
+        if not (hasattr(self.network, "encode") and hasattr(self.network, "decode")):
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} has no code in its middle: it works on pixels. "
+                "Train an autoencoder, e.g. cuello train reconstruct DATA --model mlp-32-8-2 (see `cuello models`)."
+            )
+
+    def _stacked(self, images: Any) -> Tensor:
+        """Return images of one size as a tensor ``(N, C, H, W)`` in [0, 1]."""
+        if isinstance(images, list | tuple):
+            parts = [self._stacked(image) for image in images]
+            if len({part.shape[1:] for part in parts}) != 1:
+                raise CuelloError("got images of different shapes (or none), needed one for all.")
+            return torch.cat(parts)
+        if isinstance(images, Tensor):
+            return images[None] if images.ndim == 3 else images
+        if isinstance(images, Image.Image):
+            images = np.asarray(images.convert("L" if self.channels == 1 else "RGB"))
+        if not isinstance(images, np.ndarray):
+            raise CuelloError(
+                f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
+            )
+        if self.levels is not None:
+            return to_tensor(self.levels.scaled(as_stack(images), "the array"))
+        check_values(images)
+        stack = as_stack(images)
+        return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
 
     def restore(self, image: np.ndarray, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Restore one image ``(H, W, C)``, uint8, uint16 or float32 in [0, 1], in tiles if it is large.
@@ -131,15 +222,7 @@ class Model:
     def _array(self, images: np.ndarray) -> np.ndarray:
         if self.levels is not None:
             return self._ranged(images, self.levels)
-        if images.dtype.kind == "f":
-            if not np.isfinite(images).all():
-                raise CuelloError("the array holds NaN or infinite values; replace them first.")
-            if images.size and (images.min() < 0 or images.max() > 1):
-                raise CuelloError(
-                    f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
-                )
-        elif images.dtype not in (np.uint8, np.uint16):
-            raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
+        check_values(images)
         stack = as_stack(images)
         exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
         restored = np.stack([self.restore(image) for image in exact])
@@ -190,6 +273,19 @@ class Model:
 
     def _device(self) -> torch.device:
         return next(iter(self.network.state_dict().values())).device
+
+
+def check_values(images: np.ndarray) -> None:
+    """Raise CuelloError unless an array holds uint8, uint16, or floats in [0, 1]."""
+    if images.dtype.kind == "f":
+        if not np.isfinite(images).all():
+            raise CuelloError("the array holds NaN or infinite values; replace them first.")
+        if images.size and (images.min() < 0 or images.max() > 1):
+            raise CuelloError(
+                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
+            )
+    elif images.dtype not in (np.uint8, np.uint16):
+        raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
 
 
 def as_stack(images: np.ndarray) -> np.ndarray:

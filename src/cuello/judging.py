@@ -13,12 +13,13 @@ from cuello.evaluation import Evaluation, Progress, Subjects, evaluate_model, su
 from cuello.inference import Model, load
 from cuello.matrix import Matrix, check_alike, evaluate_matrix
 from cuello.preparation import Prepared, prepare
+from cuello.references import Reference
 from cuello.report.matrix_page import check_free, save_matrix
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
-from cuello.tasks import Task
-from cuello.workflow import check_sweep, finish, own_subjects, reading
+from cuello.tasks import JOBS, Task
+from cuello.workflow import check_sweep, finish, own_subjects, reading, references_of
 
 SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
 """Settings that decide, with the images, what a run's own test images are."""
@@ -50,6 +51,7 @@ def evaluate(
     path = Path(path).expanduser()
     model = load(path, network, device)
     run = Run(path) if path.is_dir() else None
+    references: list[Reference] = []
     settings = make_config(model.artefact.training)
     task = task_for(model, noise, target)
     check_sweep(task, sweep)
@@ -65,12 +67,17 @@ def evaluate(
                 "Bring them back, or name the images to evaluate it on."
             )
         subjects, notes = own_subjects(prepared)
+        references = references_of(task, model, prepared)
     else:
         subjects, notes = named_subjects(model, images, target, on_error, progress)
+        if run is not None and not JOBS[task.job].restores:
+            references = references_of(task, model, prepare(run.config, reading(progress)))
     seed = settings.split_seed if seed is None else seed
     if run is not None and report:
-        return finish(run, model, task, subjects, notes, seed, sweep, progress, baselines)
-    return evaluate_model(model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, progress=progress)
+        return finish(run, model, task, subjects, notes, seed, sweep, progress, baselines, references)
+    return evaluate_model(
+        model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, references=references, progress=progress
+    )
 
 
 def evaluate_runs(

@@ -1,10 +1,13 @@
 """What training makes small: pure functions, one value an image."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
+from cuello.errors import CuelloError
 from cuello.metrics import SSIM_WINDOW, mae, mse, ssim
 from cuello.registry import Registry
 
@@ -28,14 +31,36 @@ def ssim_loss(image: Tensor, target: Tensor) -> Tensor:
     return 1 - ssim(image, target)
 
 
+def bernoulli(image: Tensor, target: Tensor) -> Tensor:
+    """Negative log-likelihood of each image in nats, -Σ y log x + (1 - y) log(1 - x), under x = P(pixel is white).
+
+    A likelihood only of images of two levels; of grey ones it is the usual stand-in, a cross-entropy. x is cut to
+    [1e-6, 1 - 1e-6]. Source: Kingma and Welling 2014, appendix C.1.
+    """
+    return bce(image, target) * target[0].numel()
+
+
+def gaussian(image: Tensor, target: Tensor, sigma: float = 0.1) -> Tensor:
+    """Negative log-likelihood of each image in nats, Σ (x - y)² / 2σ² + log(2πσ²) / 2, every pixel N(x, σ²).
+
+    sigma: σ, where white is 1. Source: Kingma and Welling 2014, appendix C.2, with a variance that is given.
+    """
+    pixels = target[0].numel()
+    return mse(image, target) * (pixels / (2 * sigma**2)) + pixels * math.log(2 * math.pi * sigma**2) / 2
+
+
 @dataclass(frozen=True)
 class LossSpec:
-    """A loss' name, one line about it, its function and the smallest image side it can take."""
+    """A loss' name, one line about it, its function and the smallest image side it can take.
+
+    number: what NAME:NUMBER sets, a keyword of the function; None where it takes no number.
+    """
 
     name: str
     summary: str
-    function: Callable[[Tensor, Tensor], Tensor]
+    function: Callable[..., Tensor]
     smallest_side: int = 1
+    number: str | None = None
 
 
 LOSSES: Registry[LossSpec] = Registry(
@@ -46,5 +71,28 @@ LOSSES: Registry[LossSpec] = Registry(
         LossSpec("charbonnier", "absolute error made smooth at 0", charbonnier),
         LossSpec("bce", "binary cross-entropy, for images of two levels", bce),
         LossSpec("ssim", "one minus structural similarity", ssim_loss, SSIM_WINDOW),
+        LossSpec("bernoulli", "negative log-likelihood in nats, for images of two levels", bernoulli),
+        LossSpec("gaussian", "negative log-likelihood in nats, gaussian:SIGMA", gaussian, number="sigma"),
     ],
 )
+
+
+def find_loss(text: str) -> LossSpec:
+    """Return the loss that NAME or NAME:NUMBER stands for; CuelloError where there is none, or the number is wrong.
+
+    >>> find_loss("gaussian:0.5").name
+    'gaussian'
+    """
+    name, colon, value = text.partition(":")
+    spec = LOSSES[name]
+    if not colon:
+        return spec
+    if spec.number is None:
+        raise CuelloError(f"the loss {name!r} takes no number, got {text!r}: write {name}.")
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise CuelloError(f"the loss {text!r}: {spec.number} needs to be a number above 0, e.g. {name}:0.1.")
+    return replace(spec, function=partial(spec.function, **{spec.number: number}))

@@ -15,7 +15,7 @@ from cuello.data.levels import parse_levels
 from cuello.data.split import Split, split
 from cuello.data.stream import is_to_stream
 from cuello.errors import CuelloError
-from cuello.losses import LOSSES
+from cuello.losses import find_loss
 
 MOST_VALIDATION_CROPS = 500
 
@@ -55,7 +55,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         )
     images = read_images(config, progress)
     known = images.fingerprint or fingerprint_of(images)
-    parts = split(len(images), config.validation, config.test, config.split_seed, images.held_out)
+    parts = parts_of(images, config)
     layout = "grid" if config.crops == "grid" else "fixed"
 
     def fixed(ids: np.ndarray) -> Batches:
@@ -75,7 +75,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         shuffle=True,
         augment=config.augment,
     )
-    smallest = LOSSES[config.loss].smallest_side
+    smallest = find_loss(config.loss).smallest_side
     if min(training.size) < smallest:
         raise CuelloError(
             f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
@@ -83,6 +83,14 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         )
     test = fixed(parts.test) if len(parts.test) else None
     return Prepared(images, parts, training, fixed(parts.validation), test, known)
+
+
+def parts_of(images: Images, config: TrainConfig) -> Split:
+    """Divide the images; a set that is all there is, or is to be learned by heart, validates on what it trains on."""
+    closed = config.data in CATALOG and CATALOG[config.data].closed
+    share = 0.0 if closed else config.validation
+    parts = split(len(images), share, 0.0 if closed else config.test, config.split_seed, images.held_out)
+    return parts if share else parts._replace(validation=parts.train)
 
 
 def fingerprint_of(images: Images) -> str:

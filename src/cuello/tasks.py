@@ -18,7 +18,7 @@ class Task:
     """Makes (input, target) pairs from clean images.
 
     job: what the network learns to do. degradation: what makes the input from the clean image; None where the data
-    come in pairs.
+    come in pairs, or where the image itself goes in.
     """
 
     job: str
@@ -27,7 +27,7 @@ class Task:
     def pair(self, batch: Batch, random: Generator) -> tuple[Tensor, Tensor]:
         """Return inputs and targets, ``(N, C, H, W)`` each, all noise drawn from one generator: for training."""
         if self.degradation is None:
-            return paired(batch)
+            return self._plain(batch)
         return self.degradation(batch.images, random), batch.images
 
     def pair_each(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor]:
@@ -36,8 +36,11 @@ class Task:
         The noise on an image then does not depend on the batch it is in: for validation and evaluation.
         """
         if self.degradation is None:
-            return paired(batch)
+            return self._plain(batch)
         return degrade_each(self.degradation, batch, seed), batch.images
+
+    def _plain(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return paired(batch) if JOBS[self.job].restores else (batch.images, batch.images)
 
 
 def degrade_each(degradation: Degradation | Composition, batch: Batch, seed: int) -> Tensor:
@@ -60,18 +63,38 @@ def paired(batch: Batch) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A job's name and one line about it."""
+    """A job's name and one line about it.
+
+    restores: another image goes in than should come out. model: the network it is given where none is named.
+    """
 
     name: str
     summary: str
+    restores: bool
+    model: str
 
 
-JOBS: Registry[JobSpec] = Registry("job", [JobSpec("denoise", "noisy image to clean image")])
+JOBS: Registry[JobSpec] = Registry(
+    "job",
+    [
+        JobSpec("denoise", "noisy image to clean image", True, "impulse-s"),
+        JobSpec("reconstruct", "image to itself, through a code of few numbers", False, "mlp-32-8-2"),
+        JobSpec("generate", "new images from codes drawn at random", False, "vae-200-2"),
+    ],
+)
 
 
 def task_of(config: TrainConfig) -> Task:
     """Return the task of a configuration; CuelloError where noise is missing, or given for data in pairs."""
     job = JOBS[config.job].name
+    if not JOBS[job].restores:
+        for flag, value in (("--noise", config.noise), ("--target", config.target)):
+            if value is not None:
+                raise CuelloError(
+                    f"got {flag} {value} for {job}, where the image itself goes in and should come out. Leave it out, "
+                    f"or use: cuello train denoise"
+                )
+        return Task(job, None)
     if config.target is not None:
         if config.noise is not None:
             raise CuelloError(

@@ -13,7 +13,7 @@ class Output(NamedTuple):
 
     image: restored images, ``(N, C, H, W)`` float, nominally in [0, 1] (not clipped).
     latent: the code at the bottleneck, any shape with N first, or None where there is none.
-    terms: extra loss terms by name, each a scalar tensor to be added to the loss.
+    terms: extra loss terms by name, each a tensor to be added to the loss, ``(N,)`` or a scalar.
     """
 
     image: "Tensor"

@@ -9,6 +9,7 @@ import torch
 
 from cuello.config import TrainConfig, make_config, to_toml
 from cuello.data.batches import Batches
+from cuello.data.catalog import CATALOG
 from cuello.data.images import ReportProgress
 from cuello.errors import CuelloError, Interrupted
 from cuello.evaluation import (
@@ -22,17 +23,18 @@ from cuello.evaluation import (
 )  # fmt: skip
 from cuello.files import write_text
 from cuello.inference import Model, load
-from cuello.losses import LOSSES
-from cuello.models.catalog import NETWORKS, architecture_of, build
+from cuello.losses import find_loss
+from cuello.models.catalog import architecture_of, build, find_network
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
+from cuello.references import Reference, fit_references
 from cuello.report.html import write_report
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
-from cuello.tasks import Task, task_of
+from cuello.tasks import JOBS, Task, task_of
 from cuello.training.device import choose_device, kept_memory, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
@@ -50,14 +52,15 @@ UNCOMPARED = ("device", "threads", "storage")
 def resolve(settings: Mapping[str, Any]) -> TrainConfig:
     """Check settings and fill in what the network's recipe recommends for those that were not given."""
     config = make_config(settings)
-    for registry, name in (
-        (LOSSES, config.loss),
-        (OPTIMIZERS, config.optimizer),
-        (SCHEDULES, config.schedule),
-    ):
-        registry[name]  # an unknown name is an error before any image is read
-    recipe = {} if is_reference(config.model) else dict(NETWORKS[config.model].recipe)
-    return make_config({**recipe, **config.model_dump(exclude_unset=True)})
+    find_loss(config.loss)  # an unknown name is an error before any image is read
+    for registry, name in ((OPTIMIZERS, config.optimizer), (SCHEDULES, config.schedule)):
+        registry[name]
+    given = config.model_dump(exclude_unset=True)
+    model = given.setdefault("model", JOBS[config.job].model)
+    recipe = {} if is_reference(model) else dict(find_network(model).recipe)
+    if config.data in CATALOG:
+        recipe |= CATALOG[config.data].recipe
+    return make_config({**recipe, **given})
 
 
 def train(
@@ -200,7 +203,7 @@ def is_finished(run: Run, config: TrainConfig, report: bool) -> bool:
 
 def make_network(config: TrainConfig, prepared: Prepared) -> tuple[torch.nn.Module, Artefact]:
     """Build the network with its first weights, which depend on the seed alone, and say what it is."""
-    architecture = architecture_of(config.model, prepared.images.channels)
+    architecture = architecture_of(config.model, prepared.images.channels, prepared.training.size)
     torch.manual_seed(derived_seed(config.seed, "weights"))
     network = build(architecture, config.model if is_reference(config.model) else None)
     check_multiple(torch.empty(1, 1, *prepared.training.size), int(network.stride))  # type: ignore[arg-type]
@@ -232,7 +235,8 @@ def run_through(
         subjects, notes = own_subjects(prepared)
         left_out = [*prepared.images.skipped, *prepared.images.lost]
         notes += [*prepared.images.notes, *(f"left out: {reason}" for reason in left_out)]
-        finish(run, model, task, subjects, notes, config.split_seed, sweep, progress)
+        references = references_of(task, model, prepared)
+        finish(run, model, task, subjects, notes, config.split_seed, sweep, progress, references=references)
     return run
 
 
@@ -245,6 +249,15 @@ def own_subjects(prepared: Prepared) -> tuple[Subjects, list[str]]:
     return subjects_of_batches(part), [f"Scores are those of the {which}."]
 
 
+def references_of(task: Task, model: Model, prepared: Prepared) -> list[Reference]:
+    """Return what a code is measured against, fitted to the training images; nothing for jobs that restore."""
+    if JOBS[task.job].restores or not hasattr(model.network, "encode"):
+        return []
+    first = next(iter(prepared.training.epoch(0))).images[:1]
+    numbers = int(model.encode(first)[0].numel())
+    return fit_references((batch.images for batch in prepared.training.epoch(0)), numbers)
+
+
 def finish(
     run: Run,
     model: Model,
@@ -255,9 +268,12 @@ def finish(
     sweep: Sequence[float],
     progress: Progress | None,
     baselines: Sequence[str] | None = None,
+    references: Sequence[Reference] = (),
 ) -> Evaluation:
     """Evaluate a run's model and write metrics.json, images.csv, the figures and report.html."""
-    evaluation = evaluate_model(model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, progress=progress)
+    evaluation = evaluate_model(
+        model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, references=references, progress=progress
+    )
     save_evaluation(run, evaluation)
     write_report(run, model, task, evaluation, repeat_command(run), notes)
     return evaluation
@@ -268,7 +284,8 @@ def check_sweep(task: Task, sweep: Sequence[float]) -> None:
     if not sweep:
         return
     if task.degradation is None or not has_levels(task.degradation):
-        name = "pairs of images" if task.degradation is None else task.degradation.name
+        plain = "pairs of images" if JOBS[task.job].restores else task.job
+        name = plain if task.degradation is None else task.degradation.name
         raise CuelloError(f"there is no noise level to sweep for {name!r}. Leave out --sweep.")
     for value in sweep:
         task.degradation.typical().with_main(value)
@@ -288,7 +305,7 @@ def fresh_path(config: TrainConfig) -> Path:
 def repeat_command(run: Run) -> str:
     """Return what to type to train the same again, every setting that is not a default."""
     config = run.config
-    usual = resolve({"model": config.model})
+    usual = resolve({"job": config.job, "data": config.data, "model": config.model})
     parts = ["cuello", "train", config.job, shlex.quote(config.data)]
     for name in TrainConfig.model_fields:
         value = getattr(config, name)

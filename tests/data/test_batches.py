@@ -182,12 +182,34 @@ class TestBatches:
 
     def test_the_order_is_that_of_the_images_unless_shuffled_anew_each_epoch(self):
         images = images_of(*[(4, 4)] * 20)
-        plain = Batches(images, all_ids(images), batch_size=20)
-        shuffled = Batches(images, all_ids(images), batch_size=20, shuffle=True)
-        orders = [next(iter(batches.epoch(epoch))).ids.tolist() for batches in (plain, shuffled) for epoch in (0, 1)]
+        plain = Batches(images, all_ids(images), batch_size=19)
+        shuffled = Batches(images, all_ids(images), batch_size=19, shuffle=True)
+        orders = [
+            [row for batch in batches.epoch(epoch) for row in batch.ids.tolist()]
+            for batches in (plain, shuffled)
+            for epoch in (0, 1)
+        ]
         assert orders[0] == orders[1] == list(range(20))
+        assert sorted(orders[2]) == list(range(20))
         assert orders[2] != orders[3]
         assert orders[2] != list(range(20))
+
+    @pytest.mark.parametrize("count", [3, 7, 14, 20])
+    def test_whole_images_are_gone_through_as_often_as_asked(self, count):
+        images = images_of(*[(4, 4)] * 7)
+        batches = Batches(images, all_ids(images), batch_size=4, count=count, shuffle=True)
+        shown = [batches.describe(row)[0] for batch in batches.epoch(1) for row in batch.ids.tolist()]
+        often = [shown.count(name) for name in images.names]
+        assert len(shown) == count
+        assert max(often) - min(often) <= 1
+
+    def test_batches_that_hold_every_image_equally_often_are_all_the_same(self):
+        images = images_of(*[(4, 4)] * 5)
+        batches = Batches(images, all_ids(images), batch_size=10, count=30, shuffle=True)
+        given = [batch.images for epoch in (1, 2) for batch in batches.epoch(epoch)]
+        assert len(given) == 6
+        expected = to_tensor(np.stack([*images.arrays, *images.arrays]))
+        assert all(torch.equal(found, expected) for found in given)
 
     @pytest.mark.parametrize("augment", [False, True])
     @pytest.mark.parametrize("layout", ["random", "fixed", "grid"])

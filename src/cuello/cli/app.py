@@ -119,6 +119,24 @@ cuello train denoise photos --noise gaussian:25 --crop 64 --model unet-s --repea
 cuello compare runs/unet runs/three -o runs/comparison        (folders of repeats)
 """,
 )
+app.command(
+    "cuello.cli.search:search",
+    name="search",
+    help="""Train with many settings and find out which are the best.
+
+What is searched stands in a file (--space) or on the command line (--over); every other setting is a flag, the same
+for all trials. Trials are run directories that `cuello compare` reads. The same command again goes on with a search
+that was stopped. In the output folder: search.html, search.csv, figures, trials/.
+
+For example:
+
+cuello search reconstruct glyphs --model "mlp:35-{widths},activation={activation}" --over widths=2,20-2,32-8-2
+--over activation=tanh,relu --over learning-rate=1e-3,1e-2
+
+cuello search denoise photos --noise gaussian:25 --crop 64 --model unet-s --over learning-rate=1e-4..1e-1,log
+--over optimizer=adam,sgd --sampler tpe --trials 20 --prune -o runs/search
+""",
+)
 
 
 @app.command
@@ -257,6 +275,41 @@ def evaluate(
         print(f"report: {run / 'report.html'}")
 
 
+app.command(
+    "cuello.cli.latent:latent",
+    name="latent",
+    help="""Look into the code of an autoencoder: where it puts images, what lies between them, what is new.
+
+Writes to RUN/latent, or --output:
+
+map.png: the images, or their labels, at their codes
+grid.png: a plane of codes, decoded; with a normal prior, its quantiles
+interpolation.png: from image to image
+samples.png: drawn from the prior, or from a distribution fitted to the codes
+traversal.png: one number changed at a time, and from label to label
+neighbours.png: images whose codes are nearest
+invented.png: what lies between two images and is like none, with the proof
+latent.npz: all of it as arrays
+latent.html: one page with everything
+
+For example:
+
+cuello train reconstruct glyphs --model mlp-20-2 --samples 3200 --epochs 60 --learning-rate 0.01 -o runs/glyphs
+
+cuello latent runs/glyphs
+
+cuello latent runs/glyphs --from a --to o --steps 11 -o between/
+
+cuello latent runs/glyphs my-images/ -o mine/
+
+cuello latent runs/mnist --method tsne --labels --samples 100 --overwrite
+
+From Python: model.encode(images), model.decode(codes), and in cuello.latent
+interpolate, traverse, sample, grid, project, neighbours and invent.
+""",
+)
+
+
 @app.command
 def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3, json: JSON = False) -> None:
     """List the networks by name, with their size and reach."""
@@ -307,7 +360,7 @@ def datasets(*, json: JSON = False) -> None:
     from cuello.data.catalog import CATALOG
 
     if json:
-        fields = ("name", "summary", "contents", "megabytes", "source", "licence", "test_only")
+        fields = ("name", "summary", "contents", "megabytes", "source", "licence", "test_only", "closed")
         print_json([{name: getattr(spec, name) for name in fields} for spec in CATALOG])
         return
     print_rows(
@@ -325,7 +378,9 @@ def datasets(*, json: JSON = False) -> None:
             for spec in CATALOG
         ],
     )
-    print("\nFound under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
+    whole = ", ".join(spec.name for spec in CATALOG if spec.closed)
+    print(f"\nLearned whole, training and validation alike, and made here: {whole}.")
+    print("Others: found under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
 
 
 @app.command

@@ -16,7 +16,10 @@ def study(
     output: Annotated[
         Path | None, Parameter(alias="-o", help="The study's folder; by default runs/study-NAME-DATA.")
     ] = None,
-    repeats: Annotated[int, Parameter(help="Train everything with so many seeds; tables then show the deviation.")] = 1,
+    repeats: Annotated[
+        int | None,
+        Parameter(help="Seeds to train with; tables then show the deviation. By default as many as the study needs."),
+    ] = None,
     workers: Annotated[
         int | None,
         Parameter(help="Trainings at once, each in a process of its own; by default one a core, if memory allows."),

@@ -168,8 +168,8 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         return
     if report:
         methods = run.metrics["methods"]
-        ours, other = methods["network"], methods.get("median-3", methods["input"])
-        for row in (ours, other):
+        other = next((methods[name] for name in ("median-3", "input", "pca", "mean") if name in methods), None)
+        for row in (methods["network"], *([other] if other else [])):
             similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
             print(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
         print(run.metrics["verdict"])

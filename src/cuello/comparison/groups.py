@@ -10,6 +10,7 @@ from typing import Any
 
 from cuello.comparison.facts import RunFacts
 from cuello.repeats import PairedDifference, Spread, paired_difference, spread
+from cuello.tasks import JOBS
 
 MOST_PAIRED_ROWS = 5
 """With more rows than this, differences are only from the best row: ten comparisons are enough to read."""
@@ -166,7 +167,7 @@ def title_of(run: RunFacts, key: Key, keys: Sequence[Key]) -> str:
     config = run.config
     usual = {"job", "noise", "crop", "channels", "loss"}
     parts = [
-        f"{config.job} {config.noise or 'pairs of images'}",
+        f"{config.job} {config.noise or 'pairs of images'}" if JOBS[config.job].restores else config.job,
         Path(config.data).name,
         f"crops of {config.crop} pixels" if config.crop else "whole images",
         {1: "grey", 3: "colour"}.get(run.channels, f"{run.channels} channels"),

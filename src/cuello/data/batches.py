@@ -1,5 +1,6 @@
 """Crops become batches: in order, as tensors, from memory or from files that are decoded ahead."""
 
+import copy
 import math
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -59,8 +60,8 @@ class Batches:
     """The batches of one part of the data, epoch by epoch, each a function of (seed, epoch) alone.
 
     images: all images; ids: those of this part. crop: side in pixels, or None for whole images. fresh: draw new
-    crops each epoch. count: crops an epoch. shuffle: a new order each epoch, window by window (``data/windows.py``).
-    augment: flips and right-angle turns.
+    crops each epoch. count: crops an epoch. shuffle: a new order each epoch, window by window (``data/windows.py``);
+    not where every batch holds every whole image equally often. augment: flips and right-angle turns.
 
     Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
     in which they are first used, at most a window ahead. Where errors are to be skipped, the crops of an image whose
@@ -83,12 +84,15 @@ class Batches:
         self.images, self.ids, self.batch_size, self.seed = images, ids, batch_size, seed
         self.shuffle, self.augment = shuffle, augment
         self.fresh = crop is not None and layout == "random"
+        self.scattered = crop is not None and layout != "grid"
         if crop is None:
-            self.crops = whole_images(images, ids)
+            self.crops = whole_images(images, ids, count)
         elif layout == "grid":
             self.crops = grid_crops(images, ids, crop, count)
         else:
             self.crops = random_crops(images, ids, crop, count or tiles_in(images, ids, crop), seed)
+        self.even = crop is None and (batch_size % len(ids) == 0 or self.count <= batch_size)
+        self.full: dict[str, tuple[Tensor, Tensor | None]] = {}
         self.resident: Cut | None = None
         if not self.fresh and images.streamed:
             self._keep_streamed()
@@ -122,8 +126,7 @@ class Batches:
         with closing(self._cuts(crops, epoch)) as cuts:
             for number, rows, pixels, clean in cuts:
                 given += 1
-                images = to_tensor(pixels, device)
-                targets = to_tensor(clean, device) if clean is not None else None
+                images, targets = self._tensors(pixels, clean, device)
                 if self.augment:
                     square = images.shape[2] == images.shape[3]
                     turns = torch.randint(
@@ -137,33 +140,67 @@ class Batches:
         if not given:
             raise self._nothing_left()
 
+    def _tensors(
+        self, pixels: np.ndarray, clean: np.ndarray | None, device: torch.device | str
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the pixels of a batch and of its targets as tensors; made once where all batches are alike."""
+        alike = self.even and self.resident is not None and len(pixels) == self.batch_size
+        if alike and str(device) in self.full:
+            return self.full[str(device)]
+        made = to_tensor(pixels, device), to_tensor(clean, device) if clean is not None else None
+        if alike:
+            self.full[str(device)] = made
+        return made
+
     def describe(self, row: int) -> tuple[str, int, int]:
         """Return the image name, top and left (pixels) of crop ``row``."""
         index, top, left = (int(value) for value in self.crops.places[row])
         return self.images.names[index], top, left
 
+    def rows(self, epoch: int) -> list[np.ndarray]:
+        """Return the rows of each batch of an epoch, of crops with fixed places."""
+        order = np.arange(self.count)
+        if self.shuffle and not self.even:
+            order = np.concatenate(windows.shuffled(self.crops.places[:, 0], self.images.costs, self.seed, epoch))
+        return [order[start : start + self.batch_size] for start in range(0, self.count, self.batch_size)]
+
+    def take(self, rows: np.ndarray, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor | None]:
+        """Return crops that are kept in memory, in the order of ``rows``, and their targets, as ``epoch`` does."""
+        if self.resident is None:
+            raise ValueError("these crops are not kept in memory: go through epoch()")
+        targets = self.resident.targets
+        images = to_tensor(self.resident.images[rows], device)
+        return images, to_tensor(targets[rows], device) if targets is not None else None
+
+    def with_seed(self, seed: int) -> "Batches":
+        """Return the same crops in the order of another seed; ValueError where their places depend on the seed."""
+        if self.scattered:
+            raise ValueError("the places of these crops depend on the seed")
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
     def _cuts(self, crops: Crops, epoch: int) -> Generator[Cut]:
         """Yield the crops of an epoch, a batch at a time, from wherever they are."""
+        if self.resident is not None:
+            images, clean = self.resident.images, self.resident.targets
+            for number, rows in enumerate(self.rows(epoch)):
+                yield Cut(number, rows, images[rows], clean[rows] if clean is not None else None)
+            return
         chosen = crops.places[:, 0]
-        if self.shuffle:
+        if self.shuffle and not self.even:
             order = windows.shuffled(chosen, self.images.costs, self.seed, epoch)
-        elif self.resident is None and self.images.streamed:
-            order = windows.plain(chosen, self.images.costs)
         else:
-            order = [np.arange(self.count)]
-        if self.resident is None and self.images.streamed:
+            order = windows.plain(chosen, self.images.costs) if self.images.streamed else [np.arange(self.count)]
+        if self.images.streamed:
             yield from self._stream(crops, order)
             return
         rows_in_order = np.concatenate(order)
         clean = self.images.targets
         for number, start in enumerate(range(0, self.count, self.batch_size)):
             rows = rows_in_order[start : start + self.batch_size]
-            if self.resident is not None:
-                targets = self.resident.targets[rows] if self.resident.targets is not None else None
-                yield Cut(number, rows, self.resident.images[rows], targets)
-            else:
-                targets = cut(clean, crops, rows) if clean is not None else None
-                yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets)
+            targets = cut(clean, crops, rows) if clean is not None else None
+            yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets)
 
     def _keep_streamed(self) -> None:
         """Cut crops that never move, image by image, and keep them if they are few; those of lost images go."""

@@ -5,16 +5,18 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import resources, util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cuello.data.hdf5 import split_name
 from cuello.data.levels import Levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
+from cuello.data.synthetic import emoji, emoji_4, glyphs
 from cuello.errors import CuelloError, closest
 from cuello.registry import Registry
 
@@ -37,7 +39,8 @@ class DatasetSpec:
     """One entry of the catalogue.
 
     contents: how many images of what size and colour. megabytes: size of the download, 0 where nothing is downloaded.
-    test_only: a published yardstick on which nothing may be trained.
+    test_only: a published yardstick on which nothing may be trained. closed: the set is all there is: a network learns
+    it by heart, so that training and validation use every image. recipe: training settings recommended for it.
     """
 
     name: str
@@ -49,6 +52,8 @@ class DatasetSpec:
     files: Callable[[], list[RemoteFile]]
     build: Callable[[str, list[Path]], ImageSource]
     test_only: bool = False
+    closed: bool = False
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 PHOTOS = {
@@ -175,6 +180,21 @@ CATALOG: Registry[DatasetSpec] = Registry(
             "bsd68", "68 grey photographs, the yardstick of Gaussian denoising", "68 grey images 481×321",
             6.5, "Roth and Black 2009, by way of cszn/DnCNN", "research use",
             checksum_table("bsd68", DNCNN), file_images(), test_only=True,
+        ),
+        DatasetSpec(
+            "glyphs", "characters ` to DEL of an LED font", "32 binary images 5 wide × 7 high, labelled",
+            0, "made by Cuello: a common 5×7 LED font table", "Apache-2.0; the font table: public",
+            lambda: [], glyphs, closed=True, recipe={"batch_size": 32, "samples": 3200, "learning_rate": 0.01},
+        ),
+        DatasetSpec(
+            "emoji", "drawn faces", "8 grey images 20×20, labelled",
+            0, "made by Cuello", "Apache-2.0", lambda: [], emoji, closed=True,
+            recipe={"batch_size": 8, "samples": 800, "learning_rate": 0.01},
+        ),
+        DatasetSpec(
+            "emoji-4", "drawn pictures, very different: heart, star, house, moon", "4 grey images 20×20, labelled",
+            0, "made by Cuello", "Apache-2.0", lambda: [], emoji_4, closed=True,
+            recipe={"batch_size": 4, "samples": 400, "learning_rate": 0.01},
         ),
     ],
 )  # fmt: skip

@@ -21,8 +21,12 @@ class Crops:
         return len(self.places)
 
 
-def whole_images(images: Images, ids: np.ndarray) -> Crops:
-    """Return each image as one crop of its own size; CuelloError where the sizes differ."""
+def whole_images(images: Images, ids: np.ndarray, count: int | None = None) -> Crops:
+    """Return each image as one crop of its own size, or ``count`` such crops: fewer are spread evenly over the images,
+    more go through them again and again.
+
+    Raises CuelloError where the sizes differ.
+    """
     shapes = {(height, width) for height, width in images.sizes[ids].tolist()}
     if len(shapes) > 1:
         shown = ", ".join(f"{width}×{height}" for height, width in sorted(shapes)[:3])
@@ -31,8 +35,10 @@ def whole_images(images: Images, ids: np.ndarray) -> Crops:
             f"({shown}{', …' if len(shapes) > 3 else ''}), and a batch needs one. "
             "Train on crops (--crop 64) or resize them (--resize 64)."
         )
-    places = np.zeros((len(ids), 3), np.int64)
-    places[:, 0] = ids
+    count = count or len(ids)
+    few = np.linspace(0, len(ids) - 1, count).round().astype(np.int64)
+    places = np.zeros((count, 3), np.int64)
+    places[:, 0] = ids[few] if count < len(ids) else np.resize(ids, count)
     return Crops(places, shapes.pop())
 
 

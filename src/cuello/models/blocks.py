@@ -131,19 +131,24 @@ class _Convolution(nn.Module):
 
 
 class Conv2d(_Convolution):
-    """A convolution with zero padding that keeps the size.
+    """A convolution with zero padding that keeps the size, or divides it by a stride.
 
     ``y = conv(x; weight) + bias``
 
-    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise.
-    Input ``(N, in_channels, H, W)``, output ``(N, out_channels, H, W)``.
+    in_channels, out_channels: 1 or more. kernel_size: odd, in pixels; CuelloError otherwise. stride: s, 1 or more.
+    Input ``(N, in_channels, H, W)``, output ``(N, out_channels, H / s, W / s)``, rounded up.
 
     >>> Conv2d(3, 8, 3)(torch.rand(2, 3, 5, 6)).shape
     torch.Size([2, 8, 5, 6])
     """
 
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1):
+        super().__init__(in_channels, out_channels, kernel_size)
+        self.stride = stride
+
     def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(x, self.weight, self.bias, padding=self.padding)  # (N, in, H, W) -> (N, out, H, W)
+        # (N, in, H, W) -> (N, out, ⌈H / s⌉, ⌈W / s⌉)
+        return functional.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
 
 class NormConv2d(_Convolution):

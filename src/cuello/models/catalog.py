@@ -1,14 +1,17 @@
 """The networks by name, and how to build one from its name or from what an artefact says of it."""
 
+import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pydantic
 
-from cuello.errors import CuelloError
+from cuello.errors import CuelloError, closest
 from cuello.models import custom
+from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description, problem_of
+from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 from cuello.models.doubled import DoubledAutoencoder, DoubledConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
@@ -42,12 +45,13 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Kind:
-    """A family of networks: its name in artefacts, its settings, its class."""
+    """A family of networks: its name in artefacts, its settings, its class; sized: made for images of one size."""
 
     name: str
     summary: str
     config: type[pydantic.BaseModel]
     network: "type[nn.Module]"
+    sized: bool = False
 
 
 KINDS: Registry[Kind] = Registry(
@@ -56,6 +60,7 @@ KINDS: Registry[Kind] = Registry(
         Kind("impulse", "marks impulses and fills them", ImpulseConfig, ImpulseNetwork),
         Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, ConvolutionalAutoencoder),
         Kind("doubled", "autoencoder of doubled convolutions, maybe dense inside", DoubledConfig, DoubledAutoencoder),
+        Kind("autoencoder", "encoder, bottleneck and decoder for one size", AutoencoderConfig, Autoencoder, sized=True),
         Kind("unet", "U-Net that predicts the noise", UNetConfig, UNet),
         Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, ResidualNetwork),
     ],
@@ -64,13 +69,22 @@ KINDS: Registry[Kind] = Registry(
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A named network: its kind, the settings that make it, and the training settings recommended for it."""
+    """A named network: its kind, the settings that make it, and the training settings recommended for it.
+
+    Where its kind is made for images of one size: size is the height and width that it is meant for; pixels are the
+    numbers of an image (C · H · W) that alone it takes, None for any; channels are those of its images, None for any;
+    description is what it can be written as.
+    """
 
     name: str
     summary: str
     kind: str
     settings: Mapping[str, Any]
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    pixels: int | None = None
+    channels: int | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,11 +105,50 @@ def convolutional(filters: tuple[int, ...], summary: str) -> NetworkSpec:
     return NetworkSpec(name, summary, "convolutional", {"filters": filters}, CONVOLUTIONAL_RECIPE)
 
 
+def described(
+    name: str,
+    description: str,
+    summary: str,
+    size: tuple[int, int],
+    recipe: Mapping[str, Any] | None = None,
+    any_size: bool = False,
+) -> NetworkSpec:
+    """Name an autoencoder by its description.
+
+    size: height and width of the images it is meant for. recipe: what is put over the family's. any_size: images of
+    others fit too, whatever number of theirs the description begins with.
+    """
+    spec = find_network(description)
+    found = replace(spec, name=name, summary=summary, size=size, recipe={**spec.recipe, **(recipe or {})})
+    if any_size or spec.pixels is None:
+        return replace(found, pixels=None)
+    return replace(found, channels=spec.pixels // (size[0] * size[1]))
+
+
+def find_network(name: str) -> NetworkSpec:
+    """Return the network that a name, or a description such as ``mlp:35-20-2``, stands for; CuelloError for others."""
+    if not is_description(name):
+        first = name.partition("-")[0]
+        if name not in NETWORKS and first in FAMILIES:
+            raise CuelloError(
+                f"there is no network called {name!r}.{closest(name, NETWORKS.names())} Other widths are written "
+                f"with a colon and the numbers of an image first, as in {first}:784-20-2."
+            )
+        return NETWORKS[name]
+    family, pixels, settings = parse_description(name)
+    about = FAMILIES[family]
+    return NetworkSpec(name, about.summary, "autoencoder", settings, about.recipe, pixels=pixels, description=name)
+
+
 IMPULSE_RECIPE: dict[str, Any] = {
     "optimizer": "adamw", "learning_rate": 1e-2, "batch_size": 16, "warmup_epochs": 0.3, "augment": True, "epochs": 8,
 }  # fmt: skip
 CONVOLUTIONAL_RECIPE = {"batch_size": 64, "learning_rate": 1e-2, "warmup_epochs": 0.5}
 DOUBLED_RECIPE = {"batch_size": 64, "learning_rate": 1e-3, "warmup_epochs": 0.5}
+MNIST_RECIPE: dict[str, Any] = {  # the source's; Adam soon makes all images of the convolutional one black, for good
+    "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.5, "nesterov": True, "schedule": "constant",
+    "warmup_epochs": 0.0, "batch_size": 128, "epochs": 50,
+}  # fmt: skip
 RESIDUAL_RECIPE = {"batch_size": 32, "learning_rate": 2e-3, "warmup_epochs": 0.5, "clip": 1.0}
 
 NETWORKS: Registry[NetworkSpec] = Registry(
@@ -130,6 +183,74 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         ),
         NetworkSpec("unet-m", "… medium", "unet", {"width": 16, "depth": 3}, RESIDUAL_RECIPE),
         NetworkSpec("unet-l", "… large", "unet", {"width": 32, "depth": 4}, RESIDUAL_RECIPE),
+        described(
+            "mlp-20-2", "mlp:35-20-2,code=tanh", "dense autoencoder, tanh: of the glyphs source", (7, 5), any_size=True
+        ),
+        described("mlp-32-8-2", "mlp:35-32-8-2,code=tanh", "… with three hidden layers", (7, 5), any_size=True),
+        described(
+            "mnist-dense",
+            "mlp:784-512,code=relu",
+            "the mnist source's dense autoencoder (its ReLU is a guess)",
+            (28, 28),
+            recipe=MNIST_RECIPE,
+        ),
+        described(
+            "mnist-conv",
+            "ae:784-c16-c8-c8,activation=relu,code=relu,weights=glorot,unpadded=3",
+            "… its convolutional one, with a code of 4×4×8",
+            (28, 28),
+            recipe=MNIST_RECIPE,
+        ),
+        described(
+            "conv-128",
+            "ae:c32-c64-128,halving=stride",
+            "convolutional autoencoder, a code of 128 numbers",
+            (28, 28),
+            any_size=True,
+        ),
+        described(
+            "vae-200-2", "vae:784-200-2,activation=relu", "variational autoencoder, dense", (28, 28), any_size=True
+        ),
+        described("vae-400-200-2", "vae:400-200-2", "… the glyphs source's, for 400 pixels", (20, 20)),
+        described(
+            "conv-vae-16",
+            "vae:c16-c32-16,halving=stride",
+            "… convolutional, a code of 16 numbers",
+            (28, 28),
+            any_size=True,
+        ),
+        described(
+            "infovae-200-8",
+            "infovae:784-200-8,activation=relu",
+            "InfoVAE: all codes together near N(0, 1)",
+            (28, 28),
+            any_size=True,
+        ),
+        described(
+            "wae-200-8", "wae:784-200-8,activation=relu", "Wasserstein autoencoder, dense", (28, 28), any_size=True
+        ),
+        described(
+            "contractive-200-32",
+            "contractive:784-200-32,activation=relu",
+            "autoencoder whose code small changes hardly move",
+            (28, 28),
+            any_size=True,
+        ),
+        described("sparse-400", "sparse:784-400", "autoencoder most of whose code is near 0", (28, 28), any_size=True),
+        described(
+            "vq-c32-c16",
+            "vq:c32-c16,halving=stride",
+            "convolutional autoencoder with a codebook",
+            (28, 28),
+            any_size=True,
+        ),
+        described(
+            "fsq-c32-c4",
+            "fsq:c32-c4,halving=stride,levels=8-5-5-5",
+            "convolutional autoencoder with a rounded code",
+            (28, 28),
+            any_size=True,
+        ),
         NetworkSpec("dncnn-s", "DnCNN-like, small", "residual", {"depth": 6, "width": 16}, RESIDUAL_RECIPE),
         NetworkSpec("dncnn-m", "… medium", "residual", {"depth": 10, "width": 32}, RESIDUAL_RECIPE),
         NetworkSpec("dncnn-l", "… as large as the paper's", "residual", {"depth": 17, "width": 64}, RESIDUAL_RECIPE),
@@ -137,14 +258,59 @@ NETWORKS: Registry[NetworkSpec] = Registry(
 )
 
 
-def architecture_of(name: str, channels: int) -> Architecture:
-    """Return the architecture that a name (or FILE.py:CLASS) stands for, for images of ``channels`` channels."""
+def architecture_of(name: str, channels: int, size: tuple[int, int] | None = None) -> Architecture:
+    """Return the architecture that a name (or a description, or FILE.py:CLASS) stands for.
+
+    channels, size (height, width): of the images; size by default what the network is meant for. Raises CuelloError
+    where they are not what the network is made for.
+    """
     if custom.is_reference(name):
         settings = {"reference": name, "sha256": custom.source_checksum(name), "channels": channels}
         return Architecture(name, "custom", settings)
-    spec = NETWORKS[name]
-    config = KINDS[spec.kind].config.model_validate({**spec.settings, "channels": channels})
+    spec = find_network(name)
+    settings = {**spec.settings, "channels": channels}
+    if KINDS[spec.kind].sized:
+        height, width = size or usual_size(spec, channels)
+        check_numbers(spec, channels, height, width)
+        settings |= {"height": height, "width": width}
+    try:
+        config = KINDS[spec.kind].config.model_validate(settings)
+    except pydantic.ValidationError as error:
+        raise CuelloError(f"the network {name!r} does not fit these images: {problem_of(error.errors()[0])}.") from None
     return Architecture(name, spec.kind, config.model_dump(mode="json"))
+
+
+def usual_size(spec: NetworkSpec, channels: int) -> tuple[int, int]:
+    """Return height and width of the images that a network for one size is meant for; a square where only that fits."""
+    if spec.size is not None:
+        return spec.size
+    if spec.pixels is None:
+        return 28, 28
+    numbers = spec.pixels // channels
+    side = math.isqrt(numbers)
+    return (side, side) if side * side == numbers else (max(1, numbers), 1)
+
+
+def check_numbers(spec: NetworkSpec, channels: int, height: int, width: int) -> None:
+    """Raise CuelloError where images have not the numbers that a network is made for."""
+    numbers = channels * height * width
+    if spec.pixels in (None, numbers):
+        return
+    remedies = []
+    if channels > 1 and (spec.channels == 1 or height * width == spec.pixels):
+        remedies.append("make them grey (--channels 1)")
+    rows, columns = usual_size(spec, spec.channels or channels)
+    known = spec.size is not None or rows == columns
+    if known and (rows, columns) != (height, width) and rows * columns * (spec.channels or channels) == spec.pixels:
+        remedies.append(f"resize them (--resize {columns}x{rows})")
+    if spec.description is not None:
+        family, _, widths = spec.description.partition(":")
+        remedies.append(f"write widths for them (--model {family}:{numbers}-{widths.partition('-')[2]})")
+    remedy = ", or ".join(remedies)
+    raise CuelloError(
+        f"the network {spec.name!r} is made for images of {spec.pixels} numbers; these have {width}×{height} pixels "
+        f"and {channels} channel{'s' if channels > 1 else ''}, {numbers} numbers. {remedy[:1].upper()}{remedy[1:]}."
+    )
 
 
 def build(architecture: Architecture, allowed_code: str | None = None) -> "nn.Module":

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cuello.types import Output
-
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -58,7 +56,9 @@ def probe(channels: int, height: int, width: int) -> Tensor:
 
 
 def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64)) -> Summary:
-    """Run one image of ``size`` (height, width) through the network and write down every layer.
+    """Run one image of ``size`` (height, width; the network's own where it takes only one) through the network.
+
+    Every layer is written down.
 
     Multiply-adds count the products of convolutions and matrix multiplications, as torch's FlopCounterMode does.
     A fifth of the image's pixels are black or white, for networks that work only there.
@@ -66,12 +66,13 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
     from torch.utils.flop_counter import FlopCounterMode
 
     stride: int = getattr(network, "stride", 1)
+    size = getattr(network, "size", None) or size
     height, width = (-(-side // stride) * stride for side in size)
     modules = {name: module for name, module in network.named_modules() if name}
     shapes: dict[str, tuple[int, ...]] = {}  # in the order in which modules end
 
-    def note(name: str, result: Tensor | Output) -> None:
-        shapes[name] = tuple((result if isinstance(result, Tensor) else result.image).shape[1:])
+    def note(name: str, result: Tensor | tuple[Tensor, ...]) -> None:
+        shapes[name] = tuple((result if isinstance(result, Tensor) else result[0]).shape[1:])
 
     hooks = [
         module.register_forward_hook(lambda _module, _inputs, result, name=name: note(name, result))

@@ -21,7 +21,7 @@ MOST_PIXELS = 256
 class Example:
     """One image in every state: ``(H, W, C)`` in [0, 1]; psnr of each restored one in dB.
 
-    title: why it is shown. restored: method name to image, the degraded input among them.
+    title: why it is shown. restored: method name to image, the degraded input among them if there is one.
     """
 
     title: str
@@ -74,14 +74,17 @@ def make_examples(
             noisy, clean = level.pair_each(Batch(batch.images[keep], batch.ids[keep], targets), seed)
             for position, row in enumerate(batch.ids[keep].tolist()):
                 found[row] = noisy[position : position + 1], clean[position : position + 1]
+    fitted = {reference.name: reference for reference in evaluation.references}
     examples = []
     for row, why in rows:
         noisy, clean = found[row]
-        restored = {"input": noisy}
+        restored = {"input": noisy} if "input" in evaluation.labels else {}
         for name in methods:
             strength = evaluation.method(name).strength
             if name == OURS:
                 restored[name] = restore(model, noisy)
+            elif name in fitted:
+                restored[name] = fitted[name].run(noisy)
             elif name != "input" and strength is not None:
                 restored[name] = torch.from_numpy(run_baseline(BASELINES[name], noisy.numpy(), strength))
         scores = {name: float(psnr(image.clamp(0, 1), clean)) for name, image in restored.items()}

@@ -175,8 +175,9 @@ def gain_histogram(evaluation: Evaluation, against: str, theme: Theme) -> bytes:
 
 def example_grid(examples: Sequence[Example], methods: Sequence[str], labels: dict[str, str], theme: Theme) -> bytes:
     """Draw one row an image: clean, degraded, restored by each method, and what ours still gets wrong."""
-    columns = ["clean", "input", *(name for name in methods if name not in ("input", OURS)), OURS, "error"]
-    names = {"input": "degraded input"} | labels | {"clean": "clean", "error": "|error| × 4"}
+    columns = ["clean", *(name for name in methods if name != OURS), OURS, "error"]
+    clean = "clean" if "input" in methods else "original"
+    names = labels | {"input": "degraded input", "clean": clean, "error": "|error| × 4"}
     shown = max(max(example.clean.shape[:2]) for example in examples)
     side = 8.4 / len(columns)
     heights = [example.clean.shape[0] / example.clean.shape[1] for example in examples]

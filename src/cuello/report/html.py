@@ -13,7 +13,7 @@ from cuello.report.examples import best_classical, choose_rows, make_examples
 from cuello.report.page import encoded, render
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
-from cuello.tasks import Task
+from cuello.tasks import JOBS, Task
 
 
 def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, command: str, notes: list[str]) -> None:
@@ -49,7 +49,8 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
         "template.html",
         title=run.path.resolve().name,
         model=model.artefact.architecture.name,
-        noise=evaluation.noise or "pairs of images",
+        restores=JOBS[task.job].restores,
+        noise=evaluation.noise or ("pairs of images" if JOBS[task.job].restores else "no noise"),
         verdict=evaluation.verdict,
         good=evaluation.verdict.startswith("Beats"),
         tiles=tiles(evaluation, best),

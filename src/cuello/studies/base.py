@@ -10,10 +10,11 @@ from typing import Any
 
 from cuello.errors import CuelloError, Interrupted
 from cuello.files import make_folder, write_text
-from cuello.models.catalog import architecture_of, build
+from cuello.models.catalog import architecture_of, build, find_network
 from cuello.models.summary import summarise
 from cuello.repeats import Spread, spread
-from cuello.report.page import Section, Table, write_page
+from cuello.report.figures import Theme, save_both
+from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.studies.pool import Job, Watch, train_all
@@ -25,10 +26,14 @@ AN_IMAGE, A_STEP = 8e6, 5e8
 
 @dataclass(frozen=True)
 class Plan:
-    """One training of a study: a name, which is its folder's, and its settings (without data and seed)."""
+    """One training of a study: a name, which is its folder's, and its settings (without seed).
+
+    settings: with the data where they are not the study's. most_repeats: seeds at most, for what takes long.
+    """
 
     name: str
     settings: Mapping[str, Any]
+    most_repeats: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,10 @@ class Outcome:
 
         return self.over_seeds(plan, of_best)
 
+    def picture(self, name: str, draw: Callable[[Theme], bytes], alt: str, note: str = "") -> Picture:
+        """Draw a picture in both themes and keep the light one in the study's folder, as figures/NAME.png."""
+        return Picture(save_both(self.folder / "figures", name, draw), alt, note)
+
 
 @dataclass(frozen=True)
 class Story:
@@ -91,7 +100,8 @@ class Study:
     """A source system's work, done again.
 
     name, summary: for lists. data: data sets it can use, the default first. plans: a data set's trainings.
-    story: makes the report's content of the outcome, and keeps its pictures in the study's folder.
+    story: makes the report's content of the outcome, and keeps its pictures in the study's folder. repeats: seeds,
+    where none are asked for.
     """
 
     name: str
@@ -99,6 +109,7 @@ class Study:
     data: tuple[str, ...]
     plans: Callable[[str], Sequence[Plan]]
     story: Callable[[Outcome], Story]
+    repeats: int = 1
 
 
 def run_study(
@@ -106,7 +117,7 @@ def run_study(
     data: str | None = None,
     output: str | Path | None = None,
     *,
-    repeats: int = 1,
+    repeats: int | None = None,
     workers: int = 1,
     device: str = "auto",
     threads: int | None = None,
@@ -115,7 +126,8 @@ def run_study(
     """Make a study's trainings, tables and pictures, and its report.
 
     Runs that are finished are kept and unfinished ones go on: after a kill, the same call goes on where it was.
-    data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …
+    data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …,
+    by default as many as the study needs.
     workers: trainings at once, each in a process of its own with ``threads`` threads (by default the cores divided by
     the workers); a script that asks for several needs the usual ``if __name__ == "__main__"``.
     watch: called with what is being done and the share of the trainings that is done.
@@ -124,6 +136,7 @@ def run_study(
     data = data or study.data[0]
     if data not in study.data:
         raise CuelloError(f"the study {study.name!r} is made for the data {' or '.join(study.data)}, got {data!r}.")
+    repeats = study.repeats if repeats is None else repeats
     for name, number in (("repeats", repeats), ("workers", workers)):
         if number < 1:
             raise CuelloError(f"{name}: got {number}, needed 1 or more.")
@@ -137,8 +150,10 @@ def run_study(
     jobs = []
     for seed in range(repeats):
         for plan in plans:
+            if plan.most_repeats is not None and seed >= plan.most_repeats:
+                continue
             path = folder / "runs" / plan.name / f"seed-{seed}"
-            settings = {**plan.settings, "data": data, "seed": seed, "device": device, "threads": threads}
+            settings = {"data": data, **plan.settings, "seed": seed, "device": device, "threads": threads}
             label = f"{plan.name}, seed {seed}" if repeats > 1 else plan.name
             jobs.append(Job(label, path, settings, costs[plan.name]))
             runs[plan.name].append(Run(path))
@@ -186,7 +201,9 @@ def cost(plan: Plan) -> float:
     """Return how much work a training is, roughly, in multiply-adds of the forward pass: for the progress bar."""
     config = resolve({"data": "", **plan.settings})
     side, samples = config.crop or 64, config.samples or 1000
-    arithmetic = summarise(build(architecture_of(config.model, 3)), 3, (side, side)).multiply_adds
+    network = find_network(config.model)
+    channels = network.channels or (3 if network.pixels is None else 1)
+    arithmetic = summarise(build(architecture_of(config.model, channels)), channels, (side, side)).multiply_adds
     return config.epochs * (samples * (arithmetic + AN_IMAGE) + samples / config.batch_size * A_STEP)
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from cuello.registry import Registry
 from cuello.studies.base import Study, Told, run_study
+from cuello.studies.glyphs.study import STUDY as GLYPHS
+from cuello.studies.mnist.study import STUDY as MNIST
 from cuello.studies.salt_pepper.study import STUDY as SALT_PEPPER
 
-STUDIES: Registry[Study] = Registry("study", [SALT_PEPPER])
+STUDIES: Registry[Study] = Registry("study", [SALT_PEPPER, MNIST, GLYPHS])
 
 
 def study(name: str, data: str | None = None, output: str | Path | None = None, **options: Any) -> Told:

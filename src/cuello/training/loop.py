@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -90,21 +90,10 @@ def fit(
         with averaged(network, state.average):
             network.eval()
             checked = validate(forward, pairs, config, device)
-        record = EpochRecord(
-            epoch=epoch,
-            loss=trained.loss_sum / trained.images,
-            validation_loss=checked.loss_sum / checked.images,
-            validation_mse=checked.terms["mse"] / checked.images,
-            validation_psnr=checked.terms["psnr"] / checked.images,
-            learning_rate=rate(len(training) - 1),
-            seconds=time.perf_counter() - start,
-            training_seconds=trained_at - start,
-            images=trained.images,
-        )
+        seconds = time.perf_counter() - start
+        record = epoch_record(epoch, trained, checked, rate(len(training) - 1), seconds, trained_at - start)
         refuse_divergence(record, config)
-        previous = best_epoch(state.records)
-        improved = previous is None or record.validation_loss < previous.validation_loss
-        state.records.append(record)
+        improved = add_record(state.records, record)
         if improved:
             state.best = {name: tensor.detach().clone() for name, tensor in state.kept_weights().items()}
         save(run, state, artefact, fingerprint, improved)
@@ -144,13 +133,9 @@ def save(run: Run, state: State, artefact: Artefact, fingerprint: str, improved:
     write_history(run.history_path, state.records)
     if improved:
         best = best_epoch(state.records)
-        reached = {"epoch": best.epoch, "validation_mse": best.validation_mse} if best else {}
-        metrics = {**reached, "validation_psnr": best.validation_psnr} if best else {}
-        weights = dict(state.best)
-        save_artefact(
-            run.model_path,
-            Artefact(artefact.architecture, artefact.job, artefact.noise, weights, artefact.training, metrics),
-        )
+        names = ("epoch", "validation_mse", "validation_psnr")
+        metrics = {name: getattr(best, name) for name in names} if best else {}
+        save_artefact(run.model_path, replace(artefact, weights=dict(state.best), metrics=metrics))
     tensors = {
         position: {name: value for name, value in named.items() if isinstance(value, Tensor)}
         for position, named in state.optimizer.state_dict()["state"].items()
@@ -159,6 +144,24 @@ def save(run: Run, state: State, artefact: Artefact, fingerprint: str, improved:
         run.checkpoint_path,
         Checkpoint(state.network.state_dict(), state.average, state.best, tensors, tuple(state.records), fingerprint),
     )
+
+
+def epoch_record(
+    epoch: int, trained: StepResult, checked: StepResult, rate: float, seconds: float, training_seconds: float
+) -> EpochRecord:
+    """Return an epoch's record from the sums over its training and its validation images."""
+    return EpochRecord(
+        epoch, trained.loss_sum / trained.images, checked.loss_sum / checked.images,
+        checked.terms["mse"] / checked.images, checked.terms["psnr"] / checked.images, rate, seconds, training_seconds,
+        trained.images,
+    )  # fmt: skip
+
+
+def add_record(records: list[EpochRecord], record: EpochRecord) -> bool:
+    """Add an epoch to those before and tell whether it is the best so far."""
+    before = best_epoch(records)
+    records.append(record)
+    return before is None or record.validation_loss < before.validation_loss
 
 
 def move_average(state: State, config: TrainConfig, step: int) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cuello.config import TrainConfig
 from cuello.data.batches import Batches
-from cuello.losses import LOSSES
+from cuello.losses import find_loss
 from cuello.metrics import mse, psnr
 from cuello.seeding import derived_seed, generator
 from cuello.tasks import Task
@@ -19,8 +19,8 @@ Forward = Callable[[Tensor], Output]
 
 
 def loss_of(output: Output, target: Tensor, name: str) -> Tensor:
-    """Return the loss of each image, ``(N,)``: the named one plus the network's own terms."""
-    losses = LOSSES[name].function(output.image.float(), target)
+    """Return the loss of each image, ``(N,)``: the named one plus the network's own terms, ``(N,)`` or scalars."""
+    losses = find_loss(name).function(output.image.float(), target)
     for term in output.terms.values():
         losses = losses + term
     return losses
@@ -49,6 +49,7 @@ def train_epoch(
         for step, batch in enumerate(given):
             for group in optimizer.param_groups:
                 group["lr"] = rates(step)
+            tell_time(network, epoch - 1 + step / len(batches))
             torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
             x, target = task.pair(batch, generator(config.seed, "noise", epoch, step))
             optimizer.zero_grad(set_to_none=True)
@@ -63,6 +64,12 @@ def train_epoch(
             images += len(x)
             after_step(step + 1, StepResult(float(loss_sum), images))
     return StepResult(float(loss_sum), images)
+
+
+def tell_time(network: nn.Module, epochs: float) -> None:
+    """Tell a network whose loss changes while it trains (a warm-up) how many epochs have passed."""
+    if hasattr(network, "epochs_passed"):
+        network.epochs_passed = epochs  # type: ignore[assignment]
 
 
 @torch.inference_mode()

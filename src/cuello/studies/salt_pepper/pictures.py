@@ -1,6 +1,6 @@
 """The pictures: loss by size, by epoch and by noise level, and what restored crops look like."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,6 @@ from cuello.evaluation import Subjects
 from cuello.inference import Model
 from cuello.matrix import Matrix
 from cuello.metrics import psnr
-from cuello.report.figures import save_both
 from cuello.report.matrix_figures import heat_map
 from cuello.report.page import Picture
 from cuello.report.study_figures import Series, image_grid, lines, points
@@ -43,15 +42,10 @@ def by_size(outcome: Outcome) -> Picture:
             [spread.mean for spread in best if spread is not None], "ours", [CHOSEN, OURS],
         ),
     ]  # fmt: skip
-    return kept_picture(
-        outcome, "size", lambda theme: points(series, "Loss by size", "parameters", "validation loss", theme),
+    return outcome.picture(
+        "size", lambda theme: points(series, "Loss by size", "parameters", "validation loss", theme),
         "Validation loss of every network against its parameters",
     )  # fmt: skip
-
-
-def kept_picture(outcome: Outcome, name: str, draw: Callable[..., bytes], alt: str, note: str = "") -> Picture:
-    """Draw a picture in both themes and keep the light one in the study's folder."""
-    return Picture(save_both(outcome.folder / "figures", name, draw), alt, note)
 
 
 def epochs_picture(outcome: Outcome) -> Picture:
@@ -67,8 +61,8 @@ def epochs_picture(outcome: Outcome) -> Picture:
         of(chosen, f"{CHOSEN}, validation", "validation_loss", "other"),
         of(ours, f"{OURS}, validation", "validation_loss", "ours"),
     ]
-    return kept_picture(
-        outcome, "epochs", lambda theme: lines(series, "Loss by epoch", "epoch", "loss", theme, whole=True),
+    return outcome.picture(
+        "epochs", lambda theme: lines(series, "Loss by epoch", "epoch", "loss", theme, whole=True),
         "Loss by epoch of the chosen network, the source's and ours",
     )  # fmt: skip
 
@@ -90,8 +84,8 @@ def levels_picture(outcome: Outcome, matrix: Matrix) -> Picture:
         of("adaptive-median", "adaptive median"),
         of(OURS_EVERY, f"{OURS}, one set of weights", "ours"),
     ]
-    return kept_picture(
-        outcome, "levels",
+    return outcome.picture(
+        "levels",
         lambda theme: lines(series, "Error by noise level", "pixels hit, %", "mean squared error", theme),
         "Mean squared error of every method against the share of pixels that are hit",
     )  # fmt: skip
@@ -99,8 +93,8 @@ def levels_picture(outcome: Outcome, matrix: Matrix) -> Picture:
 
 def matrix_picture(outcome: Outcome, matrix: Matrix) -> Picture:
     """Draw trained level against tested level."""
-    return kept_picture(
-        outcome, "matrix", lambda theme: heat_map(matrix, theme), "PSNR by trained and tested level",
+    return outcome.picture(
+        "matrix", lambda theme: heat_map(matrix, theme), "PSNR by trained and tested level",
         f"Mean PSNR in dB on {matrix.protocol['images']:,} crops of {matrix.protocol['photographs']} photographs.",
     )  # fmt: skip
 
@@ -108,8 +102,8 @@ def matrix_picture(outcome: Outcome, matrix: Matrix) -> Picture:
 def grids(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model]) -> list[Picture]:
     """Draw originals, noisy and restored crops at each level, for two crops from different photographs."""
     return [
-        kept_picture(
-            outcome, f"restored-{number}", lambda theme, row=row: level_grid(outcome, subjects, models, row, theme),
+        outcome.picture(
+            f"restored-{number}", lambda theme, row=row: level_grid(outcome, subjects, models, row, theme),
             "One crop at every noise level: original, noisy, restored", subjects.names[row],
         )
         for number, row in enumerate(lively(subjects), 1)

@@ -1,0 +1,98 @@
+"""The command that looks into a network's code. Loaded when it is called."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from cuello.cli.options import JSON, OwnCode, Quiet
+
+if TYPE_CHECKING:
+    from cuello.report.latent_page import Made
+
+
+def latent(
+    run: Annotated[
+        Path, Parameter(help="A run directory, or a model.safetensors file (which needs IMAGES and --output).")
+    ],
+    images: Annotated[
+        str | None,
+        Parameter(help="A folder, file or data set whose codes to look at; by default the run's own test images."),
+    ] = None,
+    /,
+    *,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="The folder to write to; by default RUN/latent.")
+    ] = None,
+    method: Annotated[
+        Literal["pca", "tsne", "umap"] | None,
+        Parameter(
+            help="What brings codes to two numbers for the map: pca; tsne (needs scikit-learn) or umap (needs "
+            "umap-learn). By default pca, and nothing where a code has two numbers already."
+        ),
+    ] = None,
+    thumbnails: Annotated[
+        bool | None,
+        Parameter(
+            name="--images", negative="--labels",
+            help="Draw the map with the images at their codes, or with points in the colours of their labels. By "
+            "default images where there are at most 200 or no labels.",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--from",
+            help="Where the interpolation begins: an image's name, or a label, for its most typical image. By default "
+            "some pairs of different labels.",
+        ),
+    ] = None,
+    end: Annotated[str | None, Parameter(name="--to", help="Where it ends.")] = None,
+    steps: Annotated[int, Parameter(help="Codes on the way, both ends among them; 2 or more.")] = 9,
+    path: Annotated[
+        Literal["straight", "spherical"],
+        Parameter(help="straight, or spherical: the code turns, its length changes evenly; for codes of many numbers."),
+    ] = "straight",
+    samples: Annotated[int, Parameter(help="How many codes to draw at random.")] = 64,
+    seed: Annotated[int, Parameter(help="Of the samples, the inventions, tsne and umap.")] = 0,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")] = False,
+    code: OwnCode = None,
+    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    json: JSON = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Look into a network's code: the help is in cli/app.py."""
+    from cuello.cli.progress import display
+    from cuello.cli.render import print_json
+    from cuello.report.latent_page import make_latent
+    from cuello.report.latent_subject import Wanted
+    from cuello.training.device import choose_device, use_threads
+
+    use_threads(None)
+    wanted = Wanted(method, thumbnails, steps, samples, start, end, path, seed)
+    with display(quiet or json) as shown:
+        made = make_latent(
+            run.expanduser(), images, wanted, output=output.expanduser() if output is not None else None,
+            overwrite=overwrite, network=code, device=str(choose_device(device)), progress=shown.work,
+        )  # fmt: skip
+    if json:
+        print_json(as_json(made))
+        return
+    count = f"{made.images:,}" if made.images == made.total else f"{made.images:,} of {made.total:,}"
+    print(f"codes of {made.numbers:,} number{'s' if made.numbers > 1 else ''}, of {count} images")
+    for name, reason in made.left_out.items():
+        print(f"left out: {name}: {reason}")
+    print(f"written: {', '.join(made.written)}")
+    print(f"report: {made.folder / made.written[-1]}")
+
+
+def as_json(made: "Made") -> dict[str, object]:
+    """Return what was made as plain values."""
+    return {
+        "folder": str(made.folder),
+        "written": list(made.written),
+        "left_out": dict(made.left_out),
+        "images": made.images,
+        "of": made.total,
+        "numbers": made.numbers,
+    }

@@ -1,0 +1,1 @@
+"""Autoencoders as encoder, bottleneck and decoder, for images of one size."""

@@ -1,0 +1,146 @@
+"""The autoencoder: an encoder, a bottleneck, a decoder, for images of one size."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+from torch import Tensor, nn
+
+from cuello.errors import CuelloError
+from cuello.models.autoencoder.bottlenecks import BOTTLENECKS, BottleneckConfig, PlainConfig
+from cuello.models.autoencoder.decoders import DECODERS
+from cuello.models.autoencoder.encoders import ENCODERS, DenseConfig, LayersConfig
+from cuello.models.autoencoder.layers import OutputActivation, to_unit
+from cuello.types import Output
+
+UNFIT_SIZE = "unfit_size"
+"""Type of the error of settings that images of another size might fit."""
+
+
+class AutoencoderConfig(BaseModel):
+    """Settings of an Autoencoder.
+
+    >>> AutoencoderConfig(height=7, width=5, code=2).shape
+    (1, 7, 5)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: PositiveInt = Field(default=1, description="channels of the images")
+    height: PositiveInt = Field(default=28, description="of the images, in pixels")
+    width: PositiveInt = Field(default=28, description="of the images, in pixels")
+    code: PositiveInt = Field(default=2, description="numbers of the code; of a code in space, at each place")
+    layers: LayersConfig = Field(default=DenseConfig(), description="of the encoder, and mirrored of the decoder")
+    bottleneck: BottleneckConfig = Field(default=PlainConfig(), description="what stands between them")
+    output: OutputActivation = Field(
+        default="sigmoid", description="what brings the last layer's numbers into [0, 1]; tanh: (tanh + 1) / 2"
+    )
+    centred: bool = Field(default=False, description="images go in as -1 to 1 instead of 0 to 1")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images."""
+        return self.channels, self.height, self.width
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of an image's code, without N."""
+        return self.layers.code_shape(self.shape, self.code)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        unit = self.bottleneck.unit
+        if self.code % unit:
+            raise ValueError(
+                f"a code of {self.code} numbers cannot be cut into groups of {unit}, as its bottleneck "
+                f"({self.bottleneck.kind}) needs: take {-(-self.code // unit) * unit} numbers, or other groups"
+            )
+        height, width = self.layers.decoded_size(self.shape)
+        if height < self.height or width < self.width:
+            raise PydanticCustomError(
+                UNFIT_SIZE,
+                "the decoder gives {given} pixels, fewer than the images' {needed}: resize them, or leave out unpadded",
+                {"given": f"{width}×{height}", "needed": f"{self.width}×{self.height}"},
+            )
+        return self
+
+
+class Autoencoder(nn.Module):
+    """An encoder, a bottleneck and a decoder, for images of one size.
+
+    ``image = output(decode(bottleneck(encode(x))))``. config: see AutoencoderConfig. Input ``(N, C, H, W)`` in [0, 1]
+    of the size of the configuration (CuelloError otherwise). Output: image of the same shape; latent ``(N, code)``, or
+    ``(N, code, h, w)`` for codes in space; the bottleneck's loss terms.
+
+    >>> network = Autoencoder(AutoencoderConfig(height=7, width=5, code=2))
+    >>> network(torch.rand(4, 1, 7, 5)).latent.shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(self, config: AutoencoderConfig | None = None):
+        super().__init__()
+        self.config = config or AutoencoderConfig()
+        self.bottleneck = BOTTLENECKS[self.config.bottleneck.kind](self.config.bottleneck)  # type: ignore[call-arg]
+        layers, shape, code = self.config.layers, self.config.shape, self.config.code
+        self.encoder = ENCODERS[layers.kind](layers, shape, code * self.bottleneck.features)
+        self.decoder = DECODERS[layers.kind](layers, shape, code, self.config.output)
+        self.epochs_passed = 0.0
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.config.channels
+
+    @property
+    def stride(self) -> int:
+        """The multiple that height and width must be of: any, but see ``size``."""
+        return 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels: the only ones it takes."""
+        return self.config.height, self.config.width
+
+    @property
+    def receptive_field(self) -> int | None:
+        """None: an output pixel depends on the whole image."""
+        return None
+
+    @property
+    def prior(self) -> str | None:
+        """The distribution that codes follow: see Bottleneck."""
+        return self.bottleneck.prior
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the encoder makes of images, before the bottleneck."""
+        if tuple(x.shape[1:]) != self.config.shape:
+            channels, height, width = x.shape[1:]
+            raise CuelloError(
+                f"got images of {width}×{height} pixels and {channels} channels; this network takes "
+                f"{self.config.width}×{self.config.height} and {self.channels}. Resize them, e.g. --resize "
+                f"{self.config.width}x{self.config.height}."
+            )
+        return self.encoder(x * 2 - 1 if self.config.centred else x)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Map images ``(N, C, H, W)`` to codes; see the class for the shapes."""
+        return self.bottleneck.code(self.features(x))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Map codes to images ``(N, C, H, W)``."""
+        return to_unit(self.decoder(latent), self.config.output)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None, noise: Tensor | None = None) -> Output:
+        """Return reconstructed images, codes and loss terms.
+
+        condition: for the common interface, not used. noise: what the bottleneck's ``noise`` would draw; it is drawn
+        where none is given while training.
+        """
+        features = self.features(x)
+        if not self.training:
+            latent, terms = self.bottleneck(features)
+        else:
+            noise = self.bottleneck.noise(features) if noise is None else noise
+            latent, terms = self.bottleneck(features, noise, self.epochs_passed)
+            terms = {**terms, **self.bottleneck.penalty(self.encode, x, noise)}
+        return Output(self.decode(latent), latent, terms)

@@ -1,0 +1,101 @@
+"""Searching, from what is asked to what is found; and going on after a kill."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cuello.config import read_toml
+from cuello.errors import CuelloError, Interrupted
+from cuello.preparation import prepare
+from cuello.search.page import Found, write_results
+from cuello.search.question import Question, make_question
+from cuello.search.samplers import Drawn, Grid, Sampler, load_optuna
+from cuello.search.trials import Trial, read_trials, save_trials
+from cuello.search.work import Watch, Work
+from cuello.training.device import choose_device
+from cuello.training.observers import Observer
+
+
+def search(
+    job: str = "denoise",
+    data: str | Path = "photos",
+    *,
+    space: Mapping[str, Any] | str | Path,
+    sampler: str = "grid",
+    trials: int | None = None,
+    points: int | None = None,
+    objective: str | None = None,
+    prune: bool = False,
+    repeats: int = 1,
+    output: str | Path | None = None,
+    observers: Sequence[Observer] = (),
+    progress: Watch | None = None,
+    **settings: Any,
+) -> Found:
+    """Train with many settings and find out which are the best; each trial is a run directory.
+
+    space: a TOML file or a mapping. Keys are settings of ``cuello.config.TrainConfig``, each with a list of choices or
+    a table {low, high, log, step}; strings may hold placeholders, {key}, filled from other keys of the space.
+    sampler: "grid" makes every combination; "random" and "tpe" (Optuna) draw ``trials`` of them, by default 30.
+    points: for a grid, how many numbers of each range. objective: "loss", "mse" or "psnr" on the validation images at
+    the best epoch; by default the loss, or the MSE where trials differ in their loss. prune: stop a trial that is
+    worse at an epoch than the median of the others. repeats: train each trial with so many seeds and go by the mean.
+    output: the search's folder, by default ``runs/search-JOB-DATA``; called again with the same arguments, what is
+    finished is kept and the rest goes on; ``trials`` may be raised. settings: the same for all trials; strings may hold
+    placeholders. observers: called with the events of every training that is made by itself.
+    Raises CuelloError for a mistake, before any training, and where all trials fail; one that fails is written down.
+
+    >>> import cuello, numpy, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> dots = (numpy.random.default_rng(0).random((20, 7, 5)) > 0.5).astype("uint8") * 255
+    >>> numpy.save(f"{folder}/dots.npy", dots)
+    >>> found = cuello.search.search("reconstruct", f"{folder}/dots.npy", model="mlp:35-{widths}", epochs=1,
+    ...                              space={"widths": ["8-2", "2"], "learning_rate": [1e-3, 1e-2]},
+    ...                              output=f"{folder}/search")
+    >>> len(found.trials), sorted(found.best.values)
+    (4, ['learning_rate', 'widths'])
+    """
+    given = read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space
+    question = make_question(
+        job, str(data), given, settings, sampler=sampler, trials=trials, points=points, objective=objective,
+        prune=prune, repeats=repeats,
+    )  # fmt: skip
+    folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
+    known = read_trials(folder, question.as_json())
+    source = make_sampler(question, folder, known)
+    work = Work(question, folder, source, known, observers, progress or (lambda words, share: None))
+    try:
+        work.run()
+    except (Interrupted, KeyboardInterrupt):
+        work.save()
+        there = write_results(folder, question, work.trials, source.total).page if work.ranked else folder
+        raise Interrupted(
+            f"stopped; {work.over} of {source.total} trials are done, see {there}. The same command goes on."
+        ) from None
+    if not work.ranked:
+        failed = next(trial for trial in work.trials.values() if trial.state == "failed")
+        raise CuelloError(
+            f"all {len(work.trials)} trials failed; they are listed in {folder}. The first: {failed.message}"
+        )
+    work.watch("drawing", 1.0)
+    return write_results(folder, question, work.trials, source.total)
+
+
+def default_path(job: str, data: str) -> Path:
+    """Return ``runs/search-JOB-DATA``: always the same, so that the same command goes on."""
+    return Path("runs") / f"search-{job}-{Path(data).stem}"
+
+
+def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -> Sampler:
+    """Return what proposes trials; CuelloError where a grid does not know its points, or Optuna is missing.
+
+    In a new search, data that cannot be read are an error now, and not of every trial.
+    """
+    points = question.space.grid(question.points) if question.sampler == "grid" else None
+    if points is None:
+        load_optuna(question.sampler)
+    if not known:
+        choose_device(question.first.device)
+        prepare(question.first)
+        save_trials(folder, question.as_json(), {}, question.trials)
+    return Grid(points, known) if points is not None else Drawn(question, folder)

@@ -1,0 +1,184 @@
+"""A search's trials: what each is, what it reached, and search.json, where all of them are written down."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from cuello.comparison.facts import read_facts
+from cuello.errors import CuelloError
+from cuello.files import make_folder
+from cuello.repeats import spread
+from cuello.report.comparison_page import loss_text
+from cuello.runs.directory import Run, write_json
+from cuello.runs.history import EpochRecord
+
+FORMAT = 1
+STATE_NAME, TRIALS_NAME = "search.json", "trials"
+State = Literal["running", "finished", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the best trial is the best by.
+
+    name: for flags. words: for people. value: its number of an epoch. text: how that is written. sign: -1 where more is
+    better.
+    """
+
+    name: str
+    words: str
+    value: Callable[[EpochRecord], float]
+    text: Callable[[float], str] = loss_text
+    sign: int = 1
+
+
+OBJECTIVES = {
+    "loss": Objective("loss", "validation loss", lambda epoch: epoch.validation_loss),
+    "mse": Objective("mse", "validation MSE", lambda epoch: epoch.validation_mse),
+    "psnr": Objective("psnr", "validation PSNR", lambda epoch: epoch.validation_psnr, "{:.2f} dB".format, -1),
+}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a trial's training came to.
+
+    objective: the mean over its repeats; deviation: their standard deviation, None for a single one. validation_loss,
+    validation_mse, validation_psnr: means, each at its run's best epoch. epochs, best_epoch: of the first run.
+    seconds: all epochs of all repeats.
+    """
+
+    objective: float
+    deviation: float | None
+    parameters: int
+    epochs: int
+    best_epoch: int
+    validation_loss: float
+    validation_mse: float
+    validation_psnr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One combination of values, and what became of it.
+
+    values: by searched key. name: of its folder in trials/. message: why it failed or was pruned. reached: None where
+    it failed, or is not done.
+    """
+
+    number: int
+    name: str
+    values: Mapping[str, Any]
+    state: State = "running"
+    message: str = ""
+    reached: Reached | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.state != "running"
+
+
+def runs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Run]:
+    """Return a trial's run directories: its folder itself, or one in it for each of several seeds."""
+    own = folder / TRIALS_NAME / trial.name
+    return [Run(own / f"seed-{seed}") for seed in seeds] if len(seeds) > 1 else [Run(own)]
+
+
+def ranked(trials: Iterable[Trial], objective: Objective) -> list[tuple[Trial, Reached]]:
+    """Return the finished trials with what they reached, the best first."""
+    finished = [(trial, trial.reached) for trial in trials if trial.state == "finished" and trial.reached is not None]
+    return sorted(finished, key=lambda pair: objective.sign * pair[1].objective)
+
+
+def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
+    """Return what a trial's runs have reached so far; None where none has ended an epoch."""
+    facts = [read_facts(run, run.path.name) for run in runs if run.history_path.is_file() and run.history]
+    if not facts:
+        return None
+    reached = spread([objective.value(run.best) for run in facts])
+    return Reached(
+        objective=reached.mean,
+        deviation=None if math.isnan(reached.deviation) else reached.deviation,
+        parameters=facts[0].parameters,
+        epochs=len(facts[0].history),
+        best_epoch=facts[0].best.epoch,
+        validation_loss=fmean(run.best.validation_loss for run in facts),
+        validation_mse=fmean(run.best.validation_mse for run in facts),
+        validation_psnr=fmean(run.best.validation_psnr for run in facts),
+        seconds=round(sum(run.seconds for run in facts), 3),
+    )
+
+
+def read_trials(folder: Path, asked: Mapping[str, Any]) -> dict[int, Trial]:
+    """Return the trials in a search's folder by number, none where the search is new.
+
+    asked: what the search is. Raises CuelloError where the folder holds something else, or another search.
+    """
+    path = folder / STATE_NAME
+    if not path.is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CuelloError(f"{folder} exists and holds no search: choose another place with --output.")
+        return {}
+    try:
+        content = json.loads(path.read_text())
+        found = {entry["number"]: trial_of(entry) for entry in content["trials"]}
+        before = flat(content["asked"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CuelloError(f"{path} is damaged. Choose another place with --output, or remove {folder}.") from None
+    now = flat(asked)
+    for name in dict.fromkeys([*before, *now]):
+        if before.get(name) != now.get(name):
+            raise CuelloError(
+                f"{folder} holds a search with {name} = {before.get(name)!r}, now it is {now.get(name)!r}. Ask for the "
+                "same to go on with it, or choose another place with --output."
+            )
+    return found
+
+
+def trial_of(entry: Mapping[str, Any]) -> Trial:
+    """Return a trial as search.json has it."""
+    reached = entry["reached"]
+    return Trial(**{**entry, "reached": None if reached is None else Reached(**reached)})
+
+
+def flat(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for without nesting, as JSON would give it back."""
+    plain = json.loads(json.dumps(asked))
+    nested = {key: value for key, value in plain.items() if isinstance(value, dict)}
+    return {key: value for key, value in plain.items() if key not in nested} | {
+        key if group == "settings" else f"{group} of {key}": value
+        for group, values in nested.items()
+        for key, value in values.items()
+    }
+
+
+def save_trials(folder: Path, asked: Mapping[str, Any], trials: Mapping[int, Trial], total: int) -> None:
+    """Write search.json: what was asked for, how far it is, and every trial."""
+    make_folder(folder)
+    over = sum(trial.over for trial in trials.values())
+    write_json(
+        folder / STATE_NAME,
+        {
+            "format": FORMAT,
+            "asked": asked,
+            "state": "finished" if over >= total else "unfinished",
+            "trials": [asdict(trials[number]) for number in sorted(trials)],
+        },
+    )
+
+
+def folder_name(number: int, values: Mapping[str, Any], total: int) -> str:
+    """Return NNN-VALUES: the name of a trial's folder.
+
+    >>> folder_name(7, {"widths": "20-2", "activation": "relu", "learning_rate": 0.0123456}, 60)
+    '007-20-2-relu-0.0123'
+    """
+    words = "-".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in values.values())
+    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-._") else "-" for letter in words)
+    return f"{number:0{max(3, len(str(total - 1)))}}-{safe[:40].strip('-.')}"

@@ -1,0 +1,106 @@
+"""What is trained. An epoch of ours is EPOCH of the source's, which are steps on all characters."""
+
+from typing import Any
+
+from cuello.studies.base import Plan
+from cuello.studies.glyphs.source import (
+    CLASSIC,
+    CLASSIC_EPOCHS,
+    CLASSIC_RATE,
+    DENOISER,
+    DENOISER_RATE,
+    EMOJI_EPOCHS,
+    EMOJI_RATES,
+    EMOJI_WIDTHS,
+    NOISE_EPOCHS,
+    SYMMETRIC,
+)
+
+EPOCH, EMOJI_EPOCH = 100, 20
+FLIPS = (3, 7)
+CLASSIC_PLAN, OURS = "classic", "ours"
+LAYERS = {"35-2": 1, "35-20-2": 2, "35-20-10-2": 3, "35-28-20-10-2": 4}
+"""Layers of the encoder by widths; the source compares numbers of layers without saying which."""
+OPTIMISERS: dict[str, dict[str, Any]] = {
+    "gradient descent": {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.0},
+    "momentum": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 1.0},
+    "Adam": {"optimizer": "adam", "learning_rate": CLASSIC_RATE},
+}
+RATES = (5e-2, 5e-3, 5e-4, 5e-5)
+COMPARED_EPOCHS = 5_000
+RECOMMENDED = "mlp:35-64-2,activation=elu"
+RECOMMENDED_DENOISER = "mlp:35-256-128-32-2,activation=relu"
+DENOISER_REPEATS, EMOJI_REPEATS = 3, 3
+
+
+def denoising(flips: int, ours: bool) -> str:
+    """Name a denoiser by how many pixels are inverted in training."""
+    return f"{'ours' if ours else 'source'}-at-{flips}"
+
+
+def optimiser(name: str) -> str:
+    """Name a training by its optimiser."""
+    return f"optimiser-{name.replace(' ', '-').lower()}"
+
+
+def emoji(widths: str, rate: float) -> str:
+    """Name a variational autoencoder of emoji by widths and learning rate."""
+    return f"emoji-{widths}-rate-{rate:g}"
+
+
+EMOJI_FOUR, EMOJI_OURS = "emoji-4", "emoji-ours"
+
+
+def plans(data: str) -> list[Plan]:
+    """Return every training."""
+    full = {
+        "job": "reconstruct", "batch_size": 32, "samples": 32 * EPOCH, "schedule": "constant", "optimizer": "adam",
+        "learning_rate": CLASSIC_RATE,
+    }  # fmt: skip
+    classic = [
+        Plan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": CLASSIC_EPOCHS // EPOCH}),
+        Plan(
+            OURS,
+            {**full, "model": RECOMMENDED, "loss": "bce", "learning_rate": 1e-2, "schedule": "cosine", "epochs": 20},
+        ),
+    ]
+    short = {**full, "epochs": COMPARED_EPOCHS // EPOCH}
+    compared = [Plan(f"layers-{number}", {**short, "model": f"mlp:{widths},{SYMMETRIC}"}, DENOISER_REPEATS)
+                for widths, number in LAYERS.items()]  # fmt: skip
+    compared += [Plan(optimiser(name), {**short, "model": CLASSIC, **own}, DENOISER_REPEATS)
+                 for name, own in OPTIMISERS.items()]  # fmt: skip
+    compared += [
+        Plan(f"rate-{rate:g}", {**short, "model": CLASSIC, "learning_rate": rate}, DENOISER_REPEATS) for rate in RATES
+    ]
+    noisy = [
+        Plan(
+            denoising(flips, False),
+            {**full, "job": "denoise", "noise": f"invert:{flips}", "model": DENOISER, "learning_rate": DENOISER_RATE,
+             "epochs": NOISE_EPOCHS[flips] // EPOCH, "validation_samples": 320},
+        )
+        for flips in FLIPS
+    ]  # fmt: skip
+    noisy += [
+        Plan(
+            denoising(flips, True),
+            {"job": "denoise", "noise": f"invert:{flips}", "model": RECOMMENDED_DENOISER, "loss": "bce",
+             "learning_rate": 3e-3, "schedule": "cosine", "warmup_epochs": 1.0, "batch_size": 512,
+             "samples": 512 * EPOCH, "epochs": 30, "validation_samples": 3200},
+            DENOISER_REPEATS,
+        )
+        for flips in FLIPS
+    ]  # fmt: skip
+    faces = {
+        "job": "generate", "data": "emoji", "batch_size": 8, "samples": 8 * EMOJI_EPOCH, "schedule": "constant",
+        "loss": "bernoulli", "epochs": EMOJI_EPOCHS // EMOJI_EPOCH,
+    }  # fmt: skip
+    generated = [
+        Plan(emoji(widths, rate), {**faces, "model": f"vae:400-{widths}", "learning_rate": rate}, EMOJI_REPEATS)
+        for widths in EMOJI_WIDTHS
+        for rate in EMOJI_RATES
+    ]
+    sharp = {"loss": "gaussian:0.2", "learning_rate": 3e-3, "schedule": "cosine", "epochs": 300}
+    generated.append(Plan(EMOJI_OURS, {**faces, **sharp, "model": "vae:400-200-100-2"}, EMOJI_REPEATS))
+    four = {**faces, "data": "emoji-4", "batch_size": 4, "samples": 4 * EMOJI_EPOCH}
+    generated.append(Plan(EMOJI_FOUR, {**four, "model": "vae:400-200-2", "learning_rate": 0.01}, EMOJI_REPEATS))
+    return [*classic, *compared, *noisy, *generated]

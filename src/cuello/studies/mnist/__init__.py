@@ -1,0 +1,1 @@
+"""The study `mnist`: a convolutional autoencoder against a dense one."""

@@ -1,0 +1,101 @@
+"""The study `glyphs` in miniature: the source's facts, the plans, what is measured, the report."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cuello.limits import bayes_limit
+from cuello.studies.base import Plan, run_study
+from cuello.studies.glyphs import measures, plans, source, study
+from cuello.workflow import resolve
+
+
+def quick(data: str) -> list[Plan]:
+    """The study's plans, each a few steps, with small networks of ours."""
+    made = []
+    for plan in plans.plans(data):
+        settings = {**plan.settings, "epochs": 2, "samples": 2 * plan.settings["batch_size"]}
+        if plan.name.startswith("ours-at"):
+            settings |= {"model": "mlp:35-16-2", "batch_size": 64, "samples": 64, "validation_samples": 32}
+        made.append(replace(plan, settings=settings))
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("glyphs") / "study"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "DRAWS", 2)
+        patch.setattr(measures, "bayes_limit", lambda known, flips: bayes_limit(known, min(flips, 3)))
+        run_study(replace(study.STUDY, plans=quick), None, place, repeats=2, threads=1)
+    return place
+
+
+def table(folder: Path, name: str) -> list[list[str]]:
+    return list(csv.reader((folder / "tables" / f"{name}.csv").open()))
+
+
+def test_the_plans_are_the_sources_trainings() -> None:
+    made = {plan.name: resolve({"data": "glyphs", **plan.settings}) for plan in plans.plans("glyphs")}
+    classic = made[plans.CLASSIC_PLAN]
+    assert classic.epochs * (classic.samples or 0) // 32 == source.CLASSIC_EPOCHS
+    assert (classic.learning_rate, classic.optimizer, classic.batch_size) == (5e-4, "adam", 32)
+    for flips, epochs in ((3, 11_500), (7, 13_000)):
+        config = made[plans.denoising(flips, False)]
+        assert config.epochs * (config.samples or 0) // 32 == epochs
+        assert config.noise == f"invert:{flips}"
+        assert made[plans.denoising(flips, True)].noise == f"invert:{flips}"
+    for widths in source.EMOJI_WIDTHS:
+        for rate in source.EMOJI_RATES:
+            config = made[plans.emoji(widths, rate)]
+            assert (config.data, config.job, config.learning_rate) == ("emoji", "generate", rate)
+            assert config.epochs * (config.samples or 0) // 8 == source.EMOJI_EPOCHS
+    assert plans.emoji(*source.EMOJI_CHOSEN) in made
+    assert made[plans.EMOJI_FOUR].data == "emoji-4"
+    assert study.STUDY.repeats == 10
+
+
+@pytest.mark.parametrize("flips", [0, 3, 7])
+def test_so_many_pixels_of_every_character_are_inverted(flips: int) -> None:
+    noisy, clean = measures.inverted(flips, 3), measures.characters().repeat(3, 1, 1, 1)
+    assert ((noisy != clean).flatten(1).sum(1) == flips).all()
+    assert measures.wrong(noisy) == 32 * flips
+    assert torch.equal(noisy, measures.inverted(flips, 3))
+
+
+def test_the_test_s_noise_is_none_of_the_training_s_characters() -> None:
+    assert measures.characters().shape == (32, 1, 7, 5)
+    assert int(measures.characters().numel()) == source.PIXELS
+    assert set(np.unique(measures.characters().numpy())) == {0.0, 1.0}
+
+
+def test_all_tables_with_the_sources_numbers(folder: Path) -> None:
+    classic = table(folder, "characters-through-two-numbers")
+    assert classic[1][:3] == ["source", "19,300", "6"]
+    assert [row[0].split(":")[0] for row in classic[2:]] == [
+        "the source's network, redone", "ours", "principal components, 2 numbers",
+    ]  # fmt: skip
+    noise = table(folder, "noise")
+    assert [row[:3] for row in noise[1:]] == [["3", "3", "98"], ["7", "7", "172"], ["7", "3", "165"]]
+    assert noise[1][6] == "0.57", "the limit at three pixels"
+    assert len(table(folder, "layers-optimisers-learning-rates")) == 1 + 4 + 3 + 4
+    assert len(table(folder, "emoji-from-a-distribution")) == 1 + 4
+    assert len(table(folder, "trained-level-against-tested-level")) == 1 + 6
+
+
+def test_the_hypothesis_has_an_interval(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert page.count("95% interval") == 2
+    assert "2 pairs of seeds" in page
+
+
+def test_every_picture(folder: Path) -> None:
+    drawn = {path.stem for path in (folder / "figures").iterdir()}
+    assert drawn >= {
+        "map", "plane", "layers", "optimisers", "rates", "denoised-3", "denoised-7", "emoji-widths", "emoji-rates",
+        "emoji-plane", "emoji-drawn", "emoji-ours-plane", "emoji-ours-drawn", "emoji-4-plane", "emoji-4-drawn",
+    }  # fmt: skip

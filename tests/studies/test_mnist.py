@@ -1,0 +1,65 @@
+"""The study `mnist` in miniature, on small made digits: the networks, the plans, the report."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cuello.models.catalog import architecture_of, build
+from cuello.studies.base import Plan, run_study
+from cuello.studies.mnist import study
+from cuello.studies.mnist.source import EPOCHS
+from cuello.workflow import resolve
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("mnist")
+    random = np.random.default_rng(0)
+    coarse = random.random((80, 7, 7)) > 0.6
+    np.save(place / "digits.npy", (coarse.repeat(4, 1).repeat(4, 2) * 255).astype(np.uint8))
+
+    def quick(data: str) -> list[Plan]:
+        made = study.plans(data)
+        return [replace(plan, settings={**plan.settings, "epochs": 1, "batch_size": 20}) for plan in made]
+
+    data = str(place / "digits.npy")
+    small = replace(study.STUDY, data=(data,), plans=quick)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "NUMBERS", {study.CONVOLUTIONAL: 8, study.DENSE: 20, study.OURS: 8})
+        run_study(small, None, place / "study", repeats=1, threads=1)
+    return place / "study"
+
+
+def test_the_source_s_training() -> None:
+    made = {plan.name: resolve({"data": "mnist", **plan.settings}) for plan in study.plans("mnist")}
+    for name in (study.CONVOLUTIONAL, study.DENSE):
+        config = made[name]
+        assert (config.optimizer, config.nesterov, config.momentum, config.learning_rate) == ("sgd", True, 0.5, 1.0)
+        assert (config.epochs, config.schedule, config.loss) == (EPOCHS, "constant", "mse")
+    assert made[study.CONVOLUTIONAL].batch_size == made[study.DENSE].batch_size
+    assert study.STUDY.repeats == 3
+
+
+@pytest.mark.parametrize("name", list(study.NUMBERS))
+def test_the_codes_have_the_numbers_that_the_table_says(name: str) -> None:
+    import torch
+
+    code = build(architecture_of(name, 1)).eval().encode(torch.zeros(1, 1, 28, 28))  # type: ignore[operator]
+    assert code[0].numel() == study.NUMBERS[name]
+
+
+def test_the_report_has_all_rows_and_pictures(folder: Path) -> None:
+    rows = list(csv.reader((folder / "tables" / "two-networks-and-ours.csv").open()))
+    assert [row[0] for row in rows[1:]] == [
+        "convolutional, code 4×4×8", "dense, 784-512-784", "ours: conv-128",
+        "principal components, 8", "principal components, 20",
+    ]  # fmt: skip
+    assert float(rows[5][5]) < float(rows[4][5]), "more components leave less"
+    assert rows[2][6] == "1.00"
+    assert {path.name for path in (folder / "figures").iterdir()} == {"curves.png", "digits.png"}
+    page = (folder / "report.html").read_text()
+    assert "of the dense one" in page
+    assert "about 0.5" in page
