@@ -3,7 +3,7 @@
 import numpy as np
 
 from cuello import latent
-from cuello.report.latent_figures import Row, Sheet, Tile, sheets
+from cuello.report.latent_figures import Row, Sheet, Tile, number, sheets
 from cuello.report.latent_images import Known
 from cuello.report.latent_subject import Missing, Part, Subject
 
@@ -27,7 +27,9 @@ def neighbours_part(subject: Subject) -> Part:
         tiles = [Tile(images[query], subject.called(query))]
         for other, apart in zip(positions[query].tolist(), distances[query].tolist(), strict=True):
             differs = known.labels is not None and known.labels[other] != known.labels[query]
-            caption = f"{apart:.2g}" + (f" · {subject.called(other)}" if known.labels is not None else "")
+            caption = number(apart, distances[query]) + (
+                f" · {subject.called(other)}" if known.labels is not None else ""
+            )
             tiles.append(Tile(images[other], caption, ours=differs))
         rows.append(Row("", tiles))
     several = known.labels is not None and len(known.classes) < count
