@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 import cuello
@@ -16,6 +17,8 @@ from cuello.cli import main
 from cuello.inference import Model
 from cuello.runs.directory import Run
 
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 torch.set_num_threads(1)  # the images are tiny: a second thread only waits
 
 SMALL: dict[str, Any] = {
