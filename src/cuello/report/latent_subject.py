@@ -1,5 +1,6 @@
 """What every picture of a code starts from, and what each gives."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -67,13 +68,13 @@ class Subject:
 
 
 def without_common(names: list[str]) -> list[str]:
-    """Return names without what all begin and end with; numbers stay whole.
+    """Return names without what all begin and end with; words and numbers stay whole.
 
-    >>> without_common(["scan_001.png", "scan_002.png", "scan_013.png"])
-    ['001', '002', '013']
+    >>> without_common(["scan_001.png", "scan_002.png"]), without_common(["road 1 a", "river 2 a"])
+    (['001', '002'], ['road 1', 'river 2'])
     """
-    start = beginning(names).rstrip("0123456789")
-    end = beginning([name[::-1] for name in names])[::-1].lstrip("0123456789")
+    start = re.sub(r"\w*$", "", beginning(names).replace("_", " "))
+    end = re.sub(r"^\w*", "", beginning([name[::-1] for name in names])[::-1].replace("_", " "))
     cut = [name[len(start) : len(name) - len(end)] for name in names]
     return cut if all(cut) else names
 

@@ -18,7 +18,7 @@ OWN_FILES = (
     "config.toml", "history.jsonl", FILE_NAME, "last.safetensors", "metrics.json", "images.csv", "report.html",
     "environment.json",
 )  # fmt: skip
-OWN_FOLDERS = ("figures", "tensorboard", "mlflow")
+OWN_FOLDERS = ("figures", "latent", "tensorboard", "mlflow")
 
 
 @dataclass(frozen=True)
