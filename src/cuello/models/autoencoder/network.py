@@ -73,7 +73,6 @@ class Autoencoder(nn.Module):
     ``(N, code, h, w)`` for codes in space; the bottleneck's loss terms.
 
     >>> import torch
-    >>> import torch
     >>> network = Autoencoder(AutoencoderConfig(height=7, width=5, code=2))
     >>> network(torch.rand(4, 1, 7, 5)).latent.shape
     torch.Size([4, 2])
