@@ -459,3 +459,10 @@ def test_the_repeat_command_reproduces_the_settings(
     assert tomllib.loads(second.config_path.read_text()) == tomllib.loads(first.config_path.read_text())
     weights = load_artefact(first.path).weights
     assert all(torch.equal(tensor, weights[name]) for name, tensor in load_artefact(second.path).weights.items())
+
+
+def test_every_network_is_listed_for_either_colour(command: Command) -> None:
+    for channels in ("1", "3"):
+        answer = command("models", "--channels", channels, "--json")
+        assert answer.code == 0, answer.error
+        assert [one["name"] for one in json.loads(answer.out)] == catalog.NETWORKS.names()

@@ -319,7 +319,8 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
 
     rows = []
     for spec in NETWORKS:
-        summary = summarise(build(architecture_of(spec.name, channels)), channels)
+        planes = spec.channels or channels  # some are made for grey images alone
+        summary = summarise(build(architecture_of(spec.name, planes)), planes)
         rows.append((spec, summary))
     if json:
         print_json(
@@ -344,7 +345,7 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
                 spec.name,
                 f"{s.trainable:,}",
                 f"{s.multiply_adds_a_pixel:,.0f}",
-                str(s.receptive_field),
+                str(s.receptive_field or "all"),
                 spec.summary,
             ]
             for spec, s in rows
