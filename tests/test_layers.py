@@ -18,12 +18,15 @@ LEVELS = {
     5: ("application", "evaluation", "comparison", "latent"),
     6: ("matrix",),
     7: ("report",),
-    8: ("workflow", "judging", "series"),
+    8: ("workflow", "judging", "together", "series"),
     9: ("studies", "search"),
     10: ("cli", "__main__"),
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
-ALLOWED_SIBLINGS = {("losses", "metrics"), ("judging", "workflow"), ("series", "workflow"), ("__main__", "cli")}
+ALLOWED_SIBLINGS = {
+    ("losses", "metrics"), ("judging", "workflow"), ("together", "workflow"), ("series", "workflow"),
+    ("series", "together"), ("__main__", "cli"),
+}  # fmt: skip
 
 
 def module_name(path: Path) -> str:

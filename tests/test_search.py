@@ -46,13 +46,13 @@ def searched(dots: Path, folder: Path, space: Mapping[str, Any], **options: Any)
     return search("reconstruct", dots, space=space, output=folder, **{**TINY, **options})
 
 
-TOGETHER = running.train_many
+TOGETHER = running.found_together
 
 
 @pytest.fixture(autouse=True)
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train every trial by itself, so that observers see each; but for the tests that are about the other way."""
-    monkeypatch.setattr(running, "train_many", lambda *_: None)
+    monkeypatch.setattr(running, "found_together", lambda *_, **__: [])
 
 
 @pytest.fixture
@@ -465,12 +465,11 @@ def test_memory_that_runs_out_fails_one_trial_and_other_faults_are_raised(
 def test_trials_of_a_grid_are_handed_over_together(dots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     groups: list[list[str]] = []
 
-    def together(paths: Any, settings: Any, observers: Any) -> None:
-        groups.append([path.name for path in paths])
-        for path, one in zip(paths, settings, strict=True):
-            train_or_resume(path, one, report=False, observers=observers)
+    def together(runs: Any, settings: Any, **options: Any) -> Any:
+        groups.append([run.path.name for run in runs])
+        return TOGETHER(runs, settings, **options)
 
-    monkeypatch.setattr(running, "train_many", together)
+    monkeypatch.setattr(running, "found_together", together)
     monkeypatch.setattr(running, "GROUP", 2)
     space = {"model": "mlp:{widths}", "widths": ["35-2", "35-4-2", "36-2", "35-3-2", "35-5-2"]}
     found = searched(dots, tmp_path / "search", space, epochs=1)
@@ -484,7 +483,7 @@ def test_together_they_come_to_the_same_and_go_on_after_a_kill(
 ) -> None:
     space = {**WIDTHS, "learning_rate": [1e-3, 1e-2]}
     alone = searched(dots, tmp_path / "alone", space)
-    monkeypatch.setattr(running, "train_many", TOGETHER)
+    monkeypatch.setattr(running, "found_together", TOGETHER)
     with pytest.raises(Interrupted, match="The same command goes on"):
         searched(dots, tmp_path / "together", space, observers=[Kill(2)])
     together = searched(dots, tmp_path / "together", space)

@@ -1,7 +1,7 @@
 """From a configuration to batches: images read, divided, cut."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -83,6 +83,11 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         )
     test = fixed(parts.test) if len(parts.test) else None
     return Prepared(images, parts, training, fixed(parts.validation), test, known)
+
+
+def reseeded(prepared: Prepared, seed: int) -> Prepared:
+    """Return the data for the same settings but another seed; ValueError where the places of crops depend on it."""
+    return replace(prepared, training=prepared.training.with_seed(seed))
 
 
 def parts_of(images: Images, config: TrainConfig) -> Split:

@@ -1,4 +1,4 @@
-"""Repeats: the same training with several seeds, each a run of its own, and what they say together."""
+"""Several trainings, at once where that is possible and faster; and repeats: the same one with several seeds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from cuello.report.comparison_page import PAGE_NAME, write_comparison
 from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
 from cuello.tasks import task_of
+from cuello.together import found_together, train_together
 from cuello.training.observers import Observer
 from cuello.workflow import check_same, check_sweep, resolve, train_or_resume
 
@@ -57,21 +58,77 @@ def train_repeats(
         for run in runs_in(folder):
             clear_run(run.path)
     check_folder(folder, given, seeds)
-    runs = []
+    paths = [folder / f"seed-{seed}" for seed in seeds]
     try:
-        for done, seed in enumerate(seeds):
-            if progress:
-                progress("repeats", done, repeats)
-            path, own = folder / f"seed-{seed}", {**given, "seed": seed}
-            runs.append(train_or_resume(path, own, report=report, sweep=sweep, observers=observers, progress=progress))
-    except Interrupted:
-        raise Interrupted(
-            f"stopped in repeat {len(runs) + 1} of {repeats}; what is finished is in {folder}. "
-            "The same command goes on."
-        ) from None
-    if progress:
-        progress("repeats", repeats, repeats)
+        runs = train_many(
+            paths, [{**given, "seed": seed} for seed in seeds], report=report, sweep=sweep, observers=observers,
+            progress=progress, noun="repeat",
+        )  # fmt: skip
+    except Interrupted as stopped:
+        raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
     write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
+    return runs
+
+
+def train_many(
+    paths: Sequence[str | Path],
+    settings: Sequence[Mapping[str, Any]],
+    *,
+    report: bool = True,
+    sweep: Sequence[float] = (),
+    observers: Sequence[Observer] = (),
+    progress: Progress | None = None,
+    noun: str = "run",
+) -> list[Run]:
+    """Return the finished run at each path: made, gone on with, or, if it is finished, as it is.
+
+    Each is what ``cuello.workflow.train_or_resume`` gives. Very small networks are trained at once, first, where that
+    is faster (``cuello.training.eligibility`` says which), which changes results by no more than the rounding of
+    float32; observers then see a single training. The others follow one by one.
+    settings: for each path, job, data and any of ``cuello.config.TrainConfig``. noun: what to call a run.
+    Raises CuelloError for the first mistake; where one of those trained at once diverges, in the end.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> common = {"job": "reconstruct", "data": "glyphs", "model": "mlp:35-8-2", "epochs": 2}
+    >>> rates = [1e-3, 1e-2]
+    >>> runs = train_many([folder / f"{rate}" for rate in rates],
+    ...                   [{**common, "learning_rate": rate} for rate in rates], report=False)
+    >>> [len(run.history) for run in runs]
+    [2, 2]
+    """
+    if len(paths) != len(settings):
+        raise ValueError(f"got {len(paths)} paths and {len(settings)} settings, needed as many of each")
+    tell = progress or (lambda doing, done, total: None)
+    runs = [Run(Path(path)) for path in paths]
+    done: set[int] = set()
+    failure: CuelloError | None = None
+
+    def say(reason: str) -> None:
+        tell(f"{noun}s one after another: {reason}", len(done), len(runs))
+
+    for batch in found_together(runs, settings, report=report, sweep=sweep, progress=progress, say=say):
+        names = f"{len(batch.members)} {noun}s at once"
+        try:
+            train_together(batch, report=report, sweep=sweep, observers=observers, progress=progress)
+        except KeyboardInterrupt:
+            raise Interrupted(f"stopped while training {names}") from None
+        except CuelloError as error:
+            failure = failure or error
+        tell(f"trained {names}", len(batch.members), len(batch.members))
+        done.update(batch.places)
+    for place, (run, given) in enumerate(zip(runs, settings, strict=True)):
+        if place in done:
+            continue
+        tell(f"{noun}s", len(done), len(runs))
+        try:
+            train_or_resume(run.path, given, report=report, sweep=sweep, observers=observers, progress=progress)
+        except Interrupted:
+            raise Interrupted(f"stopped in {noun} {place + 1} of {len(runs)}") from None
+        done.add(place)
+    tell(f"{noun}s", len(runs), len(runs))
+    if failure is not None:
+        raise failure
     return runs
 
 

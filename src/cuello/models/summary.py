@@ -56,9 +56,9 @@ def probe(channels: int, height: int, width: int) -> Tensor:
 
 
 def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64)) -> Summary:
-    """Run one image of ``size`` (height, width; the network's own where it takes only one) through the network.
+    """Run one image of ``size`` (height, width) through the network and write down every layer.
 
-    Every layer is written down.
+    channels, size: the network's own count, where it states them.
 
     Multiply-adds count the products of convolutions and matrix multiplications, as torch's FlopCounterMode does.
     A fifth of the image's pixels are black or white, for networks that work only there.
@@ -66,6 +66,7 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
     from torch.utils.flop_counter import FlopCounterMode
 
     stride: int = getattr(network, "stride", 1)
+    channels = getattr(network, "channels", channels)
     size = getattr(network, "size", None) or size
     height, width = (-(-side // stride) * stride for side in size)
     modules = {name: module for name, module in network.named_modules() if name}

@@ -1,17 +1,16 @@
 """The work of a search: trials proposed, trained, written down, until there are no more."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from cuello import series
 from cuello.errors import CuelloError
 from cuello.runs.directory import Run
 from cuello.search.question import Question
 from cuello.search.samplers import Proposal, Sampler
 from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, runs_of, save_trials
+from cuello.together import found_together, train_together
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.workflow import train_or_resume
 
@@ -77,20 +76,23 @@ class Work:
             yield self.train(trial)
 
     def train_together(self, trials: Sequence[Trial]) -> None:
-        """Train several trials at once, as far as that goes: what is not finished then is trained by itself."""
+        """Train those of the trials that are faster at once; what is not finished then is trained by itself."""
         work = [
-            (run.path, {**self.question.settings(trial.values), "seed": seed})
+            (run, {**self.question.settings(trial.values), "seed": seed})
             for trial in trials
             for run, seed in zip(runs_of(self.folder, trial, self.question.seeds), self.question.seeds, strict=True)
         ]
-        paths, settings = [path for path, _ in work], [settings for _, settings in work]
-        parts = len({str(one.get("model")) for one in settings})  # what can be batched has one architecture
-        shown = self.shown(f"{len(trials)} at once,", parts, len(trials))
-        try:
-            train_many(paths, settings, [*self.observers, shown])
-        except Exception as error:  # trained one by one, each says for itself whether it fails
-            if not is_failure(error):
-                raise
+        done = 0.0
+        for batch in found_together([run for run, _ in work], [settings for _, settings in work], report=False):
+            size = len(batch.members)
+            share = len(trials) * size / len(work)
+            shown = self.shown(f"{size} at once,", 1, share, before=done)
+            try:
+                train_together(batch, observers=[*self.observers, shown])
+            except Exception as error:  # trained one by one, each says for itself whether it fails
+                if not is_failure(error):
+                    raise
+            done += share
 
     def train(self, trial: Trial) -> Trial:
         """Train one trial with every seed, or go on with it, and return what it came to."""
@@ -127,8 +129,11 @@ class Work:
 
         return observe
 
-    def shown(self, name: str, parts: int, trials: int = 1, done: int = 0) -> Observer:
-        """Return an observer that tells how far so many trials are, trained in so many parts, ``done`` of them done."""
+    def shown(self, name: str, parts: int, trials: float = 1, done: int = 0, before: float = 0.0) -> Observer:
+        """Return an observer that tells how far so many trials are, trained in so many parts, ``done`` of them done.
+
+        before: the trials' worth of work that was done before them.
+        """
         epochs = 1
 
         def observe(event: Event) -> None:
@@ -137,7 +142,7 @@ class Work:
                 epochs = event.epochs
             elif isinstance(event, StepDone):
                 share = (done + (event.epoch - 1 + event.step / event.steps) / epochs) / parts
-                self.tell(f"{name} epoch {event.epoch} of {epochs}", trials * min(share, 1.0))
+                self.tell(f"{name} epoch {event.epoch} of {epochs}", before + trials * min(share, 1.0))
             elif isinstance(event, Stopped):
                 done += 1
 
@@ -164,10 +169,3 @@ def is_failure(error: Exception) -> bool:
     """Tell whether an error is of one trial, to be written down, or a fault that ends the search."""
     out_of_memory = isinstance(error, RuntimeError) and "memory" in str(error)
     return out_of_memory or isinstance(error, CuelloError | MemoryError)
-
-
-def train_many(paths: Sequence[Path], settings: Sequence[Mapping[str, Any]], observers: Sequence[Observer]) -> None:
-    """Make or finish several runs at once, where this version can."""
-    together = getattr(series, "train_many", None)
-    if together is not None:
-        together(paths, settings, report=False, observers=observers)

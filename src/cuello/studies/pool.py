@@ -1,4 +1,6 @@
-"""Several trainings at once, each in a process of its own: with one thread each, cores never wait for one another."""
+"""Several trainings at once. Very small ones in one go; others each in a process of its own, with one thread each, so
+that cores never wait for one another.
+"""
 
 import multiprocessing
 import os
@@ -12,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cuello.data.stream import free_memory
-from cuello.runs.directory import available_cores
+from cuello.runs.directory import Run, available_cores
+from cuello.together import found_together, train_together
 from cuello.training.device import choose_device
 from cuello.training.observers import Event, Observer, Started, StepDone
 from cuello.workflow import train_or_resume
@@ -50,6 +53,19 @@ class Progress:
         self.words.pop(number, None)
         if share < 1:
             self.words[number] = f"{self.jobs[number].name} {words}".strip()
+        self.show()
+
+    def tell_alike(self, numbers: Sequence[int], share: float, words: str) -> None:
+        """Take in that jobs which are done at once are all so far, and tell the whole."""
+        for number in numbers:
+            self.shares[number] = share
+            self.words.pop(number, None)
+        if share < 1:
+            self.words[numbers[0]] = f"{len(numbers)} at once {words}".strip()
+        self.show()
+
+    def show(self) -> None:
+        """Tell the whole."""
         done = sum(1 for value in self.shares.values() if value >= 1)
         total = sum(job.cost for job in self.jobs)
         reached = sum(job.cost * self.shares.get(place, 0.0) for place, job in enumerate(self.jobs))
@@ -65,13 +81,18 @@ def default_workers(device: str) -> int:
 
 
 def train_all(jobs: Sequence[Job], workers: int, watch: Watch) -> None:
-    """Make or finish every training, ``workers`` at a time, the most costly first.
+    """Make or finish every training: first, in this process, those that can be batched, then the others, ``workers`` at
+    a time, the most costly first.
 
     Raises what a training raises, after the others have stopped at their next step; KeyboardInterrupt likewise. What
     was trained is kept, and a later call goes on.
     """
     progress = Progress(jobs, watch, {}, {})
-    order = sorted(range(len(jobs)), key=lambda number: -jobs[number].cost)
+    train_batches(progress, workers)
+    order = sorted(
+        (number for number in range(len(jobs)) if progress.shares.get(number) != 1.0),
+        key=lambda number: -jobs[number].cost,
+    )
     if workers == 1:
         for number in order:
             progress.tell(number, 0.0, "")
@@ -92,6 +113,19 @@ def train_all(jobs: Sequence[Job], workers: int, watch: Watch) -> None:
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def train_batches(progress: Progress, workers: int) -> None:
+    """Make or finish those of the jobs that are faster trained at once, with the threads of all workers."""
+    jobs = progress.jobs
+    for batch in found_together([Run(job.path) for job in jobs], [job.settings for job in jobs], report=False):
+
+        def tell(share: float, words: str, numbers: Sequence[int] = batch.places) -> None:
+            progress.tell_alike(numbers, share, words)
+
+        threads = batch.members[0].config.threads if workers == 1 else available_cores()
+        train_together(batch, threads=threads, observers=[observer_of(tell, lambda: None)])
+        progress.tell_alike(batch.places, 1.0, "")
 
 
 def hear(messages: Any, progress: Progress) -> None:

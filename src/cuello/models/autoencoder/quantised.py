@@ -49,9 +49,9 @@ class VectorQuantised(Bottleneck):
 
     def nearest(self, features: Tensor) -> Tensor:
         """Return the number of the entry nearest to each group: ``(N, d, …)`` to ``(N, d / width, …)`` int64."""
-        groups = features.unflatten(1, (-1, self.config.width)).movedim(2, -1)  # (N, d, …) -> (N, g, …, width)
-        apart = self.codebook.square().sum(1) - 2 * groups @ self.codebook.T  # … but for ‖z‖², the same for all
-        return apart.argmin(-1)
+        groups = features.detach().unflatten(1, (-1, self.config.width)).movedim(2, -1)  # (N, d, …) -> (N, g, …, width)
+        entries = self.codebook.detach()
+        return (entries.square().sum(1) - 2 * groups @ entries.T).argmin(-1)  # but for ‖z‖², the same for all
 
     def look_up(self, entries: Tensor) -> Tensor:
         """Return the codes that numbers of entries stand for: ``(N, g, …)`` int64 to ``(N, g · width, …)``."""
