@@ -89,8 +89,8 @@ class Model:
         (``(N, c, h, w)`` for a code in space): an array, or a tensor where a tensor was given; one image is N = 1.
         Raises CuelloError where the network has no code, or images do not fit it.
         """
-        self._check_latent()
-        x = images if isinstance(images, Tensor) else self._stacked(images)
+        self.check_latent()
+        x = images if isinstance(images, Tensor) else self.stacked(images)
         if x.ndim == 3:
             x = x[None]
         if x.ndim != 4 or x.shape[1] != self.channels or not x.is_floating_point():
@@ -109,7 +109,7 @@ class Model:
         An array gives ``(N, H, W, C)`` float32, a tensor ``(N, C, H, W)``. Raises CuelloError where the network has no
         code, or codes are of another shape.
         """
-        self._check_latent()
+        self.check_latent()
         given = codes if isinstance(codes, Tensor) else torch.from_numpy(np.asarray(codes, dtype=np.float32))
         shape = self.latent_shape
         single = given.ndim == (1 if shape is not None and len(shape) == 1 else 3)
@@ -133,17 +133,21 @@ class Model:
             blank = torch.zeros(1, self.channels, *self.size, device=self._device())
             return tuple(self.network.encode(blank).shape[1:])  # type: ignore[operator]
 
-    def _check_latent(self) -> None:
+    def check_latent(self) -> None:
+        """Raise CuelloError where the network has no code in its middle."""
         if not (hasattr(self.network, "encode") and hasattr(self.network, "decode")):
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} has no code in its middle: it works on pixels. "
                 "Train an autoencoder, e.g. cuello train reconstruct DATA --model mlp-32-8-2 (see `cuello models`)."
             )
 
-    def _stacked(self, images: Any) -> Tensor:
-        """Return images of one size as a tensor ``(N, C, H, W)`` in [0, 1]."""
+    def stacked(self, images: Any) -> Tensor:
+        """Return images of one size, of any kind that ``encode`` takes, as a tensor ``(N, C, H, W)`` in [0, 1].
+
+        Raises CuelloError for other kinds, and for images of several sizes.
+        """
         if isinstance(images, list | tuple):
-            parts = [self._stacked(image) for image in images]
+            parts = [self.stacked(image) for image in images]
             if len({part.shape[1:] for part in parts}) != 1:
                 raise CuelloError("got images of different shapes (or none), needed one for all.")
             return torch.cat(parts)

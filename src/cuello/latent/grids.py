@@ -39,7 +39,7 @@ def grid(model: Model, side: int = 15, codes: np.ndarray | None = None) -> Grid:
 
     Source: quantiles: Kingma and Welling 2014, appendix D.
     """
-    model._check_latent()
+    model.check_latent()
     if side < 2:
         raise CuelloError(f"side: got {side}, needed 2 or more.")
     if codes is None:

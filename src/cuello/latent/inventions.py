@@ -60,8 +60,8 @@ def invent(
     distances are then root mean squares. parents: positions of the images to look between, by default all. Raises
     CuelloError for images with greys and a threshold, fewer than two images, or other positions.
     """
-    model._check_latent()
-    x = model._stacked(images)
+    model.check_latent()
+    x = model.stacked(images)
     known = x.permute(0, 2, 3, 1).cpu().numpy()
     chosen = np.arange(len(known)) if parents is None else np.asarray(parents, np.int64)
     check_invention(known, n, threshold, chosen)

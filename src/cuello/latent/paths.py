@@ -26,7 +26,7 @@ def interpolate(model: Model, a: Any, b: Any, steps: int = 9, path: PathKind = "
 
     Source: spherical: Shoemake 1985 (for equal lengths); White 2016, section 2.
     """
-    model._check_latent()
+    model.check_latent()
     if steps < 2:
         raise CuelloError(f"steps: got {steps}, needed 2 or more: both ends are among them.")
     first, last = code_of(model, a), code_of(model, b)
@@ -79,7 +79,7 @@ def traverse(model: Model, code: Any, axis: int | np.ndarray, values: Sequence[f
     ``(len(values), …)`` and images. Raises CuelloError for a number that the code has not, or a direction of another
     shape.
     """
-    model._check_latent()
+    model.check_latent()
     start = code_of(model, code)
     amounts = np.asarray(values, np.float64)
     if isinstance(axis, np.ndarray):

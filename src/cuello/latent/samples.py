@@ -19,7 +19,7 @@ def sample(model: Model, n: int, seed: int = 0, codes: np.ndarray | None = None)
 
     Source: fitted afterwards: Ghosh et al. 2020, section 4.
     """
-    model._check_latent()
+    model.check_latent()
     if n < 1:
         raise CuelloError(f"n: got {n}, needed 1 or more.")
     random = generator(seed, "sample")

@@ -96,7 +96,7 @@ def make_latent(
     these images.
     """
     model = load(path, network, device)
-    model._check_latent()
+    model.check_latent()
     if not path.is_dir() and (images is None or output is None):
         raise CuelloError(f"{path} is a file without a run: name the images to look at, and a folder with --output.")
     check_wanted(wanted)
