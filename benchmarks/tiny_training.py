@@ -3,12 +3,12 @@
     python benchmarks/tiny_training.py [--peer-script tiny_mlp.py --torch PYTHON --jax PYTHON] [--rounds 3] [--json]
 
 The network is 35-32-8-2-8-32-35 with tanh, full batches of 32 characters, Adam, mean squared error. Ours goes through
-``fit_replicas`` ("cuello", for each of ``--replicas``) and ``fit`` ("cuello one by one") as a training does, on the data
-set "glyphs" with 500 steps an epoch: "engine" is training alone, the best of three epochs after one to warm up, as the
-peers measure; "whole" is everything, validation and the saved files included. Peers ("torch", one by one, and "jax", a
-vmap over the replicas) run in their own environments, whose Python is named; without it they are left out. A round runs
-each in a process of its own, in turn; the table has medians over the rounds and their ratio to jax with as many
-replicas. A busy machine slows threads that wait for one another most, so the load is printed with the result.
+``fit_replicas`` ("cuello", for each of ``--replicas``) and ``fit`` ("cuello one by one") as a training does, on the
+data set "glyphs" with 500 steps an epoch: "engine" is training alone, the best of three epochs after one to warm up, as
+the peers measure; "whole" is everything, validation and the saved files included. Peers ("torch", one by one, and
+"jax", a vmap over the replicas) run in their own environments, whose Python is named; without it they are left out. A
+round runs each in a process of its own, in turn; the table has medians over the rounds and their ratio to jax with as
+many replicas. A busy machine slows threads that wait for one another most, so the load is printed with the result.
 """
 
 import argparse
