@@ -85,8 +85,8 @@ def check_method(method: str) -> None:
     module, package = PACKAGES.get(method, ("", ""))
     if module and find_spec(module) is None:
         raise CuelloError(
-            f"the method {method!r} needs {package}, which is not installed: pip install {package}, or 'cuello[latent]' "
-            "for both. Or take pca."
+            f"the method {method!r} needs {package}, which is not installed: pip install {package}, or "
+            "'cuello[latent]' for both. Or take pca."
         )
 
 
