@@ -39,7 +39,9 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_it_says_what_it_wrote_and_where(run: Run, tmp_path: Path, command: Command) -> None:
-    answer = command("latent", run.path, "-o", tmp_path / "out", "--samples", 4, "--steps", 3, "--quiet")
+    answer = command(
+        "latent", run.path, "-o", tmp_path / "out", "--samples", 4, "--steps", 3, "--method", "pca", "--quiet"
+    )
     assert answer.code == 0, answer.error
     lines = answer.out.splitlines()
     assert lines[0] == "codes of 4 numbers, of 10 images"
@@ -48,14 +50,16 @@ def test_it_says_what_it_wrote_and_where(run: Run, tmp_path: Path, command: Comm
     with np.load(tmp_path / "out" / "latent.npz") as found:
         assert found["sample_codes"].shape == (4, 4)
         assert found["interpolation_codes"].shape == (5, 3, 4)
-    assert "holds latent.html" in command("latent", run.path, "-o", tmp_path / "out").error
-    assert command("latent", run.path, "-o", tmp_path / "out", "--overwrite", "--quiet").code == 0
+    assert "holds latent.html" in command("latent", run.path, "-o", tmp_path / "out", "--method", "pca").error
+    assert command("latent", run.path, "-o", tmp_path / "out", "--overwrite", "--method", "pca", "--quiet").code == 0
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_json_is_all_that_is_printed(run: Run, tmp_path: Path, command: Command) -> None:
     data = run.config.data
-    answer = command("latent", run.path, data, "-o", tmp_path, "--json", "--from", "03", "--to", "04")
+    answer = command(
+        "latent", run.path, data, "-o", tmp_path, "--json", "--method", "pca", "--from", "03", "--to", "04"
+    )
     assert (answer.code, answer.error) == (0, "")
     found = json.loads(answer.out)
     assert (found["images"], found["of"], found["numbers"]) == (20, 20, 4)
@@ -66,6 +70,10 @@ def test_json_is_all_that_is_printed(run: Run, tmp_path: Path, command: Command)
 
 def test_mistakes(run: Run, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     out = ["-o", tmp_path / "out", "--quiet"]
+    assert "4 numbers and a map has two axes" in refused("latent", run.path, *out)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert "pip install scikit-learn" in refused("latent", run.path, "--method", "tsne", *out)
+    out += ["--method", "pca"]
     assert "have no labels to draw" in refused("latent", run.path, "--labels", *out)
     assert "both its ends" in refused("latent", run.path, "--to", "a", *out)
     said = refused("latent", run.path, "--from", "a", "--to", "b", *out)
@@ -73,8 +81,6 @@ def test_mistakes(run: Run, tmp_path: Path, refused: Refused, monkeypatch: pytes
     assert "steps: got 1" in refused("latent", run.path, "--steps", 1, *out)
     assert "this network takes 6×6 alone" in refused("latent", run.path, "glyphs", *out)
     assert "there is no file" in refused("latent", tmp_path / "none", *out)
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    assert "pip install scikit-learn" in refused("latent", run.path, "--method", "tsne", *out)
     assert not list((tmp_path / "out").glob("*"))
 
 

@@ -125,7 +125,7 @@ def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> No
 def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     made = make_latent(
-        labelled.path, None, Wanted(samples=3), output=tmp_path, progress=lambda *step: told.append(step)
+        labelled.path, None, Wanted("pca", samples=3), output=tmp_path, progress=lambda *step: told.append(step)
     )
     page = (tmp_path / "latent.html").read_text()
     assert (made.images, made.total, made.numbers) == (45, 45, 3)
@@ -148,13 +148,13 @@ def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
 def test_too_few_images_leave_parts_out(labelled: Run, tmp_path: Path) -> None:
     images, _ = digits(2)
     np.save(tmp_path / "two.npy", images)
-    made = make_latent(labelled.path, str(tmp_path / "two.npy"), Wanted(samples=1), output=tmp_path / "out")
+    made = make_latent(labelled.path, str(tmp_path / "two.npy"), Wanted("pca", samples=1), output=tmp_path / "out")
     assert {"map", "grid", "traversal", "neighbours"} <= made.left_out.keys()
     assert "too few" in made.left_out["map"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(made.written)
     assert "map: 2 images are too few" in (tmp_path / "out" / "latent.html").read_text()
     np.save(tmp_path / "one.npy", images[:1])
-    made = make_latent(labelled.path, str(tmp_path / "one.npy"), Wanted(samples=1), output=tmp_path / "one")
+    made = make_latent(labelled.path, str(tmp_path / "one.npy"), Wanted("pca", samples=1), output=tmp_path / "one")
     assert made.left_out["interpolation"] == "there is only one image"
     assert made.written == ["samples.png", "latent.npz", "latent.html"]
 
@@ -169,7 +169,7 @@ def test_the_ends_that_were_named(glyphs: Run, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_codes_in_space(trained: Run, tmp_path: Path) -> None:
-    made = make_latent(trained.path, None, Wanted(samples=2), output=tmp_path)
+    made = make_latent(trained.path, None, Wanted("pca", samples=2), output=tmp_path)
     assert made.numbers == 16 * 8 * 8
     with np.load(tmp_path / "latent.npz") as found:
         assert found["codes"].shape[1:] == (16, 8, 8)
@@ -182,7 +182,7 @@ def test_a_file_needs_images_and_a_place(labelled: Run, tmp_path: Path) -> None:
     for images, output in ((None, tmp_path), ("glyphs", None)):
         with pytest.raises(CuelloError, match=r"is a file without a run: name the images.*--output"):
             make_latent(file, images, Wanted(), output=output)
-    made = make_latent(file, labelled.config.data, Wanted(samples=1), output=tmp_path / "out")
+    made = make_latent(file, labelled.config.data, Wanted("pca", samples=1), output=tmp_path / "out")
     assert made.total == 90
 
 

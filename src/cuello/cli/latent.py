@@ -28,7 +28,7 @@ def latent(
         Literal["pca", "tsne", "umap"] | None,
         Parameter(
             help="What brings codes to two numbers for the map: pca; tsne (needs scikit-learn) or umap (needs "
-            "umap-learn). By default pca, and nothing where a code has two numbers already."
+            "umap-learn). Needed where a code has more than two numbers."
         ),
     ] = None,
     thumbnails: Annotated[

@@ -11,6 +11,7 @@ from cuello.errors import CuelloError
 from cuello.evaluation import Progress
 from cuello.files import make_folder, replacing
 from cuello.inference import Model, load
+from cuello.latent.maps import check_named
 from cuello.report.figures import save_both
 from cuello.report.latent_images import MOST, named_images, own_images
 from cuello.report.latent_planes import grid_part, map_part, samples_part
@@ -100,10 +101,12 @@ def make_latent(
     if not path.is_dir() and (images is None or output is None):
         raise CuelloError(f"{path} is a file without a run: name the images to look at, and a folder with --output.")
     check_wanted(wanted)
+    numbers = numbers_of(model)
+    check_named(wanted.method, numbers)
     folder = output if output is not None else path / "latent"
     check_free(folder, overwrite)
     keep = [name for name in (wanted.start, wanted.end) if name is not None]
-    most = min(MOST, max(50, MOST_NUMBERS // numbers_of(model)))
+    most = min(MOST, max(50, MOST_NUMBERS // numbers))
 
     def reading(done: int, total: int) -> None:
         if progress:

@@ -22,12 +22,13 @@ def coordinates(subject: Subject) -> tuple[np.ndarray, str, str, str]:
         return np.column_stack([rows[:, 0], up]), "the code's one number", "z₁", "label" if known.classes else ""
     if subject.numbers == 2 and method is None:
         return rows, "the code's two numbers", "z₁", "z₂"
+    assert method is not None  # see check_named
     if len(rows) < 3:
         raise Missing(f"{len(rows)} images are too few to bring {subject.numbers} numbers to two")
-    found = latent.project(codes, method or "pca", subject.wanted.seed)
-    said = f"{METHODS[found.method]} of the code's {subject.numbers:,} numbers"
+    found = latent.project(codes, method, subject.wanted.seed)
+    said = f"{METHODS[method]} of the code's {subject.numbers:,} numbers"
     if found.share is None:
-        return found.points, said, f"{METHODS[found.method]} 1", f"{METHODS[found.method]} 2"
+        return found.points, said, f"{METHODS[method]} 1", f"{METHODS[method]} 2"
     said += f", {found.share:.0%} of their variance"
     return found.points, said, "first principal component", "second principal component"
 
