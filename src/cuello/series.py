@@ -109,6 +109,7 @@ def train_many(
 
     for batch in found_together(runs, settings, report=report, sweep=sweep, progress=progress, say=say):
         names = f"{len(batch.members)} {noun}s at once"
+        tell(f"training {names}, means of all", 0, len(batch.members))
         try:
             train_together(batch, report=report, sweep=sweep, observers=observers, progress=progress)
         except KeyboardInterrupt:
