@@ -163,3 +163,18 @@ def test_only_its_own_folder_and_data(tmp_path: Path) -> None:
     (other / "study.json").write_text("{")
     with pytest.raises(CuelloError, match=r"study\.json is damaged"):
         run_study(TOY, "photos", other)
+
+
+def test_a_run_of_other_settings_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    def changed(data: str) -> Sequence[Plan]:
+        single, more = plans(data)
+        return [replace(more, settings={**more.settings, "learning_rate": 0.5}), single]
+
+    only_more = replace(TOY, plans=lambda data: plans(data)[1:])
+    run_study(replace(only_more, story=lambda outcome: Story("", [])), "photos", tmp_path / "toy")
+    with pytest.raises(CuelloError, match=r"more/seed-0 was trained with learning_rate"):
+        run_study(replace(TOY, plans=changed), "photos", tmp_path / "toy", watch=no_training)
+
+
+def no_training(words: str, share: float) -> None:
+    raise AssertionError(f"began to train: {words}")

@@ -18,7 +18,7 @@ from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.studies.pool import Job, Watch, train_all
-from cuello.workflow import resolve
+from cuello.workflow import check_same, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
 """What an image and a step cost beside the arithmetic, in multiply-adds, roughly: for the progress bar only."""
@@ -131,7 +131,8 @@ def run_study(
     workers: trainings at once, each in a process of its own with ``threads`` threads (by default the cores divided by
     the workers); a script that asks for several needs the usual ``if __name__ == "__main__"``.
     watch: called with what is being done and the share of the trainings that is done.
-    Raises CuelloError where the data set is not the study's, or the folder holds something else.
+    Raises CuelloError where the data set is not the study's, or the folder holds something else, or a run of its own
+    with other settings, as of another version.
     """
     data = data or study.data[0]
     if data not in study.data:
@@ -157,6 +158,9 @@ def run_study(
             label = f"{plan.name}, seed {seed}" if repeats > 1 else plan.name
             jobs.append(Job(label, path, settings, costs[plan.name]))
             runs[plan.name].append(Run(path))
+    for job in jobs:
+        if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
+            check_same(Run(job.path), Run(job.path).config, resolve(job.settings))
     told = watch or (lambda words, share: None)
     try:
         train_all(jobs, workers, told)
