@@ -153,7 +153,7 @@ def subjects_of_images(images: Images) -> Subjects:
             target = to_tensor(images.targets[index][None]) if images.targets is not None else None
             yield Batch(to_tensor(array[None]), torch.tensor([index]), target)
 
-    smallest = int(images.sizes.min())
+    smallest = images.scale * int(images.sizes.min())
     places = [(0, 0)] * len(images)
     return Subjects(batches, images.names, places, (smallest, smallest), is_binary(images))
 

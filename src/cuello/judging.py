@@ -136,7 +136,8 @@ def named_subjects(
     policy = "skip" if on_error == "skip" else "stop"
     loaded = load_images(open_source(str(images), model.levels), model.channels, None, policy, reading(progress))
     if target is not None:
-        loaded = pair(loaded, load_images(open_source(str(target), model.levels), model.channels, None, policy))
+        clean = load_images(open_source(str(target), model.levels), model.channels, None, policy)
+        loaded = pair(loaded, clean, model.scale, policy)
     notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
     notes += [f"left out: {reason}" for reason in loaded.skipped]
     return subjects_of_images(loaded), notes
