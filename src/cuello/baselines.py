@@ -65,6 +65,7 @@ def noise_levels(image: Image) -> list[float]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a black channel gives the mean of nothing
+        warnings.simplefilter("ignore", UserWarning)  # one or two pixels across are taken for forgotten channels
         levels = np.atleast_1d(np.asarray(estimate_sigma(image, channel_axis=-1)))
     return [float(level) for level in np.nan_to_num(levels)]
 
