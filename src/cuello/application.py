@@ -45,8 +45,8 @@ def apply(
     cannot be read is listed in ``failed`` and the rest goes on.
     progress: called with files done, files in all, and the file at hand. level: standard deviation of the noise in
     every image, in units of white = 1, for a network that takes it; by default estimated, image by image.
-    Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network takes
-    no such level.
+    Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network
+    takes no such level.
     """
     model.check_level(level)
     source, destination = Path(source).expanduser(), Path(destination).expanduser()

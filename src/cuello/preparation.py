@@ -81,7 +81,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         augment=config.augment,
     )
     smallest = find_loss(config.loss).smallest_side
-    if min(training.size) < smallest:
+    if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
         raise CuelloError(
             f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
             f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."

@@ -255,7 +255,6 @@ def evaluate(
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
     from cuello import judging
-    from cuello.baselines import BASELINES
     from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
     from cuello.cli.render import print_evaluation, print_json
@@ -269,7 +268,7 @@ def evaluate(
         {"--output": output, "--overwrite": overwrite, "--most": most},
     )
     use_threads(None)
-    names = BASELINES.names() if baselines == "all" else baselines.split(",") if baselines else None
+    names = baselines.split(",") if baselines else None
     options = {
         "sweep": levels(sweep), "baselines": names, "seed": seed, "network": model,
         "device": str(choose_device(device)), "on_error": on_error,
