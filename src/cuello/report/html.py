@@ -128,8 +128,11 @@ def facts(model: Model, history: list[EpochRecord]) -> list[tuple[str, str]]:
     seconds = sum(record.seconds for record in history)
     trained = sum(record.training_seconds for record in history)
     images = sum(record.images for record in history)
+    trained = sum(tensor.numel() for tensor in model.artefact.weights.values()) - summary.frozen
+    folded = [("parameters, folded for use", f"{summary.trainable:,}")] if trained > summary.trainable else []
     return [
-        ("trainable parameters", f"{summary.trainable:,}"),
+        ("trainable parameters", f"{max(trained, summary.trainable):,}"),
+        *folded,
         (f"multiply-adds a pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
         (
             "receptive field",
