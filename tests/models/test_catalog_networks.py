@@ -22,7 +22,14 @@ from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.workflow import resolve
 
-EVERY = [(spec, channels) for spec in NETWORKS for channels in (1, 3) if spec.channels in (None, channels)]
+EVERY = [
+    (spec, channels)
+    for spec in NETWORKS
+    for channels in (1, 3)
+    if spec.channels in (None, channels)
+    # Kernels of 32×32, millions of weights, and by design no learning: their U-Net stands for them, and test_strided.py
+    and (spec.kind != "strided" or spec.name == "strided-unet")
+]
 contract = pytest.mark.parametrize(("name", "channels"), [(spec.name, channels) for spec, channels in EVERY])
 sized_contract = pytest.mark.parametrize(
     ("name", "channels"), [(spec.name, channels) for spec, channels in EVERY if KINDS[spec.kind].sized]

@@ -19,6 +19,7 @@ from cuello.models.espcn import Espcn, EspcnConfig
 from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
 from cuello.models.residual import ResidualConfig, ResidualNetwork
+from cuello.models.strided import StridedAutoencoder, StridedConfig
 from cuello.models.unet import UNet, UNetConfig
 from cuello.models.upscaler import Upscaler, UpscalerConfig
 from cuello.registry import Registry
@@ -71,6 +72,7 @@ KINDS: Registry[Kind] = Registry(
         Kind("autoencoder", "encoder, bottleneck and decoder for one size", AutoencoderConfig, Autoencoder, sized=True),
         Kind("unet", "U-Net that predicts the noise", UNetConfig, UNet),
         Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, ResidualNetwork),
+        Kind("strided", "strided convolutions and their mirror", StridedConfig, StridedAutoencoder),
         Kind("denoiser", "takes off Gaussian noise of a level it is told", DenoiserConfig, Denoiser),
         Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, Upscaler),
         Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, Espcn),
@@ -169,6 +171,11 @@ DENOISER_RECIPE: dict[str, Any] = {
 UPSCALING_RECIPE: dict[str, Any] = {
     "optimizer": "adamw", "batch_size": 16, "learning_rate": 2e-3, "warmup_epochs": 0.3, "augment": True, "clip": 1.0,
 }  # fmt: skip
+STRIDED_RECIPE: dict[str, Any] = {  # the source's
+    "optimizer": "adam", "learning_rate": 1e-2, "weight_decay": 1e-5, "schedule": "constant", "warmup_epochs": 0.0,
+    "batch_size": 64, "epochs": 20,
+}  # fmt: skip
+FOUR_STRIDED = (16, 32, 64, 128)
 SCALES = (2, 3, 4, 5, 6, 7, 8)
 
 NETWORKS: Registry[NetworkSpec] = Registry(
@@ -281,6 +288,32 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         NetworkSpec("up-m", "… medium", "upscaler", {"width": 24, "depth": 5}, UPSCALING_RECIPE, scales=SCALES),
         NetworkSpec("espcn", "enlarges: ESPCN of 2016", "espcn", {}, UPSCALING_RECIPE, scales=SCALES),
         NetworkSpec("fsrcnn", "enlarges: FSRCNN of 2016", "fsrcnn", {}, UPSCALING_RECIPE, scales=SCALES),
+        NetworkSpec("strided-3", "the super-resolution source's, three layers", "strided", {}, STRIDED_RECIPE),
+        NetworkSpec("strided-4", "… four layers", "strided", {"filters": FOUR_STRIDED}, STRIDED_RECIPE),
+        NetworkSpec(
+            "strided-4-tanh", "… tanh", "strided", {"filters": FOUR_STRIDED, "activation": "tanh"}, STRIDED_RECIPE
+        ),
+        NetworkSpec(
+            "strided-4-sigmoid",
+            "… sigmoid",
+            "strided",
+            {"filters": FOUR_STRIDED, "activation": "sigmoid"},
+            STRIDED_RECIPE,
+        ),
+        NetworkSpec(
+            "strided-4-norm",
+            "… batch normalisation and dropout (its share is a guess)",
+            "strided",
+            {"filters": FOUR_STRIDED, "norm": True, "dropout": 0.2},
+            STRIDED_RECIPE,
+        ),
+        NetworkSpec(
+            "strided-unet",
+            "… its U-Net of five convolutions",
+            "strided",
+            {"filters": (32, 64, 128, 256, 512), "bottom": None, "skips": True},
+            STRIDED_RECIPE,
+        ),
     ],
 )
 
