@@ -23,7 +23,7 @@ def values_of(annotation: Any, limits: dict[str, float]) -> st.SearchStrategy[An
     if annotation is bool:
         return st.booleans()
     if annotation is int:
-        return st.integers(int(limits.get("ge", 0)), 10**6)
+        return st.integers(int(limits.get("ge", 0)), int(limits.get("le", 10**6)))
     if annotation is float:
         low, high = limits.get("gt", limits.get("ge", 0.0)), limits.get("lt", limits.get("le", 1e6))
         return st.floats(low, high, exclude_min="gt" in limits, exclude_max="lt" in limits)

@@ -10,9 +10,9 @@ import cuello
 
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
-    0: ("errors", "types", "config", "registry", "seeding", "files"),
+    0: ("errors", "types", "config", "registry", "seeding", "files", "resample"),
     1: ("data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats"),
-    2: ("tasks", "preparation", "likelihood"),
+    2: ("tasks", "preparation", "likelihood", "conditioning"),
     3: ("runs",),
     4: ("training", "inference"),
     5: ("application", "evaluation", "comparison", "latent"),

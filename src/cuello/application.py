@@ -35,6 +35,7 @@ def apply(
     destination: str | Path,
     overwrite: bool = False,
     progress: ReportFile | None = None,
+    level: float | None = None,
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
 
@@ -42,12 +43,15 @@ def apply(
     folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
     PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF is restored. A file that
     cannot be read is listed in ``failed`` and the rest goes on.
-    progress: called with files done, files in all, and the file at hand.
-    Raises CuelloError where there is nothing to do, or a result exists and ``overwrite`` is not given.
+    progress: called with files done, files in all, and the file at hand. level: standard deviation of the noise in
+    every image, in units of white = 1, for a network that takes it; by default estimated, image by image.
+    Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network
+    takes no such level.
     """
+    model.check_level(level)
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     if source.suffix.lower() == ".npy" and source.is_file():
-        return apply_to_array(model, source, destination, overwrite)
+        return apply_to_array(model, source, destination, overwrite, level)
     jobs = plan(source, destination)
     existing = [target for _, target in jobs if target.exists()]
     if existing and not overwrite:
@@ -60,7 +64,7 @@ def apply(
         if progress:
             progress(position, len(jobs), path)
         try:
-            restore_file(model, path, target, applied.notes)
+            restore_file(model, path, target, applied.notes, level)
             applied.written.append(target)
         except CuelloError as error:
             applied.failed.append((path, str(error)))
@@ -91,7 +95,7 @@ def plan(source: Path, destination: Path) -> list[tuple[Path, Path]]:
     return [(source, written_path(target))]
 
 
-def restore_file(model: Model, path: Path, target: Path, notes: list[str]) -> None:
+def restore_file(model: Model, path: Path, target: Path, notes: list[str], level: float | None = None) -> None:
     """Restore one image file, or every page of a TIFF; what changes beside the pixels is added to ``notes``."""
     offsets = page_offsets(path)
     make_folder(target.parent)
@@ -101,26 +105,29 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str]) -> No
                 f"{path} holds {len(offsets)} pages, and {target.suffix} holds one: name the result .tif."
             )
         pages = (read_page(path, number, offset, model.levels) for number, offset in enumerate(offsets))
-        write_pages(target, (restore_picture(model, page) for page in pages))
+        write_pages(target, (restore_picture(model, page, level) for page in pages))
         return
     picture = read_picture(path, model.levels)
-    write_picture(target, restore_picture(model, picture))
+    write_picture(target, restore_picture(model, picture, level))
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
         notes.append(f"{path} is {picture.mode} and was written as RGB")
     if target.suffix.lower() != path.suffix.lower():
         notes.append(f"{path} was written as {target.name}")
 
 
-def restore_picture(model: Model, picture: Picture) -> Picture:
+def restore_picture(model: Model, picture: Picture, level: float | None = None) -> Picture:
     """Restore a picture's pixels, and bring them back to the file's own units and type where a range was stated."""
-    pixels = model.restore(picture.pixels)
+    pixels = model.restore(picture.pixels, level=level)
+    alpha = None if picture.alpha is None else model.enlarge(picture.alpha)
     if model.levels is not None and picture.stored is not None:
         pixels = model.levels.back(pixels, picture.stored)
-    return replace(picture, pixels=pixels)
+    return replace(picture, pixels=pixels, alpha=alpha)
 
 
-def apply_to_array(model: Model, source: Path, destination: Path, overwrite: bool) -> Applied:
-    """Restore the images of an .npy file into another of the same shape and type."""
+def apply_to_array(
+    model: Model, source: Path, destination: Path, overwrite: bool, level: float | None = None
+) -> Applied:
+    """Restore the images of an .npy file into another of the same axes and type."""
     target = destination / source.name if destination.is_dir() or destination.suffix.lower() != ".npy" else destination
     if target.exists() and not overwrite:
         raise CuelloError(f"{target} exists already. Add --overwrite to replace it, or choose another place.")
@@ -128,7 +135,7 @@ def apply_to_array(model: Model, source: Path, destination: Path, overwrite: boo
         images = np.load(source, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise CuelloError(f"{source} could not be read as NumPy's format: {error}.") from None
-    restored = model(images)
+    restored = model(images, level)
     make_folder(target.parent)
     with replacing(target) as temporary, open(temporary, "wb") as stream:
         np.save(stream, restored)

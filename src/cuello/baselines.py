@@ -1,16 +1,19 @@
 """Classical methods, on the same degraded pixels: what a network has to beat.
 
 Each takes one noisy image ``(H, W, C)``, float32 in [0, 1], and a strength from its Spec's list, and returns the
-same shape. Heavy libraries are imported where they are used.
+same shape; or, to be upscaled, a larger one. Heavy libraries are imported where they are used.
 """
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import torch
 
 from cuello.registry import Registry
+from cuello.resample import ResizeMethod, resize
 
 Image = np.ndarray
 
@@ -65,6 +68,7 @@ def noise_levels(image: Image) -> list[float]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a black channel gives the mean of nothing
+        warnings.simplefilter("ignore", UserWarning)  # one or two pixels across are taken for forgotten channels
         levels = np.atleast_1d(np.asarray(estimate_sigma(image, channel_axis=-1)))
     return [float(level) for level in np.nan_to_num(levels)]
 
@@ -99,6 +103,12 @@ def wavelet(image: Image, strength: float) -> Image:
 
     sigma = [max(strength * level, 1e-3) for level in noise_levels(image)]
     return denoise_wavelet(image, sigma=sigma, wavelet="db2", rescale_sigma=True, channel_axis=-1).astype(np.float32)
+
+
+def enlarged(image: Image, strength: float, scale: int, method: ResizeMethod) -> Image:
+    """Enlarge by MATLAB's imresize: ``(H, W, C)`` to ``(scale H, scale W, C)``; ``strength`` is not used."""
+    larger = resize(torch.from_numpy(image).permute(2, 0, 1)[None], scale=scale, method=method)
+    return larger[0].permute(1, 2, 0).numpy()
 
 
 @dataclass(frozen=True)
@@ -138,8 +148,29 @@ BASELINES: Registry[BaselineSpec] = Registry(
 )
 
 
+def enlargers(scale: int) -> Registry[BaselineSpec]:
+    """Return the classical methods that make images ``scale`` times larger; they have nothing to choose.
+
+    >>> enlargers(2).names()
+    ['nearest', 'bilinear', 'bicubic', 'lanczos']
+    """
+
+    def spec(method: ResizeMethod, label: str, summary: str) -> BaselineSpec:
+        return BaselineSpec(method, label, summary, partial(enlarged, scale=scale, method=method), (0.0,))
+
+    return Registry(
+        "baseline",
+        [
+            spec("nearest", "nearest neighbour", "the input, each pixel a square"),
+            spec("bilinear", "bilinear", "straight lines between pixels"),
+            spec("bicubic", "bicubic", "Keys' cubic between pixels, the literature's yardstick"),
+            spec("lanczos", "Lanczos", "windowed sinc of three lobes"),
+        ],
+    )
+
+
 def run_baseline(spec: BaselineSpec, images: np.ndarray, strength: float) -> np.ndarray:
-    """Apply a method to each image of ``(N, C, H, W)`` float32; the result is cut to [0, 1], same shape."""
+    """Apply a method to each image of ``(N, C, H, W)`` float32; the result, of the size it gives, is cut to [0, 1]."""
     restored = [
         np.asarray(spec.function(np.ascontiguousarray(image.transpose(1, 2, 0)), strength)).transpose(2, 0, 1)
         for image in images

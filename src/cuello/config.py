@@ -30,10 +30,10 @@ class TrainConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    job: Literal["denoise", "reconstruct", "generate"] = setting(
+    job: Literal["denoise", "upscale", "reconstruct", "generate"] = setting(
         "denoise",
-        "What the network learns to do: denoise; reconstruct, through a code of few numbers; generate, from a code "
-        "drawn at random (see `cuello latent`).",
+        "What the network learns to do: denoise; upscale; reconstruct, through a code of few numbers; generate, from a "
+        "code drawn at random (see `cuello latent`).",
         TASK,
     )
     data: str = setting(
@@ -44,13 +44,16 @@ class TrainConfig(pydantic.BaseModel):
     )
     target: str | None = setting(
         None,
-        "A folder with the clean image of every image in DATA, matched by name; then no noise is added.",
+        "A folder with the clean (upscale: large) image of every image in DATA, matched by name; then no noise is "
+        "added.",
         DATA,
     )
     channels: Literal[1, 3] | None = setting(
         None, "1 for grey, 3 for colour; by default grey if every image is grey, else colour.", DATA
     )
-    crop: int | None = setting(None, "Side of the square crops to train on, in pixels.", DATA, ge=4)
+    crop: int | None = setting(
+        None, "Side of the square crops to train on, in pixels; upscale: of the large image.", DATA, ge=4
+    )
     crops: Literal["random", "fixed", "grid"] = setting(
         "random",
         "random: new positions each epoch; fixed: random positions drawn once; grid: side by side. "
@@ -104,7 +107,18 @@ class TrainConfig(pydantic.BaseModel):
     on_error: Literal["stop", "skip"] = setting("stop", "What to do with an image that cannot be read.", DATA)
 
     noise: str | None = setting(
-        None, "denoise: the degradation to undo, e.g. salt-pepper:0.2 or gaussian:5..50 (see `cuello noises`).", TASK
+        None,
+        "denoise, upscale: the degradation to undo, e.g. salt-pepper:0.2, gaussian:5..50 or blur:1+down:2+jpeg:60 "
+        "(see `cuello noises`).",
+        TASK,
+    )
+    scale: int | None = setting(
+        None,
+        "upscale: how many times larger each side becomes. Without --noise, --scale 2 means --noise down:2; other "
+        "noise comes after that, on the small image.",
+        TASK,
+        ge=2,
+        le=8,
     )
     loss: str = setting(
         "mse",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cuello.baselines import BASELINES, BaselineSpec, best_strength, run_baseline
+from cuello.baselines import BASELINES, BaselineSpec, best_strength, enlargers, run_baseline
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.images import Images
 from cuello.data.levels import full_scale
@@ -20,10 +20,11 @@ from cuello.files import write_text
 from cuello.inference import TILE, Model
 from cuello.metrics import METRICS, metrics_for
 from cuello.references import Reference
+from cuello.registry import Registry
 from cuello.runs.directory import Run, write_json
 from cuello.seeding import numpy_generator
-from cuello.tasks import JOBS, Task
-from cuello.types import Batch
+from cuello.tasks import JOBS, Task, multiple_below
+from cuello.types import Batch, Pair
 
 OURS = "network"
 TUNING_IMAGES = 8
@@ -31,6 +32,9 @@ SWEEP_IMAGES = 64
 BOOTSTRAP_DRAWS = 2000
 FEWEST_PHOTOGRAPHS = 5
 """For an interval: drawing from fewer photographs would promise a certainty that is not there."""
+
+SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"}
+"""The classical methods that everybody knows: a verdict names them."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -153,7 +157,7 @@ def subjects_of_images(images: Images) -> Subjects:
             target = to_tensor(images.targets[index][None]) if images.targets is not None else None
             yield Batch(to_tensor(array[None]), torch.tensor([index]), target)
 
-    smallest = int(images.sizes.min())
+    smallest = images.scale * int(images.sizes.min())
     places = [(0, 0)] * len(images)
     return Subjects(batches, images.names, places, (smallest, smallest), is_binary(images))
 
@@ -177,15 +181,14 @@ def evaluate_model(
     """Score the network and the classical methods.
 
     task: what degrades the images; ranges in it count at their middle. seed: of the noise. sweep: values of the
-    degradation's main parameter to try as well. baselines: names of classical methods, by default all that the
-    images' size allows; none where the job does not restore. references: methods fitted to the training images, for
-    codes. progress: called with what is being done, how much is done, and how much there is.
+    degradation's main parameter to try as well. baselines: names of classical methods, by default (or with "all") all
+    that the images' size allows; none where the job does not restore. references: methods fitted to the training
+    images, for codes. progress: called with what is being done, how much is done, and how much there is.
     """
-    level = Task(task.job, task.degradation.typical()) if task.degradation is not None else task
-    usual = list(BASELINES) if JOBS[task.job].restores else []
-    chosen = [BASELINES[name] for name in baselines] if baselines is not None else usual
-    specs = [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
-    metrics = [spec.name for spec in metrics_for(subjects.size, subjects.binary)]
+    level = task.typical()
+    usual = ("all",) if JOBS[task.job].restores else ()
+    specs = baselines_of(task, subjects, usual if baselines is None else baselines)
+    metrics = [spec.name for spec in metrics_for(multiple_below(subjects.size, task.scale), subjects.binary)]
     strengths = tune(specs, level, subjects, seed)
     ours = {OURS: model}
     methods = score(
@@ -195,7 +198,7 @@ def evaluate_model(
     for value in sweep:
         if task.degradation is None:
             break
-        at_level = Task(task.job, task.degradation.typical().with_main(value))
+        at_level = task.at(task.degradation.typical().with_main(value))
         tuned = tune(specs, at_level, subjects, seed)
         rows = score(
             ours,
@@ -224,14 +227,28 @@ def evaluate_model(
         "sweep_images": min(SWEEP_IMAGES, subjects.count) if levels else 0,
     }
     spec = level.degradation.spec() if level.degradation is not None else None
-    if not specs:
+    if task.scale > 1:
+        protocol["scale"] = task.scale
+    if not any(len(spec.strengths) > 1 for spec in specs):
         del protocol["strengths"]
     verdict = verdict_of(differences, "reference" if references else "classical method")
     return Evaluation(methods, differences, verdict, levels, subjects, spec, protocol, tuple(references))
 
 
-def pairs(task: Task, subjects: Subjects, seed: int, most: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (degraded, clean) batches of at most ``most`` images in all, spread evenly over the subjects."""
+def baselines_for(task: Task) -> Registry[BaselineSpec]:
+    """Return the table of the classical methods of a task: those that enlarge, or those that keep the size."""
+    return enlargers(task.scale) if task.scale > 1 else BASELINES
+
+
+def baselines_of(task: Task, subjects: Subjects, names: Sequence[str]) -> list[BaselineSpec]:
+    """Return the classical methods of these names ("all": every one) that the images are large enough for."""
+    table = baselines_for(task)
+    chosen = [table[name] for name in (table.names() if "all" in names else names)]
+    return [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
+
+
+def pairs(task: Task, subjects: Subjects, seed: int, most: int) -> Iterable[Pair]:
+    """Yield batches of pairs, of at most ``most`` images in all, spread evenly over the subjects."""
     wanted = None
     if most < subjects.count:
         wanted = torch.from_numpy(np.linspace(0, subjects.count - 1, most).round().astype(np.int64))
@@ -254,7 +271,7 @@ def tune(specs: Sequence[BaselineSpec], task: Task, subjects: Subjects, seed: in
     few = list(pairs(task, subjects, seed, TUNING_IMAGES))
     strengths = {}
     for spec in specs:
-        votes = [best_strength(spec, noisy.numpy(), clean.numpy()) for noisy, clean in few]
+        votes = [best_strength(spec, pair.x.numpy(), pair.target.numpy()) for pair in few]
         strengths[spec.name] = float(np.median(votes)) if len(votes) % 2 else sorted(votes)[len(votes) // 2]
     return strengths
 
@@ -277,27 +294,30 @@ def score(
     models: networks by the name of their row, which no classical method may have. most: how many images at most.
     """
 
-    def classical(spec: BaselineSpec) -> Callable[[torch.Tensor], torch.Tensor]:
-        return lambda noisy: torch.from_numpy(run_baseline(spec, noisy.numpy(), strengths[spec.name]))
+    def classical(spec: BaselineSpec) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: torch.from_numpy(run_baseline(spec, pair.x.numpy(), strengths[spec.name]))
 
-    def learned(model: Model) -> Callable[[torch.Tensor], torch.Tensor]:
-        return lambda noisy: restore(model, noisy)
+    def learned(model: Model) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: restore(model, pair.x, pair.level)
 
-    runs = {spec.name: classical(spec) for spec in specs} | {fitted.name: fitted.run for fitted in references}
+    def reference(fitted: Reference) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: fitted.run(pair.x)
+
+    runs = {spec.name: classical(spec) for spec in specs} | {one.name: reference(one) for one in references}
     runs |= {name: learned(model) for name, model in models.items()}
     labels = {spec.name: spec.label for spec in specs} | {fitted.name: fitted.label for fitted in references}
     labels |= {name: model.artefact.architecture.name for name, model in models.items()}
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in runs}
     seconds = dict.fromkeys(runs, 0.0)
     done, total = 0, min(most, subjects.count)
-    for noisy, clean in pairs(task, subjects, seed, most):
+    for pair in pairs(task, subjects, seed, most):
         for name, run in runs.items():
             start = time.perf_counter()
-            restored = run(noisy)
+            restored = run(pair)
             seconds[name] += time.perf_counter() - start
             for metric in metrics:
-                scores[name][metric].append(METRICS[metric].function(restored, clean).numpy())
-        done += len(noisy)
+                scores[name][metric].append(METRICS[metric].function(restored, pair.target).numpy())
+        done += len(pair.x)
         if progress:
             progress(doing, done, total)
     return [
@@ -312,11 +332,16 @@ def score(
     ]
 
 
-def restore(model: Model, noisy: torch.Tensor) -> torch.Tensor:
-    """Restore a batch ``(N, C, H, W)``: at once where it is small, else image by image in tiles."""
+def restore(model: Model, noisy: torch.Tensor, level: torch.Tensor | None = None) -> torch.Tensor:
+    """Restore a batch ``(N, C, H, W)``: at once where it is small, else image by image in tiles.
+
+    level: ``(N, 1, 1, 1)``, the noise in each, for a network that takes it; others pass it over.
+    """
     if max(noisy.shape[2:]) <= TILE and noisy.shape[1] == model.channels:
-        return model.restore_batch(noisy)
-    return model(noisy)
+        return model.restore_batch(noisy, level)
+    if level is None or not model.conditioned:
+        return model(noisy)
+    return torch.cat([model(noisy[row : row + 1], float(level[row])) for row in range(len(noisy))])
 
 
 def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Difference:
@@ -350,24 +375,27 @@ def verdict_of(differences: Sequence[Difference], others: str = "classical metho
     what = "doing nothing" if best.against == "input" else f"the best {others} ({best.label})"
     interval = "" if np.isnan(best.low) else f" (95% interval {best.low:+.2f} to {best.high:+.2f})"
     on = f"on {best.wins} of {best.images} images"
+    simple = next((item for item in differences if item.against in SIMPLE and item is not best), None)
+    also = ""
+    if simple is not None and simple.against == "bicubic":
+        also = f" Against bicubic: {simple.mean:+.2f} dB, better on {simple.wins} of {simple.images}."
     if best.mean > 0 and not best.low <= 0:
-        return f"Beats {what} by {best.mean:.2f} dB{interval}, {on}."
+        return f"Beats {what} by {best.mean:.2f} dB{interval}, {on}.{also}"
     if best.mean < 0 and not best.high >= 0:
-        simple = next((item for item in differences if item.against == "median-3" and item.mean < 0), None)
-        also = " Does not beat even a 3×3 median filter." if simple and simple.against != best.against else ""
+        also = f" Does not beat even {SIMPLE[simple.against]}." if simple is not None and simple.mean < 0 else also
         return f"Does not beat {what}: {-best.mean:.2f} dB worse{interval}, better {on}.{also}"
-    return f"Cannot be told from {what}: {best.mean:+.2f} dB{interval}, better {on}."
+    return f"Cannot be told from {what}: {best.mean:+.2f} dB{interval}, better {on}.{also}"
 
 
 def headline(evaluation: Evaluation) -> str:
-    """Return one line: our MSE, PSNR and SSIM beside the 3×3 median filter's."""
+    """Return one line: our MSE, PSNR and SSIM beside the 3×3 median filter's, or bicubic's."""
 
     def scores(method: Method) -> str:
         shown = [name for name in ("mse", "psnr", "ssim") if name in method.scores]
         return ", ".join(f"{name.upper()} {method.mean(name):.{METRICS[name].digits}f}" for name in shown)
 
     names = [method.name for method in evaluation.methods]
-    other = evaluation.method("median-3" if "median-3" in names else names[0])
+    other = evaluation.method(next((name for name in SIMPLE if name in names), names[0]))
     return f"{evaluation.ours.label}: {scores(evaluation.ours)}  |  {other.label}: {scores(other)}"
 
 
@@ -424,5 +452,4 @@ def save_evaluation(run: Run, evaluation: Evaluation) -> None:
 
 def has_levels(degradation: Degradation | Composition | None) -> bool:
     """Tell whether a sweep can vary the degradation."""
-    parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)
-    return parts[0] is not None and bool(parts[0].main)
+    return degradation is not None and degradation.varies

@@ -11,10 +11,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cuello.conditioning import estimated_level, is_conditioned, restored
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
 from cuello.errors import CuelloError
+from cuello.resample import resize
 from cuello.runs.artefact import Artefact, load_artefact
 
 TILE = 256
@@ -43,14 +45,25 @@ class Model:
         """The range that the network was trained with: what stands for black and white in arrays and files."""
         return parse_levels(self.artefact.training.get("range"))
 
-    def __call__(self, images: Any) -> Any:
-        """Restore images; the same kind, shape and type comes back.
+    @property
+    def scale(self) -> int:
+        """How many times larger the sides of the result are than those of what goes in."""
+        return int(getattr(self.network, "scale", 1))
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether the network takes the noise level of its input."""
+        return is_conditioned(self.network)
+
+    def __call__(self, images: Any, level: float | None = None) -> Any:
+        """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
 
         images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
         is kept), uint8, uint16 or floats in [0, 1], or, for a network trained with a range, any whole numbers or floats
         within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
         a Pillow image (modes other than L, LA, RGB, RGBA and I;16 become RGB or RGBA); or a list of any of these.
         Three axes whose last is 1, 3 or 4 are one image.
+        level: see ``restore``.
         Raises CuelloError for other kinds, shapes or types.
 
         >>> import cuello, tempfile
@@ -61,13 +74,13 @@ class Model:
         (50, 70, 3)
         """
         if isinstance(images, list | tuple):
-            return [self(image) for image in images]
+            return [self(image, level) for image in images]
         if isinstance(images, Image.Image):
-            return self._pillow(images)
+            return self._pillow(images, level)
         if isinstance(images, Tensor):
-            return self._tensor(images)
+            return self._tensor(images, level)
         if isinstance(images, np.ndarray):
-            return self._array(images)
+            return self._array(images, level)
         raise CuelloError(
             f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
         )
@@ -165,17 +178,24 @@ class Model:
         stack = as_stack(images)
         return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
 
-    def restore(self, image: np.ndarray, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+    def restore(
+        self, image: np.ndarray, progress: Callable[[int, int], None] | None = None, level: float | None = None
+    ) -> np.ndarray:
         """Restore one image ``(H, W, C)``, uint8, uint16 or float32 in [0, 1], in tiles if it is large.
 
         C may differ from the network's channels: grey goes through a colour network as three equal channels and is
-        averaged; colour goes through a grey network channel by channel. C of 2 or 4: the last is alpha and is kept.
-        The result, ``(H, W, C)`` of the same type, equals that of the whole image at once to float32 rounding.
+        averaged; colour goes through a grey network channel by channel. C of 2 or 4: the last is alpha and is kept,
+        or enlarged as ``enlarge`` does.
+        level: for a network that takes one (``conditioned``), the standard deviation of the Gaussian noise in the
+        image, in units of white = 1; by default estimated, once for the whole image. Others must not be given one.
+        The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
+        rounding. Raises CuelloError for channels or a level that the network does not take.
         """
+        self.check_level(level)
         height, width, channels = image.shape
         if channels in (2, 4):
-            colours = self.restore(image[:, :, :-1], progress)
-            return np.concatenate([colours, image[:, :, -1:]], axis=2)
+            colours = self.restore(image[:, :, :-1], progress, level)
+            return np.concatenate([colours, self.enlarge(image[:, :, -1:])], axis=2)
         if channels not in (1, 3, self.channels):
             raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels} (or 1, 3).")
         stride, field = self._stride(), self._receptive_field()
@@ -184,28 +204,60 @@ class Model:
             np.pad(image, ((0, pad_rows), (0, pad_columns), (0, 0)), mode="edge") if pad_rows or pad_columns else image
         )
         tile = max(height, width) + stride if field is None else TILE
+        if self.conditioned and level is None:
+            level = float(estimated_level(to_tensor(image[None])))
+        scale = self.scale
         out = run_tiled(
-            self._restore_tile,
+            lambda part: self._restore_tile(part, level),
             padded,
-            np.empty_like(padded),
+            np.empty((scale * padded.shape[0], scale * padded.shape[1], channels), padded.dtype),
             tile=-(-tile // stride) * stride,
             reach=0 if field is None else field // 2,
             stride=stride,
+            scale=scale,
             progress=progress,
         )
-        return out[:height, :width]
+        return out[: scale * height, : scale * width]
 
-    def restore_batch(self, images: Tensor) -> Tensor:
-        """Restore small images at once: ``(N, C, H, W)`` float32 with the network's C; result cut to [0, 1]."""
+    def restore_batch(self, images: Tensor, level: Tensor | None = None) -> Tensor:
+        """Restore small images at once: ``(N, C, H, W)`` float32 with the network's C; result cut to [0, 1].
+
+        level: ``(N, 1, 1, 1)``, the noise in each, for a network that takes it (others pass it over); by default
+        estimated, image by image.
+        """
         height, width = images.shape[2:]
-        stride = self._stride()
+        stride, scale = self._stride(), self.scale
         with torch.inference_mode():
+            level = estimated_level(images) if self.conditioned and level is None else level
             padded = functional.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
-            image = self.network(padded.to(self._device())).image.float().clamp(0, 1)
-        return image[:, :, :height, :width].to(images.device)
+            image = restored(self.network, self.network, padded.to(self._device()), level).image.float().clamp(0, 1)
+        return image[:, :, : scale * height, : scale * width].to(images.device)
 
-    def _restore_tile(self, tile: np.ndarray) -> np.ndarray:
-        """Restore ``(h, w, C)`` pixels whose sides are multiples of the stride."""
+    def enlarge(self, pixels: np.ndarray) -> np.ndarray:
+        """Bring ``(H, W, C)`` pixels to the size of the result without the network: bicubic, as transparency is.
+
+        Of any type, which is kept; the result is cut to the range of the values that came. Where the network keeps the
+        size, so does this.
+        """
+        if self.scale == 1:
+            return pixels
+        values = torch.from_numpy(pixels.astype(np.float64)).permute(2, 0, 1)[None]
+        larger = resize(values, scale=self.scale).clamp_(values.min(), values.max())[0].permute(1, 2, 0).numpy()
+        return (larger if pixels.dtype.kind == "f" else larger.round()).astype(pixels.dtype)
+
+    def check_level(self, level: float | None) -> None:
+        """Raise CuelloError where a noise level is given to a network that takes none, or is no share of white."""
+        if level is None:
+            return
+        if not self.conditioned:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} takes no noise level, got {level:g}. Leave it out."
+            )
+        if not 0 <= level <= 1:
+            raise CuelloError(f"got a noise level of {level:g}, needed 0 to 1, in units of white (25 of 255 is 0.098).")
+
+    def _restore_tile(self, tile: np.ndarray, level: float | None = None) -> np.ndarray:
+        """Restore ``(h, w, C)`` pixels whose sides are multiples of the stride; level as in ``restore``."""
         x = to_tensor(np.ascontiguousarray(tile)[None])  # (1, C, h, w)
         channels = x.shape[1]
         if channels == 1 and self.channels != 1:
@@ -213,7 +265,8 @@ class Model:
         elif channels != self.channels:
             x = x.transpose(0, 1)  # (C, 1, h, w)
         with torch.inference_mode():
-            image = self.network(x.to(self._device())).image.float().clamp_(0, 1).cpu()
+            told = None if level is None else x.new_full((len(x), 1, 1, 1), level)
+            image = restored(self.network, self.network, x.to(self._device()), told).image.float().clamp_(0, 1).cpu()
         if channels == 1 and self.channels != 1:
             image = image.mean(1, keepdim=True)
         elif channels != self.channels:
@@ -223,16 +276,21 @@ class Model:
             return pixels
         return (pixels * full_scale(tile.dtype)).round().astype(tile.dtype)
 
-    def _array(self, images: np.ndarray) -> np.ndarray:
+    def _array(self, images: np.ndarray, level: float | None = None) -> np.ndarray:
         if self.levels is not None:
-            return self._ranged(images, self.levels)
+            return self._ranged(images, self.levels, level)
         check_values(images)
         stack = as_stack(images)
         exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
-        restored = np.stack([self.restore(image) for image in exact])
-        return restored.reshape(images.shape).astype(images.dtype)
+        larger = np.stack([self.restore(image, level=level) for image in exact])
+        return self._shaped_as(larger, images).astype(images.dtype)
 
-    def _ranged(self, images: np.ndarray, levels: Levels) -> np.ndarray:
+    def _shaped_as(self, stack: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Return ``(N, H, W, C)`` results with the axes of the array they were made of."""
+        stack = stack[0] if is_single(images) else stack
+        return stack[..., 0] if stack.ndim > images.ndim else stack
+
+    def _ranged(self, images: np.ndarray, levels: Levels, level: float | None = None) -> np.ndarray:
         """Restore an array in the units of a range; a fourth channel is transparency and is left as it is."""
         stack = as_stack(images)
         planes = {2: 1, 4: 3}.get(stack.shape[-1], stack.shape[-1])
@@ -241,10 +299,12 @@ class Model:
             scaled = levels.scaled(colours, "the array")
         except UnfitError as error:
             raise CuelloError(f"{error}.") from None
-        restored = levels.back(np.stack([self.restore(image) for image in scaled]), images.dtype)
-        return np.concatenate([restored, stack[..., planes:]], axis=-1).reshape(images.shape)
+        back = levels.back(np.stack([self.restore(image, level=level) for image in scaled]), images.dtype)
+        if planes < stack.shape[-1]:
+            back = np.concatenate([back, np.stack([self.enlarge(image[..., planes:]) for image in stack])], axis=-1)
+        return self._shaped_as(back, images)
 
-    def _tensor(self, images: Tensor) -> Tensor:
+    def _tensor(self, images: Tensor, level: float | None = None) -> Tensor:
         if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
             raise CuelloError(
                 f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
@@ -252,10 +312,11 @@ class Model:
             )
         stack = images[None] if images.ndim == 3 else images
         arrays = stack.detach().permute(0, 2, 3, 1).float().cpu().numpy()
-        restored = np.stack([self.restore(array) for array in arrays])
-        return torch.from_numpy(restored).permute(0, 3, 1, 2).to(images).reshape(images.shape)
+        larger = np.stack([self.restore(array, level=level) for array in arrays])
+        result = torch.from_numpy(larger).permute(0, 3, 1, 2).to(images)
+        return result[0] if images.ndim == 3 else result
 
-    def _pillow(self, image: Image.Image) -> Image.Image:
+    def _pillow(self, image: Image.Image, level: float | None = None) -> Image.Image:
         if image.mode in ("I", "F") or 0 in image.size:
             raise CuelloError(
                 f"got a Pillow image of mode {image.mode!r} and size {image.size}, whose white is not known or which "
@@ -266,8 +327,11 @@ class Model:
         pixels = np.asarray(image if mode == image.mode else image.convert(mode))
         pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        restored = self.restore(pixels) if self.levels is None else self._ranged(pixels[None], self.levels)[0]
-        return Image.fromarray(restored.squeeze(-1) if restored.shape[-1] == 1 else restored)
+        if self.levels is None:
+            larger = self.restore(pixels, level=level)
+        else:
+            larger = self._ranged(pixels[None], self.levels, level)[0]
+        return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
 
     def _stride(self) -> int:
         return int(self.network.stride)  # type: ignore[arg-type]
@@ -292,21 +356,27 @@ def check_values(images: np.ndarray) -> None:
         raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
 
 
+def is_single(images: np.ndarray) -> bool:
+    """Tell whether an array is one image: three axes are, if the last is 1, 3 or 4."""
+    return images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
+
+
 def as_stack(images: np.ndarray) -> np.ndarray:
     """Return one image or several as ``(N, H, W, C)``; three axes whose last is 1, 3 or 4 are one image."""
     if images.ndim not in (2, 3, 4) or 0 in images.shape:
         raise CuelloError(f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C).")
-    single = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
-    stack = images[None] if single else images
+    stack = images[None] if is_single(images) else images
     return stack[..., None] if stack.ndim == 3 else stack
 
 
 def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:
-    """Load a run directory or a model.safetensors file.
+    """Load a run directory or a model.safetensors file; a network that can be folded into fewer layers is.
 
     network: FILE.py:CLASS, only for a model whose network is somebody's own code; no other code is ever run.
     device: where to run it: cpu, cuda, cuda:N, mps.
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
     artefact = load_artefact(Path(path).expanduser())
-    return Model(artefact, artefact.network(network).to(device))
+    built = artefact.network(network)
+    folded = getattr(built, "folded", None)
+    return Model(artefact, (folded().eval() if callable(folded) else built).to(device))

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cuello.baselines import BASELINES
+from cuello.baselines import BASELINES, enlargers
 from cuello.config import make_config
 from cuello.data.catalog import open_source
 from cuello.data.images import load_images, pair
+from cuello.degrade import parse
 from cuello.errors import CuelloError
 from cuello.evaluation import Evaluation, Progress, Subjects, evaluate_model, subjects_of_images
 from cuello.inference import Model, load
@@ -18,7 +19,7 @@ from cuello.report.matrix_page import check_free, save_matrix
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
-from cuello.tasks import JOBS, Task
+from cuello.tasks import JOBS, UPSCALE, Task, same_size, shrinking
 from cuello.workflow import check_sweep, finish, own_subjects, reading, references_of
 
 SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
@@ -136,7 +137,8 @@ def named_subjects(
     policy = "skip" if on_error == "skip" else "stop"
     loaded = load_images(open_source(str(images), model.levels), model.channels, None, policy, reading(progress))
     if target is not None:
-        loaded = pair(loaded, load_images(open_source(str(target), model.levels), model.channels, None, policy))
+        clean = load_images(open_source(str(target), model.levels), model.channels, None, policy)
+        loaded = pair(loaded, clean, model.scale, policy)
     notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
     notes += [f"left out: {reason}" for reason in loaded.skipped]
     return subjects_of_images(loaded), notes
@@ -148,7 +150,7 @@ def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
         raise CuelloError(f"a run is named twice: {', '.join(map(str, paths))}. Name each once.")
     folders = [path if path.is_dir() or path.name != FILE_NAME else path.parent for path in paths]
     short = [folder.resolve().name for folder in folders]
-    clear = [short.count(name) == 1 and name not in BASELINES for name in short]
+    clear = [short.count(name) == 1 and name not in BASELINES and name not in enlargers(2) for name in short]
     return {name if good else str(path): path for name, good, path in zip(short, clear, paths, strict=True)}
 
 
@@ -184,10 +186,19 @@ def prepare_common(paths: Sequence[Path], progress: Progress | None) -> Prepared
 
 
 def task_for(model: Model, noise: str | None, target: str | Path | None) -> Task:
-    """Return the task to evaluate on: the model's own, or with another noise, or on pairs."""
-    from cuello.degrade import parse
+    """Return the task to evaluate on: the model's own, or with another noise, or on pairs.
 
-    if target is not None:
-        return Task(model.artefact.job, None)
+    Raises CuelloError where the noise does not leave images of the size that the network enlarges.
+    """
+    job, scale = model.artefact.job, model.scale
     spec = noise or model.artefact.noise
-    return Task(model.artefact.job, parse(spec) if spec is not None else None)
+    if target is not None or spec is None:
+        return Task(job, None, scale)
+    if job != UPSCALE:
+        return Task(job, same_size(spec, job))
+    if parse(spec).scale not in (1, scale):
+        raise CuelloError(
+            f"got --noise {spec}, which makes images {parse(spec).scale} times smaller; this network makes them "
+            f"{scale} times larger. Write {'a noise that keeps the size' if scale == 1 else f'down:{scale}'}."
+        )
+    return Task(job, shrinking(spec, scale if scale > 1 else None))

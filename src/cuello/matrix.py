@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.baselines import BASELINES
 from cuello.degrade import Composition, Degradation, Range
 from cuello.degrade.base import show
 from cuello.errors import CuelloError
-from cuello.evaluation import TUNING_IMAGES, Progress, Subjects, has_levels, score, tune
+from cuello.evaluation import TUNING_IMAGES, Progress, Subjects, baselines_of, has_levels, score, tune
 from cuello.inference import Model
 from cuello.metrics import METRICS
 from cuello.tasks import Task
@@ -81,17 +80,18 @@ def evaluate_matrix(
 
     models: networks by the name of their row. tasks: by the same names, what each was trained for. levels: values of
     the noise's main parameter; by default those the networks were trained at. baselines: names of classical methods,
-    by default QUICK_BASELINES; their strengths are chosen anew at each level. seed: of the noise. most: how many
-    images at most, spread evenly; by default all. progress: called with what is being done, how much, of how much.
+    by default QUICK_BASELINES (upscale: all); their strengths are chosen anew at each level. seed: of the noise. most:
+    how many images at most, spread evenly; by default all. progress: called with what is being done, how much, of how
+    much.
     Raises CuelloError where the networks were not trained for the same job, channels and kind of noise.
     """
     check_alike(models, tasks)
     task = next(iter(tasks.values()))
     degradation = degradation_of(task)
     chosen = tuple(dict.fromkeys(float(level) for level in levels)) or trained_levels(tasks)
-    spoiled = [Task(task.job, degradation.typical().with_main(level)) for level in chosen]
-    names = QUICK_BASELINES if baselines is None else baselines
-    specs = [spec for spec in (BASELINES[name] for name in names) if min(subjects.size) >= spec.smallest_side]
+    spoiled = [task.at(degradation.typical().with_main(level)) for level in chosen]
+    quick = QUICK_BASELINES if task.scale == 1 else ("all",)
+    specs = baselines_of(task, subjects, quick if baselines is None else baselines)
     for name in models:
         if name in {spec.name for spec in specs}:
             raise CuelloError(f"a network cannot be called {name!r}: a classical method is. Give it another name.")
@@ -185,7 +185,7 @@ def degradation_of(task: Task, name: str = "this network") -> Degradation | Comp
 
 def main_value(degradation: Degradation | Composition) -> float | Range:
     """Return the value of the parameter that a sweep varies: a number, or a range."""
-    part = degradation.parts[0] if isinstance(degradation, Composition) else degradation
+    part = degradation.parts[degradation.varied] if isinstance(degradation, Composition) else degradation
     return getattr(part, part.main)
 
 
@@ -214,9 +214,12 @@ def trained_levels(tasks: Mapping[str, Task]) -> tuple[float, ...]:
 
 def kind_of(degradation: Degradation | Composition) -> str:
     """Return the spec string without the level: "salt-pepper", "gaussian,clip=no", "blur+gaussian:10"."""
-    first, *rest = degradation.parts if isinstance(degradation, Composition) else (degradation,)
-    _, comma, others = first.spec().partition(":")[2].partition(",")
-    return "+".join([first.name + comma + others, *(part.spec() for part in rest)])
+    parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)
+    texts = [part.spec() for part in parts]
+    place = degradation.varied if isinstance(degradation, Composition) else 0
+    _, comma, others = texts[place].partition(":")[2].partition(",")
+    texts[place] = parts[place].name + comma + others
+    return "+".join(texts)
 
 
 def as_json(matrix: Matrix) -> dict[str, Any]:

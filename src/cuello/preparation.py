@@ -35,12 +35,17 @@ class Prepared:
 def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
     """Read the images (and the clean counterparts, for data in pairs) that a configuration names."""
     size, levels = parse_size(config.resize), parse_levels(config.range)
+    if size is not None and config.target is not None and config.scale is not None:
+        raise CuelloError(
+            f"got --resize {config.resize} for pairs of two sizes, which would become one. Leave it out and use --crop."
+        )
     sources = [open_source(data, levels) for data in (config.data, config.target) if data is not None]
     stream = is_to_stream(config.storage, sources, config.channels)
     images = load_images(sources[0], config.channels, size, config.on_error, progress, stream)
     if config.target is None:
         return images
-    return pair(images, load_images(sources[1], images.channels, size, config.on_error, progress, stream))
+    targets = load_images(sources[1], images.channels, size, config.on_error, progress, stream)
+    return pair(images, targets, config.scale or 1, config.on_error)
 
 
 def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prepared:
@@ -61,7 +66,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
     def fixed(ids: np.ndarray) -> Batches:
         count = config.validation_samples
         if count is None and config.crop is not None:
-            count = min(MOST_VALIDATION_CROPS, max(1, tiles_in(images, ids, config.crop)))
+            count = min(MOST_VALIDATION_CROPS, max(1, tiles_in(images, ids, config.crop // images.scale)))
         return Batches(images, ids, batch_size=64, crop=config.crop, layout=layout, count=count, seed=config.split_seed)
 
     training = Batches(
@@ -76,7 +81,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         augment=config.augment,
     )
     smallest = find_loss(config.loss).smallest_side
-    if min(training.size) < smallest:
+    if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
         raise CuelloError(
             f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
             f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."

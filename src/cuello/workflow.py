@@ -34,7 +34,7 @@ from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
-from cuello.tasks import JOBS, Task, task_of
+from cuello.tasks import JOBS, UPSCALE, Task, task_of
 from cuello.training.device import choose_device, kept_memory, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
@@ -60,7 +60,17 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
     recipe = {} if is_reference(model) else dict(find_network(model).recipe)
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
-    return make_config({**recipe, **given})
+    return with_whole_noise(make_config({**recipe, **given}))
+
+
+def with_whole_noise(config: TrainConfig) -> TrainConfig:
+    """Return the configuration of an upscaling with both noise and scale, where one of them says the other."""
+    if config.job != UPSCALE or config.target is not None:
+        return config
+    task = task_of(config)
+    stated = {"noise": task.degradation.spec()} if task.degradation is not None else {}
+    stated |= {"scale": task.scale} if task.scale > 1 else {}
+    return make_config({**config.model_dump(exclude_unset=True), **stated})
 
 
 def train(
@@ -78,9 +88,10 @@ def train(
 ) -> Run:
     """Train a network, evaluate it beside the classical methods and write a report.
 
-    job: what to learn ("denoise"). data: a folder, a file, or a data set's name. output: the run directory, by default
-    ``runs/JOB-MODEL``, with a number if that exists. overwrite: replace an earlier run there. report: also evaluate
-    and write report.html. sweep: noise levels to evaluate at. observers: called with the events of the training.
+    job: what to learn ("denoise", "upscale" …). data: a folder, a file, or a data set's name. output: the run
+    directory, by default ``runs/JOB-MODEL``, with a number if that exists. overwrite: replace an earlier run there.
+    report: also evaluate and write report.html. sweep: noise levels to evaluate at. observers: called with the events
+    of the training.
     track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: called while
     images are read and evaluated. settings: those of ``cuello.config.TrainConfig``.
     Raises CuelloError for a mistake in any of them.
@@ -203,10 +214,12 @@ def is_finished(run: Run, config: TrainConfig, report: bool) -> bool:
 
 def make_network(config: TrainConfig, prepared: Prepared) -> tuple[torch.nn.Module, Artefact]:
     """Build the network with its first weights, which depend on the seed alone, and say what it is."""
-    architecture = architecture_of(config.model, prepared.images.channels, prepared.training.size)
+    scale = config.scale or 1
+    height, width = (side // scale for side in prepared.training.size)
+    architecture = architecture_of(config.model, prepared.images.channels, (height, width), scale)
     torch.manual_seed(derived_seed(config.seed, "weights"))
     network = build(architecture, config.model if is_reference(config.model) else None)
-    check_multiple(torch.empty(1, 1, *prepared.training.size), int(network.stride))  # type: ignore[arg-type]
+    check_multiple(torch.empty(1, 1, height, width), int(network.stride))  # type: ignore[arg-type]
     return network, Artefact(architecture, config.job, config.noise, {}, config.model_dump(exclude_none=True))
 
 
@@ -305,11 +318,13 @@ def fresh_path(config: TrainConfig) -> Path:
 def repeat_command(run: Run) -> str:
     """Return what to type to train the same again, every setting that is not a default."""
     config = run.config
-    usual = resolve({"job": config.job, "data": config.data, "model": config.model})
+    needed = {"scale": 2} if config.job == UPSCALE else {}
+    usual = resolve({"job": config.job, "data": config.data, "model": config.model, **needed})
     parts = ["cuello", "train", config.job, shlex.quote(config.data)]
     for name in TrainConfig.model_fields:
         value = getattr(config, name)
-        if name in ("job", "data") or value is None or (name != "model" and value == getattr(usual, name)):
+        stated = name in ("model", "noise", "scale")
+        if name in ("job", "data") or value is None or (not stated and value == getattr(usual, name)):
             continue
         flag = name.replace("_", "-")
         parts.append(

@@ -288,3 +288,58 @@ class TestBatches:
         assert (images.arrays[0] == 0.5).all()
         for batch in Batches(images, np.arange(1), batch_size=1).epoch():
             assert (batch.images == 0.5).all()
+
+
+class TestLargerTargets:
+    """Pairs to be upscaled: a crop is of the target, and the image's own is the same place at its size."""
+
+    @staticmethod
+    def pairs(scale: int, *sizes: tuple[int, int]) -> Images:
+        """Targets of which every pixel is that of the image it stands for, so that places can be compared."""
+        arrays = [np.random.default_rng(k).integers(0, 256, (*size, 3), np.uint8) for k, size in enumerate(sizes)]
+        targets = [array.repeat(scale, axis=0).repeat(scale, axis=1) for array in arrays]
+        return Images("pairs", arrays, [str(k) for k in range(len(sizes))], targets=targets, scale=scale)
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        st.integers(2, 4),
+        st.integers(1, 4),
+        st.sampled_from(["random", "fixed", "grid"]),
+        st.booleans(),
+        st.integers(0, 99),
+    )
+    def test_crops_are_cut_at_matching_places(self, scale, side, layout, augment, seed):
+        images = self.pairs(scale, (5, 8), (6, 4), (4, 9))
+        batches = Batches(
+            images,
+            np.arange(3),
+            batch_size=4,
+            crop=scale * side,
+            layout=layout,
+            seed=seed,
+            shuffle=True,
+            augment=augment,
+        )
+        assert batches.size == (scale * side, scale * side)
+        for epoch in (0, 1):
+            for batch in batches.epoch(epoch):
+                assert batch.targets is not None
+                assert batch.images.shape[2:] == (side, side)
+                enlarged = batch.images.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+                assert torch.equal(batch.targets, enlarged)
+
+    def test_whole_images_and_their_places(self):
+        images = self.pairs(2, (3, 4), (3, 4))
+        batches = Batches(images, np.arange(2), batch_size=2)
+        assert batches.size == (6, 8)
+        (batch,) = batches.epoch()
+        assert batch.targets is not None
+        assert (batch.images.shape, batch.targets.shape) == ((2, 3, 3, 4), (2, 3, 6, 8))
+        grid = Batches(self.pairs(3, (4, 4)), np.arange(1), batch_size=2, crop=6, layout="grid")
+        assert [grid.describe(row) for row in range(grid.count)] == [("0", 0, 0), ("0", 0, 6), ("0", 6, 0), ("0", 6, 6)]
+
+    def test_images_smaller_than_a_crop_are_named_with_both_sizes(self):
+        with pytest.raises(CuelloError) as caught:
+            Batches(self.pairs(2, (3, 9), (9, 9)), np.arange(2), batch_size=1, crop=8)
+        words = "1 images of pairs are smaller than the crop of 8×8 pixels (of the targets, that is 4×4 of them): 0"
+        assert words in str(caught.value)

@@ -195,6 +195,41 @@ class TestPairs:
         assert list(pair(inputs, clean).skipped) == ["b.png is empty.", "c.png is empty."]
         assert list(pair(inputs, clean).notes) == ["one", "two"]
 
+    def test_large_targets_have_the_exact_ratio(self):
+        inputs = images_named("small", a=levels(4, 5, 1), b=levels(3, 3, 1))
+        paired = pair(inputs, images_named("large", a=levels(12, 15, 1), b=levels(9, 9, 1)), scale=3)
+        assert paired.scale == 3
+        assert paired.costs.tolist() == [20 + 180, 9 + 81]
+
+    def test_a_pair_of_another_ratio_is_named_with_both_sizes_and_the_remedy(self):
+        inputs = images_named("small", a=levels(4, 5, 1), b=levels(3, 3, 1))
+        targets = images_named("large", a=levels(8, 10, 1), b=levels(6, 7, 1))
+        with pytest.raises(CuelloError) as caught:
+            pair(inputs, targets, scale=2)
+        words = str(caught.value)
+        assert "the pair b.png has 3×3 pixels in small and 7×6 in large, needed 6×6 there, 2 times as large" in words
+        assert "Cut the large image to that size, or state another --scale" in words
+        assert "--on-error skip" in words
+
+    @pytest.mark.parametrize("scale", [1, 2])
+    def test_pairs_that_do_not_fit_are_left_out_where_asked(self, scale):
+        inputs = Images("small", [levels(3, n, 1) for n in (3, 4, 5)], list("abc"), np.array([7, 8, 9]), np.array([2]))
+        large = [levels(scale * 3, scale * 3, 1), levels(scale * 3, 11, 1), levels(scale * 3, scale * 5, 1)]
+        paired = pair(inputs, Images("large", large, list("abc")), scale, "skip")
+        assert paired.targets is not None
+        assert list(paired.names) == ["a", "c"]
+        assert [array.shape[1] for array in paired.targets] == [scale * 3, scale * 5]
+        assert paired.labels is not None
+        assert paired.labels.tolist() == [7, 9]
+        assert paired.held_out is not None
+        assert paired.held_out.tolist() == [1]
+        assert len(paired.skipped) == 1
+        assert "the pair b has" in paired.skipped[0]
+
+    def test_where_no_pair_fits_skipping_does_not_help(self):
+        with pytest.raises(CuelloError, match=r"the pair a\.png has .* No pair is left"):
+            pair(images_named("x", a=levels(4, 4, 1)), images_named("y", a=levels(4, 4, 1)), 2, "skip")
+
     def test_folders_of_pairs(self, tmp_path):
         for folder, seed in (("noisy", 0), ("clean", 1)):
             (tmp_path / folder / "deep").mkdir(parents=True)

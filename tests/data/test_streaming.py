@@ -58,6 +58,16 @@ def both(*sizes: tuple[int, int], targets: bool = False) -> tuple[Images, Images
     return loaded[0], loaded[1]
 
 
+def both_to_upscale(scale: int, *sizes: tuple[int, int]) -> tuple[Images, Images]:
+    """The same pairs of small and large images in memory and streamed."""
+    large = [(scale * height, scale * width) for height, width in sizes]
+    loaded = [
+        pair(load_images(pictures(*sizes), stream=one), load_images(pictures(*large, seed=1), stream=one), scale)
+        for one in (False, True)
+    ]
+    return loaded[0], loaded[1]
+
+
 def write(folder: Path, *sizes: tuple[int, int]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for index, array in enumerate(pictures(*sizes).arrays):
@@ -373,3 +383,16 @@ def load_skipping(folder: Path, images: Images) -> Images:
     source = images.arrays.source
     assert isinstance(source, FileSource)
     return replace(images, arrays=replace(images.arrays, lost={}))
+
+
+@pytest.mark.parametrize("layout", ["random", "fixed", "grid", "whole"])
+@pytest.mark.parametrize("resident", [True, False])
+def test_pairs_to_upscale_are_the_same_streamed(layout: str, resident: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not resident:
+        monkeypatch.setattr("cuello.data.batches.RESIDENT_BYTES", 0)
+    memory, streamed = both_to_upscale(2, *([(9, 9)] * 4 if layout == "whole" else [(9, 8), (12, 5), (6, 7), (5, 5)]))
+    options: dict[str, Any] = {"batch_size": 3, "seed": 2, "shuffle": True, "augment": True}
+    options |= {} if layout == "whole" else {"crop": 8, "layout": layout}
+    one, other = (Batches(images, np.arange(4), **options) for images in (memory, streamed))
+    for epoch in (0, 1):
+        same(one.epoch(epoch), other.epoch(epoch))

@@ -13,18 +13,18 @@ from cuello.errors import CuelloError
 
 
 class Recording(Degradation):
-    """Adds ``level`` and hands out what it was given."""
+    """Adds ``amount`` and hands out what it was given."""
 
     name: ClassVar[str] = "recording"
     summary: ClassVar[str] = "for tests"
-    main: ClassVar[str] = "level"
-    level: Quantity = quantity(0.5, "what is added", "grey levels", 0, 1)
+    main: ClassVar[str] = "amount"
+    amount: Quantity = quantity(0.5, "what is added", "grey levels", 0, 1)
     steps: Quantity = quantity(2, "a whole number", "steps", 0, 9, whole=True)
     seen: ClassVar[list[dict[str, Tensor]]] = []
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         self.seen.append(values)
-        return images + values["level"]
+        return images + values["amount"]
 
 
 def drawn(degradation: Recording, count: int, seed: int = 0) -> dict[str, Tensor]:
@@ -33,14 +33,14 @@ def drawn(degradation: Recording, count: int, seed: int = 0) -> dict[str, Tensor
 
 
 def test_a_number_is_the_same_for_every_image():
-    values = drawn(Recording(level=0.25, steps=3), 4)
-    assert values["level"].flatten().tolist() == [0.25] * 4
+    values = drawn(Recording(amount=0.25, steps=3), 4)
+    assert values["amount"].flatten().tolist() == [0.25] * 4
     assert values["steps"].flatten().tolist() == [3] * 4
-    assert values["level"].shape == (4, 1, 1, 1)
+    assert values["amount"].shape == (4, 1, 1, 1)
 
 
 def test_a_range_is_uniform_over_its_width():
-    values = drawn(Recording(level=Range(0.2, 0.6)), 20_000)["level"].flatten()
+    values = drawn(Recording(amount=Range(0.2, 0.6)), 20_000)["amount"].flatten()
     assert values.min() >= 0.2
     assert values.max() <= 0.6
     assert abs(values.mean().item() - 0.4) < 6 * 0.4 / (12 * 20_000) ** 0.5
@@ -56,12 +56,12 @@ def test_a_range_of_whole_numbers_has_both_ends_equally_often():
 
 
 def test_the_range_of_one_value_is_that_value():
-    assert drawn(Recording(level=Range(0.25, 0.25)), 3)["level"].flatten().tolist() == [0.25] * 3
+    assert drawn(Recording(amount=Range(0.25, 0.25)), 3)["amount"].flatten().tolist() == [0.25] * 3
 
 
 def test_a_range_from_high_to_low_is_refused():
-    with pytest.raises(ValueError, match=r"level is 0\.9\.\.0\.1, but a range goes from low to high"):
-        Recording(level=Range(0.9, 0.1))
+    with pytest.raises(ValueError, match=r"amount is 0\.9\.\.0\.1, but a range goes from low to high"):
+        Recording(amount=Range(0.9, 0.1))
 
 
 def test_a_broken_whole_number_is_refused():
@@ -71,8 +71,8 @@ def test_a_broken_whole_number_is_refused():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Range(float("nan"), 0.5), Range(0.1, float("inf"))])
 def test_what_is_not_finite_is_refused(value):
-    with pytest.raises(ValueError, match="level"):
-        Recording(level=value)
+    with pytest.raises(ValueError, match="amount"):
+        Recording(amount=value)
 
 
 def test_an_unknown_field_is_refused():
@@ -109,23 +109,23 @@ def test_values_are_shown_as_a_spec_string_has_them(value, text):
 
 def test_the_spec_string_is_the_shortest():
     assert Recording().spec() == "recording:0.5"
-    assert Recording(level=Range(0, 1), steps=4).spec() == "recording:0..1,steps=4"
+    assert Recording(amount=Range(0, 1), steps=4).spec() == "recording:0..1,steps=4"
 
 
 def test_the_middle_of_a_range_of_whole_numbers_is_whole():
-    typical = Recording(level=Range(0, 0.5), steps=Range(1, 4)).typical()
-    assert typical == Recording(level=0.25, steps=2)
+    typical = Recording(amount=Range(0, 0.5), steps=Range(1, 4)).typical()
+    assert typical == Recording(amount=0.25, steps=2)
 
 
 def test_without_a_range_the_typical_degradation_is_itself():
-    degradation = Recording(level=0.3)
+    degradation = Recording(amount=0.3)
     assert degradation.typical() is degradation
 
 
 def test_a_sweep_keeps_a_range_of_another_parameter():
-    assert Recording(steps=Range(1, 3)).with_main(0.75) == Recording(level=0.75, steps=Range(1, 3))
+    assert Recording(steps=Range(1, 3)).with_main(0.75) == Recording(amount=0.75, steps=Range(1, 3))
 
 
 def test_a_sweep_beyond_the_limits_says_which():
-    with pytest.raises(CuelloError, match=r"level is 7\.0, needed 0 to 1 \(grey levels\)"):
+    with pytest.raises(CuelloError, match=r"amount is 7\.0, needed 0 to 1 \(grey levels\)"):
         Recording().with_main(7)

@@ -106,3 +106,28 @@ def test_a_mistake_in_a_spec_string_says_what_to_write(spec, parts):
 def test_what_has_no_main_parameter_cannot_be_swept():
     with pytest.raises(CuelloError, match="'none' has no parameter that a sweep could vary"):
         parse("none+blur:1").with_main(2)
+
+
+def test_the_scale_of_a_composition_is_the_product_and_so_is_the_size():
+    both = parse("blur:1+down:2+gaussian:5+down:3+jpeg:60")
+    assert both.scale == 6
+    assert both(torch.rand(2, 3, 13, 24, generator=random(0)), random(1)).shape == (2, 3, 3, 4)
+    assert parse("blur:1+resize:2+gaussian:5").scale == 1
+
+
+def test_a_sweep_of_a_composition_leaves_the_size_as_it_is():
+    both = parse("down:2+gaussian:5+jpeg:60")
+    assert both.varies
+    assert both.with_main(9).spec() == "down:2+gaussian:9+jpeg:60"
+    for alone in (parse("down:2"), parse("down:2+down:3")):
+        assert not alone.varies
+        with pytest.raises(CuelloError, match="'down' has no parameter that a sweep could vary"):
+            alone.with_main(3)
+
+
+def test_the_noise_level_of_a_composition_adds_variances():
+    images = torch.full((4, 1, 8, 8), 0.5)
+    _, level = parse("gaussian:3+down:2+gaussian:4").with_level(images, random(0))
+    assert level is not None
+    torch.testing.assert_close(level, torch.full((4, 1, 1, 1), 5 / 255))
+    assert parse("blur:1+jpeg:60").with_level(images, random(0))[1] is None

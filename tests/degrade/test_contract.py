@@ -11,7 +11,7 @@ from cuello.degrade import DEGRADATIONS, Degradation, Range, has_range, parse
 from cuello.errors import CuelloError
 
 CLASSES = [spec.cls for spec in DEGRADATIONS]
-NOT_RANDOM = {"blur", "jpeg", "none"}
+NOT_RANDOM = {"blur", "jpeg", "none", "down", "resize"}
 SMALL = {("missing-blocks", "count"): 12, ("invert", "count"): 9, ("blur", "sigma"): 6}
 """Upper limits where a value within the documented ones would be slow, or too much for the smallest image here."""
 
@@ -19,7 +19,7 @@ every_degradation = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.
 every_random_one = pytest.mark.parametrize(
     "cls", [cls for cls in CLASSES if cls.name not in NOT_RANDOM], ids=lambda cls: cls.name
 )
-every_sweepable_one = pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls.main], ids=lambda cls: cls.name)
+every_sweepable_one = pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls().varies], ids=lambda cls: cls.name)
 
 
 def random(seed: int) -> torch.Generator:
@@ -48,7 +48,7 @@ def degradations(draw: st.DrawFn, cls: type[Degradation], small: bool = False) -
             else:
                 number = st.floats(limits["low"], high, allow_nan=False)
             both = st.tuples(number, number).map(lambda pair: Range(min(pair), max(pair)))
-            settings[name] = draw(number | both)
+            settings[name] = draw(number | both if limits["ranged"] else number)
         elif get_origin(field.annotation) is Literal:
             settings[name] = draw(st.sampled_from(get_args(field.annotation)))
         else:
@@ -68,7 +68,7 @@ def test_its_spec_string_gives_it_back(cls, data):
 @every_degradation
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_any_image_size_keeps_shape_type_and_input_and_gives_numbers(cls, data):
+def test_any_image_size_keeps_shape_by_its_scale_type_and_input_and_gives_numbers(cls, data):
     degradation = data.draw(degradations(cls, small=True))
     shape = (
         data.draw(st.integers(1, 3), label="N"),
@@ -79,7 +79,7 @@ def test_any_image_size_keeps_shape_type_and_input_and_gives_numbers(cls, data):
     images = grey_levels(*shape)
     before = images.clone()
     degraded = degradation(images, random(1))
-    assert degraded.shape == images.shape
+    assert degraded.shape == (*shape[:2], *(-(-side // degradation.scale) for side in shape[2:]))
     assert degraded.dtype == torch.float32
     assert torch.equal(images, before)
     assert degraded.isfinite().all()
@@ -130,7 +130,7 @@ def test_a_range_of_the_main_parameter_is_drawn_for_every_image(cls):
     high = min(limits["high"], SMALL.get((cls.name, cls.main), limits["high"]))
     ranged = cls(**{cls.main: Range(limits["low"], high)})
     assert has_range(ranged)
-    images = torch.rand(1, 1, 16, 16, generator=random(3)).expand(8, 1, 16, 16).contiguous()
+    images = torch.rand(1, 1, 16, 16, generator=random(3)).expand(12, 1, 16, 16).contiguous()
     degraded = ranged(images, random(0))
     different = {tuple(image.flatten().tolist()) for image in degraded}
     assert len(different) >= 4
@@ -147,6 +147,19 @@ def test_a_sweep_changes_the_main_parameter_only(cls):
     assert getattr(swept, cls.main) == low
     others = {name for name in cls.model_fields if getattr(swept, name) != getattr(cls(), name)}
     assert others <= {cls.main}
+
+
+@every_degradation
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_the_noise_level_is_a_number_an_image_or_none_and_comes_with_the_same_images(cls, data):
+    degradation = data.draw(degradations(cls, small=True))
+    images = grey_levels(3, 1, 8, 9)
+    degraded, level = degradation.with_level(images, random(2))
+    assert torch.equal(degraded, degradation(images, random(2)))
+    if level is not None:
+        assert level.shape == (3, 1, 1, 1)
+        assert level.min() >= 0
 
 
 @every_degradation
@@ -177,6 +190,17 @@ def test_a_value_outside_the_limits_names_the_parameter_and_what_is_allowed(cls)
             message = str(caught.value)
             assert f"{name} is " in message
             assert f"{limits['low']:g} to {limits['high']:g} ({limits['unit']})" in message
+
+
+@every_degradation
+def test_a_range_where_one_number_is_needed_is_refused(cls):
+    for name, (_, limits) in cls().quantities().items():
+        spec = f"{cls.name}:{name}={limits['low']:g}..{limits['low'] + 1:g}"
+        if limits["ranged"]:
+            assert has_range(parse(spec))
+        else:
+            with pytest.raises(CuelloError, match=f"{name} is .*needed one number"):
+                parse(spec)
 
 
 @every_degradation

@@ -32,6 +32,24 @@ def test_gaussian_noise_has_the_standard_deviation_asked_for(sigma, seed):
     assert abs(within_one - 0.6827) < 6 * (0.6827 * 0.3173 / PIXELS) ** 0.5
 
 
+def test_gaussian_noise_says_its_level_in_units_of_white():
+    images = torch.full((5, 1, 4, 4), 0.5)
+    _, level = Gaussian(sigma=Range(5, 50)).with_level(images, random(0))
+    assert level is not None
+    again = Gaussian(sigma=Range(5, 50), clip=False)(images, random(0))
+    # the same draw: ranges come first, so that noise of the levels stated has been added
+    noise = torch.randn(images.shape, generator=after_one_draw(0, (5, 1, 1, 1)))
+    torch.testing.assert_close(again - images, noise * level)
+    assert 5 / 255 <= level.min() < level.max() <= 50 / 255
+
+
+def after_one_draw(seed: int, shape: tuple[int, ...]) -> torch.Generator:
+    """A generator that has given so many uniform numbers."""
+    generator = random(seed)
+    torch.rand(shape, generator=generator)
+    return generator
+
+
 def test_gaussian_noise_scales_with_sigma_and_differs_by_channel():
     images = torch.full((2, 3, 16, 16), 0.5)
     one = Gaussian(sigma=10, clip=False)(images, random(0)) - images

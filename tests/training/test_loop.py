@@ -77,7 +77,8 @@ def test_the_model_holds_the_weights_of_the_lowest_validation_loss(
     config = run.config
     prepared = prepare(config)
     pairs = validation_pairs(task_of(config), prepared.validation, config.split_seed, torch.device("cpu"))
-    result = validate(artefact.network(), pairs, config, torch.device("cpu"))
+    network = artefact.network()
+    result = validate(network, network, pairs, config, torch.device("cpu"))
     assert result.loss_sum / result.images == pytest.approx(best.validation_loss, rel=1e-6)
     kept = load_checkpoint(run.checkpoint_path)
     assert same(kept.best, artefact.weights)

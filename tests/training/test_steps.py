@@ -127,10 +127,10 @@ def test_validation_gives_the_same_pairs_each_time_and_sums_over_images(batches:
     fixed = Batches(batches.images, np.arange(5), batch_size=2)
     pairs = validation_pairs(TASK, fixed, 7, CPU)
     first, second = list(pairs()), list(pairs())
-    assert all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in zip(first, second, strict=True))
+    assert all(all(map(torch.equal, one, other)) for one, other in zip(first, second, strict=True))
     network = Gain().eval()
-    result = validate(network, pairs, CONFIG, CPU)
-    noisy, clean = (torch.cat(parts) for parts in zip(*first, strict=True))
+    result = validate(network, network, pairs, CONFIG, CPU)
+    noisy, clean, _ = (torch.cat(parts) for parts in zip(*first, strict=True))
     assert result.images == 5
     assert result.loss_sum == pytest.approx(float(mse(noisy, clean).sum()), rel=1e-5)
     assert result.terms["mse"] == pytest.approx(float(mse(noisy, clean).sum()), rel=1e-5)
@@ -143,15 +143,15 @@ def test_pairs_too_many_to_keep_are_made_anew_and_alike(batches: Batches) -> Non
     kept, made = validation_pairs(TASK, fixed, 7, CPU), validation_pairs(TASK, fixed, 7, CPU, keep_bytes=0)
     assert next(kept())[0] is next(kept())[0]
     assert next(made())[0] is not next(made())[0]
-    assert all(torch.equal(a, c) for (a, _), (c, _) in zip(kept(), made(), strict=True))
+    assert all(torch.equal(one.x, other.x) for one, other in zip(kept(), made(), strict=True))
 
 
 def test_validation_noise_does_not_depend_on_the_batch_size(batches: Batches) -> None:
     whole, single = (
         torch.cat(
             [
-                noisy
-                for noisy, _ in validation_pairs(TASK, Batches(batches.images, np.arange(5), batch_size=size), 7, CPU)()
+                pair.x
+                for pair in validation_pairs(TASK, Batches(batches.images, np.arange(5), batch_size=size), 7, CPU)()
             ]
         )
         for size in (5, 1)

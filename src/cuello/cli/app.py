@@ -147,13 +147,20 @@ def apply(
     /,
     *,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace results that exist already.")] = False,
+    sigma: Annotated[
+        float | None,
+        Parameter(
+            help="Standard deviation of the noise in the images, in grey levels out of 255, for a network that is told "
+            "it; by default estimated, image by image."
+        ),
+    ] = None,
     code: OwnCode = None,
     device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
     threads: Annotated[int | None, Parameter(help="Processor threads; by default all cores.")] = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
-    """Restore images with a trained network: any size, in tiles, names, bit depth and transparency kept.
+    """Restore or enlarge images with a trained network: any size, in tiles, names, bit depth and transparency kept.
 
     A file that cannot be read is listed at the end and the rest goes on; the exit code is then 1.
 
@@ -162,6 +169,10 @@ def apply(
     cuello apply runs/first noisy.png clean.png
 
     cuello apply runs/first/model.safetensors scans/ restored/
+
+    cuello apply runs/upscale-up-s small/ large/
+
+    cuello apply runs/denoise-denoise-s noisy/ clean/ --sigma 25
     """
     from cuello.application import apply as apply_to_files
     from cuello.cli.progress import display
@@ -172,7 +183,8 @@ def apply(
     use_threads(threads)
     loaded = load(model, code, str(choose_device(device)))
     with display(quiet or json) as shown:
-        applied = apply_to_files(loaded, source, destination, overwrite, shown.file)
+        level = None if sigma is None else sigma / 255
+        applied = apply_to_files(loaded, source, destination, overwrite, shown.file, level)
     if json:
         failed = [{"file": str(path), "problem": problem} for path, problem in applied.failed]
         print_json({"written": [str(path) for path in applied.written], "failed": failed, "notes": applied.notes})
@@ -243,7 +255,6 @@ def evaluate(
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
     from cuello import judging
-    from cuello.baselines import BASELINES
     from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
     from cuello.cli.render import print_evaluation, print_json
@@ -257,7 +268,7 @@ def evaluate(
         {"--output": output, "--overwrite": overwrite, "--most": most},
     )
     use_threads(None)
-    names = BASELINES.names() if baselines == "all" else baselines.split(",") if baselines else None
+    names = baselines.split(",") if baselines else None
     options = {
         "sweep": levels(sweep), "baselines": names, "seed": seed, "network": model,
         "device": str(choose_device(device)), "on_error": on_error,

@@ -168,7 +168,9 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         return
     if report:
         methods = run.metrics["methods"]
-        other = next((methods[name] for name in ("median-3", "input", "pca", "mean") if name in methods), None)
+        other = next(
+            (methods[name] for name in ("median-3", "bicubic", "input", "pca", "mean") if name in methods), None
+        )
         for row in (methods["network"], *([other] if other else [])):
             similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
             print(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")

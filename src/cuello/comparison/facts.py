@@ -136,16 +136,18 @@ def with_latency(runs: Sequence[RunFacts], progress: Progress | None) -> list[Ru
 
 
 def image_size(config: TrainConfig) -> tuple[int, int] | None:
-    """Return height and width of the images that a run was trained on, or None where they cannot be read."""
+    """Return height and width of what went into a run's network, or None where the images cannot be read."""
+    scale = config.scale or 1
     if config.crop is not None:
-        return config.crop, config.crop
+        return config.crop // scale, config.crop // scale
     wanted = parse_size(config.resize)
     if wanted is not None:
-        return wanted[1], wanted[0]
+        return wanted[1] // scale, wanted[0] // scale
     try:
-        return open_source(config.data, parse_levels(config.range)).read(0).pixels.shape[:2]  # type: ignore[return-value]
+        height, width = open_source(config.data, parse_levels(config.range)).read(0).pixels.shape[:2]
     except CuelloError:
         return None
+    return (height, width) if config.target is not None else (height // scale, width // scale)
 
 
 def latency_of(model: Model, size: tuple[int, int], passes: int = TIMED_PASSES) -> float:

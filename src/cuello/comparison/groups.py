@@ -15,7 +15,7 @@ from cuello.tasks import JOBS
 MOST_PAIRED_ROWS = 5
 """With more rows than this, differences are only from the best row: ten comparisons are enough to read."""
 VALIDATION_SETTINGS = (
-    "crop", "crops", "resize", "range", "validation", "validation_samples", "test", "split_seed",
+    "crop", "crops", "resize", "scale", "range", "validation", "validation_samples", "test", "split_seed",
 )  # fmt: skip
 """Settings that decide on which crops the validation loss is measured."""
 UNREPEATED = ("seed", "device", "threads", "compile", "storage")

@@ -59,9 +59,10 @@ class Cut(NamedTuple):
 class Batches:
     """The batches of one part of the data, epoch by epoch, each a function of (seed, epoch) alone.
 
-    images: all images; ids: those of this part. crop: side in pixels, or None for whole images. fresh: draw new
-    crops each epoch. count: crops an epoch. shuffle: a new order each epoch, window by window (``data/windows.py``);
-    not where every batch holds every whole image equally often. augment: flips and right-angle turns.
+    images: all images; ids: those of this part. crop: side in pixels (of the targets, where they are larger; a multiple
+    of their scale), or None for whole images. fresh: draw new crops each epoch. count: crops an epoch. shuffle: a new
+    order each epoch, window by window (``data/windows.py``); not where every batch holds every whole image equally
+    often. augment: flips and right-angle turns.
 
     Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
     in which they are first used, at most a window ahead. Where errors are to be skipped, the crops of an image whose
@@ -85,6 +86,7 @@ class Batches:
         self.shuffle, self.augment = shuffle, augment
         self.fresh = crop is not None and layout == "random"
         self.scattered = crop is not None and layout != "grid"
+        crop = None if crop is None else crop // images.scale
         if crop is None:
             self.crops = whole_images(images, ids, count)
         elif layout == "grid":
@@ -97,8 +99,8 @@ class Batches:
         if not self.fresh and images.streamed:
             self._keep_streamed()
         elif not self.fresh:
-            every = np.arange(len(self.crops))
-            targets = cut(images.targets, self.crops, every) if images.targets is not None else None
+            every, larger = np.arange(len(self.crops)), self.crops.enlarged(images.scale)
+            targets = cut(images.targets, larger, every) if images.targets is not None else None
             self.resident = Cut(0, every, cut(images.arrays, self.crops, every), targets)
 
     @property
@@ -108,8 +110,8 @@ class Batches:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of a crop in pixels."""
-        return self.crops.size
+        """Height and width of a crop in pixels: of the target, where that is larger."""
+        return self.crops.enlarged(self.images.scale).size
 
     def __len__(self) -> int:
         return math.ceil(self.count / self.batch_size)
@@ -153,9 +155,9 @@ class Batches:
         return made
 
     def describe(self, row: int) -> tuple[str, int, int]:
-        """Return the image name, top and left (pixels) of crop ``row``."""
+        """Return the image name, top and left (pixels, of the target where that is larger) of crop ``row``."""
         index, top, left = (int(value) for value in self.crops.places[row])
-        return self.images.names[index], top, left
+        return self.images.names[index], self.images.scale * top, self.images.scale * left
 
     def rows(self, epoch: int) -> list[np.ndarray]:
         """Return the rows of each batch of an epoch, of crops with fixed places."""
@@ -196,19 +198,19 @@ class Batches:
             yield from self._stream(crops, order)
             return
         rows_in_order = np.concatenate(order)
-        clean = self.images.targets
+        clean, larger = self.images.targets, crops.enlarged(self.images.scale)
         for number, start in enumerate(range(0, self.count, self.batch_size)):
             rows = rows_in_order[start : start + self.batch_size]
-            targets = cut(clean, crops, rows) if clean is not None else None
+            targets = cut(clean, larger, rows) if clean is not None else None
             yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets)
 
     def _keep_streamed(self) -> None:
         """Cut crops that never move, image by image, and keep them if they are few; those of lost images go."""
-        (height, width), count = self.size, self.count
-        planes = self.images.channels * (1 if self.images.targets is None else 2)
-        if count * height * width * planes * self.images.dtype.itemsize > RESIDENT_BYTES:
+        count, channels, dtype = self.count, self.images.channels, self.images.dtype
+        sizes = [crops.size for crops in self._places(self.crops)]
+        if sum(height * width for height, width in sizes) * count * channels * dtype.itemsize > RESIDENT_BYTES:
             return
-        kept = [np.empty((count, height, width, self.images.channels), self.images.dtype) for _ in self._parts()]
+        kept = [np.empty((count, *size, channels), dtype) for size in sizes]
         found = np.zeros(count, bool)
         for _, rows, *cuts in self._stream(self.crops, [np.argsort(self.crops.places[:, 0], kind="stable")]):
             found[rows] = True
@@ -249,8 +251,8 @@ class Batches:
                     except LostError as error:
                         self._lose(int(visits.image[visit]), error)
                 there = np.array([visit in held[0] for visit in visits.of[start:stop].tolist()])
-                here = Crops(places[start:stop][there], crops.size)
-                cuts = [cut(kept, here, slice(None)) for kept in held] if there.any() else []
+                here = self._places(Crops(places[start:stop][there], crops.size))
+                cuts = [cut(*part, slice(None)) for part in zip(held, here, strict=True)] if there.any() else []
                 while gone < len(ends) and ends[gone] < stop:
                     for kept in held:
                         kept.pop(leaving[gone], None)
@@ -263,6 +265,10 @@ class Batches:
     def _parts(self) -> list[Sequence[np.ndarray]]:
         """Return the images, and their targets where they have them."""
         return [part for part in (self.images.arrays, self.images.targets) if part is not None]
+
+    def _places(self, crops: Crops) -> list[Crops]:
+        """Return where crops are cut from the images, and from their targets where they have them."""
+        return [crops, crops.enlarged(self.images.scale)][: len(self._parts())]
 
     def _lose(self, index: int, error: LostError) -> None:
         """Go on without an image, or raise the error where errors stop the work."""

@@ -20,6 +20,12 @@ class Crops:
     def __len__(self) -> int:
         return len(self.places)
 
+    def enlarged(self, scale: int) -> "Crops":
+        """Return the same crops in images that are ``scale`` times larger."""
+        if scale == 1:
+            return self
+        return Crops(self.places * np.array([1, scale, scale]), (scale * self.size[0], scale * self.size[1]))
+
 
 def whole_images(images: Images, ids: np.ndarray, count: int | None = None) -> Crops:
     """Return each image as one crop of its own size, or ``count`` such crops: fewer are spread evenly over the images,
@@ -47,9 +53,11 @@ def check_crop(images: Images, ids: np.ndarray, crop: int) -> None:
     small = [images.names[int(index)] for index in ids[images.sizes[ids].min(1) < crop]]
     if small:
         shown = ", ".join(small[:5]) + (", …" if len(small) > 5 else "")
+        large = crop * images.scale
+        meant = f" (of the targets, that is {crop}×{crop} of them)" if images.scale > 1 else ""
         raise CuelloError(
-            f"{len(small)} images of {images.name} are smaller than the crop of {crop}×{crop} pixels: {shown}. "
-            "Choose a smaller --crop, or move them elsewhere."
+            f"{len(small)} images of {images.name} are smaller than the crop of {large}×{large} pixels{meant}: {shown}"
+            ". Choose a smaller --crop, or move them elsewhere."
         )
 
 

@@ -25,9 +25,9 @@ class Images:
 
     arrays: one ``(H, W, C)`` array an image, all of one type (uint8, uint16 or float32) and one C, in memory or
     streamed. names: one each. labels: one whole number each, or None. held_out: positions that the data set keeps for
-    testing, or None. targets: the clean counterpart of each image where the data come in pairs, same shapes, or None.
-    skipped: why images were left out, one sentence each. notes: what else a user should know. fingerprint: their
-    checksum, where reading them gave it already.
+    testing, or None. targets: the clean counterpart of each image where the data come in pairs, or None. scale: how
+    many times larger the targets' sides are. skipped: why images were left out, one sentence each. notes: what else a
+    user should know. fingerprint: their checksum, where reading them gave it already.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Images:
     skipped: Sequence[str] = ()
     notes: Sequence[str] = field(default_factory=list)
     fingerprint: str | None = None
+    scale: int = 1
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -67,7 +68,7 @@ class Images:
     @property
     def costs(self) -> np.ndarray:
         """Bytes of every image in memory, its target included, ``(N,)``."""
-        planes = self.channels * self.dtype.itemsize * (1 if self.targets is None else 2)
+        planes = self.channels * self.dtype.itemsize * (1 if self.targets is None else 1 + self.scale**2)
         return self.sizes.prod(1) * planes
 
     def shapes(self) -> set[tuple[int, int]]:
@@ -207,10 +208,11 @@ def unify(pictures: Sequence[Picture], channels: int | None) -> tuple[list[np.nd
     return [form.arranged(picture) for picture in pictures], notes
 
 
-def pair(inputs: Images, targets: Images) -> Images:
+def pair(inputs: Images, targets: Images, scale: int = 1, on_error: OnError = "stop") -> Images:
     """Join two sets of images by name (without ending): ``targets`` hold what ``inputs`` should become.
 
-    Raises CuelloError that names the images without a partner, or a pair of different sizes.
+    scale: how many times larger each side of a target is, exactly. on_error: "skip" leaves pairs of other sizes out.
+    Raises CuelloError that names the images without a partner, or a pair whose sizes do not fit.
     """
 
     def stem(name: str) -> str:
@@ -227,14 +229,20 @@ def pair(inputs: Images, targets: Images) -> Images:
         )
     partners = [by_name.get(name, by_stem[stem(name)]) for name in inputs.names]
     unused = len(targets) - len(set(partners))
-    matched = picked(targets.arrays, partners)
-    for name, size, target in zip(inputs.names, inputs.sizes.tolist(), targets.sizes[partners].tolist(), strict=True):
+    unfit: dict[int, str] = {}
+    for place, (name, size, target) in enumerate(
+        zip(inputs.names, inputs.sizes.tolist(), targets.sizes[partners].tolist(), strict=True)
+    ):
         one, other = (*size, inputs.channels), (*target, targets.channels)
-        if one != other:
-            raise CuelloError(
-                f"the pair {name} has different sizes: {one} in {inputs.name}, {other} in {targets.name} "
-                "(height, width, channels). Use --resize or --channels, or mend the files."
-            )
+        if (*(scale * side for side in size), inputs.channels) != other:
+            unfit[place] = unfit_pair(name, inputs.name, targets.name, one, other, scale)
+    if unfit and (on_error == "stop" or len(unfit) == len(inputs)):
+        way_round = " To leave such pairs out, use --on-error skip." if on_error == "stop" else " No pair is left."
+        raise CuelloError(next(iter(unfit.values())) + way_round)
+    if unfit:
+        inputs = subset(inputs, [place for place in range(len(inputs)) if place not in unfit])
+        partners = [partner for place, partner in enumerate(partners) if place not in unfit]
+    matched = picked(targets.arrays, partners)
     if inputs.dtype != targets.dtype:
         widest = np.promote_types(inputs.dtype, targets.dtype)
         matched = at_depth(matched, widest)
@@ -242,8 +250,35 @@ def pair(inputs: Images, targets: Images) -> Images:
     notes = [*inputs.notes, *targets.notes]
     if unused:
         notes.append(f"{unused} images in {targets.name} have no partner in {inputs.name} and were left aside")
-    skipped = [*inputs.skipped, *targets.skipped]
-    return replace(inputs, targets=matched, skipped=skipped, notes=notes, fingerprint=None)
+    skipped = [*inputs.skipped, *targets.skipped, *unfit.values()]
+    return replace(inputs, targets=matched, skipped=skipped, notes=notes, fingerprint=None, scale=scale)
+
+
+def unfit_pair(name: str, inputs: str, targets: str, size: tuple[int, ...], target: tuple[int, ...], scale: int) -> str:
+    """Say that the sizes (height, width, channels) of a pair do not fit, and what to do."""
+    if scale == 1:
+        return (
+            f"the pair {name} has different sizes: {size} in {inputs}, {target} in {targets} (height, width, "
+            "channels). Use --resize or --channels, or mend the files."
+        )
+    height, width = scale * size[0], scale * size[1]
+    return (
+        f"the pair {name} has {size[1]}×{size[0]} pixels in {inputs} and {target[1]}×{target[0]} in {targets}, needed "
+        f"{width}×{height} there, {scale} times as large. Cut the large image to that size, or state another --scale."
+    )
+
+
+def subset(images: Images, kept: Sequence[int]) -> Images:
+    """Return the images at these positions (rising), with their names and labels."""
+    held_out = images.held_out
+    return replace(
+        images,
+        arrays=picked(images.arrays, kept),
+        names=[images.names[place] for place in kept],
+        labels=images.labels[np.asarray(kept)] if images.labels is not None else None,
+        held_out=np.flatnonzero(np.isin(kept, held_out)) if held_out is not None else None,
+        fingerprint=None,
+    )
 
 
 def picked(arrays: Sequence[np.ndarray], order: Sequence[int]) -> Sequence[np.ndarray]:

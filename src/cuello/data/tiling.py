@@ -40,13 +40,15 @@ def run_tiled(
     tile: int,
     reach: int,
     stride: int,
+    scale: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Fill ``out`` with ``function`` of ``image``, tile by tile.
 
-    function: ``(h, w, C)`` to ``(h, w, C)``, any type; called with views of ``image``. image, out: ``(H, W, C)``;
-    they must not share memory. tile, reach, stride: see ``tiles_along``; both sides of ``image`` must be multiples
-    of ``stride`` for the result to equal that of the whole. progress: called with tiles done and tiles in all.
+    function: ``(h, w, C)`` to ``(scale h, scale w, C)``, any type; called with views of ``image``. image:
+    ``(H, W, C)``, out: ``(scale H, scale W, C)``; they must not share memory. tile, reach, stride: see ``tiles_along``,
+    in pixels of ``image``, both sides of which must be multiples of ``stride`` for the result to equal that of the
+    whole. progress: called with tiles done and tiles in all.
     """
     rows = list(tiles_along(image.shape[0], tile, reach, stride))
     columns = list(tiles_along(image.shape[1], tile, reach, stride))
@@ -54,11 +56,12 @@ def run_tiled(
     for row in rows:
         for column in columns:
             result = function(image[row.start : row.stop, column.start : column.stop])
-            kept = result[
-                row.keep_start - row.start : row.keep_stop - row.start,
-                column.keep_start - column.start : column.keep_stop - column.start,
+            top, left = scale * row.start, scale * column.start
+            rows_kept = slice(scale * row.keep_start, scale * row.keep_stop)
+            columns_kept = slice(scale * column.keep_start, scale * column.keep_stop)
+            out[rows_kept, columns_kept] = result[
+                rows_kept.start - top : rows_kept.stop - top, columns_kept.start - left : columns_kept.stop - left
             ]
-            out[row.keep_start : row.keep_stop, column.keep_start : column.keep_stop] = kept
             done += 1
             if progress:
                 progress(done, len(rows) * len(columns))

@@ -8,6 +8,7 @@ from cuello.degrade.impulses import Invert, Missing, MissingBlocks, SaltPepper
 from cuello.degrade.jpeg import Jpeg
 from cuello.degrade.noise import Gaussian, NoDegradation, Poisson, Speckle, Uniform
 from cuello.degrade.optics import Blur
+from cuello.degrade.sizes import Down, Resize
 from cuello.registry import Registry
 
 
@@ -34,6 +35,8 @@ CLASSES = [
     Speckle,
     Uniform,
     Blur,
+    Down,
+    Resize,
     Jpeg,
     Missing,
     MissingBlocks,

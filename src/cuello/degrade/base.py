@@ -39,12 +39,14 @@ def parse_number_or_range(value: Any) -> Any:
 Quantity = Annotated[float | Range, pydantic.BeforeValidator(parse_number_or_range)]
 
 
-def quantity(default: float, meaning: str, unit: str, low: float, high: float, whole: bool = False) -> Any:
-    """Declare a numeric parameter that may be a range: its meaning, unit, limits, and whether it is a whole number."""
+def quantity(
+    default: float, meaning: str, unit: str, low: float, high: float, whole: bool = False, ranged: bool = True
+) -> Any:
+    """Declare a numeric parameter: its meaning, unit, limits, whether it is a whole number, and may be a range."""
     return pydantic.Field(
         default,
         description=meaning,
-        json_schema_extra={"unit": unit, "low": low, "high": high, "whole": whole},
+        json_schema_extra={"unit": unit, "low": low, "high": high, "whole": whole, "ranged": ranged},
     )
 
 
@@ -52,7 +54,8 @@ class Degradation(pydantic.BaseModel, ABC):
     """Turns clean images into degraded ones; frozen, its parameters checked.
 
     A subclass is final: it declares ``name``, ``summary``, ``main`` (the parameter that a sweep varies and that the
-    spec string may give without its name) and its fields, and implements ``degrade``.
+    spec string may give without its name) and its fields, and implements ``degrade``; also ``scale`` where its images
+    become smaller, and ``level`` where it adds Gaussian noise.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -68,9 +71,28 @@ class Degradation(pydantic.BaseModel, ABC):
         generator: where every random number comes from.
         """
 
+    @property
+    def scale(self) -> int:
+        """How many times smaller the sides become: (H, W) gives (⌈H / scale⌉, ⌈W / scale⌉)."""
+        return 1
+
+    def level(self, values: "dict[str, Tensor]") -> "Tensor | None":
+        """Return the standard deviation of the Gaussian noise that these values stand for, ``(N, 1, 1, 1)``.
+
+        In units of white = 1; None where the degradation is not Gaussian noise.
+        """
+        return None
+
+    @property
+    def varies(self) -> bool:
+        """Whether a sweep can vary the main parameter: not where a network is made for one value of it."""
+        return bool(self.main) and self.scale == 1
+
     @pydantic.model_validator(mode="after")
     def _within_limits(self) -> "Degradation":
         for name, (value, limits) in self.quantities().items():
+            if isinstance(value, Range) and not limits["ranged"]:
+                raise ValueError(f"{self.name}: {name} is {value}, needed one number: it decides the images' size")
             low, high = value if isinstance(value, Range) else (value, value)
             if low > high:
                 raise ValueError(f"{self.name}: {name} is {value}, but a range goes from low to high")
@@ -115,6 +137,10 @@ class Degradation(pydantic.BaseModel, ABC):
 
         Ranges are drawn first, one value an image, then the noise, all from ``generator``.
         """
+        return self.with_level(images, generator)[0]
+
+    def with_level(self, images: "Tensor", generator: "Generator") -> "tuple[Tensor, Tensor | None]":
+        """Degrade a batch as calling does, and return with it the ``level`` that was drawn for each image."""
         import torch
 
         values = {}
@@ -126,7 +152,7 @@ class Degradation(pydantic.BaseModel, ABC):
             else:
                 drawn = torch.full((len(images), 1, 1, 1), float(value))
             values[name] = drawn
-        return self.degrade(images, values, generator)
+        return self.degrade(images, values, generator), self.level(values)
 
     def spec(self) -> str:
         """Return the shortest spec string that gives this degradation back.
@@ -144,7 +170,7 @@ class Degradation(pydantic.BaseModel, ABC):
 
     def with_main(self, value: float) -> "Degradation":
         """Return the same degradation with its main parameter at ``value``, as a sweep needs it."""
-        if not self.main:
+        if not self.varies:
             raise CuelloError(f"{self.name!r} has no parameter that a sweep could vary.")
         try:
             return type(self).model_validate({**self.model_dump(), self.main: value})

@@ -1,5 +1,6 @@
 """Several degradations one after another, and the spec strings they are read from and written to."""
 
+import math
 from typing import TYPE_CHECKING
 
 import pydantic
@@ -19,9 +20,19 @@ class Composition:
 
     def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
         """Degrade a batch ``(N, C, H, W)`` by each part in turn."""
+        return self.with_level(images, generator)[0]
+
+    def with_level(self, images: "Tensor", generator: "Generator") -> "tuple[Tensor, Tensor | None]":
+        """Degrade a batch, and return with it the standard deviation of the Gaussian noise that the parts added.
+
+        Variances add up. The noise counts as it was added: what a later part (blur, jpeg) does to it does not.
+        """
+        levels = []
         for part in self.parts:
-            images = part(images, generator)
-        return images
+            images, level = part.with_level(images, generator)
+            if level is not None:
+                levels.append(level)
+        return images, sum(level**2 for level in levels) ** 0.5 if levels else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Composition) and self.parts == other.parts
@@ -36,13 +47,29 @@ class Composition:
     def name(self) -> str:
         return "+".join(part.name for part in self.parts)
 
+    @property
+    def scale(self) -> int:
+        """How many times smaller the sides become: the product over the parts."""
+        return math.prod(part.scale for part in self.parts)
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is something that a sweep can vary."""
+        return self.parts[self.varied].varies
+
     def spec(self) -> str:
         """Return the spec string that gives this composition back."""
         return "+".join(part.spec() for part in self.parts)
 
     def with_main(self, value: float) -> "Composition":
-        """Return the composition with the first part's main parameter at ``value``."""
-        return Composition((self.parts[0].with_main(value), *self.parts[1:]))
+        """Return the composition with the main parameter of the part that a sweep varies at ``value``."""
+        place = self.varied
+        return Composition((*self.parts[:place], self.parts[place].with_main(value), *self.parts[place + 1 :]))
+
+    @property
+    def varied(self) -> int:
+        """Which part a sweep varies: the first that does not change the images' size."""
+        return next((place for place, part in enumerate(self.parts) if part.scale == 1), 0)
 
     def typical(self) -> "Composition":
         """Return the composition with every range replaced by its middle."""

@@ -29,6 +29,9 @@ class Gaussian(Degradation):
         noisy = images + normal_like(images, generator) * (values["sigma"].to(images.device) / 255)
         return noisy.clamp_(0, 1) if self.clip else noisy
 
+    def level(self, values: dict[str, Tensor]) -> Tensor:
+        return values["sigma"] / 255
+
 
 class Poisson(Degradation):
     """Photon noise, y = k / peak with k ~ Poisson(x · peak)."""

@@ -13,10 +13,15 @@ from cuello.models import custom
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description, problem_of
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
+from cuello.models.denoiser import Denoiser, DenoiserConfig
 from cuello.models.doubled import DoubledAutoencoder, DoubledConfig
+from cuello.models.espcn import Espcn, EspcnConfig
+from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
 from cuello.models.residual import ResidualConfig, ResidualNetwork
+from cuello.models.strided import StridedAutoencoder, StridedConfig
 from cuello.models.unet import UNet, UNetConfig
+from cuello.models.upscaler import Upscaler, UpscalerConfig
 from cuello.registry import Registry
 from cuello.types import Output
 
@@ -29,6 +34,10 @@ class Network(Protocol):
 
     channels: of the images. stride: the multiple, in pixels, that height and width must be of. receptive_field: side,
     in pixels, of the square centred on an output pixel outside of which no input changes it; None: the whole image.
+
+    A network may also have ``scale``, a whole number (1 where there is none): its image's sides are that many times the
+    input's, and receptive_field counts the input's pixels; ``conditioned = True``: ``forward`` takes ``level``, the
+    standard deviation of the Gaussian noise; and ``folded()``: the same function with fewer layers, for inference.
     """
 
     @property
@@ -63,6 +72,11 @@ KINDS: Registry[Kind] = Registry(
         Kind("autoencoder", "encoder, bottleneck and decoder for one size", AutoencoderConfig, Autoencoder, sized=True),
         Kind("unet", "U-Net that predicts the noise", UNetConfig, UNet),
         Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, ResidualNetwork),
+        Kind("strided", "strided convolutions and their mirror", StridedConfig, StridedAutoencoder),
+        Kind("denoiser", "takes off Gaussian noise of a level it is told", DenoiserConfig, Denoiser),
+        Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, Upscaler),
+        Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, Espcn),
+        Kind("fsrcnn", "thin convolutions and a transposed one that enlarges", FsrcnnConfig, Fsrcnn),
     ],
 )
 
@@ -73,7 +87,7 @@ class NetworkSpec:
 
     Where its kind is made for images of one size: size is the height and width that it is meant for; pixels are the
     numbers of an image (C · H · W) that alone it takes, None for any; channels are those of its images, None for any;
-    description is what it can be written as.
+    description is what it can be written as. scales: how many times it can enlarge images, the usual one first.
     """
 
     name: str
@@ -85,6 +99,7 @@ class NetworkSpec:
     pixels: int | None = None
     channels: int | None = None
     description: str | None = None
+    scales: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True)
@@ -150,6 +165,18 @@ MNIST_RECIPE: dict[str, Any] = {  # the source's; Adam soon makes all images of 
     "warmup_epochs": 0.0, "batch_size": 128, "epochs": 50,
 }  # fmt: skip
 RESIDUAL_RECIPE = {"batch_size": 32, "learning_rate": 2e-3, "warmup_epochs": 0.5, "clip": 1.0}
+DENOISER_RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "batch_size": 16, "learning_rate": 2e-3, "warmup_epochs": 0.3, "augment": True, "clip": 1.0,
+}  # fmt: skip
+UPSCALING_RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "batch_size": 16, "learning_rate": 2e-3, "warmup_epochs": 0.3, "augment": True, "clip": 1.0,
+}  # fmt: skip
+STRIDED_RECIPE: dict[str, Any] = {  # the source's
+    "optimizer": "adam", "learning_rate": 1e-2, "weight_decay": 1e-5, "schedule": "constant", "warmup_epochs": 0.0,
+    "batch_size": 64, "epochs": 20,
+}  # fmt: skip
+FOUR_STRIDED = (16, 32, 64, 128)
+SCALES = (2, 3, 4, 5, 6, 7, 8)
 
 NETWORKS: Registry[NetworkSpec] = Registry(
     "network",
@@ -254,21 +281,61 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         NetworkSpec("dncnn-s", "DnCNN-like, small", "residual", {"depth": 6, "width": 16}, RESIDUAL_RECIPE),
         NetworkSpec("dncnn-m", "… medium", "residual", {"depth": 10, "width": 32}, RESIDUAL_RECIPE),
         NetworkSpec("dncnn-l", "… as large as the paper's", "residual", {"depth": 17, "width": 64}, RESIDUAL_RECIPE),
+        NetworkSpec("denoise-s", "Gaussian noise of any level, one model", "denoiser", {}, DENOISER_RECIPE),
+        NetworkSpec(
+            "up-s", "enlarges: bicubic and what it lacks, small", "upscaler", {}, UPSCALING_RECIPE, scales=SCALES
+        ),
+        NetworkSpec("up-m", "… medium", "upscaler", {"width": 24, "depth": 5}, UPSCALING_RECIPE, scales=SCALES),
+        NetworkSpec("espcn", "enlarges: ESPCN of 2016", "espcn", {}, UPSCALING_RECIPE, scales=SCALES),
+        NetworkSpec("fsrcnn", "enlarges: FSRCNN of 2016", "fsrcnn", {}, UPSCALING_RECIPE, scales=SCALES),
+        NetworkSpec("strided-3", "the super-resolution source's, three layers", "strided", {}, STRIDED_RECIPE),
+        NetworkSpec("strided-4", "… four layers", "strided", {"filters": FOUR_STRIDED}, STRIDED_RECIPE),
+        NetworkSpec(
+            "strided-4-tanh", "… tanh", "strided", {"filters": FOUR_STRIDED, "activation": "tanh"}, STRIDED_RECIPE
+        ),
+        NetworkSpec(
+            "strided-4-sigmoid",
+            "… sigmoid",
+            "strided",
+            {"filters": FOUR_STRIDED, "activation": "sigmoid"},
+            STRIDED_RECIPE,
+        ),
+        NetworkSpec(
+            "strided-4-norm",
+            "… batch normalisation and dropout (its share is a guess)",
+            "strided",
+            {"filters": FOUR_STRIDED, "norm": True, "dropout": 0.2},
+            STRIDED_RECIPE,
+        ),
+        NetworkSpec(
+            "strided-unet",
+            "… its U-Net of five convolutions",
+            "strided",
+            {"filters": (32, 64, 128, 256, 512), "bottom": None, "skips": True},
+            STRIDED_RECIPE,
+        ),
     ],
 )
 
 
-def architecture_of(name: str, channels: int, size: tuple[int, int] | None = None) -> Architecture:
+def architecture_of(
+    name: str, channels: int, size: tuple[int, int] | None = None, scale: int | None = None
+) -> Architecture:
     """Return the architecture that a name (or a description, or FILE.py:CLASS) stands for.
 
-    channels, size (height, width): of the images; size by default what the network is meant for. Raises CuelloError
-    where they are not what the network is made for.
+    channels, size (height, width): of the images; size by default what the network is meant for. scale: how many times
+    larger the result is than what goes in; by default what the network usually does. Raises CuelloError where they are
+    not what the network is made for.
     """
     if custom.is_reference(name):
         settings = {"reference": name, "sha256": custom.source_checksum(name), "channels": channels}
         return Architecture(name, "custom", settings)
     spec = find_network(name)
     settings = {**spec.settings, "channels": channels}
+    if scale is not None:
+        check_scale(spec, scale)
+    if spec.scales != (1,):
+        settings |= {"scale": scale or spec.scales[0]}
     if KINDS[spec.kind].sized:
         height, width = size or usual_size(spec, channels)
         check_numbers(spec, channels, height, width)
@@ -278,6 +345,25 @@ def architecture_of(name: str, channels: int, size: tuple[int, int] | None = Non
     except pydantic.ValidationError as error:
         raise CuelloError(f"the network {name!r} does not fit these images: {problem_of(error.errors()[0])}.") from None
     return Architecture(name, spec.kind, config.model_dump(mode="json"))
+
+
+def check_scale(spec: NetworkSpec, scale: int) -> None:
+    """Raise CuelloError where a network does not enlarge images so many times."""
+    if scale in spec.scales:
+        return
+    if spec.scales == (1,):
+        able = ", ".join(other.name for other in NETWORKS if scale in other.scales)
+        raise CuelloError(
+            f"the network {spec.name!r} gives images of the size it gets, and --scale {scale} asks for larger ones. "
+            f"Networks that enlarge by {scale}: {able or 'none'}. For pairs of equal size, leave --scale out."
+        )
+    known = ", ".join(map(str, spec.scales))
+    if scale == 1:
+        raise CuelloError(
+            f"the network {spec.name!r} enlarges images, and these pairs have equal sizes. Name a scale (--scale 2; it "
+            f"does {known}), or a network that keeps the size (see `cuello models`)."
+        )
+    raise CuelloError(f"the network {spec.name!r} enlarges by {known}; got --scale {scale}.")
 
 
 def usual_size(spec: NetworkSpec, channels: int) -> tuple[int, int]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cuello.baselines import BASELINES, run_baseline
-from cuello.evaluation import OURS, Evaluation, restore
+from cuello.baselines import run_baseline
+from cuello.evaluation import OURS, Evaluation, baselines_for, restore
 from cuello.inference import Model
 from cuello.metrics import psnr
 from cuello.tasks import Task
-from cuello.types import Batch
+from cuello.types import Batch, Pair
 
 MOST_PIXELS = 256
 """Larger images are shown by their middle, of this side in pixels, at full resolution."""
@@ -64,29 +64,30 @@ def make_examples(
     seed: int,
 ) -> list[Example]:
     """Degrade and restore the chosen images again; the noise is the one they were scored with."""
-    level = Task(task.job, task.degradation.typical()) if task.degradation is not None else task
+    level, table = task.typical(), baselines_for(task)
     wanted = torch.tensor([row for row, _ in rows])
-    found: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+    found: dict[int, Pair] = {}
     for batch in evaluation.subjects.batches():
         keep = torch.isin(batch.ids, wanted)
         if keep.any():
             targets = batch.targets[keep] if batch.targets is not None else None
-            noisy, clean = level.pair_each(Batch(batch.images[keep], batch.ids[keep], targets), seed)
+            made = level.pair_each(Batch(batch.images[keep], batch.ids[keep], targets), seed)
             for position, row in enumerate(batch.ids[keep].tolist()):
-                found[row] = noisy[position : position + 1], clean[position : position + 1]
+                one = slice(position, position + 1)
+                found[row] = Pair(made.x[one], made.target[one], None if made.level is None else made.level[one])
     fitted = {reference.name: reference for reference in evaluation.references}
     examples = []
     for row, why in rows:
-        noisy, clean = found[row]
+        noisy, clean, known = found[row]
         restored = {"input": noisy} if "input" in evaluation.labels else {}
         for name in methods:
             strength = evaluation.method(name).strength
             if name == OURS:
-                restored[name] = restore(model, noisy)
+                restored[name] = restore(model, noisy, known)
             elif name in fitted:
                 restored[name] = fitted[name].run(noisy)
             elif name != "input" and strength is not None:
-                restored[name] = torch.from_numpy(run_baseline(BASELINES[name], noisy.numpy(), strength))
+                restored[name] = torch.from_numpy(run_baseline(table[name], noisy.numpy(), strength))
         scores = {name: float(psnr(image.clamp(0, 1), clean)) for name, image in restored.items()}
         shown = {name: middle(image) for name, image in restored.items()}
         examples.append(Example(why, evaluation.subjects.names[row], middle(clean), shown, scores))

@@ -20,9 +20,9 @@ def compiled(network: nn.Module) -> Forward:
     except RuntimeError as error:
         raise cannot_compile(error) from error
 
-    def forward(x: Tensor) -> Output:
+    def forward(*inputs: Tensor) -> Output:
         try:
-            return fast(x)
+            return fast(*inputs)
         except refusals as error:
             raise cannot_compile(error) from error
 

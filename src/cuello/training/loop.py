@@ -89,7 +89,7 @@ def fit(
         trained_at = time.perf_counter()
         with averaged(network, state.average):
             network.eval()
-            checked = validate(forward, pairs, config, device)
+            checked = validate(forward, network, pairs, config, device)
         seconds = time.perf_counter() - start
         record = epoch_record(epoch, trained, checked, rate(len(training) - 1), seconds, trained_at - start)
         refuse_divergence(record, config)

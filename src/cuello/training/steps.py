@@ -6,6 +6,7 @@ from contextlib import closing
 import torch
 from torch import Tensor, nn
 
+from cuello.conditioning import restored
 from cuello.config import TrainConfig
 from cuello.data.batches import Batches
 from cuello.losses import find_loss
@@ -13,9 +14,9 @@ from cuello.metrics import mse, psnr
 from cuello.seeding import derived_seed, generator
 from cuello.tasks import Task
 from cuello.training.device import precision_context
-from cuello.types import Output, StepResult
+from cuello.types import Output, Pair, StepResult
 
-Forward = Callable[[Tensor], Output]
+Forward = Callable[..., Output]
 
 
 def loss_of(output: Output, target: Tensor, name: str) -> Tensor:
@@ -51,17 +52,17 @@ def train_epoch(
                 group["lr"] = rates(step)
             tell_time(network, epoch - 1 + step / len(batches))
             torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
-            x, target = task.pair(batch, generator(config.seed, "noise", epoch, step))
+            pair = task.pair(batch, generator(config.seed, "noise", epoch, step))
             optimizer.zero_grad(set_to_none=True)
             with precision_context(config, device):
-                output = forward(x)
-            losses = loss_of(output, target, config.loss)
+                output = restored(forward, network, pair.x, pair.level)
+            losses = loss_of(output, pair.target, config.loss)
             losses.mean().backward()
             if config.clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()
             loss_sum += losses.detach().sum()
-            images += len(x)
+            images += len(pair.x)
             after_step(step + 1, StepResult(float(loss_sum), images))
     return StepResult(float(loss_sum), images)
 
@@ -75,15 +76,16 @@ def tell_time(network: nn.Module, epochs: float) -> None:
 @torch.inference_mode()
 def validate(
     forward: Forward,
-    pairs: Callable[[], Iterator[tuple[Tensor, Tensor]]],
+    network: nn.Module,
+    pairs: Callable[[], Iterator[Pair]],
     config: TrainConfig,
     device: torch.device,
 ) -> StepResult:
     """Return the sums of loss, MSE and PSNR over the validation pairs, with the network as it is."""
     loss_sum, images, terms = 0.0, 0, {"mse": 0.0, "psnr": 0.0}
-    for x, target in pairs():
+    for x, target, level in pairs():
         with precision_context(config, device):
-            output = forward(x)
+            output = restored(forward, network, x, level)
         image = output.image.float()
         loss_sum += float(loss_of(output, target, config.loss).sum())
         for name, metric in (("mse", mse), ("psnr", psnr)):
@@ -94,10 +96,10 @@ def validate(
 
 def validation_pairs(
     task: Task, batches: Batches, seed: int, device: torch.device, keep_bytes: int = 512 * 2**20
-) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
-    """Return a function that yields the same (input, target) pairs each time; kept in memory where they fit."""
+) -> Callable[[], Iterator[Pair]]:
+    """Return a function that yields the same pairs each time; kept in memory where they fit."""
 
-    def make() -> Iterator[tuple[Tensor, Tensor]]:
+    def make() -> Iterator[Pair]:
         return (task.pair_each(batch, seed) for batch in batches.epoch(0, device))
 
     height, width = batches.size

@@ -19,13 +19,13 @@ from cuello.training.schedule import reason_to_stop
 from cuello.training.sources import Source, fed, stacked
 from cuello.training.stack import Stack
 from cuello.training.steps import tell_time
-from cuello.types import StepResult
+from cuello.types import Pair, StepResult
 
 AfterStep = Callable[[int, Tensor, int], None]
 """Called with the number of a step (from 1), the sums of the loss so far ``(R,)``, and how many images they are of."""
 
-Pairs = Callable[[], Iterator[tuple[Tensor, Tensor]]]
-"""Gives input and target of validation, batch by batch, each ``(N, C, H, W)``: the same every time."""
+Pairs = Callable[[], Iterator[Pair]]
+"""Gives what validation is made on, batch by batch: the same every time."""
 
 IN_BETWEEN = -1
 """A team's epoch while one is taken in: records and weights may then belong to different epochs."""
@@ -119,8 +119,8 @@ class Team:
         noises = list(dict.fromkeys(self.noises))
         rows = torch.tensor([noises.index(noise) for noise in self.noises], device=self.device)
         for given in zip(*(pairs[noise]() for noise in noises), strict=True):
-            x = stacked([x for x, _ in given])
-            target = given[0][1][None]  # the same, whatever the noise
+            x = stacked([pair.x for pair in given])
+            target = given[0].target[None]  # the same, whatever the noise
             image, losses = batched.evaluate(x if len(x) == 1 else x[rows], target, self.loss)
             scores = [by_image(image.clamp(0, 1), target, metric) for metric in (mse, psnr)]
             sums += torch.stack([losses, *scores]).sum(2)
