@@ -287,6 +287,25 @@ def evaluate(
 
 
 app.command(
+    "cuello.cli.benchmarking:benchmark",
+    name="benchmark",
+    help="""Measure a network on a published yardstick, as the literature does, beside what others reached.
+
+set5: enlarging by 2, 3 or 4. PSNR and SSIM on luma, as many pixels cut at the edges as the scale; bicubic
+interpolation is measured too and must give the published number.
+
+set12, bsd68: Gaussian noise of σ = 15, 25 and 50 (out of 255, not cut off) on grey images. A network that is told
+the noise level is told the true one.
+
+For example:
+
+cuello benchmark set5 runs/upscale-up-s
+
+cuello benchmark bsd68 runs/denoise-denoise-s --csv bsd68.csv
+""",
+)
+
+app.command(
     "cuello.cli.latent:latent",
     name="latent",
     help="""Look into the code of an autoencoder: where it puts images, what lies between them, what is new.
