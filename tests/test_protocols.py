@@ -49,7 +49,7 @@ def test_halves_are_rounded_up() -> None:
 
 
 def test_luma_is_rounded_before_and_after() -> None:
-    """Red .3 is 76.5, rounded 77 of 255; Y is 16 + 65.481 · 77 / 255 = 35.77, rounded 36: 20 levels above black's 16."""
+    """Red .3 is 76.5, rounded 77 of 255; Y is 16 + 65.481 · 77 / 255 = 35.77, rounded 36: 20 levels above black's."""
     red = torch.zeros(1, 3, 4, 4)
     red[:, 0] = 0.3
     found = Protocol("psnr", "luma").values(red, torch.zeros(1, 3, 4, 4))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cuello.data.batches import to_tensor
 from cuello.data.catalog import CATALOG, locate
 from cuello.data.picture import read_picture
 from cuello.errors import CuelloError, closest
@@ -129,8 +130,8 @@ def check_job(name: str, model: Model) -> None:
         if scale == 1:
             raise CuelloError(
                 f"set5 measures networks that enlarge images; this one ({job}, {model.artefact.architecture.name}) "
-                "gives images of the size it gets. Train one with: cuello train upscale DATA --scale 2. For denoising there "
-                "are set12 and bsd68."
+                "gives images of the size it gets. Train one with: cuello train upscale DATA --scale 2. For denoising "
+                "there are set12 and bsd68."
             )
         if scale not in SCALES:
             raise CuelloError(
@@ -151,7 +152,7 @@ Triple = tuple[str, Tensor, Tensor]
 
 def pixels_of(path: Path) -> Tensor:
     """Read an image as ``(1, C, H, W)`` float32 in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(read_picture(path).pixels)).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(read_picture(path).pixels[None])
 
 
 def enlarging_pairs(scale: int) -> list[Triple]:
