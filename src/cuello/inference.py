@@ -366,11 +366,13 @@ def as_stack(images: np.ndarray) -> np.ndarray:
 
 
 def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:
-    """Load a run directory or a model.safetensors file.
+    """Load a run directory or a model.safetensors file; a network that can be folded into fewer layers is.
 
     network: FILE.py:CLASS, only for a model whose network is somebody's own code; no other code is ever run.
     device: where to run it: cpu, cuda, cuda:N, mps.
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
     artefact = load_artefact(Path(path).expanduser())
-    return Model(artefact, artefact.network(network).to(device))
+    built = artefact.network(network)
+    folded = getattr(built, "folded", None)
+    return Model(artefact, (folded().eval() if callable(folded) else built).to(device))

@@ -9,6 +9,7 @@ from cuello.inference import Model
 from cuello.metrics import METRICS
 from cuello.models.summary import summarise
 from cuello.report import figures
+from cuello.report.enlargements import enlargement_grid
 from cuello.report.examples import best_classical, choose_rows, make_examples
 from cuello.report.page import encoded, render
 from cuello.runs.directory import Run
@@ -22,7 +23,10 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
     command: what to type to repeat the training. notes: what else a reader should know.
     """
     best = best_classical(evaluation)
-    methods = list(dict.fromkeys(name for name in ("input", "median-3", best, OURS) if name in evaluation.labels))
+    enlarges = task.scale > 1
+    shown = ("nearest", "bicubic", OURS) if enlarges else ("input", "median-3", best, OURS)
+    methods = list(dict.fromkeys(name for name in shown if name in evaluation.labels))
+    grid = enlargement_grid if enlarges else figures.example_grid
     examples = make_examples(
         model, task, evaluation, methods, choose_rows(evaluation), evaluation.protocol["noise_seed"]
     )
@@ -31,7 +35,7 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
         "examples": figures.save_both(
             run.figures,
             "examples",
-            lambda theme: figures.example_grid(examples, methods, evaluation.labels, theme),
+            lambda theme: grid(examples, methods, evaluation.labels, theme),
         ),
         "loss": figures.save_both(run.figures, "loss", lambda theme: figures.loss_curves(history, evaluation, theme)),
         "methods": figures.save_both(run.figures, "methods", lambda theme: figures.psnr_bars(evaluation, theme)),
@@ -50,6 +54,7 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
         title=run.path.resolve().name,
         model=model.artefact.architecture.name,
         restores=JOBS[task.job].restores,
+        enlarges=task.scale if enlarges else None,
         noise=evaluation.noise or ("pairs of images" if JOBS[task.job].restores else "no noise"),
         verdict=evaluation.verdict,
         good=evaluation.verdict.startswith("Beats"),
@@ -76,7 +81,8 @@ def tiles(evaluation: Evaluation, best: str | None) -> list[dict[str, str]]:
     shown = []
     for name in evaluation.ours.scores:
         metric = METRICS[name]
-        others = [other for other in (best, "input") if other is not None and other in evaluation.labels]
+        simple = "bicubic" if "bicubic" in evaluation.labels else "input"
+        others = list(dict.fromkeys(other for other in (best, simple) if other in evaluation.labels))
         shown.append(
             {
                 "name": name.upper() if len(name) <= 4 else f"{name} pixels",
@@ -118,15 +124,19 @@ def table(evaluation: Evaluation) -> list[dict[str, Any]]:
 def facts(model: Model, history: list[EpochRecord]) -> list[tuple[str, str]]:
     """Return what is to be known of the network and its training at a glance."""
     summary = summarise(model.network, model.channels)
+    of_input = " of the input" if model.scale > 1 else ""
     seconds = sum(record.seconds for record in history)
     trained = sum(record.training_seconds for record in history)
     images = sum(record.images for record in history)
+    trained = sum(tensor.numel() for tensor in model.artefact.weights.values()) - summary.frozen
+    folded = [("parameters, folded for use", f"{summary.trainable:,}")] if trained > summary.trainable else []
     return [
-        ("trainable parameters", f"{summary.trainable:,}"),
-        ("multiply-adds a pixel", f"{summary.multiply_adds_a_pixel:,.0f}"),
+        ("trainable parameters", f"{max(trained, summary.trainable):,}"),
+        *folded,
+        (f"multiply-adds a pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
         (
             "receptive field",
-            f"{summary.receptive_field} pixels" if summary.receptive_field else "the whole image",
+            f"{summary.receptive_field} pixels{of_input}" if summary.receptive_field else "the whole image",
         ),
         ("epochs", f"{len(history)}"),
         ("training time", f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"),
