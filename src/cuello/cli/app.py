@@ -6,7 +6,7 @@ answers at once.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -345,13 +345,14 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
     """List the networks by name, with their size and reach."""
     from cuello.cli.render import print_json, print_rows
     from cuello.models.catalog import NETWORKS, architecture_of, build
-    from cuello.models.summary import summarise
+    from cuello.models.summary import count, summarise
 
     rows = []
     for spec in NETWORKS:
         planes = spec.channels or channels  # some are made for grey images alone
-        summary = summarise(build(architecture_of(spec.name, planes)), planes)
-        rows.append((spec, summary))
+        trained: Any = build(architecture_of(spec.name, planes))
+        used = trained.folded() if hasattr(trained, "folded") else trained
+        rows.append((spec, summarise(used, planes), count(trained)[0]))
     if json:
         print_json(
             [
@@ -359,11 +360,13 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
                     "name": spec.name,
                     "summary": spec.summary,
                     "parameters": summary.trainable,
+                    "parameters_while_training": trained,
+                    "scales": spec.scales,
                     "multiply_adds_a_pixel": summary.multiply_adds_a_pixel,
                     "receptive_field": summary.receptive_field,
                     "recipe": dict(spec.recipe),
                 }
-                for spec, summary in rows
+                for spec, summary, trained in rows
             ]
         )
         return
@@ -378,10 +381,12 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
                 str(s.receptive_field or "all"),
                 spec.summary,
             ]
-            for spec, s in rows
+            for spec, s, _ in rows
         ],
     )
-    print("\nYour own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.")
+    wider = [f"{spec.name} {trained:,}" for spec, s, trained in rows if trained != s.trainable]
+    print(f"\nFolded for use; wider while training: {', '.join(wider)}." if wider else "")
+    print("Your own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.")
 
 
 @app.command
