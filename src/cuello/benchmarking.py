@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -194,7 +194,7 @@ def run(model: Model, x: Tensor, level: float | None = None) -> Tensor:
 
 def measured(
     methods: dict[str, Method],
-    pairs: dict[int, Sequence[Triple]],
+    pairs: Mapping[int, Sequence[Triple]],
     protocol: Protocol,
     progress: Progress | None = None,
 ) -> list[Row]:
