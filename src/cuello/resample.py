@@ -107,7 +107,8 @@ def resize(
 
     Returns ``(N, C, ⌈scale H⌉, ⌈scale W⌉)`` of the same type, differentiable with respect to images. Beyond the edges
     images are mirrored, the edge's own pixels included, as in today's MATLAB; older ones, and with them the published
-    low-resolution images of Set5, repeat the last pixel, which differs within two pixels of the edge. Weights are worked out in float64.
+    low-resolution images of Set5, repeat the last pixel, which differs within two pixels of the edge.
+    Weights are worked out in float64.
 
     Raises CuelloError for images that are not floating point of four axes, for both or neither of size and scale, for
     an unknown method, and for a result without pixels.
