@@ -106,7 +106,9 @@ def resize(
     antialias: widen the kernel by the factor when shrinking. ``area`` always covers its surface, ``nearest`` never.
 
     Returns ``(N, C, ⌈scale H⌉, ⌈scale W⌉)`` of the same type, differentiable with respect to images. Beyond the edges
-    images are mirrored, the edge's own pixels included. Weights are worked out in float64.
+    images are mirrored, the edge's own pixels included, as in today's MATLAB; older ones, and with them the published
+    low-resolution images of Set5, repeat the last pixel, which differs within two pixels of the edge.
+    Weights are worked out in float64.
 
     Raises CuelloError for images that are not floating point of four axes, for both or neither of size and scale, for
     an unknown method, and for a result without pixels.
