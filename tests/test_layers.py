@@ -11,11 +11,11 @@ import cuello
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
     0: ("errors", "types", "config", "registry", "seeding", "files", "resample"),
-    1: ("data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats"),
-    2: ("tasks", "preparation", "likelihood", "conditioning"),
+    1: ("data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats", "published"),
+    2: ("tasks", "preparation", "likelihood", "conditioning", "protocols"),
     3: ("runs",),
     4: ("training", "inference"),
-    5: ("application", "evaluation", "comparison", "latent"),
+    5: ("application", "evaluation", "comparison", "latent", "benchmarking"),
     6: ("matrix",),
     7: ("report",),
     8: ("workflow", "judging", "series"),

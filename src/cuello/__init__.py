@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cuello import latent, search
     from cuello.application import apply
+    from cuello.benchmarking import benchmark
     from cuello.comparison import compare
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
@@ -30,6 +31,7 @@ __all__ = [
     "Run",
     "TrainConfig",
     "apply",
+    "benchmark",
     "compare",
     "evaluate",
     "evaluate_runs",
@@ -49,6 +51,7 @@ _HOMES = {
     "Run": "cuello.runs.directory",
     "TrainConfig": "cuello.config",
     "apply": "cuello.application",
+    "benchmark": "cuello.benchmarking",
     "compare": "cuello.comparison",
     "evaluate": "cuello.judging",
     "evaluate_runs": "cuello.judging",

@@ -60,8 +60,8 @@ class Denoiser(nn.Module):
             layers += [convolution(inputs, config.width, config.folded), nn.PReLU(config.width)]
         self.layers = nn.Sequential(*layers, convolution(config.width, 4 * config.channels, config.folded, zero=True))
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
-        """Return restored images; ``condition`` is not used.
+    def forward(self, x: Tensor, level: Tensor | None = None) -> Output:
+        """Return restored images.
 
         level: the noise's standard deviation with white as 1, ``(N, 1, 1, 1)``, or ``(N, 1, H, W)`` where it differs
         from place to place; None means 0, an image without noise.

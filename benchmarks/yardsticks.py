@@ -1,0 +1,81 @@
+"""Every row of the published yardsticks: Set5 at ×2, ×3 and ×4, and Set12 and BSD68 at σ = 15, 25 and 50.
+
+First bicubic interpolation is measured on Set5 as a check of the protocol: it must give the published 33.64, 30.39 and
+28.42 dB to .02, and SSIM .9292, .8678 and .8101 to .0005; where it does not, the exit code is 1. Then each run that is
+named is measured on every yardstick that fits it. Prints the tables and, with --output, writes one CSV with all rows.
+
+CUELLO_DATA=… python benchmarks/yardsticks.py [runs/up-x2 runs/up-x3 runs/denoise …] [--output yardsticks.csv]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cuello
+from cuello.benchmarking import SCALES, Benchmark, check_job, csv_text, enlarging_pairs, measured
+from cuello.cli.benchmarking import print_benchmark
+from cuello.errors import CuelloError
+from cuello.files import write_text
+from cuello.protocols import super_resolution
+from cuello.published import PUBLISHED
+from cuello.resample import resize
+
+PSNR_TOLERANCE, SSIM_TOLERANCE = 0.02, 0.0005
+
+
+def bicubic_is_right() -> bool:
+    """Measure bicubic interpolation on Set5 and print it beside what is published."""
+    right = True
+    print(f"Set5, bicubic: {super_resolution(2)} (as many as the scale)")
+    for scale in SCALES:
+        pairs = {scale: enlarging_pairs(scale)}
+        (row,) = measured({"bicubic": lambda x, scale=scale: resize(x, scale=scale)}, pairs, super_resolution(scale))
+        psnr, ssim = (score.mean for score in row.scores)
+        paper = next(one for one in PUBLISHED["set5"] if (one.method, one.setting) == ("bicubic", scale))
+        assert paper.ssim is not None
+        fits = abs(psnr - paper.psnr) <= PSNR_TOLERANCE and abs(ssim - paper.ssim) <= SSIM_TOLERANCE
+        right &= fits
+        print(
+            f"  x{scale}: {psnr:.3f} dB, published {paper.psnr:.2f}; SSIM {ssim:.4f}, published {paper.ssim:.4f}"
+            f"{'' if fits else '   WRONG'}"
+        )
+    return right
+
+
+def measure(run: str) -> list[Benchmark]:
+    """Measure a run on every yardstick that fits it, and print each table."""
+    model, found = cuello.load(run), []
+    for name in PUBLISHED:
+        try:
+            check_job(name, model)
+        except CuelloError:
+            continue
+        found.append(cuello.benchmark(name, model))
+        print(f"\n{run}")
+        print_benchmark(found[-1])
+    if not found:
+        print(f"\n{run}: no yardstick fits the job {model.artefact.job} at scale {model.scale}")
+    return found
+
+
+def main() -> int:
+    """Check the protocol, measure the runs, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    right = bicubic_is_right()
+    lines: list[str] = []
+    for run in options.runs:
+        for found in measure(run):
+            head, *rows = csv_text(found).splitlines()
+            head = head.replace(f",{found.unit},", ",setting,")
+            lines += [*([] if lines else [f"run,{head}"]), *(f"{run},{row}" for row in rows)]
+    if options.output is not None:
+        write_text(options.output, "\n".join(lines) + "\n")
+        print(f"written: {options.output}")
+    return 0 if right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
