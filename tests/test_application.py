@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image, ImageCms
 
 import cuello
@@ -211,3 +212,64 @@ def test_a_folder_without_permission_is_listed(
     assert applied.written == []
     assert len(applied.failed) == 6
     assert all("no permission to write" in why for _, why in applied.failed)
+
+
+# Networks that make images larger, and that take the noise level
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Model:
+    """A network that makes images twice as large."""
+    run = cuello.train(
+        "upscale", images, scale=2, model="espcn", crop=16, samples=8, epochs=1, report=False, device="cpu", threads=1,
+        output=tmp_path_factory.mktemp("runs") / "up",
+    )  # fmt: skip
+    return cuello.load(run.path)
+
+
+def test_files_become_larger_with_their_transparency_and_depth(
+    larger: Model, tmp_path: Path, make_image: MakeImage
+) -> None:
+    Image.fromarray(make_image(0, 9, 7, 4), "RGBA").save(tmp_path / "a.png")
+    write_picture(tmp_path / "b.tif", Picture(make_image(1, 9, 7, 1).astype(np.uint16) * 257))
+    pages = np.stack([make_image(n, 8, 6, 1)[:, :, 0] for n in range(3)])
+    tifffile.imwrite(tmp_path / "c.tif", pages, photometric="minisblack")
+    Image.new("L", (1, 1), 90).save(tmp_path / "d.png")
+    applied = apply(larger, tmp_path, tmp_path / "out")
+    assert applied.failed == []
+    with Image.open(tmp_path / "out" / "a.png") as result:
+        assert (result.mode, result.size) == ("RGBA", (14, 18))
+        assert np.array_equal(np.asarray(result), larger(make_image(0, 9, 7, 4)))
+    deep = read_picture(tmp_path / "out" / "b.tif").pixels
+    assert (deep.shape, deep.dtype) == ((18, 14, 1), np.uint16)
+    assert tifffile.imread(tmp_path / "out" / "c.tif").shape == (3, 16, 12)
+    assert read_picture(tmp_path / "out" / "d.png").pixels.shape == (2, 2, 1)
+
+
+def test_an_array_file_becomes_larger(larger: Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((2, 5, 6, 3), np.uint8))
+    apply(larger, tmp_path / "in.npy", tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").shape == (2, 10, 12, 3)
+
+
+def test_a_noise_level_reaches_the_network_or_is_refused(
+    model: Model, tmp_path: Path, images: Path, make_image: MakeImage
+) -> None:
+    with pytest.raises(CuelloError, match="takes no noise level"):
+        apply(model, images, tmp_path / "out", level=0.1)
+    assert not (tmp_path / "out").exists()
+    run = cuello.train(
+        "denoise", images, noise="gaussian:0..50", model="denoise-s", crop=16, samples=8, epochs=1, report=False,
+        device="cpu", threads=1, output=tmp_path / "run",
+    )  # fmt: skip
+    told = cuello.load(run.path)
+    with torch.no_grad():
+        for parameter in told.network.parameters():  # hardly trained, it would do nothing yet
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)), alpha=0.02)
+    Image.fromarray(make_image(0)).save(tmp_path / "in.png")
+    results = []
+    for level in (0.02, 0.4):
+        apply(told, tmp_path / "in.png", tmp_path / "out.png", overwrite=True, level=level)
+        results.append(read_picture(tmp_path / "out.png").pixels)
+        assert np.array_equal(results[-1], told(make_image(0), level))
+    assert not np.array_equal(*results)

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from PIL.Image import Resampling
 
 from cuello.baselines import (
     BASELINES,
     BaselineSpec,
     adaptive_median,
     best_strength,
+    enlargers,
     gaussian,
     median,
     run_baseline,
@@ -175,3 +178,47 @@ def test_every_entry_is_described(spec):
     assert spec.label
     assert spec.summary
     assert len(set(spec.strengths)) == len(spec.strengths) > 0
+
+
+# Enlarging
+
+scales = pytest.mark.parametrize("scale", [2, 3, 4])
+every_enlarger = pytest.mark.parametrize("name", enlargers(2).names())
+
+
+@scales
+@every_enlarger
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (2, 1, 5, 8)])
+def test_enlarging_gives_the_targets_size_within_the_range_of_a_file(name, scale, shape):
+    small = random_image(3, *shape)
+    before = small.copy()
+    found = run_baseline(enlargers(scale)[name], small, 0.0)
+    assert found.shape == (*shape[:2], scale * shape[2], scale * shape[3])
+    assert found.dtype == np.float32
+    assert 0 <= found.min() <= found.max() <= 1
+    np.testing.assert_array_equal(small, before)
+
+
+@every_enlarger
+def test_enlarging_one_grey_level_keeps_it(name):
+    np.testing.assert_allclose(
+        run_baseline(enlargers(3)[name], np.full((1, 3, 4, 4), 0.3, np.float32), 0.0), 0.3, atol=1e-6
+    )
+
+
+def test_nearest_repeats_every_pixel():
+    small = random_image(0, 1, 3, 4, 5)
+    expected = small.repeat(3, axis=2).repeat(3, axis=3)
+    np.testing.assert_array_equal(run_baseline(enlargers(3)["nearest"], small, 0.0), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "filter"),
+    [("bilinear", Resampling.BILINEAR), ("bicubic", Resampling.BICUBIC), ("lanczos", Resampling.LANCZOS)],
+)
+def test_enlarging_is_pillows_away_from_the_edge(name, filter):
+    small = random_image(0, 1, 1, 16, 18)
+    expected = np.asarray(Image.fromarray(small[0, 0]).resize((36, 32), filter)).clip(0, 1)
+    found = run_baseline(enlargers(2)[name], small, 0.0)[0, 0]
+    inside = np.s_[6:-6, 6:-6]
+    np.testing.assert_allclose(found[inside], expected[inside], atol=1e-5)

@@ -22,7 +22,7 @@ class Told(nn.Module):
 
     conditioned = True
 
-    def forward(self, x: Tensor, level: Tensor | None = None) -> Output:
+    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
         assert level is not None
         return Output(level.expand_as(x))
 

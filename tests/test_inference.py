@@ -1,6 +1,7 @@
 """A trained network on anything: the same kind, shape and type back; channels, sizes, tiles, refusals."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from torch import nn
 
 import cuello
 from cuello import inference
+from cuello.conditioning import estimated_level
 from cuello.errors import CuelloError
 from cuello.inference import Model
 from cuello.models.catalog import architecture_of, build
+from cuello.resample import resize
 from cuello.runs.artefact import Artefact
 from cuello.types import Output
 
 
-def untrained(name: str, channels: int) -> Model:
+def untrained(name: str, channels: int, scale: int = 1) -> Model:
     """A network with some weights, of which none is zero."""
     torch.manual_seed(1)
-    architecture = architecture_of(name, channels)
+    architecture = architecture_of(name, channels, scale=scale)
     network = build(architecture).eval()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -33,6 +36,7 @@ def untrained(name: str, channels: int) -> Model:
 
 
 COLOUR, GREY = untrained("unet-s", 3), untrained("unet-s", 1)
+LARGER, LARGER_GREY = untrained("espcn", 3, 2), untrained("espcn", 1, 3)
 
 
 def pixels(*shape: int, dtype: Any = np.uint8, seed: int = 0) -> np.ndarray:
@@ -228,3 +232,159 @@ def test_load_refuses_what_is_not_there(tmp_path: Path) -> None:
         cuello.load(tmp_path / "none.safetensors")
     with pytest.raises(CuelloError, match=r"holds no model.safetensors"):
         cuello.load(tmp_path)
+
+
+# Networks that make images larger
+
+both_scales = pytest.mark.parametrize("model", [LARGER, LARGER_GREY], ids=["colour, 2", "grey, 3"])
+
+
+def larger(shape: tuple[int, ...], scale: int, rows: int) -> tuple[int, ...]:
+    """The shape of a result; rows: which axis is the height."""
+    return tuple(scale * side if axis in (rows, rows + 1) else side for axis, side in enumerate(shape))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [((9, 13), 0), ((9, 13, 1), 0), ((9, 13, 3), 0), ((9, 13, 4), 0), ((2, 9, 13), 1), ((2, 9, 13, 3), 1),
+     ((1, 1), 0), ((1, 1, 3), 0), ((2, 1, 1, 4), 1)],
+)  # fmt: skip
+@both_scales
+def test_an_array_becomes_a_larger_one_of_its_type(model: Model, shape: tuple[int, ...], rows: int, dtype: Any) -> None:
+    image = pixels(*shape, dtype=dtype)
+    before = image.copy()
+    found = model(image)
+    assert (found.shape, found.dtype) == (larger(shape, model.scale, rows), image.dtype)
+    assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 13), (2, 3, 9, 13), (5, 1, 4, 4), (1, 3, 1, 1)])
+@both_scales
+def test_a_tensor_and_a_pillow_image_become_larger(model: Model, shape: tuple[int, ...]) -> None:
+    image = torch.rand(shape).to(torch.float64)
+    found = model(image)
+    assert (tuple(found.shape), found.dtype) == (larger(shape, model.scale, len(shape) - 2), torch.float64)
+    for mode in ("L", "LA", "RGB", "RGBA", "I;16"):
+        picture = Image.new(mode, (5, 4), None if mode != "I;16" else 300)
+        result = model(picture)
+        assert (result.mode, result.size) == (mode, (5 * model.scale, 4 * model.scale))
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 30), width=st.integers(1, 30), tile=st.integers(1, 12), channels=st.sampled_from([1, 3]))
+@both_scales
+def test_a_larger_image_in_tiles_is_that_of_the_whole(
+    model: Model, height: int, width: int, tile: int, channels: int
+) -> None:
+    image = pixels(height, width, channels, dtype=np.float32)
+    whole = model(image)
+    before = inference.TILE
+    inference.TILE = tile
+    try:
+        tiled = model(image)
+    finally:
+        inference.TILE = before
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_a_larger_image_is_the_networks_output() -> None:
+    image = pixels(8, 12, 3, dtype=np.float32)
+    x = torch.from_numpy(image).permute(2, 0, 1)[None]
+    expected = LARGER.network(x).image.detach().clamp(0, 1)
+    np.testing.assert_allclose(LARGER(image), expected[0].permute(1, 2, 0).numpy(), atol=1e-6)
+    np.testing.assert_allclose(LARGER.restore_batch(x).numpy(), expected.numpy(), atol=1e-6)
+
+
+def test_transparency_is_enlarged_bicubically_within_its_own_range() -> None:
+    image = pixels(8, 12, 4)
+    image[:, :, 3] = np.where(np.arange(12) < 6, 40, 200)
+    found = LARGER(image)
+    assert np.array_equal(found[..., :3], LARGER(image[..., :3]))
+    alpha = resize(torch.from_numpy(image[..., 3].astype(np.float64))[None, None], scale=2)[0, 0].numpy()
+    assert alpha.min() < 40, "bicubic overshoots here"
+    assert np.array_equal(found[..., 3], alpha.clip(40, 200).round().astype(np.uint8))
+
+
+def test_a_range_and_its_transparency_are_enlarged_in_their_own_units() -> None:
+    ranged = Model(replace(LARGER.artefact, training={"range": "-100..900"}), LARGER.network)
+    image = np.random.default_rng(0).integers(-100, 901, (6, 5, 4)).astype(np.int16)
+    image[..., 3] = 7
+    found = ranged(image)
+    assert (found.shape, found.dtype) == ((12, 10, 4), np.int16)
+    assert (found[..., 3] == 7).all()
+    shares = ((image[..., :3] + 100) / 1000).astype(np.float32)
+    np.testing.assert_allclose(found[..., :3], LARGER(shares) * 1000 - 100, atol=0.51)
+
+
+# Networks that take the noise level
+
+
+class Shift(nn.Module):
+    """Adds the noise level; remembers every level it is told."""
+
+    stride, receptive_field, channels, conditioned = 1, 3, 3, True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.told: list[float] = []
+
+    def forward(self, x: torch.Tensor, condition: Any = None, level: torch.Tensor | None = None) -> Output:
+        assert level is not None
+        assert level.shape == (len(x), 1, 1, 1)
+        self.told += level.flatten().tolist()
+        return Output(x + level)
+
+
+@pytest.fixture
+def shift() -> Model:
+    return Model(COLOUR.artefact, Shift())
+
+
+def test_the_level_that_is_said_is_told_to_every_tile(shift: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "TILE", 8)
+    image = pixels(20, 30, 3, dtype=np.float32) * 0.5
+    np.testing.assert_allclose(shift(image, 0.25), image + 0.25, atol=1e-6)
+    assert set(shift.network.told) == {0.25}
+    assert len(shift.network.told) == 12
+
+
+def test_by_default_the_level_is_estimated_once_for_the_whole_image(
+    shift: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "TILE", 8)
+    image = pixels(20, 30, 3, dtype=np.float32)
+    image[:, :15] = 0.5  # a tile there alone would be without noise
+    shift(image)
+    whole = float(estimated_level(torch.from_numpy(image).permute(2, 0, 1)[None]))
+    assert shift.network.told == pytest.approx([whole] * 12)
+    batch = torch.from_numpy(np.stack([image, image / 2])).permute(0, 3, 1, 2)
+    shift.network.told.clear()
+    shift.restore_batch(batch)
+    assert shift.network.told == pytest.approx(estimated_level(batch).flatten().tolist())
+
+
+@pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
+def test_a_level_that_cannot_be_is_refused(shift: Model, level: float) -> None:
+    with pytest.raises(CuelloError, match="needed 0 to 1, in units of white"):
+        shift(pixels(4, 4, 3), level)
+
+
+def test_a_level_for_a_network_that_takes_none_is_refused() -> None:
+    with pytest.raises(CuelloError, match=r"takes no noise level, got 0\.1"):
+        COLOUR(pixels(4, 4, 3), 0.1)
+
+
+def test_a_loaded_network_is_folded_and_gives_the_same(
+    tmp_path: Path, images: Path, make_image: Callable[..., np.ndarray]
+) -> None:
+    run = cuello.train(
+        "upscale", images, scale=2, model="up-s", crop=16, samples=8, epochs=1, report=False, output=tmp_path / "run",
+        device="cpu", threads=1,
+    )  # fmt: skip
+    model = cuello.load(run.path)
+    wide = Model(model.artefact, model.artefact.network())
+    assert sum(p.numel() for p in model.network.parameters()) < sum(p.numel() for p in wide.network.parameters())
+    image = make_image(3, 11, 14).astype(np.float32) / 255
+    np.testing.assert_allclose(model(image), wide(image), atol=1e-4)

@@ -146,7 +146,7 @@ def test_what_has_no_level_is_not_swept(run: Run, images: Path) -> None:
 
 
 def test_images_that_were_enlarged_before_keep_their_size(images: Path, tmp_path: Path) -> None:
-    settings = {name: value for name, value in UP.items() if name != "scale"} | {
+    settings: dict[str, Any] = {name: value for name, value in UP.items() if name != "scale"} | {
         "model": "dncnn-s",
         "noise": "resize:2",
     }

@@ -10,7 +10,7 @@ from cuello.types import Output
 
 
 def is_conditioned(network: nn.Module) -> bool:
-    """Tell whether a network takes the noise level: ``forward(x, level)``."""
+    """Tell whether a network takes the noise level: ``forward(x, level=level)``."""
     return bool(getattr(network, "conditioned", False))
 
 
@@ -40,4 +40,4 @@ def restored(forward: Callable[..., Output], network: nn.Module, x: Tensor, leve
     """
     if not is_conditioned(network):
         return forward(x)
-    return forward(x, (estimated_level(x) if level is None else level).to(x.device, x.dtype))
+    return forward(x, level=(estimated_level(x) if level is None else level).to(x.device, x.dtype))

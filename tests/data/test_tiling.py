@@ -100,3 +100,20 @@ def test_the_input_is_left_as_it_is(dtype):
     out = run_tiled(lambda tile: tile * 2, image, np.empty_like(image), tile=4, reach=2, stride=1)
     np.testing.assert_array_equal(out, image * 2)
     np.testing.assert_array_equal(image, before)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(2, 4), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]), st.integers(1, 12), st.integers(1, 12),
+    st.integers(1, 6),
+)  # fmt: skip
+def test_tiled_is_whole_where_the_result_is_larger(scale, kernel, stride, rows, columns, tile):
+    network = PoolConvolveEnlarge(kernel, stride, seed=3)
+
+    def larger(image):
+        return network.on_array(image).repeat(scale, axis=0).repeat(scale, axis=1)
+
+    image = np.random.default_rng(0).random((rows * stride, columns * stride, 2), dtype=np.float32)
+    out = np.full((scale * rows * stride, scale * columns * stride, 2), np.nan, np.float32)
+    run_tiled(larger, image, out, tile=tile * stride, reach=network.reach, stride=stride, scale=scale)
+    np.testing.assert_allclose(out, larger(image), atol=1e-5)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cuello.conditioning import estimated_level
 from cuello.config import TrainConfig
 from cuello.data.batches import Batches
 from cuello.data.images import Images
@@ -46,7 +47,7 @@ TASK = Task("denoise", parse("gaussian:20..40"))
 CONFIG = TrainConfig(noise="gaussian:20..40", optimizer="sgd", learning_rate=0.1, seed=9)
 
 
-def run_epoch(network: Gain, batches: Batches, config: TrainConfig = CONFIG, rate: float = 0.0, epoch: int = 3):
+def run_epoch(network: nn.Module, batches: Batches, config: TrainConfig = CONFIG, rate: float = 0.0, epoch: int = 3):
     told: list[tuple[int, StepResult]] = []
     optimizer = torch.optim.SGD(network.parameters(), lr=123.0)
     result = train_epoch(
@@ -127,10 +128,12 @@ def test_validation_gives_the_same_pairs_each_time_and_sums_over_images(batches:
     fixed = Batches(batches.images, np.arange(5), batch_size=2)
     pairs = validation_pairs(TASK, fixed, 7, CPU)
     first, second = list(pairs()), list(pairs())
-    assert all(all(map(torch.equal, one, other)) for one, other in zip(first, second, strict=True))
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one.x, other.x)
+        assert torch.equal(one.target, other.target)
     network = Gain().eval()
     result = validate(network, network, pairs, CONFIG, CPU)
-    noisy, clean, _ = (torch.cat(parts) for parts in zip(*first, strict=True))
+    noisy, clean = torch.cat([pair.x for pair in first]), torch.cat([pair.target for pair in first])
     assert result.images == 5
     assert result.loss_sum == pytest.approx(float(mse(noisy, clean).sum()), rel=1e-5)
     assert result.terms["mse"] == pytest.approx(float(mse(noisy, clean).sum()), rel=1e-5)
@@ -164,3 +167,45 @@ def test_the_networks_own_terms_join_the_loss() -> None:
     output = Output(image, terms={"kl": torch.tensor(0.25), "sparse": torch.tensor([1.0, 2.0])})
     assert loss_of(output, target, "mse").tolist() == pytest.approx([1.5, 2.5])
     assert loss_of(Output(image), target, "l1").tolist() == pytest.approx([0.5, 0.5])
+
+
+class Told(nn.Module):
+    """Takes the noise level, and remembers it."""
+
+    conditioned = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(1.0))
+        self.seen: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
+        assert level is not None
+        self.seen.append((x.clone(), level.clone()))
+        return Output(self.gain * x)
+
+
+def test_a_network_that_takes_the_noise_level_is_told_what_was_drawn(batches: Batches) -> None:
+    network = Told()
+    run_epoch(network, batches)
+    pairs = [TASK.pair(batch, generator(CONFIG.seed, "noise", 3, step)) for step, batch in enumerate(batches.epoch(3))]
+    assert len(network.seen) == len(pairs) == 3
+    for (x, level), pair in zip(network.seen, pairs, strict=True):
+        assert pair.level is not None
+        assert torch.equal(x, pair.x)
+        assert torch.equal(level, pair.level)
+        assert 20 / 255 <= level.min() <= level.max() <= 40 / 255
+    fixed = Batches(batches.images, np.arange(5), batch_size=2)
+    network.seen.clear()
+    validate(network, network, validation_pairs(TASK, fixed, 7, CPU), CONFIG, CPU)
+    for (_, level), pair in zip(network.seen, validation_pairs(TASK, fixed, 7, CPU)(), strict=True):
+        assert pair.level is not None
+        assert torch.equal(level, pair.level)
+
+
+def test_where_nobody_knows_the_noise_level_it_is_estimated(batches: Batches) -> None:
+    network = Told()
+    fixed = Batches(batches.images, np.arange(5), batch_size=5)
+    validate(network, network, validation_pairs(Task("denoise", parse("blur:1")), fixed, 7, CPU), CONFIG, CPU)
+    ((x, level),) = network.seen
+    assert torch.equal(level, estimated_level(x))

@@ -1,12 +1,16 @@
 """Enlarged images side by side, by the part of each that enlarging finds hardest."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cuello.evaluation import OURS
 from cuello.report.examples import Example
 from cuello.report.figures import Theme, as_png, drawing, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SMALLEST_DETAIL = 16
 """Side of the part that is shown, pixels; at least this, and three eighths of the image."""
@@ -31,6 +35,8 @@ def enlargement_grid(
     examples: Sequence[Example], methods: Sequence[str], labels: dict[str, str], theme: Theme
 ) -> bytes:
     """Draw one row an image: the target, and a part of it by each method, ours and as it should be."""
+    from matplotlib.patches import Rectangle
+
     names = labels | {"nearest": "input"}
     columns = [*(name for name in methods if name != OURS), OURS, "target"]
     side = 8.4 / (len(columns) + 1)
@@ -43,9 +49,8 @@ def enlargement_grid(
             show(whole, example.clean, shorten(f"{example.title}: {example.name}"), theme)
             for inner, shade, line in ((0.5, "black", 2.4), (0.5, theme.ours, 1.2)):
                 square = (left - inner, top - inner)
-                whole.add_patch(
-                    rectangle(square, pixels, edgecolor=shade, facecolor="none", linewidth=line, clip_on=False)
-                )
+                style = {"edgecolor": shade, "facecolor": "none", "linewidth": line, "clip_on": False}
+                whole.add_patch(Rectangle(square, pixels, pixels, **style))
             for column, name in enumerate(columns, 1):
                 image = example.clean if name == "target" else example.restored[name]
                 caption = "" if name == "target" else f"{example.psnr[name]:.1f} dB"
@@ -55,18 +60,12 @@ def enlargement_grid(
         return as_png(figure)
 
 
-def rectangle(corner: tuple[float, float], side: float, **style: object) -> object:
-    """Return a square to draw, matplotlib being loaded only where something is drawn."""
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(corner, side, side, **style)  # type: ignore[arg-type]
-
-
-def show(panel: object, image: np.ndarray, caption: str, theme: Theme) -> None:
+def show(panel: "Axes", image: np.ndarray, caption: str, theme: Theme) -> None:
     """Show an image, its pixels as squares where they are few, with a caption below."""
     interpolation = "nearest" if max(image.shape[:2]) <= 128 else "antialiased"
-    panel.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=interpolation)  # type: ignore[attr-defined]
-    panel.set_axis_off()  # type: ignore[attr-defined]
-    panel.text(  # type: ignore[attr-defined]
-        0.5, -0.03, caption, transform=panel.transAxes, ha="center", va="top", fontsize=7, color=theme.faint,  # type: ignore[attr-defined]
+    pixels = np.clip(image[..., 0] if image.shape[-1] == 1 else image, 0, 1)
+    panel.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
+    panel.set_axis_off()
+    panel.text(
+        0.5, -0.03, caption, transform=panel.transAxes, ha="center", va="top", fontsize=7, color=theme.faint
     )  # fmt: skip

@@ -20,9 +20,9 @@ def compiled(network: nn.Module) -> Forward:
     except RuntimeError as error:
         raise cannot_compile(error) from error
 
-    def forward(*inputs: Tensor) -> Output:
+    def forward(x: Tensor, **told: Tensor) -> Output:
         try:
-            return fast(*inputs)
+            return fast(x, **told)
         except refusals as error:
             raise cannot_compile(error) from error
 
