@@ -131,21 +131,20 @@ def verdict(tested: Tested) -> str:
 
 def crossing(outcome: Outcome) -> str:
     """Say until when the convolutional network is ahead of the dense one on validation images, means over seeds."""
-    ahead, epochs = 0, len(outcome.runs[CONVOLUTIONAL][0].history)
-    while ahead < epochs:
-        here, there = (outcome.at(name, ahead + 1, lambda record: record.validation_mse)
-                       for name in (CONVOLUTIONAL, DENSE))  # fmt: skip
-        if here is None or there is None or here.mean >= there.mean:
-            break
-        ahead += 1
-    if ahead == 0:
-        return "The dense network is ahead of the convolutional one from the first epoch."
-    if ahead == epochs:
-        return f"The convolutional network is ahead of the dense one on validation images in all {epochs} epochs."
+    epochs = range(1, len(outcome.runs[CONVOLUTIONAL][0].history) + 1)
+
+    def error(name: str, epoch: int) -> float:
+        found = outcome.at(name, epoch, lambda record: record.validation_mse)
+        return found.mean if found is not None else float("inf")
+
+    ahead = [epoch for epoch in epochs if error(CONVOLUTIONAL, epoch) < error(DENSE, epoch)]
+    count = f"{len(ahead)} of {len(epochs)} epochs"
+    said = f"On validation images the convolutional network is ahead of the dense one in {count}"
+    if not ahead or ahead[-1] == epochs[-1]:
+        return f"{said}."
     return (
-        f"The convolutional network is ahead of the dense one on validation images for {ahead} "
-        f"epoch{'s' if ahead > 1 else ''}, and then no longer: how they compare depends on when "
-        "one stops, and so on how many steps an epoch has."
+        f"{said}, last in epoch {ahead[-1]}: how they compare depends on when one stops, and so on how many steps an "
+        "epoch has."
     )
 
 
@@ -157,17 +156,17 @@ def table(tested: Tested, models: Mapping[str, Sequence[Model]]) -> Table:
         source = {CONVOLUTIONAL: f"about {RATIO:g}", DENSE: "1"}.get(name, NONE)
         rows.append(
             [LABELS[name], str(NUMBERS[name]), f"{count(own[0].network)[0]:,}",
-             spread_text(spread(tested.training[name]), loss_text), spread_text(tested.of(name), loss_text),
+             loss_text(spread(tested.training[name]).mean), spread_text(tested.of(name), loss_text),
              f"{ratio:.2g}", source]
         )  # fmt: skip
     for numbers, found in tested.linear.items():
         ratio = found / tested.of(DENSE).mean
-        rows.append([f"principal components, {numbers}", str(numbers), NONE, NONE, loss_text(found), f"{ratio:.2g}",
+        rows.append([f"PCA, {numbers}", str(numbers), NONE, NONE, loss_text(found), f"{ratio:.2g}",
                      NONE])  # fmt: skip
     columns = ["network", "code>", "parameters>", "MSE, training>", "MSE, test>", "÷ dense>", "source>"]
     note = (
         "Code: its numbers. Means ± standard deviation over seeds; training: the first 10,000 images of an epoch. "
-        "Principal components are the best linear code of as many numbers."
+        "PCA: principal components, the best linear code of as many numbers."
     )
     return Table(columns, rows, note, frozenset({list(models).index(OURS)}))
 
