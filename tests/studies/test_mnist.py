@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from cuello.models.catalog import architecture_of, build
-from cuello.studies.base import Plan, run_study
+from cuello.runs.directory import Run
+from cuello.runs.history import EpochRecord, write_history
+from cuello.studies.base import Outcome, Plan, run_study
 from cuello.studies.mnist import study
 from cuello.studies.mnist.source import EPOCHS
 from cuello.workflow import resolve
@@ -54,12 +56,34 @@ def test_the_codes_have_the_numbers_that_the_table_says(name: str) -> None:
 def test_the_report_has_all_rows_and_pictures(folder: Path) -> None:
     rows = list(csv.reader((folder / "tables" / "two-networks-and-ours.csv").open()))
     assert [row[0] for row in rows[1:]] == [
-        "convolutional, code 4×4×8", "dense, 784-512-784", "ours: conv-128",
-        "principal components, 8", "principal components, 20",
+        "convolutional, 4×4×8", "dense, 784-512-784", "ours: conv-128",
+        "PCA, 8", "PCA, 20",
     ]  # fmt: skip
-    assert float(rows[5][5]) < float(rows[4][5]), "more components leave less"
-    assert rows[2][6] == "1.00"
+    assert float(rows[5][4]) < float(rows[4][4]), "more components leave less"
+    assert rows[2][5:] == ["1", "1"]
+    times = list(csv.reader((folder / "tables" / "time.csv").open()))
+    assert [row[1] for row in times[1:]] == ["1", "1", "1"]
     assert {path.name for path in (folder / "figures").iterdir()} == {"curves.png", "digits.png"}
     page = (folder / "report.html").read_text()
     assert "of the dense one" in page
     assert "about 0.5" in page
+
+
+@pytest.mark.parametrize(
+    ("convolutional", "dense", "said"),
+    [
+        ([3.0, 1.0, 3.0], [2.0, 2.0, 2.0], "is ahead of the dense one in 1 of 3 epochs, last in epoch 2: how"),
+        ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], "in 3 of 3 epochs."),
+        ([2.0, 3.0, 2.0], [2.0, 2.0, 2.0], "in 0 of 3 epochs."),
+    ],
+)
+def test_until_when_the_convolutional_network_is_ahead(
+    convolutional: list[float], dense: list[float], said: str, tmp_path: Path
+) -> None:
+    runs = {}
+    for name, errors in ((study.CONVOLUTIONAL, convolutional), (study.DENSE, dense)):
+        run = Run(tmp_path / name)
+        run.path.mkdir()
+        write_history(run.history_path, [EpochRecord(n, 0, 0, e, 0, 0, 0, 0, 1) for n, e in enumerate(errors, 1)])
+        runs[name] = [run]
+    assert said in study.crossing(Outcome("mnist", tmp_path, runs, 1, lambda words, share: None))

@@ -29,7 +29,7 @@ from cuello.training.team import AfterStep, Pairs, Replica, Sums, Team
 SAVE_SECONDS = 5.0
 """All replicas are saved after the first epoch that ends so long after they were saved before."""
 
-MOST_PARTS, LEAST_ROWS = 2, 16
+MOST_PARTS, LEAST_ROWS = 2, 64
 """Parts of the replicas that are trained at once, at most, and replicas in one, at least."""
 
 
