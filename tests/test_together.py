@@ -196,4 +196,4 @@ def test_other_data_are_not_mixed(tmp_path: Path) -> None:
     other = tmp_path / "other.npy"
     np.save(other, np.random.default_rng(0).integers(0, 256, (12, 7, 5), dtype=np.uint8))
     batches = found(tmp_path, {"seed": 0}, {"data": str(other)}, {"seed": 1}, {"data": str(other), "seed": 1})
-    assert sorted(batch.places for batch in batches) == [(0, 2), (1, 3)]
+    assert sorted(tuple(batch.places) for batch in batches) == [(0, 2), (1, 3)]
