@@ -11,7 +11,10 @@ import cuello
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
     0: ("errors", "types", "config", "registry", "seeding", "files", "resample"),
-    1: ("data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats", "published"),
+    1: (
+        "bundled", "data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats",
+        "published",
+    ),
     2: ("tasks", "preparation", "likelihood", "conditioning", "protocols"),
     3: ("runs",),
     4: ("training", "inference"),
@@ -21,7 +24,7 @@ LEVELS = {
     8: ("workflow", "judging", "together", "series"),
     9: ("studies", "search"),
     10: ("cli", "__main__"),
-}
+}  # fmt: skip
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 ALLOWED_SIBLINGS = {
     ("losses", "metrics"), ("judging", "workflow"), ("together", "workflow"), ("series", "workflow"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.conditioning import estimated_level, is_conditioned, restored
+from cuello.bundled import located
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
@@ -370,13 +371,15 @@ def as_stack(images: np.ndarray) -> np.ndarray:
 
 
 def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:
-    """Load a run directory or a model.safetensors file; a network that can be folded into fewer layers is.
+    """Load a run directory, a model.safetensors file, or a model that comes with the package, by name (BUNDLED).
+
+    A network that can be folded into fewer layers is.
 
     network: FILE.py:CLASS, only for a model whose network is somebody's own code; no other code is ever run.
     device: where to run it: cpu, cuda, cuda:N, mps.
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
-    artefact = load_artefact(Path(path).expanduser())
+    artefact = load_artefact(located(path))
     built = artefact.network(network)
     folded = getattr(built, "folded", None)
     return Model(artefact, (folded().eval() if callable(folded) else built).to(device))

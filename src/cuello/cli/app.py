@@ -141,7 +141,10 @@ cuello search denoise photos --noise gaussian:25 --crop 64 --model unet-s --over
 
 @app.command
 def apply(
-    model: Annotated[Path, Parameter(help="A run directory or a model.safetensors file.")],
+    model: Annotated[
+        Path,
+        Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
+    ],
     source: Annotated[Path, Parameter(name="IN", help="An image, a folder (with its subfolders) or an .npy array.")],
     destination: Annotated[Path, Parameter(name="OUT", help="A file for a file, a folder for a folder.")],
     /,
@@ -165,6 +168,10 @@ def apply(
     A file that cannot be read is listed at the end and the rest goes on; the exit code is then 1.
 
     For example:
+
+    cuello apply denoise noisy.png clean.png
+
+    cuello apply upscale-x2 small/ large/
 
     cuello apply runs/first noisy.png clean.png
 
@@ -342,7 +349,8 @@ interpolate, traverse, sample, grid, project, neighbours and invent.
 
 @app.command
 def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3, json: JSON = False) -> None:
-    """List the networks by name, with their size and reach."""
+    """List the networks by name, with their size and reach, and the trained models that come with the package."""
+    from cuello.cli.ready import READY_COLUMNS, ready_models, ready_row
     from cuello.cli.render import print_json, print_rows
     from cuello.models.catalog import NETWORKS, architecture_of, build
     from cuello.models.summary import count, summarise
@@ -368,6 +376,7 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
                 }
                 for spec, summary, trained in rows
             ]
+            + ready_models()
         )
         return
     print_rows(
@@ -386,7 +395,8 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
     )
     wider = [f"{spec.name} {trained:,}" for spec, s, trained in rows if trained != s.trainable]
     print(f"\nFolded for use; wider while training: {', '.join(wider)}." if wider else "")
-    print("Your own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.")
+    print("Your own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.\n")
+    print_rows("Trained, ready to use: cuello apply NAME IN OUT", READY_COLUMNS, [ready_row(m) for m in ready_models()])
 
 
 @app.command
