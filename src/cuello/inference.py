@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.conditioning import estimated_level, is_conditioned, restored
 from cuello.bundled import located
+from cuello.conditioning import estimated_level, is_conditioned, restored
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
