@@ -29,7 +29,7 @@ class Scale:
     ours: int
 
 
-SCALES = {"photos": Scale(128, 24, 16, SIDE, 12), "bsds400": Scale(TRAINED_ON, VALIDATED_ON, BATCH, SIDE, EPOCHS)}
+SCALES = {"photos": Scale(48, 16, 8, SIDE, 12), "bsds400": Scale(TRAINED_ON, VALIDATED_ON, BATCH, SIDE, EPOCHS)}
 FACTORS = (2, 4)
 OURS, UPSCALER = "dncnn-s", "up-s"
 OUR_NETWORKS = (OURS, UPSCALER)
