@@ -1,0 +1,1 @@
+"""The study `super-resolution`: sharp images of blurred ones, and why some networks hardly learn it."""

@@ -1,0 +1,66 @@
+"""How much memory a training step takes: measured in a process that does nothing else.
+
+``python -m cuello.studies.super_resolution.memory`` with what ``peak_memory`` takes prints the bytes.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from cuello.inference import TILE
+from cuello.models.catalog import architecture_of, build
+
+STATUS = Path("/proc/self/status")
+STEPS = 2
+
+
+def peak_memory(network: str, batch: int, side: int = TILE, scale: int = 1) -> int | None:
+    """Return how many bytes training steps take at their peak: weights, Adam's averages, activations, gradients.
+
+    A fresh process builds the network, makes two steps with Adam on ``batch`` images of ``side`` pixels and reads from
+    Linux how much its resident memory has been at most, less what it was before the network was built; libraries
+    are loaded by then, so that they do not count. None where the system does not tell, or the process fails.
+    scale: of a network that enlarges; its images are ``side / scale`` pixels. On the processor, with one thread.
+    """
+    if not STATUS.is_file():
+        return None
+    arguments = [network, str(batch), str(side), str(scale)]
+    done = subprocess.run([sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def resident(field: str) -> int:
+    """Return a field of this process' status in bytes: "VmRSS", what it has, or "VmHWM", the most it has had."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    return 1024 * int(line.split()[1])
+
+
+def step(
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, inputs: torch.Tensor, target: torch.Tensor
+) -> None:
+    """Make one training step."""
+    optimizer.zero_grad()
+    (network(inputs).image - target).square().mean().backward()
+    optimizer.step()
+
+
+def main(network: str, batch: str, side: str, scale: str) -> None:
+    """Make the steps and print the bytes."""
+    torch.set_num_threads(1)
+    tiny = torch.nn.Conv2d(1, 1, 3)
+    optimizer = torch.optim.Adam(tiny.parameters())  # loads what every training loads
+    tiny(torch.rand(1, 1, 8, 8)).sum().backward()
+    optimizer.step()
+    before = resident("VmRSS")
+    small = int(side) // int(scale)
+    built = build(architecture_of(network, 3, (small, small), int(scale) if scale != "1" else None)).train()
+    optimizer = torch.optim.Adam(built.parameters())
+    for _ in range(STEPS):
+        step(built, optimizer, torch.rand(int(batch), 3, small, small), torch.rand(int(batch), 3, int(side), int(side)))
+    print(resident("VmHWM") - before)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,35 @@
+"""What the source says. Losses are mean squared errors of values in [-1, 1]: four times those of values in [0, 1]."""
+
+from dataclasses import dataclass
+
+IMAGES, TRAINED_ON, VALIDATED_ON, TESTED_ON = 855, 685, 119, 51
+"""Pairs: 685 for training, the other 170 divided 70 to 30."""
+SIDE, EPOCHS, BATCH, RATE, DECAY = 256, 20, 64, 0.01, 1e-5
+IN_ITS_UNITS = 4
+"""A mean squared error of values in [-1, 1] over that of the same values in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A network of the source: its name here, its activation, and its last losses; None where it states none."""
+
+    network: str
+    label: str
+    activation: str
+    loss: float | None = None
+    validation_loss: float | None = None
+
+
+SOURCE_ROWS = (
+    SourceRow("strided-3", "three layers, ReLU", "relu", 0.2611, 0.2599),
+    SourceRow("strided-4", "four layers, ReLU", "relu", 0.2667, 0.2735),
+    SourceRow("strided-4-tanh", "… tanh", "tanh", 0.1501, 0.1611),
+    SourceRow("strided-4-sigmoid", "… sigmoid", "sigmoid", 0.2816, 0.2768),
+    SourceRow("strided-4-norm", "… batch normalisation, dropout", "relu"),
+    SourceRow("strided-unet", "U-Net, five layers", "relu"),
+)
+NETWORKS = tuple(row.network for row in SOURCE_ROWS)
+BEST, WORST = "strided-unet", "strided-4-norm"
+"""Its conclusion. It gives the best "over 97% accuracy" and does not say what that is."""
+COSTS = "Source: under an hour and 4 GB of GPU memory for the U-Net, about three hours and 6 GB for the others."
+KERNEL = 32
