@@ -90,7 +90,9 @@ def test_the_noise_level_comes_with_the_pair():
         assert pair.level is not None
         assert pair.level.shape == (2, 1, 1, 1)
     alone = task.pair_each(batch_of([5]), 1)
-    assert alone.level == task.pair_each(batch, 1).level[1]
+    both = task.pair_each(batch, 1).level
+    assert both is not None
+    assert alone.level == both[1]
     assert Task("denoise", parse("blur:1")).pair_each(batch, 1).level is None
 
 

@@ -381,5 +381,5 @@ def load(path: str | Path, network: str | None = None, device: str = "cpu") -> M
     """
     artefact = load_artefact(located(path))
     built = artefact.network(network)
-    folded = getattr(built, "folded", None)
-    return Model(artefact, (folded().eval() if callable(folded) else built).to(device))
+    folded = built.folded() if hasattr(built, "folded") else built  # type: ignore[operator]
+    return Model(artefact, folded.eval().to(device))

@@ -138,7 +138,7 @@ def named_subjects(
     loaded = load_images(open_source(str(images), model.levels), model.channels, None, policy, reading(progress))
     if target is not None:
         clean = load_images(open_source(str(target), model.levels), model.channels, None, policy)
-        loaded = pair(loaded, clean, model.scale, policy)
+        loaded = pair(loaded, clean, scale=model.scale, on_error=policy)
     notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
     notes += [f"left out: {reason}" for reason in loaded.skipped]
     return subjects_of_images(loaded), notes

@@ -45,7 +45,7 @@ def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
     if config.target is None:
         return images
     targets = load_images(sources[1], images.channels, size, config.on_error, progress, stream)
-    return pair(images, targets, config.scale or 1, config.on_error)
+    return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
 
 
 def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prepared:

@@ -215,7 +215,7 @@ class TestPairs:
     def test_pairs_that_do_not_fit_are_left_out_where_asked(self, scale):
         inputs = Images("small", [levels(3, n, 1) for n in (3, 4, 5)], list("abc"), np.array([7, 8, 9]), np.array([2]))
         large = [levels(scale * 3, scale * 3, 1), levels(scale * 3, 11, 1), levels(scale * 3, scale * 5, 1)]
-        paired = pair(inputs, Images("large", large, list("abc")), scale, "skip")
+        paired = pair(inputs, Images("large", large, list("abc")), scale=scale, on_error="skip")
         assert paired.targets is not None
         assert list(paired.names) == ["a", "c"]
         assert [array.shape[1] for array in paired.targets] == [scale * 3, scale * 5]
@@ -228,7 +228,7 @@ class TestPairs:
 
     def test_where_no_pair_fits_skipping_does_not_help(self):
         with pytest.raises(CuelloError, match=r"the pair a\.png has .* No pair is left"):
-            pair(images_named("x", a=levels(4, 4, 1)), images_named("y", a=levels(4, 4, 1)), 2, "skip")
+            pair(images_named("x", a=levels(4, 4, 1)), images_named("y", a=levels(4, 4, 1)), scale=2, on_error="skip")
 
     def test_folders_of_pairs(self, tmp_path):
         for folder, seed in (("noisy", 0), ("clean", 1)):

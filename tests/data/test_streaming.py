@@ -62,7 +62,7 @@ def both_to_upscale(scale: int, *sizes: tuple[int, int]) -> tuple[Images, Images
     """The same pairs of small and large images in memory and streamed."""
     large = [(scale * height, scale * width) for height, width in sizes]
     loaded = [
-        pair(load_images(pictures(*sizes), stream=one), load_images(pictures(*large, seed=1), stream=one), scale)
+        pair(load_images(pictures(*sizes), stream=one), load_images(pictures(*large, seed=1), stream=one), scale=scale)
         for one in (False, True)
     ]
     return loaded[0], loaded[1]

@@ -208,7 +208,7 @@ def unify(pictures: Sequence[Picture], channels: int | None) -> tuple[list[np.nd
     return [form.arranged(picture) for picture in pictures], notes
 
 
-def pair(inputs: Images, targets: Images, scale: int = 1, on_error: OnError = "stop") -> Images:
+def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError = "stop") -> Images:
     """Join two sets of images by name (without ending): ``targets`` hold what ``inputs`` should become.
 
     scale: how many times larger each side of a target is, exactly. on_error: "skip" leaves pairs of other sizes out.
