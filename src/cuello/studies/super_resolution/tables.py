@@ -50,7 +50,7 @@ def losses_table(outcome: Outcome, tested: Mapping[int, Tested]) -> Table:
     columns += [text for factor in FACTORS for text in (f"×{factor}: training>", "validation>")]
     note = (
         "Mean squared errors of the last epoch, of values in [-1, 1] as in the source: four times those of values in "
-        "[0, 1], in which all other numbers here are. The source's are of other images (its own, not to be had) and of "
+        "[0, 1], in which the other tables are. The source's are of other images (its own, not to be had) and of "
         "a blur that it does not state."
     )
     return Table(columns, rows, note, OURS_ROWS)
