@@ -1,6 +1,6 @@
 """What is measured: errors on the test images, what a last activation lets through, and where large kernels look."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, tanh
 
@@ -18,6 +18,7 @@ from cuello.studies.base import Outcome
 from cuello.studies.super_resolution.plans import EVERY, OURS, plan_name
 from cuello.studies.super_resolution.source import NETWORKS
 from cuello.tasks import task_of
+from cuello.types import Pair
 
 INPUT, GREY = "bicubic", "grey"
 BINS = 64
@@ -129,15 +130,16 @@ def taps_on_padding(side: int, kernel: int, padding: int) -> float:
 class Tested:
     """Mean errors at one degree of blur.
 
-    mse, psnr: on test images, by method and seed; ``bicubic`` is the input itself, ``grey`` .5 everywhere. validation:
-    MSE of these two on the validation images. floors: by activation, the MSE that is left when every value is as near
-    to the test target as the activation allows. darker: share of the targets' values below .5.
-    targets: share of their values in each of BINS steps. gates: of the first seed's strided networks.
+    mse, psnr: on test images, by method and seed; ``bicubic`` is the input itself, ``grey`` .5 everywhere.
+    losses: MSE of these two on the training and on the validation crops.
+    floors: by activation, the MSE that is left when every value is as near to the test target as the activation allows.
+    darker: share of the targets' values below .5. targets: share of their values in each of BINS steps.
+    gates: of the first seed's strided networks. photographs, images: how many test images, and crops of them.
     """
 
     mse: Mapping[str, Sequence[float]]
     psnr: Mapping[str, Sequence[float]]
-    validation: Mapping[str, float]
+    losses: Mapping[str, tuple[float, float]]
     floors: Mapping[str, float]
     darker: float
     targets: np.ndarray
@@ -170,7 +172,7 @@ def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]
     tasks = {name: task_of(config) for name, config in configs.items()}
     seed = configs[OURS].split_seed
     prepared = prepare(configs[OURS])
-    subjects, validation = test_images(prepared), subjects_of_batches(prepared.validation)
+    subjects = test_images(prepared)
     errors: dict[str, list[float]] = {}
     decibels: dict[str, list[float]] = {}
 
@@ -192,15 +194,13 @@ def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]
             note(name, [restore(model, pair.x) for pair in own], targets)
     inputs = [(pair.x, pair.target) for pair in made[OURS]]
     gates = {name: gate_of(strided(models[plan_name(name, factor)][0]), inputs) for name in NETWORKS}
-    seen = list(pairs(tasks[OURS], validation, seed, validation.count))
+    parts = [subjects_of_batches(part) for part in (prepared.training, prepared.validation)]
+    found = [untouched(pairs(tasks[OURS], part, seed, part.count)) for part in parts]
     every = torch.cat(targets)
     return Tested(
         errors,
         decibels,
-        {
-            INPUT: float(torch.cat([mse(pair.x, pair.target) for pair in seen]).mean()),
-            GREY: float(torch.cat([mse(torch.full_like(pair.target, 0.5), pair.target) for pair in seen]).mean()),
-        },
+        {name: (found[0][name], found[1][name]) for name in (INPUT, GREY)},
         {name: float((every - every.clamp(*reachable(name))).square().mean()) for name in ACTIVATED},
         float((every < 0.5).float().mean()),
         (torch.histc(every, BINS, 0, 1) / every.numel()).numpy(),
@@ -208,6 +208,15 @@ def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]
         len(set(subjects.names)),
         subjects.count,
     )
+
+
+def untouched(made: Iterable[Pair]) -> dict[str, float]:
+    """Return the MSE of the inputs as they are, and of mid grey everywhere."""
+    errors: dict[str, list[Tensor]] = {INPUT: [], GREY: []}
+    for pair in made:
+        errors[INPUT].append(mse(pair.x, pair.target))
+        errors[GREY].append(mse(torch.full_like(pair.target, 0.5), pair.target))
+    return {name: float(torch.cat(values).mean()) for name, values in errors.items()}
 
 
 def strided(model: Model) -> StridedAutoencoder:

@@ -18,7 +18,7 @@ from cuello.report.figures import Theme, as_png, drawing
 from cuello.report.page import Picture
 from cuello.report.study_figures import Series, image_grid, lines
 from cuello.studies.base import Outcome
-from cuello.studies.super_resolution.measures import BINS, INPUT, Tested, reachable, test_images
+from cuello.studies.super_resolution.measures import BINS, GREY, INPUT, Tested, reachable, test_images
 from cuello.studies.super_resolution.plans import EVERY, OURS, UPSCALER, plan_name
 from cuello.studies.super_resolution.source import IN_ITS_UNITS, NETWORKS, SOURCE_ROWS
 from cuello.tasks import task_of
@@ -35,8 +35,9 @@ def curves(outcome: Outcome, factor: int, tested: Tested) -> Picture:
         values = [IN_ITS_UNITS * record.validation_loss for record in history]
         series.append(Series(name, [record.epoch for record in history], values, "ours" if name == OURS else "other"))
     epochs = max(len(one.x) for one in series)
-    level = IN_ITS_UNITS * tested.validation[INPUT]
-    series.append(Series("bicubic", [1, epochs], [level, level]))
+    for name, label, role in ((GREY, "mid grey everywhere", "other"), (INPUT, "bicubic", "source")):
+        level = IN_ITS_UNITS * tested.losses[name][1]
+        series.append(Series(label, [1, epochs], [level, level], role))
     title = f"×{factor}: validation loss by epoch, values in [-1, 1]"
     return outcome.picture(
         f"curves-x{factor}", lambda theme: lines(series, title, "epoch", "mean squared error", theme, whole=True),
@@ -69,15 +70,15 @@ def reach_grid(tested: Tested, theme: Theme) -> bytes:
             panel.stairs(tested.targets, edges, fill=True, color=theme.others[0], alpha=0.7)
             panel.stairs(found, edges, color=theme.ours, linewidth=1.4)
             top = 3.2 * float(tested.targets.max())
-            panel.set(title=row.network, xlim=(0, 1), ylim=(0, top), xticks=(0, 0.5, 1), yticks=())
+            panel.set(title=row.network, xlim=(0, 1), ylim=(0, top), yticks=())
+            panel.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
             highest = int(found.argmax())
             if found[highest] > top:
-                right = edges[highest] > 0.6
-                panel.annotate(
-                    f"{found[highest]:.0%} in one step", (edges[highest], top), ha="right" if right else "left",
-                    xytext=(-6 if right else 8, -4), va="top", textcoords="offset points", fontsize=7,
-                    color=theme.text,
-                )  # fmt: skip
+                across, side = (0.03, "left") if edges[highest] > 0.4 else (0.97, "right")
+                words = f"{found[highest]:.0%} in one step"
+                panel.text(
+                    across, 0.95, words, ha=side, va="top", fontsize=7, color=theme.text, transform=panel.transAxes
+                )
         for panel in axes[-1]:
             panel.set_xlabel("value: 0 black, 1 white")
         return as_png(figure)

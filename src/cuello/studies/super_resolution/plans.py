@@ -29,11 +29,11 @@ class Scale:
     ours: int
 
 
-SCALES = {"photos": Scale(48, 16, 8, SIDE, 12), "bsds400": Scale(TRAINED_ON, VALIDATED_ON, BATCH, SIDE, EPOCHS)}
+SCALES = {"photos": Scale(48, 16, 8, SIDE, 30), "bsds400": Scale(TRAINED_ON, VALIDATED_ON, BATCH, SIDE, EPOCHS)}
 FACTORS = (2, 4)
 OURS, UPSCALER = "dncnn-s", "up-s"
 OUR_NETWORKS = (OURS, UPSCALER)
-OUR_BATCH = 8
+OUR_BATCH = 4
 EVERY = (*NETWORKS, *OUR_NETWORKS)
 
 

@@ -23,9 +23,9 @@ class SourceRow:
 SOURCE_ROWS = (
     SourceRow("strided-3", "three layers, ReLU", "relu", 0.2611, 0.2599),
     SourceRow("strided-4", "four layers, ReLU", "relu", 0.2667, 0.2735),
-    SourceRow("strided-4-tanh", "… tanh", "tanh", 0.1501, 0.1611),
-    SourceRow("strided-4-sigmoid", "… sigmoid", "sigmoid", 0.2816, 0.2768),
-    SourceRow("strided-4-norm", "… batch normalisation, dropout", "relu"),
+    SourceRow("strided-4-tanh", "four layers, tanh", "tanh", 0.1501, 0.1611),
+    SourceRow("strided-4-sigmoid", "four layers, sigmoid", "sigmoid", 0.2816, 0.2768),
+    SourceRow("strided-4-norm", "four layers, ReLU, batch normalisation and dropout", "relu"),
     SourceRow("strided-unet", "U-Net, five layers", "relu"),
 )
 NETWORKS = tuple(row.network for row in SOURCE_ROWS)

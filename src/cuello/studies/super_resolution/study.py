@@ -8,7 +8,7 @@ from cuello.report.page import Section
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.super_resolution.measures import INPUT, Tested, measure, reachable
 from cuello.studies.super_resolution.pictures import curves, reach_picture, restored_pictures
-from cuello.studies.super_resolution.plans import FACTORS, OUR_NETWORKS, OURS, SCALES, UPSCALER, plans
+from cuello.studies.super_resolution.plans import FACTORS, OUR_BATCH, OUR_NETWORKS, OURS, SCALES, UPSCALER, plans
 from cuello.studies.super_resolution.source import (
     BEST,
     IMAGES,
@@ -96,12 +96,15 @@ def verdict(tested: Mapping[int, Tested]) -> str:
 
 
 def text_of_losses(outcome: Outcome) -> list[str]:
-    """Say how the networks were trained."""
+    """Say which networks there are and how they were trained."""
     scale = SCALES[outcome.data]
     return [
         f"{scale.samples} crops of {scale.side}×{scale.side} pixels for training, {scale.validation_samples} for "
         f"validation, in batches of {scale.batch}: Adam with a learning rate of .01, weight decay 1e-5, mean squared "
-        f"error, as the source trains. Ours, {OURS} and {UPSCALER}, with their own recipes."
+        f"error, as the source trains. Ours, {OURS} and {UPSCALER}, with their own recipes, {scale.ours} epochs in "
+        f"batches of {OUR_BATCH}.",
+        f"The source's networks: {'; '.join(f'{row.network}, {row.label}' for row in SOURCE_ROWS)}. Where a loss is "
+        "that of mid grey everywhere, nothing was learned.",
     ]
 
 

@@ -23,7 +23,6 @@ from cuello.studies.super_resolution.plans import (
 )
 from cuello.studies.super_resolution.source import COSTS, IN_ITS_UNITS, KERNEL, SIDE, SOURCE_ROWS
 
-LABELS = {row.network: f"{row.network}: {row.label}" for row in SOURCE_ROWS} | {name: name for name in OUR_NETWORKS}
 REFERENCES = {INPUT: "bicubic: the input itself", GREY: "mid grey everywhere"}
 OURS_ROWS = frozenset(range(len(SOURCE_ROWS), len(EVERY)))
 
@@ -43,15 +42,15 @@ def losses_table(outcome: Outcome, tested: Mapping[int, Tested]) -> Table:
         row = known.get(network)
         said = [row.loss, row.validation_loss] if row else [None, None]
         own = [last(network, factor, value) for factor in FACTORS for value in ("loss", "validation_loss")]
-        rows.append([LABELS[network], *(NONE if value is None else four(value) for value in said), *own])
+        rows.append([network, *(NONE if value is None else four(value) for value in said), *own])
     for name, label in REFERENCES.items():
-        own = [text for factor in FACTORS for text in (NONE, four(IN_ITS_UNITS * tested[factor].validation[name]))]
+        own = [four(IN_ITS_UNITS * loss) for factor in FACTORS for loss in tested[factor].losses[name]]
         rows.append([label, NONE, NONE, *own])
     columns = ["network", "source: training>", "validation>"]
     columns += [text for factor in FACTORS for text in (f"×{factor}: training>", "validation>")]
     note = (
         "Mean squared errors of the last epoch, of values in [-1, 1] as in the source: four times those of values in "
-        "[0, 1], in which all other numbers here are. The source's are of other images (its own, not to be had) and of "
+        "[0, 1], in which the other tables are. The source's are of other images (its own, not to be had) and of "
         "a blur that it does not state."
     )
     return Table(columns, rows, note, OURS_ROWS)
@@ -66,7 +65,7 @@ def errors_table(tested: Mapping[int, Tested]) -> Table:
     """Set errors on test images beside the input's."""
     rows = []
     for name in (*EVERY, *REFERENCES):
-        row = [LABELS.get(name) or REFERENCES[name]]
+        row = [REFERENCES.get(name, name)]
         for factor in FACTORS:
             found = tested[factor]
             row += [
@@ -112,7 +111,7 @@ def costs_table(outcome: Outcome) -> Table:
         outcome.watch(f"measuring the memory of {name}", 1.0)
         taken = peak_memory(name, batch, scale.side, 2 if name == UPSCALER else 1)
         rows.append(
-            [LABELS[name], f"{summary.trainable:,}", f"{summary.multiply_adds / 1e9:.2f}",
+            [name, f"{summary.trainable:,}", f"{summary.multiply_adds / 1e9:.2f}",
              duration(sum(epochs) / len(epochs)), duration(sum(epochs) / runs), str(batch),
              NONE if taken is None else f"{taken / 2**30:.2f}"]
         )  # fmt: skip
@@ -133,7 +132,7 @@ def gates_table(tested: Tested) -> Table:
         low, high = reachable(row.activation)
         is_relu = row.activation == "relu"
         rows.append(
-            [LABELS[row.network], f"{low:.2f} to {high:.2f}", loss_text(tested.floors[row.activation]),
+            [row.network, f"{low:.2f} to {high:.2f}", loss_text(tested.floors[row.activation]),
              loss_text(tested.error(row.network).mean), share(gate.closed) if is_relu else NONE,
              share(gate.dead) if is_relu else NONE, share(gate.gradient), share(gate.code_still),
              f"{gate.between:.3f}"]
