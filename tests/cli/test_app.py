@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cuello.bundled import BUNDLED
 from cuello.cli.app import levels
 from cuello.config import TrainConfig
 from cuello.errors import CuelloError
@@ -465,4 +466,7 @@ def test_every_network_is_listed_for_either_colour(command: Command) -> None:
     for channels in ("1", "3"):
         answer = command("models", "--channels", channels, "--json")
         assert answer.code == 0, answer.error
-        assert [one["name"] for one in json.loads(answer.out)] == catalog.NETWORKS.names()
+        listed = json.loads(answer.out)
+        assert [one["name"] for one in listed if not one.get("ready")] == catalog.NETWORKS.names()
+        assert [one["name"] for one in listed if one.get("ready")] == BUNDLED.names()
+        assert all(one["scores"] for one in listed if one.get("ready"))
