@@ -18,6 +18,7 @@ from cuello.inference import Model
 from cuello.metrics import METRICS
 from cuello.report.html import facts
 from cuello.runs.directory import Run
+from cuello.runs.history import EpochRecord
 from cuello.workflow import repeat_command
 
 
@@ -160,3 +161,5 @@ def test_facts(model: Model, trained: Run, make_image: Callable[..., np.ndarray]
     assert found["receptive field"] == "13 pixels"
     assert found["epochs"] == "2"
     assert found["training speed"].endswith("images a second")
+    record = EpochRecord(1, 0.1, 0.1, 0.1, 10, 1e-3, 5.0, 4.0, 6000)
+    assert dict(facts(model, [record, record]))["training speed"] == "1,500 images a second"

@@ -126,7 +126,7 @@ def facts(model: Model, history: list[EpochRecord]) -> list[tuple[str, str]]:
     summary = summarise(model.network, model.channels)
     of_input = " of the input" if model.scale > 1 else ""
     seconds = sum(record.seconds for record in history)
-    trained = sum(record.training_seconds for record in history)
+    training_seconds = sum(record.training_seconds for record in history)
     images = sum(record.images for record in history)
     trained = sum(tensor.numel() for tensor in model.artefact.weights.values()) - summary.frozen
     folded = [("parameters, folded for use", f"{summary.trainable:,}")] if trained > summary.trainable else []
@@ -140,7 +140,7 @@ def facts(model: Model, history: list[EpochRecord]) -> list[tuple[str, str]]:
         ),
         ("epochs", f"{len(history)}"),
         ("training time", f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"),
-        ("training speed", f"{images / trained:,.0f} images a second" if trained else "–"),
+        ("training speed", f"{images / training_seconds:,.0f} images a second" if training_seconds else "–"),
         (
             "file",
             f"{sum(t.numel() * t.element_size() for t in model.artefact.weights.values()) / 1000:,.1f} kB of weights",
