@@ -145,3 +145,14 @@ def refused(command: Callable[..., Answer]) -> Callable[..., str]:
         return said[0]
 
     return run
+
+
+@pytest.fixture
+def undrawn_latent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of codes are written, but not drawn: that takes the longest, and is looked at once."""
+
+    def blank(folder: Path, name: str, draw: object) -> dict[str, bytes]:
+        (folder / f"{name}.png").write_bytes(b"")
+        return {"light": b"", "dark": b""}
+
+    monkeypatch.setattr("cuello.report.latent_page.save_both", blank)

@@ -15,6 +15,7 @@ from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.errors import CuelloError
 from cuello.evaluation import Subjects, evaluate_model, subjects_of_images
+from cuello.files import check_free
 from cuello.inference import Model
 from cuello.matrix import (
     CLASSICAL,
@@ -31,7 +32,7 @@ from cuello.matrix import (
 from cuello.models.catalog import Architecture
 from cuello.report.figures import DARK, LIGHT
 from cuello.report.matrix_figures import contrast, heat_map, level_curves
-from cuello.report.matrix_page import FILES, check_free, marked, save_matrix, verdict_of
+from cuello.report.matrix_page import FILES, marked, save_matrix, verdict_of
 from cuello.runs.artefact import Artefact
 from cuello.tasks import Task
 from cuello.types import Output
@@ -205,15 +206,15 @@ def test_stars_and_the_sentence(matrix: Matrix) -> None:
 
 def test_the_page_and_its_figures(matrix: Matrix, tmp_path: Path) -> None:
     folder = tmp_path / "matrix"
-    check_free(folder)
+    check_free(folder, FILES)
     save_matrix(folder, matrix)
     assert all((folder / name).stat().st_size for name in FILES)
     page = (folder / "matrix.html").read_text()
     assert "256: negative (trained at 256)" in page
     assert page.count("data:image/png") == 4, "two pictures, each for a light and a dark page"
     with pytest.raises(CuelloError, match=re.escape("holds " + ", ".join(FILES) + " already")):
-        check_free(folder)
-    check_free(folder, overwrite=True)
+        check_free(folder, FILES)
+    check_free(folder, FILES, overwrite=True)
 
 
 def test_figures_of_a_single_level_and_of_equal_values() -> None:

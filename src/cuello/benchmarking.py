@@ -15,6 +15,7 @@ from torch import Tensor
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import CATALOG, locate
 from cuello.data.picture import read_picture
+from cuello.degrade.noise import Gaussian
 from cuello.errors import CuelloError, closest
 from cuello.inference import Model, load
 from cuello.protocols import Protocol, Score, grey_denoising, luma, super_resolution
@@ -168,11 +169,10 @@ def enlarging_pairs(scale: int) -> list[Triple]:
 
 def noisy_pairs(name: str, sigma: int, seed: int) -> list[Triple]:
     """Return grey images with Gaussian noise, ``y = x + σ n / 255``, not cut, each with a generator of its own."""
-    spec, found = CATALOG[name], []
+    spec, noise, found = CATALOG[name], Gaussian(sigma=sigma, clip=False), []
     for index, file in enumerate(spec.files()):
         clean = pixels_of(locate(spec, file))
-        random = generator(seed, f"benchmark noise {sigma}", 0, index)
-        found.append((file.name, clean + sigma / 255 * torch.randn(clean.shape, generator=random), clean))
+        found.append((file.name, noise(clean, generator(seed, f"benchmark noise {sigma}", 0, index)), clean))
     return found
 
 
@@ -203,15 +203,15 @@ def measured(
     rows = []
     for setting, triples in pairs.items():
         for method, function in methods.items():
-            values: list[list[float]] = [[], []]
+            images, goals = [], []
             for done, (_, given, target) in enumerate(triples):
                 image = function(given)
                 goal = luma(target) if protocol.channel == "luma" and image.shape[1] < target.shape[1] else target
-                for each, one in zip(values, both, strict=True):
-                    each.append(float(one.values(image, goal)[0]))
+                images.append(image[0])
+                goals.append(goal[0])
                 if progress is not None:
                     progress(f"{method}, {setting}", done + 1, len(triples))
-            rows.append(Row(method, setting, tuple(Score(p, tuple(v)) for p, v in zip(both, values, strict=True))))
+            rows.append(Row(method, setting, tuple(one.score(images, goals) for one in both)))
     return rows
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,26 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` to ``path`` as UTF-8, whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> None:
+    """Raise CuelloError where files of these names would be replaced, or ``folder`` cannot be one: before the work.
+
+    The folder is made where it does not exist yet.
+    """
+    there = [name for name in names if (folder / name).exists()]
+    if there and not overwrite:
+        raise CuelloError(
+            f"{folder} holds {', '.join(there)} already: replace with --overwrite, or choose another place with "
+            "--output."
+        )
+    make_folder(folder)
+
+
+def check_new(file: Path | None, overwrite: bool = False) -> None:
+    """Raise CuelloError where a file that was asked for exists and may not be replaced: before the work."""
+    if file is not None and file.exists() and not overwrite:
+        raise CuelloError(f"{file} exists already: replace it with --overwrite, or choose another name.")
 
 
 def make_folder(path: Path) -> Path:

@@ -11,11 +11,12 @@ from cuello.data.images import load_images, pair
 from cuello.degrade import parse
 from cuello.errors import CuelloError
 from cuello.evaluation import Evaluation, Progress, Subjects, evaluate_model, subjects_of_images
+from cuello.files import check_free
 from cuello.inference import Model, load
 from cuello.matrix import Matrix, check_alike, evaluate_matrix
 from cuello.preparation import Prepared, prepare
 from cuello.references import Reference
-from cuello.report.matrix_page import check_free, save_matrix
+from cuello.report.matrix_page import FILES, save_matrix
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
@@ -108,7 +109,7 @@ def evaluate_runs(
     """
     folder = Path(output).expanduser() if output is not None else None
     if folder is not None:
-        check_free(folder, overwrite)
+        check_free(folder, FILES, overwrite)
     runs = name_runs([Path(path).expanduser() for path in paths])
     models = {name: load(path, network, device) for name, path in runs.items()}
     tasks = {name: task_for(model, None, None) for name, model in models.items()}

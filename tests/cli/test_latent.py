@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import cuello
-from cuello.report import latent_page
 from cuello.runs.directory import Run
 
 Command = Callable[..., Any]
@@ -26,18 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return cuello.train("reconstruct", folder / "grey.npy", model="mlp:36-4", output=folder / "run", **settings)
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are written, but not drawn: that takes the longest, and is looked at once."""
-
-    def blank(folder: Path, name: str, draw: object) -> dict[str, bytes]:
-        (folder / f"{name}.png").write_bytes(b"")
-        return {"light": b"", "dark": b""}
-
-    monkeypatch.setattr(latent_page, "save_both", blank)
-
-
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_it_says_what_it_wrote_and_where(run: Run, tmp_path: Path, command: Command) -> None:
     answer = command(
         "latent", run.path, "-o", tmp_path / "out", "--samples", 4, "--steps", 3, "--method", "pca", "--quiet"
@@ -54,7 +42,7 @@ def test_it_says_what_it_wrote_and_where(run: Run, tmp_path: Path, command: Comm
     assert command("latent", run.path, "-o", tmp_path / "out", "--overwrite", "--method", "pca", "--quiet").code == 0
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_json_is_all_that_is_printed(run: Run, tmp_path: Path, command: Command) -> None:
     data = run.config.data
     answer = command(

@@ -10,7 +10,6 @@ import pytest
 
 import cuello
 from cuello.errors import CuelloError
-from cuello.report import latent_page
 from cuello.report.latent_page import CONTENTS, FILES, PARTS, make_latent
 from cuello.report.latent_planes import columns_for
 from cuello.report.latent_relatives import without_self
@@ -27,17 +26,6 @@ def digits(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     images = random.random((count, 6, 6)) * 0.3
     images[np.arange(count), :, 2 * labels] = 0.9
     return images.astype(np.float32), labels
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are written, but not drawn: that takes the longest, and is looked at once."""
-
-    def blank(folder: Path, name: str, draw: object) -> dict[str, bytes]:
-        (folder / f"{name}.png").write_bytes(b"")
-        return {"light": b"", "dark": b""}
-
-    monkeypatch.setattr(latent_page, "save_both", blank)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +96,7 @@ def test_the_page_stands_alone(seen: Path) -> None:
     assert "Left out" not in page
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> None:
     before = (seen / "latent.npz").read_bytes()
     (seen / "mine.txt").write_text("mine")
@@ -121,7 +109,7 @@ def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> No
     (seen / "mine.txt").unlink()
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     made = make_latent(
@@ -144,7 +132,7 @@ def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
     assert made.left_out.keys() <= {"invented"}
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_too_few_images_leave_parts_out(labelled: Run, tmp_path: Path) -> None:
     images, _ = digits(2)
     np.save(tmp_path / "two.npy", images)
@@ -159,7 +147,7 @@ def test_too_few_images_leave_parts_out(labelled: Run, tmp_path: Path) -> None:
     assert made.written == ["samples.png", "latent.npz", "latent.html"]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_the_ends_that_were_named(glyphs: Run, tmp_path: Path) -> None:
     make_latent(glyphs.path, None, Wanted(start="a", end="6f o", path="spherical"), output=tmp_path)
     with np.load(tmp_path / "latent.npz") as found:
@@ -167,7 +155,7 @@ def test_the_ends_that_were_named(glyphs: Run, tmp_path: Path) -> None:
     assert "codes on a spherical path" in (tmp_path / "latent.html").read_text()
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_codes_in_space(trained: Run, tmp_path: Path) -> None:
     made = make_latent(trained.path, None, Wanted("pca", samples=2), output=tmp_path)
     assert made.numbers == 16 * 8 * 8
@@ -176,7 +164,7 @@ def test_codes_in_space(trained: Run, tmp_path: Path) -> None:
         assert found["sample_images"].shape == (2, 16, 16, 3)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn_latent")
 def test_a_file_needs_images_and_a_place(labelled: Run, tmp_path: Path) -> None:
     file = labelled.model_path
     for images, output in ((None, tmp_path), ("glyphs", None)):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from cuello.cli.options import JSON, OwnCode, Quiet
-from cuello.errors import CuelloError
 
 if TYPE_CHECKING:
     from cuello.benchmarking import Benchmark
@@ -31,12 +30,11 @@ def benchmark(
     from cuello.benchmarking import benchmark as measure
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.files import make_folder, write_text
+    from cuello.files import check_new, make_folder, write_text
     from cuello.inference import load
     from cuello.training.device import choose_device, use_threads
 
-    if csv is not None and csv.exists() and not overwrite:
-        raise CuelloError(f"{csv} exists already: replace it with --overwrite, or choose another name.")
+    check_new(csv, overwrite)
     use_threads(threads)
     loaded = load(run, model, str(choose_device(device)))
     with display(quiet or json) as shown:

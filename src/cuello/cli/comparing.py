@@ -36,15 +36,14 @@ def compare(
     from cuello.cli.render import print_json
     from cuello.comparison import as_json
     from cuello.comparison import compare as compare_runs
-    from cuello.files import make_folder, write_text
+    from cuello.files import check_new, make_folder, write_text
     from cuello.report.comparison_page import PAGE_NAME, csv_text, write_comparison, write_comparison_page
     from cuello.training.device import use_threads
 
     if not runs:
         raise CuelloError("name at least one run directory, as in: cuello compare runs/first runs/second")
     for file in (html, csv):
-        if file is not None and file.exists() and not overwrite:
-            raise CuelloError(f"{file} exists already: replace it with --overwrite, or choose another name.")
+        check_new(file, overwrite)
     use_threads(None)
     with display(quiet or json) as shown:
         found = compare_runs(runs, epoch=epoch, latency=latency, progress=shown.work)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cuello.errors import CuelloError
 from cuello.evaluation import Progress
-from cuello.files import make_folder, replacing
+from cuello.files import check_free, replacing
 from cuello.inference import Model, load
 from cuello.latent.maps import check_named
 from cuello.report.figures import save_both
@@ -104,7 +104,7 @@ def make_latent(
     numbers = numbers_of(model)
     check_named(wanted.method, numbers)
     folder = output if output is not None else path / "latent"
-    check_free(folder, overwrite)
+    check_free(folder, FILES, overwrite)
     keep = [name for name in (wanted.start, wanted.end) if name is not None]
     most = min(MOST, max(50, MOST_NUMBERS // numbers))
 
@@ -130,17 +130,6 @@ def numbers_of(model: Model) -> int:
         side = -(-64 // int(model.network.stride)) * int(model.network.stride)  # type: ignore[arg-type]
         shape = model.encode(np.zeros((side, side, model.channels), np.float32)).shape[1:]
     return int(np.prod(shape))
-
-
-def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise CuelloError where files would be replaced, or ``folder`` cannot be one: before the work."""
-    there = [name for name in FILES if (folder / name).exists()]
-    if there and not overwrite:
-        raise CuelloError(
-            f"{folder} holds {', '.join(there)} already: replace with --overwrite, or choose another place with "
-            "--output."
-        )
-    make_folder(folder)
 
 
 def look(subject: Subject, progress: Progress | None) -> tuple[list[Part], dict[str, str]]:

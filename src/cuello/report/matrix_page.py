@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from cuello.degrade.base import show
-from cuello.errors import CuelloError
 from cuello.files import make_folder, write_text
 from cuello.matrix import NETWORK, Matrix, matrix_csv
 from cuello.metrics import METRICS
@@ -13,17 +12,6 @@ from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import environment
 
 FILES = ("matrix.csv", "matrix.html", "figures/matrix.png", "figures/curves.png")
-
-
-def check_free(folder: Path, overwrite: bool = False) -> None:
-    """Raise CuelloError where a matrix would replace files, or ``folder`` cannot be one: before the work."""
-    there = [name for name in FILES if (folder / name).exists()]
-    if there and not overwrite:
-        raise CuelloError(
-            f"{folder} holds {', '.join(there)} already: replace with --overwrite, or choose another place with "
-            "--output."
-        )
-    make_folder(folder)
 
 
 def save_matrix(folder: Path, matrix: Matrix) -> None:

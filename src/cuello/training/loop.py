@@ -159,16 +159,27 @@ def epoch_record(
 
 def add_record(records: list[EpochRecord], record: EpochRecord) -> bool:
     """Add an epoch to those before and tell whether it is the best so far."""
-    before = best_epoch(records)
+    improved = is_best(records, record)
     records.append(record)
+    return improved
+
+
+def is_best(records: Sequence[EpochRecord], record: EpochRecord) -> bool:
+    """Tell whether an epoch is better than all before it; the first one is."""
+    before = best_epoch(records)
     return before is None or record.validation_loss < before.validation_loss
+
+
+def average_share(ema: float, step: int) -> float:
+    """Return which share of the way to the weights the average goes after a step, from 1 over all epochs."""
+    return 1 - min(ema, (1 + step) / (10 + step))
 
 
 def move_average(state: State, config: TrainConfig, step: int) -> None:
     """Move the average of the weights towards them; its decay grows to ``config.ema`` over the first steps."""
     if config.ema is None:
         return
-    share = 1 - min(config.ema, (1 + step) / (10 + step))
+    share = average_share(config.ema, step)
     with torch.no_grad():
         for name, tensor in state.network.state_dict().items():
             if tensor.is_floating_point():

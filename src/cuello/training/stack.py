@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cuello.config import TrainConfig
-from cuello.training.loop import State
+from cuello.training.loop import State, average_share
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.schedule import learning_rate
 
@@ -74,8 +74,8 @@ class Stack:
         for group in self.groups:
             step_at(group, rates[group.rows])
         if self.average:
-            shares = self._column([1 - min(config.ema or 0, (2 + step) / (11 + step)) for config in self.configs])
-            for name, value in self.average.items():  # as move_average has it, which counts from 1
+            shares = self._column([average_share(config.ema or 0, step + 1) for config in self.configs])
+            for name, value in self.average.items():
                 value.lerp_(self.parameters[name], against(shares, value))
 
     def rates(self, step: int, steps_an_epoch: int) -> list[float]:

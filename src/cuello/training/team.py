@@ -14,7 +14,7 @@ from cuello.models.autoencoder.network import Autoencoder
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.training.batched import Batched, by_image
 from cuello.training.eligibility import Member
-from cuello.training.loop import State, add_record, epoch_record, refuse_divergence, save
+from cuello.training.loop import State, add_record, epoch_record, is_best, refuse_divergence, save
 from cuello.training.schedule import reason_to_stop
 from cuello.training.sources import Source, fed, stacked
 from cuello.training.stack import Stack
@@ -143,8 +143,7 @@ class Team:
         """
         improved = []
         for row, (replica, record) in enumerate(zip(self.replicas, records, strict=True)):
-            best = best_epoch(replica.state.records)
-            if best is None or record.validation_loss < best.validation_loss:
+            if is_best(replica.state.records, record):
                 improved.append(row)
             try:
                 refuse_divergence(record, replica.member.config)
