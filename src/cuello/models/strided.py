@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from cuello.models.blocks import BatchNorm2d, BitDropout
 from cuello.models.geometry import check_multiple
+from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
 from cuello.types import Output
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
@@ -81,8 +82,8 @@ class StridedAutoencoder(nn.Module):
             outer, inner = widths[index], widths[index + 1]
             joined = 2 * inner if config.skips and index < count - 1 else inner
             if config.bottom is not None and index == count - 1:
-                down = nn.Conv2d(outer, inner, config.bottom)
-                up = nn.ConvTranspose2d(joined, outer, config.bottom)
+                down = LargeConv2d(outer, inner, config.bottom)
+                up = LargeConvTranspose2d(joined, outer, config.bottom)
             else:
                 down = nn.Conv2d(outer, inner, 3, stride=2, padding=1)
                 up = nn.ConvTranspose2d(joined, outer, 3, stride=2, padding=1, output_padding=1)
