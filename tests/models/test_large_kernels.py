@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
+from cuello.models.summary import summarise
 
 PAIRS = [(LargeConv2d, nn.Conv2d), (LargeConvTranspose2d, nn.ConvTranspose2d)]
 
@@ -53,3 +54,10 @@ def test_precision(large: type[nn.Conv2d], plain: type[nn.Conv2d], dtype: torch.
     found = one(x.to(dtype))
     assert found.dtype == dtype
     assert torch.allclose(found.float(), other(x), atol=tolerance)
+
+
+@pytest.mark.parametrize(("large", "places"), [(LargeConv2d, 23 * 23), (LargeConvTranspose2d, 32 * 32)])
+def test_arithmetic_is_counted_as_a_convolutions(large: type[nn.Conv2d], places: int) -> None:
+    """Every weight meets every place of the result, or, transposed, of the image."""
+    layer = large(2, 3, 10)
+    assert summarise(nn.Sequential(layer), 2, (32, 32)).multiply_adds == places * 10 * 10 * 2 * 3

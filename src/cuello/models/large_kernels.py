@@ -1,10 +1,25 @@
 """Convolutions with kernels about as large as their images, by the fast Fourier transform."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor, nn
 
 FEW = 16
 """Places of the kernel up to which the plain convolution, then nearly one matrix product, is faster."""
+PLAIN: ContextVar[bool] = ContextVar("PLAIN", default=False)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Compute without transforms inside: where the arithmetic of a network is counted or written down."""
+    token = PLAIN.set(True)
+    try:
+        yield
+    finally:
+        PLAIN.reset(token)
 
 
 class LargeConv2d(nn.Conv2d):
@@ -23,7 +38,7 @@ class LargeConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(N, outputs, H - k + 1, W - k + 1)`` of ``(N, inputs, H, W)``."""
         height, width = (side - kernel + 1 for side, kernel in zip(x.shape[2:], self.kernel_size, strict=True))
-        if height * width <= FEW:
+        if height * width <= FEW or PLAIN.get():
             return super().forward(x)
         sides = tuple(x.shape[2:])
         kernels = torch.fft.rfft2(real(self.weight), s=sides).conj()  # a convolution as networks have it correlates
@@ -41,7 +56,7 @@ class LargeConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Return ``(N, outputs, H + k - 1, W + k - 1)`` of ``(N, inputs, H, W)``."""
-        if x.shape[2] * x.shape[3] <= FEW:
+        if x.shape[2] * x.shape[3] <= FEW or PLAIN.get():
             return super().forward(x, output_size)
         sides = tuple(side + kernel - 1 for side, kernel in zip(x.shape[2:], self.kernel_size, strict=True))
         kernels = torch.fft.rfft2(real(self.weight), s=sides)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cuello.models.large_kernels import plainly
+
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -61,6 +63,7 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
     channels, size: the network's own count, where it states them.
 
     Multiply-adds count the products of convolutions and matrix multiplications, as torch's FlopCounterMode does.
+    Convolutions that are computed by Fourier transforms are counted as if they were not.
     A fifth of the image's pixels are black or white, for networks that work only there.
     """
     from torch.utils.flop_counter import FlopCounterMode
@@ -83,7 +86,7 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
     network.eval()
     device = next(iter(network.state_dict().values()), torch.zeros(())).device
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), plainly(), FlopCounterMode(display=False) as counter:
             network(probe(channels, height, width).to(device))
     finally:
         network.train(was_training)
