@@ -163,6 +163,7 @@ def test_gradients_flow() -> None:
         ({"scale": float("nan")}, "above 0"),
         ({"size": (0, 4)}, "at least one pixel"),
         ({"scale": 2, "method": "cubic"}, "bicubic, bilinear"),
+        ({"scale": 2, "edges": "wrap"}, "edges 'wrap', needed one of: mirror, repeat"),
     ],
 )
 def test_what_cannot_be_is_refused(change: dict, said: str) -> None:
@@ -175,3 +176,31 @@ def test_other_arrays_are_refused() -> None:
         resize(noise(4, 4), scale=2)
     with pytest.raises(CuelloError, match="divide"):
         resize(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), scale=2)
+
+
+def test_edges_by_hand() -> None:
+    """Halving weighs eight pixels by -3 -9 29 111 111 29 -9 -3 of 256; here three of them lie before the image."""
+    weights = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 256
+    mirrored, repeated = (resize_matrix(16, 8, 0.5, edges=edges)[0] for edges in ("mirror", "repeat"))
+    assert repeated[:5] == pytest.approx([weights[:4].sum(), *weights[4:]])
+    assert mirrored[:5] == pytest.approx(weights[3:] + np.array([*weights[2::-1], 0, 0]))
+
+
+@pytest.mark.parametrize(("size", "expected"), [((1, 1), 1), ((1, 2), [1, 1]), ((2, 1), [1, 2])])
+def test_eight_bits_are_rounded_after_either_axis(size: tuple[int, int], expected: int | list[int]) -> None:
+    """0 1 above 2 1: down the columns first 1 1, then 1; across first .5 1.5, up to 1 2, then 1.5, up to 2."""
+    image = torch.tensor([[[[0.0, 1], [2, 1]]]]) / 255
+    found = resize(image, size, method="area", eight_bits=True) * 255
+    assert found.flatten().tolist() == pytest.approx(np.ravel(expected), abs=1e-4)
+
+
+@given(height=sides, width=sides, scale=st.sampled_from([0.3, 0.5, 2.0]), seed=seeds)
+def test_eight_bits_are_about_a_level_from_the_exact_values(height: int, width: int, scale: float, seed: int) -> None:
+    """Half a level after one axis, times at most 1.3 (the sum of a row's weights without their signs), and half more.
+
+    The values are far enough from black and white that nothing is cut.
+    """
+    image = (64 + (noise(1, 1, height, width, seed=seed) * 128).round()) / 255
+    rounded = resize(image, scale=scale, eight_bits=True) * 255
+    assert float((rounded - resize(image, scale=scale) * 255).abs().max()) <= 1.15 + 1e-3
+    assert torch.allclose(rounded, rounded.round(), atol=1e-3)

@@ -271,3 +271,28 @@ def test_grey_and_colour_images_go_through_either_network(
     colour = make_image(3, 9, 9)
     planes = [models[1](colour[:, :, k]) for k in range(3)]
     assert np.array_equal(models[1](colour), np.stack(planes, axis=-1))
+
+
+OWN = """
+from torch import nn
+from torch.nn import functional
+
+
+class Net(nn.Module):
+    def __init__(self, channels, scale):
+        super().__init__()
+        self.scale = scale
+        self.layer = nn.Conv2d(channels, channels * scale**2, 3, padding=1)
+
+    def forward(self, x):
+        return functional.pixel_shuffle(self.layer(x), self.scale)
+"""
+
+
+def test_somebodys_own_network_enlarges(images: Path, tmp_path: Path, make_image: Callable[..., np.ndarray]) -> None:
+    (tmp_path / "net.py").write_text(OWN)
+    own = f"{tmp_path / 'net.py'}:Net"
+    run = cuello.train("upscale", images, output=tmp_path / "run", report=False, **{**UP, "model": own, "epochs": 1})
+    model = cuello.load(run.path, network=own)
+    assert model.scale == UP["scale"]
+    assert model(make_image(0, 7, 9)).shape == (7 * UP["scale"], 9 * UP["scale"], 3)

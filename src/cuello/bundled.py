@@ -28,6 +28,7 @@ BUNDLED: Registry[BundledSpec] = Registry(
     [
         BundledSpec("denoise", "takes off Gaussian noise of any strength, σ 0 to 75"),
         BundledSpec("upscale-x2", "twice as many pixels a side"),
+        BundledSpec("upscale-x4", "four times as many"),
     ],
 )
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from cuello.errors import CuelloError
 
 ResizeMethod = Literal["bicubic", "bilinear", "lanczos", "area", "nearest"]
+Edges = Literal["mirror", "repeat"]
+TIE = 1e-4
+"""How much below a half, in levels, still counts as one: what single precision can be off."""
 
 
 def cubic_kernel(x: np.ndarray) -> np.ndarray:
@@ -55,12 +58,18 @@ def output_side(side: int, scale: float) -> int:
 
 
 def resize_matrix(
-    side: int, given: int, scale: float, method: ResizeMethod = "bicubic", antialias: bool = True
+    side: int,
+    given: int,
+    scale: float,
+    method: ResizeMethod = "bicubic",
+    antialias: bool = True,
+    edges: Edges = "mirror",
 ) -> np.ndarray:
     """Return the weights along one axis, ``(given, side)`` float64, whose rows sum to 1.
 
     Output pixel i has its centre at u = (i + 1/2) / scale - 1/2 in the input; input pixel j weighs k(u - j), with the
-    kernel widened by 1 / scale when shrinking. Pixels outside are those inside, mirrored: 1, 0, 0, 1, 2, …
+    kernel widened by 1 / scale when shrinking. Pixels outside are those inside, mirrored: 1, 0, 0, 1, 2, …, or all the
+    last one (``edges``: "mirror" or "repeat").
 
     >>> resize_matrix(4, 2, 0.5, "area").tolist()
     [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
@@ -82,11 +91,23 @@ def resize_matrix(
         else:
             weights = KERNELS[method][0](distance / widening)
         weights = weights / weights.sum(axis=1, keepdims=True)
-    mirrored = np.mod(taken.astype(np.int64), 2 * side)
-    mirrored = np.where(mirrored < side, mirrored, 2 * side - 1 - mirrored)
+    if edges == "repeat":
+        inside = taken.astype(np.int64).clip(0, side - 1)
+    else:
+        inside = np.mod(taken.astype(np.int64), 2 * side)
+        inside = np.where(inside < side, inside, 2 * side - 1 - inside)
     matrix = np.zeros((given, side))
-    np.add.at(matrix, (np.arange(given)[:, None], mirrored), weights)
+    np.add.at(matrix, (np.arange(given)[:, None], inside), weights)
     return matrix
+
+
+def to_levels(images: Tensor) -> Tensor:
+    """Return images cut to [0, 1] and rounded to 8 bits, halves up, as MATLAB does.
+
+    >>> (to_levels(torch.tensor([-1, 0.0019, 0.0020, 2])) * 255).tolist()
+    [0.0, 0.0, 1.0, 255.0]
+    """
+    return images.clamp(0, 1).mul_(255).add_(0.5 + TIE).floor_().div_(255)
 
 
 def resize(
@@ -95,8 +116,10 @@ def resize(
     scale: float | None = None,
     method: ResizeMethod = "bicubic",
     antialias: bool = True,
+    edges: Edges = "mirror",
+    eight_bits: bool = False,
 ) -> Tensor:
-    """Resize images as MATLAB's imresize does: y = A x Bᵀ, neither cut to a range nor rounded.
+    """Resize images as MATLAB's imresize does: y = A x Bᵀ, by default neither cut to a range nor rounded.
 
     images: ``(N, C, H, W)``, floating point.
     size: rows and columns of the result; or
@@ -104,14 +127,17 @@ def resize(
     method: ``bicubic`` (Keys' cubic, a = -1/2), ``bilinear``, ``lanczos`` (three lobes), ``area`` (the mean over an
         output pixel's surface) or ``nearest``.
     antialias: widen the kernel by the factor when shrinking. ``area`` always covers its surface, ``nearest`` never.
+    edges: beyond them images are mirrored, the edge's own pixels included ("mirror", as in today's MATLAB), or their
+        last pixels are repeated ("repeat", as in older ones).
+    eight_bits: cut to [0, 1] and round to 8 bits after either axis, that which shrinks more first (of equal ones, that
+        of the rows), as MATLAB does with images of 8 bits. Together with "repeat" this makes the published
+        low-resolution images of Set5, every pixel of them, of its high-resolution ones.
 
-    Returns ``(N, C, ⌈scale H⌉, ⌈scale W⌉)`` of the same type, differentiable with respect to images. Beyond the edges
-    images are mirrored, the edge's own pixels included, as in today's MATLAB; older ones, and with them the published
-    low-resolution images of Set5, repeat the last pixel, which differs within two pixels of the edge.
+    Returns ``(N, C, ⌈scale H⌉, ⌈scale W⌉)`` of the same type, differentiable with respect to images unless rounded.
     Weights are worked out in float64.
 
     Raises CuelloError for images that are not floating point of four axes, for both or neither of size and scale, for
-    an unknown method, and for a result without pixels.
+    unknown methods and edges, and for a result without pixels.
 
     >>> resize(torch.tensor([[[[0.0, 1.0]]]]), scale=2, method="bilinear")
     tensor([[[[0.0000, 0.2500, 0.7500, 1.0000],
@@ -124,8 +150,9 @@ def resize(
             f"resize got {tuple(images.shape)} of {images.dtype}, needed floating-point images (N, C, H, W): divide "
             "8-bit values by 255 first."
         )
-    if method not in get_args(ResizeMethod):
-        raise CuelloError(f"resize got the method {method!r}, needed one of: {', '.join(get_args(ResizeMethod))}.")
+    for name, value, known in (("method", method, get_args(ResizeMethod)), ("edges", edges, get_args(Edges))):
+        if value not in known:
+            raise CuelloError(f"resize got the {name} {value!r}, needed one of: {', '.join(known)}.")
     if (size is None) == (scale is None):
         raise CuelloError(f"resize got size {size} and scale {scale}, needed exactly one of them.")
     sides = (int(images.shape[-2]), int(images.shape[-1]))
@@ -143,7 +170,11 @@ def resize(
             f"resize of {sides[1]}×{sides[0]} pixels to {size[1]}×{size[0]}: both need at least one pixel."
         )
     down, across = (
-        torch.from_numpy(resize_matrix(side, given, factor, method, antialias)).to(images.device, images.dtype)
+        torch.from_numpy(resize_matrix(side, given, factor, method, antialias, edges)).to(images.device, images.dtype)
         for side, given, factor in zip(sides, size, scales, strict=True)
     )
-    return down @ (images @ across.T)
+    if not eight_bits:
+        return down @ (images @ across.T)
+    if scales[0] <= scales[1]:
+        return to_levels(to_levels(down @ images) @ across.T)
+    return to_levels(down @ to_levels(images @ across.T))

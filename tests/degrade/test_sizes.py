@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from cuello.degrade import Range, parse
-from cuello.degrade.sizes import Down, Resize, as_file
+from cuello.degrade.sizes import Down, Resize
 from cuello.errors import CuelloError
 from cuello.resample import resize
 
@@ -29,10 +29,10 @@ def test_a_side_becomes_its_share_rounded_up(factor):
 
 
 def test_the_mean_of_four_by_hand_is_rounded_to_a_level():
-    # 1 + 2 + 3 + 4 levels: the mean, 2.5, is rounded up to 3; 1 + 1 + 1 + 2 gives 1.25, rounded to 1
+    # columns first, halves up: 1, 3 → 2 and 2, 4 → 3, together 2.5 → 3; 1, 1 → 1 and 1, 2 → 1.5 → 2, together 1.5 → 2
     images = torch.tensor([[1.0, 2, 1, 1], [3, 4, 1, 2]]).view(1, 1, 2, 4) / 255
     small = parse("down:2,method=area")(images, random(0))
-    assert (small * 255).flatten().tolist() == pytest.approx([3, 1], abs=1e-4)
+    assert (small * 255).flatten().tolist() == pytest.approx([3, 2], abs=1e-4)
     unrounded = parse("down:2,method=area,round=no")(images, random(0))
     assert (unrounded * 255).flatten().tolist() == pytest.approx([2.5, 1.25], abs=1e-4)
 
@@ -72,11 +72,14 @@ def test_each_image_of_a_batch_has_the_factor_that_was_drawn_for_it():
     assert {factors[0] for factors in found} == {2, 3, 4}
 
 
-def test_rounding_takes_halves_up_and_leaves_its_input():
-    images = torch.tensor([-0.2, 0.5 / 255, 1.5 / 255, 0.4 / 255, 1.2])
-    before = images.clone()
-    assert (as_file(images, True) * 255).tolist() == pytest.approx([0, 1, 2, 0, 255], abs=1e-4)
-    assert torch.equal(images, before)
+def test_a_small_image_leaves_its_input_and_takes_its_edge_as_asked():
+    image = levels(1, 1, 8, 8)
+    before = image.clone()
+    mirrored, repeated = (parse(spec)(image, random(0)) for spec in ("down:2", "down:2,edges=repeat"))
+    assert torch.equal(image, before)
+    assert torch.equal(repeated, resize(image, scale=0.5, edges="repeat", eight_bits=True))
+    assert torch.equal(mirrored[..., 1:-1, 1:-1], repeated[..., 1:-1, 1:-1])
+    assert not torch.equal(mirrored, repeated)
 
 
 def test_a_single_pixel_stays_one():

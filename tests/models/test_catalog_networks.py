@@ -161,7 +161,7 @@ def test_training_moves_every_parameter(name: str, channels: int) -> None:
 @contract
 def test_it_learns(name: str, channels: int) -> None:
     network = make(name, channels)
-    losses = train(name, network, steps=8, rate=1e-3, fresh=False)
+    losses = train(name, network, steps=24, rate=1e-3, fresh=False)
     assert min(losses[1:]) < losses[0] or losses[0] < 1e-3, "some begin nearly right on images as smooth as these"
 
 

@@ -175,3 +175,51 @@ def test_code_that_changed_since_training_is_said(tmp_path: Path) -> None:
     write(tmp_path, PLAIN + "\n# another comment\n")
     with pytest.warns(UserWarning, match="has changed since this model was trained with it"):
         build(architecture, reference)
+
+
+LARGER = """
+class Net(nn.Module):
+    def __init__(self, channels, scale):
+        super().__init__()
+        self.scale = scale
+        self.layer = nn.Conv2d(channels, channels * scale**2, 5, padding=2)
+    def forward(self, x):
+        return functional.pixel_shuffle(self.layer(x), self.scale)
+"""
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_network_that_enlarges_is_made_for_the_scale_and_measured(tmp_path: Path, scale: int) -> None:
+    reference = write(tmp_path, LARGER)
+    network = build(architecture_of(reference, 3, scale=scale), reference)
+    assert (network.scale, network.stride, network.receptive_field) == (scale, 1, 5)
+    assert network(torch.rand(1, 3, 5, 6)).image.shape == (1, 3, 5 * scale, 6 * scale)
+
+
+def test_a_stride_is_measured_of_a_network_that_enlarges(tmp_path: Path) -> None:
+    inner = "self.layer(functional.interpolate(functional.max_pool2d(x, 4), scale_factor=4.0))"
+    network = build_custom(write(tmp_path, LARGER.replace("self.layer(x)", inner)), 1, scale=2)
+    assert (network.stride, network.receptive_field) == (4, 1 + 2 * (3 + 2))  # across its 4×4, and 2 on
+
+
+def test_another_scale_than_it_states_or_does_is_explained(tmp_path: Path) -> None:
+    stating = LARGER.replace("(self, channels, scale)", "(self, channels, factor=2)").replace("= scale", "= factor")
+    stating = stating.replace("scale**2", "factor**2")
+    with pytest.raises(CuelloError, match=r"images 2 times as large, and was to do so 3 times: add --scale 2"):
+        build_custom(write(tmp_path, stating), 3, scale=3)
+    silent = stating.replace("self.scale = factor", "self.factor = factor").replace("self.scale", "self.factor")
+    with pytest.raises(CuelloError, match=r"an image 3 times as large as what it gets.*become \(1, 3, "):
+        build_custom(write(tmp_path, silent), 3, scale=3)
+    with pytest.raises(CuelloError, match=r"into \(2, 3, 8, 8\); .* of shape \(2, 3, 12, 12\)"):
+        CustomNetwork(torch.nn.Upsample(scale_factor=2), 3, 1, 1, scale=3)(torch.rand(2, 3, 4, 4))
+
+
+def test_the_noises_level_is_handed_to_a_network_that_takes_it(tmp_path: Path) -> None:
+    code = PLAIN.replace("def forward(self, x)", "conditioned = True\n    def forward(self, x, level=None)").replace(
+        "x - self.layer(x)", "x if level is None else x - level"
+    )
+    network = build_custom(write(tmp_path, code), 1)
+    assert network.conditioned
+    x = torch.rand(2, 1, 4, 4)
+    assert torch.equal(network(x, level=torch.full((2, 1, 1, 1), 0.25)).image, x - 0.25)
+    assert not build_custom(write(tmp_path, PLAIN), 1).conditioned

@@ -350,7 +350,7 @@ interpolate, traverse, sample, grid, project, neighbours and invent.
 @app.command
 def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3, json: JSON = False) -> None:
     """List the networks by name, with their size and reach, and the trained models that come with the package."""
-    from cuello.cli.ready import READY_COLUMNS, ready_models, ready_row
+    from cuello.cli.ready import print_ready, ready_models
     from cuello.cli.render import print_json, print_rows
     from cuello.models.catalog import NETWORKS, architecture_of, build
     from cuello.models.summary import count, summarise
@@ -396,7 +396,7 @@ def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images."
     wider = [f"{spec.name} {trained:,}" for spec, s, trained in rows if trained != s.trainable]
     print(f"\nFolded for use; wider while training: {', '.join(wider)}." if wider else "")
     print("Your own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.\n")
-    print_rows("Trained, ready to use: cuello apply NAME IN OUT", READY_COLUMNS, [ready_row(m) for m in ready_models()])
+    print_ready()
 
 
 @app.command
@@ -459,6 +459,9 @@ def summary(
     /,
     *,
     channels: Annotated[Literal[1, 3], Parameter(help="Of the images (for a name).")] = 3,
+    scale: Annotated[
+        int | None, Parameter(help="How many times larger the images become (for a name of a network that enlarges).")
+    ] = None,
     size: Annotated[
         str, Parameter(help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number.")
     ] = "64",
@@ -471,6 +474,8 @@ def summary(
     cuello summary impulse-s
 
     cuello summary runs/first --size 640x480
+
+    cuello summary up-s --scale 4
     """
     from dataclasses import asdict
 
@@ -486,7 +491,7 @@ def summary(
         network, planes = loaded.network, loaded.channels
     else:
         planes = channels
-        network = build(architecture_of(model, channels), model if is_reference(model) else None)
+        network = build(architecture_of(model, channels, scale=scale), model if is_reference(model) else None)
     width, height = parse_size(size) or (64, 64)
     found = summarise(network, planes, (height, width))
     if json:

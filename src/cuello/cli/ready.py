@@ -1,11 +1,10 @@
 """What `cuello models` says of the trained models that come with the package."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cuello.bundled import BUNDLED
 from cuello.runs.artefact import load_artefact
-
-READY_COLUMNS = ["name", "what it does", "parameters>", "file, kB>", "trained on", "scores, PSNR in dB"]
 
 
 def ready_models() -> list[dict[str, Any]]:
@@ -29,14 +28,27 @@ def ready_models() -> list[dict[str, Any]]:
     return found
 
 
-def ready_row(model: dict[str, Any]) -> list[str]:
-    """Return a model as a row of READY_COLUMNS."""
-    scores: dict[str, list[str]] = {}
-    for score in model["scores"]:
+def print_ready() -> None:
+    """Print the models, three lines each: a table of all that would be too wide."""
+    print("Trained, ready to use: cuello apply NAME IN OUT")
+    for model in ready_models():
+        print(f"\n{model['name']}: {model['summary']}")
+        print(
+            f"    {model['parameters']:,} parameters, {model['kilobytes']} kB; trained on {model['training']['data']}, "
+            f"{model['epochs']} epochs, {model['minutes']:.0f} min"
+        )
+        print(f"    {scores_text(model['scores'])}")
+
+
+def scores_text(scores: Sequence[Mapping[str, Any]]) -> str:
+    """Say what a model scores on its yardsticks, PSNR in dB.
+
+    >>> scores_text([{"yardstick": "set5", "scale": 2, "psnr": {"value": 37.0, "protocol": "…"}}])
+    'PSNR in dB: set5 ×2 37.00'
+    """
+    found: dict[str, list[str]] = {}
+    for score in scores:
         setting = f"×{score['scale']}" if "scale" in score else f"σ {score['sigma']}"
-        scores.setdefault(score["yardstick"], []).append(f"{setting} {score['psnr']['value']:.2f}")
-    said = "; ".join(f"{name} {', '.join(values)}" for name, values in scores.items())
-    return [
-        model["name"], model["summary"], f"{model['parameters']:,}", str(model["kilobytes"]),
-        f"{model['training']['data']}, {model['minutes']:.0f} min", said,
-    ]  # fmt: skip
+        found.setdefault(score["yardstick"], []).append(f"{setting} {score['psnr']['value']:.2f}")
+    said = [f"{name} {', '.join(values)}" for name, values in found.items()]
+    return f"PSNR in dB: {'; '.join(said)}"

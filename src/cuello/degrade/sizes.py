@@ -7,21 +7,16 @@ import torch
 from torch import Generator, Tensor
 
 from cuello.degrade.base import Degradation, Quantity, quantity
-from cuello.resample import ResizeMethod, resize
+from cuello.resample import Edges, ResizeMethod, resize
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 2, 8
-
-
-def as_file(images: Tensor, rounded: bool) -> Tensor:
-    """Return images cut to [0, 1] and, if asked for, rounded to 8 bits (halves up, as MATLAB does)."""
-    images = images.clamp(0, 1)
-    return images.mul_(255).add_(0.5).floor_().div_(255) if rounded else images
 
 
 class Down(Degradation):
     """Fewer pixels, y = (x * k)↓factor: MATLAB's imresize by 1 / factor, cut to [0, 1] and rounded to 8 bits.
 
-    ``(N, C, H, W)`` becomes ``(N, C, ⌈H / factor⌉, ⌈W / factor⌉)``. Published low-resolution test images are made so.
+    ``(N, C, H, W)`` becomes ``(N, C, ⌈H / factor⌉, ⌈W / factor⌉)``. Published low-resolution test images are made so;
+    those of Set5 with ``edges=repeat``.
     """
 
     name: ClassVar[str] = "down"
@@ -31,6 +26,9 @@ class Down(Degradation):
         2, "how many times smaller each side becomes", "times", SMALLEST_FACTOR, LARGEST_FACTOR, True, ranged=False
     )
     method: ResizeMethod = pydantic.Field(default="bicubic", description="how the image is made smaller")
+    edges: Edges = pydantic.Field(
+        default="mirror", description="what lies beyond the image: itself, or its last pixels"
+    )
     round: bool = pydantic.Field(default=True, description="round the small image to 8 bits, as a file would")
 
     @property
@@ -38,7 +36,8 @@ class Down(Degradation):
         return int(self.factor)  # type: ignore[arg-type]  # never a range
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
-        return as_file(resize(images, scale=1 / self.scale, method=self.method), self.round)
+        small = resize(images, scale=1 / self.scale, method=self.method, edges=self.edges, eight_bits=self.round)
+        return small.clamp_(0, 1)
 
 
 class Resize(Degradation):
@@ -62,6 +61,6 @@ class Resize(Degradation):
         out = torch.empty_like(images)
         for factor in factors.unique().tolist():
             chosen = (factors == factor).to(images.device)
-            small = as_file(resize(images[chosen], scale=1 / factor, method=self.method), self.round)
-            out[chosen] = as_file(resize(small, (height, width), method=self.method), self.round)
+            small = resize(images[chosen], scale=1 / factor, method=self.method, eight_bits=self.round).clamp_(0, 1)
+            out[chosen] = resize(small, (height, width), method=self.method, eight_bits=self.round).clamp_(0, 1)
         return out

@@ -106,7 +106,7 @@ class NetworkSpec:
 class Architecture:
     """What must be known to build a network again: kind and settings, or a reference to somebody's own file.
 
-    kind "custom" has the settings ``reference`` (FILE.py:CLASS), ``sha256`` of that file, and ``channels``.
+    kind "custom" has the settings ``reference`` (FILE.py:CLASS), ``sha256`` of that file, ``channels`` and ``scale``.
     """
 
     name: str
@@ -167,10 +167,12 @@ MNIST_RECIPE: dict[str, Any] = {  # the source's; Adam soon makes all images of 
 RESIDUAL_RECIPE = {"batch_size": 32, "learning_rate": 2e-3, "warmup_epochs": 0.5, "clip": 1.0}
 DENOISER_RECIPE: dict[str, Any] = {
     "optimizer": "adamw", "batch_size": 16, "learning_rate": 2e-3, "warmup_epochs": 0.3, "augment": True, "clip": 1.0,
+    "loss": "l1", "ema": 0.999,
 }  # fmt: skip
 UPSCALING_RECIPE: dict[str, Any] = {
     "optimizer": "adamw", "batch_size": 16, "learning_rate": 2e-3, "warmup_epochs": 0.3, "augment": True, "clip": 1.0,
 }  # fmt: skip
+UPSCALER_RECIPE = {**UPSCALING_RECIPE, "loss": "l1", "ema": 0.999}
 STRIDED_RECIPE: dict[str, Any] = {  # the source's
     "optimizer": "adam", "learning_rate": 1e-2, "weight_decay": 1e-5, "schedule": "constant", "warmup_epochs": 0.0,
     "batch_size": 64, "epochs": 20,
@@ -283,9 +285,9 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         NetworkSpec("dncnn-l", "… as large as the paper's", "residual", {"depth": 17, "width": 64}, RESIDUAL_RECIPE),
         NetworkSpec("denoise-s", "Gaussian noise of any level, one model", "denoiser", {}, DENOISER_RECIPE),
         NetworkSpec(
-            "up-s", "enlarges: bicubic and what it lacks, small", "upscaler", {}, UPSCALING_RECIPE, scales=SCALES
+            "up-s", "enlarges: bicubic and what it lacks, small", "upscaler", {}, UPSCALER_RECIPE, scales=SCALES
         ),
-        NetworkSpec("up-m", "… medium", "upscaler", {"width": 24, "depth": 5}, UPSCALING_RECIPE, scales=SCALES),
+        NetworkSpec("up-m", "… medium", "upscaler", {"width": 24, "depth": 5}, UPSCALER_RECIPE, scales=SCALES),
         NetworkSpec("espcn", "enlarges: ESPCN of 2016", "espcn", {}, UPSCALING_RECIPE, scales=SCALES),
         NetworkSpec("fsrcnn", "enlarges: FSRCNN of 2016", "fsrcnn", {}, UPSCALING_RECIPE, scales=SCALES),
         NetworkSpec("strided-3", "the super-resolution source's, three layers", "strided", {}, STRIDED_RECIPE),
@@ -328,7 +330,8 @@ def architecture_of(
     not what the network is made for.
     """
     if custom.is_reference(name):
-        settings = {"reference": name, "sha256": custom.source_checksum(name), "channels": channels}
+        checksum = custom.source_checksum(name)
+        settings = {"reference": name, "sha256": checksum, "channels": channels, "scale": scale or 1}
         return Architecture(name, "custom", settings)
     spec = find_network(name)
     settings = {**spec.settings, "channels": channels}
@@ -430,4 +433,4 @@ def build_custom(architecture: Architecture, allowed_code: str | None) -> "nn.Mo
         raise CuelloError(f"this model's network is {reference}; got --model {allowed_code}, needed FILE.py:CLASS.")
     if custom.source_checksum(allowed_code) != architecture.settings["sha256"]:
         warnings.warn(f"{allowed_code} has changed since this model was trained with it.", stacklevel=2)
-    return custom.build_custom(allowed_code, architecture.settings["channels"])
+    return custom.build_custom(allowed_code, architecture.settings["channels"], architecture.settings.get("scale", 1))

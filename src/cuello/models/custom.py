@@ -16,26 +16,31 @@ from cuello.types import Output
 class CustomNetwork(nn.Module):
     """Somebody's network with what Cuello needs to know about it.
 
-    inner: any module that takes ``(N, C, H, W)`` and returns the same shape, as a tensor or as an Output.
+    inner: any module that takes ``(N, C, H, W)`` and returns ``(N, C, scale · H, scale · W)``, as a tensor or as an
+    Output; where it states ``conditioned = True``, it is given ``level``, the noise's standard deviation, too.
     stride, receptive_field: as it states them in attributes, or else as measured; a receptive field of None means
     that every pixel depends on the whole image, and images cannot be run in tiles.
     """
 
-    def __init__(self, inner: nn.Module, channels: int, stride: int, receptive_field: int | None):
+    def __init__(self, inner: nn.Module, channels: int, stride: int, receptive_field: int | None, scale: int = 1):
         super().__init__()
         self.inner = inner
-        self.channels, self.stride, self.receptive_field = channels, stride, receptive_field
+        self.channels, self.stride, self.receptive_field, self.scale = channels, stride, receptive_field, scale
+        self.conditioned = getattr(inner, "conditioned", False) is True
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
-        """Return what the network gives for images ``(N, C, H, W)``; CuelloError where the shape changed."""
+    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
+        """Return what the network gives for images ``(N, C, H, W)``; CuelloError where the shape is another."""
         check_multiple(x, self.stride)
-        result = self.inner(x)
+        result = self.inner(x, level=level) if self.conditioned else self.inner(x)
         output = result if isinstance(result, Output) else Output(result)
-        if not isinstance(output.image, Tensor) or output.image.shape != x.shape:
+        count, channels, height, width = x.shape
+        wanted = (count, channels, self.scale * height, self.scale * width)
+        if not isinstance(output.image, Tensor) or output.image.shape != wanted:
             got = tuple(output.image.shape) if isinstance(output.image, Tensor) else type(output.image).__name__
+            shape = "the same shape" if self.scale == 1 else f"shape {wanted}"
             raise CuelloError(
                 f"{type(self.inner).__name__} turned images of shape {tuple(x.shape)} into {got}; "
-                "it needs to return a tensor (or cuello.Output) of the same shape."
+                f"it needs to return a tensor (or cuello.Output) of {shape}."
             )
         return output
 
@@ -59,11 +64,12 @@ def source_checksum(reference: str) -> str:
     return hashlib.sha256(split_reference(reference)[0].read_bytes()).hexdigest()
 
 
-def build_custom(reference: str, channels: int) -> CustomNetwork:
+def build_custom(reference: str, channels: int, scale: int = 1) -> CustomNetwork:
     """Run the user's file and make its network.
 
-    reference: FILE.py:CLASS. The class is called with ``channels=`` if it takes that, else with nothing.
-    Raises CuelloError where there is no such class, it is no torch module, or it cannot be made.
+    reference: FILE.py:CLASS. The class is called with those of ``channels=`` and ``scale=`` that it takes.
+    Raises CuelloError where there is no such class, it is no torch module, it cannot be made, or it states another
+    ``scale``.
     """
     path, class_name = split_reference(reference)
     spec = importlib.util.spec_from_file_location(f"cuello_user_{path.stem}", path)
@@ -85,20 +91,27 @@ def build_custom(reference: str, channels: int) -> CustomNetwork:
             f"It has: {', '.join(modules) or 'none'}."
         )
     try:
-        takes_channels = "channels" in inspect.signature(cls).parameters
-        inner = cls(channels=channels) if takes_channels else cls()
+        taken = inspect.signature(cls).parameters
+        settings = {"channels": channels, "scale": scale}
+        inner = cls(**{name: value for name, value in settings.items() if name in taken})
     except Exception as error:
         raise CuelloError(f"{reference} could not be made: {type(error).__name__}: {error}.") from error
+    own = stated(inner, "scale")
+    if own not in (None, scale):
+        raise CuelloError(
+            f"{class_name} states that it makes images {own} times as large, and was to do so {scale} times: "
+            + (f"add --scale {own}." if own != 1 else "leave --scale out, or take a network that enlarges.")
+        )
     try:
-        stride = stated(inner, "stride") or measure_stride(inner, channels)
-        field = stated(inner, "receptive_field") or measure_receptive_field(inner, channels, stride)
+        stride = stated(inner, "stride") or measure_stride(inner, channels, scale=scale)
+        field = stated(inner, "receptive_field") or measure_receptive_field(inner, channels, stride, scale=scale)
     except CuelloError:
         raise
     except Exception as error:
         raise CuelloError(
             f"{reference} failed on an image of {channels} channels: {type(error).__name__}: {error}."
         ) from error
-    return CustomNetwork(inner, channels, stride, field)
+    return CustomNetwork(inner, channels, stride, field, scale)
 
 
 def stated(network: nn.Module, name: str) -> int | None:

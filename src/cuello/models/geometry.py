@@ -26,13 +26,17 @@ def image_of(network: nn.Module, x: Tensor) -> Tensor:
     if not isinstance(image, Tensor):
         raise CuelloError(
             f"{type(network).__name__} returned {type(result).__name__}; it needs to return a tensor (or "
-            "cuello.Output) of the same shape as the images."
+            "cuello.Output) of the images' shape, or times the scale where it enlarges."
         )
     return image
 
 
-def measure_receptive_field(network: nn.Module, channels: int, stride: int, largest: int = 256) -> int | None:
+def measure_receptive_field(
+    network: nn.Module, channels: int, stride: int, largest: int = 256, scale: int = 1
+) -> int | None:
     """Return the side, in pixels, of the square of inputs on which an output pixel can depend, by trying it out.
+
+    scale: how many times larger the network makes images; an output pixel lies in the input pixel that it is part of.
 
     One input pixel becomes NaN, which every convolution, pooling and activation hands on; how far the NaN spreads,
     from every place of the stride grid, is the answer. None where it spreads over the whole image or further than
@@ -42,15 +46,15 @@ def measure_receptive_field(network: nn.Module, channels: int, stride: int, larg
     network = copy.deepcopy(network).cpu().float().eval()
     reach = 16
     while reach <= largest:  # small images first: most networks do not look far
-        radius = spread(network, channels, stride, reach)
+        radius = spread(network, channels, stride, reach, scale)
         if radius is not None:
             return 2 * radius + 1
         reach *= 2
     return None
 
 
-def spread(network: nn.Module, channels: int, stride: int, reach: int) -> int | None:
-    """Return how many pixels a NaN spreads to any side; None where it comes to the border, ``reach`` pixels away."""
+def spread(network: nn.Module, channels: int, stride: int, reach: int, scale: int = 1) -> int | None:
+    """Return how many input pixels a NaN spreads to any side; None where it gets to the border, ``reach`` away."""
     side = -(-(2 * reach + 1) // stride) * stride
     centre = side // 2 // stride * stride
     radius = 0
@@ -61,15 +65,16 @@ def spread(network: nn.Module, channels: int, stride: int, reach: int) -> int | 
             hit = image_of(network, x).isnan().any(1)[0]
             if hit[0].any() or hit[-1].any() or hit[:, 0].any() or hit[:, -1].any():
                 return None
-            reached = hit.nonzero() - (centre + position)
+            reached = hit.nonzero() // scale - (centre + position)
             radius = max(radius, int(reached.abs().max()) if len(reached) else 0)
     return radius
 
 
-def measure_stride(network: nn.Module, channels: int, largest: int = 32) -> int:
+def measure_stride(network: nn.Module, channels: int, largest: int = 32, scale: int = 1) -> int:
     """Return the smallest power of two that sizes must be a multiple of and whose shifts the network follows.
 
-    Raises CuelloError where no size up to 4 × ``largest`` gives an image of the same size back.
+    scale: how many times larger the network makes images. Raises CuelloError where no size up to 4 × ``largest`` gives
+    an image of that size back.
     """
     network = copy.deepcopy(network).cpu().float().eval()
     stride, problem = 1, ""
@@ -79,11 +84,11 @@ def measure_stride(network: nn.Module, channels: int, largest: int = 32) -> int:
             x = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
             try:
                 whole = image_of(network, x)
-                if whole.shape == x.shape:
+                if whole.shape == (1, channels, scale * side, scale * side):
                     shifted = image_of(network, x[:, :, : 4 * largest, stride : 4 * largest + stride])
-                    if shifted.shape[2:] == (4 * largest, 4 * largest):
-                        middle = slice(2 * largest - 2, 2 * largest + 2)
-                        there = whole[:, :, middle, middle.start + stride : middle.stop + stride]
+                    if shifted.shape[2:] == (4 * largest * scale, 4 * largest * scale):
+                        middle = slice((2 * largest - 2) * scale, (2 * largest + 2) * scale)
+                        there = whole[:, :, middle, middle.start + stride * scale : middle.stop + stride * scale]
                         if torch.allclose(shifted[:, :, middle, middle], there, atol=1e-4, equal_nan=True):
                             return stride
                         problem = "what it gives changes when the image is moved"
@@ -92,7 +97,8 @@ def measure_stride(network: nn.Module, channels: int, largest: int = 32) -> int:
             except Exception as error:  # somebody else's code may raise anything
                 problem = (str(error) or type(error).__name__).splitlines()[0]
             stride *= 2
+    wanted = "of the size it gets" if scale == 1 else f"{scale} times as large as what it gets"
     raise CuelloError(
-        f"the network does not give back an image of the size it gets, at any multiple up to {largest} pixels: "
-        f"{problem}. Pad its convolutions (padding='same'), or state `stride` as an attribute."
+        f"the network does not give back an image {wanted}, at any multiple up to {largest} pixels: {problem}. Pad its "
+        "convolutions (padding='same'), or state `stride` as an attribute."
     )

@@ -10,7 +10,9 @@ from cuello.studies.super_resolution.measures import INPUT, Tested, measure, rea
 from cuello.studies.super_resolution.pictures import curves, reach_picture, restored_pictures
 from cuello.studies.super_resolution.plans import FACTORS, OUR_BATCH, OUR_NETWORKS, OURS, SCALES, UPSCALER, plans
 from cuello.studies.super_resolution.source import (
+    BATCH,
     BEST,
+    EPOCHS,
     IMAGES,
     IN_ITS_UNITS,
     KERNEL,
@@ -101,7 +103,8 @@ def text_of_losses(outcome: Outcome) -> list[str]:
     return [
         f"{scale.samples} crops of {scale.side}×{scale.side} pixels for training, {scale.validation_samples} for "
         f"validation, in batches of {scale.batch}: Adam with a learning rate of .01, weight decay 1e-5, mean squared "
-        f"error, as the source trains. Ours, {OURS} and {UPSCALER}, with their own recipes, {scale.ours} epochs in "
+        f"error, {EPOCHS} epochs, as the source trains; {EPOCHS * -(-scale.samples // scale.batch)} steps, where the "
+        f"source, with its {TRAINED_ON} images in batches of {BATCH}, takes {EPOCHS * -(-TRAINED_ON // BATCH)}. Ours, {OURS} and {UPSCALER}, with their own recipes, {scale.ours} epochs in "
         f"batches of {OUR_BATCH}.",
         f"The source's networks: {'; '.join(f'{row.network}, {row.label}' for row in SOURCE_ROWS)}. Where a loss is "
         "that of mid grey everywhere, nothing was learned.",
