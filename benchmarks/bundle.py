@@ -4,8 +4,8 @@
 
 measures the run on its published yardstick (Set5 where it enlarges, BSD68 and Set12 where it denoises) as it will be
 shipped, and writes src/cuello/weights/NAME.safetensors. Half precision halves the file; the scores are those of the
-rounded weights. What is kept of the run: its settings, and its minutes: as many as its epochs would have taken if each had
-taken what the median one did, so that a pause does not count.
+rounded weights. What is kept of the run: its settings, and its minutes: what its epochs would have taken if each had
+been as long as the median one, so that a pause does not count.
 """
 
 import argparse

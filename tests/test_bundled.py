@@ -1,10 +1,13 @@
 """Models that come with the package: found by name, small, described, and better than what is there without them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -76,3 +79,28 @@ def test_what_is_there_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "runs").mkdir()
     with pytest.raises(CuelloError, match="holds no model"):
         cuello.load("runs")
+
+
+def test_the_command_tells_the_network_how_strong_the_noise_is(
+    tmp_path: Path, command: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    noisy = np.clip(camera(64) + np.random.default_rng(0).normal(0, 40, (64, 64)), 0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    model = cuello.load("denoise")
+    for name, arguments, level in (("told", ["--sigma", "40"], 40 / 255), ("estimated", [], None)):
+        file = tmp_path / f"{name}.png"
+        assert command("apply", "denoise", tmp_path / "noisy.png", file, *arguments, "--quiet").code == 0
+        assert np.array_equal(np.asarray(Image.open(file)), model(noisy, level))
+    said = refused("apply", "upscale-x2", tmp_path / "noisy.png", tmp_path / "large.png", "--sigma", "40")
+    assert "up-s" in said
+    assert not (tmp_path / "large.png").exists()
+
+
+def test_the_list_names_each_with_what_it_scores(command: Callable[..., Any]) -> None:
+    answer = command("models")
+    assert answer.code == 0
+    for name in BUNDLED.names():
+        assert f"\n{name}: {BUNDLED[name].summary}\n" in answer.out
+    assert "PSNR in dB: bsd68 σ 15 3" in answer.out
+    ready = answer.out.partition("Trained, ready to use")[2]
+    assert max(len(line) for line in ready.splitlines()) <= 80

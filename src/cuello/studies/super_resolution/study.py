@@ -103,9 +103,9 @@ def text_of_losses(outcome: Outcome) -> list[str]:
     return [
         f"{scale.samples} crops of {scale.side}×{scale.side} pixels for training, {scale.validation_samples} for "
         f"validation, in batches of {scale.batch}: Adam with a learning rate of .01, weight decay 1e-5, mean squared "
-        f"error, {EPOCHS} epochs, as the source trains; {EPOCHS * -(-scale.samples // scale.batch)} steps, where the "
-        f"source, with its {TRAINED_ON} images in batches of {BATCH}, takes {EPOCHS * -(-TRAINED_ON // BATCH)}. Ours, {OURS} and {UPSCALER}, with their own recipes, {scale.ours} epochs in "
-        f"batches of {OUR_BATCH}.",
+        f"error, {EPOCHS} epochs, as the source trains: {EPOCHS * -(-scale.samples // scale.batch)} steps; the source, "
+        f"with its {TRAINED_ON} images in batches of {BATCH}, takes {EPOCHS * -(-TRAINED_ON // BATCH)}. Ours, {OURS} "
+        f"and {UPSCALER}, with their own recipes, {scale.ours} epochs in batches of {OUR_BATCH}.",
         f"The source's networks: {'; '.join(f'{row.network}, {row.label}' for row in SOURCE_ROWS)}. Where a loss is "
         "that of mid grey everywhere, nothing was learned.",
     ]
