@@ -101,6 +101,6 @@ def test_the_list_names_each_with_what_it_scores(command: Callable[..., Any]) ->
     assert answer.code == 0
     for name in BUNDLED.names():
         assert f"\n{name}: {BUNDLED[name].summary}\n" in answer.out
-    assert "PSNR in dB: bsd68 σ 15 3" in answer.out
+    assert "    bsd68: σ 15 3" in answer.out
     ready = answer.out.partition("Trained, ready to use")[2]
     assert max(len(line) for line in ready.splitlines()) <= 80

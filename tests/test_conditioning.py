@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import cuello
 from cuello.conditioning import estimated_level, is_conditioned, restored
+from cuello.data.images import Images
+from cuello.degrade import parse
+from cuello.evaluation import evaluate_model, subjects_of_images
+from cuello.tasks import Task
 from cuello.types import Output
 
 
@@ -74,3 +79,11 @@ def test_only_networks_that_take_a_level_are_told_it() -> None:
     assert told.unique().tolist() == pytest.approx([0.3])
     guessed = restored(Told(), Told(), x, None).image
     assert guessed.unique().tolist() == pytest.approx([float(estimated_level(x))])
+
+
+@pytest.mark.parametrize(("noise", "knows"), [("gaussian:20", True), ("salt-pepper:0.2", False)])
+def test_an_evaluation_says_that_the_network_is_told_the_level(noise: str, knows: bool) -> None:
+    images = Images("flat", [np.full((16, 16, 1), 99, np.uint8)] * 2, ["a", "b"])
+    task = Task("denoise", parse(noise))
+    found = evaluate_model(cuello.load("denoise"), task, subjects_of_images(images), baselines=["input"])
+    assert ("told" in found.protocol) == knows

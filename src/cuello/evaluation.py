@@ -231,6 +231,8 @@ def evaluate_model(
         protocol["scale"] = task.scale
     if not any(len(spec.strengths) > 1 for spec in specs):
         del protocol["strengths"]
+    if model.conditioned and next(iter(pairs(level, subjects, seed, 1))).level is not None:
+        protocol["told"] = "the network is told the noise's standard deviation"
     verdict = verdict_of(differences, "reference" if references else "classical method")
     return Evaluation(methods, differences, verdict, levels, subjects, spec, protocol, tuple(references))
 

@@ -29,7 +29,7 @@ def ready_models() -> list[dict[str, Any]]:
 
 
 def print_ready() -> None:
-    """Print the models, three lines each: a table of all that would be too wide."""
+    """Print the models, some lines each: a table of all that would be too wide."""
     print("Trained, ready to use: cuello apply NAME IN OUT")
     for model in ready_models():
         print(f"\n{model['name']}: {model['summary']}")
@@ -37,18 +37,18 @@ def print_ready() -> None:
             f"    {model['parameters']:,} parameters, {model['kilobytes']} kB; trained on {model['training']['data']}, "
             f"{model['epochs']} epochs, {model['minutes']:.0f} min"
         )
-        print(f"    {scores_text(model['scores'])}")
+        for line in scores_lines(model["scores"]):
+            print(f"    {line}")
 
 
-def scores_text(scores: Sequence[Mapping[str, Any]]) -> str:
-    """Say what a model scores on its yardsticks, PSNR in dB.
+def scores_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what a model scores, a line for each yardstick.
 
-    >>> scores_text([{"yardstick": "set5", "scale": 2, "psnr": {"value": 37.0, "protocol": "…"}}])
-    'PSNR in dB: set5 ×2 37.00'
+    >>> scores_lines([{"yardstick": "set5", "scale": 2, "psnr": {"value": 37.0, "protocol": "…"}}])
+    ['set5: ×2 37.00 dB']
     """
     found: dict[str, list[str]] = {}
     for score in scores:
         setting = f"×{score['scale']}" if "scale" in score else f"σ {score['sigma']}"
-        found.setdefault(score["yardstick"], []).append(f"{setting} {score['psnr']['value']:.2f}")
-    said = [f"{name} {', '.join(values)}" for name, values in found.items()]
-    return f"PSNR in dB: {'; '.join(said)}"
+        found.setdefault(score["yardstick"], []).append(f"{setting} {score['psnr']['value']:.2f} dB")
+    return [f"{name}: {', '.join(values)}" for name, values in found.items()]
