@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from math import tanh
+from math import ceil, tanh
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +61,10 @@ def test_the_source_s_training() -> None:
         for row in source.SOURCE_ROWS:
             config = made[f"{row.network}-x{factor}"]
             assert (config.optimizer, config.learning_rate, config.weight_decay) == ("adam", 0.01, 1e-5)
-            assert (config.epochs, config.batch_size, config.loss, config.schedule) == (20, 64, "mse", "constant")
-            assert (config.noise, config.scale, config.crop, config.samples) == (f"resize:{factor}", None, 256, 685)
+            assert (config.epochs, config.loss, config.schedule) == (source.EPOCHS, "mse", "constant")
+            assert (config.noise, config.scale, config.crop) == (f"resize:{factor}", None, 256)
+            assert config.samples is not None
+            assert ceil(config.samples / config.batch_size) == ceil(source.TRAINED_ON / source.BATCH), "as many steps"
         assert made[f"up-s-x{factor}"].scale == factor
     for name in ("crop", "crops", "samples", "validation_samples", "validation", "test", "split_seed", "channels"):
         assert len({getattr(config, name) for config in made.values()}) == 1, name
