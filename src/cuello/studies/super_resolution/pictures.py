@@ -32,13 +32,13 @@ def curves(outcome: Outcome, factor: int, tested: Tested) -> Picture:
     series = []
     for name in EVERY:
         history = outcome.runs[plan_name(name, factor)][0].history
-        values = [IN_ITS_UNITS * record.validation_loss for record in history]
+        values = [IN_ITS_UNITS * record.validation_mse for record in history]
         series.append(Series(name, [record.epoch for record in history], values, "ours" if name == OURS else "other"))
     epochs = max(len(one.x) for one in series)
     for name, label, role in ((GREY, "mid grey everywhere", "other"), (INPUT, "bicubic", "source")):
         level = IN_ITS_UNITS * tested.losses[name][1]
         series.append(Series(label, [1, epochs], [level, level], role))
-    title = f"×{factor}: validation loss by epoch, values in [-1, 1]"
+    title = f"×{factor}: validation error by epoch, values in [-1, 1]"
     return outcome.picture(
         f"curves-x{factor}", lambda theme: lines(series, title, "epoch", "mean squared error", theme, whole=True),
         f"{title}, on a log axis",
