@@ -20,6 +20,7 @@ from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, best_epoch
+from cuello.tasks import CLASSIFY
 
 TIMED_PASSES = 30
 
@@ -92,6 +93,8 @@ def read_facts(run: Run, label: str) -> RunFacts:
     if not run.path.is_dir():
         raise CuelloError("it is not a run directory" if run.path.exists() else "there is no such folder")
     config = run.config
+    if config.job == CLASSIFY:
+        raise CuelloError("it is a classifier, and what is compared here are images. See its own report")
     history = tuple(run.history) if run.history_path.is_file() else ()
     if not history:
         raise CuelloError("no epoch of its training has ended yet")

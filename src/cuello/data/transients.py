@@ -26,7 +26,7 @@ CANVAS = 32
 
 VIEWS = ("template", "science", "difference", "snr")
 CLASSES = ("bogus", "real")
-BOGUS = ("cosmic ray", "hot pixel", "hot column", "misaligned", "wrong PSF", "edge", "noise peak")
+BOGUS = ("cosmic ray", "hot pixel", "hot column", "misaligned", "wrong PSF", "edge", "noise peak", "smooth peak")
 DRAWS = 64
 AT_ONCE = 128
 """Stamps simulated at once: their canvases stay in a processor's cache."""
@@ -57,7 +57,9 @@ class TransientConfig(pydantic.BaseModel):
     seeing: Range = measure((3.0, 5.5), "full width at half maximum of the science image's PSF, pixels")
     sharper: Range = measure((0.7, 0.95), "the template's, as a share of the science image's")
     wings: Range = measure((2.5, 5.0), "exponent β of the Moffat profile; small: wide wings")
-    signal: Range = measure((7.0, 60.0), "a transient's flux over the noise of its matched filter")
+    signal: Range = measure((6.5, 60.0), "a transient's flux over the noise of its matched filter")
+    detected: float = measure(5.0, "that signal from which noise is taken for a source: smooth peaks lie above")
+    excess: float = measure(1.2, "by how much they do, the mean of an exponential distribution")
     jitter: float = measure(0.6, "standard deviation of a transient's distance from the centre along an axis, pixels")
     template_noise: Range = measure((0.4, 0.7), "the template's sky noise over the science image's")
     gain: float = measure(20.0, "photons a unit of flux: shot noise has the variance flux / gain")
@@ -70,7 +72,8 @@ class TransientConfig(pydantic.BaseModel):
     shift: float = measure(0.03, "standard deviation of the alignment's usual error along an axis, pixels")
     misfit: float = measure(0.012, "standard deviation of the usual error in the matched PSF's width, as a share of it")
     kinds: dict[str, float] = measure(
-        dict(zip(BOGUS, (0.2, 0.08, 0.07, 0.25, 0.15, 0.07, 0.18), strict=True)), "share of each kind among the bogus"
+        dict(zip(BOGUS, (0.2, 0.08, 0.07, 0.22, 0.12, 0.07, 0.08, 0.16), strict=True)),
+        "share of each kind among the bogus",
     )
 
 
@@ -277,12 +280,17 @@ def subtraction_errors(kinds: Array, config: TransientConfig, chance: Chance) ->
 
 
 def transient(kinds: Array, seeing: Array, beta: Array, config: TransientConfig, chance: Chance) -> Array:
-    """Return the light of what is new, where a stamp is real; a matched filter's noise is sqrt(4π) σ of the PSF."""
-    flux = chance.logarithmic(*config.signal) * math.sqrt(4 * math.pi) * seeing * PER_WIDTH
+    """Return the light of what is new, where a stamp is real; a matched filter's noise is sqrt(4π) σ of the PSF.
+
+    A smooth peak looks like it: noise that resampling correlated, of just the shape that a search for sources finds.
+    """
+    chosen = np.flatnonzero(np.isin(kinds, ("real", "smooth peak")))
+    piled_up = config.detected - config.excess * np.log1p(-chance.uniform())
+    signal = np.where(kinds == "real", chance.logarithmic(*config.signal), piled_up)
+    flux = signal * math.sqrt(4 * math.pi) * seeing * PER_WIDTH
     x, y = chance.normal(config.jitter), chance.normal(config.jitter)
     made = np.zeros((len(kinds), CANVAS, CANVAS), np.float32)
-    real = np.flatnonzero(kinds == "real")
-    made[real] = wide(flux[real]) * moffat(x[real], y[real], seeing[real], beta[real])
+    made[chosen] = wide(flux[chosen]) * moffat(x[chosen], y[chosen], seeing[chosen], beta[chosen])
     return made
 
 
