@@ -57,9 +57,9 @@ class TransientConfig(pydantic.BaseModel):
     seeing: Range = measure((3.0, 5.5), "full width at half maximum of the science image's PSF, pixels")
     sharper: Range = measure((0.7, 0.95), "the template's, as a share of the science image's")
     wings: Range = measure((2.5, 5.0), "exponent β of the Moffat profile; small: wide wings")
-    signal: Range = measure((6.5, 60.0), "a transient's flux over the noise of its matched filter")
+    signal: Range = measure((7.5, 60.0), "a transient's flux over the noise of its matched filter")
     detected: float = measure(5.0, "that signal from which noise is taken for a source: smooth peaks lie above")
-    excess: float = measure(1.2, "by how much they do, the mean of an exponential distribution")
+    excess: float = measure(2.0, "by how much they do, the mean of an exponential distribution")
     jitter: float = measure(0.6, "standard deviation of a transient's distance from the centre along an axis, pixels")
     template_noise: Range = measure((0.4, 0.7), "the template's sky noise over the science image's")
     gain: float = measure(20.0, "photons a unit of flux: shot noise has the variance flux / gain")
@@ -72,7 +72,7 @@ class TransientConfig(pydantic.BaseModel):
     shift: float = measure(0.03, "standard deviation of the alignment's usual error along an axis, pixels")
     misfit: float = measure(0.012, "standard deviation of the usual error in the matched PSF's width, as a share of it")
     kinds: dict[str, float] = measure(
-        dict(zip(BOGUS, (0.2, 0.08, 0.07, 0.22, 0.12, 0.07, 0.08, 0.16), strict=True)),
+        dict(zip(BOGUS, (0.2, 0.08, 0.07, 0.24, 0.12, 0.07, 0.12, 0.1), strict=True)),
         "share of each kind among the bogus",
     )
 

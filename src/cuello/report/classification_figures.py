@@ -43,7 +43,7 @@ def confusion_picture(found: Classification, theme: Theme) -> bytes:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     side = min(8.0, 2.2 + 0.62 * len(names))
     shades = LinearSegmentedColormap.from_list("shades", [theme.background, theme.ours])
-    with drawing(theme, side + 0.6, side) as (figure, axes):
+    with drawing(theme, 8.4, side) as (figure, axes):
         axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
         axes.set(xlabel="predicted", ylabel="true class", xticks=range(len(names)), yticks=range(len(names)))
         axes.set_xticklabels(names, rotation=0 if sum(map(len, names)) < 40 else 90)
@@ -72,7 +72,7 @@ def reliability_diagram(bins: Sequence[Bin], theme: Theme) -> bytes:
         )
         left.set(title="Share that is right, by confidence", xlabel="highest probability", xlim=(0, 1), ylim=(0, 1.02))
         right.bar(middles, [one.images for one in bins], width=0.9 * width, color=theme.others[0])
-        right.set(title="Images", xlabel="highest probability", xlim=(0, 1), yscale="log")
+        right.set(title="Images", xlabel="highest probability", xlim=(0, 1))
         return as_png(figure)
 
 
