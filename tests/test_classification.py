@@ -178,6 +178,7 @@ class TestRun:
 
     def test_history_and_artefact_know_accuracy_and_classes(self, run: Run) -> None:
         last = run.history[-1]
+        assert last.validation_accuracy is not None
         assert 0 <= last.validation_accuracy <= 1
         assert math.isnan(last.validation_psnr)
         assert "NaN" not in run.history_path.read_text()

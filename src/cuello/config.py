@@ -18,6 +18,9 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
     return pydantic.Field(default, description=help, json_schema_extra={"group": group}, **limits)
 
 
+CLASSIFY = "classify"
+"""The job whose target is a class, and no image."""
+
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from cuello.config import TrainConfig
+from cuello.config import CLASSIFY, TrainConfig
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.classes import classified
@@ -18,7 +18,6 @@ from cuello.data.split import Split, split
 from cuello.data.stream import is_to_stream
 from cuello.errors import CuelloError
 from cuello.losses import find_loss
-from cuello.tasks import CLASSIFY
 
 MOST_VALIDATION_CROPS = 500
 

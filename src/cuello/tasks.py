@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from cuello.config import TrainConfig
+from cuello.config import CLASSIFY, TrainConfig
 from cuello.degrade import Composition, Degradation, parse
 from cuello.degrade.sizes import Down, Resize
 from cuello.errors import CuelloError
@@ -128,7 +128,6 @@ class JobSpec:
 
 
 UPSCALE = "upscale"
-CLASSIFY = "classify"
 
 JOBS: Registry[JobSpec] = Registry(
     "job",

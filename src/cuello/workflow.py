@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cuello.classification import Classification, evaluate_classes, save_classification
-from cuello.config import TrainConfig, make_config, to_toml
+from cuello.config import CLASSIFY, TrainConfig, make_config, to_toml
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG
 from cuello.data.images import ReportProgress
@@ -36,7 +36,7 @@ from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
-from cuello.tasks import CLASSIFY, JOBS, UPSCALE, Task, labelled, task_of
+from cuello.tasks import JOBS, UPSCALE, Task, labelled, task_of
 from cuello.training.device import choose_device, kept_memory, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer

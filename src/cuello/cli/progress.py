@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import isnan
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +17,7 @@ PLAIN_SECONDS = 5.0
 
 def reached_text(record: EpochRecord) -> str:
     """Return an epoch's PSNR, or its accuracy where classes are learned, in words."""
-    if isnan(record.validation_accuracy):
+    if record.validation_accuracy is None:
         return f"PSNR {record.validation_psnr:.2f} dB"
     return f"accuracy {record.validation_accuracy:.2%}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cuello.config import TrainConfig
+from cuello.config import CLASSIFY, TrainConfig
 from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
 from cuello.data.levels import parse_levels
@@ -20,7 +20,6 @@ from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, best_epoch
-from cuello.tasks import CLASSIFY
 
 TIMED_PASSES = 30
 

@@ -1,5 +1,6 @@
 """The pictures of a classifier's report."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ def learning_curves(history: Sequence[EpochRecord], theme: Theme) -> bytes:
         left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
         left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
         left.set(title="Cross-entropy by epoch, nats", xlabel="epoch", yscale="log")
-        right.plot(epochs, [100 * record.validation_accuracy for record in history], color=theme.ours)
+        right.plot(epochs, [accuracy_of(record) for record in history], color=theme.ours)
         right.set(title="Validation accuracy, %", xlabel="epoch")
         for axes in (left, right):
             whole_numbers(axes)
@@ -30,9 +31,14 @@ def learning_curves(history: Sequence[EpochRecord], theme: Theme) -> bytes:
                     line.set_marker("o")
         if best is not None:
             left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
-            right.plot([best.epoch], [100 * best.validation_accuracy], "o", color=theme.ours, markersize=5)
+            right.plot([best.epoch], [accuracy_of(best)], "o", color=theme.ours, markersize=5)
         left.legend(loc="best")
         return as_png(figure)
+
+
+def accuracy_of(record: EpochRecord) -> float:
+    """Return an epoch's accuracy on validation in percent."""
+    return math.nan if record.validation_accuracy is None else 100 * record.validation_accuracy
 
 
 def confusion_picture(found: Classification, theme: Theme) -> bytes:

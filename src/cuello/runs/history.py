@@ -16,9 +16,9 @@ class EpochRecord:
     """One epoch.
 
     loss, validation_loss: means over images. validation_mse, validation_psnr: means over the validation images,
-    white is 1, dB; validation_accuracy: share of them whose class was found, 0 to 1. Of these, what the job has not is
-    not a number (nan). learning_rate: at the epoch's last step. seconds: of the whole epoch; training_seconds: without
-    validation. images: trained on in this epoch.
+    white is 1, dB; not a number (nan) where classes are learned. validation_accuracy: share of them whose class was
+    found, 0 to 1; None where images are learned. learning_rate: at the epoch's last step. seconds: of the whole epoch;
+    training_seconds: without validation. images: trained on in this epoch.
     """
 
     epoch: int
@@ -30,12 +30,13 @@ class EpochRecord:
     seconds: float
     training_seconds: float
     images: int
-    validation_accuracy: float = math.nan
+    validation_accuracy: float | None = None
 
 
 def as_json(record: EpochRecord) -> dict[str, Any]:
     """Return an epoch for JSON, which knows no nan: without the measures that its job has not."""
-    return {name: value for name, value in asdict(record).items() if value == value}  # noqa: PLR0124 (nan is not)
+    known = {name: value for name, value in asdict(record).items() if value is not None}
+    return {name: value for name, value in known.items() if not math.isnan(value)}
 
 
 def from_json(found: Mapping[str, Any]) -> EpochRecord:

@@ -152,7 +152,8 @@ def epoch_record(
     epoch: int, trained: StepResult, checked: StepResult, rate: float, seconds: float, training_seconds: float
 ) -> EpochRecord:
     """Return an epoch's record from the sums over its training and its validation images."""
-    mse, psnr, accuracy = (checked.terms.get(name, math.nan) / checked.images for name in ("mse", "psnr", "accuracy"))
+    mse, psnr = (checked.terms.get(name, math.nan) / checked.images for name in ("mse", "psnr"))
+    accuracy = checked.terms["accuracy"] / checked.images if "accuracy" in checked.terms else None
     return EpochRecord(
         epoch, trained.loss_sum / trained.images, checked.loss_sum / checked.images, mse, psnr, rate, seconds,
         training_seconds, trained.images, accuracy,
