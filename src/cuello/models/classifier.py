@@ -25,19 +25,19 @@ class ClassifierConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    channels: int = pydantic.Field(3, ge=1)
-    height: int = pydantic.Field(28, ge=1)
-    width: int = pydantic.Field(28, ge=1)
-    classes: int = pydantic.Field(2, ge=2)
-    pad: int = pydantic.Field(0, ge=0)
-    stages: tuple[tuple[Width, ...], ...] = pydantic.Field(((16,), (32,)), min_length=1)
-    first: int = pydantic.Field(3, ge=1)
-    unpadded: int = pydantic.Field(0, ge=0)
+    channels: int = pydantic.Field(default=3, ge=1)
+    height: int = pydantic.Field(default=28, ge=1)
+    width: int = pydantic.Field(default=28, ge=1)
+    classes: int = pydantic.Field(default=2, ge=2)
+    pad: int = pydantic.Field(default=0, ge=0)
+    stages: tuple[tuple[Width, ...], ...] = pydantic.Field(default=((16,), (32,)), min_length=1)
+    first: int = pydantic.Field(default=3, ge=1)
+    unpadded: int = pydantic.Field(default=0, ge=0)
     activation: Literal["none", "relu"] = "relu"
     norm: bool = False
     pooling: Literal["dense", "global"] = "dense"
     dense: tuple[Width, ...] = ()
-    dropout: float = pydantic.Field(0.0, ge=0, lt=1)
+    dropout: float = pydantic.Field(default=0.0, ge=0, lt=1)
 
     @pydantic.model_validator(mode="after")
     def _checked(self) -> "ClassifierConfig":
