@@ -58,7 +58,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     print(evaluation.verdict)
 
 
-MOST_CLASSES = 12
+MOST_CLASSES = 4
 """Classes up to which a confusion matrix fits a terminal."""
 
 

@@ -73,7 +73,8 @@ def methods_table(found: Classification) -> Table:
     return Table(
         ["method", "accuracy>", "95% interval>", f"wrong of {len(found.truth):,}>", "ms an image>"],
         rows,
-        "Intervals: Wilson 1927. All methods saw the same training images and are judged on the same images.",
+        "Intervals: Wilson 1927. All are judged on the same images; the regression is fitted to 20,000 of the training "
+        "images at most.",
         frozenset({methods.index(found.ours)}),
     )
 
