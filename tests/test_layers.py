@@ -19,7 +19,7 @@ LEVELS = {
     3: ("runs",),
     4: ("training", "inference"),
     5: ("application", "evaluation", "comparison", "latent", "benchmarking"),
-    6: ("matrix",),
+    6: ("matrix", "classification"),
     7: ("report",),
     8: ("workflow", "judging", "together", "series"),
     9: ("studies", "search"),

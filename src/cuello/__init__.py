@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
     from cuello.inference import Model, load
-    from cuello.judging import evaluate, evaluate_runs
+    from cuello.judging import evaluate, evaluate_classifier, evaluate_runs
     from cuello.runs.directory import Run
     from cuello.series import train_repeats
     from cuello.studies.catalog import study
@@ -34,6 +34,7 @@ __all__ = [
     "benchmark",
     "compare",
     "evaluate",
+    "evaluate_classifier",
     "evaluate_runs",
     "latent",
     "load",
@@ -54,6 +55,7 @@ _HOMES = {
     "benchmark": "cuello.benchmarking",
     "compare": "cuello.comparison",
     "evaluate": "cuello.judging",
+    "evaluate_classifier": "cuello.judging",
     "evaluate_runs": "cuello.judging",
     "load": "cuello.inference",
     "resume": "cuello.workflow",

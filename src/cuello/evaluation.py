@@ -149,13 +149,15 @@ def subjects_of_batches(batches: Batches) -> Subjects:
     return Subjects(every, names, places, batches.size, is_binary(batches.images))
 
 
-def subjects_of_images(images: Images) -> Subjects:
-    """Take whole images, of any sizes, one a batch."""
+def subjects_of_images(images: Images, labelled: bool = False) -> Subjects:
+    """Take whole images, of any sizes, one a batch; ``labelled``: with their labels, whole numbers."""
+    labels = images.labels if labelled else None
 
     def batches() -> Iterable[Batch]:
         for index, array in enumerate(images.arrays):
             target = to_tensor(images.targets[index][None]) if images.targets is not None else None
-            yield Batch(to_tensor(array[None]), torch.tensor([index]), target)
+            label = torch.tensor([int(labels[index])]) if labels is not None else None
+            yield Batch(to_tensor(array[None]), torch.tensor([index]), target, label)
 
     smallest = images.scale * int(images.sizes.min())
     places = [(0, 0)] * len(images)

@@ -12,6 +12,7 @@ from cuello.errors import CuelloError, closest
 from cuello.models import custom
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description, problem_of
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
+from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 from cuello.models.denoiser import Denoiser, DenoiserConfig
 from cuello.models.doubled import DoubledAutoencoder, DoubledConfig
@@ -54,13 +55,17 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Kind:
-    """A family of networks: its name in artefacts, its settings, its class; sized: made for images of one size."""
+    """A family of networks: its name in artefacts, its settings, its class.
+
+    sized: made for images of one size. classifies: gives a score a class, and no image.
+    """
 
     name: str
     summary: str
     config: type[pydantic.BaseModel]
     network: "type[nn.Module]"
     sized: bool = False
+    classifies: bool = False
 
 
 KINDS: Registry[Kind] = Registry(
@@ -77,6 +82,7 @@ KINDS: Registry[Kind] = Registry(
         Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, Upscaler),
         Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, Espcn),
         Kind("fsrcnn", "thin convolutions and a transposed one that enlarges", FsrcnnConfig, Fsrcnn),
+        Kind("classifier", "tells which class an image belongs to", ClassifierConfig, Classifier, True, True),
     ],
 )
 
@@ -176,6 +182,13 @@ UPSCALER_RECIPE = {**UPSCALING_RECIPE, "loss": "l1", "ema": 0.999}
 STRIDED_RECIPE: dict[str, Any] = {  # the source's
     "optimizer": "adam", "learning_rate": 1e-2, "weight_decay": 1e-5, "schedule": "constant", "warmup_epochs": 0.0,
     "batch_size": 64, "epochs": 20,
+}  # fmt: skip
+HITS_RECIPE: dict[str, Any] = {  # the source's
+    "optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant", "batch_size": 10, "patience": 3,
+}  # fmt: skip
+CLASSIFIER_RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 1e-2, "batch_size": 32, "warmup_epochs": 0.3,
+    "epochs": 15,
 }  # fmt: skip
 FOUR_STRIDED = (16, 32, 64, 128)
 SCALES = (2, 3, 4, 5, 6, 7, 8)
@@ -316,18 +329,52 @@ NETWORKS: Registry[NetworkSpec] = Registry(
             {"filters": (32, 64, 128, 256, 512), "bottom": None, "skips": True},
             STRIDED_RECIPE,
         ),
+        NetworkSpec(
+            "classify-s",
+            "classifier, small, images of any size",
+            "classifier",
+            {"stages": ((16,), (32,), (64,)), "norm": True, "pooling": "global"},
+            CLASSIFIER_RECIPE,
+        ),
+        NetworkSpec(
+            "classify-mnist",
+            "… two convolutions and dense layers, for small images",
+            "classifier",
+            {"stages": ((16,), (32,)), "dense": (64,), "dropout": 0.5},
+            CLASSIFIER_RECIPE,
+        ),
+        NetworkSpec(
+            "classify-hits",
+            "… the occlusion source's, without activations",
+            "classifier",
+            {
+                "stages": ((32, 32), (64, 64, 64)),
+                "first": 4,
+                "unpadded": 1,
+                "pad": 3,
+                "activation": "none",
+                "dense": (64, 64),
+                "dropout": 0.5,
+            },
+            HITS_RECIPE,
+            size=(21, 21),
+        ),
     ],
 )
 
 
 def architecture_of(
-    name: str, channels: int, size: tuple[int, int] | None = None, scale: int | None = None
+    name: str,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    scale: int | None = None,
+    classes: int | None = None,
 ) -> Architecture:
     """Return the architecture that a name (or a description, or FILE.py:CLASS) stands for.
 
     channels, size (height, width): of the images; size by default what the network is meant for. scale: how many times
-    larger the result is than what goes in; by default what the network usually does. Raises CuelloError where they are
-    not what the network is made for.
+    larger the result is than what goes in; by default what the network usually does. classes: how many a classifier
+    tells apart, by default two. Raises CuelloError where they are not what the network is made for.
     """
     if custom.is_reference(name):
         checksum = custom.source_checksum(name)
@@ -343,6 +390,8 @@ def architecture_of(
         height, width = size or usual_size(spec, channels)
         check_numbers(spec, channels, height, width)
         settings |= {"height": height, "width": width}
+    if KINDS[spec.kind].classifies and classes is not None:
+        settings |= {"classes": classes}
     try:
         config = KINDS[spec.kind].config.model_validate(settings)
     except pydantic.ValidationError as error:
