@@ -47,17 +47,18 @@ def as_it_is(maps: Tensor) -> Tensor:
 
 
 def standardised(maps: Tensor) -> Tensor:
-    """Standardise each map, clip it to ±1 standard deviation and move it to [0, 1]: ``(clip((m − μ) / σ, ±1) + 1) / 2``.
+    """Standardise each map, clip it to ±1 standard deviation, move it to [0, 1]: ``(clip((m − μ) / σ, ±1) + 1) / 2``.
 
     maps: ``(…, H, W)``; μ and σ (of the whole, divided by H W) are of each map. A constant map becomes 0.5.
 
     >>> standardised(torch.tensor([[0.0, 4.0]]))
     tensor([[0., 1.]])
     """
-    centred = maps - maps.mean((-2, -1), keepdim=True)
+    exact = maps.double()
+    centred = exact - exact.mean((-2, -1), keepdim=True)
     deviation = centred.square().mean((-2, -1), keepdim=True).sqrt()
-    flat = deviation <= 1e-12 * maps.abs().amax((-2, -1), keepdim=True).clamp(min=1e-300)
-    return (centred / deviation.masked_fill(flat, torch.inf)).clamp(-1, 1) / 2 + 0.5
+    flat = deviation <= 1e-12 * exact.abs().amax((-2, -1), keepdim=True)
+    return ((centred / deviation.masked_fill(flat, torch.inf)).clamp(-1, 1) / 2 + 0.5).to(maps.dtype)
 
 
 SCORES = Registry[ScoreSpec](

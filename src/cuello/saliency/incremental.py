@@ -231,8 +231,10 @@ class Incremental:
         inside = windows(filled, items.image, top, left, height, width)
         whole = windows(clean, items.image, top, left, height, width)
         under = torch.ones(len(top), height, width, 1, dtype=torch.bool, device=top.device)
-        sides = ((self.boxes.rows, starts.rows.members[items.row], top, height, (-1, height, 1, 1)),
-                 (self.boxes.columns, starts.columns.members[items.column], left, width, (-1, 1, width, 1)))  # fmt: skip
+        sides = (
+            (self.boxes.rows, starts.rows.members[items.row], top, height, (-1, height, 1, 1)),
+            (self.boxes.columns, starts.columns.members[items.column], left, width, (-1, 1, width, 1)),
+        )
         for spans, members, first, length, shape in sides:
             pixels = first[:, None] + torch.arange(length, device=first.device)
             start, end = (torch.tensor(ends, device=first.device)[members, None] for ends in (spans.starts, spans.ends))

@@ -234,7 +234,7 @@ def differ(first: Tensor, second: Tensor) -> bool:
 
 
 def check_answers(plain: Batches, whole: Tensor, fills: Tensor, clean: Tensor, outputs: str) -> None:
-    """Raise CuelloError where answers change from call to call or with the company, or are not what they were said to be.
+    """Raise CuelloError where answers change from call to call or with the company, or are not what they should be.
 
     The first image is asked about again, together with a copy of it under the last box.
     """
