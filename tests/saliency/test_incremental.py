@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cuello.saliency.boxes import filling, make_boxes
-from cuello.saliency.incremental import Incremental, paste
+from cuello.saliency.incremental import Clean, Incremental, Items, Place, Side
 from cuello.saliency.layers import read
 
 
@@ -107,7 +107,12 @@ def test_a_box_changes_something() -> None:
 
 
 def test_regions_are_pasted_where_they_belong_and_cut_where_they_do_not_fit() -> None:
-    windows = torch.zeros(2, 3, 3, 1)
-    regions = torch.arange(1.0, 9.0).view(2, 2, 2, 1)
-    paste(windows, regions, torch.tensor([0, 2]), torch.tensor([-1, 1]))
-    assert windows[..., 0].tolist() == [[[2, 0, 0], [4, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 5, 6]]]
+    """Two regions of 2×2 in windows of 3×3: one a column too far to the left, the other a row too low."""
+    clean = Clean(torch.zeros(9, 1), (3, 3))
+    window = torch.arange(3).expand(2, 3)
+    rows = Side(window, torch.tensor([[0, 1], [2, 3]]), None, torch.tensor([[True, True], [True, False]]))
+    columns = Side(window, torch.tensor([[-1, 0], [1, 2]]), None, torch.tensor([[False, True], [True, True]]))
+    both = torch.arange(2)
+    items = Items(torch.zeros(2, dtype=torch.long), both, both, both)
+    found = Place(rows, columns).surrounded(torch.arange(1.0, 9.0).view(2, 2, 2, 1), clean, items)
+    assert found[..., 0].tolist() == [[[2, 0, 0], [4, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 5, 6]]]

@@ -22,6 +22,10 @@ def test_what_a_pooling_leaves_out_is_not_worked_out() -> None:
     assert needed([Axis(3, 1, 1, 1), Axis(2, 2, 0, 1)], [13, 13, 6]) == [13, 12, 6]
 
 
+def test_a_layer_that_looks_at_its_padding_only_still_has_a_region() -> None:
+    assert needed([Axis(1, 3, 1, 1), Axis(1, 2, 0, 1)], [4, 2, 1]) == [1, 1, 1]
+
+
 @given(
     side=st.integers(6, 24),
     box=st.integers(1, 6),

@@ -35,7 +35,7 @@ class Layer:
     """A layer that looks at windows, and the elementwise ones after it.
 
     outside: what padding holds. local: the layer on windows that are already padded. whole: on the whole image.
-    work: multiply-adds an output pixel. then: elementwise layers after it.
+    work: multiply-adds an output pixel. channels: of its output. then: elementwise layers after it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Layer:
     local: Operation
     whole: Operation
     work: float
+    channels: int
     then: tuple[Operation, ...] = ()
 
 
@@ -105,9 +106,18 @@ def convolution(
     if padding == "same":
         after = [axis.extent - 1 - axis.before for axis in (rows, columns)]
         around = [columns.before, after[1], rows.before, after[0]]
-        return Layer(name, rows, columns, 0.0, local, lambda y: local(functional.pad(y, around)), float(weight.numel()))
+        return Layer(
+            name,
+            rows,
+            columns,
+            0.0,
+            local,
+            lambda y: local(functional.pad(y, around)),
+            float(weight.numel()),
+            len(weight),
+        )
     whole = partial(functional.conv2d, weight=last, bias=bias, padding=before, **settings)
-    return Layer(name, rows, columns, 0.0, local, whole, float(weight.numel()))
+    return Layer(name, rows, columns, 0.0, local, whole, float(weight.numel()), len(weight))
 
 
 def pooling(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, outside: float, pool: Any, **whole: Any):
@@ -118,7 +128,9 @@ def pooling(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ou
     spread = {"dilation": dilation} if dilation != (1, 1) else {}
     local = partial(pool, kernel_size=kernel, stride=stride, **spread)
     full = partial(pool, kernel_size=kernel, stride=stride, padding=padding, **spread, **whole)
-    return Layer(pool.__name__, rows, columns, outside, local, full, 4.0 * kernel[0] * kernel[1] * x.shape[1])
+    return Layer(
+        pool.__name__, rows, columns, outside, local, full, 4.0 * kernel[0] * kernel[1] * x.shape[1], x.shape[1]
+    )
 
 
 def max_pooling(

@@ -37,10 +37,10 @@ class Class:
 
 
 def needed(axes: Sequence[Axis], sides: Sequence[int]) -> list[int]:
-    """Return how many pixels from 0 on matter at each level: a pooling may leave out the last ones."""
+    """Return how many pixels from 0 on matter at each level, 1 or more: a pooling may leave out the last ones."""
     ends = [sides[-1]]
     for axis, side in zip(reversed(axes), reversed(sides[:-1]), strict=True):
-        ends.append(min(side, (ends[-1] - 1) * axis.stride - axis.before + axis.extent))
+        ends.append(max(1, min(side, (ends[-1] - 1) * axis.stride - axis.before + axis.extent)))
     return ends[::-1]
 
 
