@@ -68,7 +68,8 @@ def stacks(draw: st.DrawFn, channels: int, height: int, width: int) -> nn.Sequen
             layers.append(norm)
         layers.append(draw(st.sampled_from(ACTIVATIONS))())
     if not layers:
-        layers, x = [nn.Conv2d(channels, 2, 1)], torch.rand(1, 2, height, width)
+        layers.append(nn.Conv2d(channels, 2, 1))
+        x = torch.rand(1, 2, height, width)
     return nn.Sequential(*layers, nn.Dropout(0.5), nn.Flatten(), nn.Linear(x[0].numel(), 3)).eval()
 
 

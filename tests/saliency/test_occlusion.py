@@ -169,7 +169,8 @@ def test_any_function_is_taken_and_the_result_says_so() -> None:
 
 def test_a_network_that_was_read_wrongly_is_asked_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     network, other = small_network(), small_network()
-    other[0].weight.data.mul_(1.5)
+    for parameter in other.parameters():
+        parameter.data.mul_(1.5)
     monkeypatch.setattr(occlusion, "read", lambda classifier, image: read(other, image))
     found = occlusion_map(network, IMAGES)
     assert (found.method, found.reason) == (
@@ -256,7 +257,7 @@ def test_what_does_not_fit_is_refused(model: Any, images: Any, options: dict[str
 
 def test_a_classifier_that_says_what_it_takes_is_believed() -> None:
     network = small_network()
-    network.channels, network.size = 1, (8, 8)  # pyright: ignore[reportAttributeAccessIssue]
+    vars(network).update(channels=1, size=(8, 8))
     with pytest.raises(CuelloError, match="got 3 channels, but the classifier takes 1"):
         occlusion_map(network, torch.rand(1, 3, 8, 8))
     with pytest.raises(CuelloError, match="got 10×10 pixels, padding included, but the classifier takes 8×8"):

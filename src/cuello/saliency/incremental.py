@@ -17,14 +17,14 @@ from cuello.saliency.boxes import Boxes, Spans
 from cuello.saliency.layers import Axis, Chain, Layer, Operation
 from cuello.saliency.regions import Class, grouped, reach
 
-REGION_BYTES = 4 * 2**20
-"""Bytes of a batch's largest layer: what stays in a processor's cache while the next layer reads it."""
+REGION_BYTES = 16 * 2**20
+"""Bytes of a batch's largest layer: half of a common last cache level. Smaller ones mean more calls, at a cost each."""
 
 CLEAN_BYTES = 64 * 2**20
 """Bytes of the layers without a box that are kept at once; one image's at least."""
 
-CALL_WORK = 4e6
-"""What calling a layer costs beside its arithmetic, in multiply-adds: about 0.1 ms of a core."""
+CALL_WORK = 1.5e7
+"""What a layer's calls for one more group cost beside arithmetic, in multiply-adds: about 0.4 ms of a core."""
 
 MOST_IMAGES = 64
 """Images at once: more would only make the batches of a class longer."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -123,15 +123,18 @@ def occlusion_map(
         if channels == "together":
             maps = maps.squeeze(2)
         base = clean if watched.logits or outputs == "probabilities" else clean.softmax(1)
-        results = [maps.to(clean.dtype), numbers, base.gather(1, numbers), values.to(clean.dtype)]
+        shown = values.to(clean.dtype)
     return OcclusionMaps(
-        *(like(result, images) for result in results),
-        chosen.name,
-        watched.name,
-        "batches" if reason else "incremental",
-        reason,
-        batch if reason else batch_size,
-        tuple(notes),
+        maps=like(maps.to(clean.dtype), images),
+        classes=like(numbers, images),
+        scores=like(base.gather(1, numbers), images),
+        values=like(shown, images),
+        definition=chosen.name,
+        score=watched.name,
+        method="batches" if reason else "incremental",
+        reason=reason,
+        batch=batch if reason else batch_size,
+        notes=tuple(notes),
     )
 
 
@@ -169,7 +172,7 @@ def opened(model: Any) -> Classifier:
             f"scores "
             "(N, K), or the path of an ONNX file."
         )
-    return model
+    return cast("Classifier", model)
 
 
 @contextmanager
