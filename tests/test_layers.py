@@ -15,7 +15,7 @@ LEVELS = {
         "bundled", "data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats",
         "published",
     ),
-    2: ("tasks", "preparation", "likelihood", "conditioning", "protocols"),
+    2: ("tasks", "preparation", "likelihood", "conditioning", "protocols", "saliency"),
     3: ("runs",),
     4: ("training", "inference"),
     5: ("application", "evaluation", "comparison", "latent", "benchmarking"),
