@@ -80,6 +80,11 @@ def check_job(job: str, model: str, loss: LossSpec) -> None:
     if not is_reference(model) and KINDS[find_network(model).kind].classifies != classifies:
         gives = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(f"the network {model!r} gives {gives}. For {job}, use e.g. --model {usual.model}.")
+    if not is_reference(model) and KINDS[find_network(model).kind].explains:
+        raise CuelloError(
+            f"the network {model!r} gives the occlusion maps of a classifier, not images. For {job}, use e.g. --model "
+            f"{usual.model}."
+        )
     if loss.classifies != classifies:
         compares = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(f"the loss {loss.name!r} compares {compares}. For {job}, use e.g. --loss {usual.loss}.")

@@ -130,7 +130,10 @@ class Classifier(nn.Module):
 
         Raises CuelloError for a size or channels that the network does not take.
         """
-        last = self.features(x)[-1]
+        return self.scores(self.features(x)[-1])
+
+    def scores(self, last: Tensor) -> Tensor:
+        """Return the scores ``(N, classes)`` that the last of the feature maps leads to."""
         pooled = last.mean((2, 3)) if self.size is None else functional.max_pool2d(last, 2)
         return self.head(pooled.flatten(1))
 
