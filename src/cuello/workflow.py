@@ -54,17 +54,17 @@ UNCOMPARED = ("device", "threads", "storage")
 def resolve(settings: Mapping[str, Any]) -> TrainConfig:
     """Check settings and fill in what the network's recipe recommends for those that were not given."""
     config = make_config(settings)
-    loss = find_loss(config.loss)  # an unknown name is an error before any image is read
+    find_loss(config.loss)  # an unknown name is an error before any image is read
     for registry, name in ((OPTIMIZERS, config.optimizer), (SCHEDULES, config.schedule)):
         registry[name]
     given = config.model_dump(exclude_unset=True)
     model = given.setdefault("model", JOBS[config.job].model)
-    if "loss" not in given:
-        loss = find_loss(given.setdefault("loss", JOBS[config.job].loss))
-    check_job(config.job, model, loss)
-    recipe = {} if is_reference(model) else dict(find_network(model).recipe)
+    recipe: dict[str, Any] = {"loss": JOBS[config.job].loss}
+    if not is_reference(model):
+        recipe |= find_network(model).recipe
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
+    check_job(config.job, model, find_loss({**recipe, **given}["loss"]))
     return with_whole_noise(make_config({**recipe, **given}))
 
 
