@@ -13,7 +13,7 @@ LEVELS = {
     0: ("errors", "types", "config", "registry", "seeding", "files", "resample"),
     1: (
         "bundled", "data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats",
-        "published",
+        "published", "intervals",
     ),
     2: ("tasks", "preparation", "likelihood", "conditioning", "protocols", "saliency"),
     3: ("runs",),
