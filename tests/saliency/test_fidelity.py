@@ -103,7 +103,7 @@ def test_overlap_by_hand() -> None:
 
 
 def test_equal_pixels_at_the_edge_share_what_is_left() -> None:
-    """The two highest of 5 3 3 3: all of the first, a third of each other; of 3 5 3 3 likewise: 1/3 + 1/3 + 2/3 · 1/2."""
+    """The two highest of 5 3 3 3: all of the first, a third of each other; of 3 5 3 3: all of the second."""
     first, second = np.array([[[5.0, 3, 3, 3]]]), np.array([[[3.0, 5, 3, 3]]])
     assert overlap(first, second, 0.5)[0] == pytest.approx(4 / 3 / 2)
     assert overlap(first, first, 0.5)[0] == pytest.approx(1)

@@ -107,8 +107,9 @@ def fidelity(
 
     exact, estimated: ``(N, H, W)``. model, images ``(N, C, H, W)``, classes, fill, sigma, outputs: as in
     `occlusion_map`, but one class an image (see `curves`). important: where the class needs the pixels, see IMPORTANT.
-    share: of the pixels, more than 0, at most 1, that count as the most important. steps: of each curve. groups: of each
-    image, e.g. its photograph; the interval draws them whole. seed: of the random map, and of the order of equal pixels.
+    share: of the pixels, more than 0, at most 1, that count as the most important. steps: of each curve. groups: of
+    each image, e.g. its photograph; the interval draws them whole. seed: of the random map, and of the order of equal
+    pixels.
     Raises CuelloError for maps or images that do not fit.
 
     >>> maps = np.random.default_rng(0).random((6, 8, 8))
@@ -284,9 +285,9 @@ def curves(
             changed = (places[image] < counts[step][:, None, None])[:, None]  # (B, 1, H, W)
             x = channels_last(torch.where(changed, end[image], start[image]))
             found.append(say(x).gather(1, numbers[image][:, None])[:, 0])
-        probabilities = torch.cat(found).view(len(pixels), -1).double().cpu().numpy()
-    shares = (counts / every).cpu().numpy()
-    return Curves(shares, probabilities, np.trapezoid(probabilities, shares, axis=1))
+        probabilities, shares = torch.cat(found).view(len(pixels), -1).double(), counts / every
+        areas = torch.trapezoid(probabilities, shares)
+    return Curves(*(each.cpu().numpy() for each in (shares, probabilities, areas)))
 
 
 def positions(maps: np.ndarray, seed: int) -> Tensor:
