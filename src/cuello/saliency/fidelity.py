@@ -18,6 +18,7 @@ from cuello.saliency.occlusion import Arrays, as_images, channels_last, check_si
 from cuello.seeding import numpy_generator
 
 Important = Literal["high", "low"]
+Way = Literal["deletion", "insertion"]
 
 IMPORTANT: Mapping[str, Important] = {"probability": "low", "logit": "low", "drop": "high", "logit-drop": "high"}
 """Where a map of a score is extreme at the pixels that the class needs: a probability under a box is low there."""
@@ -127,13 +128,12 @@ def fidelity(
         raise CuelloError(f"groups: got {len(groups)} for {len(true)} images, needed one each.")
     check_important(important)
     named = {"exact": true, "estimated": ours, "random": numpy_generator(seed, "random map").random(true.shape)}
-    removed: dict[str, Measured] = {}
-    put_in: dict[str, Measured] = {}
+    areas: dict[Way, dict[str, Measured]] = {"deletion": {}, "insertion": {}}
     if model is not None:
         if images is None:
             raise CuelloError("got a model without images; needed both to ask what it says of them.")
         for name, maps in named.items():
-            for kind, results in (("deletion", removed), ("insertion", put_in)):
+            for kind, results in areas.items():
                 found = curves(
                     model, images, maps, kind, classes=classes, important=important, steps=steps, fill=fill,
                     sigma=sigma, outputs=outputs, seed=seed,
@@ -149,8 +149,8 @@ def fidelity(
         share=share,
         constant=int((constant(true) | constant(ours)).sum()),
         images=len(true),
-        deletion=removed,
-        insertion=put_in,
+        deletion=areas["deletion"],
+        insertion=areas["insertion"],
     )
 
 
@@ -232,7 +232,7 @@ def curves(
     model: Any,
     images: Arrays,
     maps: Arrays,
-    kind: Literal["deletion", "insertion"],
+    kind: Way,
     *,
     classes: str | int | Sequence[int] = "predicted",
     important: Important = "high",
