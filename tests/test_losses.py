@@ -8,10 +8,12 @@ from torch.distributions import Bernoulli, Normal
 from torch.nn import functional
 
 from cuello.errors import CuelloError
-from cuello.losses import LOSSES, bce, bernoulli, charbonnier, find_loss, gaussian, ssim_loss
+from cuello.losses import LOSSES, bce, bernoulli, charbonnier, cross_entropy, find_loss, gaussian, ssim_loss
 from cuello.metrics import mae, mse, ssim
 
-every_loss = pytest.mark.parametrize("spec", list(LOSSES), ids=lambda spec: spec.name)
+every_loss = pytest.mark.parametrize(  # of images: that of classes is in test_classification.py
+    "spec", [spec for spec in LOSSES if not spec.classifies], ids=lambda spec: spec.name
+)
 
 
 def two_images(seed: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,6 +30,7 @@ def test_names_and_functions():
         "ssim": ssim_loss,
         "bernoulli": bernoulli,
         "gaussian": gaussian,
+        "cross-entropy": cross_entropy,
     }
 
 

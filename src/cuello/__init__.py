@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
     from cuello.inference import Model, load
-    from cuello.judging import evaluate, evaluate_runs
+    from cuello.judging import evaluate, evaluate_classifier, evaluate_runs
     from cuello.runs.directory import Run
+    from cuello.saliency import OcclusionMaps, occlusion_map
     from cuello.series import train_repeats
     from cuello.studies.catalog import study
     from cuello.types import Output
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CuelloError",
     "Model",
+    "OcclusionMaps",
     "Output",
     "Run",
     "TrainConfig",
@@ -34,9 +36,11 @@ __all__ = [
     "benchmark",
     "compare",
     "evaluate",
+    "evaluate_classifier",
     "evaluate_runs",
     "latent",
     "load",
+    "occlusion_map",
     "resume",
     "search",
     "study",
@@ -47,6 +51,7 @@ __all__ = [
 _HOMES = {
     "CuelloError": "cuello.errors",
     "Model": "cuello.inference",
+    "OcclusionMaps": "cuello.saliency",
     "Output": "cuello.types",
     "Run": "cuello.runs.directory",
     "TrainConfig": "cuello.config",
@@ -54,8 +59,10 @@ _HOMES = {
     "benchmark": "cuello.benchmarking",
     "compare": "cuello.comparison",
     "evaluate": "cuello.judging",
+    "evaluate_classifier": "cuello.judging",
     "evaluate_runs": "cuello.judging",
     "load": "cuello.inference",
+    "occlusion_map": "cuello.saliency",
     "resume": "cuello.workflow",
     "study": "cuello.studies.catalog",
     "train": "cuello.workflow",

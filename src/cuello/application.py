@@ -59,6 +59,7 @@ def apply(
             f"{len(existing)} of {len(jobs)} results exist already, e.g. {existing[0]}. Add --overwrite to replace "
             "them, or choose another place."
         )
+    model.check_images()
     applied = Applied()
     for position, (path, target) in enumerate(jobs):
         if progress:

@@ -1,12 +1,14 @@
 """Networks that are told how much noise there is: which they are, and what they are told where nobody knows."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from cuello.baselines import noise_levels
-from cuello.types import Output
+
+Given = TypeVar("Given")
 
 
 def is_conditioned(network: nn.Module) -> bool:
@@ -33,7 +35,7 @@ def estimated_level(images: Tensor) -> Tensor:
     return torch.tensor(means, dtype=torch.float32, device=images.device).view(-1, 1, 1, 1)
 
 
-def restored(forward: Callable[..., Output], network: nn.Module, x: Tensor, level: Tensor | None) -> Output:
+def restored(forward: Callable[..., Given], network: nn.Module, x: Tensor, level: Tensor | None) -> Given:
     """Return what a network gives for ``x``, with the noise level where it is one that takes it.
 
     forward: the network, or its compiled form. level: ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``; estimated where it is None.

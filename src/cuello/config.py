@@ -18,6 +18,9 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
     return pydantic.Field(default, description=help, json_schema_extra={"group": group}, **limits)
 
 
+CLASSIFY = "classify"
+"""The job whose target is a class, and no image."""
+
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 
@@ -30,10 +33,10 @@ class TrainConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    job: Literal["denoise", "upscale", "reconstruct", "generate"] = setting(
+    job: Literal["denoise", "upscale", "reconstruct", "generate", "classify"] = setting(
         "denoise",
         "What the network learns to do: denoise; upscale; reconstruct, through a code of few numbers; generate, from a "
-        "code drawn at random (see `cuello latent`).",
+        "code drawn at random (see `cuello latent`); classify, into the classes of a folder's subfolders.",
         TASK,
     )
     data: str = setting(
@@ -122,7 +125,8 @@ class TrainConfig(pydantic.BaseModel):
     )
     loss: str = setting(
         "mse",
-        "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1).",
+        "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "
+        "classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels.",
         TASK,
     )
 

@@ -18,21 +18,17 @@ from cuello.degrade import Composition, Degradation
 from cuello.errors import CuelloError
 from cuello.files import write_text
 from cuello.inference import TILE, Model
+from cuello.intervals import FEWEST_GROUPS, bootstrap_interval
 from cuello.metrics import METRICS, metrics_for
 from cuello.references import Reference
 from cuello.registry import Registry
 from cuello.runs.directory import Run, write_json
-from cuello.seeding import numpy_generator
 from cuello.tasks import JOBS, Task, multiple_below
 from cuello.types import Batch, Pair
 
 OURS = "network"
 TUNING_IMAGES = 8
 SWEEP_IMAGES = 64
-BOOTSTRAP_DRAWS = 2000
-FEWEST_PHOTOGRAPHS = 5
-"""For an interval: drawing from fewer photographs would promise a certainty that is not there."""
-
 SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"}
 """The classical methods that everybody knows: a verdict names them."""
 
@@ -149,13 +145,15 @@ def subjects_of_batches(batches: Batches) -> Subjects:
     return Subjects(every, names, places, batches.size, is_binary(batches.images))
 
 
-def subjects_of_images(images: Images) -> Subjects:
-    """Take whole images, of any sizes, one a batch."""
+def subjects_of_images(images: Images, labelled: bool = False) -> Subjects:
+    """Take whole images, of any sizes, one a batch; ``labelled``: with their labels, whole numbers."""
+    labels = images.labels if labelled else None
 
     def batches() -> Iterable[Batch]:
         for index, array in enumerate(images.arrays):
             target = to_tensor(images.targets[index][None]) if images.targets is not None else None
-            yield Batch(to_tensor(array[None]), torch.tensor([index]), target)
+            label = torch.tensor([int(labels[index])]) if labels is not None else None
+            yield Batch(to_tensor(array[None]), torch.tensor([index]), target, label)
 
     smallest = images.scale * int(images.sizes.min())
     places = [(0, 0)] * len(images)
@@ -350,23 +348,12 @@ def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Diffe
     """Compare two methods image by image in PSNR, with a 95% bootstrap interval of the mean.
 
     Whole photographs are drawn, with all their crops, because crops of one photograph are alike (Davison and Hinkley
-    1997, section 3.8). With fewer than FEWEST_PHOTOGRAPHS the interval is not a number.
+    1997, section 3.8). With fewer than FEWEST_GROUPS the interval is not a number.
     """
     gains = ours.scores["psnr"] - other.scores["psnr"]
-    enough = len(set(photographs)) >= FEWEST_PHOTOGRAPHS
+    enough = len(set(photographs)) >= FEWEST_GROUPS
     low, high = bootstrap_interval(gains, photographs) if enough else (float("nan"), float("nan"))
     return Difference(other.name, other.label, float(gains.mean()), low, high, int((gains > 0).sum()), len(gains))
-
-
-def bootstrap_interval(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> tuple[float, float]:
-    """Return the 2.5% and 97.5% quantiles of the mean of ``values`` when whole groups are drawn with replacement."""
-    names, members = np.unique(np.asarray(groups), return_inverse=True)
-    if len(names) < 2:
-        return float("nan"), float("nan")
-    sums, sizes = np.bincount(members, values), np.bincount(members)
-    drawn = numpy_generator(seed, "bootstrap").integers(len(names), size=(BOOTSTRAP_DRAWS, len(names)))
-    means = sums[drawn].sum(1) / sizes[drawn].sum(1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
 def verdict_of(differences: Sequence[Difference], others: str = "classical method") -> str:

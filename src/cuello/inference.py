@@ -52,6 +52,40 @@ class Model:
         return int(getattr(self.network, "scale", 1))
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """What a classifier's probabilities stand for, in their order; empty for networks that give images."""
+        return tuple(self.artefact.classes)
+
+    def classify(self, images: Any) -> Any:
+        """Return the probability of every class, ``(N, K)`` float32; ``classes`` has the names of the columns.
+
+        images: as for calling the model, all of one size, with the network's channels. An array comes back, or a tensor
+        where a tensor was given; one image is N = 1.
+        Raises CuelloError where the network is no classifier, or images do not fit it.
+
+        >>> import cuello, tempfile
+        >>> run = cuello.train("classify", "glyphs", epochs=1, samples=32, output=tempfile.mkdtemp() + "/run",
+        ...                    report=False)
+        >>> model = cuello.load(run.path)
+        >>> model.classify(np.zeros((2, 7, 5), np.uint8)).shape, model.classes[1:4]
+        ((2, 32), ('a', 'b', 'c'))
+        """
+        probabilities = torch.softmax(self.class_scores(images), dim=1)
+        return probabilities.to(images.device) if isinstance(images, Tensor) else probabilities.numpy()
+
+    def class_scores(self, images: Any) -> Tensor:
+        """Return every class' score before softmax, ``(N, K)``; images and errors as for ``classify``."""
+        if not self.classes:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} gives images, not classes. Train a classifier: "
+                "cuello train classify DATA."
+            )
+        x = self.fitting(images)
+        with torch.inference_mode():
+            scores = [self.network(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]
+        return torch.cat(scores).clone()
+
+    @property
     def conditioned(self) -> bool:
         """Whether the network takes the noise level of its input."""
         return is_conditioned(self.network)
@@ -104,6 +138,14 @@ class Model:
         Raises CuelloError where the network has no code, or images do not fit it.
         """
         self.check_latent()
+        x = self.fitting(images)
+        with torch.inference_mode():
+            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]  # type: ignore[operator]
+        found = torch.cat(codes).clone()
+        return found.to(images.device) if isinstance(images, Tensor) else found.numpy()
+
+    def fitting(self, images: Any) -> Tensor:
+        """Return images as ``stacked`` does, with the network's channels; CuelloError for others."""
         x = images if isinstance(images, Tensor) else self.stacked(images)
         if x.ndim == 3:
             x = x[None]
@@ -111,10 +153,15 @@ class Model:
             raise CuelloError(
                 f"got images of shape {tuple(x.shape)} and type {x.dtype}, needed floats (N, {self.channels}, H, W)."
             )
-        with torch.inference_mode():
-            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]  # type: ignore[operator]
-        found = torch.cat(codes).clone()
-        return found.to(images.device) if isinstance(images, Tensor) else found.numpy()
+        return x
+
+    def check_images(self) -> None:
+        """Raise CuelloError where the network gives classes, and no images."""
+        if self.classes:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} is a classifier, which gives no image. From Python: "
+                "model.classify(images)."
+            )
 
     def decode(self, codes: Any) -> Any:
         """Return the images that codes stand for, cut to [0, 1].
@@ -192,6 +239,7 @@ class Model:
         The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
         rounding. Raises CuelloError for channels or a level that the network does not take.
         """
+        self.check_images()
         self.check_level(level)
         height, width, channels = image.shape
         if channels in (2, 4):
@@ -226,6 +274,7 @@ class Model:
         level: ``(N, 1, 1, 1)``, the noise in each, for a network that takes it (others pass it over); by default
         estimated, image by image.
         """
+        self.check_images()
         height, width = images.shape[2:]
         stride, scale = self._stride(), self.scale
         with torch.inference_mode():

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cuello.baselines import BASELINES, enlargers
+from cuello.classification import Classification, evaluate_classes
 from cuello.config import make_config
 from cuello.data.catalog import open_source
-from cuello.data.images import load_images, pair
+from cuello.data.classes import aligned
+from cuello.data.images import load_images, pair, parse_size
 from cuello.degrade import parse
 from cuello.errors import CuelloError
 from cuello.evaluation import Evaluation, Progress, Subjects, evaluate_model, subjects_of_images
@@ -21,7 +23,15 @@ from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.tasks import JOBS, UPSCALE, Task, same_size, shrinking
-from cuello.workflow import check_sweep, finish, own_subjects, reading, references_of
+from cuello.workflow import (
+    check_sweep,
+    class_references_of,
+    finish,
+    finish_classes,
+    own_subjects,
+    reading,
+    references_of,
+)
 
 SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
 """Settings that decide, with the images, what a run's own test images are."""
@@ -52,6 +62,8 @@ def evaluate(
     """
     path = Path(path).expanduser()
     model = load(path, network, device)
+    if model.classes:
+        raise CuelloError(f"{path} is a classifier: use cuello.evaluate_classifier, or `cuello evaluate` for one run.")
     run = Run(path) if path.is_dir() else None
     references: list[Reference] = []
     settings = make_config(model.artefact.training)
@@ -63,11 +75,7 @@ def evaluate(
         if target is not None:
             raise CuelloError(f"got the clean images {target} without the noisy ones: name those as IMAGES too.")
         prepared = prepare(run.config, reading(progress))
-        if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
-            raise CuelloError(
-                f"the images of {run.path} are not those it was trained on, so that its test images cannot be told. "
-                "Bring them back, or name the images to evaluate it on."
-            )
+        check_same_images(run, prepared)
         subjects, notes = own_subjects(prepared)
         references = references_of(task, model, prepared)
     else:
@@ -80,6 +88,63 @@ def evaluate(
     return evaluate_model(
         model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, references=references, progress=progress
     )
+
+
+def evaluate_classifier(
+    path: str | Path,
+    images: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    on_error: str = "stop",
+    report: bool = True,
+    progress: Progress | None = None,
+) -> Classification:
+    """Judge a trained classifier: accuracy with its interval, confusion, calibration, beside simple methods.
+
+    path: a run directory, or a model.safetensors file (which then needs ``images``, and is judged alone). images: a
+    folder with one subfolder a class, a file or a data set with labels, judged whole; by default the run's own test
+    images. report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
+    Raises CuelloError where the model is no classifier, or does not know a class of the images.
+    """
+    path = Path(path).expanduser()
+    model = load(path, None, device)
+    if not model.classes:
+        raise CuelloError(f"{path} is no classifier: its job is {model.artefact.job}. Use cuello.evaluate.")
+    if not path.is_dir():
+        if images is None:
+            raise CuelloError(f"{path} is a file without a run: name the images to evaluate it on.")
+        return evaluate_classes(model, named_examples(model, images, on_error, progress)[0], (), progress)
+    run = Run(path)
+    prepared = prepare(run.config, reading(progress))
+    if images is None:
+        check_same_images(run, prepared)
+        subjects, notes = own_subjects(prepared)
+    else:
+        subjects, notes = named_examples(model, images, on_error, progress)
+    if report:
+        return finish_classes(run, model, subjects, prepared, notes, progress)
+    return evaluate_classes(model, subjects, class_references_of(model, prepared), progress)
+
+
+def named_examples(
+    model: Model, images: str | Path, on_error: str, progress: Progress | None
+) -> tuple[Subjects, list[str]]:
+    """Read images with labels that a classifier knows, and say in notes which they are."""
+    policy = "skip" if on_error == "skip" else "stop"
+    size = parse_size(make_config(model.artefact.training).resize)
+    read = load_images(open_source(str(images), model.levels), model.channels, size, policy, reading(progress))
+    loaded = aligned(read, model.classes)
+    notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
+    return subjects_of_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]
+
+
+def check_same_images(run: Run, prepared: Prepared) -> None:
+    """Raise CuelloError where a run's images are no longer those it was trained on."""
+    if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
+        raise CuelloError(
+            f"the images of {run.path} are not those it was trained on, so that its test images cannot be told. "
+            "Bring them back, or name the images to evaluate it on."
+        )
 
 
 def evaluate_runs(
@@ -112,6 +177,9 @@ def evaluate_runs(
         check_free(folder, FILES, overwrite)
     runs = name_runs([Path(path).expanduser() for path in paths])
     models = {name: load(path, network, device) for name, path in runs.items()}
+    for name, model in models.items():
+        if model.classes:
+            raise CuelloError(f"{name} is a classifier, and several at once are compared by noise. Evaluate it alone.")
     tasks = {name: task_for(model, None, None) for name, model in models.items()}
     check_alike(models, tasks)
     for task in tasks.values():

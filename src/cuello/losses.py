@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor
+from torch.nn import functional
 
 from cuello.errors import CuelloError
 from cuello.metrics import SSIM_WINDOW, mae, mse, ssim
@@ -49,11 +50,21 @@ def gaussian(image: Tensor, target: Tensor, sigma: float = 0.1) -> Tensor:
     return mse(image, target) * (pixels / (2 * sigma**2)) + pixels * math.log(2 * math.pi * sigma**2) / 2
 
 
+def cross_entropy(scores: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of each image in nats, -Σ q log softmax(scores), to ``(N,)``.
+
+    scores: ``(N, K)`` before softmax. labels: ``(N,)`` int64, 0 to K - 1. smoothing: ε, 0 to 1; q is 1 - ε + ε/K for
+    the label and ε/K for the other classes. Source of ε: Szegedy et al. 2016, section 7.
+    """
+    return functional.cross_entropy(scores, labels, label_smoothing=smoothing, reduction="none")
+
+
 @dataclass(frozen=True)
 class LossSpec:
     """A loss' name, one line about it, its function and the smallest image side it can take.
 
-    number: what NAME:NUMBER sets, a keyword of the function; None where it takes no number.
+    number: what NAME:NUMBER sets, a keyword of the function; None where it takes no number. below: what that number has
+    to be smaller than. classifies: it compares scores of classes with labels, not images.
     """
 
     name: str
@@ -61,6 +72,8 @@ class LossSpec:
     function: Callable[..., Tensor]
     smallest_side: int = 1
     number: str | None = None
+    below: float = math.inf
+    classifies: bool = False
 
 
 LOSSES: Registry[LossSpec] = Registry(
@@ -73,6 +86,14 @@ LOSSES: Registry[LossSpec] = Registry(
         LossSpec("ssim", "one minus structural similarity", ssim_loss, SSIM_WINDOW),
         LossSpec("bernoulli", "negative log-likelihood in nats, for images of two levels", bernoulli),
         LossSpec("gaussian", "negative log-likelihood in nats, gaussian:SIGMA", gaussian, number="sigma"),
+        LossSpec(
+            "cross-entropy",
+            "of classes, in nats; cross-entropy:ε smooths the labels",
+            cross_entropy,
+            number="smoothing",
+            below=1,
+            classifies=True,
+        ),
     ],
 )
 
@@ -93,6 +114,7 @@ def find_loss(text: str) -> LossSpec:
         number = float(value)
     except ValueError:
         number = 0.0
-    if not 0 < number < math.inf:
-        raise CuelloError(f"the loss {text!r}: {spec.number} needs to be a number above 0, e.g. {name}:0.1.")
+    if not 0 < number < spec.below:
+        limit = f" and below {spec.below:g}" if spec.below < math.inf else ""
+        raise CuelloError(f"the loss {text!r}: {spec.number} needs to be a number above 0{limit}, e.g. {name}:0.1.")
     return replace(spec, function=partial(spec.function, **{spec.number: number}))

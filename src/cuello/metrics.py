@@ -68,6 +68,11 @@ def wrong_pixels(image: Tensor, target: Tensor) -> Tensor:
     return ((image >= 0.5) != (target >= 0.5)).flatten(1).sum(1).to(torch.float32)
 
 
+def correct(scores: Tensor, labels: Tensor) -> Tensor:
+    """Whether the highest score ``(N, K)`` is that of the label ``(N,)``, 0 or 1, to ``(N,)``: its mean is accuracy."""
+    return (scores.argmax(1) == labels).to(torch.float32)
+
+
 @dataclass(frozen=True)
 class MetricSpec:
     """A metric's name, function, which way is better, unit, convention, digits to show, and smallest image side."""

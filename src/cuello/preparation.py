@@ -1,14 +1,16 @@
 """From a configuration to batches: images read, divided, cut."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 
-from cuello.config import TrainConfig
+from cuello.config import CLASSIFY, TrainConfig
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
+from cuello.data.classes import classified
 from cuello.data.crops import tiles_in
 from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size
 from cuello.data.levels import parse_levels
@@ -22,7 +24,10 @@ MOST_VALIDATION_CROPS = 500
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a training: all images, which are for what, and their batches (test may be empty)."""
+    """The data of a training: all images, which are for what, and their batches (test may be empty).
+
+    Where classes are learned, ``images.label_names`` are theirs, and batches bring labels.
+    """
 
     images: Images
     split: Split
@@ -61,13 +66,27 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
     images = read_images(config, progress)
     known = images.fingerprint or fingerprint_of(images)
     parts = parts_of(images, config)
+    classifies = config.job == CLASSIFY
+    if classifies:
+        images = classified(images)
+        known = f"{known}/{labels_checksum(images)}"
+        check_classes(images, parts)
     layout = "grid" if config.crops == "grid" else "fixed"
 
     def fixed(ids: np.ndarray) -> Batches:
         count = config.validation_samples
         if count is None and config.crop is not None:
             count = min(MOST_VALIDATION_CROPS, max(1, tiles_in(images, ids, config.crop // images.scale)))
-        return Batches(images, ids, batch_size=64, crop=config.crop, layout=layout, count=count, seed=config.split_seed)
+        return Batches(
+            images,
+            ids,
+            batch_size=64,
+            crop=config.crop,
+            layout=layout,
+            count=count,
+            seed=config.split_seed,
+            labelled=classifies,
+        )
 
     training = Batches(
         images,
@@ -79,6 +98,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         seed=config.seed,
         shuffle=True,
         augment=config.augment,
+        labelled=classifies,
     )
     smallest = find_loss(config.loss).smallest_side
     if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
@@ -101,6 +121,24 @@ def parts_of(images: Images, config: TrainConfig) -> Split:
     share = 0.0 if closed else config.validation
     parts = split(len(images), share, 0.0 if closed else config.test, config.split_seed, images.held_out)
     return parts if share else parts._replace(validation=parts.train)
+
+
+def check_classes(images: Images, parts: Split) -> None:
+    """Raise CuelloError that names a class none of whose images is left for training."""
+    names, labels = images.label_names or (), images.labels
+    missing = np.setdiff1d(np.arange(len(names)), () if labels is None else labels[parts.train])
+    if len(missing):
+        raise CuelloError(
+            f"the class {names[int(missing[0])]!r} has no image left for training: all of it is kept for "
+            "validation and testing. Give more images of it, or lower --validation or --test."
+        )
+
+
+def labels_checksum(images: Images) -> str:
+    """Return a checksum of the labels and their names."""
+    state = hashlib.blake2b("\0".join(images.label_names or ()).encode(), digest_size=8)
+    state.update(np.ascontiguousarray(images.labels).data)
+    return state.hexdigest()
 
 
 def fingerprint_of(images: Images) -> str:

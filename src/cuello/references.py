@@ -1,6 +1,6 @@
 """What a code of a few numbers is measured against: principal components of the training images, and their mean."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,3 +75,66 @@ def projection(mean: np.ndarray, components: np.ndarray) -> Callable[[Tensor], T
         return (flat @ basis.T @ basis + centre).clamp(0, 1).view_as(images)
 
     return run
+
+
+@dataclass(frozen=True)
+class ClassReference:
+    """What a classifier is measured against: its name, its label, and images ``(N, C, H, W)`` to classes ``(N,)``."""
+
+    name: str
+    label: str
+    run: Callable[[Tensor], Tensor]
+
+
+def logistic_regression(x: Tensor, labels: Tensor, classes: int, most_steps: int = 100) -> tuple[Tensor, Tensor]:
+    """Return weights ``(P, K)`` and biases ``(K,)`` of the linear classifier of least cross-entropy on ``x``.
+
+    Mean cross-entropy + ``|weights|² / 2N`` is minimised by L-BFGS.
+
+    x: ``(N, P)`` float, each column of mean 0 and deviation 1. labels: ``(N,)`` int64.
+    """
+    weights = torch.zeros(x.shape[1], classes, requires_grad=True)
+    biases = torch.zeros(classes, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights, biases], max_iter=most_steps, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(x @ weights + biases, labels)
+        loss = loss + weights.square().sum() / (2 * len(x))
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return weights.detach(), biases.detach()
+
+
+def fit_class_references(batches: Iterable[tuple[Tensor, Tensor]], classes: Sequence[str]) -> list[ClassReference]:
+    """Return the largest class and a logistic regression on the pixels, both of the training images.
+
+    batches: images ``(N, C, H, W)`` and their labels ``(N,)``; the regression takes the first MOST_IMAGES at most, and
+    is left out where an image has more than MOST_NUMBERS numbers.
+    """
+    kept, known, count = [], [], 0
+    for images, labels in batches:
+        known.append(labels)
+        if count < MOST_IMAGES and images[0].numel() <= MOST_NUMBERS:
+            kept.append(images.flatten(1))
+            count += len(images)
+    labels = torch.cat(known)
+    largest = int(torch.bincount(labels, minlength=len(classes)).argmax())
+    majority = ClassReference(
+        "majority", f"always {classes[largest]}", lambda images: torch.full((len(images),), largest, dtype=torch.int64)
+    )
+    if not kept:
+        return [majority]
+    x = torch.cat(kept)[:MOST_IMAGES]
+    size, mean, deviation = x.shape[1], x.mean(0), x.std(0).clamp(min=1e-3)
+    weights, biases = logistic_regression((x - mean) / deviation, labels[: len(x)], len(classes))
+
+    def predict(images: Tensor) -> Tensor:
+        flat = images.flatten(1)
+        if flat.shape[1] != size:
+            raise CuelloError(f"got images of {flat.shape[1]} numbers, the logistic regression was fitted to {size}.")
+        return ((flat - mean) / deviation @ weights + biases).argmax(1)
+
+    return [majority, ClassReference("logistic", "logistic regression on pixels", predict)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from cuello.config import TrainConfig
+from cuello.config import CLASSIFY, TrainConfig
 from cuello.degrade import Composition, Degradation, parse
 from cuello.degrade.sizes import Down, Resize
 from cuello.errors import CuelloError
@@ -59,6 +59,8 @@ class Task:
         return self if self.degradation is None else self.at(self.degradation.typical())
 
     def _plain(self, batch: Batch) -> Pair:
+        if self.job == CLASSIFY:
+            return labelled(batch)
         return paired(batch) if JOBS[self.job].restores else Pair(batch.images, batch.images)
 
 
@@ -104,17 +106,25 @@ def paired(batch: Batch) -> Pair:
     return Pair(batch.images, batch.targets)
 
 
+def labelled(batch: Batch) -> Pair:
+    """Return the batch's images and classes; CuelloError where it has none."""
+    if batch.labels is None:
+        raise CuelloError("a classifier needs images with labels: one subfolder a class, or an .npz with 'labels'.")
+    return Pair(batch.images, batch.labels)
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """A job's name and one line about it.
 
-    restores: another image goes in than should come out. model: the network it is given where none is named.
+    restores: another image goes in than should come out. model, loss: those it is given where none is named.
     """
 
     name: str
     summary: str
     restores: bool
     model: str
+    loss: str = "mse"
 
 
 UPSCALE = "upscale"
@@ -126,6 +136,7 @@ JOBS: Registry[JobSpec] = Registry(
         JobSpec(UPSCALE, "small image to large image", True, "up-s"),
         JobSpec("reconstruct", "image to itself, through a code of few numbers", False, "mlp-32-8-2"),
         JobSpec("generate", "new images from codes drawn at random", False, "vae-200-2"),
+        JobSpec(CLASSIFY, "image to its class", False, "classify-s", "cross-entropy"),
     ],
 )
 
@@ -136,9 +147,10 @@ def task_of(config: TrainConfig) -> Task:
     if not JOBS[job].restores:
         for flag, value in (("--noise", config.noise), ("--target", config.target)):
             if value is not None:
+                comes_out = "its class" if job == CLASSIFY else "it"
                 raise CuelloError(
-                    f"got {flag} {value} for {job}, where the image itself goes in and should come out. Leave it out, "
-                    f"or use: cuello train denoise"
+                    f"got {flag} {value} for {job}, where the image itself goes in and {comes_out} should come out. "
+                    "Leave it out, or use: cuello train denoise"
                 )
     if job != UPSCALE and config.scale is not None:
         raise CuelloError(f"got --scale {config.scale} for {job}: only upscale makes images larger. Leave it out.")

@@ -28,18 +28,20 @@ class Batch(NamedTuple):
     ids: ``(N,)`` int64, the position of each image in its data set.
     targets: the paired target images, where the data has its own pairs; otherwise None. Of the same shape as
     ``images``, or, to be upscaled, with sides that are a whole number of times larger.
+    labels: ``(N,)`` int64, the class of each image, where classes are what is learned; otherwise None.
     """
 
     images: "Tensor"
     ids: "Tensor"
     targets: "Tensor | None" = None
+    labels: "Tensor | None" = None
 
 
 class Pair(NamedTuple):
     """What a network gets and what it should give.
 
-    x: ``(N, C, H, W)`` float32. target: ``(N, C, scale H, scale W)``. level: ``(N, 1, 1, 1)``, standard deviation of
-    the Gaussian noise in x, in units of white = 1; None where it is not known.
+    x: ``(N, C, H, W)`` float32. target: ``(N, C, scale H, scale W)``, or classes, ``(N,)`` int64. level:
+    ``(N, 1, 1, 1)``, standard deviation of the Gaussian noise in x, in units of white = 1; None where it is not known.
     """
 
     x: "Tensor"

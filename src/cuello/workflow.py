@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from cuello.config import TrainConfig, make_config, to_toml
+from cuello.classification import Classification, evaluate_classes, save_classification
+from cuello.config import CLASSIFY, TrainConfig, make_config, to_toml
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG
 from cuello.data.images import ReportProgress
@@ -23,18 +24,19 @@ from cuello.evaluation import (
 )  # fmt: skip
 from cuello.files import write_text
 from cuello.inference import Model, load
-from cuello.losses import find_loss
-from cuello.models.catalog import architecture_of, build, find_network
+from cuello.losses import LossSpec, find_loss
+from cuello.models.catalog import KINDS, architecture_of, build, find_network
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
-from cuello.references import Reference, fit_references
+from cuello.references import ClassReference, Reference, fit_class_references, fit_references
+from cuello.report.classification_page import write_classification
 from cuello.report.html import write_report
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
-from cuello.tasks import JOBS, UPSCALE, Task, task_of
+from cuello.tasks import JOBS, UPSCALE, Task, labelled, task_of
 from cuello.training.device import choose_device, kept_memory, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
@@ -57,10 +59,35 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
         registry[name]
     given = config.model_dump(exclude_unset=True)
     model = given.setdefault("model", JOBS[config.job].model)
-    recipe = {} if is_reference(model) else dict(find_network(model).recipe)
+    recipe: dict[str, Any] = {"loss": JOBS[config.job].loss}
+    if not is_reference(model):
+        recipe |= find_network(model).recipe
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
+    check_job(config.job, model, find_loss({**recipe, **given}["loss"]))
     return with_whole_noise(make_config({**recipe, **given}))
+
+
+def check_job(job: str, model: str, loss: LossSpec) -> None:
+    """Raise CuelloError where a network or a loss is not for a job: for classes, not images, or the reverse."""
+    classifies = job == CLASSIFY
+    usual = JOBS[job]
+    if classifies and is_reference(model):
+        raise CuelloError(
+            f"got --model {model}: code of your own is trained for images only, not to classify. Name a classifier of "
+            f"Cuello's, e.g. --model {usual.model} (see `cuello models`)."
+        )
+    if not is_reference(model) and KINDS[find_network(model).kind].classifies != classifies:
+        gives = "images, not classes" if classifies else "classes, not images"
+        raise CuelloError(f"the network {model!r} gives {gives}. For {job}, use e.g. --model {usual.model}.")
+    if not is_reference(model) and KINDS[find_network(model).kind].explains:
+        raise CuelloError(
+            f"the network {model!r} gives the occlusion maps of a classifier, not images. For {job}, use e.g. --model "
+            f"{usual.model}."
+        )
+    if loss.classifies != classifies:
+        compares = "images, not classes" if classifies else "classes, not images"
+        raise CuelloError(f"the loss {loss.name!r} compares {compares}. For {job}, use e.g. --loss {usual.loss}.")
 
 
 def with_whole_noise(config: TrainConfig) -> TrainConfig:
@@ -216,11 +243,13 @@ def make_network(config: TrainConfig, prepared: Prepared) -> tuple[torch.nn.Modu
     """Build the network with its first weights, which depend on the seed alone, and say what it is."""
     scale = config.scale or 1
     height, width = (side // scale for side in prepared.training.size)
-    architecture = architecture_of(config.model, prepared.images.channels, (height, width), scale)
+    classes = tuple(prepared.images.label_names or ()) if config.job == CLASSIFY else ()
+    architecture = architecture_of(config.model, prepared.images.channels, (height, width), scale, len(classes) or None)
     torch.manual_seed(derived_seed(config.seed, "weights"))
     network = build(architecture, config.model if is_reference(config.model) else None)
     check_multiple(torch.empty(1, 1, height, width), int(network.stride))  # type: ignore[arg-type]
-    return network, Artefact(architecture, config.job, config.noise, {}, config.model_dump(exclude_none=True))
+    settings = config.model_dump(exclude_none=True)
+    return network, Artefact(architecture, config.job, config.noise, {}, settings, classes=classes)
 
 
 def run_through(
@@ -248,6 +277,9 @@ def run_through(
         subjects, notes = own_subjects(prepared)
         left_out = [*prepared.images.skipped, *prepared.images.lost]
         notes += [*prepared.images.notes, *(f"left out: {reason}" for reason in left_out)]
+        if task.job == CLASSIFY:
+            finish_classes(run, model, subjects, prepared, notes, progress)
+            return run
         references = references_of(task, model, prepared)
         finish(run, model, task, subjects, notes, config.split_seed, sweep, progress, references=references)
     return run
@@ -290,6 +322,22 @@ def finish(
     save_evaluation(run, evaluation)
     write_report(run, model, task, evaluation, repeat_command(run), notes)
     return evaluation
+
+
+def finish_classes(
+    run: Run, model: Model, subjects: Subjects, prepared: Prepared, notes: list[str], progress: Progress | None
+) -> Classification:
+    """Judge a run's classifier and write metrics.json, images.csv, the figures and report.html."""
+    found = evaluate_classes(model, subjects, class_references_of(model, prepared), progress)
+    save_classification(run, found)
+    write_classification(run, model, found, repeat_command(run), notes)
+    return found
+
+
+def class_references_of(model: Model, prepared: Prepared) -> list[ClassReference]:
+    """Return what a classifier is measured against, fitted to its training images."""
+    pairs = (labelled(batch) for batch in prepared.training.epoch(0))
+    return fit_class_references(((pair.x, pair.target) for pair in pairs), model.classes)
 
 
 def check_sweep(task: Task, sweep: Sequence[float]) -> None:

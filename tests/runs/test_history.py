@@ -1,6 +1,7 @@
 """history.jsonl: one line an epoch."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,7 +36,23 @@ def test_what_is_written_is_read_to_the_last_digit(written: list[EpochRecord]) -
 def test_each_line_is_json_of_the_record(tmp_path: Path) -> None:
     write_history(tmp_path / "h", [record(1, 0.5), record(2, 0.25)])
     lines = (tmp_path / "h").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [asdict(record(1, 0.5)), asdict(record(2, 0.25))]
+    for line, loss in zip(lines, (0.5, 0.25), strict=True):
+        expected = asdict(record(1 if loss == 0.5 else 2, loss))
+        assert expected.pop("validation_accuracy") is None
+        assert json.loads(line) == expected
+
+
+def test_a_classifiers_line_has_an_accuracy_and_no_errors_of_images(tmp_path: Path) -> None:
+    written = EpochRecord(1, 1.0, 0.5, math.nan, math.nan, 1e-3, 1.0, 0.9, 64, 0.75)
+    write_history(tmp_path / "h", [written])
+    assert json.loads((tmp_path / "h").read_text()) == {
+        "epoch": 1, "loss": 1.0, "validation_loss": 0.5, "learning_rate": 1e-3, "seconds": 1.0, "training_seconds": 0.9,
+        "images": 64, "validation_accuracy": 0.75,
+    }  # fmt: skip
+    (read,) = read_history(tmp_path / "h")
+    assert (read.epoch, read.validation_accuracy) == (1, 0.75)
+    assert math.isnan(read.validation_mse)
+    assert math.isnan(read.validation_psnr)
 
 
 def test_a_missing_history_is_explained(tmp_path: Path) -> None:

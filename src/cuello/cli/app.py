@@ -63,6 +63,8 @@ cuello train --config runs/first/config.toml --epochs 50        (flags win over 
 
 cuello train denoise photos --noise gaussian:25 --crop 64 --repeats 3 -o runs/three
 
+cuello train classify pets/ --resize 64 --augment        (pets/cats/…, pets/dogs/…)
+
 The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
 metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
 """,
@@ -244,6 +246,8 @@ def evaluate(
 ) -> None:
     """Judge trained networks beside the classical methods, on the same degraded pixels.
 
+    A classifier: accuracy, confusion matrix and calibration, beside a logistic regression; IMAGES need labels.
+
     One run: its metrics.json, images.csv, figures and report.html are written anew.
 
     Several runs, trained against the same kind of noise: the matrix of trained level against tested level. Each is
@@ -262,10 +266,12 @@ def evaluate(
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
     from cuello import judging
+    from cuello.bundled import located
     from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
-    from cuello.cli.render import print_evaluation, print_json
+    from cuello.cli.render import print_evaluation, print_json, say_classification
     from cuello.evaluation import as_json
+    from cuello.runs.artefact import load_artefact
     from cuello.training.device import choose_device, use_threads
 
     runs, images = split_words([str(run), *more])
@@ -282,6 +288,16 @@ def evaluate(
     }  # fmt: skip
     if len(runs) > 1:
         evaluate_several(runs, images, json, quiet, output, overwrite=overwrite, most=most, **options)
+        return
+    if load_artefact(located(run)).classes:
+        unused = {"--target": target, "--noise": noise, "--sweep": sweep, "--baselines": baselines, "--model": model}
+        for flag, value in unused.items():
+            if value is not None:
+                raise CuelloError(f"got {flag} {value}, but {run} is a classifier. Leave it out.")
+        with display(quiet or json) as shown:
+            device_name = str(choose_device(device))
+            found = judging.evaluate_classifier(run, images, device=device_name, on_error=on_error, progress=shown.work)
+        say_classification(found, run, json)
         return
     with display(quiet or json) as shown:
         result = judging.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)

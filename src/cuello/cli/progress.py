@@ -9,9 +9,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from cuello.runs.history import EpochRecord
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 
 PLAIN_SECONDS = 5.0
+
+
+def reached_text(record: EpochRecord) -> str:
+    """Return an epoch's PSNR, or its accuracy where classes are learned, in words."""
+    if record.validation_accuracy is None:
+        return f"PSNR {record.validation_psnr:.2f} dB"
+    return f"accuracy {record.validation_accuracy:.2%}"
 
 
 @dataclass
@@ -50,7 +58,7 @@ class Display:
                 left = (event.epochs - record.epoch) * record.seconds
                 self.console.print(
                     f"epoch {record.epoch}/{event.epochs}  loss {record.loss:.5f}  validation "
-                    f"{record.validation_loss:.5f}  PSNR {record.validation_psnr:.2f} dB  {record.seconds:.1f} s"
+                    f"{record.validation_loss:.5f}  {reached_text(record)}  {record.seconds:.1f} s"
                     f"{'  best' if event.best else ''}  about {left:.0f} s left"
                 )
         elif isinstance(event, Stopped):

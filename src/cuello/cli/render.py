@@ -1,13 +1,15 @@
 """Results for people: tables on the terminal; and for machines: JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from cuello.classification import Classification
     from cuello.evaluation import Evaluation
     from cuello.models.summary import Summary
 
@@ -54,6 +56,47 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         )
     print()
     print(evaluation.verdict)
+
+
+MOST_CLASSES = 4
+"""Classes up to which a confusion matrix fits a terminal."""
+
+
+def print_classification(found: Mapping[str, Any]) -> None:
+    """Print what a classifier reached, as metrics.json has it: accuracies, classes, confusion, calibration, verdict."""
+    rows = [
+        [
+            method["label"],
+            f"{method['accuracy']:.2%}",
+            " to ".join(f"{100 * limit:.1f}" for limit in method["interval"]),
+            f"{method['milliseconds_an_image']:.2f}",
+        ]
+        for method in sorted(found["methods"].values(), key=lambda method: -method["accuracy"])
+    ]
+    print_rows(f"{found['images']:,} images", ["method", "accuracy>", "95% interval>", "ms an image>"], rows)
+    print()
+    names, few = found["classes"], len(found["classes"]) <= MOST_CLASSES
+    columns = ["true class", "precision>", "recall>", *(f"as {name}>" for name in names if few)]
+    rows = []
+    for name, counts in zip(names, found["confusion"], strict=True):
+        shares = [found["scores"][name][measure] for measure in ("precision", "recall")]
+        shown = ["–" if share is None else f"{share:.1%}" for share in shares]
+        rows.append([name, *shown, *(f"{count:,}" for count in counts if few)])
+    print_rows("", columns, rows)
+    print(f"\nexpected calibration error: {100 * found['calibration_error']:.2f} points")
+    print(found["verdict"])
+
+
+def say_classification(found: "Classification", run: Path, json: bool) -> None:
+    """Say what a classifier reached, for people or machines, and where its report lies."""
+    from cuello.classification import as_json
+
+    if json:
+        print_json(as_json(found))
+        return
+    print_classification(as_json(found))
+    if run.is_dir():
+        print(f"report: {run / 'report.html'}")
 
 
 def print_summary(name: str, summary: "Summary") -> None:

@@ -46,6 +46,8 @@ def train(
         if repeats != 1:
             from cuello.series import train_repeats
 
+            if common["job"] == "classify":
+                raise CuelloError("--repeats compares images, not classes. Train classifiers one by one, with --seed.")
             if track:
                 raise CuelloError("--track follows one training, not --repeats. Leave one of them out.")
             runs = train_repeats(repeats=repeats, **common)
@@ -155,18 +157,24 @@ def resume(
 
 def say_run(path: Path, report: bool, json: bool) -> None:
     """Say where a run lies and what it reached."""
-    from cuello.cli.render import print_json
+    from cuello.cli.progress import reached_text
+    from cuello.cli.render import print_classification, print_json
     from cuello.runs.directory import Run
-    from cuello.runs.history import best_epoch
+    from cuello.runs.history import as_json, best_epoch
 
     run = Run(path)
     best = best_epoch(run.history)
     if json:
         found = {"run": str(path), "epochs": len(run.history), "best_epoch": best.epoch if best else None}
-        found |= {"validation_mse": best.validation_mse, "validation_psnr": best.validation_psnr} if best else {}
+        known = as_json(best) if best else {}
+        names = ("validation_mse", "validation_psnr", "validation_accuracy")
+        found |= {name: known[name] for name in names if name in known}
         print_json(found | ({"evaluation": run.metrics} if report else {}))
         return
-    if report:
+    if report and "confusion" in run.metrics:
+        print_classification(run.metrics)
+        print(f"report: {run.report_path}")
+    elif report:
         methods = run.metrics["methods"]
         other = next(
             (methods[name] for name in ("median-3", "bicubic", "input", "pca", "mean") if name in methods), None
@@ -177,7 +185,8 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         print(run.metrics["verdict"])
         print(f"report: {run.report_path}")
     elif best:
-        print(f"best epoch {best.epoch}: validation MSE {best.validation_mse:.5f}, PSNR {best.validation_psnr:.2f} dB")
+        error = f"MSE {best.validation_mse:.5f}, " if "validation_mse" in as_json(best) else ""
+        print(f"best epoch {best.epoch}: validation {error}{reached_text(best)}")
     print(f"model:  {run.model_path}")
 
 

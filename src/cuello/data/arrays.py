@@ -34,3 +34,17 @@ def numbered(count: int) -> list[str]:
     """
     digits = len(str(count - 1))
     return [f"{index:0{digits}d}" for index in range(count)]
+
+
+def named_labels(labels: np.ndarray | None, names: Sequence[str] | None) -> tuple[np.ndarray | None, list[str]]:
+    """Return labels as positions in the list of those that occur, and that list's names.
+
+    >>> named_labels(np.array([7, 3, 7]), None)
+    (array([1, 0, 1]), ['3', '7'])
+    """
+    if labels is None:
+        return None, []
+    values, positions = np.unique(labels, return_inverse=True)
+    if names is None or values.min() < 0 or values.max() >= len(names):
+        return positions, [str(value) for value in values]
+    return positions, [str(names[value]) for value in values]

@@ -62,7 +62,7 @@ class Batches:
     images: all images; ids: those of this part. crop: side in pixels (of the targets, where they are larger; a multiple
     of their scale), or None for whole images. fresh: draw new crops each epoch. count: crops an epoch. shuffle: a new
     order each epoch, window by window (``data/windows.py``); not where every batch holds every whole image equally
-    often. augment: flips and right-angle turns.
+    often. augment: flips and right-angle turns. labelled: batches bring the images' labels along.
 
     Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
     in which they are first used, at most a window ahead. Where errors are to be skipped, the crops of an image whose
@@ -81,8 +81,10 @@ class Batches:
         seed: int = 0,
         shuffle: bool = False,
         augment: bool = False,
+        labelled: bool = False,
     ):
         self.images, self.ids, self.batch_size, self.seed = images, ids, batch_size, seed
+        self.labels = images.labels if labelled else None
         self.shuffle, self.augment = shuffle, augment
         self.fresh = crop is not None and layout == "random"
         self.scattered = crop is not None and layout != "grid"
@@ -138,7 +140,10 @@ class Batches:
                     )
                     images = turned(images, turns)
                     targets = turned(targets, turns) if targets is not None else None
-                yield Batch(images, torch.from_numpy(rows), targets)
+                labels = None
+                if self.labels is not None:
+                    labels = torch.from_numpy(self.labels[crops.places[rows, 0]]).to(device)
+                yield Batch(images, torch.from_numpy(rows), targets, labels)
         if not given:
             raise self._nothing_left()
 

@@ -17,6 +17,7 @@ from cuello.data.hdf5 import split_name
 from cuello.data.levels import Levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
 from cuello.data.synthetic import emoji, emoji_4, glyphs
+from cuello.data.transients import transients
 from cuello.errors import CuelloError, closest
 from cuello.registry import Registry
 
@@ -195,6 +196,16 @@ CATALOG: Registry[DatasetSpec] = Registry(
             "emoji-4", "drawn pictures, very different: heart, star, house, moon", "4 grey images 20×20, labelled",
             0, "made by Cuello", "Apache-2.0", lambda: [], emoji_4, closed=True,
             recipe={"batch_size": 4, "samples": 400, "learning_rate": 0.01},
+        ),
+        DatasetSpec(
+            "transients", "simulated stamps of a supernova survey: template, science, difference, SNR; real or bogus",
+            "25,000 images 21×21 of four views, labelled; the last 5,000 stay for testing",
+            0, "made by Cuello", "Apache-2.0", lambda: [], transients,
+        ),
+        DatasetSpec(
+            "transients-snr", "… the difference over its noise alone",
+            "25,000 grey images 21×21, labelled; the last 5,000 stay for testing",
+            0, "made by Cuello", "Apache-2.0", lambda: [], transients,
         ),
     ],
 )  # fmt: skip

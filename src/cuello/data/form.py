@@ -27,7 +27,7 @@ def facts_of(picture: Picture) -> Facts:
 
 @dataclass(frozen=True)
 class Form:
-    """The form of every image: 1 or 3 channels; uint8, uint16 or float32; size (width, height), or None for its own."""
+    """The form of every image: its channels; uint8, uint16 or float32; size (width, height), or None for its own."""
 
     channels: int
     dtype: np.dtype
@@ -44,11 +44,12 @@ def form_of(
 ) -> tuple[Form, list[str]]:
     """Return the form in which pictures fit together, and notes that say what it changes.
 
-    channels: 1 or 3; by default 1 if every picture is grey, else 3. The type is the widest of all.
+    channels: 1 or 3; by default what all pictures have, or 3 where some are grey and others not. The type is the widest
+    of all.
     """
     notes = []
     grey = sum(fact.channels == 1 for fact in facts)
-    wanted = channels or (1 if grey == len(facts) else 3)
+    wanted = channels or (facts[0].channels if len({fact.channels for fact in facts}) == 1 else 3)
     if wanted == 3 and grey:
         notes.append(f"{grey} of {len(facts)} images are grey; they were repeated to three channels")
     if wanted == 1 and grey < len(facts):

@@ -24,7 +24,8 @@ class Images:
     """Images of one form.
 
     arrays: one ``(H, W, C)`` array an image, all of one type (uint8, uint16 or float32) and one C, in memory or
-    streamed. names: one each. labels: one whole number each, or None. held_out: positions that the data set keeps for
+    streamed. names: one each. labels: one whole number each, or None; label_names: what the numbers stand for, where
+    that is known. held_out: positions that the data set keeps for
     testing, or None. targets: the clean counterpart of each image where the data come in pairs, or None. scale: how
     many times larger the targets' sides are. skipped: why images were left out, one sentence each. notes: what else a
     user should know. fingerprint: their checksum, where reading them gave it already.
@@ -40,6 +41,7 @@ class Images:
     notes: Sequence[str] = field(default_factory=list)
     fingerprint: str | None = None
     scale: int = 1
+    label_names: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -132,7 +134,10 @@ def load_images(
     held_out = np.flatnonzero(np.isin(kept, source.held_out)) if source.held_out is not None else None
     names = [source.names[index] for index in kept]
     known = str(found.fingerprint) if stream and form == found.guess else None
-    return Images(source.name, arrays, names, labels, held_out, None, found.skipped, [*source.notes, *notes], known)
+    return Images(
+        source.name, arrays, names, labels, held_out, None, found.skipped, [*source.notes, *notes], known,
+        label_names=source.label_names,
+    )  # fmt: skip
 
 
 @dataclass

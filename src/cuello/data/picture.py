@@ -30,7 +30,7 @@ FILTERS = Lock()
 class Picture:
     """The pixels of an image file and what else it held.
 
-    pixels: ``(H, W, C)``, C = 1 (grey) or 3 (RGB); uint8, uint16, or float32 in [0, 1].
+    pixels: ``(H, W, C)``, C = 1 (grey), 3 (RGB), or other views, no colours; uint8, uint16, or float32 in [0, 1].
     alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
     icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. stored: the type of the values in
     the file, where a stated range brought them to floats.
@@ -331,10 +331,17 @@ def about_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
 
 
 def as_channels(picture: Picture, channels: int) -> Picture:
-    """Return the picture with 1 or 3 colour channels: grey is repeated, colour becomes luma (ITU-R 601)."""
+    """Return the picture with 1 or 3 colour channels: grey is repeated, colour becomes luma (ITU-R 601).
+
+    Raises CuelloError for a picture of channels that are no colours, asked for in another number.
+    """
     have = picture.pixels.shape[-1]
     if have == channels:
         return picture
+    if have not in (1, 3):
+        raise CuelloError(
+            f"got images of {have} channels, which are no colours, and --channels {channels}. Leave --channels out."
+        )
     if channels == 3:
         return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))
     luma = picture.pixels @ np.array([0.299, 0.587, 0.114])

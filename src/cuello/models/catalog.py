@@ -12,10 +12,13 @@ from cuello.errors import CuelloError, closest
 from cuello.models import custom
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description, problem_of
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
+from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 from cuello.models.denoiser import Denoiser, DenoiserConfig
 from cuello.models.doubled import DoubledAutoencoder, DoubledConfig
 from cuello.models.espcn import Espcn, EspcnConfig
+from cuello.models.estimator import Estimator, EstimatorConfig
+from cuello.models.feature_estimator import FeatureEstimator, FeatureEstimatorConfig
 from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
 from cuello.models.residual import ResidualConfig, ResidualNetwork
@@ -54,13 +57,19 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Kind:
-    """A family of networks: its name in artefacts, its settings, its class; sized: made for images of one size."""
+    """A family of networks: its name in artefacts, its settings, its class.
+
+    sized: made for images of one size. classifies: gives a score a class, and no image. explains: gives the occlusion
+    map of a classifier, one channel, and may be told the class.
+    """
 
     name: str
     summary: str
     config: type[pydantic.BaseModel]
     network: "type[nn.Module]"
     sized: bool = False
+    classifies: bool = False
+    explains: bool = False
 
 
 KINDS: Registry[Kind] = Registry(
@@ -77,6 +86,15 @@ KINDS: Registry[Kind] = Registry(
         Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, Upscaler),
         Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, Espcn),
         Kind("fsrcnn", "thin convolutions and a transposed one that enlarges", FsrcnnConfig, Fsrcnn),
+        Kind("classifier", "tells which class an image belongs to", ClassifierConfig, Classifier, True, True),
+        Kind("estimator", "occlusion maps in one pass", EstimatorConfig, Estimator, sized=True, explains=True),
+        Kind(
+            "feature-estimator",
+            "occlusion maps in one pass, from the classifier's features",
+            FeatureEstimatorConfig,
+            FeatureEstimator,
+            explains=True,
+        ),
     ],
 )
 
@@ -140,6 +158,11 @@ def described(
     return replace(found, channels=spec.pixels // (size[0] * size[1]))
 
 
+def estimator(ending: str, summary: str, settings: Mapping[str, Any]) -> NetworkSpec:
+    """Name one of the occlusion source's estimators."""
+    return NetworkSpec(f"explain-hits{ending}", summary, "estimator", settings, ESTIMATOR_RECIPE, size=(21, 21))
+
+
 def find_network(name: str) -> NetworkSpec:
     """Return the network that a name, or a description such as ``mlp:35-20-2``, stands for; CuelloError for others."""
     if not is_description(name):
@@ -177,6 +200,21 @@ STRIDED_RECIPE: dict[str, Any] = {  # the source's
     "optimizer": "adam", "learning_rate": 1e-2, "weight_decay": 1e-5, "schedule": "constant", "warmup_epochs": 0.0,
     "batch_size": 64, "epochs": 20,
 }  # fmt: skip
+HITS_RECIPE: dict[str, Any] = {  # the source's
+    "optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant", "batch_size": 10, "patience": 3,
+}  # fmt: skip
+CLASSIFIER_RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 1e-2, "batch_size": 32, "warmup_epochs": 0.3,
+    "epochs": 15,
+}  # fmt: skip
+ESTIMATOR_RECIPE: dict[str, Any] = {  # the source's
+    "optimizer": "adadelta", "learning_rate": 1.0, "schedule": "constant", "warmup_epochs": 0.0, "batch_size": 10,
+    "loss": "bce", "patience": 3,
+}  # fmt: skip
+FEATURE_ESTIMATOR_RECIPE: dict[str, Any] = {
+    "optimizer": "adamw", "learning_rate": 3e-3, "batch_size": 32, "warmup_epochs": 0.3, "loss": "bce", "epochs": 15,
+}  # fmt: skip
+CLASSIFY_S: dict[str, Any] = {"stages": ((16,), (32,), (64,)), "norm": True, "pooling": "global"}
 FOUR_STRIDED = (16, 32, 64, 128)
 SCALES = (2, 3, 4, 5, 6, 7, 8)
 
@@ -316,18 +354,68 @@ NETWORKS: Registry[NetworkSpec] = Registry(
             {"filters": (32, 64, 128, 256, 512), "bottom": None, "skips": True},
             STRIDED_RECIPE,
         ),
+        NetworkSpec(
+            "classify-s",
+            "classifier, small, images of any size",
+            "classifier",
+            CLASSIFY_S,
+            CLASSIFIER_RECIPE,
+        ),
+        NetworkSpec(
+            "classify-mnist",
+            "… two convolutions and dense layers, for small images",
+            "classifier",
+            {"stages": ((16,), (32,)), "dense": (64,), "dropout": 0.5},
+            CLASSIFIER_RECIPE,
+        ),
+        NetworkSpec(
+            "classify-hits",
+            "… the occlusion source's, without activations",
+            "classifier",
+            {
+                "stages": ((32, 32), (64, 64, 64)),
+                "first": 4,
+                "unpadded": 1,
+                "pad": 3,
+                "activation": "none",
+                "dense": (64, 64),
+                "dropout": 0.5,
+            },
+            HITS_RECIPE,
+            size=(21, 21),
+        ),
+        estimator("", "estimates occlusion maps: the occlusion source's, from fresh weights", {}),
+        estimator("-frozen", "… the classifier's convolutions, frozen", {"encoder": "frozen"}),
+        estimator("-fine-tuned", "… the classifier's convolutions, trained on", {"encoder": "fine-tuned"}),
+        estimator("-number", "… told the class as a number", {"condition": "number"}),
+        estimator("-one-hot", "… told the class, one-hot", {"condition": "one-hot"}),
+        estimator("-embedding", "… told the class, an embedding", {"condition": "embedding"}),
+        estimator("-cut-2", "… cut at the second pooling: no dense layer", {"cut": 2}),
+        estimator("-cut-1", "… cut at the first pooling", {"cut": 1}),
+        NetworkSpec(
+            "explain-s",
+            "… from the classifier's features, small, images of any size",
+            "feature-estimator",
+            {"classifier": CLASSIFY_S},
+            FEATURE_ESTIMATOR_RECIPE,
+        ),
     ],
 )
 
 
 def architecture_of(
-    name: str, channels: int, size: tuple[int, int] | None = None, scale: int | None = None
+    name: str,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    scale: int | None = None,
+    classes: int | None = None,
 ) -> Architecture:
     """Return the architecture that a name (or a description, or FILE.py:CLASS) stands for.
 
     channels, size (height, width): of the images; size by default what the network is meant for. scale: how many times
-    larger the result is than what goes in; by default what the network usually does. Raises CuelloError where they are
-    not what the network is made for.
+    larger the result is than what goes in; by default what the network usually does. classes: how many a classifier
+    tells apart, by default two; or an estimator's classifier, for which see
+    `estimators.estimator_of`. Raises CuelloError where they are not what the network is made for.
     """
     if custom.is_reference(name):
         checksum = custom.source_checksum(name)
@@ -343,6 +431,8 @@ def architecture_of(
         height, width = size or usual_size(spec, channels)
         check_numbers(spec, channels, height, width)
         settings |= {"height": height, "width": width}
+    if (KINDS[spec.kind].classifies or KINDS[spec.kind].explains) and classes is not None:
+        settings |= {"classes": classes}
     try:
         config = KINDS[spec.kind].config.model_validate(settings)
     except pydantic.ValidationError as error:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cuello.config import TrainConfig, make_config
+from cuello.data.arrays import named_labels
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.catalog import open_source
 from cuello.data.images import ReportProgress, load_images, parse_size
@@ -139,20 +140,6 @@ def choose(names: Sequence[str], most: int, keep: Sequence[str]) -> np.ndarray:
     spread = np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(np.int64))
     wanted = [position for position, name in enumerate(names) if name in keep]
     return np.union1d(spread, np.array(wanted, np.int64))
-
-
-def named_labels(labels: np.ndarray | None, names: Sequence[str] | None) -> tuple[np.ndarray | None, list[str]]:
-    """Return labels as positions in the list of those that occur, and that list's names.
-
-    >>> named_labels(np.array([7, 3, 7]), None)
-    (array([1, 0, 1]), ['3', '7'])
-    """
-    if labels is None:
-        return None, []
-    values, positions = np.unique(labels, return_inverse=True)
-    if names is None or values.min() < 0 or values.max() >= len(names):
-        return positions, [str(value) for value in values]
-    return positions, [str(names[value]) for value in values]
 
 
 def find_image(known: Known, name: str, codes: np.ndarray) -> int:

@@ -1,6 +1,6 @@
 """The one file that is handed over: weights, network, degradation, metrics and version in model.safetensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,8 @@ class Artefact:
     """A trained network and everything needed to use and to judge it.
 
     architecture: how to build the network. job, noise: what it learned to undo (a spec string, or None for pairs).
-    weights: its tensors. training: the settings it was trained with. metrics: what it reached, by name. seed: of the
-    validation noise, so that an evaluation can repeat it.
+    weights: its tensors. training: the settings it was trained with. metrics: what it reached, by name. classes: what a
+    classifier's scores stand for, in their order.
     """
 
     architecture: Architecture
@@ -33,6 +33,7 @@ class Artefact:
     weights: Mapping[str, Tensor]
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = ()
 
     @property
     def channels(self) -> int:
@@ -59,6 +60,8 @@ def save_artefact(path: Path, artefact: Artefact) -> None:
         "training": dict(artefact.training),
         "metrics": dict(artefact.metrics),
     }
+    if artefact.classes:
+        about["classes"] = list(artefact.classes)
     save_tensors(path, artefact.weights, about, "model", FORMAT)
 
 
@@ -74,6 +77,9 @@ def load_artefact(path: Path) -> Artefact:
     weights, about = load_tensors(path, "model", FORMAT)
     try:
         architecture = Architecture(**about["architecture"])
-        return Artefact(architecture, about["job"], about["noise"], weights, about["training"], about["metrics"])
+        classes = tuple(about.get("classes", ()))
+        return Artefact(
+            architecture, about["job"], about["noise"], weights, about["training"], about["metrics"], classes
+        )
     except (KeyError, TypeError) as error:
         raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

@@ -5,14 +5,14 @@ and the history are renamed into place together.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from cuello.errors import CuelloError
-from cuello.runs.history import EpochRecord
+from cuello.runs.history import EpochRecord, as_json, from_json
 from cuello.runs.tensors import load_tensors, read_about, save_tensors
 
 FORMAT = 1
@@ -50,7 +50,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     for position, named in checkpoint.optimizer.items():
         tensors |= {f"optimizer/{position}/{name}": tensor for name, tensor in named.items()}
     about = {
-        "records": [asdict(record) for record in checkpoint.records],
+        "records": [as_json(record) for record in checkpoint.records],
         "fingerprint": checkpoint.fingerprint,
     }
     save_tensors(path, tensors, about, "checkpoint", FORMAT)
@@ -82,6 +82,6 @@ def read_reached(path: Path) -> Reached:
 def reached_of(path: Path, about: Mapping[str, Any]) -> Reached:
     """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
     try:
-        return Reached(tuple(EpochRecord(**record) for record in about["records"]), about["fingerprint"])
+        return Reached(tuple(from_json(record) for record in about["records"]), about["fingerprint"])
     except (KeyError, TypeError) as error:
         raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

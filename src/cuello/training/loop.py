@@ -1,5 +1,6 @@
 """The training loop: epochs, validation, the best so far, saving, stopping, in the order in which they happen."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from cuello.errors import CuelloError
 from cuello.runs.artefact import Artefact, save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cuello.runs.directory import Run
-from cuello.runs.history import EpochRecord, best_epoch, write_history
+from cuello.runs.history import EpochRecord, as_json, best_epoch, write_history
 from cuello.runs.tensors import check_fit
 from cuello.tasks import Task
 from cuello.training.compilation import compiled
@@ -133,8 +134,9 @@ def save(run: Run, state: State, artefact: Artefact, fingerprint: str, improved:
     write_history(run.history_path, state.records)
     if improved:
         best = best_epoch(state.records)
-        names = ("epoch", "validation_mse", "validation_psnr")
-        metrics = {name: getattr(best, name) for name in names} if best else {}
+        names = ("epoch", "validation_mse", "validation_psnr", "validation_accuracy")
+        known = as_json(best) if best else {}
+        metrics = {name: known[name] for name in names if name in known}
         save_artefact(run.model_path, replace(artefact, weights=dict(state.best), metrics=metrics))
     tensors = {
         position: {name: value for name, value in named.items() if isinstance(value, Tensor)}
@@ -150,10 +152,11 @@ def epoch_record(
     epoch: int, trained: StepResult, checked: StepResult, rate: float, seconds: float, training_seconds: float
 ) -> EpochRecord:
     """Return an epoch's record from the sums over its training and its validation images."""
+    mse, psnr = (checked.terms.get(name, math.nan) / checked.images for name in ("mse", "psnr"))
+    accuracy = checked.terms["accuracy"] / checked.images if "accuracy" in checked.terms else None
     return EpochRecord(
-        epoch, trained.loss_sum / trained.images, checked.loss_sum / checked.images,
-        checked.terms["mse"] / checked.images, checked.terms["psnr"] / checked.images, rate, seconds, training_seconds,
-        trained.images,
+        epoch, trained.loss_sum / trained.images, checked.loss_sum / checked.images, mse, psnr, rate, seconds,
+        training_seconds, trained.images, accuracy,
     )  # fmt: skip
 
 

@@ -10,21 +10,34 @@ from cuello.conditioning import restored
 from cuello.config import TrainConfig
 from cuello.data.batches import Batches
 from cuello.losses import find_loss
-from cuello.metrics import mse, psnr
+from cuello.metrics import correct, mse, psnr
 from cuello.seeding import derived_seed, generator
 from cuello.tasks import Task
 from cuello.training.device import precision_context
 from cuello.types import Output, Pair, StepResult
 
-Forward = Callable[..., Output]
+Forward = Callable[..., Output | Tensor]
 
 
-def loss_of(output: Output, target: Tensor, name: str) -> Tensor:
-    """Return the loss of each image, ``(N,)``: the named one plus the network's own terms, ``(N,)`` or scalars."""
+def loss_of(output: Output | Tensor, target: Tensor, name: str) -> Tensor:
+    """Return the loss of each image, ``(N,)``: the named one plus the network's own terms, ``(N,)`` or scalars.
+
+    output: what a network gives; a classifier gives scores, ``(N, K)``, and its target is ``(N,)``.
+    """
+    if not isinstance(output, Output):
+        return find_loss(name).function(output.float(), target)
     losses = find_loss(name).function(output.image.float(), target)
     for term in output.terms.values():
         losses = losses + term
     return losses
+
+
+def measures_of(output: Output | Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Return what is measured beside the loss, one value an image, ``(N,)``: of images, or of classes."""
+    if not isinstance(output, Output):
+        return {"accuracy": correct(output, target)}
+    image = output.image.float().clamp(0, 1)
+    return {"mse": mse(image, target), "psnr": psnr(image, target)}
 
 
 def train_epoch(
@@ -81,15 +94,14 @@ def validate(
     config: TrainConfig,
     device: torch.device,
 ) -> StepResult:
-    """Return the sums of loss, MSE and PSNR over the validation pairs, with the network as it is."""
-    loss_sum, images, terms = 0.0, 0, {"mse": 0.0, "psnr": 0.0}
+    """Return the sums of loss, MSE and PSNR (or accuracy) over the validation pairs, with the network as it is."""
+    loss_sum, images, terms = 0.0, 0, dict[str, float]()
     for x, target, level in pairs():
         with precision_context(config, device):
             output = restored(forward, network, x, level)
-        image = output.image.float()
         loss_sum += float(loss_of(output, target, config.loss).sum())
-        for name, metric in (("mse", mse), ("psnr", psnr)):
-            terms[name] += float(metric(image.clamp(0, 1), target).sum())
+        for name, values in measures_of(output, target).items():
+            terms[name] = terms.get(name, 0.0) + float(values.sum())
         images += len(x)
     return StepResult(loss_sum, images, terms)
 

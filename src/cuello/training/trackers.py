@@ -16,7 +16,7 @@ from cuello.config import TrainConfig
 from cuello.errors import CuelloError
 from cuello.files import make_folder, write_text
 from cuello.registry import Registry
-from cuello.runs.history import EpochRecord, read_history
+from cuello.runs.history import EpochRecord, as_json, read_history
 from cuello.training.observers import EpochDone, Event, Observer, Started, Stopped
 
 INSTALL = "pip install 'cuello[track]'"
@@ -29,13 +29,16 @@ MLFLOW_DEFAULTS = {
 """Where the user has not set them: nothing about the user is sent, and a server that is away holds up no training."""
 
 
+MEASURES = ("validation_mse", "validation_psnr", "validation_accuracy")
+
+
 def numbers_of(record: EpochRecord) -> dict[str, float]:
     """Return an epoch's numbers by the names they are tracked under."""
+    known = as_json(record)
     return {
         "loss/training": record.loss,
         "loss/validation": record.validation_loss,
-        "validation/mse": record.validation_mse,
-        "validation/psnr": record.validation_psnr,
+        **{f"validation/{name.removeprefix('validation_')}": known[name] for name in MEASURES if name in known},
         "learning_rate": record.learning_rate,
         "speed/seconds": record.seconds,
         "speed/images_per_second": record.images / record.training_seconds if record.training_seconds else 0.0,

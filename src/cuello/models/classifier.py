@@ -1,0 +1,158 @@
+"""Small convolutional classifiers: stages of convolutions with a pooling after each, then dense layers."""
+
+from typing import Annotated, Literal
+
+import pydantic
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cuello.errors import CuelloError
+
+Width = Annotated[int, pydantic.Field(ge=1, le=4096)]
+
+
+class ClassifierConfig(pydantic.BaseModel):
+    """The settings of a classifier.
+
+    classes: how many there are. height, width: of the images it is made for, pixels; with ``pooling = "global"`` it
+    takes others too. pad: zeros put around the image, pixels. stages: the filters of each convolution; a pooling comes
+    after each stage. first: side of the first kernel, pixels; the others are 3×3. unpadded: how many convolutions, from
+    the first, take their kernel's side less one off the image; the others keep its size. activation: after every
+    convolution and dense layer but the last. norm: batch norm after every convolution. pooling: "dense": the maximum of
+    2×2 pixels after every stage, then dense layers; "global": instead of the last maximum, the mean over all pixels.
+    dense: widths of the dense layers before the scores. dropout: share of numbers set to 0 before the scores.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    channels: int = pydantic.Field(default=3, ge=1)
+    height: int = pydantic.Field(default=28, ge=1)
+    width: int = pydantic.Field(default=28, ge=1)
+    classes: int = pydantic.Field(default=2, ge=2)
+    pad: int = pydantic.Field(default=0, ge=0)
+    stages: tuple[tuple[Width, ...], ...] = pydantic.Field(default=((16,), (32,)), min_length=1)
+    first: int = pydantic.Field(default=3, ge=1)
+    unpadded: int = pydantic.Field(default=0, ge=0)
+    activation: Literal["none", "relu"] = "relu"
+    norm: bool = False
+    pooling: Literal["dense", "global"] = "dense"
+    dense: tuple[Width, ...] = ()
+    dropout: float = pydantic.Field(default=0.0, ge=0, lt=1)
+
+    @pydantic.model_validator(mode="after")
+    def _checked(self) -> "ClassifierConfig":
+        kernels = [self.first, *[3] * (sum(map(len, self.stages)) - 1)]
+        even = [side for side in kernels[self.unpadded :] if side % 2 == 0]
+        if even:
+            raise ValueError(f"a kernel of an even side ({even[0]}) cannot keep the size: count it among the unpadded")
+        self.map_size()
+        return self
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return height and width of the feature maps before each pooling, for images of the config's own size."""
+        height, width = self.height + 2 * self.pad, self.width + 2 * self.pad
+        found, number = [], 0
+        for stage in self.stages:
+            for _ in stage:
+                lost = (self.first if number == 0 else 3) - 1 if number < self.unpadded else 0
+                height, width, number = height - lost, width - lost, number + 1
+            found.append((height, width))
+            height, width = height // 2, width // 2
+        return found
+
+    def map_size(self) -> tuple[int, int]:
+        """Return height and width of the last feature map; ValueError where nothing would be left of the image."""
+        height, width = self.sizes()[-1]
+        least = 2 if self.pooling == "dense" else 1
+        if min(height, width) < least:
+            raise ValueError(
+                f"images of {self.width}×{self.height} pixels are too small for its {len(self.stages)} poolings: "
+                "enlarge them (--resize 28)"
+            )
+        return (height // 2, width // 2) if self.pooling == "dense" else (1, 1)
+
+
+class Classifier(nn.Module):
+    """A convolutional classifier: images in, one score a class out.
+
+    channels: of the images. size: height and width of the only images it takes; None where it takes any. classes: how
+    many. stride: 1, for any size goes. receptive_field: None, the scores depend on the whole image.
+    """
+
+    def __init__(self, config: ClassifierConfig):
+        super().__init__()
+        self.config = config
+        self.channels, self.classes = config.channels, config.classes
+        self.size = None if config.pooling == "global" else (config.height, config.width)
+        self.stride, self.receptive_field = 1, None
+        stages, channels, number = [], config.channels, 0
+        for stage in config.stages:
+            layers: list[nn.Module] = []
+            for filters in stage:
+                side = config.first if number == 0 else 3
+                padding = 0 if number < config.unpadded else side // 2
+                layers.append(nn.Conv2d(channels, filters, side, padding=padding, bias=not config.norm))
+                if config.norm:
+                    layers.append(nn.BatchNorm2d(filters))
+                layers += activation_of(config)
+                channels, number = filters, number + 1
+            stages.append(nn.Sequential(*layers))
+        self.stages = nn.ModuleList(stages)
+        rows, columns = config.map_size()
+        width, layers = channels * rows * columns, []
+        for wider in config.dense:
+            layers += [nn.Linear(width, wider), *activation_of(config)]
+            width = wider
+        if config.dropout:
+            layers.append(nn.Dropout(config.dropout))
+        self.head = nn.Sequential(*layers, nn.Linear(width, config.classes))
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps before each pooling, ``(N, filters, h, w)`` each, the first one first.
+
+        x: images ``(N, C, H, W)`` in [0, 1]. Raises CuelloError for a size or channels that the network does not take.
+
+        >>> import torch
+        >>> network = Classifier(ClassifierConfig(channels=1, stages=((4,), (8, 8))))
+        >>> [tuple(maps.shape[1:]) for maps in network.features(torch.zeros(1, 1, 28, 28))]
+        [(4, 28, 28), (8, 14, 14)]
+        """
+        self.check(x)
+        x = functional.pad(x, [self.config.pad] * 4)
+        found: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(functional.max_pool2d(x, 2) if found else x)
+            found.append(x)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scores of each class before softmax (logits): ``(N, C, H, W)`` in [0, 1] to ``(N, classes)``.
+
+        Raises CuelloError for a size or channels that the network does not take.
+        """
+        return self.scores(self.features(x)[-1])
+
+    def scores(self, last: Tensor) -> Tensor:
+        """Return the scores ``(N, classes)`` that the last of the feature maps leads to."""
+        pooled = last.mean((2, 3)) if self.size is None else functional.max_pool2d(last, 2)
+        return self.head(pooled.flatten(1))
+
+    def check(self, x: Tensor) -> None:
+        """Raise CuelloError that says what images are needed, where these are others."""
+        height, width = x.shape[2:]
+        if x.shape[1] != self.channels:
+            raise CuelloError(f"got images of {x.shape[1]} channels, this classifier takes {self.channels}.")
+        if self.size is not None and (height, width) != self.size:
+            rows, columns = self.size
+            raise CuelloError(
+                f"this classifier takes images of {columns}×{rows} pixels, got {width}×{height}. Resize them "
+                f"(--resize {columns}x{rows}), or train one that takes any size (--model classify-s)."
+            )
+        least = 2 ** (len(self.stages) - 1)
+        if self.size is None and min(height, width) < least:
+            raise CuelloError(f"this classifier needs images of {least}×{least} pixels or more, got {width}×{height}.")
+
+
+def activation_of(config: ClassifierConfig) -> list[nn.Module]:
+    """Return the layer that comes after a convolution or dense layer, or nothing."""
+    return [nn.ReLU()] if config.activation == "relu" else []

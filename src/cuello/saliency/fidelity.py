@@ -1,0 +1,344 @@
+"""How good estimated occlusion maps are: beside the exact ones, and by what the classifier says; and when they pay."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cuello.errors import CuelloError
+from cuello.intervals import FEWEST_GROUPS, bootstrap_interval
+from cuello.saliency.batches import Classifier, ask, batch_for
+from cuello.saliency.boxes import filling
+from cuello.saliency.definitions import standardised
+from cuello.saliency.occlusion import Arrays, as_images, channels_last, check_size, evaluating, opened, wanted
+from cuello.seeding import numpy_generator
+
+Important = Literal["high", "low"]
+Way = Literal["deletion", "insertion"]
+
+IMPORTANT: Mapping[str, Important] = {"probability": "low", "logit": "low", "drop": "high", "logit-drop": "high"}
+"""Where a map of a score is extreme at the pixels that the class needs: a probability under a box is low there."""
+
+MAPS = ("exact", "estimated", "random")
+STEPS = 50
+CONSTANT = 1e-9
+"""A map is constant if it spreads by no more than this share of its largest number (or of 1, if that is less)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure: one value an image, ``(N,)``, nan where there is none; its mean over the others, with a 95% interval.
+
+    low, high: bootstrap over images (or whole groups of them), nan where there are fewer than FEWEST_GROUPS. count: how
+    many images have a value.
+    """
+
+    values: np.ndarray
+    mean: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Estimated maps beside the exact ones.
+
+    mse: of the maps as they are. normalised_mse: after the source's normalisation of both. pearson, spearman: -1 to 1.
+    overlap: share of the ``share`` most important pixels in common, 0 to 1; by chance it is ``share``. deletion,
+    insertion: areas, 0 to 1, by name of a map (MAPS), empty where no classifier was asked. constant: how many images
+    have a constant map, exact or estimated: they have no correlation. images: how many.
+    """
+
+    mse: Measured
+    normalised_mse: Measured
+    pearson: Measured
+    spearman: Measured
+    overlap: Measured
+    share: float
+    constant: int
+    images: int
+    deletion: Mapping[str, Measured] = field(default_factory=dict)
+    insertion: Mapping[str, Measured] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A class's probability while pixels are removed or put in.
+
+    shares: ``(S + 1,)``, of the pixels, 0 to 1. probabilities: ``(N, S + 1)``. areas: ``(N,)``, under each curve.
+    """
+
+    shares: np.ndarray
+    probabilities: np.ndarray
+    areas: np.ndarray
+
+
+def measured(values: np.ndarray, groups: Sequence[str] | None = None) -> Measured:
+    """Return a measure of values ``(N,)``; groups: of each image, drawn whole; by default each image is one."""
+    known = np.isfinite(values)
+    names = np.asarray([str(number) for number in range(len(values))] if groups is None else groups)[known]
+    kept = values[known]
+    enough = len(np.unique(names)) >= FEWEST_GROUPS
+    low, high = bootstrap_interval(kept, list(names)) if enough else (math.nan, math.nan)
+    return Measured(values, float(kept.mean()) if len(kept) else math.nan, low, high, len(kept))
+
+
+def fidelity(
+    exact: Arrays,
+    estimated: Arrays,
+    model: Any = None,
+    images: Arrays | None = None,
+    *,
+    classes: str | int | Sequence[int] = "predicted",
+    important: Important = "high",
+    share: float = 0.1,
+    steps: int = STEPS,
+    fill: float | str = 0.0,
+    sigma: float = 3.0,
+    outputs: Literal["logits", "probabilities"] = "logits",
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Fidelity:
+    """Compare estimated maps with exact ones, and, where a classifier and the images are given, by what it says.
+
+    exact, estimated: ``(N, H, W)``. model, images ``(N, C, H, W)``, classes, fill, sigma, outputs: as in
+    `occlusion_map`, but one class an image (see `curves`). important: where the class needs the pixels, see IMPORTANT.
+    share: of the pixels, more than 0, at most 1, that count as the most important. steps: of each curve. groups: of
+    each image, e.g. its photograph; the interval draws them whole. seed: of the random map, and of the order of equal
+    pixels.
+    Raises CuelloError for maps or images that do not fit.
+
+    >>> maps = np.random.default_rng(0).random((6, 8, 8))
+    >>> found = fidelity(maps, maps)
+    >>> found.mse.mean, round(found.spearman.mean, 6), found.overlap.mean
+    (0.0, 1.0, 1.0)
+
+    Source: Petsiuk et al. 2018, "RISE", section 4.3, for deletion and insertion; the `occlusion` source for the
+    normalised MSE.
+    """
+    true, ours = as_maps(exact, "exact"), as_maps(estimated, "estimated")
+    if true.shape != ours.shape:
+        raise CuelloError(f"got exact maps {true.shape} and estimated ones {ours.shape}; needed the same shape.")
+    if groups is not None and len(groups) != len(true):
+        raise CuelloError(f"groups: got {len(groups)} for {len(true)} images, needed one each.")
+    check_important(important)
+    named = {"exact": true, "estimated": ours, "random": numpy_generator(seed, "random map").random(true.shape)}
+    areas: dict[Way, dict[str, Measured]] = {"deletion": {}, "insertion": {}}
+    if model is not None:
+        if images is None:
+            raise CuelloError("got a model without images; needed both to ask what it says of them.")
+        for name, maps in named.items():
+            for kind, results in areas.items():
+                found = curves(
+                    model, images, maps, kind, classes=classes, important=important, steps=steps, fill=fill,
+                    sigma=sigma, outputs=outputs, seed=seed,
+                )  # fmt: skip
+                results[name] = measured(found.areas, groups)
+    first, second = (normalised(maps) for maps in (true, ours))
+    return Fidelity(
+        mse=measured(((true - ours) ** 2).mean((1, 2)), groups),
+        normalised_mse=measured(((first - second) ** 2).mean((1, 2)), groups),
+        pearson=measured(pearson(true, ours), groups),
+        spearman=measured(spearman(true, ours), groups),
+        overlap=measured(overlap(true, ours, share, important), groups),
+        share=share,
+        constant=int((constant(true) | constant(ours)).sum()),
+        images=len(true),
+        deletion=areas["deletion"],
+        insertion=areas["insertion"],
+    )
+
+
+def as_maps(maps: Arrays, name: str) -> np.ndarray:
+    """Return maps ``(N, H, W)`` as float64; CuelloError for what is none."""
+    found = maps.detach().cpu().double().numpy() if isinstance(maps, Tensor) else np.asarray(maps, np.float64)
+    if found.ndim != 3 or 0 in found.shape:
+        raise CuelloError(
+            f"{name} maps: got shape {found.shape}, needed (N, H, W), none of them 0: one class and no channel."
+        )
+    if not np.isfinite(found).all():
+        raise CuelloError(f"{name} maps: got NaN or infinity, needed finite numbers.")
+    return found
+
+
+def check_important(important: str) -> None:
+    """Raise CuelloError for a side that is none."""
+    if important not in ("high", "low"):
+        raise CuelloError(f"important: got {important!r}, needed 'high' or 'low'.")
+
+
+def normalised(maps: np.ndarray) -> np.ndarray:
+    """Return maps ``(N, H, W)`` standardised, clipped to ±1 deviation, moved to [0, 1]; see `standardised`."""
+    return standardised(torch.from_numpy(maps)).numpy()
+
+
+def constant(maps: np.ndarray) -> np.ndarray:
+    """Tell which maps ``(N, …)`` say nothing, ``(N,)``: all their pixels are equal, rounding aside."""
+    flat = maps.reshape(len(maps), -1)
+    return np.ptp(flat, 1) <= CONSTANT * np.minimum(1, np.abs(flat).max(1))
+
+
+def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of each pair of maps ``(N, H, W)``, ``(N,)``; nan where one of them is constant."""
+    centred = [maps.reshape(len(maps), -1) for maps in (first, second)]
+    one, other = (flat - flat.mean(1, keepdims=True) for flat in centred)
+    scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
+    known = ~(constant(first) | constant(second)) & (scale > 0)
+    return np.where(known, (one * other).sum(1) / np.where(known, scale, 1), np.nan)
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of the ranks of each pair of maps ``(N, H, W)``; equal pixels share their mean rank.
+
+    ``(N,)``; nan where one of the maps is constant.
+    """
+    from scipy.stats import rankdata
+
+    flat = [maps.reshape(len(maps), -1) for maps in (first, second)]
+    found = pearson(*(np.asarray(rankdata(one, axis=1)) for one in flat))
+    return np.where(constant(first) | constant(second), np.nan, found)
+
+
+def overlap(first: np.ndarray, second: np.ndarray, share: float, important: Important = "high") -> np.ndarray:
+    """Return which part of the k most important pixels of two maps is the same, ``(N,)``, 0 to 1.
+
+    k is ``share`` of the pixels, rounded, at least 1. Pixels that are equal at the edge of the k share what is left
+    alike, as clipped maps have many: with w the share of a pixel that is among the k, ``Σ min(w, w') / k``.
+    Raises CuelloError for a share that is none.
+
+    >>> overlap(np.array([[[3.0, 2, 1, 0]]]), np.array([[[3.0, 0, 2, 1]]]), 0.5)
+    array([0.5])
+    """
+    if not 0 < share <= 1:
+        raise CuelloError(f"share: got {share}, needed more than 0 and at most 1 of the pixels.")
+    sign = 1 if important == "high" else -1
+    k = max(1, round(share * first[0].size))
+    return np.minimum(*(among(sign * maps.reshape(len(maps), -1), k) for maps in (first, second))).sum(1) / k
+
+
+def among(flat: np.ndarray, k: int) -> np.ndarray:
+    """Return how far each pixel is among the k highest of its map: 1, 0, or at the edge a part; ``(N, P)`` both."""
+    edge = np.sort(flat, 1)[:, -k][:, None]
+    above, level = flat > edge, flat == edge
+    return above + level * ((k - above.sum(1, keepdims=True)) / level.sum(1, keepdims=True))
+
+
+def curves(
+    model: Any,
+    images: Arrays,
+    maps: Arrays,
+    kind: Way,
+    *,
+    classes: str | int | Sequence[int] = "predicted",
+    important: Important = "high",
+    steps: int = STEPS,
+    fill: float | str = 0.0,
+    sigma: float = 3.0,
+    outputs: Literal["logits", "probabilities"] = "logits",
+    seed: int = 0,
+    batch_size: int | None = None,
+) -> Curves:
+    """Return a class's probability while an image's pixels are removed, or put in, the most important ones first.
+
+    A good map has a small area under "deletion" (the class is soon lost) and a large one under "insertion".
+
+    model: any function of images to class scores, as in `occlusion_map`. images: ``(N, C, H, W)``; maps ``(N, H, W)``.
+    classes: "predicted", one class for all, or one an image, ``(N,)``. important: whether high or low numbers of the
+    maps are. steps: of equally many pixels as nearly as whole ones allow; no more than there are pixels. fill: what
+    removed pixels show, as in `occlusion_map`; the paper deletes with a constant and inserts into "blur". Equal pixels
+    come in a random order, of ``seed``. batch_size: by default as in `occlusion_map`.
+    Raises CuelloError for anything that does not fit.
+
+    Source: Petsiuk et al. 2018, "RISE: randomized input sampling for explanation of black-box models", section 4.3;
+    the area by the trapezoid rule over the share of pixels.
+    """
+    check_important(important)
+    if kind not in ("deletion", "insertion"):
+        raise CuelloError(f"kind: got {kind!r}, needed 'deletion' or 'insertion'.")
+    if steps < 1:
+        raise CuelloError(f"steps: got {steps}, needed 1 or more.")
+    if batch_size is not None and batch_size < 1:
+        raise CuelloError(f"batch_size: got {batch_size}, needed 1 or more.")
+    classifier = opened(model)
+    with torch.no_grad(), evaluating(classifier):
+        pixels = as_images(images, classifier)
+        check_size(classifier, pixels)
+        guide = as_maps(maps, "the")
+        if guide.shape != (len(pixels), *pixels.shape[2:]):
+            raise CuelloError(f"got maps {guide.shape} for images {tuple(pixels.shape)}; needed one map an image.")
+        places = positions(guide if important == "high" else -guide, seed).to(pixels.device)  # (N, H, W)
+        every = guide[0].size
+        counts = torch.linspace(0, every, min(steps, every) + 1, device=pixels.device, dtype=torch.float64).round()
+        fills = filling(pixels, fill, 0, sigma)
+        batch = batch_size or batch_for(classifier, pixels[:1])
+        say = probability(classifier, outputs)
+        numbers = one_class(classes, classifier, pixels, batch)
+        start, end = (pixels, fills) if kind == "deletion" else (fills, pixels)
+        found = []
+        for part in torch.arange(len(pixels) * len(counts), device=pixels.device).split(batch):
+            image, step = part // len(counts), part % len(counts)
+            changed = (places[image] < counts[step][:, None, None])[:, None]  # (B, 1, H, W)
+            x = channels_last(torch.where(changed, end[image], start[image]))
+            found.append(say(x).gather(1, numbers[image][:, None])[:, 0])
+        probabilities, shares = torch.cat(found).view(len(pixels), -1).double(), counts / every
+        areas = torch.trapezoid(probabilities, shares)
+    return Curves(*(each.cpu().numpy() for each in (shares, probabilities, areas)))
+
+
+def positions(maps: np.ndarray, seed: int) -> Tensor:
+    """Return each pixel's place in the order from high to low, from 0; equal pixels at random; ``(N, H, W)`` both."""
+    flat = maps.reshape(len(maps), -1)
+    chance = numpy_generator(seed, "order of equal pixels").random(flat.shape)
+    order = np.lexsort((chance, -flat), axis=1)
+    places = np.empty_like(order)
+    np.put_along_axis(places, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), 1)
+    return torch.from_numpy(places.reshape(maps.shape))
+
+
+def probability(classifier: Classifier, outputs: str) -> Callable[[Tensor], Tensor]:
+    """Return a function of images to probabilities ``(N, K)``."""
+    if outputs not in ("logits", "probabilities"):
+        raise CuelloError(f"outputs: got {outputs!r}, needed 'logits' or 'probabilities'.")
+    return lambda x: ask(classifier, x).softmax(1) if outputs == "logits" else ask(classifier, x)
+
+
+def one_class(classes: str | int | Sequence[int], classifier: Classifier, pixels: Tensor, batch: int) -> Tensor:
+    """Return the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one an image."""
+    clean = torch.cat([ask(classifier, channels_last(part)) for part in pixels.split(batch)])
+    if isinstance(classes, str | int):
+        if classes == "all":
+            raise CuelloError("classes: got 'all', needed 'predicted', a class, or one an image.")
+        return wanted(classes, clean)[:, 0]
+    numbers = [int(one) for one in classes]
+    if len(numbers) != len(pixels):
+        raise CuelloError(f"classes: got {len(numbers)} for {len(pixels)} images, needed one an image.")
+    wanted(numbers, clean)
+    return torch.tensor(numbers, device=pixels.device)
+
+
+def break_even(exact_seconds: float, training_maps: int, training_seconds: float, estimate_seconds: float) -> float:
+    """Return for how many maps an estimator has repaid making its training maps and training: the least such number.
+
+    ``m = ⌈(training_maps · exact_seconds + training_seconds) / (exact_seconds - estimate_seconds)⌉``; inf where an
+    estimate is not quicker than an exact map, nan where a time is. The training maps are counted as an expense
+    alone, though they are maps too.
+
+    exact_seconds, estimate_seconds: of one map. Raises CuelloError for numbers below 0.
+
+    >>> break_even(1.0, 100, 50.0, 0.25)
+    200.0
+    """
+    numbers = exact_seconds, training_maps, training_seconds, estimate_seconds
+    if min(numbers) < 0:
+        raise CuelloError(f"got {numbers}: seconds and maps are 0 or more.")
+    if any(math.isnan(number) for number in numbers):
+        return math.nan
+    if estimate_seconds >= exact_seconds:
+        return math.inf
+    least = (training_maps * exact_seconds + training_seconds) / (exact_seconds - estimate_seconds)
+    return float(math.ceil(least)) if math.isfinite(least) else math.inf

@@ -1,0 +1,325 @@
+"""Occluded copies of an image evaluated where they differ from it only, layer by layer.
+
+A box changes a small region of the input, and of every layer after it a region that grows slowly. Each layer is worked
+out on that region alone; what surrounds it comes from the image without a box, whose layers are kept. Regions of one
+size are a batch, whatever box and image they belong to. The result is the plain one, rounding aside.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cuello.saliency.boxes import Boxes, Spans
+from cuello.saliency.layers import Axis, Chain, Layer, Operation
+from cuello.saliency.regions import Class, grouped, reach
+
+REGION_BYTES = 16 * 2**20
+"""Bytes of a batch's largest layer: half of a common last cache level. Smaller ones mean more calls, at a cost each."""
+
+CLEAN_BYTES = 64 * 2**20
+"""Bytes of the layers without a box that are kept at once; one image's at least."""
+
+CALL_WORK = 1.5e7
+"""What a layer's calls for one more group cost beside arithmetic, in multiply-adds: about 0.4 ms of a core."""
+
+MOST_IMAGES = 64
+"""Images at once: more would only make the batches of a class longer."""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """A layer of the images without a box, padding in place: one row a pixel, ``(N H W, C)``.
+
+    size: (H, W) with the padding. top, left: pixels of padding in front.
+    """
+
+    rows: Tensor
+    size: tuple[int, int]
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Items:
+    """Which regions are in a batch. image, row, column, channel: ``(B,)``; row and column count in their class."""
+
+    image: Tensor
+    row: Tensor
+    column: Tensor
+    channel: Tensor
+
+    def part(self, start: int, count: int) -> "Items":
+        """Return some of them."""
+        here = slice(start, start + count)
+        return Items(self.image[here], self.row[here], self.column[here], self.channel[here])
+
+
+def pixels_first(x: Tensor) -> Tensor:
+    """Return ``(N, C, H, W)`` as ``(N, H, W, C)``, contiguous."""
+    return x.permute(0, 2, 3, 1).contiguous()
+
+
+def kept(x: Tensor, layer: Layer | None = None, after: tuple[int, int] = (0, 0)) -> Clean:
+    """Return images ``(N, C, H, W)`` as rows, padded as a layer that gives ``after`` (H, W) of them asks for."""
+    if layer is not None:
+        axes, sides = (layer.rows, layer.columns), (x.shape[2], x.shape[3])
+        low, high = (
+            (axis.before, max(0, (count - 1) * axis.stride + axis.extent - axis.before - side))
+            for axis, side, count in zip(axes, sides, after, strict=True)
+        )
+        x = functional.pad(x, [high[0], high[1], low[0], low[1]], value=layer.outside)
+        return Clean(pixels_first(x).view(-1, x.shape[1]), (x.shape[2], x.shape[3]), low[0], high[0])
+    return Clean(pixels_first(x).view(-1, x.shape[1]), (x.shape[2], x.shape[3]))
+
+
+def applied(operations: tuple[Operation, ...], x: Tensor) -> Tensor:
+    """Return x after one operation after the other."""
+    for operation in operations:
+        x = operation(x)
+    return x
+
+
+def clean_layers(chain: Chain, images: Tensor) -> list[Clean]:
+    """Return what every layer gets, and what the tail gets, for images without a box."""
+    x, found = images, []
+    for layer, after in zip(chain.layers, chain.sizes[1:], strict=True):
+        found.append(kept(x, layer, after))
+        x = applied(layer.then, layer.whole(x))
+    return [*found, kept(x)]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Along one side, where the windows of a class begin in a padded layer, and where regions lie in those windows.
+
+    windows: ``(P, length)``, the pixels that each window has. inner: ``(P, h)``, the places of the region in its
+    window. at: the first of these, where it is the same for all and every region fits, else None. fits: ``(P, h)``,
+    which places are in the window, or None where all are.
+    """
+
+    windows: Tensor
+    inner: Tensor
+    at: int | None
+    fits: Tensor | None
+
+
+def side_of(one: Class, level: int, axis: Axis | None, before: int, side: int) -> Side:
+    """Return where windows and regions of a class lie at a level.
+
+    axis: how the layer walks there; None where the window is the whole side. before: pixels of padding in front.
+    """
+    if axis is None:
+        first, length = torch.zeros_like(one.starts[level]), side
+    else:
+        first, length = one.starts[level + 1] * axis.stride, (one.lengths[level + 1] - 1) * axis.stride + axis.extent
+    offset = one.starts[level] + before - first
+    inner = offset[:, None] + torch.arange(one.lengths[level])
+    low, high = int(offset.min()), int(offset.max())
+    inside = low >= 0 and high + one.lengths[level] <= length
+    fits = None if inside else (inner >= 0) & (inner < length)
+    return Side(first[:, None] + torch.arange(length), inner, low if inside and low == high else None, fits)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Windows of one class of rows and one of columns in a layer without a box, and where regions go in them."""
+
+    rows: Side
+    columns: Side
+
+    def surrounded(self, regions: Tensor, clean: Clean, items: Items) -> Tensor:
+        """Return ``(B, H, W, C)``: windows of the clean layer with the regions, ``(B, h, w, C)``, pasted into them."""
+        found = looked_up(clean, items, self.rows.windows, self.columns.windows)
+        count, height, width, channels = found.shape
+        top, left = self.rows.at, self.columns.at
+        if top is not None and left is not None:
+            found[:, top : top + regions.shape[1], left : left + regions.shape[2]] = regions
+            return found
+        first = torch.arange(0, count * height * width, height * width, device=found.device)
+        rows = self.rows.inner[items.row] * width + first[:, None]
+        index = (rows[:, :, None] + self.columns.inner[items.column][:, None, :]).view(-1)
+        values = regions.reshape(-1, channels)
+        if self.rows.fits is not None or self.columns.fits is not None:
+            row_in, column_in = (
+                torch.ones_like(side.inner, dtype=torch.bool) if side.fits is None else side.fits
+                for side in (self.rows, self.columns)
+            )
+            chosen = (row_in[items.row][:, :, None] & column_in[items.column][:, None, :]).view(-1).nonzero().view(-1)
+            index, values = index[chosen], values[chosen]
+        found.view(-1, channels).index_copy_(0, index, values)
+        return found
+
+
+def looked_up(clean: Clean, items: Items, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return ``(B, h, w, C)``: the pixels of rows ``(P, h)`` and columns ``(Q, w)`` of each item's image."""
+    height, width = clean.size
+    first = (rows * width)[items.row] + (items.image * (height * width))[:, None]
+    index = first[:, :, None] + columns[items.column][:, None, :]
+    return clean.rows.index_select(0, index.view(-1)).view(*index.shape, -1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is needed for a class along one side. sides: at every level. under: ``(P, h)``, see ``under_boxes``."""
+
+    one: Class
+    sides: list[Side]
+    under: Tensor
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that is needed for the boxes of one class of rows and one of columns."""
+
+    chain: Chain
+    clean: list[Clean]
+    filled: Clean
+    rows: Line
+    columns: Line
+
+    def outputs(self, items: Items, apart: bool) -> Tensor:
+        """Return what the network says of some regions, ``(B, K)``."""
+        regions = self.covered(items, apart)
+        for level, layer in enumerate(self.chain.layers):
+            regions = pixels_first(applied(layer.then, layer.local(self.surrounded(regions, level, items))))
+        return self.chain.tail(self.surrounded(regions, len(self.chain.layers), items))
+
+    def surrounded(self, regions: Tensor, level: int, items: Items) -> Tensor:
+        """Return windows ``(B, C, H, W)`` of what a layer gets, with regions ``(B, h, w, C)`` pasted into them."""
+        place = Place(self.rows.sides[level], self.columns.sides[level])
+        return place.surrounded(regions, self.clean[level], items).permute(0, 3, 1, 2)
+
+    def covered(self, items: Items, apart: bool) -> Tensor:
+        """Return the input's regions with their boxes, ``(B, h, w, C)``."""
+        pixels = [
+            line.one.starts[0][:, None] + torch.arange(line.one.lengths[0], device=items.image.device)
+            for line in (self.rows, self.columns)
+        ]
+        clean = self.clean[0]
+        inside = looked_up(self.filled, items, pixels[0], pixels[1])
+        whole = looked_up(clean, items, pixels[0] + clean.top, pixels[1] + clean.left)
+        under = (self.rows.under[items.row][:, :, None] & self.columns.under[items.column][:, None, :])[..., None]
+        if apart:
+            one = items.channel[:, None] == torch.arange(whole.shape[3], device=whole.device)
+            under = under & one[:, None, None, :]
+        return torch.where(under, inside, whole)
+
+
+def under_boxes(spans: Spans, one: Class) -> Tensor:
+    """Return which pixels of the input's regions are under their boxes, along one side, ``(P, h)``."""
+    pixels = one.starts[0][:, None] + torch.arange(one.lengths[0])
+    start, end = (torch.tensor(ends)[one.members, None] for ends in (spans.starts, spans.ends))
+    return (pixels >= start) & (pixels < end)
+
+
+@dataclass(frozen=True)
+class Incremental:
+    """A chain of layers and boxes, ready to be evaluated.
+
+    apart: whether a box covers one channel at a time. batch: regions at once; None: as many as REGION_BYTES hold.
+    """
+
+    chain: Chain
+    boxes: Boxes
+    apart: bool
+    batch: int | None
+
+    def outputs(
+        self,
+        images: Tensor,
+        fills: Tensor,
+        progress: Callable[[int], None],
+        check: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
+        """Return what the network says with each box, ``(N, P, Q, C or 1, K)``.
+
+        images, fills: ``(N, C, H, W)``, what they are and what boxes show. progress: called with boxes done since.
+        check: called once with the results of the first images, before the others are worked on.
+        """
+        found = []
+        for start in range(0, len(images), at_once := self.images_at_once(images)):
+            found.append(self.some(images[start : start + at_once], fills[start : start + at_once], progress))
+            if check and start == 0:
+                check(found[0])
+        return torch.cat(found)
+
+    def images_at_once(self, images: Tensor) -> int:
+        """Return how many images' layers are kept at once: see CLEAN_BYTES."""
+        channels = (layer.channels for layer in self.chain.layers)
+        areas = (height * width for height, width in self.chain.sizes[1:])
+        numbers = images[0].numel() + sum(area * count for area, count in zip(areas, channels, strict=True))
+        return max(1, min(MOST_IMAGES, CLEAN_BYTES // (images.element_size() * numbers)))
+
+    def some(self, images: Tensor, fills: Tensor, progress: Callable[[int], None]) -> Tensor:
+        """Return ``outputs`` of as many images as are kept at once."""
+        layers, sizes = self.chain.layers, self.chain.sizes
+        images, fills = applied(self.chain.first, images.clone()), applied(self.chain.first, fills.clone())
+        clean, filled = clean_layers(self.chain, images), kept(fills)
+        channels = images.shape[1] if self.apart else 1
+        rows = reach(self.boxes.rows, [layer.rows for layer in layers], [size[0] for size in sizes])
+        columns = reach(self.boxes.columns, [layer.columns for layer in layers], [size[1] for size in sizes])
+        cost = [layer.work + 20 * one.rows.shape[1] for layer, one in zip(layers, clean, strict=False)]
+        classes = grouped(rows, columns, cost, len(images) * channels, CALL_WORK * len(layers))
+        found = None
+        prepared = [[self.line(one, clean, axis) for one in found] for axis, found in enumerate(classes)]
+        for row_line in prepared[0]:
+            for column_line in prepared[1]:
+                work = Work(self.chain, clean, filled, row_line, column_line)
+                sides = (len(row_line.one.members), len(column_line.one.members))
+                items = every_item(len(images), *sides, channels, images.device)
+                at_once = self.batch or fitting(self.chain, clean, row_line.one, column_line.one)
+                for start in range(0, len(items.image), at_once):
+                    part = items.part(start, at_once)
+                    says = work.outputs(part, self.apart)
+                    if found is None:
+                        shape = (len(images), len(self.boxes.rows), len(self.boxes.columns), channels, says.shape[1])
+                        found = says.new_empty(shape)
+                    row, column = row_line.one.members[part.row], column_line.one.members[part.column]
+                    found[part.image, row, column, part.channel] = says
+                    progress(len(part.image))
+        assert found is not None  # there is always a box
+        return found
+
+    def line(self, one: Class, clean: list[Clean], axis: int) -> "Line":
+        """Return what is needed for a class along one side, 0 for rows and 1 for columns, where the images are."""
+        spans = (self.boxes.rows, self.boxes.columns)[axis]
+        walks = [*((layer.rows, layer.columns)[axis] for layer in self.chain.layers), None]
+        sides = [
+            side_of(one, level, walk, (layer.top, layer.left)[axis], layer.size[axis])
+            for level, (walk, layer) in enumerate(zip(walks, clean, strict=True))
+        ]
+        found = Line(one, sides, under_boxes(spans, one))
+        device = clean[0].rows.device
+        return found if device.type == "cpu" else moved(found, device)
+
+
+def moved(value: Any, device: torch.device) -> Any:
+    """Return tables with every tensor in them on a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple | list):
+        return type(value)(moved(one, device) for one in value)
+    if isinstance(value, Side | Class | Line):
+        return replace(value, **{one.name: moved(getattr(value, one.name), device) for one in fields(value)})
+    return value
+
+
+def every_item(images: int, rows: int, columns: int, channels: int, device: torch.device) -> Items:
+    """Return every region of two classes, image by image."""
+    number = torch.arange(images * rows * columns * channels, device=device)
+    number, channel = number // channels, number % channels
+    return Items(number // (rows * columns), number // columns % rows, number % columns, channel)
+
+
+def fitting(chain: Chain, clean: list[Clean], rows: Class, columns: Class) -> int:
+    """Return how many regions of these classes are worked on at once: see REGION_BYTES."""
+    most = clean[-1].rows.shape[1] * chain.sizes[-1][0] * chain.sizes[-1][1]
+    for level, layer in enumerate(chain.layers):
+        height, width = rows.lengths[level + 1], columns.lengths[level + 1]
+        area = (height * layer.rows.stride + layer.rows.extent) * (width * layer.columns.stride + layer.columns.extent)
+        most = max(most, area * clean[level].rows.shape[1], height * width * clean[level + 1].rows.shape[1])
+    return max(1, REGION_BYTES // (most * clean[0].rows.element_size()))

@@ -1,0 +1,358 @@
+"""Occlusion maps: what a classifier says of an image while a box hides one part of it after the other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cuello.errors import CuelloError, closest
+from cuello.saliency.batches import Batches, Classifier, ask, batch_for
+from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
+from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
+from cuello.saliency.incremental import Incremental
+from cuello.saliency.layers import Unreadable, read
+
+Arrays = Tensor | np.ndarray
+Method = Literal["auto", "incremental", "batches"]
+Report = Callable[[int, int], None]
+
+SAME = 1e-4
+"""Two answers differ where they differ by more than this, relative to the largest score (or to 1, if that is more)."""
+
+CHECKED = 4
+"""Boxes that are asked the plain way too, to be sure of the incremental result."""
+
+
+@dataclass(frozen=True)
+class OcclusionMaps:
+    """Occlusion maps and how they were made.
+
+    maps: ``(N, K, H, W)``, or ``(N, K, C, H, W)`` where channels were covered apart; K classes were asked for. Of the
+    images' size, padding cut off. classes: ``(N, K)``, their numbers. scores: ``(N, K)``, without a box: probabilities,
+    or logits where the score is one. values: ``(N, K, C or 1, P, Q)``, the score of each box by row and column.
+    definition, score: names. method: "incremental" or "batches". reason: why not incremental, or None. batch: copies at
+    once, None where the engine chose from class to class. notes: what else the user should know.
+    """
+
+    maps: Any
+    classes: Any
+    scores: Any
+    values: Any
+    definition: str
+    score: str
+    method: str
+    reason: str | None
+    batch: int | None
+    notes: tuple[str, ...] = ()
+
+
+def occlusion_map(
+    model: Any,
+    images: Arrays,
+    box: int | tuple[int, int] = 3,
+    *,
+    stride: int | tuple[int, int] = 1,
+    fill: float | str = 0.0,
+    sigma: float = 3.0,
+    padding: int = 0,
+    classes: str | int | Sequence[int] = "predicted",
+    definition: str = "mean-drop",
+    score: str | None = None,
+    outputs: Literal["logits", "probabilities"] = "logits",
+    channels: Literal["together", "apart"] = "together",
+    method: Method = "auto",
+    batch_size: int | None = None,
+    progress: Report | None = None,
+) -> OcclusionMaps:
+    """Return exact occlusion maps of a classifier: how its answer depends on each part of each image.
+
+    A box hides ``box`` pixels of the image at a time; with s(b) the score with box b, the map at pixel p is the mean
+    (or the sum) of s over the boxes that cover p: ``m(p) = Σ_{b ∋ p} s(b) / |{b ∋ p}|``, then finished as the
+    definition says.
+
+    model: a module, or any function of ``(N, C, H, W)`` to class scores before softmax ``(N, K)``, or the path of an
+    ONNX file (extra `onnx`). A module works where its parameters are; one in training mode is put into evaluation mode
+    and back. images: ``(N, C, H, W)``, floats, nominally in [0, 1]. box, stride: pixels, one number or (height, width);
+    the last box of a row is cut off by the edge where the steps do not end there. fill: what a box shows: a number,
+    "mean" (of each image and channel) or "blur" (the image under a Gaussian of ``sigma`` pixels). padding: pixels of 0
+    put around the images for the classifier; boxes slide over them too, and the maps are cut to the images again.
+    classes: "predicted" (without a box), "all", a class, or several. definition: a name in `DEFINITIONS`. score: a name
+    in `SCORES`; by default the definition's own. outputs: "probabilities" where the model ends in softmax itself.
+    channels: whether a box hides all channels, or "apart", one at a time. method: "incremental" works out only what a
+    box can reach, for chains of convolutions, poolings and elementwise layers up to the first layer of another kind;
+    "batches" asks about whole copies; "auto" takes the first where it can. batch_size: copies at once; by default the
+    largest layer of a batch is kept within a processor's cache. progress: called with boxes done and boxes in all.
+
+    Results are the same by either method within float32's rounding. Arrays come back as arrays, tensors as tensors
+    where the images were. Raises CuelloError for anything that does not fit, among it a model whose answers are not
+    repeatable, whose output is no class scores, or, with "incremental", that cannot be read as a chain.
+
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2)).eval()
+    >>> found = occlusion_map(network, torch.rand(5, 1, 8, 8), box=3)
+    >>> tuple(found.maps.shape), tuple(found.classes.shape), found.method
+    ((5, 1, 8, 8), (5, 1), 'incremental')
+
+    Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2.
+    """
+    chosen = DEFINITIONS[definition]
+    watched = SCORES[score or chosen.score]
+    check_options(channels, method, outputs, batch_size, padding, watched)
+    classifier = opened(model)
+    with torch.no_grad(), evaluating(classifier) as notes:
+        pixels = as_images(images, classifier)
+        whole = padded(pixels, padding)
+        check_size(classifier, whole)
+        boxes = make_boxes((whole.shape[2], whole.shape[3]), box, stride)
+        fills = filling(pixels, fill, padding, sigma)
+        batch = batch_size or batch_for(classifier, whole[:1])
+        plain = Batches(classifier, boxes, channels == "apart", batch)
+        clean = torch.cat([ask(classifier, some) for some in channels_last(whole).split(batch)])
+        check_answers(plain, whole, fills, clean, outputs)
+        numbers = wanted(classes, clean)
+        found, reason = evaluated(plain, whole, fills, method, batch_size, progress)
+        values = scored(watched, found, clean, numbers, outputs)
+        maps = combined(chosen, values, boxes)
+        if padding:
+            maps = maps[..., padding:-padding, padding:-padding]
+        if channels == "together":
+            maps = maps.squeeze(2)
+        base = clean if watched.logits or outputs == "probabilities" else clean.softmax(1)
+        shown = values.to(clean.dtype)
+    return OcclusionMaps(
+        maps=like(maps.to(clean.dtype), images),
+        classes=like(numbers, images),
+        scores=like(base.gather(1, numbers), images),
+        values=like(shown, images),
+        definition=chosen.name,
+        score=watched.name,
+        method="batches" if reason else "incremental",
+        reason=reason,
+        batch=batch if reason else batch_size,
+        notes=tuple(notes),
+    )
+
+
+def check_options(
+    channels: str, method: str, outputs: str, batch_size: int | None, padding: int, watched: ScoreSpec
+) -> None:
+    """Raise CuelloError for an option that is none."""
+    for name, value, known in (
+        ("channels", channels, ("together", "apart")),
+        ("method", method, ("auto", "incremental", "batches")),
+        ("outputs", outputs, ("logits", "probabilities")),
+    ):
+        if value not in known:
+            raise CuelloError(f"{name}: got {value!r}, needed {' or '.join(known)}.{closest(str(value), known)}")
+    if batch_size is not None and batch_size < 1:
+        raise CuelloError(f"batch_size: got {batch_size}, needed 1 or more; leave it out for what fits the machine.")
+    if padding < 0:
+        raise CuelloError(f"padding: got {padding}, needed 0 or more pixels.")
+    if watched.logits and outputs == "probabilities":
+        raise CuelloError(
+            f"score: got {watched.name!r} of a model that gives probabilities, which has no logits to show. Take "
+            "'probability' or 'drop', or a model without its softmax."
+        )
+
+
+def opened(model: Any) -> Classifier:
+    """Return a model as something to be called: the path of an ONNX file is opened."""
+    if isinstance(model, str | Path):
+        from cuello.saliency.onnx import OnnxClassifier
+
+        return OnnxClassifier(model)
+    if not callable(model):
+        raise CuelloError(
+            f"model: got {type(model).__name__}, needed a torch module, a function of images (N, C, H, W) to class "
+            f"scores "
+            "(N, K), or the path of an ONNX file."
+        )
+    return cast("Classifier", model)
+
+
+@contextmanager
+def evaluating(classifier: Classifier) -> Iterator[list[str]]:
+    """Put a module into evaluation mode for the time of the block, and each part back into its own after it."""
+    notes: list[str] = []
+    modes = {}
+    if isinstance(classifier, nn.Module):
+        modes = {module: module.training for module in classifier.modules()}
+        if any(modes.values()):
+            notes.append("the model was in training mode; its maps were made in evaluation mode")
+            classifier.eval()
+    try:
+        yield notes
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def as_images(images: Arrays, classifier: Classifier) -> Tensor:
+    """Return images as floats on the classifier's device and of its type; CuelloError for what is none."""
+    if not isinstance(images, Tensor | np.ndarray):
+        raise CuelloError(f"images: got {type(images).__name__}, needed an array or a tensor (N, C, H, W).")
+    pixels = torch.from_numpy(np.ascontiguousarray(images)) if isinstance(images, np.ndarray) else images.detach()
+    if pixels.ndim != 4 or 0 in pixels.shape:
+        raise CuelloError(
+            f"images: got shape {tuple(pixels.shape)}, needed (N, C, H, W), none of them 0. For one image use "
+            f"images[None]."
+        )
+    if not pixels.is_floating_point():
+        raise CuelloError(f"images: got {pixels.dtype}, needed floats in [0, 1]: divide by the type's largest value.")
+    if not pixels.isfinite().all():
+        raise CuelloError("images: got NaN or infinity in some pixels, needed finite numbers.")
+    parameters = classifier.parameters() if isinstance(classifier, nn.Module) else iter(())
+    first = next((parameter for parameter in parameters if parameter.is_floating_point()), None)
+    return pixels.float() if first is None else pixels.to(first.device, first.dtype)
+
+
+def check_size(classifier: Classifier, whole: Tensor) -> None:
+    """Raise CuelloError where a classifier says of itself that it wants other images than ``(N, C, H, W)``."""
+    channels, size = getattr(classifier, "channels", None), getattr(classifier, "size", None)
+    if isinstance(channels, int) and channels != whole.shape[1]:
+        raise CuelloError(
+            f"images: got {whole.shape[1]} channels, but the classifier takes {channels}. Convert the images."
+        )
+    if isinstance(size, tuple) and len(size) == 2 and tuple(whole.shape[2:]) != size:
+        raise CuelloError(
+            f"images: got {whole.shape[2]}×{whole.shape[3]} pixels, padding included, but the classifier takes "
+            f"{size[0]}×{size[1]}. Crop, resize or pad the images (argument padding)."
+        )
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Return x, channels last in memory."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def differ(first: Tensor, second: Tensor) -> bool:
+    """Return whether two answers are not the same, rounding aside (SAME); NaN is never the same."""
+    limit = SAME * max(1.0, float(second.abs().max()))
+    return not bool((first - second).abs().max() <= limit)
+
+
+def check_answers(plain: Batches, whole: Tensor, fills: Tensor, clean: Tensor, outputs: str) -> None:
+    """Raise CuelloError where answers change from call to call or with the company, or are not what they should be.
+
+    The first image is asked about again, together with a copy of it under the last box.
+    """
+    if not clean.isfinite().all():
+        raise CuelloError("the classifier gave NaN or infinity for the images themselves; needed finite scores.")
+    last = torch.tensor([len(plain.boxes) - 1], device=whole.device)
+    again = ask(plain.classifier, channels_last(torch.cat([whole[:1], plain.copies(whole[:1], fills[:1], last)])))
+    if differ(again[:1], clean[:1]):
+        raise CuelloError(
+            "the classifier's scores of one image changed from call to call, or with the other images of the "
+            "batch; a map "
+            "would show that instead of the boxes. Switch its random parts off (dropout, sampling: model.eval()), "
+            "and use "
+            "batch norm with running statistics."
+        )
+    sums = clean.sum(1)
+    like_probabilities = bool((clean >= 0).all()) and bool(((sums - 1).abs() < 1e-4).all())
+    if outputs == "logits" and like_probabilities:
+        raise CuelloError(
+            "the classifier's outputs are not negative and sum to 1: probabilities, where scores before softmax were "
+            "needed. Say outputs='probabilities', or leave the softmax out of the model."
+        )
+    if outputs == "probabilities" and not like_probabilities:
+        raise CuelloError(
+            f"outputs: said to be probabilities, but they sum to {float(sums[0]):.4g} for the first image. "
+            "Say outputs='logits'."
+        )
+
+
+def wanted(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
+    """Return the numbers of the classes to be explained, ``(N, K)``; CuelloError for one that does not exist."""
+    count = clean.shape[1]
+    if isinstance(classes, str):
+        if classes == "predicted":
+            return clean.argmax(1, keepdim=True)
+        if classes == "all":
+            return torch.arange(count, device=clean.device).expand(len(clean), -1)
+        raise CuelloError(f"classes: got {classes!r}, needed 'predicted', 'all', or numbers from 0 to {count - 1}.")
+    numbers = [classes] if isinstance(classes, int) else list(classes)
+    if not numbers or any(isinstance(one, bool) or not 0 <= one < count for one in numbers):
+        raise CuelloError(
+            f"classes: got {classes!r}, needed numbers from 0 to {count - 1}: the model has {count} classes."
+        )
+    return torch.tensor(numbers, device=clean.device).expand(len(clean), -1)
+
+
+def evaluated(
+    plain: Batches, whole: Tensor, fills: Tensor, method: str, batch: int | None, report: Report | None
+) -> tuple[Tensor, str | None]:
+    """Return what the classifier says with each box, ``(N, P, Q, C or 1, K)``, and why not incrementally, or None."""
+    total = len(whole) * len(plain.boxes) * (whole.shape[1] if plain.apart else 1)
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+        if report:
+            report(done, total)
+
+    reason = "method='batches' was asked for"
+    if method != "batches":
+        try:
+            found = incremental(plain, whole, batch)
+            return found.outputs(whole, fills, progress, checking(plain, whole, fills)), None
+        except Unreadable as refused:
+            reason, done = str(refused), 0
+        if method == "incremental":
+            raise CuelloError(f"method: the model cannot be evaluated incrementally: {reason}. Use method='auto'.")
+    return plain.outputs(whole, fills, progress), reason
+
+
+def incremental(plain: Batches, whole: Tensor, batch: int | None) -> Incremental:
+    """Return the incremental evaluation of a classifier; Unreadable where there is none."""
+    if not isinstance(plain.classifier, nn.Module):
+        raise Unreadable("it is not a torch module")
+    if whole.dtype not in (torch.float32, torch.float64):
+        raise Unreadable(f"its numbers are {whole.dtype}, too coarse for it")
+    return Incremental(read(plain.classifier, whole[:1]), plain.boxes, plain.apart, batch)
+
+
+def checking(plain: Batches, whole: Tensor, fills: Tensor) -> Callable[[Tensor], None]:
+    """Return a function of incremental results that raises Unreadable where the model itself says something else.
+
+    A few boxes of the first image, from the first to the last, are asked about the plain way.
+    """
+
+    def check(found: Tensor) -> None:
+        said = found[0].flatten(0, 2)
+        some = torch.linspace(0, len(said) - 1, min(CHECKED, len(said)), device=said.device).long()
+        if differ(said[some], plain.some(whole[:1], fills[:1], some)):
+            raise Unreadable("a few boxes tried incrementally gave other answers than the model itself")
+
+    return check
+
+
+def scored(watched: ScoreSpec, found: Tensor, clean: Tensor, numbers: Tensor, outputs: str) -> Tensor:
+    """Return the score of each box, ``(N, K, C or 1, P, Q)``, of what a classifier says, ``(N, P, Q, C or 1, all)``."""
+    shape = found.shape
+    boxed, base = found.flatten(1, 3), clean[:, None]
+    if not watched.logits and outputs == "logits":
+        boxed, base = boxed.softmax(2), base.softmax(2)
+    index = numbers[:, None]
+    boxed, base = boxed.gather(2, index.expand(-1, boxed.shape[1], -1)), base.gather(2, index)
+    return watched.of(boxed, base).view(*shape[:4], -1).permute(0, 4, 3, 1, 2)
+
+
+def combined(definition: Definition, values: Tensor, boxes: Boxes) -> Tensor:
+    """Return maps ``(N, K, C or 1, H, W)`` of the score of each box, ``(N, K, C or 1, P, Q)``; float64 inside."""
+    rows, columns = boxes.rows.covered().to(values.device), boxes.columns.covered().to(values.device)
+    maps = rows @ values.double() @ columns.T
+    if definition.combine == "mean":
+        maps = maps / (rows.sum(1)[:, None] * columns.sum(1))
+    return definition.finish(maps)
+
+
+def like(result: Tensor, images: Arrays) -> Arrays:
+    """Return a result as the images came: an array, or a tensor where they are."""
+    return result.cpu().numpy() if isinstance(images, np.ndarray) else result.to(images.device)
