@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cuello.saliency.boxes import filling, make_boxes
 from cuello.saliency.incremental import Clean, Incremental, Items, Place, Side
 from cuello.saliency.layers import read
-from cuello.saliency.linear import linear_runs, plan_with
+from cuello.saliency.linear import Planner, linear_runs
 
 
 def brute_force(network: nn.Module, image: Tensor, fill: Tensor, box: tuple[int, int], stride: tuple[int, int],
@@ -92,9 +92,8 @@ def test_the_result_is_that_of_brute_force(data: st.DataObject) -> None:
         if draw(st.booleans()):
             found = engine.outputs(images, fills, lambda count: None)
         else:  # every run of convolutions as one, whether it is worth it or not
-            plan = plan_with(
-                tuple(linear_runs(chain, channels)), chain, channels, *engine.reaches(), len(images), 1, 1e5
-            )
+            planner = Planner(chain, channels, *engine.reaches(), len(images), 1, 1e5)
+            plan = planner.with_runs(tuple(linear_runs(chain, channels)))
             found = engine.some(images, fills, plan, lambda count: None)
         for image, filled, one in zip(images.split(1), fills.split(1), found, strict=True):
             expected = brute_force(network, image, filled, box, stride, apart)

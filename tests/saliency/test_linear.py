@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cuello.saliency.boxes import make_boxes
-from cuello.saliency.incremental import CALL_WORK, Incremental
+from cuello.saliency.incremental import CALL_WORK, Incremental, clean_layers
 from cuello.saliency.layers import Axis, Chain, read
-from cuello.saliency.linear import Ends, Run, Walk, linear_runs, planned, split
+from cuello.saliency.linear import Ends, Planner, Run, Walk, linear_runs, split
 
 
 def chain_of(*layers: nn.Module, size: int = 9, channels: int = 1) -> Chain:
@@ -87,7 +87,7 @@ def test_regions_that_are_worked_on_together_have_the_same_matrices_and_none_is_
     chain = chain_of(nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1), nn.ReLU(), size=12)
     rows, columns = Incremental(chain, make_boxes((12, 12), 3, 1), False, None).reaches()
     run = linear_runs(chain, 1)[0]
-    plan = planned(chain, 1, rows, columns, 1000, 1, 0.0)
+    plan = Planner(chain, 1, rows, columns, 1000, 1, 0.0).best()
     assert plan.runs == (run,)
     classes = split(plan.rows, [run], 0)
     assert sorted(int(member) for one in classes for member in one.members) == list(range(10))
@@ -96,9 +96,20 @@ def test_regions_that_are_worked_on_together_have_the_same_matrices_and_none_is_
         assert all(kind == kinds[0] for kind in kinds)
 
 
+def test_what_a_run_gives_is_kept_as_it_was_before_an_activation_in_place() -> None:
+    layers = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(2 * 36, 2)).eval()
+    image = torch.rand(1, 1, 8, 8).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        chain = read(layers, image)
+        clean, given = clean_layers(chain, image, linear_runs(chain, 1))
+        torch.testing.assert_close(given[1].rows, layers[0](image)[0].flatten(1).T)
+        torch.testing.assert_close(clean[1].rows, layers[0](image)[0].flatten(1).T.clamp(min=0))
+        assert given[1].rows.min() < 0
+
+
 def test_layers_are_taken_together_for_many_images_only() -> None:
     """Matrices take time, and so do more classes of boxes."""
     chain = chain_of(*(nn.Conv2d(1 if at == 0 else 16, 16, 3, padding=1) for at in range(3)), nn.MaxPool2d(2), size=16)
     reaches = Incremental(chain, make_boxes((16, 16), 3, 1), False, None).reaches()
-    assert planned(chain, 1, *reaches, 1, 1, CALL_WORK).runs == ()
-    assert len(planned(chain, 1, *reaches, 256, 10, CALL_WORK).runs) == 1
+    assert Planner(chain, 1, *reaches, 1, 1, CALL_WORK).best().runs == ()
+    assert len(Planner(chain, 1, *reaches, 256, 10, CALL_WORK).best().runs) == 1

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from cuello.saliency.boxes import Boxes, Spans
 from cuello.saliency.layers import Axis, Chain, Layer, Operation
-from cuello.saliency.linear import Ends, Plan, Run, planned
+from cuello.saliency.linear import Ends, Plan, Planner, Run
 from cuello.saliency.regions import Class, Reach, reach
 
 REGION_BYTES = 16 * 2**20
@@ -95,7 +95,7 @@ def clean_layers(chain: Chain, images: Tensor, runs: Sequence[Run] = ()) -> tupl
         found.append(kept(x, layer, after))
         x = layer.whole(x)
         if level + 1 in ends:
-            given[level + 1] = kept(x)
+            given[level + 1] = kept(x.clone())  # the layers behind may work in place
         x = applied(layer.then, x)
     return [*found, kept(x)], given
 
@@ -279,7 +279,7 @@ class Incremental:
         found, channels = [], images.shape[1]
         at_once = min(len(images), self.images_at_once(images))
         together, times = at_once * (channels if self.apart else 1), len(images) / at_once
-        plan = planned(self.chain, channels, *self.reaches(), together, times, CALL_WORK)
+        plan = Planner(self.chain, channels, *self.reaches(), together, times, CALL_WORK).best()
         for start in range(0, len(images), at_once):
             here = slice(start, start + at_once)
             found.append(self.some(images[here], fills[here], plan, progress))

@@ -171,20 +171,22 @@ class Ends:
     after: int
 
 
-def signature(one: Class, member: int, run: Run, walk: Walk) -> tuple[int, ...]:
-    """Return what regions of a class must share to go through a run together, along one side."""
-    start, end = int(one.starts[run.first, member]), int(one.starts[run.last, member])
+def signatures(one: Class, run: Run, walk: Walk) -> list[tuple[int, int, int]]:
+    """Return, for each region of a class, what those that go through a run together must share along one side."""
     length = one.lengths[run.first]
-    return min(start, walk.low), min(walk.side - start - length, walk.high), end - start
+    ends = zip(one.starts[run.first].tolist(), one.starts[run.last].tolist(), strict=True)
+    return [(min(start, walk.low), min(walk.side - start - length, walk.high), later - start) for start, later in ends]
 
 
-def split(classes: list[Class], runs: Sequence[Run], side: int) -> list[Class]:
+def split(classes: Sequence[Class], runs: Sequence[Run], side: int) -> list[Class]:
     """Return classes in parts, so that regions of one can go through every run together; side: 0 rows, 1 columns."""
+    if not runs:
+        return list(classes)
     found = []
     for one in classes:
-        parts: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for member in range(len(one.members)):
-            key = tuple(signature(one, member, run, (run.rows, run.columns)[side]) for run in runs)
+        parts: dict[tuple[tuple[int, int, int], ...], list[int]] = {}
+        shared = (signatures(one, run, (run.rows, run.columns)[side]) for run in runs)
+        for member, key in enumerate(zip(*shared, strict=True)):
             parts.setdefault(key, []).append(member)
         found += [Class(one.members[part], one.starts[:, part], one.lengths) for part in parts.values()]
     return found
@@ -221,37 +223,63 @@ class Plan:
     cost: float
 
 
-def planned(
-    chain: Chain, channels: int, rows: Reach, columns: Reach, images: int, times: float, overhead: float
-) -> Plan:
-    """Return the cheapest plan that taking one run after the other finds.
+@dataclass(frozen=True)
+class Planner:
+    """What a plan depends on.
 
     channels: of the images. images: worked on at once (each channel counts where they are covered apart). times: how
     often. overhead: what the calls of a layer cost for one class more, in multiply-adds.
     """
-    best = plan_with((), chain, channels, rows, columns, images, times, overhead)
-    for run in linear_runs(chain, channels):
-        tried = plan_with((*best.runs, run), chain, channels, rows, columns, images, times, overhead)
-        best = tried if tried.cost < best.cost else best
-    return best
 
+    chain: Chain
+    channels: int
+    rows: Reach
+    columns: Reach
+    images: int
+    times: float
+    overhead: float
 
-def plan_with(
-    runs: tuple[Run, ...], chain: Chain, channels: int, rows: Reach, columns: Reach, images: int, times: float,
-    overhead: float,
-) -> Plan:  # fmt: skip
-    """Return the plan with these runs; see ``planned``."""
-    wide = [channels, *(layer.channels for layer in chain.layers)]
-    work = [0.0, *(layer.work + GATHER_COST * before for layer, before in zip(chain.layers, wide, strict=False))]
-    calls = float(len(chain.layers))
-    for run in runs:
-        work[run.first] += run.work() * PRODUCT_COST
-        work[run.first + 1 : run.last + 1] = [0.0] * (run.last - run.first - 1) + [GATHER_COST * run.channels[1]]
-        pixels = np.mean(rows.ends[run.first] - rows.starts[run.first])
-        pixels *= np.mean(columns.ends[run.first] - columns.starts[run.first])
-        calls += 1 - (run.last - run.first) + float(pixels) * CALL_SHARE
-    lines = grouped(rows, columns, work, images, overhead * calls)
-    tall, across = (split(found, runs, side) for side, found in enumerate(lines))
-    lengths = [np.array([len(one.members) * np.array(one.lengths) for one in found]).sum(0) for found in (tall, across)]
-    cost = images * float(lengths[0] * lengths[1] @ np.array(work)) + overhead * calls * len(tall) * len(across)
-    return Plan(runs, tall, across, cost + sum(run.preparation() for run in runs) / times)
+    def best(self) -> Plan:
+        """Return the cheapest plan that taking one run after the other finds.
+
+        Boxes are grouped anew only for the runs that are found so: grouping takes a millisecond or more.
+        """
+        plain = grouped(self.rows, self.columns, self.work(()), self.images, self.overhead * self.calls(()))
+        best = self.split(plain, ())
+        for run in linear_runs(self.chain, self.channels):
+            tried = self.split(plain, (*best.runs, run))
+            best = tried if tried.cost < best.cost else best
+        return self.with_runs(best.runs) if best.runs else best
+
+    def with_runs(self, runs: tuple[Run, ...]) -> Plan:
+        """Return the plan with these runs."""
+        work, calls = self.work(runs), self.calls(runs)
+        return self.split(grouped(self.rows, self.columns, work, self.images, self.overhead * calls), runs)
+
+    def split(self, classes: tuple[list[Class], list[Class]], runs: tuple[Run, ...]) -> Plan:
+        """Return the plan with these runs and these classes, split where the runs ask for it."""
+        tall, wide = (split(found, runs, side) for side, found in enumerate(classes))
+        totals = [
+            np.sum([len(one.members) * np.array(one.lengths, float) for one in found], 0) for found in (tall, wide)
+        ]
+        moving = self.images * float(totals[0] * totals[1] @ np.array(self.work(runs)))
+        calling = self.overhead * self.calls(runs) * len(tall) * len(wide)
+        return Plan(runs, tall, wide, moving + calling + sum(run.preparation() for run in runs) / self.times)
+
+    def work(self, runs: tuple[Run, ...]) -> list[float]:
+        """Return multiply-adds a pixel at each level, the input's first."""
+        before = [self.channels, *(layer.channels for layer in self.chain.layers)]
+        work = [0.0]
+        work += [layer.work + GATHER_COST * wide for layer, wide in zip(self.chain.layers, before, strict=False)]
+        for run in runs:
+            work[run.first] += run.work() * PRODUCT_COST
+            work[run.first + 1 : run.last + 1] = [0.0] * (run.last - run.first - 1) + [GATHER_COST * run.channels[1]]
+        return work
+
+    def calls(self, runs: tuple[Run, ...]) -> float:
+        """Return how many layers' calls a class takes."""
+        calls = float(len(self.chain.layers))
+        for run in runs:
+            sides = (np.mean(side.ends[run.first] - side.starts[run.first]) for side in (self.rows, self.columns))
+            calls += 1 - (run.last - run.first) + CALL_SHARE * float(np.prod(list(sides)))
+        return calls
