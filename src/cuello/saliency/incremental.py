@@ -5,7 +5,7 @@ out on that region alone; what surrounds it comes from the image without a box, 
 size are a batch, whatever box and image they belong to. The result is the plain one, rounding aside.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from cuello.saliency.boxes import Boxes, Spans
 from cuello.saliency.layers import Axis, Chain, Layer, Operation
-from cuello.saliency.regions import Class, grouped, reach
+from cuello.saliency.linear import Ends, Plan, Planner, Run
+from cuello.saliency.regions import Class, Reach, reach
 
 REGION_BYTES = 16 * 2**20
 """Bytes of a batch's largest layer: half of a common last cache level. Smaller ones mean more calls, at a cost each."""
@@ -26,7 +27,7 @@ CLEAN_BYTES = 64 * 2**20
 CALL_WORK = 1.5e7
 """What a layer's calls for one more group cost beside arithmetic, in multiply-adds: about 0.4 ms of a core."""
 
-MOST_IMAGES = 64
+MOST_IMAGES = 256
 """Images at once: more would only make the batches of a class longer."""
 
 
@@ -83,13 +84,20 @@ def applied(operations: tuple[Operation, ...], x: Tensor) -> Tensor:
     return x
 
 
-def clean_layers(chain: Chain, images: Tensor) -> list[Clean]:
-    """Return what every layer gets, and what the tail gets, for images without a box."""
-    x, found = images, []
-    for layer, after in zip(chain.layers, chain.sizes[1:], strict=True):
+def clean_layers(chain: Chain, images: Tensor, runs: Sequence[Run] = ()) -> tuple[list[Clean], dict[int, Clean]]:
+    """Return what every layer gets, and what the tail gets, for images without a box; and what each run's last gives.
+
+    That is before the elementwise layers behind it, by its level.
+    """
+    x, found, given = images, [], {}
+    ends = {run.last for run in runs}
+    for level, (layer, after) in enumerate(zip(chain.layers, chain.sizes[1:], strict=True)):
         found.append(kept(x, layer, after))
-        x = applied(layer.then, layer.whole(x))
-    return [*found, kept(x)]
+        x = layer.whole(x)
+        if level + 1 in ends:
+            given[level + 1] = kept(x.clone())  # the layers behind may work in place
+        x = applied(layer.then, x)
+    return [*found, kept(x)], given
 
 
 @dataclass(frozen=True)
@@ -164,29 +172,60 @@ def looked_up(clean: Clean, items: Items, rows: Tensor, columns: Tensor) -> Tens
 
 @dataclass(frozen=True)
 class Line:
-    """What is needed for a class along one side. sides: at every level. under: ``(P, h)``, see ``under_boxes``."""
+    """What is needed for a class along one side.
+
+    sides: at every level. under: ``(P, h)``, see ``under_boxes``. begins: where the first region does, at every level.
+    """
 
     one: Class
     sides: list[Side]
     under: Tensor
+    begins: tuple[int, ...]
+
+    def pixels(self, level: int) -> Tensor:
+        """Return the pixels of the regions at a level, ``(P, h)``."""
+        starts = self.one.starts[level]
+        return starts[:, None] + torch.arange(self.one.lengths[level], device=starts.device)
 
 
 @dataclass(frozen=True)
 class Work:
-    """All that is needed for the boxes of one class of rows and one of columns."""
+    """All that is needed for the boxes of one class of rows and one of columns.
+
+    runs: by their first level. given: see ``clean_layers``.
+    """
 
     chain: Chain
+    runs: dict[int, Run]
     clean: list[Clean]
+    given: dict[int, Clean]
     filled: Clean
     rows: Line
     columns: Line
 
     def outputs(self, items: Items, apart: bool) -> Tensor:
         """Return what the network says of some regions, ``(B, K)``."""
-        regions = self.covered(items, apart)
-        for level, layer in enumerate(self.chain.layers):
-            regions = pixels_first(applied(layer.then, layer.local(self.surrounded(regions, level, items))))
-        return self.chain.tail(self.surrounded(regions, len(self.chain.layers), items))
+        regions, level, layers = self.covered(items, apart), 0, self.chain.layers
+        while level < len(layers):
+            if run := self.runs.get(level):
+                found, level = self.at_once(regions, run, items), run.last
+            else:
+                found, level = layers[level].local(self.surrounded(regions, level, items)), level + 1
+            regions = pixels_first(applied(layers[level - 1].then, found))
+        return self.chain.tail(self.surrounded(regions, len(layers), items))
+
+    def at_once(self, regions: Tensor, run: Run, items: Items) -> Tensor:
+        """Return what the last layer of a run gives, ``(B, K, H, W)``, of regions of what its first gets."""
+        lines, clean = (self.rows, self.columns), self.clean[run.first]
+        rows, columns = (
+            line.pixels(run.first) + before for line, before in zip(lines, (clean.top, clean.left), strict=True)
+        )
+        difference = regions - looked_up(clean, items, rows, columns)
+        rows, columns = (line.pixels(run.last) for line in lines)
+        found = looked_up(self.given[run.last], items, rows, columns)
+        ends = (Ends(line.begins[run.first], line.begins[run.last]) for line in lines)
+        run.add(found, difference, *ends)
+        return found.permute(0, 3, 1, 2)
 
     def surrounded(self, regions: Tensor, level: int, items: Items) -> Tensor:
         """Return windows ``(B, C, H, W)`` of what a layer gets, with regions ``(B, h, w, C)`` pasted into them."""
@@ -195,10 +234,7 @@ class Work:
 
     def covered(self, items: Items, apart: bool) -> Tensor:
         """Return the input's regions with their boxes, ``(B, h, w, C)``."""
-        pixels = [
-            line.one.starts[0][:, None] + torch.arange(line.one.lengths[0], device=items.image.device)
-            for line in (self.rows, self.columns)
-        ]
+        pixels = [line.pixels(0) for line in (self.rows, self.columns)]
         clean = self.clean[0]
         inside = looked_up(self.filled, items, pixels[0], pixels[1])
         whole = looked_up(clean, items, pixels[0] + clean.top, pixels[1] + clean.left)
@@ -240,12 +276,24 @@ class Incremental:
         images, fills: ``(N, C, H, W)``, what they are and what boxes show. progress: called with boxes done since.
         check: called once with the results of the first images, before the others are worked on.
         """
-        found = []
-        for start in range(0, len(images), at_once := self.images_at_once(images)):
-            found.append(self.some(images[start : start + at_once], fills[start : start + at_once], progress))
+        found, channels = [], images.shape[1]
+        at_once = min(len(images), self.images_at_once(images))
+        together, times = at_once * (channels if self.apart else 1), len(images) / at_once
+        plan = Planner(self.chain, channels, *self.reaches(), together, times, CALL_WORK).best()
+        for start in range(0, len(images), at_once):
+            here = slice(start, start + at_once)
+            found.append(self.some(images[here], fills[here], plan, progress))
             if check and start == 0:
                 check(found[0])
         return torch.cat(found)
+
+    def reaches(self) -> tuple[Reach, Reach]:
+        """Return how far boxes reach, along rows and along columns."""
+        layers, sizes = self.chain.layers, self.chain.sizes
+        return (
+            reach(self.boxes.rows, [layer.rows for layer in layers], [size[0] for size in sizes]),
+            reach(self.boxes.columns, [layer.columns for layer in layers], [size[1] for size in sizes]),
+        )
 
     def images_at_once(self, images: Tensor) -> int:
         """Return how many images' layers are kept at once: see CLEAN_BYTES."""
@@ -254,21 +302,19 @@ class Incremental:
         numbers = images[0].numel() + sum(area * count for area, count in zip(areas, channels, strict=True))
         return max(1, min(MOST_IMAGES, CLEAN_BYTES // (images.element_size() * numbers)))
 
-    def some(self, images: Tensor, fills: Tensor, progress: Callable[[int], None]) -> Tensor:
+    def some(self, images: Tensor, fills: Tensor, plan: Plan, progress: Callable[[int], None]) -> Tensor:
         """Return ``outputs`` of as many images as are kept at once."""
-        layers, sizes = self.chain.layers, self.chain.sizes
         images, fills = applied(self.chain.first, images.clone()), applied(self.chain.first, fills.clone())
-        clean, filled = clean_layers(self.chain, images), kept(fills)
+        (clean, given), filled = clean_layers(self.chain, images, plan.runs), kept(fills)
         channels = images.shape[1] if self.apart else 1
-        rows = reach(self.boxes.rows, [layer.rows for layer in layers], [size[0] for size in sizes])
-        columns = reach(self.boxes.columns, [layer.columns for layer in layers], [size[1] for size in sizes])
-        cost = [layer.work + 20 * one.rows.shape[1] for layer, one in zip(layers, clean, strict=False)]
-        classes = grouped(rows, columns, cost, len(images) * channels, CALL_WORK * len(layers))
+        runs = {run.first: run for run in plan.runs}
         found = None
-        prepared = [[self.line(one, clean, axis) for one in found] for axis, found in enumerate(classes)]
+        prepared = [
+            [self.line(one, clean, axis) for one in found] for axis, found in enumerate((plan.rows, plan.columns))
+        ]
         for row_line in prepared[0]:
             for column_line in prepared[1]:
-                work = Work(self.chain, clean, filled, row_line, column_line)
+                work = Work(self.chain, runs, clean, given, filled, row_line, column_line)
                 sides = (len(row_line.one.members), len(column_line.one.members))
                 items = every_item(len(images), *sides, channels, images.device)
                 at_once = self.batch or fitting(self.chain, clean, row_line.one, column_line.one)
@@ -292,7 +338,7 @@ class Incremental:
             side_of(one, level, walk, (layer.top, layer.left)[axis], layer.size[axis])
             for level, (walk, layer) in enumerate(zip(walks, clean, strict=True))
         ]
-        found = Line(one, sides, under_boxes(spans, one))
+        found = Line(one, sides, under_boxes(spans, one), tuple(one.starts[:, 0].tolist()))
         device = clean[0].rows.device
         return found if device.type == "cpu" else moved(found, device)
 

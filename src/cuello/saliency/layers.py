@@ -36,7 +36,9 @@ class Layer:
     """A layer that looks at windows, and the elementwise ones after it.
 
     outside: what padding holds. local: the layer on windows that are already padded. whole: on the whole image.
-    work: multiply-adds an output pixel. channels: of its output. then: elementwise layers after it.
+    work: multiply-adds an output pixel. channels: of its output. then: elementwise layers after it. spread: of a linear
+    layer with a stride of 1, its output without bias for a piece ``(N, C, h, w)`` of an input that is 0 elsewhere, as
+    far as the piece reaches.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Layer:
     work: float
     channels: int
     then: tuple[Operation, ...] = ()
+    spread: Operation | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ FUNCTIONS = {
     functional.tanh, torch.relu, torch.sigmoid, torch.tanh, torch.abs, torch.square, torch.sqrt, torch.exp,
 }  # fmt: skip
 
+UNCHANGING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+"""Elementwise layers that do nothing, not training."""
+
 METHODS = {"relu", "relu_", "sigmoid", "tanh", "abs", "square", "sqrt", "exp", "clamp", "contiguous"}
 
 ARITHMETIC = {operator.add, operator.sub, operator.mul, operator.truediv, torch.add, torch.sub, torch.mul, torch.div}
@@ -104,6 +110,8 @@ def convolution(
     settings = {"stride": stride, "dilation": dilation, "groups": groups}
     last = weight.detach().contiguous(memory_format=torch.channels_last)
     local = partial(functional.conv2d, weight=last, bias=bias, padding=0, **settings)
+    full = {"padding": (rows.extent - 1, columns.extent - 1), "dilation": dilation, "groups": groups}
+    spread = partial(functional.conv2d, weight=last, **full) if stride == (1, 1) else None
     if padding == "same":
         after = [axis.extent - 1 - axis.before for axis in (rows, columns)]
         around = [columns.before, after[1], rows.before, after[0]]
@@ -116,9 +124,10 @@ def convolution(
             lambda y: local(functional.pad(y, around)),
             float(weight.numel()),
             len(weight),
+            spread=spread,
         )
     whole = partial(functional.conv2d, weight=last, bias=bias, padding=before, **settings)
-    return Layer(name, rows, columns, 0.0, local, whole, float(weight.numel()), len(weight))
+    return Layer(name, rows, columns, 0.0, local, whole, float(weight.numel()), len(weight), spread=spread)
 
 
 def pooling(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, outside: float, pool: Any, **whole: Any):
@@ -272,7 +281,7 @@ def read(network: nn.Module, image: Tensor) -> Chain:
             layers.append(replace(found, name=f"{node.target}"))
             sizes.append((x.shape[2], x.shape[3]))
             x = found.whole(x)
-        else:
+        elif not isinstance(found, UNCHANGING):
             x = found(x.clone())
             if layers:
                 layers[-1] = replace(layers[-1], then=(*layers[-1].then, found))

@@ -69,13 +69,13 @@ def grouped(
     """Return the boxes in classes of rows and of columns; a box is in one of each.
 
     Few classes make large batches, many make small regions. From one class for every set of lengths on, the two whose
-    union costs least are joined for as long as that saves work. work: of an output pixel of each layer. overhead: of
-    running all layers once. images: how many share a run. All three in multiply-adds.
+    union costs least are joined for as long as that saves work. work: of a pixel at each level. overhead: of running
+    all layers once. images: how many share a run. All three in multiply-adds.
 
     The cost is ``images Σ_l work_l R_l C_l + overhead · classes``, with R_l the sum over rows of a region's height at
     level l, C_l that of widths: the two sides can be joined in turn.
     """
-    weights = images * np.array([0.0, *work])
+    weights = images * np.array(work)
     sides, stuck, turn = [Partition.of(rows), Partition.of(columns)], 0, 0
     while stuck < 2:
         other = sides[1 - turn]
