@@ -79,7 +79,8 @@ def make_question(
     if job == CLASSIFY:
         raise CuelloError(
             f"job: got {job!r}, but trials are scored by MSE and PSNR, which classes do not have. Needed: "
-            f"{', '.join(name for name in JOBS.names() if name != CLASSIFY)}. Train classifiers one by one: cuello train classify."
+            f"{', '.join(name for name in JOBS.names() if name != CLASSIFY)}. "
+            "Train classifiers one by one: cuello train classify."
         )
     for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(OBJECTIVES))):
         if value is not None and value not in known:
