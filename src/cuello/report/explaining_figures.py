@@ -50,11 +50,13 @@ class Scale:
         low, high = float(values.min()), float(values.max())
         if self.diverging:
             low, high = -max(-low, high), max(-low, high)
-        return (low, high) if high > low else (low - 1e-6, high + 1e-6)
+        return (low, high) if high > low else (low - 1, high + 1)
 
 
 def overlay(pixels: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
-    """Return an image in grey with its map's colours over it, ``(H, W, 3)`` in [0, 1].
+    """Return an image in grey, 0.1 to 0.8, with its map's colours over it, ``(H, W, 3)`` in [0, 1].
+
+    Less than black to white, because pale colours would be lost on white.
 
     pixels: ``(H, W, 1 or 3)`` in [0, 1]; values: ``(H, W)``. Where a map has a sign, its colour is the more opaque the
     larger it is, so that 0 shows the image alone; otherwise it is half opaque everywhere.
@@ -64,7 +66,7 @@ def overlay(pixels: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
     low, high = scale.limits(values)
     place = (values - low) / (high - low)
     colours = matplotlib.colormaps[scale.colours](place)[..., :3]
-    grey = np.clip(pixels, 0, 1).mean(2, keepdims=True).repeat(3, 2)
+    grey = 0.1 + 0.7 * np.clip(pixels, 0, 1).mean(2, keepdims=True).repeat(3, 2)
     share = COVERED * np.abs(2 * place - 1) ** 0.6 if scale.diverging else np.full(place.shape, 0.5)
     return grey + share[..., None] * (colours - grey)
 
@@ -81,8 +83,8 @@ def views_of(shown: Shown) -> tuple[np.ndarray, np.ndarray]:
 def overlay_picture(shown: Shown, scale: Scale, theme: Theme) -> bytes:
     """Draw one image, its map over it, and the map by itself with a bar that says what colours stand for."""
     image, over = views_of(shown)
-    height = min(max(2.6 * image.shape[0] / image.shape[1], 1.2), 6.0)
-    with drawing(theme, 8.4, height + 0.75, ncols=3) as (figure, (left, middle, right)):
+    height = min(max(2.5 * image.shape[0] / image.shape[1], 1.2), 6.0)
+    with drawing(theme, 8.4, height + 0.55, ncols=3) as (figure, (left, middle, right)):
         smooth = interpolation(image)
         left.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=smooth)
         middle.imshow(overlay(image, over, scale), interpolation=smooth)
@@ -106,7 +108,7 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
     side = 8.4 / (2 * ACROSS)
     tallest = min(2.0, max(image.shape[0] / image.shape[1] for image, _ in views))
     with drawing(
-        theme, 2 * side * across, down * (side * tallest + 0.52), nrows=down, ncols=2 * across, squeeze=False
+        theme, 2 * side * across, down * (side * tallest + 0.44), nrows=down, ncols=2 * across, squeeze=False
     ) as (figure, axes):
         figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
         for panel in axes.flat:
