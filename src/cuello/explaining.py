@@ -15,6 +15,7 @@ from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.data.images import Images, load_images, parse_size
 from cuello.data.levels import Levels
+from cuello.data.picture import SUFFIXES
 from cuello.errors import CuelloError, Interrupted, closest
 from cuello.evaluation import Progress
 from cuello.files import check_free, make_folder, replacing, write_bytes
@@ -355,10 +356,11 @@ def shown_of(array: np.ndarray, found: Explained, place: int, scale: Scale) -> S
 
 
 def draw_overlay(folder: Path, shown: Shown, scale: Scale) -> None:
-    """Write one picture, named as the image is, subfolders with "-" between; names that are taken get a number."""
+    """Write one picture, named as the image is without its ending, subfolders with "-" between; names that are taken get a number."""
     make_folder(folder)
     plain = "".join(letter if letter.isalnum() or letter in " ._#-" else "-" for letter in shown.name).strip(". ")
-    stem, number = plain or "image", 1
+    ending = Path(plain).suffix
+    stem, number = (plain.removesuffix(ending) if ending.lower() in SUFFIXES else plain) or "image", 1
     while (path := folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")).exists():
         number += 1
     write_bytes(path, overlay_picture(shown, scale, LIGHT))
