@@ -356,7 +356,7 @@ def shown_of(array: np.ndarray, found: Explained, place: int, scale: Scale) -> S
 
 
 def draw_overlay(folder: Path, shown: Shown, scale: Scale) -> None:
-    """Write one picture, named as the image is without its ending, subfolders with "-" between; names that are taken get a number."""
+    """Write one picture, named as the image without its ending, "-" for "/"; names that are taken get a number."""
     make_folder(folder)
     plain = "".join(letter if letter.isalnum() or letter in " ._#-" else "-" for letter in shown.name).strip(". ")
     ending = Path(plain).suffix
