@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,8 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
     with drawing(
         theme, 2 * side * across, down * (side * tallest + 0.44), nrows=down, ncols=2 * across, squeeze=False
     ) as (figure, axes):
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
         for panel in axes.flat:
             panel.set_axis_off()
         for place, (shown, (image, over)) in enumerate(zip(images, views, strict=True)):
