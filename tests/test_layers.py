@@ -21,7 +21,7 @@ LEVELS = {
     5: ("application", "evaluation", "comparison", "latent", "benchmarking"),
     6: ("matrix", "classification"),
     7: ("report",),
-    8: ("workflow", "judging", "together", "series"),
+    8: ("workflow", "judging", "together", "series", "explaining"),
     9: ("studies", "search"),
     10: ("cli", "__main__"),
 }  # fmt: skip

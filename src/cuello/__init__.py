@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cuello.comparison import compare
     from cuello.config import TrainConfig
     from cuello.errors import CuelloError
+    from cuello.explaining import explain
     from cuello.inference import Model, load
     from cuello.judging import evaluate, evaluate_classifier, evaluate_runs
     from cuello.runs.directory import Run
@@ -38,6 +39,7 @@ __all__ = [
     "evaluate",
     "evaluate_classifier",
     "evaluate_runs",
+    "explain",
     "latent",
     "load",
     "occlusion_map",
@@ -61,6 +63,7 @@ _HOMES = {
     "evaluate": "cuello.judging",
     "evaluate_classifier": "cuello.judging",
     "evaluate_runs": "cuello.judging",
+    "explain": "cuello.explaining",
     "load": "cuello.inference",
     "occlusion_map": "cuello.saliency",
     "resume": "cuello.workflow",

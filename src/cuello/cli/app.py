@@ -329,6 +329,29 @@ cuello benchmark bsd68 runs/denoise-denoise-s --csv bsd68.csv
 )
 
 app.command(
+    "cuello.cli.explaining:explain",
+    name="explain",
+    help="""Show which parts of images a classifier decides by: exact occlusion maps.
+
+A box hides one part of an image after the other; the map says what the class loses without it. Every box is evaluated,
+none is estimated. Written to --output:
+
+maps.npz: the maps, (N, H, W) float32, with names, classes, scores and the settings
+
+overlays/NAME.png: image, map over it, and map with its scale
+
+explain.html, explain.png: all at a glance
+
+explain.json: settings, versions, what was found for every image
+
+For example:
+
+cuello explain runs/pets photos/ -o runs/pets/maps
+
+cuello explain runs/digits mnist-test/ -o maps --box 5 --stride 2 --fill mean --class 7
+""",
+)
+app.command(
     "cuello.cli.latent:latent",
     name="latent",
     help="""Look into the code of an autoencoder: where it puts images, what lies between them, what is new.

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.config import TrainConfig
+from cuello.config import CLASSIFY, TrainConfig
 from cuello.errors import CuelloError, closest
 from cuello.models.autoencoder.names import is_description, parse_description
 from cuello.search.entries import search_space
 from cuello.search.space import Choices, Space
 from cuello.search.trials import OBJECTIVES, Objective
-from cuello.tasks import task_of
+from cuello.tasks import JOBS, task_of
 from cuello.workflow import UNCOMPARED, resolve
 
 SAMPLERS = ("grid", "random", "tpe")
@@ -76,6 +76,12 @@ def make_question(
     repeats: int = 1,
 ) -> Question:
     """Check what is asked for and return it; CuelloError for the first mistake."""
+    if job == CLASSIFY:
+        raise CuelloError(
+            f"job: got {job!r}, but trials are scored by MSE and PSNR, which classes do not have. Needed: "
+            f"{', '.join(name for name in JOBS.names() if name != CLASSIFY)}. "
+            "Train classifiers one by one: cuello train classify."
+        )
     for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(OBJECTIVES))):
         if value is not None and value not in known:
             raise CuelloError(f"{name}: got {value!r}, needed {', '.join(known)}.{closest(value, known)}")

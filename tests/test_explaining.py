@@ -1,0 +1,207 @@
+"""Occlusion maps of files: the arrays are `occlusion_map`'s own, what is written, left out and refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cuello
+from cuello import explaining
+from cuello.errors import CuelloError, Interrupted
+from cuello.explaining import class_number, explain, groups, spread
+from cuello.report.explaining_figures import Scale, Shown, overlay, views_of
+from cuello.runs.directory import Run
+
+TINY: dict[str, Any] = {"epochs": 1, "batch_size": 8, "device": "cpu", "threads": 1, "report": False}
+
+
+def write_classes(folder: Path, count: int = 6) -> Path:
+    """Write images of 10×12 pixels, bright and dark ones."""
+    random = np.random.default_rng(0)
+    for place, name in enumerate(("bright", "dark")):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = random.integers(0, 90, (12, 10)) + 160 * (place == 0)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_classes(tmp_path_factory.mktemp("data") / "light")
+
+
+@pytest.fixture(scope="module")
+def run(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A classifier of images of any size."""
+    return cuello.train("classify", examples, output=tmp_path_factory.mktemp("runs") / "light", **TINY)
+
+
+@pytest.fixture(scope="module")
+def fixed(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A classifier of images of 10×12 pixels only."""
+    output = tmp_path_factory.mktemp("runs") / "fixed"
+    return cuello.train("classify", examples, model="classify-mnist", output=output, **TINY)
+
+
+def tensor_of(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(Image.open(path), np.float32) / 255)[None, None]
+
+
+def test_maps_in_the_file_are_those_of_occlusion_map(run: Run, examples: Path, tmp_path: Path) -> None:
+    found = explain(run.path, examples, tmp_path / "out", box=4, stride=2, fill="mean", pictures=2)
+    model = cuello.load(run.path)
+    paths = sorted(examples.rglob("*.png"))
+    images = torch.cat([tensor_of(path) for path in paths])
+    expected = cuello.occlusion_map(model.network, images, 4, stride=2, fill="mean")
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        assert arrays["maps"].dtype == np.float32
+        np.testing.assert_allclose(arrays["maps"], expected.maps[:, 0].numpy(), atol=1e-6)
+        assert arrays["names"].tolist() == [f"{path.parent.name}/{path.name}" for path in paths] == found.names
+        assert arrays["classes"].tolist() == expected.classes[:, 0].tolist()
+        assert arrays["class_names"].tolist() == [model.classes[k] for k in expected.classes[:, 0]]
+        np.testing.assert_allclose(arrays["scores"], expected.scores[:, 0].numpy(), atol=1e-6)
+        settings = json.loads(str(arrays["settings"]))
+    assert (settings["box"], settings["stride"], settings["fill"], settings["score"]) == (4, 2, "mean", "drop")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(found.written)
+    assert sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir()) == [
+        "bright-00.png", "dark-05.png",
+    ]  # fmt: skip
+    assert "overlays are drawn of 2 of 12 images; of all with --pictures 12" in found.notes
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())
+    assert record["settings"] == settings
+    assert record["environment"]["cuello"] == cuello.__version__
+    assert [image["highest"] for image in record["images"]] == [float(values.max()) for values in found.maps]
+
+
+def test_a_class_by_name_and_images_of_several_sizes(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, size in (("a", (9, 14)), ("b", (16, 8))):
+        Image.fromarray(np.random.default_rng(1).integers(0, 255, size).astype(np.uint8)).save(folder / f"{name}.png")
+    explain(run.path, folder, tmp_path / "out", class_="dark", score="logit-drop", pictures=0)
+    model = cuello.load(run.path)
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        assert "maps" not in arrays
+        for place, name in enumerate("ab"):
+            expected = cuello.occlusion_map(
+                model.network, tensor_of(folder / f"{name}.png"), classes=[1], score="logit-drop"
+            )
+            np.testing.assert_allclose(arrays[f"map_{place}"], expected.maps[0, 0].numpy(), atol=1e-6)
+        assert arrays["class_names"].tolist() == ["dark", "dark"]
+
+
+def test_nothing_is_replaced_unless_asked(run: Run, examples: Path, tmp_path: Path) -> None:
+    one = examples / "dark" / "00.png"
+    explain(run.path, one, tmp_path, pictures=1)
+    with pytest.raises(CuelloError, match=r"holds maps\.npz, .*--overwrite"):
+        explain(run.path, one, tmp_path)
+    explain(run.path, examples / "dark" / "01.png", tmp_path, pictures=1, overwrite=True)
+    assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["01.png"], "the earlier picture is gone"
+
+
+def test_images_of_another_size_are_refused_or_left_out(fixed: Run, examples: Path, tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "images", 2)
+    Image.new("L", (14, 9)).save(folder / "dark" / "wide.png")
+    with pytest.raises(CuelloError, match=r"dark/wide\.png has 14×9 pixels, .* takes 10×12.*--resize 10x12.*skip"):
+        explain(fixed.path, folder, tmp_path / "out")
+    found = explain(fixed.path, folder, tmp_path / "out", on_error="skip", pictures=0)
+    assert [name for name, _ in found.failed] == ["dark/wide.png"]
+    assert len(found.maps) == 4
+    with pytest.raises(CuelloError, match=r"no image fits; the first problem: wide\.png has"):
+        explain(fixed.path, folder / "dark" / "wide.png", tmp_path / "none", on_error="skip")
+    resized = explain(fixed.path, folder, tmp_path / "resized", resize="10x12", pictures=0)
+    assert {values.shape for values in resized.maps} == {(12, 10)}
+
+
+def test_what_was_finished_is_kept_after_an_interrupt(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "TOGETHER", 5)
+    calls = []
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        calls.append(len(arguments[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return cuello.occlusion_map(*arguments, **options)
+
+    monkeypatch.setattr(explaining, "occlusion_map", stopped)
+    with pytest.raises(Interrupted, match="the maps of 10 of 12 images are in"):
+        explain(run.path, examples, tmp_path, pictures=0)
+    assert calls == [5, 5, 2]
+    with np.load(tmp_path / "maps.npz") as arrays:
+        assert len(arrays["maps"]) == len(arrays["names"]) == 10
+
+
+def test_an_image_that_is_refused_is_named_and_the_others_go_on(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tensor_of(examples / "dark" / "03.png")
+
+    def picky(model: Any, images: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+        if any(torch.equal(image[None], bad) for image in images):
+            raise CuelloError("not this one.")
+        return cuello.occlusion_map(model, images, *arguments, **options)
+
+    monkeypatch.setattr(explaining, "occlusion_map", picky)
+    with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
+        explain(run.path, examples, tmp_path / "a", pictures=0)
+    found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")
+    assert found.failed == [("dark/03.png", "not this one.")]
+    assert len(found.maps) == 11
+
+
+def test_mistakes(run: Run, examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(CuelloError, match=r"class: got 'drak', needed .* bright, dark\. Did you mean 'dark'"):
+        explain(run.path, examples, tmp_path / "a", class_="drak")
+    with pytest.raises(CuelloError, match="class: got '2', needed 'predicted', a number from 0 to 1"):
+        explain(run.path, examples, tmp_path / "a", class_="2")
+    with pytest.raises(CuelloError, match="denoise is no classifier: its job is denoise"):
+        explain("denoise", examples, tmp_path / "a")
+    with pytest.raises(CuelloError, match="box: got 11 pixels of width for images of 10"):
+        explain(run.path, examples, tmp_path / "a", box=11)
+    with pytest.raises(CuelloError, match="ONNX files run on the processor"):
+        explain("c.onnx", examples, tmp_path / "a", device="cuda")
+
+
+def test_names_go_before_numbers() -> None:
+    assert [class_number(one, ["1", "2"]) for one in ("1", "0", 1, "predicted")] == [0, 0, 1, "predicted"]
+    assert class_number("7", ()) == 7
+
+
+def test_groups_hold_neighbours_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cuello.data.images import Images
+
+    arrays = [np.zeros((side, 10, 1), np.uint8) for side in (10, 10, 20, 10, 10, 10)]
+    images = Images("x", arrays, list("abcdef"))
+    monkeypatch.setattr(explaining, "PIXELS", 200)
+    assert groups(images, [0, 1, 2, 3, 4, 5]) == [[0, 1], [2], [3, 4], [5]]
+    assert groups(images, [1, 3]) == [[1, 3]]
+    assert spread([3, 5, 9], 0) == set()
+
+
+def test_an_overlay_is_the_image_in_grey_where_a_signed_map_is_zero() -> None:
+    pixels = np.random.default_rng(0).random((4, 5, 3))
+    values = np.zeros((4, 5))
+    values[0, 0], values[1, 1] = 2, -1
+    drawn = overlay(pixels, values, Scale(True, ""))
+    still = values == 0
+    np.testing.assert_allclose(drawn[still], 0.1 + 0.7 * pixels.mean(2)[still][:, None].repeat(3, 1), atol=1e-9)
+    assert drawn[0, 0, 0] > drawn[0, 0, 2], "the largest fall is red"
+    assert drawn[1, 1, 2] > drawn[1, 1, 0], "below zero is blue"
+    half = overlay(np.zeros((1, 2, 1)), np.array([[0.2, 0.6]]), Scale(False, ""))
+    np.testing.assert_allclose(
+        half[0, 1], np.array([253, 231, 37]) / 255 / 2 + 0.05, atol=3e-3
+    )  # viridis' yellow, half
+
+
+def test_several_views_have_the_map_under_each() -> None:
+    values = np.arange(6.0).reshape(2, 3)
+    image, over = views_of(Shown("a", np.zeros((2, 3, 4)), values, "", ""))
+    assert image.shape[:2] == over.shape == (4, 6)
+    np.testing.assert_array_equal(over, np.tile(values, (2, 2)))
