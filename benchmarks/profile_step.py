@@ -24,12 +24,12 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from cuello.degrade import parse
+from cuello.memory import kept_memory
 from cuello.models.blocks import BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.catalog import architecture_of, build
 from cuello.models.convolutional import ConvolutionalAutoencoder
 from cuello.models.summary import summarise
 from cuello.runs.directory import available_cores, processor_name
-from cuello.training.device import kept_memory
 
 SIDE, STEPS = 64, 4
 PACKAGE = "+ pool before ELU, ELU in place (the package)"

@@ -51,10 +51,10 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
     """Train in this process for ``samples`` crops of the first epoch and return what it took."""
     import torch
 
+    from cuello.memory import kept_memory
     from cuello.models.catalog import architecture_of, build
     from cuello.preparation import prepare
     from cuello.tasks import task_of
-    from cuello.training.device import kept_memory
     from cuello.training.optimizers import OPTIMIZERS
     from cuello.training.steps import train_epoch
     from cuello.types import StepResult

@@ -36,10 +36,11 @@ def train_ours(replicas: int, alone: bool, threads: int | None) -> dict[str, obj
     """Train replicas and return microseconds a model and step; alone: by ``fit``, one after another."""
     import torch
 
+    from cuello.memory import kept_memory
     from cuello.preparation import prepare
     from cuello.runs.directory import create_run
     from cuello.tasks import task_of
-    from cuello.training.device import kept_memory, use_threads
+    from cuello.training.device import use_threads
     from cuello.training.eligibility import Member
     from cuello.training.loop import fit
     from cuello.training.replicas import fit_replicas

@@ -40,8 +40,8 @@ def train_ours(batch: int, bf16: bool) -> dict[str, object]:
     import torch
     from torch.nn import functional
 
+    from cuello.memory import kept_memory
     from cuello.models.convolutional import ConvolutionalAutoencoder
-    from cuello.training.device import kept_memory
 
     torch.manual_seed(0)
     network = ConvolutionalAutoencoder()

@@ -10,7 +10,7 @@ import cuello
 
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
-    0: ("errors", "types", "config", "registry", "seeding", "files", "resample"),
+    0: ("errors", "types", "config", "registry", "seeding", "files", "resample", "memory"),
     1: (
         "bundled", "data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats",
         "published", "intervals",

@@ -25,6 +25,7 @@ from cuello.evaluation import (
 from cuello.files import write_text
 from cuello.inference import Model, load
 from cuello.losses import LossSpec, find_loss
+from cuello.memory import kept_memory
 from cuello.models.catalog import KINDS, architecture_of, build, find_network
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
@@ -37,7 +38,7 @@ from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.seeding import derived_seed
 from cuello.tasks import JOBS, UPSCALE, Task, labelled, task_of
-from cuello.training.device import choose_device, kept_memory, use_threads
+from cuello.training.device import choose_device, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
 from cuello.training.optimizers import OPTIMIZERS

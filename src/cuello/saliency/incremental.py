@@ -157,7 +157,7 @@ class Place:
                 for side in (self.rows, self.columns)
             )
             chosen = (row_in[items.row][:, :, None] & column_in[items.column][:, None, :]).view(-1).nonzero().view(-1)
-            index, values = index[chosen], values[chosen]
+            index, values = index.index_select(0, chosen), values.index_select(0, chosen)
         found.view(-1, channels).index_copy_(0, index, values)
         return found
 

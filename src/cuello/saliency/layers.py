@@ -220,8 +220,8 @@ def recognised(graph: fx.GraphModule, node: fx.Node, before: fx.Node, x: Tensor)
     inputs = [other for other in node.all_input_nodes if other is not before]
     if any(other.op != "get_attr" for other in inputs) or not node.args or node.args[0] is not before:
         return None
-    arguments = map_arg(node.args[1:], lambda other: value_of(graph, other))
-    options = map_arg(node.kwargs, lambda other: value_of(graph, other))
+    arguments: Any = map_arg(node.args[1:], lambda other: value_of(graph, other))
+    options: Any = map_arg(node.kwargs, lambda other: value_of(graph, other))
     if node.op == "call_method":
         if node.target not in METHODS or inputs:
             return None

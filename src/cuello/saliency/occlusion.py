@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cuello.errors import CuelloError, closest
+from cuello.memory import kept_memory
 from cuello.saliency.batches import Batches, Classifier, ask, batch_for
 from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
 from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
@@ -104,7 +105,7 @@ def occlusion_map(
     watched = SCORES[score or chosen.score]
     check_options(channels, method, outputs, batch_size, padding, watched)
     classifier = opened(model)
-    with torch.no_grad(), evaluating(classifier) as notes:
+    with torch.no_grad(), kept_memory(), evaluating(classifier) as notes:
         pixels = as_images(images, classifier)
         whole = padded(pixels, padding)
         check_size(classifier, whole)

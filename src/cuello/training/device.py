@@ -1,9 +1,7 @@
 """Which processor to train on, and how."""
 
 import contextlib
-import ctypes
 import os
-from collections.abc import Callable, Iterator
 
 import torch
 
@@ -59,36 +57,3 @@ def precision_context(config: TrainConfig, device: torch.device) -> contextlib.A
     if config.precision == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
-
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # as malloc.h numbers them
-MOST_MAPPINGS, LARGEST_UNMAPPED = 65536, 32 * 2**20  # glibc's default, and where its own adaptation ends
-
-
-@contextlib.contextmanager
-def kept_memory() -> Iterator[None]:
-    """Let glibc keep freed memory for the next step, for the time of the block.
-
-    By default it gives large tensors back to the system and asks for them anew in every step, page by page, which
-    takes up to half of a small network's time (docs/performance.md). Afterwards what is free is given back, and
-    glibc's limits are those to which it adapts by itself. Without glibc (macOS, Windows, musl) nothing happens.
-    """
-    mallopt, trim = allocator()
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-    try:
-        yield
-    finally:
-        mallopt(M_MMAP_MAX, MOST_MAPPINGS)
-        mallopt(M_MMAP_THRESHOLD, LARGEST_UNMAPPED)
-        mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_UNMAPPED)
-        trim(0)
-
-
-def allocator() -> tuple[Callable[[int, int], int], Callable[[int], int]]:
-    """Return glibc's mallopt and malloc_trim, or functions that do nothing where there is no glibc."""
-    try:
-        library = ctypes.CDLL("libc.so.6")
-        return library.mallopt, library.malloc_trim
-    except (OSError, AttributeError):
-        return lambda option, value: 0, lambda keep: 0

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from cuello.errors import CuelloError
+from cuello.memory import kept_memory
 from cuello.runs.history import EpochRecord
-from cuello.training.device import kept_memory
 from cuello.training.eligibility import Member, reason_apart
 from cuello.training.loop import restore, save
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
