@@ -1,10 +1,10 @@
 """A network read as a list of layers: which of them look at a small window only, and what comes after those."""
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -205,6 +205,11 @@ def is_elementwise(module: nn.Module) -> bool:
     return type(module) in ELEMENTWISE
 
 
+def known(module: nn.Module, x: Tensor) -> Layer | Operation | None:
+    """Return a module as a layer on images like x, or as an elementwise operation, or None where it is neither."""
+    return windowed(module, x) or (module if is_elementwise(module) else None)
+
+
 def value_of(graph: fx.GraphModule, node: fx.Node) -> Any:
     """Return what a get_attr node stands for."""
     return operator.attrgetter(str(node.target))(graph)
@@ -216,7 +221,7 @@ def recognised(graph: fx.GraphModule, node: fx.Node, before: fx.Node, x: Tensor)
         module = graph.get_submodule(str(node.target))
         if len(node.args) != 1 or node.kwargs:
             return None
-        return windowed(module, x) or (module if is_elementwise(module) else None)
+        return known(module, x)
     inputs = [other for other in node.all_input_nodes if other is not before]
     if any(other.op != "get_attr" for other in inputs) or not node.args or node.args[0] is not before:
         return None
@@ -252,6 +257,37 @@ def rest_of(graph: fx.GraphModule, cut: fx.Node, done: set[fx.Node]) -> fx.Graph
     return fx.GraphModule(graph, rest)
 
 
+@dataclass
+class Reading:
+    """How far a network has been read. x: what its layers so far give for the image."""
+
+    x: Tensor
+    first: list[Operation] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, name: str, found: Layer | Operation) -> None:
+        """Take in the next layer or elementwise operation."""
+        if isinstance(found, Layer):
+            self.layers.append(replace(found, name=name))
+            self.sizes.append((self.x.shape[2], self.x.shape[3]))
+            self.x = found.whole(self.x)
+        elif not isinstance(found, UNCHANGING):
+            self.x = found(self.x.clone())
+            if self.layers:
+                self.layers[-1] = replace(self.layers[-1], then=(*self.layers[-1].then, found))
+            else:
+                self.first.append(found)
+
+    def chain(self, tail: Operation, stopped: str) -> Chain:
+        """Return what was read; Unreadable where it is no layer at all. stopped: what could not be read."""
+        if not self.layers:
+            raise Unreadable(
+                f"its beginning ({stopped}) is neither a convolution nor a pooling of a plain chain of layers"
+            )
+        return Chain(tuple(self.first), tuple(self.layers), tail, (*self.sizes, (self.x.shape[2], self.x.shape[3])))
+
+
 def read(network: nn.Module, image: Tensor) -> Chain:
     """Return a network, not training, as a chain of layers for images like ``image``, ``(1, C, H, W)``.
 
@@ -261,6 +297,37 @@ def read(network: nn.Module, image: Tensor) -> Chain:
     for name, module in network.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
             raise Unreadable(f"{name or 'the network'} has hooks")
+    plain = type(network) is nn.Sequential and all(is_torchs(module) for module in network.modules())
+    return read_in_order(cast("nn.Sequential", network), image) if plain else read_traced(network, image)
+
+
+def is_torchs(module: nn.Module) -> bool:
+    """Tell whether a module is one of PyTorch's own, into which nobody needs to look."""
+    return type(module).__module__.startswith("torch.nn.modules.")
+
+
+def read_in_order(network: nn.Sequential, image: Tensor) -> Chain:
+    """Return ``read`` of modules one after the other, for which no tracing is needed."""
+    parts, found = list(in_order(network)), Reading(image.clone())
+    for place, (name, module) in enumerate(parts):
+        layer = known(module, found.x) if found.x.ndim == 4 else None
+        if layer is None:
+            return found.chain(nn.Sequential(*(rest for _, rest in parts[place:])), name)
+        found.add(name, layer)
+    return found.chain(nn.Identity(), "its output")
+
+
+def in_order(network: nn.Sequential, within: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Go through the modules of a sequence, and of sequences in it, with their names."""
+    for name, module in network.named_children():
+        if type(module) is nn.Sequential:
+            yield from in_order(module, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", module
+
+
+def read_traced(network: nn.Module, image: Tensor) -> Chain:
+    """Return ``read`` of any module, traced with torch.fx."""
     try:
         graph = fx.symbolic_trace(network)
     except Exception as error:  # whatever somebody's forward does with a stand-in for a tensor
@@ -268,28 +335,14 @@ def read(network: nn.Module, image: Tensor) -> Chain:
         raise Unreadable(f"torch.fx cannot trace it ({reason[0]})") from None
     here = next(node for node in graph.graph.nodes if node.op == "placeholder")
     done = {node for node in graph.graph.nodes if node.op == "placeholder"}
-    first: list[Operation] = []
-    layers: list[Layer] = []
-    x, sizes, stopped = image.clone(), [], "its output"
-    while len(here.users) == 1 and x.ndim == 4:
+    found, stopped = Reading(image.clone()), "its output"
+    while len(here.users) == 1 and found.x.ndim == 4:
         node = next(iter(here.users))
-        found = recognised(graph, node, here, x)
-        if found is None:
+        layer = recognised(graph, node, here, found.x)
+        if layer is None:
             stopped = f"{node.target}"
             break
-        if isinstance(found, Layer):
-            layers.append(replace(found, name=f"{node.target}"))
-            sizes.append((x.shape[2], x.shape[3]))
-            x = found.whole(x)
-        elif not isinstance(found, UNCHANGING):
-            x = found(x.clone())
-            if layers:
-                layers[-1] = replace(layers[-1], then=(*layers[-1].then, found))
-            else:
-                first.append(found)
+        found.add(f"{node.target}", layer)
         done.add(node)
         here = node
-    if not layers:
-        raise Unreadable(f"its beginning ({stopped}) is neither a convolution nor a pooling of a plain chain of layers")
-    sizes.append((x.shape[2], x.shape[3]))
-    return Chain(tuple(first), tuple(layers), rest_of(graph, here, done), tuple(sizes))
+    return found.chain(rest_of(graph, here, done), stopped)

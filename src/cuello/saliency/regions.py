@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -75,15 +76,29 @@ def grouped(
     The cost is ``images Σ_l work_l R_l C_l + overhead · classes``, with R_l the sum over rows of a region's height at
     level l, C_l that of widths: the two sides can be joined in turn.
     """
-    weights = images * np.array(work)
-    sides, stuck, turn = [Partition.of(rows), Partition.of(columns)], 0, 0
+    lengths = [tuple(map(tuple, (side.ends - side.starts).T.tolist())) for side in (rows, columns)]
+    sides = partitions(lengths[0], lengths[1], tuple(images * one for one in work), overhead)
+    return sides[0].classes(rows), sides[1].classes(columns)
+
+
+@lru_cache(maxsize=64)
+def partitions(
+    rows: tuple[tuple[int, ...], ...], columns: tuple[tuple[int, ...], ...], work: tuple[float, ...], overhead: float
+) -> tuple["Partition", "Partition"]:
+    """Return the groups of rows and of columns; see ``grouped``. Kept, since one map after the other asks for the same.
+
+    rows, columns: the lengths at every level of each span. work: of a pixel at each level, of all images.
+    """
+    weights = np.array(work)
+    sides, stuck, turn = (Partition.of(np.array(rows)), Partition.of(np.array(columns))), 0, 0
     while stuck < 2:
         other = sides[1 - turn]
         joined = sides[turn].joined(weights * other.total(), overhead * len(other.counts))
         stuck = stuck + 1 if joined is None else 0
-        sides[turn] = sides[turn] if joined is None else joined
+        if joined is not None:
+            sides = (joined, sides[1]) if turn == 0 else (sides[0], joined)
         turn = 1 - turn
-    return sides[0].classes(rows), sides[1].classes(columns)
+    return sides
 
 
 @dataclass(frozen=True)
@@ -95,11 +110,9 @@ class Partition:
     group: np.ndarray
 
     @staticmethod
-    def of(reach: Reach) -> "Partition":
-        """Return one group for every set of lengths."""
-        lengths, group, counts = np.unique(
-            (reach.ends - reach.starts).T, axis=0, return_inverse=True, return_counts=True
-        )
+    def of(spans: np.ndarray) -> "Partition":
+        """Return one group for every set of lengths; spans: those of each, ``(P, levels)``."""
+        lengths, group, counts = np.unique(spans, axis=0, return_inverse=True, return_counts=True)
         return Partition(counts, lengths, group.reshape(-1))
 
     def total(self) -> np.ndarray:
