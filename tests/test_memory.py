@@ -28,6 +28,10 @@ def test_kept_memory_sets_the_allocator_and_puts_it_back(monkeypatch: pytest.Mon
         inside = list(calls)
     assert inside == [(-4, 0), (-1, 2**31 - 1)]
     assert calls[2:] == [(-4, 65536), (-3, 32 * 2**20), (-1, 64 * 2**20), (0,)]
+    calls.clear()
+    with kept_memory(give_back=False):
+        pass
+    assert calls[2:] == [(-4, 65536), (-3, 32 * 2**20), (-1, 64 * 2**20)]
 
 
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

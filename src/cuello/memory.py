@@ -11,13 +11,14 @@ INSIDE = [False]
 
 
 @contextlib.contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory(give_back: bool = True) -> Iterator[None]:
     """Let glibc keep freed memory for the next step, for the time of the block.
 
     By default it gives large tensors back to the system and asks for them anew in every step, page by page, which
     takes up to half of a small network's time (docs/performance.md). Afterwards what is free is given back, and
-    glibc's limits are those to which it adapts by itself. Without glibc (macOS, Windows, musl) nothing happens, nor
-    in a block inside another.
+    glibc's limits are those to which it adapts by itself. give_back: False, for short work that is likely to come
+    again, leaves that to glibc, which keeps up to 64 MB. Without glibc (macOS, Windows, musl) nothing happens, nor in a
+    block inside another.
     """
     if INSIDE[0]:
         yield
@@ -33,7 +34,8 @@ def kept_memory() -> Iterator[None]:
         mallopt(M_MMAP_MAX, MOST_MAPPINGS)
         mallopt(M_MMAP_THRESHOLD, LARGEST_UNMAPPED)
         mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_UNMAPPED)
-        trim(0)
+        if give_back:
+            trim(0)
 
 
 def allocator() -> tuple[Callable[[int, int], int], Callable[[int], int]]:

@@ -87,3 +87,13 @@ def test_hooks_are_respected() -> None:
     network[0].register_forward_hook(lambda module, inputs, output: None)
     with pytest.raises(Unreadable, match="0 has hooks"):
         names(network)
+
+
+def test_a_module_that_stands_there_twice_is_read_twice() -> None:
+    twice = nn.ReLU()
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 3), twice, nn.Sequential(nn.Conv2d(2, 2, 3), twice), nn.Flatten(), nn.Linear(32, 4), twice
+    )
+    chain = read(network.eval(), torch.rand(1, 1, 8, 8))
+    assert [(layer.name, len(layer.then)) for layer in chain.layers] == [("0", 1), ("2.0", 1)]
+    assert [type(module).__name__ for module in chain.tail] == ["Flatten", "Linear", "ReLU"]  # type: ignore[attr-defined]

@@ -207,6 +207,8 @@ def is_elementwise(module: nn.Module) -> bool:
 
 def known(module: nn.Module, x: Tensor) -> Layer | Operation | None:
     """Return a module as a layer on images like x, or as an elementwise operation, or None where it is neither."""
+    if type(module) is nn.ReLU:
+        return torch.relu_  # on what a layer just gave
     return windowed(module, x) or (module if is_elementwise(module) else None)
 
 
@@ -319,7 +321,8 @@ def read_in_order(network: nn.Sequential, image: Tensor) -> Chain:
 
 def in_order(network: nn.Sequential, within: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Go through the modules of a sequence, and of sequences in it, with their names."""
-    for name, module in network.named_children():
+    for name, module in network._modules.items():  # named_children leaves out a module that stands there again
+        assert module is not None  # a sequence has none
         if type(module) is nn.Sequential:
             yield from in_order(module, f"{within}{name}.")
         else:

@@ -105,7 +105,7 @@ def occlusion_map(
     watched = SCORES[score or chosen.score]
     check_options(channels, method, outputs, batch_size, padding, watched)
     classifier = opened(model)
-    with torch.no_grad(), kept_memory(), evaluating(classifier) as notes:
+    with torch.no_grad(), kept_memory(give_back=False), evaluating(classifier) as notes:
         pixels = as_images(images, classifier)
         whole = padded(pixels, padding)
         check_size(classifier, whole)
