@@ -153,6 +153,24 @@ class Classifier(nn.Module):
             raise CuelloError(f"this classifier needs images of {least}×{least} pixels or more, got {width}×{height}.")
 
 
+def without_padding(network: Classifier) -> tuple[Classifier, int]:
+    """Return a classifier for images that are padded already, with the same weights, and the pixels it padded by.
+
+    So boxes of occlusion maps can slide over the padding too.
+
+    >>> plain, pad = without_padding(Classifier(ClassifierConfig(channels=1, height=21, width=21, pad=3)))
+    >>> plain.size, pad
+    ((27, 27), 3)
+    """
+    config, pad = network.config, network.config.pad
+    if not pad:
+        return network, 0
+    wider = config.model_copy(update={"pad": 0, "height": config.height + 2 * pad, "width": config.width + 2 * pad})
+    found = Classifier(wider)
+    found.load_state_dict(network.state_dict())
+    return found.to(next(network.parameters()).device).train(network.training), pad
+
+
 def activation_of(config: ClassifierConfig) -> list[nn.Module]:
     """Return the layer that comes after a convolution or dense layer, or nothing."""
     return [nn.ReLU()] if config.activation == "relu" else []

@@ -1,5 +1,6 @@
 """The one file that is handed over: weights, network, degradation, metrics and version in model.safetensors."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from cuello.errors import CuelloError
 from cuello.models.catalog import Architecture, build
-from cuello.runs.tensors import check_fit, load_tensors, save_tensors
+from cuello.runs.tensors import check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +25,8 @@ class Artefact:
 
     architecture: how to build the network. job, noise: what it learned to undo (a spec string, or None for pairs).
     weights: its tensors. training: the settings it was trained with. metrics: what it reached, by name. classes: what a
-    classifier's scores stand for, in their order.
+    classifier's scores stand for, in their order. classifier: of an estimator of occlusion maps, ``checksum`` of the
+    classifier whose maps it learned.
     """
 
     architecture: Architecture
@@ -34,6 +36,13 @@ class Artefact:
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     classes: Sequence[str] = ()
+    classifier: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """What tells this network from every other: a checksum of its settings and weights, 16 hexadecimal digits."""
+        about = json.dumps(dict(self.architecture.settings), sort_keys=True)
+        return digest_of(self.weights, f"{self.architecture.kind} {about}")[:16]
 
     @property
     def channels(self) -> int:
@@ -62,6 +71,8 @@ def save_artefact(path: Path, artefact: Artefact) -> None:
     }
     if artefact.classes:
         about["classes"] = list(artefact.classes)
+    if artefact.classifier:
+        about["classifier"] = artefact.classifier
     save_tensors(path, artefact.weights, about, "model", FORMAT)
 
 
@@ -79,7 +90,8 @@ def load_artefact(path: Path) -> Artefact:
         architecture = Architecture(**about["architecture"])
         classes = tuple(about.get("classes", ()))
         return Artefact(
-            architecture, about["job"], about["noise"], weights, about["training"], about["metrics"], classes
-        )
+            architecture, about["job"], about["noise"], weights, about["training"], about["metrics"], classes,
+            about.get("classifier", ""),
+        )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None
