@@ -226,7 +226,7 @@ def test_strengths_are_tuned_to_the_smallest_error(few: Images) -> None:
     assert strengths["median-3"] == 3
     from scipy.ndimage import gaussian_filter
 
-    noisy, clean, _ = next(iter(pairs(NOISE, subjects, 0, 1)))
+    noisy, clean, *_ = next(iter(pairs(NOISE, subjects, 0, 1)))
     image, target = (tensor[0].permute(1, 2, 0).numpy() for tensor in (noisy, clean))
     errors = {
         s: np.mean((gaussian_filter(image, (s, s, 0), mode="reflect") - target) ** 2)

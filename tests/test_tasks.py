@@ -25,7 +25,7 @@ def random(seed: int) -> torch.Generator:
 
 def test_training_pairs_are_degraded_input_and_clean_target():
     batch = batch_of([0, 1, 2])
-    noisy, target, _ = NOISY.pair(batch, random(0))
+    noisy, target, *_ = NOISY.pair(batch, random(0))
     assert target is batch.images
     assert NOISY.degradation is not None
     assert torch.equal(noisy, NOISY.degradation(batch.images, random(0)))
@@ -33,8 +33,8 @@ def test_training_pairs_are_degraded_input_and_clean_target():
 
 
 def test_the_noise_on_a_validation_image_does_not_depend_on_its_batch():
-    together, target, _ = NOISY.pair_each(batch_of([4, 7, 9]), seed=3)
-    other_company, _, _ = NOISY.pair_each(batch_of([9, 1, 4, 2]), seed=3)
+    together, target, *_ = NOISY.pair_each(batch_of([4, 7, 9]), seed=3)
+    other_company, _, *_ = NOISY.pair_each(batch_of([9, 1, 4, 2]), seed=3)
     assert torch.equal(together[0], other_company[2])
     assert torch.equal(together[2], other_company[0])
     assert torch.equal(target, batch_of([4, 7, 9]).images)
@@ -50,7 +50,7 @@ def test_the_noise_on_a_validation_image_depends_on_seed_and_id():
 
 def test_pairs_bring_their_own_targets():
     batch = batch_of([0, 1], targets=True)
-    for image, target, level in (PAIRS.pair(batch, random(0)), PAIRS.pair_each(batch, seed=0)):
+    for image, target, level, _ in (PAIRS.pair(batch, random(0)), PAIRS.pair_each(batch, seed=0)):
         assert image is batch.images
         assert target is batch.targets
         assert level is None

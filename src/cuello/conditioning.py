@@ -35,11 +35,20 @@ def estimated_level(images: Tensor) -> Tensor:
     return torch.tensor(means, dtype=torch.float32, device=images.device).view(-1, 1, 1, 1)
 
 
-def restored(forward: Callable[..., Given], network: nn.Module, x: Tensor, level: Tensor | None) -> Given:
-    """Return what a network gives for ``x``, with the noise level where it is one that takes it.
+def restored(
+    forward: Callable[..., Given],
+    network: nn.Module,
+    x: Tensor,
+    level: Tensor | None,
+    condition: Tensor | None = None,
+) -> Given:
+    """Return what a network gives for ``x``, with the noise level, or the class, where it is one that takes it.
 
     forward: the network, or its compiled form. level: ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``; estimated where it is None.
+    condition: classes, ``(N,)``, for an estimator of occlusion maps; None for others.
     """
+    if condition is not None:
+        return forward(x, condition)
     if not is_conditioned(network):
         return forward(x)
     return forward(x, level=(estimated_level(x) if level is None else level).to(x.device, x.dtype))

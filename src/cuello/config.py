@@ -21,6 +21,9 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 CLASSIFY = "classify"
 """The job whose target is a class, and no image."""
 
+EXPLAIN = "explain"
+"""The job whose target is a classifier's occlusion map."""
+
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 
@@ -33,10 +36,11 @@ class TrainConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    job: Literal["denoise", "upscale", "reconstruct", "generate", "classify"] = setting(
+    job: Literal["denoise", "upscale", "reconstruct", "generate", "classify", "explain"] = setting(
         "denoise",
         "What the network learns to do: denoise; upscale; reconstruct, through a code of few numbers; generate, from a "
-        "code drawn at random (see `cuello latent`); classify, into the classes of a folder's subfolders.",
+        "code drawn at random (see `cuello latent`); classify, into the classes of a folder's subfolders; explain, to "
+        "estimate a classifier's occlusion maps in one pass.",
         TASK,
     )
     data: str = setting(
@@ -123,6 +127,22 @@ class TrainConfig(pydantic.BaseModel):
         ge=2,
         le=8,
     )
+    classifier: str | None = setting(
+        None,
+        "explain: the classifier whose occlusion maps are learned: a run directory or model.safetensors of `cuello "
+        "train classify`. The exact maps of the images are made first, and kept for the next time.",
+        TASK,
+    )
+    box: int = setting(3, "explain: side of the box that hides a part of the image, pixels.", TASK, ge=1)
+    stride: int = setting(1, "explain: pixels from one place of the box to the next.", TASK, ge=1)
+    fill: str = setting("0", "explain: what the box shows: a number, mean (of the image) or blur.", TASK)
+    told: Literal["prediction", "label"] = setting(
+        "prediction",
+        "explain: the class that a network which takes one is told while it trains: what the classifier predicts, "
+        "which is known at explanation time too, or the label.",
+        TASK,
+    )
+    only: str | None = setting(None, "explain: train on the images of this class only.", TASK)
     loss: str = setting(
         "mse",
         "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "

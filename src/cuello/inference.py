@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from cuello.bundled import located
 from cuello.conditioning import estimated_level, is_conditioned, restored
+from cuello.config import EXPLAIN
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
@@ -156,11 +157,16 @@ class Model:
         return x
 
     def check_images(self) -> None:
-        """Raise CuelloError where the network gives classes, and no images."""
+        """Raise CuelloError where the network gives classes or occlusion maps, and no images."""
         if self.classes:
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} is a classifier, which gives no image. From Python: "
                 "model.classify(images)."
+            )
+        if self.artefact.job == EXPLAIN:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, no images. Use: "
+                "cuello explain CLASSIFIER IMAGES --model RUN"
             )
 
     def decode(self, codes: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cuello.baselines import BASELINES, enlargers
 from cuello.classification import Classification, evaluate_classes
-from cuello.config import make_config
+from cuello.config import EXPLAIN, make_config
 from cuello.data.catalog import open_source
 from cuello.data.classes import aligned
 from cuello.data.images import load_images, pair, parse_size
@@ -64,6 +64,11 @@ def evaluate(
     model = load(path, network, device)
     if model.classes:
         raise CuelloError(f"{path} is a classifier: use cuello.evaluate_classifier, or `cuello evaluate` for one run.")
+    if model.artefact.job == EXPLAIN:
+        raise CuelloError(
+            f"{path} estimates occlusion maps, which have no MSE and PSNR beside classical methods. Its report says how "
+            "faithful they are; of other images: cuello explain CLASSIFIER IMAGES --model RUN --check 1."
+        )
     run = Run(path) if path.is_dir() else None
     references: list[Reference] = []
     settings = make_config(model.artefact.training)

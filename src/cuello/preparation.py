@@ -1,32 +1,36 @@
 """From a configuration to batches: images read, divided, cut."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 
-from cuello.config import CLASSIFY, TrainConfig
+from cuello.config import CLASSIFY, EXPLAIN, TrainConfig
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.classes import classified
 from cuello.data.crops import tiles_in
-from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size
+from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size, subset
 from cuello.data.levels import parse_levels
 from cuello.data.split import Split, split
 from cuello.data.stream import is_to_stream
-from cuello.errors import CuelloError
+from cuello.errors import CuelloError, closest
 from cuello.losses import find_loss
 
 MOST_VALIDATION_CROPS = 500
+
+Complete = Callable[[Images, np.ndarray], Images]
+"""Given images and the positions of those that are used, adds what is to be learned of them."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The data of a training: all images, which are for what, and their batches (test may be empty).
 
-    Where classes are learned, ``images.label_names`` are theirs, and batches bring labels.
+    Where classes are learned, ``images.label_names`` are theirs, and batches bring labels. Where occlusion maps are,
+    they are the images' targets, and labels what a network is told.
     """
 
     images: Images
@@ -53,9 +57,10 @@ def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
     return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
 
 
-def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prepared:
+def prepare(config: TrainConfig, progress: ReportProgress | None = None, complete: Complete | None = None) -> Prepared:
     """Read, divide and cut the images of a configuration.
 
+    complete: for the job explain, what makes the maps of the images.
     Raises CuelloError for a test set that nothing may be trained on, too few images, sizes that do not fit.
     """
     if config.data in CATALOG and CATALOG[config.data].test_only:
@@ -64,6 +69,8 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
             "Train on other images and give it to `cuello evaluate`."
         )
     images = read_images(config, progress)
+    if config.only is not None:
+        images = of_class(images, config.only)
     known = images.fingerprint or fingerprint_of(images)
     parts = parts_of(images, config)
     classifies = config.job == CLASSIFY
@@ -71,7 +78,29 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         images = classified(images)
         known = f"{known}/{labels_checksum(images)}"
         check_classes(images, parts)
+    training, validation, test = batches_of(images, parts, config)
+    if config.job == EXPLAIN:
+        if complete is None:
+            raise ValueError("the job explain needs what makes its maps")
+        if images.streamed:
+            raise CuelloError("the job explain takes images in memory only: add --storage memory.")
+        used = [part.crops.places[:, 0] for part in (training, validation, test) if part is not None]
+        images = complete(images, np.unique(np.concatenate(used)))
+        training, validation, test = batches_of(images, parts, config)
+        known = f"{known}/{labels_checksum(images)}"
+    smallest = find_loss(config.loss).smallest_side
+    if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
+        raise CuelloError(
+            f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
+            f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
+        )
+    return Prepared(images, parts, training, validation, test, known)
+
+
+def batches_of(images: Images, parts: Split, config: TrainConfig) -> tuple[Batches, Batches, Batches | None]:
+    """Return the batches for training, for validation and, where any image is kept for it, for testing."""
     layout = "grid" if config.crops == "grid" else "fixed"
+    labelled = config.job == CLASSIFY or (config.job == EXPLAIN and images.targets is not None)
 
     def fixed(ids: np.ndarray) -> Batches:
         count = config.validation_samples
@@ -85,7 +114,7 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
             layout=layout,
             count=count,
             seed=config.split_seed,
-            labelled=classifies,
+            labelled=labelled,
         )
 
     training = Batches(
@@ -98,16 +127,18 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prep
         seed=config.seed,
         shuffle=True,
         augment=config.augment,
-        labelled=classifies,
+        labelled=labelled,
     )
-    smallest = find_loss(config.loss).smallest_side
-    if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
-        raise CuelloError(
-            f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
-            f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
-        )
-    test = fixed(parts.test) if len(parts.test) else None
-    return Prepared(images, parts, training, fixed(parts.validation), test, known)
+    return training, fixed(parts.validation), fixed(parts.test) if len(parts.test) else None
+
+
+def of_class(images: Images, name: str) -> Images:
+    """Return the images of a class; CuelloError where there is none of that name, or no labels."""
+    named = classified(images)
+    names = list(named.label_names or ())
+    if name not in names:
+        raise CuelloError(f"only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
+    return subset(named, np.flatnonzero(named.labels == names.index(name)).tolist())
 
 
 def reseeded(prepared: Prepared, seed: int) -> Prepared:

@@ -1,11 +1,12 @@
 """A job: what goes into the network, and what should come out."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
-from cuello.config import CLASSIFY, TrainConfig
+from cuello.config import CLASSIFY, EXPLAIN, TrainConfig
 from cuello.degrade import Composition, Degradation, parse
 from cuello.degrade.sizes import Down, Resize
 from cuello.errors import CuelloError
@@ -61,6 +62,8 @@ class Task:
     def _plain(self, batch: Batch) -> Pair:
         if self.job == CLASSIFY:
             return labelled(batch)
+        if self.job == EXPLAIN:
+            return mapped(batch)
         return paired(batch) if JOBS[self.job].restores else Pair(batch.images, batch.images)
 
 
@@ -113,6 +116,13 @@ def labelled(batch: Batch) -> Pair:
     return Pair(batch.images, batch.labels)
 
 
+def mapped(batch: Batch) -> Pair:
+    """Return the batch's images, their occlusion maps, and the classes that a network is told."""
+    if batch.targets is None or batch.labels is None:
+        raise ValueError("the occlusion maps of these images were not made")
+    return Pair(batch.images, batch.targets, condition=batch.labels)
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """A job's name and one line about it.
@@ -137,6 +147,7 @@ JOBS: Registry[JobSpec] = Registry(
         JobSpec("reconstruct", "image to itself, through a code of few numbers", False, "mlp-32-8-2"),
         JobSpec("generate", "new images from codes drawn at random", False, "vae-200-2"),
         JobSpec(CLASSIFY, "image to its class", False, "classify-s", "cross-entropy"),
+        JobSpec(EXPLAIN, "image to a classifier's occlusion map, in one pass", False, "explain-s", "bce"),
     ],
 )
 
@@ -147,11 +158,12 @@ def task_of(config: TrainConfig) -> Task:
     if not JOBS[job].restores:
         for flag, value in (("--noise", config.noise), ("--target", config.target)):
             if value is not None:
-                comes_out = "its class" if job == CLASSIFY else "it"
+                comes_out = {CLASSIFY: "its class", EXPLAIN: "its occlusion map"}.get(job, "it")
                 raise CuelloError(
                     f"got {flag} {value} for {job}, where the image itself goes in and {comes_out} should come out. "
                     "Leave it out, or use: cuello train denoise"
                 )
+    check_explain(config)
     if job != UPSCALE and config.scale is not None:
         raise CuelloError(f"got --scale {config.scale} for {job}: only upscale makes images larger. Leave it out.")
     if not JOBS[job].restores:
@@ -169,6 +181,35 @@ def task_of(config: TrainConfig) -> Task:
     if config.noise is None:
         raise CuelloError("no noise was given: add e.g. --noise salt-pepper:0.2 (see `cuello noises`).")
     return Task(job, same_size(config.noise, job))
+
+
+def check_explain(config: TrainConfig) -> None:
+    """Raise CuelloError where settings of explain are given to another job, or do not go with it."""
+    if config.job != EXPLAIN:
+        for name in ("classifier", "box", "stride", "fill", "told", "only"):
+            if getattr(config, name) != TrainConfig.model_fields[name].default:
+                raise CuelloError(f"got --{name} {getattr(config, name)} for {config.job}: only explain has it.")
+        return
+    if config.classifier is None:
+        raise CuelloError(
+            "whose occlusion maps are to be learned is not said: add --classifier RUN, of `cuello train classify`."
+        )
+    if config.augment:
+        raise CuelloError(
+            "got --augment for explain: a classifier's map of a turned image is not the turned map. Leave it out."
+        )
+    if config.crop is not None:
+        raise CuelloError(f"got --crop {config.crop} for explain, which takes whole images. Use --resize.")
+    if config.fill not in ("mean", "blur") and not is_number(config.fill):
+        raise CuelloError(f"fill: got {config.fill!r}, needed a number, mean or blur.")
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def same_size(noise: str, job: str) -> Degradation | Composition:

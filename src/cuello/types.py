@@ -28,7 +28,8 @@ class Batch(NamedTuple):
     ids: ``(N,)`` int64, the position of each image in its data set.
     targets: the paired target images, where the data has its own pairs; otherwise None. Of the same shape as
     ``images``, or, to be upscaled, with sides that are a whole number of times larger.
-    labels: ``(N,)`` int64, the class of each image, where classes are what is learned; otherwise None.
+    labels: ``(N,)`` int64, the class of each image, where classes are what is learned, or what the network is told;
+    otherwise None.
     """
 
     images: "Tensor"
@@ -42,11 +43,18 @@ class Pair(NamedTuple):
 
     x: ``(N, C, H, W)`` float32. target: ``(N, C, scale H, scale W)``, or classes, ``(N,)`` int64. level:
     ``(N, 1, 1, 1)``, standard deviation of the Gaussian noise in x, in units of white = 1; None where it is not known.
+    condition: ``(N,)`` int64, the class that an estimator of occlusion maps is told; None for other networks.
     """
 
     x: "Tensor"
     target: "Tensor"
     level: "Tensor | None" = None
+    condition: "Tensor | None" = None
+
+    @property
+    def given(self) -> "tuple[Tensor, Tensor | None, Tensor | None]":
+        """What the network gets: x, level and condition."""
+        return self.x, self.level, self.condition
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from cuello.classification import Classification, evaluate_classes, save_classification
-from cuello.config import CLASSIFY, TrainConfig, make_config, to_toml
+from cuello.config import CLASSIFY, EXPLAIN, TrainConfig, make_config, to_toml
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG
 from cuello.data.images import ReportProgress
 from cuello.errors import CuelloError, Interrupted
+from cuello.estimation import Estimation, Lesson, estimator_for, evaluate_estimator, lesson_of, save_estimation
 from cuello.evaluation import (
     Evaluation,
     Progress,
@@ -32,6 +34,7 @@ from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
 from cuello.references import ClassReference, Reference, fit_class_references, fit_references
 from cuello.report.classification_page import write_classification
+from cuello.report.estimation_page import write_estimation
 from cuello.report.html import write_report
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
@@ -81,7 +84,15 @@ def check_job(job: str, model: str, loss: LossSpec) -> None:
     if not is_reference(model) and KINDS[find_network(model).kind].classifies != classifies:
         gives = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(f"the network {model!r} gives {gives}. For {job}, use e.g. --model {usual.model}.")
-    if not is_reference(model) and KINDS[find_network(model).kind].explains:
+    explains = job == EXPLAIN
+    if explains and is_reference(model):
+        raise CuelloError(
+            f"got --model {model}: code of your own is trained for images only, not to explain. Name an estimator of "
+            f"Cuello's, e.g. --model {usual.model} (see `cuello models`)."
+        )
+    if explains and not KINDS[find_network(model).kind].explains:
+        raise CuelloError(f"the network {model!r} gives no occlusion maps. For {job}, use e.g. --model {usual.model}.")
+    if not explains and not is_reference(model) and KINDS[find_network(model).kind].explains:
         raise CuelloError(
             f"the network {model!r} gives the occlusion maps of a classifier, not images. For {job}, use e.g. --model "
             f"{usual.model}."
@@ -137,12 +148,14 @@ def train(
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     path = Path(output).expanduser() if output is not None else fresh_path(config)
-    prepared = prepare(config, reading(progress))
-    network, artefact = make_network(config, prepared)
+    prepared, lesson = prepared_for(config, progress)
+    network, artefact = make_network(config, prepared, lesson)
     run = create_run(path, config, overwrite)
     observers = [*observers, *make_trackers(track, run.path, config)]
     try:
-        return run_through(run, config, task, prepared, network, artefact, device, report, sweep, observers, progress)
+        return run_through(
+            run, config, task, prepared, network, artefact, device, report, sweep, observers, progress, lesson
+        )
     except KeyboardInterrupt:
         raise interrupted(run) from None
 
@@ -185,11 +198,13 @@ def resume(
     device = choose_device(config.device)
     use_threads(config.threads)
     try:
-        prepared = prepare(config, reading(progress))
-        made, artefact = make_network(config, prepared)
+        prepared, lesson = prepared_for(config, progress)
+        made, artefact = make_network(config, prepared, lesson)
         write_text(run.config_path, to_toml(config))
         observers = [*observers, *make_trackers(track, run.path, config)]
-        return run_through(run, config, task, prepared, made, artefact, device, report, sweep, observers, progress)
+        return run_through(
+            run, config, task, prepared, made, artefact, device, report, sweep, observers, progress, lesson
+        )
     except KeyboardInterrupt:
         raise interrupted(run) from None
 
@@ -240,10 +255,26 @@ def is_finished(run: Run, config: TrainConfig, report: bool) -> bool:
     return over and (not report or (run.metrics_path.is_file() and run.report_path.is_file()))
 
 
-def make_network(config: TrainConfig, prepared: Prepared) -> tuple[torch.nn.Module, Artefact]:
+def prepared_for(config: TrainConfig, progress: Progress | None = None) -> tuple[Prepared, Lesson | None]:
+    """Return the data of a training, and what an estimator of occlusion maps learns, whose exact maps are made here."""
+    if config.job != EXPLAIN:
+        return prepare(config, reading(progress)), None
+    lesson = lesson_of(config)
+    return prepare(config, reading(progress), lesson.completing(config.threads, progress)), lesson
+
+
+def make_network(
+    config: TrainConfig, prepared: Prepared, lesson: Lesson | None = None
+) -> tuple[torch.nn.Module, Artefact]:
     """Build the network with its first weights, which depend on the seed alone, and say what it is."""
     scale = config.scale or 1
     height, width = (side // scale for side in prepared.training.size)
+    if lesson is not None:
+        torch.manual_seed(derived_seed(config.seed, "weights"))
+        architecture, network = estimator_for(config, lesson.classifier, (height, width))
+        settings = config.model_dump(exclude_none=True)
+        checksum = lesson.classifier.artefact.checksum
+        return network, Artefact(architecture, config.job, None, {}, settings, classifier=checksum)
     classes = tuple(prepared.images.label_names or ()) if config.job == CLASSIFY else ()
     architecture = architecture_of(config.model, prepared.images.channels, (height, width), scale, len(classes) or None)
     torch.manual_seed(derived_seed(config.seed, "weights"))
@@ -265,6 +296,7 @@ def run_through(
     sweep: Sequence[float],
     observers: Sequence[Observer],
     progress: Progress | None,
+    lesson: Lesson | None = None,
 ) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
     with kept_memory():
@@ -280,6 +312,9 @@ def run_through(
         notes += [*prepared.images.notes, *(f"left out: {reason}" for reason in left_out)]
         if task.job == CLASSIFY:
             finish_classes(run, model, subjects, prepared, notes, progress)
+            return run
+        if lesson is not None:
+            finish_maps(run, model, lesson, prepared, notes, progress)
             return run
         references = references_of(task, model, prepared)
         finish(run, model, task, subjects, notes, config.split_seed, sweep, progress, references=references)
@@ -332,6 +367,18 @@ def finish_classes(
     found = evaluate_classes(model, subjects, class_references_of(model, prepared), progress)
     save_classification(run, found)
     write_classification(run, model, found, repeat_command(run), notes)
+    return found
+
+
+def finish_maps(
+    run: Run, model: Model, lesson: Lesson, prepared: Prepared, notes: list[str], progress: Progress | None
+) -> Estimation:
+    """Judge a run's estimator of occlusion maps and write metrics.json, images.csv, the figures and report.html."""
+    part: Batches = prepared.test or prepared.validation
+    learned = len(np.unique(prepared.training.crops.places[:, 0]))
+    found = evaluate_estimator(model, lesson, part, run.history, learned, progress)
+    save_estimation(run, found)
+    write_estimation(run, model, found, repeat_command(run), notes)
     return found
 
 

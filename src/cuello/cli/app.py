@@ -65,6 +65,8 @@ cuello train denoise photos --noise gaussian:25 --crop 64 --repeats 3 -o runs/th
 
 cuello train classify pets/ --resize 64 --augment        (pets/cats/…, pets/dogs/…)
 
+cuello train explain pets/ --resize 64 --classifier runs/classify-classify-s        (its occlusion maps in one pass)
+
 The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
 metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
 """,

@@ -87,6 +87,19 @@ def print_classification(found: Mapping[str, Any]) -> None:
     print(found["verdict"])
 
 
+def print_estimation(found: Mapping[str, Any]) -> None:
+    """Print how faithful an estimator's occlusion maps are, as metrics.json has it."""
+    labels = {
+        "mse": "squared error", "normalised_mse": "squared error, normalised", "pearson": "correlation (Pearson)",
+        "spearman": "correlation of ranks (Spearman)", "overlap": "most important pixels in common",
+    }  # fmt: skip
+    told = found["told"] or {"estimated": found["fidelity"]}
+    names = {"prediction": "told the prediction>", "label": "told the label>", "estimated": "estimated>"}
+    rows = [[label, *(f"{one[name]['mean']:.4f}" for one in told.values())] for name, label in labels.items()]
+    print_rows(f"{found['images']:,} images", ["beside the exact maps", *(names[name] for name in told)], rows)
+    print(found["verdict"])
+
+
 def say_classification(found: "Classification", run: Path, json: bool) -> None:
     """Say what a classifier reached, for people or machines, and where its report lies."""
     from cuello.classification import as_json

@@ -46,8 +46,9 @@ def train(
         if repeats != 1:
             from cuello.series import train_repeats
 
-            if common["job"] == "classify":
-                raise CuelloError("--repeats compares images, not classes. Train classifiers one by one, with --seed.")
+            if common["job"] in ("classify", "explain"):
+                what = "classes" if common["job"] == "classify" else "occlusion maps"
+                raise CuelloError(f"--repeats compares images, not {what}. Train one by one, with --seed.")
             if track:
                 raise CuelloError("--track follows one training, not --repeats. Leave one of them out.")
             runs = train_repeats(repeats=repeats, **common)
@@ -158,7 +159,7 @@ def resume(
 def say_run(path: Path, report: bool, json: bool) -> None:
     """Say where a run lies and what it reached."""
     from cuello.cli.progress import reached_text
-    from cuello.cli.render import print_classification, print_json
+    from cuello.cli.render import print_classification, print_estimation, print_json
     from cuello.runs.directory import Run
     from cuello.runs.history import as_json, best_epoch
 
@@ -173,6 +174,9 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         return
     if report and "confusion" in run.metrics:
         print_classification(run.metrics)
+        print(f"report: {run.report_path}")
+    elif report and "fidelity" in run.metrics:
+        print_estimation(run.metrics)
         print(f"report: {run.report_path}")
     elif report:
         methods = run.metrics["methods"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cuello.config import CLASSIFY, TrainConfig
+from cuello.config import CLASSIFY, EXPLAIN, TrainConfig
 from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
 from cuello.data.levels import parse_levels
@@ -94,6 +94,8 @@ def read_facts(run: Run, label: str) -> RunFacts:
     config = run.config
     if config.job == CLASSIFY:
         raise CuelloError("it is a classifier, and what is compared here are images. See its own report")
+    if config.job == EXPLAIN:
+        raise CuelloError("it gives occlusion maps, and what is compared here are images. See its own report")
     history = tuple(run.history) if run.history_path.is_file() else ()
     if not history:
         raise CuelloError("no epoch of its training has ended yet")

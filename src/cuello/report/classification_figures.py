@@ -1,7 +1,7 @@
 """The pictures of a classifier's report."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,16 +13,22 @@ MOST_NUMBERED = 20
 """Classes up to which each cell of a confusion matrix has its number written in."""
 
 
-def learning_curves(history: Sequence[EpochRecord], theme: Theme) -> bytes:
-    """Draw loss of training and validation, and accuracy on validation, by epoch."""
+def learning_curves(
+    history: Sequence[EpochRecord],
+    theme: Theme,
+    left_title: str,
+    right_title: str,
+    value: Callable[[EpochRecord], float],
+) -> bytes:
+    """Draw loss of training and validation, and a value of the validation, by epoch."""
     epochs = [record.epoch for record in history]
     best = best_epoch(history)
     with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
         left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
         left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
-        left.set(title="Cross-entropy by epoch, nats", xlabel="epoch", yscale="log")
-        right.plot(epochs, [accuracy_of(record) for record in history], color=theme.ours)
-        right.set(title="Validation accuracy, %", xlabel="epoch")
+        left.set(title=left_title, xlabel="epoch", yscale="log")
+        right.plot(epochs, [value(record) for record in history], color=theme.ours)
+        right.set(title=right_title, xlabel="epoch")
         for axes in (left, right):
             whole_numbers(axes)
             if len(epochs) == 1:
@@ -31,7 +37,7 @@ def learning_curves(history: Sequence[EpochRecord], theme: Theme) -> bytes:
                     line.set_marker("o")
         if best is not None:
             left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
-            right.plot([best.epoch], [accuracy_of(best)], "o", color=theme.ours, markersize=5)
+            right.plot([best.epoch], [value(best)], "o", color=theme.ours, markersize=5)
         left.legend(loc="best")
         return as_png(figure)
 

@@ -10,6 +10,7 @@ import torch
 from cuello.classification import Classification, calibration_error, reliability, wilson_interval, worst_mistakes
 from cuello.inference import Model
 from cuello.report.classification_figures import (
+    accuracy_of,
     confusion_picture,
     learning_curves,
     mistakes_grid,
@@ -29,7 +30,13 @@ def write_classification(run: Run, model: Model, found: Classification, command:
     command: what to type to repeat the training. notes: what else a reader should know.
     """
     history, bins = run.history, reliability(found.probabilities, found.truth)
-    curves = save_both(run.figures, "learning", lambda theme: learning_curves(history, theme))
+    curves = save_both(
+        run.figures,
+        "learning",
+        lambda theme: learning_curves(
+            history, theme, "Cross-entropy by epoch, nats", "Validation accuracy, %", accuracy_of
+        ),
+    )
     confusion = save_both(run.figures, "confusion", lambda theme: confusion_picture(found, theme))
     diagram = save_both(run.figures, "reliability", lambda theme: reliability_diagram(bins, theme))
     config = run.config.model_dump(exclude_none=True)

@@ -78,7 +78,7 @@ def make_examples(
     fitted = {reference.name: reference for reference in evaluation.references}
     examples = []
     for row, why in rows:
-        noisy, clean, known = found[row]
+        noisy, clean, known, _ = found[row]
         restored = {"input": noisy} if "input" in evaluation.labels else {}
         for name in methods:
             strength = evaluation.method(name).strength

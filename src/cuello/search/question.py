@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.config import CLASSIFY, TrainConfig
+from cuello.config import CLASSIFY, EXPLAIN, TrainConfig
 from cuello.errors import CuelloError, closest
 from cuello.models.autoencoder.names import is_description, parse_description
 from cuello.search.entries import search_space
@@ -76,11 +76,12 @@ def make_question(
     repeats: int = 1,
 ) -> Question:
     """Check what is asked for and return it; CuelloError for the first mistake."""
-    if job == CLASSIFY:
+    if job in (CLASSIFY, EXPLAIN):
+        what = "classes" if job == CLASSIFY else "occlusion maps"
         raise CuelloError(
-            f"job: got {job!r}, but trials are scored by MSE and PSNR, which classes do not have. Needed: "
-            f"{', '.join(name for name in JOBS.names() if name != CLASSIFY)}. "
-            "Train classifiers one by one: cuello train classify."
+            f"job: got {job!r}, but trials are scored by the MSE and PSNR of images, which {what} do not have. Needed: "
+            f"{', '.join(name for name in JOBS.names() if name not in (CLASSIFY, EXPLAIN))}. "
+            f"Train one by one: cuello train {job}."
         )
     for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(OBJECTIVES))):
         if value is not None and value not in known:

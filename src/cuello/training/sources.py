@@ -63,8 +63,8 @@ def pairs(sources: Sequence[Source], epoch: int, device: torch.device) -> Iterat
         sources = sources[:1]  # every batch holds every image, whatever the seed
     for step, (images, targets) in enumerate(images_of(sources, epoch, device)):
         if task.degradation is None:
-            x, target, _ = task.pair(Batch(images, torch.empty(0), targets), torch.Generator())
-            yield x, target
+            plain = task.pair(Batch(images, torch.empty(0), targets), torch.Generator())
+            yield plain.x, plain.target
             continue
         x = [source.task.pair(Batch(part, torch.empty(0)), generator(source.seed, "noise", epoch, step)).x
              for part, source in zip(images, sources, strict=True)]  # fmt: skip

@@ -68,7 +68,7 @@ def train_epoch(
             pair = task.pair(batch, generator(config.seed, "noise", epoch, step))
             optimizer.zero_grad(set_to_none=True)
             with precision_context(config, device):
-                output = restored(forward, network, pair.x, pair.level)
+                output = restored(forward, network, *pair.given)
             losses = loss_of(output, pair.target, config.loss)
             losses.mean().backward()
             if config.clip is not None:
@@ -96,13 +96,13 @@ def validate(
 ) -> StepResult:
     """Return the sums of loss, MSE and PSNR (or accuracy) over the validation pairs, with the network as it is."""
     loss_sum, images, terms = 0.0, 0, dict[str, float]()
-    for x, target, level in pairs():
+    for pair in pairs():
         with precision_context(config, device):
-            output = restored(forward, network, x, level)
-        loss_sum += float(loss_of(output, target, config.loss).sum())
-        for name, values in measures_of(output, target).items():
+            output = restored(forward, network, *pair.given)
+        loss_sum += float(loss_of(output, pair.target, config.loss).sum())
+        for name, values in measures_of(output, pair.target).items():
             terms[name] = terms.get(name, 0.0) + float(values.sum())
-        images += len(x)
+        images += len(pair.x)
     return StepResult(loss_sum, images, terms)
 
 

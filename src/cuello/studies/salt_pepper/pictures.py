@@ -136,7 +136,7 @@ def level_grid(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model]
     shown = []
     for level in SOURCE_LEVELS:
         config = resolve({**dict(plans(outcome.data)[0].settings), "noise": f"salt-pepper:{level:g}"})
-        noisy, clean, _ = task_of(config).pair_each(one, config.split_seed)
+        noisy, clean, *_ = task_of(config).pair_each(one, config.split_seed)
         restored = {
             "original": clean,
             "noisy": noisy,
