@@ -165,8 +165,8 @@ class Model:
             )
         if self.artefact.job == EXPLAIN:
             raise CuelloError(
-                f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, no images. Use: "
-                "cuello explain CLASSIFIER IMAGES --model RUN"
+                f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, no images. "
+                "Use: cuello explain CLASSIFIER IMAGES --model RUN"
             )
 
     def decode(self, codes: Any) -> Any:

@@ -66,8 +66,8 @@ def evaluate(
         raise CuelloError(f"{path} is a classifier: use cuello.evaluate_classifier, or `cuello evaluate` for one run.")
     if model.artefact.job == EXPLAIN:
         raise CuelloError(
-            f"{path} estimates occlusion maps, which have no MSE and PSNR beside classical methods. Its report says how "
-            "faithful they are; of other images: cuello explain CLASSIFIER IMAGES --model RUN --check 1."
+            f"{path} estimates occlusion maps, which have no MSE and PSNR beside classical methods. Its report says "
+            "how faithful they are; of other images: cuello explain CLASSIFIER IMAGES --model RUN --check 1."
         )
     run = Run(path) if path.is_dir() else None
     references: list[Reference] = []

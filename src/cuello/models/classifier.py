@@ -1,6 +1,6 @@
 """Small convolutional classifiers: stages of convolutions with a pooling after each, then dense layers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
 from torch import Tensor, nn
@@ -137,6 +137,24 @@ class Classifier(nn.Module):
         pooled = last.mean((2, 3)) if self.size is None else functional.max_pool2d(last, 2)
         return self.head(pooled.flatten(1))
 
+    def sequence(self) -> nn.Sequential:
+        """Return the same network as PyTorch's modules one after the other, with the same weights, which can be read.
+
+        Padding becomes that of the first convolution. Images are not checked.
+
+        >>> import torch
+        >>> network = Classifier(ClassifierConfig(channels=1, stages=((4,), (8,)), pad=2)).eval()
+        >>> x = torch.rand(1, 1, 28, 28)
+        >>> torch.allclose(network.sequence()(x), network(x), atol=1e-6)
+        True
+        """
+        layers: list[nn.Module] = []
+        for stage in self.stages:
+            layers += [nn.MaxPool2d(2), *cast("nn.Sequential", stage)] if layers else [*cast("nn.Sequential", stage)]
+        layers[0] = padded_by(cast("nn.Conv2d", layers[0]), self.config.pad)
+        layers.append(nn.AdaptiveAvgPool2d(1) if self.size is None else nn.MaxPool2d(2))
+        return nn.Sequential(*layers, nn.Flatten(), *self.head)
+
     def check(self, x: Tensor) -> None:
         """Raise CuelloError that says what images are needed, where these are others."""
         height, width = x.shape[2:]
@@ -169,6 +187,19 @@ def without_padding(network: Classifier) -> tuple[Classifier, int]:
     found = Classifier(wider)
     found.load_state_dict(network.state_dict())
     return found.to(next(network.parameters()).device).train(network.training), pad
+
+
+def padded_by(convolution: nn.Conv2d, pixels: int) -> nn.Conv2d:
+    """Return a convolution with the same weights that puts so many more zeros around its images."""
+    if not pixels:
+        return convolution
+    own = cast("tuple[int, int]", convolution.padding)
+    found = nn.Conv2d(
+        convolution.in_channels, convolution.out_channels, cast("Any", convolution.kernel_size),
+        padding=(own[0] + pixels, own[1] + pixels), bias=convolution.bias is not None,
+    )  # fmt: skip
+    found.weight, found.bias = convolution.weight, convolution.bias
+    return found
 
 
 def activation_of(config: ClassifierConfig) -> list[nn.Module]:

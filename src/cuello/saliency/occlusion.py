@@ -316,7 +316,10 @@ def incremental(plain: Batches, whole: Tensor, batch: int | None) -> Incremental
         raise Unreadable("it is not a torch module")
     if whole.dtype not in (torch.float32, torch.float64):
         raise Unreadable(f"its numbers are {whole.dtype}, too coarse for it")
-    return Incremental(read(plain.classifier, whole[:1]), plain.boxes, plain.apart, batch)
+    network = plain.classifier
+    if callable(sequence := getattr(network, "sequence", None)):  # Cuello's classifiers say what they are made of
+        network = cast("nn.Module", sequence())
+    return Incremental(read(network, whole[:1]), plain.boxes, plain.apart, batch)
 
 
 def checking(plain: Batches, whole: Tensor, fills: Tensor) -> Callable[[Tensor], None]:
