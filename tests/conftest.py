@@ -1,7 +1,7 @@
 """Shared by all tests: tiny images, one small trained run, and the command line called in this process."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,14 @@ def write_images(folder: Path, count: int = 6, **options: int) -> Path:
     for number in range(count):
         Image.fromarray(smooth_image(number, **options).squeeze()).save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept for the next time is kept in a folder of the tests, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUELLO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

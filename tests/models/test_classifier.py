@@ -14,9 +14,10 @@ from torch.nn import functional
 from cuello.errors import CuelloError
 from cuello.inference import load
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
-from cuello.models.classifier import Classifier, ClassifierConfig
+from cuello.models.classifier import Classifier, ClassifierConfig, without_padding
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
+from cuello.saliency import occlusion_map
 
 NAMES = [spec.name for spec in NETWORKS if KINDS[spec.kind].classifies]
 contract = pytest.mark.parametrize("name", NAMES)
@@ -199,3 +200,21 @@ def test_an_even_kernel_must_be_among_the_unpadded() -> None:
     with pytest.raises(ValueError, match=r"even side \(4\) cannot keep the size"):
         ClassifierConfig(first=4)
     assert Classifier(ClassifierConfig(channels=1, first=4, unpadded=1, height=9, width=9)).config.sizes()[0] == (6, 6)
+
+
+@contract
+def test_it_says_what_it_is_made_of_so_that_occlusion_maps_are_quick(name: str) -> None:
+    network = make(name).eval()
+    x = some(2)
+    assert torch.allclose(network.sequence()(x), network(x), atol=1e-5)
+    quick, plain = (occlusion_map(network, x, box=3, stride=3, method=method) for method in ("incremental", "batches"))  # type: ignore[arg-type]
+    assert torch.allclose(quick.maps, plain.maps, atol=1e-5)
+
+
+def test_without_its_padding_it_takes_padded_images() -> None:
+    network = make("classify-hits").eval()
+    plain, pixels = without_padding(network)
+    x = some(2)
+    assert (pixels, plain.size) == (3, (27, 27))
+    assert torch.allclose(plain(functional.pad(x, [3] * 4)), network(x), atol=1e-6)
+    assert without_padding(plain) == (plain, 0)
