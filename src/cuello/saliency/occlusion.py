@@ -338,9 +338,12 @@ def checking(plain: Batches, whole: Tensor, fills: Tensor) -> Callable[[Tensor],
 
 
 def scored(watched: ScoreSpec, found: Tensor, clean: Tensor, numbers: Tensor, outputs: str) -> Tensor:
-    """Return the score of each box, ``(N, K, C or 1, P, Q)``, of what a classifier says, ``(N, P, Q, C or 1, all)``."""
+    """Return the score of each box, ``(N, K, C or 1, P, Q)``, of what a classifier says, ``(N, P, Q, C or 1, all)``.
+
+    In float64: float32 has no probabilities between 1 - 6e-8 and 1, where those of a classifier that is sure lie.
+    """
     shape = found.shape
-    boxed, base = found.flatten(1, 3), clean[:, None]
+    boxed, base = found.flatten(1, 3).double(), clean[:, None].double()
     if not watched.logits and outputs == "logits":
         boxed, base = boxed.softmax(2), base.softmax(2)
     index = numbers[:, None]
