@@ -16,9 +16,6 @@ from cuello.report.study_figures import image_grid
 from cuello.runs.directory import Run
 from cuello.saliency.fidelity import MAPS, Fidelity, Measured
 
-SHOWN = 3
-"""Images of each kind that are shown: the most faithful, those in the middle, the least faithful."""
-
 DIGITS = {"mse": 5, "normalised_mse": 5, "pearson": 3, "spearman": 3, "overlap": 3}
 
 
@@ -56,9 +53,9 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
             parts=[
                 Picture(
                     examples, "Images, exact maps, estimated maps",
-                    "From left to right: the image, the exact map, the estimated one, their difference (grey is none). "
-                    "Above: the maps with the highest correlation, then those in the middle, then the lowest. Dark is "
-                    "what the class needs: under the box its probability falls.",
+                    "Each image, its exact map, the estimated one, their difference (grey is none). Above: the maps "
+                    "with the highest correlation, then those in the middle, then the lowest. Dark is what the class "
+                    "needs: under the box its probability falls.",
                 )
             ],
         ),
@@ -95,7 +92,9 @@ def fidelity_table(found: Estimation) -> Table:
     rows = [[meaning, *(said(getattr(one, name), DIGITS[name]) for _, one in columns)] for name, meaning in meanings]
     note = "Means over images and their 95% intervals (bootstrap)."
     if found.fidelity.constant:
-        note += f" {found.fidelity.constant} images have a constant map, and so no correlation."
+        note += (
+            f" {found.fidelity.constant} images have a constant map, in which nothing matters, and so no correlation."
+        )
     if found.by_label is not None:
         note += (
             f" At explanation time a label is not known: the left column is what a user gets. The label differs from "
@@ -152,23 +151,19 @@ def correlations(values: np.ndarray, theme: Theme) -> bytes:
 
 
 def examples_grid(found: Estimation, theme: Theme) -> bytes:
-    """Draw the most faithful maps, those in the middle and the least faithful, each in a row beside its image."""
-    ranked = order(found)
-    middle = max(0, len(ranked) // 2 - SHOWN // 2)
-    groups = {"best": ranked[:SHOWN], "middle": ranked[middle : middle + SHOWN], "worst": ranked[-SHOWN:]}
-    seen: set[int] = set()
+    """Draw the most faithful maps, those in the middle and the least faithful, each beside its image, two in a row."""
+    r = found.fidelity.pearson.values
+    ranked = [place for place in order(found) if np.isfinite(r[place])] or order(found)
+    middle = max(0, len(ranked) // 2 - 1)
     rows = []
-    for name, places in groups.items():
+    for name, places in (("best", ranked[:2]), ("middle", ranked[middle : middle + 2]), ("worst", ranked[-2:])):
+        row = []
         for place in places:
-            if place in seen:
-                continue
-            seen.add(place)
             exact, estimated = found.exact[place], found.estimated[place]
             image = side_by_side(found.images[place].permute(1, 2, 0).numpy())
-            r = found.fidelity.pearson.values[place]
-            rows.append((
-                name,
-                [(image, shorten(found.names[place], 22)), (exact, shorten(found.classes[place], 22)),
-                 (estimated, f"r = {r:.3f}"), ((estimated - exact) / 2 + 0.5, "")],
-            ))  # fmt: skip
-    return image_grid(rows, ["image", "exact", "estimated", "difference"], theme)
+            row += [
+                (image, shorten(found.names[place], 16)), (exact, shorten(found.classes[place], 16)),
+                (estimated, f"r = {r[place]:.3f}"), ((estimated - exact) / 2 + 0.5, ""),
+            ]  # fmt: skip
+        rows.append((name, row))
+    return image_grid(rows, 2 * ["image", "exact", "estimated", "difference"], theme)

@@ -101,4 +101,6 @@ def image_grid(
                     panel.set_ylabel(label, fontsize=8, color=theme.text, rotation=0, ha="right", va="center")
                 if row == 0:
                     panel.set_title(columns[column], fontsize=8, loc="center", color=theme.text)
+            for panel in axes[row, len(images) :]:
+                panel.set_visible(False)
         return as_png(figure)
