@@ -8,8 +8,8 @@ image by ten convolutions in the manner of VGG, 16×16 box, stride 8, 729 boxes.
 map is made once to warm up. A round asks all of them once, in turn; ratios are of medians over rounds, of processor
 seconds (which other work on the machine hardly changes) and of seconds. Captum runs with one box at a time (its
 default) and several at once; the maps are compared too. *pass*: maps that networks with fresh weights estimate in one
-pass, 100 images of 27×27 at once, the time of one. --many: that many maps of the `occlusion` source's classifier (21×21,
-padded to 27×27), which has no activations, extrapolated to 20,000 on two cores, one process a core.
+pass, 100 images of 27×27 at once, the time of one. --many: that many maps of the `occlusion` source's classifier
+(21×21, padded to 27×27), which has no activations, extrapolated to 20,000 on two cores, one process a core.
 """
 
 import argparse
