@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 import cuello
-from cuello import explaining
+from cuello import estimating, explaining
 from cuello.errors import CuelloError, Interrupted
-from cuello.explaining import class_number, explain, groups, spread
+from cuello.explaining import explain, spread
 from cuello.report.explaining_figures import Scale, Shown, overlay, views_of
 from cuello.runs.directory import Run
 
@@ -121,7 +121,7 @@ def test_images_of_another_size_are_refused_or_left_out(fixed: Run, examples: Pa
 def test_what_was_finished_is_kept_after_an_interrupt(
     run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explaining, "TOGETHER", 5)
+    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 5)
     calls = []
 
     def stopped(*arguments: Any, **options: Any) -> Any:
@@ -130,7 +130,7 @@ def test_what_was_finished_is_kept_after_an_interrupt(
             raise KeyboardInterrupt
         return cuello.occlusion_map(*arguments, **options)
 
-    monkeypatch.setattr(explaining, "occlusion_map", stopped)
+    monkeypatch.setattr(estimating, "occlusion_map", stopped)
     with pytest.raises(Interrupted, match="the maps of 10 of 12 images are in"):
         explain(run.path, examples, tmp_path, pictures=0)
     assert calls == [5, 5, 2]
@@ -148,7 +148,7 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
             raise CuelloError("not this one.")
         return cuello.occlusion_map(model, images, *arguments, **options)
 
-    monkeypatch.setattr(explaining, "occlusion_map", picky)
+    monkeypatch.setattr(estimating, "occlusion_map", picky)
     with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
         explain(run.path, examples, tmp_path / "a", pictures=0)
     found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")
@@ -169,19 +169,7 @@ def test_mistakes(run: Run, examples: Path, tmp_path: Path) -> None:
         explain("c.onnx", examples, tmp_path / "a", device="cuda")
 
 
-def test_names_go_before_numbers() -> None:
-    assert [class_number(one, ["1", "2"]) for one in ("1", "0", 1, "predicted")] == [0, 0, 1, "predicted"]
-    assert class_number("7", ()) == 7
-
-
-def test_groups_hold_neighbours_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cuello.data.images import Images
-
-    arrays = [np.zeros((side, 10, 1), np.uint8) for side in (10, 10, 20, 10, 10, 10)]
-    images = Images("x", arrays, list("abcdef"))
-    monkeypatch.setattr(explaining, "PIXELS", 200)
-    assert groups(images, [0, 1, 2, 3, 4, 5]) == [[0, 1], [2], [3, 4], [5]]
-    assert groups(images, [1, 3]) == [[1, 3]]
+def test_positions_are_spread() -> None:
     assert spread([3, 5, 9], 0) == set()
 
 

@@ -31,6 +31,17 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One checked image. pixels: ``(H, W, C)`` in [0, 1]; exact, estimated: ``(H, W)`` in [0, 1]; below: one line."""
+
+    name: str
+    pixels: np.ndarray
+    exact: np.ndarray
+    estimated: np.ndarray
+    below: str
+
+
+@dataclass(frozen=True)
 class Scale:
     """What colours stand for. diverging: the map has a sign, and 0 is in the middle; what: its unit, in words."""
 
@@ -127,6 +138,44 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
                 1.0, -0.04, shown.below, transform=right.transAxes, ha="right", va="top", fontsize=6.5,
                 color=theme.faint,
             )  # fmt: skip
+        return as_png(figure)
+
+
+def comparison(images: Sequence[Compared], theme: Theme) -> bytes:
+    """Draw images, a row each: the image, its exact map, the estimated one (0 to 1 both), and their difference."""
+    sides = [side_by_side(shown.pixels) for shown in images]
+    tallest = min(1.5, max(image.shape[0] / image.shape[1] for image in sides))
+    with drawing(
+        theme, 8.4, len(images) * (1.75 * tallest + 0.3) + 0.35, nrows=len(images), ncols=4, squeeze=False
+    ) as (figure, axes):
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
+        for panel in axes.flat:
+            panel.set_axis_off()
+        maps: Any = None
+        differences: Any = None
+        for row, (shown, image) in enumerate(zip(images, sides, strict=True)):
+            one, *others = axes[row]
+            one.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=interpolation(image))
+            smooth = interpolation(shown.exact)
+            for panel, values in zip(others[:2], (shown.exact, shown.estimated), strict=True):
+                maps = panel.imshow(values, cmap="viridis", vmin=0, vmax=1, interpolation=smooth)
+            difference = shown.estimated - shown.exact
+            differences = others[2].imshow(difference, cmap="coolwarm", vmin=-1, vmax=1, interpolation=smooth)
+            if row == 0:
+                heads = ("image", "exact", "estimated", "estimated less exact")
+                for panel, head in zip(axes[row], heads, strict=True):
+                    panel.set_title(head, fontsize=8, loc="center", color=theme.text)
+            one.text(
+                0.0, -0.03, shorten(shown.name, 28), transform=one.transAxes, va="top", fontsize=7, color=theme.faint
+            )
+            others[0].text(
+                0.0, -0.03, shown.below, transform=others[0].transAxes, va="top", fontsize=7, color=theme.faint
+            )
+        for drawn, panels in ((maps, axes[:, 1:3]), (differences, axes[:, 3:])):
+            bar = figure.colorbar(drawn, ax=panels.ravel().tolist(), location="bottom", fraction=0.05, aspect=40)
+            bar.outline.set_visible(False)
+            bar.ax.tick_params(length=0, labelsize=7)
         return as_png(figure)
 
 
