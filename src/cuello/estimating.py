@@ -295,7 +295,7 @@ def said(check: Check, name: Measure) -> str:
     interval = "" if math.isnan(found.low) else f" (95% interval {found.low:.3g} to {found.high:.3g})"
     lacking = len(check.names) - found.count
     without = f"; {lacking} without one, as a map is the same everywhere" if lacking else ""
-    return f"{found.mean:.3g}{interval}, worst {found.values[worst]:.3g} ({check.names[worst]}){without}"
+    return f"{found.mean:.3g}{interval}, worst {found.values[worst]:.3g}, image {check.names[worst]}{without}"
 
 
 def milliseconds(seconds: float) -> str:

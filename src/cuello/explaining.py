@@ -123,7 +123,7 @@ def explain(
     estimator = open_estimator(model, subject, device) if model is not None else None
     given = {"box": box, "stride": stride, "fill": fill, "sigma": sigma, "class_": class_, "definition": definition}
     question = asked({**given, "score": score, "outputs": outputs}, estimator)
-    scale, wanted = scale_of(question), class_number(question.class_, subject.classes)
+    scale, wanted = scale_of(question, estimator is not None), class_number(question.class_, subject.classes)
     folder = Path(output).expanduser()
     check_free(folder, FILES, overwrite)
     size = parse_size(resize or (estimator.resize if estimator else None) or subject.resize)
@@ -183,10 +183,10 @@ def check_check(model: str | Path | None, check: float | None) -> None:
     check_share(check)
 
 
-def scale_of(question: Question) -> Scale:
+def scale_of(question: Question, estimated: bool) -> Scale:
     """Return what colours stand for."""
     if question.definition == "standardised-sum":
-        return Scale(False, "standardised sum")
+        return Scale(False, f"standardised sum{', estimated' if estimated else ''}")
     units = {"drop": "fall of the probability", "logit-drop": "fall of the logit"}
     combine = DEFINITIONS[question.definition].combine
     return Scale(question.watched in units, f"{combine} of the {units.get(question.watched, question.watched)}")

@@ -12,6 +12,9 @@ from cuello.report.figures import Theme, as_png, drawing, shorten
 ACROSS = 4
 """Images in a row of the contact sheet."""
 
+GAP = 0.16
+"""Between two pairs of the contact sheet, as a share of an image's width."""
+
 COVERED = 0.8
 """Share of an overlay's colour where a map is strongest; the rest is the image."""
 
@@ -117,17 +120,19 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
     across = min(ACROSS, len(images))
     down = -(-len(images) // across)
     views = [views_of(shown) for shown in images]
-    side = 8.4 / (2 * ACROSS)
+    side = 8.4 / (ACROSS * (2 + GAP) - GAP)
     tallest = min(2.0, max(image.shape[0] / image.shape[1] for image, _ in views))
+    widths = [1, 1, GAP] * across
     with drawing(
-        theme, 2 * side * across, down * (side * tallest + 0.44), nrows=down, ncols=2 * across, squeeze=False
-    ) as (figure, axes):
+        theme, side * sum(widths[:-1]), down * (side * tallest + 0.44), nrows=down, ncols=len(widths) - 1,
+        width_ratios=widths[:-1], squeeze=False,
+    ) as (figure, axes):  # fmt: skip
         engine: Any = figure.get_layout_engine()
         engine.set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
         for panel in axes.flat:
             panel.set_axis_off()
         for place, (shown, (image, over)) in enumerate(zip(images, views, strict=True)):
-            row, column = place // across, 2 * (place % across)
+            row, column = place // across, 3 * (place % across)
             left, right = axes[row, column], axes[row, column + 1]
             smooth = interpolation(image)
             left.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=smooth)
@@ -173,7 +178,9 @@ def comparison(images: Sequence[Compared], theme: Theme) -> bytes:
                 0.0, -0.03, shown.below, transform=others[0].transAxes, va="top", fontsize=7, color=theme.faint
             )
         for drawn, panels in ((maps, axes[:, 1:3]), (differences, axes[:, 3:])):
-            bar = figure.colorbar(drawn, ax=panels.ravel().tolist(), location="bottom", fraction=0.05, aspect=40)
+            bar = figure.colorbar(
+                drawn, ax=panels.ravel().tolist(), location="bottom", shrink=0.86, pad=0.02, aspect=30
+            )
             bar.outline.set_visible(False)
             bar.ax.tick_params(length=0, labelsize=7)
         return as_png(figure)

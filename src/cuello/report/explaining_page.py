@@ -33,7 +33,7 @@ def write_explanation(
     to know. settings, environment: as recorded.
     """
     themes = save_both(folder, "explain", lambda theme: contact_sheet(shown, scale, theme))
-    legend = f"Left the image, right the map over it in grey. {reading_of(scale)} Below: the ends of the colours."
+    legend = f"Left the image, right the map over it in grey. {reading_of(scale)} Below: the ends of the colours, of each map its own."
     sections = [
         Section("Maps", notes, [Picture(themes, "Images beside their occlusion maps", legend)]),
         *checked(compared, check),
@@ -67,7 +67,7 @@ def checked(compared: Sequence[Compared], check: Table | None) -> list[Section]:
     parts: list[Table | Picture] = [check]
     if compared:
         themes = {theme.name: comparison(compared, theme) for theme in THEMES}
-        many = f"{len(compared)} checked images with" if len(compared) > 1 else "checked image with"
-        note = f"The {many} the lowest Pearson correlation, worst first."
+        many = f"The {len(compared)} checked images" if len(compared) > 1 else "The checked image"
+        note = f"{many} with the lowest Pearson correlation{', worst first' if len(compared) > 1 else ''}."
         parts.append(Picture(themes, "Image, exact map, estimated map and their difference", note))
     return [Section("Estimated and exact", parts=parts)]
