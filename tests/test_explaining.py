@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import cuello
-from cuello import estimating, explaining
+from cuello import estimated_maps, explaining
 from cuello.errors import CuelloError, Interrupted
 from cuello.explaining import explain, spread
 from cuello.report.explaining_figures import Scale, Shown, overlay, views_of
@@ -130,7 +130,7 @@ def test_what_was_finished_is_kept_after_an_interrupt(
             raise KeyboardInterrupt
         return cuello.occlusion_map(*arguments, **options)
 
-    monkeypatch.setattr(estimating, "occlusion_map", stopped)
+    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
     with pytest.raises(Interrupted, match="the maps of 10 of 12 images are in"):
         explain(run.path, examples, tmp_path, pictures=0)
     assert calls == [5, 5, 2]
@@ -148,7 +148,7 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
             raise CuelloError("not this one.")
         return cuello.occlusion_map(model, images, *arguments, **options)
 
-    monkeypatch.setattr(estimating, "occlusion_map", picky)
+    monkeypatch.setattr(estimated_maps, "occlusion_map", picky)
     with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
         explain(run.path, examples, tmp_path / "a", pictures=0)
     found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")

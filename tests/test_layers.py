@@ -19,7 +19,7 @@ LEVELS = {
     3: ("runs",),
     4: ("training", "inference"),
     5: ("application", "evaluation", "comparison", "latent", "benchmarking", "exact_maps", "subjects"),
-    6: ("matrix", "classification", "estimation", "estimating"),
+    6: ("matrix", "classification", "estimation", "estimated_maps", "map_check"),
     7: ("report",),
     8: ("workflow", "judging", "together", "series", "explaining"),
     9: ("studies", "search"),
@@ -28,7 +28,7 @@ LEVELS = {
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 ALLOWED_SIBLINGS = {
     ("losses", "metrics"), ("judging", "workflow"), ("together", "workflow"), ("series", "workflow"),
-    ("series", "together"), ("__main__", "cli"),
+    ("series", "together"), ("map_check", "estimated_maps"), ("__main__", "cli"),
 }  # fmt: skip
 
 

@@ -13,22 +13,20 @@ from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.data.images import Images, load_images, parse_size
 from cuello.errors import CuelloError, Interrupted
-from cuello.estimating import (
+from cuello.estimated_maps import (
     AT_ONCE,
     EXACT_AT_ONCE,
     EXACT_PIXELS,
     PIXELS,
-    Check,
     MapEstimator,
     asked,
-    check_share,
-    checked,
     estimate,
     exact_maps_of,
     open_estimator,
 )
 from cuello.evaluation import Progress
 from cuello.files import check_free
+from cuello.map_check import Check, check_share, checked
 from cuello.report.explaining_figures import Compared, Scale, Shown
 from cuello.report.explaining_files import (
     FILES,

@@ -86,7 +86,7 @@ def explain(
     """Show what a classifier looks at: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.estimating import as_fill
+    from cuello.estimated_maps import as_fill
     from cuello.explaining import explain as explained
     from cuello.report.explaining_files import as_json
     from cuello.training.device import choose_device, use_threads

@@ -11,8 +11,8 @@ import numpy as np
 
 from cuello.data.batches import to_tensor
 from cuello.data.picture import SUFFIXES
-from cuello.estimating import MEASURES, Check, milliseconds, said, sentences, warning
 from cuello.files import make_folder, replacing, write_bytes
+from cuello.map_check import MEASURES, Check, milliseconds, said, sentences, warning
 from cuello.report.explaining_figures import Compared, Scale, Shown, overlay_picture
 from cuello.report.explaining_page import write_explanation
 from cuello.report.figures import LIGHT

@@ -33,7 +33,10 @@ def write_explanation(
     to know. settings, environment: as recorded.
     """
     themes = save_both(folder, "explain", lambda theme: contact_sheet(shown, scale, theme))
-    legend = f"Left the image, right the map over it in grey. {reading_of(scale)} Below: the ends of the colours, of each map its own."
+    legend = (
+        f"Left the image, right the map over it in grey. {reading_of(scale)} Below: the ends of the colours, which are "
+        "each map's own."
+    )
     sections = [
         Section("Maps", notes, [Picture(themes, "Images beside their occlusion maps", legend)]),
         *checked(compared, check),
