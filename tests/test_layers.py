@@ -28,7 +28,8 @@ LEVELS = {
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 ALLOWED_SIBLINGS = {
     ("losses", "metrics"), ("judging", "workflow"), ("together", "workflow"), ("series", "workflow"),
-    ("series", "together"), ("map_check", "estimated_maps"), ("__main__", "cli"),
+    ("series", "together"), ("estimated_maps", "estimation"),
+    ("map_check", "estimated_maps"), ("__main__", "cli"),
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cuello.bundled import located
 from cuello.errors import CuelloError
+from cuello.estimation import estimate as maps_of
 from cuello.inference import Model, load
 from cuello.models.catalog import KINDS
 from cuello.saliency import occlusion_map
@@ -142,7 +143,7 @@ def estimate(estimator: MapEstimator, subject: Subject, pixels: Tensor) -> Estim
         if not shares.isfinite().all():
             raise CuelloError("the classifier gave NaN or infinity for the images; needed finite scores.")
         scores, numbers = shares.max(1)
-        maps = estimator.model.network(x, numbers).image[:, 0].float()
+    maps = maps_of(estimator.model, x, numbers)
     if not maps.isfinite().all():
         raise CuelloError(f"{estimator.name} gave NaN or infinity for the images; needed finite maps.")
     return Estimates(*(each.cpu().numpy() for each in (maps, numbers, scores)))
