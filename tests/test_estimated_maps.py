@@ -120,6 +120,11 @@ def test_what_is_no_estimator_is_named(classifier: Path, subject: Subject, estim
         open_estimator(estimator.path, Subject(None, "c.onnx", 1, None))
 
 
+def test_an_estimator_in_the_classifiers_place_is_told_where_it_belongs(estimator: MapEstimator) -> None:
+    with pytest.raises(CuelloError, match="is no classifier: its job is explain. Give it with --model, after"):
+        opened(estimator.path)
+
+
 def test_what_is_given_must_be_what_was_learned(estimator: MapEstimator) -> None:
     nothing: dict[str, Any] = dict.fromkeys(
         ("box", "stride", "fill", "sigma", "class_", "definition", "score", "outputs")

@@ -250,6 +250,18 @@ def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_pa
         explain(run.path, examples, tmp_path / "no", model=estimator, check=2)
 
 
+def test_images_must_fit_an_estimator_of_one_size(run: Run, examples: Path, tmp_path: Path) -> None:
+    model = cuello.load(run.path)
+    architecture = estimator_of("explain-hits", model.artefact.architecture, (16, 16))
+    weights = build_estimator(architecture, model.network).state_dict()
+    artefact = Artefact(architecture, "explain", None, weights, {}, classifier=model.artefact.checksum)
+    save_artefact(tmp_path / "model.safetensors", artefact)
+    with pytest.raises(CuelloError, match=r"has 10×12 pixels, but explain-hits takes 16×16\. .*--resize 16x16"):
+        explain(run.path, examples, tmp_path / "out", model=tmp_path)
+    found = explain(run.path, examples, tmp_path / "out", model=tmp_path, resize="16", pictures=0)
+    assert {values.shape for values in found.maps} == {(16, 16)}
+
+
 def test_what_is_estimated_is_kept_where_the_check_is_interrupted(
     run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
