@@ -10,10 +10,14 @@ import torch
 from PIL import Image
 
 import cuello
-from cuello import explaining
+from cuello import estimated_maps, explaining
 from cuello.errors import CuelloError, Interrupted
-from cuello.explaining import class_number, explain, groups, spread
+from cuello.explaining import explain, spread
+from cuello.models.catalog import Architecture, build
+from cuello.models.estimators import build_estimator, estimator_of
 from cuello.report.explaining_figures import Scale, Shown, overlay, views_of
+from cuello.report.explaining_files import clear
+from cuello.runs.artefact import Artefact, save_artefact
 from cuello.runs.directory import Run
 
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 8, "device": "cpu", "threads": 1, "report": False}
@@ -121,7 +125,7 @@ def test_images_of_another_size_are_refused_or_left_out(fixed: Run, examples: Pa
 def test_what_was_finished_is_kept_after_an_interrupt(
     run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explaining, "TOGETHER", 5)
+    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 5)
     calls = []
 
     def stopped(*arguments: Any, **options: Any) -> Any:
@@ -130,7 +134,7 @@ def test_what_was_finished_is_kept_after_an_interrupt(
             raise KeyboardInterrupt
         return cuello.occlusion_map(*arguments, **options)
 
-    monkeypatch.setattr(explaining, "occlusion_map", stopped)
+    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
     with pytest.raises(Interrupted, match="the maps of 10 of 12 images are in"):
         explain(run.path, examples, tmp_path, pictures=0)
     assert calls == [5, 5, 2]
@@ -148,7 +152,7 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
             raise CuelloError("not this one.")
         return cuello.occlusion_map(model, images, *arguments, **options)
 
-    monkeypatch.setattr(explaining, "occlusion_map", picky)
+    monkeypatch.setattr(estimated_maps, "occlusion_map", picky)
     with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
         explain(run.path, examples, tmp_path / "a", pictures=0)
     found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")
@@ -169,19 +173,179 @@ def test_mistakes(run: Run, examples: Path, tmp_path: Path) -> None:
         explain("c.onnx", examples, tmp_path / "a", device="cuda")
 
 
-def test_names_go_before_numbers() -> None:
-    assert [class_number(one, ["1", "2"]) for one in ("1", "0", 1, "predicted")] == [0, 0, 1, "predicted"]
-    assert class_number("7", ()) == 7
+def small_estimator(run: Run, folder: Path, resize: str | None = None) -> Path:
+    """Write an untrained estimator of a run's maps."""
+    model = cuello.load(run.path)
+    architecture = estimator_of("explain-s", model.artefact.architecture)
+    torch.manual_seed(2)
+    network = build_estimator(architecture, model.network)
+    told: dict[str, Any] = {"box": 4, "stride": 2, "fill": "mean", "told": "prediction"} | (
+        {"resize": resize} if resize else {}
+    )
+    folder.mkdir(parents=True)
+    save_artefact(
+        folder / "model.safetensors",
+        Artefact(architecture, "explain", None, network.state_dict(), told, classifier=model.artefact.checksum),
+    )
+    return folder
 
 
-def test_groups_hold_neighbours_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cuello.data.images import Images
+def test_maps_are_estimated_in_one_pass_and_said_to_be(run: Run, examples: Path, tmp_path: Path) -> None:
+    estimator = small_estimator(run, tmp_path / "estimator")
+    found = explain(run.path, examples, tmp_path / "out", model=estimator, pictures=1)
+    paths = sorted(examples.rglob("*.png"))
+    images = torch.cat([tensor_of(path) for path in paths])
+    shares = cuello.load(run.path).classify(images)
+    with torch.no_grad():
+        expected = cuello.load(estimator).network(images, shares.argmax(1)).image[:, 0].numpy()
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        np.testing.assert_allclose(arrays["maps"], expected, atol=1e-5)
+        np.testing.assert_allclose(arrays["scores"], shares.max(1).values.numpy(), rtol=1e-5)
+        settings = json.loads(str(arrays["settings"]))
+    assert (settings["box"], settings["stride"], settings["fill"]) == (4, 2, "mean")
+    assert (settings["definition"], settings["model"]) == ("standardised-sum", str(estimator))
+    assert set(found.methods) == {"estimated"}
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())
+    assert (record["estimator"], record["exact"], "check" in record) == ("explain-s", False, False)
+    assert record["seconds_per_map"] > 0
+    page = (tmp_path / "out" / "explain.html").read_text()
+    assert "Estimated in one pass by explain-s, not exact: " in page
+    assert "was not checked" in page
+    with pytest.raises(CuelloError, match="box: got 3, but explain-s learned maps with box 4"):
+        explain(run.path, examples, tmp_path / "no", model=estimator, box=3)
+    with pytest.raises(CuelloError, match="no other's"):
+        explain(run.path, examples, tmp_path / "no", model=estimator, class_="dark")
 
-    arrays = [np.zeros((side, 10, 1), np.uint8) for side in (10, 10, 20, 10, 10, 10)]
-    images = Images("x", arrays, list("abcdef"))
-    monkeypatch.setattr(explaining, "PIXELS", 200)
-    assert groups(images, [0, 1, 2, 3, 4, 5]) == [[0, 1], [2], [3, 4], [5]]
-    assert groups(images, [1, 3]) == [[1, 3]]
+
+def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_path: Path) -> None:
+    estimator = small_estimator(run, tmp_path / "estimator")
+    found = explain(run.path, examples, tmp_path / "out", model=estimator, check=0.25, pictures=0)
+    check = found.check
+    assert check is not None
+    assert len(check.names) == 3
+    paths = {f"{path.parent.name}/{path.name}": path for path in examples.rglob("*.png")}
+    for name, exact in zip(check.names, check.exact, strict=True):
+        expected = cuello.occlusion_map(
+            cuello.load(run.path).network,
+            tensor_of(paths[name]),
+            4,
+            stride=2,
+            fill="mean",
+            definition="standardised-sum",
+        )
+        np.testing.assert_allclose(exact, expected.maps[0, 0].numpy(), atol=1e-4)
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())["check"]
+    assert (record["images"], record["of"], record["seed"], record["trusted"]) == (3, 12, 0, False)
+    worst = int(np.argmin(check.pearson.values))
+    assert record["pearson"]["worst"] == {"name": check.names[worst], "value": check.pearson.values[worst]}
+    assert record["normalised_mse"]["mean"] == pytest.approx(
+        np.mean([each["normalised_mse"] for each in record["each"]])
+    )
+    page = (tmp_path / "out" / "explain.html").read_text()
+    assert "Warning: the estimates are far from the exact maps" in page
+    assert "Estimated and exact" in page
+    with pytest.raises(CuelloError, match="exact maps need no check"):
+        explain(run.path, examples, tmp_path / "no", check=0.5)
+    with pytest.raises(CuelloError, match=r"check: got 2, needed a share"):
+        explain(run.path, examples, tmp_path / "no", model=estimator, check=2)
+
+
+def test_images_must_fit_an_estimator_of_one_size(run: Run, examples: Path, tmp_path: Path) -> None:
+    model = cuello.load(run.path)
+    architecture = estimator_of("explain-hits", model.artefact.architecture, (16, 16))
+    weights = build_estimator(architecture, model.network).state_dict()
+    artefact = Artefact(architecture, "explain", None, weights, {}, classifier=model.artefact.checksum)
+    save_artefact(tmp_path / "model.safetensors", artefact)
+    with pytest.raises(CuelloError, match=r"has 10×12 pixels, but explain-hits takes 16×16\. .*--resize 16x16"):
+        explain(run.path, examples, tmp_path / "out", model=tmp_path)
+    found = explain(run.path, examples, tmp_path / "out", model=tmp_path, resize="16", pictures=0)
+    assert {values.shape for values in found.maps} == {(16, 16)}
+
+
+def test_what_is_estimated_is_kept_where_the_check_is_interrupted(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
+    with pytest.raises(Interrupted, match=r"the maps of 12 of 12 images are in .*, unchecked"):
+        explain(run.path, examples, tmp_path / "o", model=small_estimator(run, tmp_path / "e"), check=1, pictures=0)
+    assert "check" not in json.loads((tmp_path / "o" / "explain.json").read_text())
+
+
+def test_boxes_slide_over_the_padding_that_a_classifier_puts_itself(tmp_path: Path) -> None:
+    settings = {"channels": 1, "height": 8, "width": 9, "classes": 2, "pad": 2, "stages": [[3], [4]]}
+    architecture = Architecture("classify-tiny", "classifier", settings)
+    torch.manual_seed(0)
+    network = build(architecture)
+    artefact = Artefact(architecture, "classify", None, network.state_dict(), classes=("a", "b"))
+    save_artefact(tmp_path / "model.safetensors", artefact)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 9), np.uint8)).save(tmp_path / "i.png")
+    found = explain(tmp_path, tmp_path / "i.png", tmp_path / "out", pictures=0)
+    plain = build(Architecture("plain", "classifier", {**settings, "pad": 0, "height": 12, "width": 13}))
+    plain.load_state_dict(network.state_dict())
+    image = tensor_of(tmp_path / "i.png")
+    expected = cuello.occlusion_map(plain.eval(), image, padding=2).maps[0, 0].numpy()
+    np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
+    without = cuello.occlusion_map(network.eval(), image).maps[0, 0].numpy()
+    assert np.abs(found.maps[0] - without).max() > 1e-5, "boxes on the image alone give another map"
+    with pytest.raises(CuelloError, match=r"padding: got 2, .* pads its images itself, by 2 pixels, .* leave padding"):
+        explain(tmp_path, tmp_path / "i.png", tmp_path / "no", padding=2)
+
+
+def test_only_overlays_of_an_earlier_call_are_deleted(run: Run, examples: Path, tmp_path: Path) -> None:
+    overlays = tmp_path / "out" / "overlays"
+    overlays.mkdir(parents=True)
+    (overlays / "mine.png").write_bytes(b"the user's")
+    (overlays / "01.png").write_bytes(b"the user's too")
+    with pytest.raises(CuelloError, match="holds overlays already"):
+        explain(run.path, examples / "dark" / "00.png", tmp_path / "out")
+    explain(run.path, examples / "dark" / "00.png", tmp_path / "out", overwrite=True)
+    found = explain(run.path, examples / "dark" / "01.png", tmp_path / "out", overwrite=True)
+    assert sorted(path.name for path in overlays.iterdir()) == ["01-2.png", "01.png", "mine.png"]
+    assert found.overlays == ["01-2.png"]
+    assert (overlays / "mine.png").read_bytes() == b"the user's"
+    assert (overlays / "01.png").read_bytes() == b"the user's too"
+
+
+def test_a_record_cannot_make_other_files_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / "overlays").mkdir()
+    names = ["kept.png", "notes.txt", "overlays/a.png"]
+    for name in names:
+        (tmp_path / name).write_text("the user's")
+    (tmp_path / "overlays" / "notes.txt").write_text("the user's")
+    for listed in (["../kept.png", "notes.txt", "", 3, None, str(tmp_path / "kept.png")], "a.png", None, {"a.png": 1}):
+        (tmp_path / "explain.json").write_text(json.dumps({"overlays": listed}))
+        clear(tmp_path)
+    (tmp_path / "explain.json").write_text("no JSON")
+    clear(tmp_path)
+    assert all((tmp_path / name).exists() for name in [*names, "overlays/notes.txt"])
+    (tmp_path / "explain.json").write_text(json.dumps({"overlays": ["a.png", "gone.png"]}))
+    clear(tmp_path)
+    assert not (tmp_path / "overlays" / "a.png").exists()
+
+
+def test_overlays_of_a_call_that_fails_are_taken_back(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 1)
+    calls = []
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise CuelloError("no more.")
+        return cuello.occlusion_map(*arguments, **options)
+
+    monkeypatch.setattr(estimated_maps, "occlusion_map", failing)
+    with pytest.raises(CuelloError, match="no more"):
+        explain(run.path, examples, tmp_path)
+    assert len(calls) == 3
+    assert list((tmp_path / "overlays").iterdir()) == []
+
+
+def test_positions_are_spread() -> None:
     assert spread([3, 5, 9], 0) == set()
 
 

@@ -18,8 +18,8 @@ LEVELS = {
     2: ("tasks", "preparation", "likelihood", "conditioning", "protocols", "saliency"),
     3: ("runs",),
     4: ("training", "inference"),
-    5: ("application", "evaluation", "comparison", "latent", "benchmarking", "exact_maps"),
-    6: ("matrix", "classification", "estimation"),
+    5: ("application", "evaluation", "comparison", "latent", "benchmarking", "exact_maps", "subjects"),
+    6: ("matrix", "classification", "estimation", "estimated_maps", "map_check"),
     7: ("report",),
     8: ("workflow", "judging", "together", "series", "explaining"),
     9: ("studies", "search"),
@@ -28,7 +28,8 @@ LEVELS = {
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 ALLOWED_SIBLINGS = {
     ("losses", "metrics"), ("judging", "workflow"), ("together", "workflow"), ("series", "workflow"),
-    ("series", "together"), ("__main__", "cli"),
+    ("series", "together"), ("estimated_maps", "estimation"),
+    ("map_check", "estimated_maps"), ("__main__", "cli"),
 }  # fmt: skip
 
 

@@ -333,10 +333,12 @@ cuello benchmark bsd68 runs/denoise-denoise-s --csv bsd68.csv
 app.command(
     "cuello.cli.explaining:explain",
     name="explain",
-    help="""Show which parts of images a classifier decides by: exact occlusion maps.
+    help="""Show which parts of images a classifier decides by: occlusion maps, exact or estimated.
 
 A box hides one part of an image after the other; the map says what the class loses without it. Every box is evaluated,
-none is estimated. Written to --output:
+so the maps are exact. With --model a network that learned this classifier's maps estimates them, in one pass an image:
+quicker, not exact. --check makes exact maps of a random share of the images and says how near the estimates come.
+Written to --output:
 
 maps.npz: the maps, (N, H, W) float32, with names, classes, scores and the settings
 
@@ -344,13 +346,17 @@ overlays/NAME.png: image, map over it, and map with its scale
 
 explain.html, explain.png: all at a glance
 
-explain.json: settings, versions, what was found for every image
+explain.json: settings, versions, what was found for every image, the check
 
 For example:
 
 cuello explain runs/pets photos/ -o runs/pets/maps
 
 cuello explain runs/digits mnist-test/ -o maps --box 5 --stride 2 --fill mean --class 7
+
+cuello explain runs/stars stamps.npy -o maps --model runs/estimator --check 0.01
+
+cuello explain classifier.onnx images/ -o maps --padding 3
 """,
 )
 app.command(

@@ -12,6 +12,9 @@ from cuello.report.figures import Theme, as_png, drawing, shorten
 ACROSS = 4
 """Images in a row of the contact sheet."""
 
+GAP = 0.16
+"""Between two pairs of the contact sheet, as a share of an image's width."""
+
 COVERED = 0.8
 """Share of an overlay's colour where a map is strongest; the rest is the image."""
 
@@ -27,6 +30,17 @@ class Shown:
     pixels: np.ndarray
     map: np.ndarray
     title: str
+    below: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One checked image. pixels: ``(H, W, C)`` in [0, 1]; exact, estimated: ``(H, W)`` in [0, 1]; below: one line."""
+
+    name: str
+    pixels: np.ndarray
+    exact: np.ndarray
+    estimated: np.ndarray
     below: str
 
 
@@ -106,17 +120,19 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
     across = min(ACROSS, len(images))
     down = -(-len(images) // across)
     views = [views_of(shown) for shown in images]
-    side = 8.4 / (2 * ACROSS)
+    side = 8.4 / (ACROSS * (2 + GAP) - GAP)
     tallest = min(2.0, max(image.shape[0] / image.shape[1] for image, _ in views))
+    widths = [1, 1, GAP] * across
     with drawing(
-        theme, 2 * side * across, down * (side * tallest + 0.44), nrows=down, ncols=2 * across, squeeze=False
-    ) as (figure, axes):
+        theme, side * sum(widths[:-1]), down * (side * tallest + 0.44), nrows=down, ncols=len(widths) - 1,
+        width_ratios=widths[:-1], squeeze=False,
+    ) as (figure, axes):  # fmt: skip
         engine: Any = figure.get_layout_engine()
         engine.set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
         for panel in axes.flat:
             panel.set_axis_off()
         for place, (shown, (image, over)) in enumerate(zip(images, views, strict=True)):
-            row, column = place // across, 2 * (place % across)
+            row, column = place // across, 3 * (place % across)
             left, right = axes[row, column], axes[row, column + 1]
             smooth = interpolation(image)
             left.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=smooth)
@@ -127,6 +143,46 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
                 1.0, -0.04, shown.below, transform=right.transAxes, ha="right", va="top", fontsize=6.5,
                 color=theme.faint,
             )  # fmt: skip
+        return as_png(figure)
+
+
+def comparison(images: Sequence[Compared], theme: Theme) -> bytes:
+    """Draw images, a row each: the image, its exact map, the estimated one (0 to 1 both), and their difference."""
+    sides = [side_by_side(shown.pixels) for shown in images]
+    tallest = min(1.5, max(image.shape[0] / image.shape[1] for image in sides))
+    with drawing(
+        theme, 8.4, len(images) * (1.75 * tallest + 0.3) + 0.35, nrows=len(images), ncols=4, squeeze=False
+    ) as (figure, axes):
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
+        for panel in axes.flat:
+            panel.set_axis_off()
+        maps: Any = None
+        differences: Any = None
+        for row, (shown, image) in enumerate(zip(images, sides, strict=True)):
+            one, *others = axes[row]
+            one.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=interpolation(image))
+            smooth = interpolation(shown.exact)
+            for panel, values in zip(others[:2], (shown.exact, shown.estimated), strict=True):
+                maps = panel.imshow(values, cmap="viridis", vmin=0, vmax=1, interpolation=smooth)
+            difference = shown.estimated - shown.exact
+            differences = others[2].imshow(difference, cmap="coolwarm", vmin=-1, vmax=1, interpolation=smooth)
+            if row == 0:
+                heads = ("image", "exact", "estimated", "estimated less exact")
+                for panel, head in zip(axes[row], heads, strict=True):
+                    panel.set_title(head, fontsize=8, loc="center", color=theme.text)
+            one.text(
+                0.0, -0.03, shorten(shown.name, 28), transform=one.transAxes, va="top", fontsize=7, color=theme.faint
+            )
+            others[0].text(
+                0.0, -0.03, shown.below, transform=others[0].transAxes, va="top", fontsize=7, color=theme.faint
+            )
+        for drawn, panels in ((maps, axes[:, 1:3]), (differences, axes[:, 3:])):
+            bar = figure.colorbar(
+                drawn, ax=panels.ravel().tolist(), location="bottom", shrink=0.86, pad=0.02, aspect=30
+            )
+            bar.outline.set_visible(False)
+            bar.ax.tick_params(length=0, labelsize=7)
         return as_png(figure)
 
 
