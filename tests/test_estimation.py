@@ -107,7 +107,7 @@ class TestRun:
     def test_it_goes_on_as_if_never_interrupted(
         self, run: Run, classifier: Run, examples: Path, tmp_path: Path
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             **TINY,
             "epochs": 1,
             "schedule": "constant",
@@ -136,7 +136,13 @@ class TestSourceNetworks:
         assert set(run.metrics["told"]) == ({"prediction", "label"} if "one-hot" in model else set())
 
     def test_only_a_class(self, examples: Path, hits: Run, tmp_path: Path) -> None:
-        settings = {"model": "explain-hits", "classifier": str(hits.path), "epochs": 1, "threads": 1, "only": "1"}
+        settings: dict[str, Any] = {
+            "model": "explain-hits",
+            "classifier": str(hits.path),
+            "epochs": 1,
+            "threads": 1,
+            "only": "1",
+        }
         run = cuello.train("explain", examples, output=tmp_path / "run", report=False, **settings)
         assert run.history[0].images == 13, "of 20 images of the class, 3 are for testing and 4 for validation"
 
