@@ -116,7 +116,8 @@ class TestRun:
         }
         cuello.train("explain", examples, output=tmp_path / "one", report=False, **settings)
         cuello.resume(tmp_path / "one", epochs=2, report=False)
-        cuello.train("explain", examples, output=tmp_path / "two", report=False, **settings | {"epochs": 2})
+        settings["epochs"] = 2
+        cuello.train("explain", examples, output=tmp_path / "two", report=False, **settings)
         first, second = (load_artefact(tmp_path / name).weights for name in ("one", "two"))
         assert all(torch.equal(first[name], second[name]) for name in first)
 
