@@ -154,18 +154,18 @@ def seeds_table(findings: Findings) -> Table:
     most = max(len(values) for values in EXPERIMENT_4.values())
     rows = []
     for name, values in EXPERIMENT_4.items():
-        printed = PRINTED_4[name]
-        rows.append([f"source: {name}", *map(five, values), *mean_cells(values),
-                     f"{five(printed.mean)} ±{five(printed.deviation)}"])  # fmt: skip
+        rows.append([f"source: {name}", *map(five, values), *mean_cells(values), five(PRINTED_4[name].mean)])
     for name, plan in NETWORKS_4.items():
         own = list(findings.by_seed(plan).values())[:most]
         rows.append([f"here: {name}", *map(five, own), *[NONE] * (most - len(own)), *mean_cells(own), NONE])
     columns = ["validation MSE", *(f"{number}>" for number in range(1, most + 1)), "mean>", "deviation>",
-               "as printed>"]  # fmt: skip
+               "mean as printed>"]  # fmt: skip
+    deviations = " and ".join(five(PRINTED_4[name].deviation) for name in EXPERIMENT_4)
     note = (
         "The source's numbers are of other data. Deviation: of a sample (n - 1). The source's printed means are not "
-        "those of its five values, which are worked out in the columns before. Here, a training's number is its seed "
-        "plus 1; the conditioned network is told the label, one-hot."
+        "those of its five values, which are worked out in the columns before (deviations as printed: "
+        f"{deviations}). Here, a training's number is its seed plus 1; the conditioned network is told the label, "
+        "one-hot."
     )
     return Table(columns, rows, note)
 
