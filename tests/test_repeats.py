@@ -53,6 +53,7 @@ def test_a_paired_difference_against_scipy(seed: int) -> None:
     interval = expected.confidence_interval(0.95)
     assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
     assert found.told_from_zero is bool(expected.pvalue < 0.05)
+    assert found.p_value == pytest.approx(expected.pvalue)
 
 
 def test_too_few_pairs() -> None:
@@ -60,6 +61,7 @@ def test_too_few_pairs() -> None:
     assert (one.mean, one.count, one.ratio) == (-3.0, 1, 0.4)
     assert math.isnan(one.low)
     assert math.isnan(one.high)
+    assert math.isnan(one.p_value)
     assert not one.told_from_zero
     assert in_words(one, "a", "b") == "too few repeats"
     none = paired_difference({0: 1.0}, {1: 5.0})
@@ -70,10 +72,10 @@ def test_too_few_pairs() -> None:
 
 def test_equal_results_and_constant_differences() -> None:
     same = paired_difference({0: 1.0, 1: 2.0}, {0: 1.0, 1: 2.0})
-    assert same == PairedDifference(0.0, 0.0, 0.0, 2, 1.0)
+    assert same == PairedDifference(0.0, 0.0, 0.0, 2, 1.0, 1.0)
     assert not same.told_from_zero
     shifted = paired_difference({0: 1.0, 1: 2.0}, {0: 2.0, 1: 3.0})
-    assert (shifted.low, shifted.high) == (-1.0, -1.0)
+    assert (shifted.low, shifted.high, shifted.p_value) == (-1.0, -1.0, 0.0)
     assert in_words(shifted, "a", "b") == "a is better"
     assert in_words(replace(shifted, mean=1.0, low=1.0, high=1.0), "a", "b") == "b is better"
 

@@ -19,7 +19,7 @@ class Spread:
 class PairedDifference:
     """One result minus another, paired by seed: mean and 95% interval over ``count`` pairs, and the ratio of the means.
 
-    low, high: NaN where there are fewer than two pairs.
+    low, high: NaN where there are fewer than two pairs. p_value: of the paired t test, two-sided; NaN likewise.
     """
 
     mean: float
@@ -27,6 +27,7 @@ class PairedDifference:
     high: float
     count: int
     ratio: float
+    p_value: float = math.nan
 
     @property
     def enough(self) -> bool:
@@ -70,8 +71,11 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> PairedD
         return PairedDifference(gains.mean, math.nan, math.nan, gains.count, ratio)
     from scipy.stats import t
 
-    half = float(t.ppf(0.975, gains.count - 1)) * gains.deviation / math.sqrt(gains.count)
-    return PairedDifference(gains.mean, gains.mean - half, gains.mean + half, gains.count, ratio)
+    error = gains.deviation / math.sqrt(gains.count)
+    half = float(t.ppf(0.975, gains.count - 1)) * error
+    far = abs(gains.mean) / error if error else math.inf if gains.mean else 0.0
+    p_value = 2 * float(t.sf(far, gains.count - 1))
+    return PairedDifference(gains.mean, gains.mean - half, gains.mean + half, gains.count, ratio, p_value)
 
 
 def in_words(difference: PairedDifference, first: str, second: str) -> str:

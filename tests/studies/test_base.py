@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from cuello.config import TrainConfig
 from cuello.errors import CuelloError, Interrupted
 from cuello.report.page import Section, Table
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.studies import base
-from cuello.studies.base import Outcome, Plan, Story, Study, run_study
+from cuello.studies.base import Outcome, Plan, Story, Study, run_study, turns_of
+from cuello.studies.pool import Watch
 
 SETTINGS = {
     "job": "denoise", "noise": "gaussian:25", "crop": 32, "crops": "fixed", "samples": 8, "validation_samples": 4,
@@ -174,6 +176,47 @@ def test_a_run_of_other_settings_is_told_before_anything_is_trained(tmp_path: Pa
     run_study(replace(only_more, story=lambda outcome: Story("", [])), "photos", tmp_path / "toy")
     with pytest.raises(CuelloError, match=r"more/seed-0 was trained with learning_rate"):
         run_study(replace(TOY, plans=changed), "photos", tmp_path / "toy", watch=no_training)
+
+
+def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stood in for training: what is asked for, in which order; `target` is a setting that is a path."""
+    asked: list[tuple[str, str | None]] = []
+
+    def stand_in(path: Path, settings: dict[str, Any], **options: Any) -> None:
+        asked.append((path.relative_to(tmp_path).as_posix(), settings.get("target")))
+        path.mkdir(parents=True)
+
+    def prepared(configs: Sequence[TrainConfig], workers: int, tell: Watch) -> None:
+        asked.append((f"prepared for {len(configs)}", configs[0].target))
+        tell("preparing", 1.0)
+
+    monkeypatch.setattr("cuello.studies.pool.train_or_resume", stand_in)
+    paired = {**SETTINGS, "noise": None, "model": "conv-single"}
+    first = Plan("first", {**SETTINGS, "model": "conv-single", "epochs": 1}, most_repeats=1)
+    second = Plan("second", paired, uses={"target": "first"})
+    third = Plan("third", paired, most_repeats=1, uses={"target": "second"})
+    heard: list[tuple[str, float]] = []
+    toy = replace(TOY, plans=lambda data: [third, second, first], story=lambda o: Story("", []), prepare=prepared)
+    run_study(toy, None, tmp_path, repeats=2, watch=lambda words, share: heard.append((words, share)))
+    runs = str(tmp_path / "runs")
+    assert asked == [
+        ("runs/first/seed-0", None),
+        ("prepared for 2", f"{runs}/first/seed-0"),
+        ("runs/second/seed-0", f"{runs}/first/seed-0"),
+        ("runs/second/seed-1", f"{runs}/first/seed-0"),
+        ("prepared for 1", f"{runs}/second/seed-0"),
+        ("runs/third/seed-0", f"{runs}/second/seed-0"),
+    ]
+    shares = [share for _, share in heard]
+    assert shares == sorted(shares)
+    assert 0 < next(share for words, share in heard if words == "preparing") < 1
+
+
+def test_plans_that_use_each_other_cannot_be_trained() -> None:
+    with pytest.raises(CuelloError, match="'a' uses b: needed plans of the same study that do not use it in turn"):
+        turns_of([Plan("a", {}, uses={"data": "b"}), Plan("b", {}, uses={"data": "a"})])
+    with pytest.raises(CuelloError, match="'a' uses nothing"):
+        turns_of([Plan("a", {}, uses={"data": "nothing"})])
 
 
 def no_training(words: str, share: float) -> None:

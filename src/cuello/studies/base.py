@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cuello.config import TrainConfig
 from cuello.errors import CuelloError, Interrupted
 from cuello.files import make_folder, write_text
 from cuello.models.catalog import architecture_of, build, find_network
@@ -18,7 +19,7 @@ from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.studies.pool import Job, Watch, train_all
-from cuello.workflow import check_same, resolve
+from cuello.workflow import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
 """What an image and a step cost beside the arithmetic, in multiply-adds, roughly: for the progress bar only."""
@@ -29,11 +30,14 @@ class Plan:
     """One training of a study: a name, which is its folder's, and its settings (without seed).
 
     settings: with the data where they are not the study's. most_repeats: seeds at most, for what takes long.
+    uses: settings that are the run directory of another plan, of its first seed; setting to that plan's name. It is
+    trained before.
     """
 
     name: str
     settings: Mapping[str, Any]
     most_repeats: int | None = None
+    uses: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ class Study:
 
     name, summary: for lists. data: data sets it can use, the default first. plans: a data set's trainings.
     story: makes the report's content of the outcome, and keeps its pictures in the study's folder. repeats: seeds,
-    where none are asked for.
+    where none are asked for. prepare: makes, once, what several of the trainings need that use others; called before
+    them with the configurations of those that are not finished, the number of workers, and what to tell its doing to.
     """
 
     name: str
@@ -110,6 +115,7 @@ class Study:
     plans: Callable[[str], Sequence[Plan]]
     story: Callable[[Outcome], Story]
     repeats: int = 1
+    prepare: Callable[[Sequence[TrainConfig], int, Watch], None] | None = None
 
 
 def run_study(
@@ -146,7 +152,7 @@ def run_study(
     if threads is None and workers > 1:
         threads = max(1, available_cores() // workers)
     plans = study.plans(data)
-    costs = {plan.name: cost(plan) for plan in plans}
+    costs, turns = {plan.name: cost(plan) for plan in plans}, turns_of(plans)
     runs: dict[str, list[Run]] = {plan.name: [] for plan in plans}
     jobs = []
     for seed in range(repeats):
@@ -154,16 +160,24 @@ def run_study(
             if plan.most_repeats is not None and seed >= plan.most_repeats:
                 continue
             path = folder / "runs" / plan.name / f"seed-{seed}"
-            settings = {"data": data, **plan.settings, "seed": seed, "device": device, "threads": threads}
+            used = {name: str(folder / "runs" / other / "seed-0") for name, other in plan.uses.items()}
+            settings = {"data": data, **plan.settings, **used, "seed": seed, "device": device, "threads": threads}
             label = f"{plan.name}, seed {seed}" if repeats > 1 else plan.name
-            jobs.append(Job(label, path, settings, costs[plan.name]))
+            jobs.append(Job(label, path, settings, costs[plan.name], turns[plan.name]))
             runs[plan.name].append(Run(path))
     for job in jobs:
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
             check_same(Run(job.path), Run(job.path).config, resolve(job.settings))
     told = watch or (lambda words, share: None)
+
+    def before_turn(turn: int, tell: Watch) -> None:
+        wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]
+        left = [config for run, config in wanted if not is_finished(run, config, report=False)]
+        if study.prepare and left:
+            study.prepare(left, workers, tell)
+
     try:
-        train_all(jobs, workers, told)
+        train_all(jobs, workers, told, before_turn)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
     told("evaluating", 1.0)
@@ -173,6 +187,27 @@ def run_study(
     subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"
     write_page(report, f"Study: {study.name}", subtitle, story.verdict, story.sections, environment())
     return Told(report, story.verdict)
+
+
+def turns_of(plans: Sequence[Plan]) -> dict[str, int]:
+    """Return when each plan's trainings begin: 0, or after all whose runs they use.
+
+    Raises CuelloError for one that uses a plan that is none, or in the end itself.
+
+    >>> turns_of([Plan("estimator", {}, uses={"classifier": "classifier"}), Plan("classifier", {})])
+    {'classifier': 0, 'estimator': 1}
+    """
+    turns: dict[str, int] = {}
+    while len(turns) < len(plans):
+        ready = [plan for plan in plans if plan.name not in turns and all(one in turns for one in plan.uses.values())]
+        if not ready:
+            waiting = next(plan for plan in plans if plan.name not in turns)
+            raise CuelloError(
+                f"the training {waiting.name!r} uses {', '.join(waiting.uses.values())}: needed plans of the same "
+                "study that do not use it in turn."
+            )
+        turns |= {plan.name: 1 + max((turns[one] for one in plan.uses.values()), default=-1) for plan in ready}
+    return turns
 
 
 def claim(folder: Path, study: str, data: str) -> None:

@@ -7,10 +7,11 @@ from cuello.registry import Registry
 from cuello.studies.base import Study, Told, run_study
 from cuello.studies.glyphs.study import STUDY as GLYPHS
 from cuello.studies.mnist.study import STUDY as MNIST
+from cuello.studies.occlusion.study import STUDY as OCCLUSION
 from cuello.studies.salt_pepper.study import STUDY as SALT_PEPPER
 from cuello.studies.super_resolution.study import STUDY as SUPER_RESOLUTION
 
-STUDIES: Registry[Study] = Registry("study", [SALT_PEPPER, MNIST, GLYPHS, SUPER_RESOLUTION])
+STUDIES: Registry[Study] = Registry("study", [SALT_PEPPER, MNIST, OCCLUSION, GLYPHS, SUPER_RESOLUTION])
 
 
 def study(name: str, data: str | None = None, output: str | Path | None = None, **options: Any) -> Told:

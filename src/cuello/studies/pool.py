@@ -30,12 +30,16 @@ Watch = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A training to be made or finished: a name for people, its run directory, its settings, and its cost."""
+    """A training to be made or finished: a name for people, its run directory, its settings, and its cost.
+
+    turn: it begins when all of lower turns are finished, because it uses what they made.
+    """
 
     name: str
     path: Path
     settings: Mapping[str, Any]
     cost: float
+    turn: int = 0
 
 
 @dataclass
@@ -67,10 +71,14 @@ class Progress:
     def show(self) -> None:
         """Tell the whole."""
         done = sum(1 for value in self.shares.values() if value >= 1)
-        total = sum(job.cost for job in self.jobs)
-        reached = sum(job.cost * self.shares.get(place, 0.0) for place, job in enumerate(self.jobs))
         active = [self.words[place] for place in sorted(self.words)]
-        self.watch("  ".join([f"{done} of {len(self.jobs)} trained", *active]), reached / total)
+        self.watch("  ".join([f"{done} of {len(self.jobs)} trained", *active]), self.reached)
+
+    @property
+    def reached(self) -> float:
+        """The share of the whole that is done."""
+        total = sum(job.cost for job in self.jobs)
+        return sum(job.cost * self.shares.get(place, 0.0) for place, job in enumerate(self.jobs)) / total
 
 
 def default_workers(device: str) -> int:
@@ -80,20 +88,32 @@ def default_workers(device: str) -> int:
     return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
 
 
-def train_all(jobs: Sequence[Job], workers: int, watch: Watch) -> None:
-    """Make or finish every training: first, in this process, those that can be batched, then the others, ``workers`` at
-    a time, the most costly first.
+def train_all(
+    jobs: Sequence[Job],
+    workers: int,
+    watch: Watch,
+    before_turn: Callable[[int, Watch], None] = lambda turn, watch: None,
+) -> None:
+    """Make or finish every training, turn after turn: first, in this process, those that can be batched, then the
+    others, ``workers`` at a time, the most costly first.
 
+    before_turn: called before the jobs of a turn with its number, and with what it should tell its doing to.
     Raises what a training raises, after the others have stopped at their next step; KeyboardInterrupt likewise. What
     was trained is kept, and a later call goes on.
     """
     progress = Progress(jobs, watch, {}, {})
-    train_batches(progress, workers)
-    order = sorted(
-        (number for number in range(len(jobs)) if progress.shares.get(number) != 1.0),
-        key=lambda number: -jobs[number].cost,
-    )
-    if workers == 1:
+    for turn in sorted({job.turn for job in jobs}):
+        numbers = [number for number, job in enumerate(jobs) if job.turn == turn]
+        before_turn(turn, lambda words, share: watch(words, progress.reached))
+        train_batches(progress, numbers, workers)
+        left = [number for number in numbers if progress.shares.get(number) != 1.0]
+        train_apart(progress, sorted(left, key=lambda number: -jobs[number].cost), workers)
+
+
+def train_apart(progress: Progress, order: Sequence[int], workers: int) -> None:
+    """Make or finish the jobs of these numbers, in this order, ``workers`` at a time."""
+    jobs = progress.jobs
+    if workers == 1 or not order:
         for number in order:
             progress.tell(number, 0.0, "")
             work(jobs[number], lambda share, words, number=number: progress.tell(number, share, words))
@@ -115,17 +135,18 @@ def train_all(jobs: Sequence[Job], workers: int, watch: Watch) -> None:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def train_batches(progress: Progress, workers: int) -> None:
+def train_batches(progress: Progress, numbers: Sequence[int], workers: int) -> None:
     """Make or finish those of the jobs that are faster trained at once, with the threads of all workers."""
-    jobs = progress.jobs
-    for batch in found_together([Run(job.path) for job in jobs], [job.settings for job in jobs], report=False):
+    chosen = [progress.jobs[number] for number in numbers]
+    for batch in found_together([Run(job.path) for job in chosen], [job.settings for job in chosen], report=False):
+        alike = [numbers[place] for place in batch.places]
 
-        def tell(share: float, words: str, numbers: Sequence[int] = batch.places) -> None:
-            progress.tell_alike(numbers, share, words)
+        def tell(share: float, words: str, alike: Sequence[int] = alike) -> None:
+            progress.tell_alike(alike, share, words)
 
         threads = batch.members[0].config.threads if workers == 1 else available_cores()
         train_together(batch, threads=threads, observers=[observer_of(tell, lambda: None)])
-        progress.tell_alike(batch.places, 1.0, "")
+        progress.tell_alike(alike, 1.0, "")
 
 
 def hear(messages: Any, progress: Progress) -> None:
