@@ -38,7 +38,7 @@ class Scale:
     timed: int
 
 
-SCALES: dict[str, Scale] = {"transients-snr": Scale(5, 5_000, 800, 8, 300, SEEDS, 5)}
+SCALES: dict[str, Scale] = {"transients-snr": Scale(3, 4_000, 800, 8, 300, SEEDS, 5)}
 """The source makes 40,000 maps and keeps a quarter for validation; its number of epochs is not known."""
 
 
@@ -69,10 +69,7 @@ def plans(data: str) -> Sequence[Plan]:
         settings = {**shared, "model": model, **(own or {})}
         return Plan(name, settings, most_repeats=seeds, uses={"classifier": CLASSIFIER})
 
-    classifier = {
-        "job": "classify", "model": "classify-hits", "epochs": scale.classifier, "batch_size": 32, "schedule": "cosine",
-        "patience": None,
-    }  # fmt: skip
+    classifier = {"job": "classify", "model": "classify-hits", "epochs": scale.classifier}
     found = [Plan(CLASSIFIER, classifier, most_repeats=1)]
     for encoder, model in ENCODERS.items():
         for part in SETS:
