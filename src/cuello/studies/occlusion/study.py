@@ -154,8 +154,8 @@ def guesses(outcome: Outcome) -> list[str]:
     return [
         "Boxes slide over the 27×27 pixels of the image and the classifier's padding, as in the source; the "
         "standardisation is of the padded map.",
-        f"The source trains its classifier with Adam, {RATE:g}, in batches of {BATCH}; here in batches of 32, with a "
-        f"rate that falls along a cosine, {scale.classifier} epochs.",
+        f"The classifier is trained with Adam, {RATE:g}, in batches of {BATCH}, as in the source, for "
+        f"{scale.classifier} epochs; how many those of the source were is not stated.",
         f"The source does not say its number of epochs, nor Adadelta's learning rate (1 here, as in Adadelta's paper). "
         f"Early stopping with a patience of {PATIENCE} epochs as in the source, but its epochs were longer: "
         f"{int(0.75 * MAPS):,} maps, here {scale.samples:,}.",
