@@ -1,5 +1,6 @@
 """What the source says. Its data, HiTS 2013, is not to be had: all its numbers are of other data."""
 
+import math
 from dataclasses import dataclass
 
 from cuello.repeats import Spread
@@ -26,13 +27,13 @@ class Confusion:
 
     @property
     def recall(self) -> float:
-        """Return the share of supernovae that are found."""
-        return self.true_positive / (self.true_positive + self.missed)
+        """Return the share of supernovae that are found; nan where there are none."""
+        return self.true_positive / supernovae if (supernovae := self.true_positive + self.missed) else math.nan
 
     @property
     def precision(self) -> float:
-        """Return the share of what is taken for a supernova that is one."""
-        return self.true_positive / (self.true_positive + self.false)
+        """Return the share of what is taken for a supernova that is one; nan where nothing is."""
+        return self.true_positive / taken if (taken := self.true_positive + self.false) else math.nan
 
 
 CONFUSION, PRINTED_ACCURACY = Confusion(12_385, 106, 1_160, 11_349), 0.955

@@ -54,13 +54,18 @@ def confusion_table(ours: Confusion) -> Table:
     for label, found, printed in ((OTHER_DATA, CONFUSION, PRINTED_ACCURACY), ("here", ours, None)):
         rows.append(
             [label, f"{found.images:,}", f"{found.true_positive:,}", f"{found.missed:,}", f"{found.false:,}",
-             f"{found.true_negative:,}", f"{found.recall:.1%}", f"{found.precision:.1%}", f"{found.accuracy:.1%}",
+             f"{found.true_negative:,}", percent(found.recall), percent(found.precision), f"{found.accuracy:.1%}",
              NONE if printed is None else f"{printed:.1%}"]
         )  # fmt: skip
     columns = ["", "test images>", "true positive>", "missed>", "false positive>", "true negative>", "recall>",
                "precision>", "accuracy>", "as printed>"]  # fmt: skip
     note = "Positive: a supernova. Accuracy, recall and precision are worked out from the four numbers."
     return Table(columns, rows, note, frozenset({1}))
+
+
+def percent(share: float) -> str:
+    """Write a share in percent; a dash where there is none."""
+    return NONE if math.isnan(share) else f"{share:.1%}"
 
 
 def training(one: Errors) -> float:
