@@ -197,6 +197,8 @@ class TestMistakes:
             model(np.zeros((12, 12), np.uint8))
         with pytest.raises(CuelloError, match="how faithful they are"):
             cuello.evaluate(run.path)
+        with pytest.raises(CuelloError, match="gives occlusion maps, and several"):
+            cuello.evaluate_runs([run.path])
 
     def test_an_image_network_gives_no_maps(self, classifier: Run) -> None:
         with pytest.raises(CuelloError, match="its job is classify"):

@@ -185,6 +185,10 @@ def evaluate_runs(
     for name, model in models.items():
         if model.classes:
             raise CuelloError(f"{name} is a classifier, and several at once are compared by noise. Evaluate it alone.")
+        if model.artefact.job == EXPLAIN:
+            raise CuelloError(
+                f"{name} gives occlusion maps, and several at once are compared by noise. See its report."
+            )
     tasks = {name: task_for(model, None, None) for name, model in models.items()}
     check_alike(models, tasks)
     for task in tasks.values():
