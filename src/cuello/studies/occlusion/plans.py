@@ -38,7 +38,7 @@ class Scale:
     timed: int
 
 
-SCALES: dict[str, Scale] = {"transients-snr": Scale(3, 4_000, 800, 6, 300, SEEDS, 5)}
+SCALES: dict[str, Scale] = {"transients-snr": Scale(3, 4_000, 800, 6, 150, SEEDS, 5)}
 """The source makes 40,000 maps and keeps a quarter for validation; its number of epochs is not known."""
 
 
