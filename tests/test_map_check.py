@@ -36,12 +36,12 @@ def test_the_worst_image_is_named_and_a_low_correlation_warned_of() -> None:
     assert check.order() == [2, 3, 0, 1]
     assert check.order("mse") == [1, 2, 3, 0]
     assert check.constant == 1
-    assert said(check, "pearson") == "0.7, worst 0.5, image c.png; 1 without one, as a map is the same everywhere"
+    assert said(check, "pearson") == "0.7, worst 0.5, image c.png; 1 without one, as a map is flat"
     assert sentences(check, 0.002) == [
         "checked exactly: 4 of 100 images (seed 0)",
         "MSE after normalisation: 0.475, worst 1, image b.png",
-        "Pearson correlation: 0.7, worst 0.5, image c.png; 1 without one, as a map is the same everywhere",
-        "Spearman correlation: 0.7, worst 0.5, image c.png; 1 without one, as a map is the same everywhere",
+        "Pearson correlation: 0.7, worst 0.5, image c.png; 1 without one, as a map is flat",
+        "Spearman correlation: 0.7, worst 0.5, image c.png; 1 without one, as a map is flat",
         "a map takes 200 ms exactly, 2 ms estimated",
     ]
     assert "0.8 or more is wanted, it is 0.7" in str(warning(check))

@@ -20,7 +20,7 @@ from cuello.data.classes import aligned
 from cuello.data.images import Images
 from cuello.errors import CuelloError
 from cuello.evaluation import Progress
-from cuello.exact_maps import DEFINITION, MapQuestion, exact_maps
+from cuello.exact_maps import DEFINITION, FLAT, MapQuestion, exact_maps
 from cuello.files import write_text
 from cuello.inference import Model, load
 from cuello.models.catalog import KINDS, Architecture
@@ -212,13 +212,14 @@ def evaluate_estimator(
         exact[chosen], estimated[chosen], lesson.classifier.network, images[torch.from_numpy(chosen)],
         classes=predicted[torch.from_numpy(chosen)].tolist(), important=important, fill=lesson.question.filling,
     )  # fmt: skip
-    whole = fidelity(exact, estimated, important=important)
+    whole = fidelity(exact, estimated, important=important, flat=FLAT)
     whole = replace(whole, deletion=curves.deletion, insertion=curves.insertion)
     labels = None if lesson.labels is None else lesson.labels[places]
     conditioned = bool(getattr(model.network, "class_conditioned", False))
     by_label = None
     if conditioned and labels is not None:
-        by_label = fidelity(exact, estimate(model, images, torch.from_numpy(labels)).numpy(), important=important)
+        by = estimate(model, images, torch.from_numpy(labels)).numpy()
+        by_label = fidelity(exact, by, important=important, flat=FLAT)
     if progress:
         progress("asking the classifier", 1, 1)
     exact_seconds = float(np.median(lesson.seconds))
@@ -236,10 +237,11 @@ def evaluate_estimator(
 
 def verdict_of(found: Fidelity, ratio: float, pays: float) -> str:
     """Say in a sentence or two how faithful the maps are and when they pay."""
+    shown = found.images - found.constant
     return (
-        f"Correlation with the exact maps {found.pearson.mean:.3f} (1 is perfect), squared error "
-        f"{found.normalised_mse.mean:.4f}, {found.overlap.mean:.0%} of the most important pixels in common. A map "
-        f"takes 1/{ratio:,.0f} of the time of an exact one; making the training maps and training is repaid after "
+        f"Squared error {found.mse.mean:.5f}, correlation with the exact maps {found.pearson.mean:.3f} (1 is perfect) "
+        f"in the {shown:,} of {found.images:,} images whose map shows something, {found.pooled:.3f} over all pixels. A "
+        f"map takes 1/{ratio:,.0f} of the time of an exact one; making the training maps and training is repaid after "
         f"{pays:,.0f} maps."
     )
 
@@ -257,7 +259,7 @@ def as_json(found: Estimation) -> dict[str, Any]:
     return {
         "images": len(found.names), "verdict": found.verdict, "fidelity": plain(found.fidelity), "told": told,
         "labels_that_differ_from_the_prediction": found.wrong, "images_asked": found.asked,
-        "constant_maps": found.fidelity.constant,
+        "flat_maps": found.fidelity.constant,
         "seconds": {"exact": found.exact_seconds, "estimate": found.estimate_seconds,
                     "training": found.training_seconds, "maps": found.training_maps * found.exact_seconds},
         "training_maps": found.training_maps, "break_even": found.break_even,
@@ -270,7 +272,7 @@ def plain(found: Fidelity) -> dict[str, Any]:
     def of(one: Measured) -> dict[str, float]:
         return {"mean": one.mean, "low": one.low, "high": one.high}
 
-    measures: dict[str, Any] = {name: of(getattr(found, name)) for name in MEASURES}
+    measures: dict[str, Any] = {name: of(getattr(found, name)) for name in MEASURES} | {"pooled": found.pooled}
     for way in ("deletion", "insertion"):
         areas: Mapping[str, Measured] = getattr(found, way)
         if areas:

@@ -38,6 +38,9 @@ ALONE = 2 * PART
 DEFINITION = "standardised-sum"
 """What is learned: it lies in [0, 1], as a network's output does."""
 
+FLAT = 0.02
+"""A map that spreads by no more than this, of its scale from 0 to 1, is flat: the class stays whatever is hidden."""
+
 VERSION = 1
 """To be raised when maps come out otherwise: those that are kept are then made again."""
 

@@ -13,6 +13,7 @@ from cuello.data.batches import to_tensor
 from cuello.data.images import Images
 from cuello.errors import CuelloError
 from cuello.estimated_maps import EXACT_AT_ONCE, EXACT_PIXELS, MapEstimator, exact_maps_of
+from cuello.exact_maps import FLAT
 from cuello.saliency.fidelity import Measured, fidelity, measured
 from cuello.seeding import numpy_generator
 from cuello.subjects import Subject, groups
@@ -53,7 +54,7 @@ class Check:
 
     @property
     def constant(self) -> int:
-        """How many images have no correlation, because one of their maps is the same everywhere."""
+        """How many images have no correlation, because one of their maps is flat."""
         return len(self.names) - self.pearson.count
 
     def order(self, measure: Measure = "pearson") -> list[int]:
@@ -110,7 +111,7 @@ def checked(
         found = exact_maps_of(subject, pixels, estimator.question, "predicted", tell)
         seconds += time.perf_counter() - started
         true = found.maps[:, 0].float().cpu().numpy()
-        beside = fidelity(true, np.stack([maps[place_of[position]] for position in group]))
+        beside = fidelity(true, np.stack([maps[place_of[position]] for position in group]), flat=FLAT)
         for name, so_far in values.items():
             so_far.append(getattr(beside, name).values)
         exact += list(true)
@@ -144,11 +145,11 @@ def said(check: Check, name: Measure) -> str:
     """
     found: Measured = getattr(check, name)
     if not found.count:
-        return "none, as a map is the same everywhere in every image"
+        return "none, as a map is flat in every image"
     worst = check.order(name)[0]
     interval = "" if math.isnan(found.low) else f" (95% interval {found.low:.3g} to {found.high:.3g})"
     lacking = len(check.names) - found.count
-    without = f"; {lacking} without one, as a map is the same everywhere" if lacking else ""
+    without = f"; {lacking} without one, as a map is flat" if lacking else ""
     return f"{found.mean:.3g}{interval}, worst {found.values[worst]:.3g}, image {check.names[worst]}{without}"
 
 

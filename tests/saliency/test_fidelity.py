@@ -244,3 +244,17 @@ def test_at_the_break_even_both_ways_cost_the_same_and_before_it_they_do_not(
     slack = 1e-9 * (expense + exact)
     assert expense + least * part * exact <= least * exact + slack
     assert least == 0 or expense + (least - 1) * part * exact >= (least - 1) * exact - slack
+
+
+def test_flat_maps_have_no_correlation_but_an_error() -> None:
+    random = np.random.default_rng(3)
+    exact, ours = random.random((6, 5, 5)), random.random((6, 5, 5))
+    exact[:2] = 0.5 + 0.01 * exact[:2]
+    all_of_them, others = fidelity(exact, ours), fidelity(exact[2:], ours[2:])
+    found = fidelity(exact, ours, flat=0.02)
+    assert (all_of_them.constant, found.constant) == (0, 2)
+    for name in ("pearson", "spearman", "overlap"):
+        assert np.isnan(getattr(found, name).values[:2]).all()
+        assert getattr(found, name).mean == pytest.approx(getattr(others, name).mean)
+    assert found.mse.mean == all_of_them.mse.mean
+    assert found.pooled == pytest.approx(np.corrcoef(exact.ravel(), ours.ravel())[0, 1])

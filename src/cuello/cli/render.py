@@ -90,7 +90,7 @@ def print_classification(found: Mapping[str, Any]) -> None:
 def print_estimation(found: Mapping[str, Any]) -> None:
     """Print how faithful an estimator's occlusion maps are, as metrics.json has it."""
     labels = {
-        "mse": "squared error", "normalised_mse": "squared error, normalised", "pearson": "correlation (Pearson)",
+        "mse": "squared error", "normalised_mse": "… standardised once more", "pearson": "correlation (Pearson)",
         "spearman": "correlation of ranks (Spearman)", "overlap": "most important pixels in common",
     }  # fmt: skip
     told = found["told"] or {"estimated": found["fidelity"]}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cuello.estimation import ASKED, AT_ONCE, Estimation, order
+from cuello.exact_maps import FLAT
 from cuello.inference import Model
 from cuello.report.classification_figures import learning_curves, side_by_side
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
@@ -84,16 +85,19 @@ def fidelity_table(found: Estimation) -> Table:
         columns = [("told the prediction>", found.fidelity), ("told the label>", found.by_label)]
     meanings = [
         ("mse", "squared error"),
-        ("normalised_mse", "squared error, both normalised"),
+        ("normalised_mse", "squared error, both standardised once more"),
         ("pearson", "correlation (Pearson)"),
         ("spearman", "correlation of ranks (Spearman)"),
         ("overlap", f"most important {found.fidelity.share:.0%} of the pixels in common"),
     ]
     rows = [[meaning, *(said(getattr(one, name), DIGITS[name]) for _, one in columns)] for name, meaning in meanings]
+    rows.insert(3, ["correlation over all pixels of all maps", *(f"{one.pooled:.3f}" for _, one in columns)])
     note = "Means over images and their 95% intervals (bootstrap)."
     if found.fidelity.constant:
         note += (
-            f" {found.fidelity.constant} images have a constant map, in which nothing matters, and so no correlation."
+            f" In {found.fidelity.constant:,} of {len(found.names):,} images the map is flat, spreading by {FLAT:g} of "
+            "its scale at most: the class stays whatever the box hides. Correlations and most important pixels are of "
+            "the others, squared errors of all."
         )
     if found.by_label is not None:
         note += (

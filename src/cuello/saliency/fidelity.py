@@ -51,7 +51,8 @@ class Fidelity:
     mse: of the maps as they are. normalised_mse: after the source's normalisation of both. pearson, spearman: -1 to 1.
     overlap: share of the ``share`` most important pixels in common, 0 to 1; by chance it is ``share``. deletion,
     insertion: areas, 0 to 1, by name of a map (MAPS), empty where no classifier was asked. constant: how many images
-    have a constant map, exact or estimated: they have no correlation. images: how many.
+    have a constant map, exact or estimated, or a flat exact one: they have no correlation and no most important pixels.
+    pooled: Pearson's correlation over all pixels of all maps, flat ones too. images: how many.
     """
 
     mse: Measured
@@ -61,6 +62,7 @@ class Fidelity:
     overlap: Measured
     share: float
     constant: int
+    pooled: float
     images: int
     deletion: Mapping[str, Measured] = field(default_factory=dict)
     insertion: Mapping[str, Measured] = field(default_factory=dict)
@@ -97,6 +99,7 @@ def fidelity(
     classes: str | int | Sequence[int] = "predicted",
     important: Important = "high",
     share: float = 0.1,
+    flat: float = 0.0,
     steps: int = STEPS,
     fill: float | str = 0.0,
     sigma: float = 3.0,
@@ -108,7 +111,8 @@ def fidelity(
 
     exact, estimated: ``(N, H, W)``. model, images ``(N, C, H, W)``, classes, fill, sigma, outputs: as in
     `occlusion_map`, but one class an image (see `curves`). important: where the class needs the pixels, see IMPORTANT.
-    share: of the pixels, more than 0, at most 1, that count as the most important. steps: of each curve. groups: of
+    share: of the pixels, more than 0, at most 1, that count as the most important. flat: an exact map that spreads by
+    no more than this is as good as constant: nothing matters in it. steps: of each curve. groups: of
     each image, e.g. its photograph; the interval draws them whole. seed: of the random map, and of the order of equal
     pixels.
     Raises CuelloError for maps or images that do not fit.
@@ -140,14 +144,20 @@ def fidelity(
                 )  # fmt: skip
                 results[name] = measured(found.areas, groups)
     first, second = (normalised(maps) for maps in (true, ours))
+    silent = constant(true) | constant(ours) | (np.ptp(true, (1, 2)) <= flat)
+
+    def speaking(values: np.ndarray) -> Measured:
+        return measured(np.where(silent, np.nan, values), groups)
+
     return Fidelity(
         mse=measured(((true - ours) ** 2).mean((1, 2)), groups),
         normalised_mse=measured(((first - second) ** 2).mean((1, 2)), groups),
-        pearson=measured(pearson(true, ours), groups),
-        spearman=measured(spearman(true, ours), groups),
-        overlap=measured(overlap(true, ours, share, important), groups),
+        pearson=speaking(pearson(true, ours)),
+        spearman=speaking(spearman(true, ours)),
+        overlap=speaking(overlap(true, ours, share, important)),
         share=share,
-        constant=int((constant(true) | constant(ours)).sum()),
+        constant=int(silent.sum()),
+        pooled=float(pearson(true.reshape(1, 1, -1), ours.reshape(1, 1, -1))[0]),
         images=len(true),
         deletion=areas["deletion"],
         insertion=areas["insertion"],

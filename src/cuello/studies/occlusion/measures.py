@@ -13,7 +13,7 @@ from cuello.classification import Classification, evaluate_classes
 from cuello.config import TrainConfig, make_config
 from cuello.data.batches import Batches
 from cuello.estimation import Lesson, estimate, seconds_of
-from cuello.exact_maps import DEFINITION
+from cuello.exact_maps import DEFINITION, FLAT
 from cuello.inference import Model
 from cuello.models.classifier import Classifier, without_padding
 from cuello.preparation import Prepared, prepare
@@ -237,7 +237,7 @@ def area(classifier: Model, part: Part, maps: np.ndarray, way: Way) -> Measured:
 
 def tested_with(classifier: Model, part: Part, maps: np.ndarray) -> Fidelity:
     """Return how near maps are to the exact ones, and their areas of deletion and insertion."""
-    found = fidelity(part.exact, maps, important=IMPORTANT_SIDE)
+    found = fidelity(part.exact, maps, important=IMPORTANT_SIDE, flat=FLAT)
     deletion, insertion = ({"estimated": area(classifier, part, maps, way)} for way in WAYS)
     return replace(found, deletion=deletion, insertion=insertion)
 
