@@ -153,8 +153,9 @@ def furthest_behind(replicas: Sequence[Replica]) -> list[Replica]:
 
 
 def mean_record(records: Sequence[EpochRecord]) -> EpochRecord:
-    """Return the mean of an epoch's records; seconds are summed."""
-    means = {field.name: fmean(getattr(record, field.name) for record in records) for field in fields(EpochRecord)}
+    """Return the mean of an epoch's records; seconds are summed, what they lack (an accuracy) is left out."""
+    known = [field.name for field in fields(EpochRecord) if getattr(records[0], field.name) is not None]
+    means = {name: fmean(getattr(record, name) for record in records) for name in known}
     whole = {"epoch": records[0].epoch, "images": records[0].images}
     sums = {name: sum(getattr(record, name) for record in records) for name in ("seconds", "training_seconds")}
     return EpochRecord(**{**means, **whole, **sums})
