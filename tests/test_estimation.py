@@ -12,7 +12,7 @@ import torch
 
 import cuello
 from cuello.data.batches import to_tensor
-from cuello.errors import CuelloError
+from cuello.errors import CuelloError, Interrupted
 from cuello.estimation import estimate, order, verdict_of
 from cuello.exact_maps import FLAT, MapQuestion, explained
 from cuello.runs.artefact import load_artefact
@@ -190,6 +190,18 @@ class TestMistakes:
     def test_settings_of_explain_are_not_for_others(self, examples: Path, tmp_path: Path) -> None:
         with pytest.raises(CuelloError, match="got --box 5 for reconstruct: only explain has it"):
             cuello.train("reconstruct", examples, box=5, output=tmp_path / "run")
+
+    def test_an_interruption_says_that_maps_are_kept(
+        self, examples: Path, classifier: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stopped(*arguments: object, **options: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("cuello.estimation.exact_maps", stopped)
+        settings = {"classifier": str(classifier.path), **TINY}
+        with pytest.raises(Interrupted, match="maps made so far are kept"):
+            cuello.train("explain", examples, output=tmp_path / "run", **settings)
+        assert not (tmp_path / "run").exists()
 
     def test_an_estimator_gives_no_images(self, run: Run) -> None:
         model = cuello.load(run.path)

@@ -18,9 +18,9 @@ from cuello.config import TrainConfig
 from cuello.data.batches import Batches
 from cuello.data.classes import aligned
 from cuello.data.images import Images
-from cuello.errors import CuelloError
+from cuello.errors import CuelloError, Interrupted
 from cuello.evaluation import Progress
-from cuello.exact_maps import DEFINITION, FLAT, MapQuestion, exact_maps
+from cuello.exact_maps import DEFINITION, FLAT, MapQuestion, cache_folder, exact_maps
 from cuello.files import write_text
 from cuello.inference import Model, load
 from cuello.models.catalog import KINDS, Architecture
@@ -64,10 +64,15 @@ class Lesson:
                 if progress:
                     progress("making exact maps", done, total)
 
-            found = exact_maps(
-                self.path, self.classifier, (images.arrays[place] for place in used.tolist()), self.question,
-                workers=threads or available_cores(), progress=report,
-            )  # fmt: skip
+            try:
+                found = exact_maps(
+                    self.path, self.classifier, (images.arrays[place] for place in used.tolist()), self.question,
+                    workers=threads or available_cores(), progress=report,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    f"stopped; the exact maps made so far are kept in {cache_folder()}. The same command goes on."
+                ) from None
             blank = np.zeros((0, 0, 1), np.float32)
             targets = [blank] * len(images)
             for place, values in zip(used.tolist(), found.maps, strict=True):
