@@ -238,9 +238,7 @@ def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_pa
     assert (record["images"], record["of"], record["seed"], record["trusted"]) == (3, 12, 0, False)
     worst = int(np.argmin(check.pearson.values))
     assert record["pearson"]["worst"] == {"name": check.names[worst], "value": check.pearson.values[worst]}
-    assert record["normalised_mse"]["mean"] == pytest.approx(
-        np.mean([each["normalised_mse"] for each in record["each"]])
-    )
+    assert record["mse"]["mean"] == pytest.approx(np.mean([each["mse"] for each in record["each"]]))
     page = (tmp_path / "out" / "explain.html").read_text()
     assert "Warning: the estimates are far from the exact maps" in page
     assert "Estimated and exact" in page

@@ -184,7 +184,7 @@ def check_check(model: str | Path | None, check: float | None) -> None:
 def scale_of(question: Question, estimated: bool) -> Scale:
     """Return what colours stand for."""
     if question.definition == "standardised-sum":
-        return Scale(False, f"standardised sum{', estimated' if estimated else ''}")
+        return Scale(False, f"standardised sum{', estimated' if estimated else ''}", (0.0, 1.0))
     units = {"drop": "fall of the probability", "logit-drop": "fall of the logit"}
     combine = DEFINITIONS[question.definition].combine
     return Scale(question.watched in units, f"{combine} of the {units.get(question.watched, question.watched)}")

@@ -32,7 +32,7 @@ class Check:
     """Estimated maps beside exact ones of the same images.
 
     names: of the images, in the order of all lists; places: where they are among all maps. mse: after the source's
-    normalisation of both. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice of images. of:
+    normalisation, in which both are. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice of images. of:
     from how many images they were drawn.
     """
 
@@ -98,7 +98,7 @@ def checked(
     places = drawn_by_chance(len(positions), share, seed)
     place_of = {positions[place]: place for place in places}
     exact: list[np.ndarray] = []
-    seconds, values = 0.0, {"normalised_mse": [], "pearson": [], "spearman": []}
+    seconds, values = 0.0, {"mse": [], "pearson": [], "spearman": []}
     ours = [maps[place] for place in places]
     for group in groups(images, list(place_of), EXACT_AT_ONCE, EXACT_PIXELS):
         pixels = torch.cat([to_tensor(images.arrays[position][None]) for position in group])
@@ -117,7 +117,7 @@ def checked(
         exact += list(true)
     every = {name: measured(np.concatenate(parts)) for name, parts in values.items()}
     return Check(
-        [images.names[positions[place]] for place in places], places, every["normalised_mse"], every["pearson"],
+        [images.names[positions[place]] for place in places], places, every["mse"], every["pearson"],
         every["spearman"], exact, ours, seconds / len(places), seed, len(positions),
     )  # fmt: skip
 

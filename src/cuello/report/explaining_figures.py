@@ -46,10 +46,13 @@ class Compared:
 
 @dataclass(frozen=True)
 class Scale:
-    """What colours stand for. diverging: the map has a sign, and 0 is in the middle; what: its unit, in words."""
+    """What colours stand for. diverging: the map has a sign, and 0 is in the middle; what: its unit, in words; ends:
+    what the colours' ends stand for in every map, or None: in each what it reaches.
+    """
 
     diverging: bool
     what: str
+    ends: tuple[float, float] | None = None
 
     @property
     def colours(self) -> str:
@@ -61,7 +64,11 @@ class Scale:
 
         >>> Scale(True, "").limits(np.array([-0.1, 0.4])), Scale(False, "").limits(np.array([0.2, 0.6]))
         ((-0.4, 0.4), (0.2, 0.6))
+        >>> Scale(False, "", (0.0, 1.0)).limits(np.array([0.2, 0.6]))
+        (0.0, 1.0)
         """
+        if self.ends is not None:
+            return self.ends
         low, high = float(values.min()), float(values.max())
         if self.diverging:
             low, high = -max(-low, high), max(-low, high)
@@ -116,7 +123,7 @@ def overlay_picture(shown: Shown, scale: Scale, theme: Theme) -> bytes:
 
 
 def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
-    """Draw every image beside its map over it, ACROSS pairs in a row; each map has a scale of its own, stated below."""
+    """Draw every image beside its map over it, ACROSS pairs in a row; each map's scale is stated below."""
     across = min(ACROSS, len(images))
     down = -(-len(images) // across)
     views = [views_of(shown) for shown in images]

@@ -84,8 +84,8 @@ def shown_of(array: np.ndarray, found: Explained, place: int, scale: Scale) -> S
     """Return what pictures of an image need; array: ``(H, W, C)`` as it was read."""
     score, values = found.scores[place], found.maps[place]
     told = f"{score:.1%}" if found.scored_in_percent else f"{score:.3g}"
-    low, high = scale.limits(values)
-    ends = f"±{high:.2g}" if scale.diverging else f"{low:.2g} to {high:.2g}"
+    reached = f"{values.min():.2g} to {values.max():.2g}"
+    ends = f"±{scale.limits(values)[1]:.2g}" if scale.diverging else reached
     return Shown(found.names[place], as_pixels(array), values, f"{found.classes[place]} {told}", ends)
 
 
@@ -220,12 +220,12 @@ def check_json(check: Check) -> dict[str, Any]:
     for name in MEASURES:
         found = getattr(check, name)
         worst = check.order(name)[0]
-        told["normalised_mse" if name == "mse" else name] = {
+        told[name] = {
             "mean": number_or_none(found.mean), "low": number_or_none(found.low), "high": number_or_none(found.high),
             "worst": {"name": check.names[worst], "value": number_or_none(found.values[worst])},
         }  # fmt: skip
     told["each"] = [
-        {"name": name, "normalised_mse": float(mse), "pearson": number_or_none(r), "spearman": number_or_none(rho)}
+        {"name": name, "mse": float(mse), "pearson": number_or_none(r), "spearman": number_or_none(rho)}
         for name, mse, r, rho in zip(
             check.names, check.mse.values, check.pearson.values, check.spearman.values, strict=True
         )
