@@ -32,8 +32,8 @@ class Check:
     """Estimated maps beside exact ones of the same images.
 
     names: of the images, in the order of all lists; places: where they are among all maps. mse: after the source's
-    normalisation, in which both are. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice of images. of:
-    from how many images they were drawn.
+    normalisation, in which both are. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice of
+    images. of: from how many images they were drawn.
     """
 
     names: list[str]
