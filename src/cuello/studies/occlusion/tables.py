@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cuello.classification import Classification
+from cuello.exact_maps import FLAT
 from cuello.repeats import PairedDifference, paired_difference, spread
 from cuello.report.comparison_page import NONE, duration, spread_text
 from cuello.report.page import Table
@@ -196,7 +197,7 @@ def seeds_text(found: PairedDifference) -> list[str]:
     interval = theirs.confidence_interval(0.95)
     said = (
         f"The source's ten values: conditioned minus frozen {gap:+.5f} (95% interval {interval.low:+.5f} to "
-        f"{interval.high:+.5f}; Welch's t test, p = {p_text(float(theirs.pvalue))}; which of its trainings belong "
+        f"{interval.high:+.5f}; Welch's t test, {p_text(float(theirs.pvalue))}; which of its trainings belong "
         "together is not said). Its printed mean of the frozen network, .01309, is not that of its five values, whose "
         f"mean is {five(spread(EXPERIMENT_4['frozen']).mean)}; nor is that of the conditioned one, .00909 "
         f"({five(spread(EXPERIMENT_4['conditioned']).mean)})."
@@ -209,7 +210,7 @@ def seeds_text(found: PairedDifference) -> list[str]:
     return [
         said,
         f"Here, paired by seed: {found.mean:+.5f} (95% interval {found.low:+.5f} to {found.high:+.5f}; paired t test "
-        f"over {found.count} seeds, p = {p_text(found.p_value)}): {verdict}.",
+        f"over {found.count} seeds, {p_text(found.p_value)}): {verdict}.",
     ]
 
 
@@ -217,9 +218,9 @@ def p_text(value: float) -> str:
     """Return a p-value.
 
     >>> p_text(0.0321), p_text(0.00002)
-    ('0.032', 'less than 0.001')
+    ('p = 0.032', 'p < 0.001')
     """
-    return f"{value:.2g}" if value >= 0.001 else "less than 0.001"
+    return f"p = {value:.2g}" if value >= 0.001 else "p < 0.001"
 
 
 def labels_of(plans: Sequence[str]) -> dict[str, str]:
@@ -246,7 +247,8 @@ def beside_table(findings: Findings) -> Table:
         f"{images:,} test images, none of which any network has seen; every network that takes a class is told the "
         "prediction. MSE with half its 95% interval over images. Pearson, Spearman: correlation with the exact map, "
         "means over images. Top 10%: share of the most important tenth of the pixels in common with the exact map; by "
-        "chance 10%."
+        f"chance 10%. Correlations and the top 10% are of images whose exact map spreads by more than {FLAT:g} of its "
+        "scale, errors of all."
     )
     return Table(columns, rows, note, frozenset({list(named).index(OURS)}))
 
