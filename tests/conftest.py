@@ -65,6 +65,17 @@ def write_images(folder: Path, count: int = 6, **options: int) -> Path:
     return folder
 
 
+def write_classes(folder: Path, count: int = 12, names: tuple[str, ...] = ("bright", "dark")) -> Path:
+    """Write images of one brightness a class, with noise: a network of any kind can tell them."""
+    random = np.random.default_rng(0)
+    for place, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = random.integers(0, 90, (12, 10)) + 160 * (place % 2 == 0)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is kept for the next time is kept in a folder of the tests, not in the user's."""
@@ -83,6 +94,12 @@ def make_image() -> Callable[..., np.ndarray]:
 def make_images() -> Callable[..., Path]:
     """write_images, for tests that want a folder of their own."""
     return write_images
+
+
+@pytest.fixture(scope="session")
+def make_classes() -> Callable[..., Path]:
+    """write_classes, for tests that want labelled images."""
+    return write_classes
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 from scipy import stats
 from torch import Tensor
 
@@ -40,20 +39,9 @@ from cuello.runs.directory import Run
 TINY: dict[str, Any] = {"epochs": 3, "batch_size": 8, "device": "cpu", "threads": 1}
 
 
-def write_classes(folder: Path, count: int = 12, names: tuple[str, ...] = ("bright", "dark")) -> Path:
-    """Write images of one brightness a class, with noise: a network of any kind can tell them."""
-    random = np.random.default_rng(0)
-    for place, name in enumerate(names):
-        (folder / name).mkdir(parents=True)
-        for number in range(count):
-            pixels = random.integers(0, 90, (12, 10)) + 160 * (place % 2 == 0)
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_classes(tmp_path_factory.mktemp("data") / "light")
+def examples(make_classes: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_classes(tmp_path_factory.mktemp("data") / "light")
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +184,10 @@ class TestRun:
                 del method["milliseconds_an_image"]
         assert again == stored
 
-    def test_other_images_are_judged_by_the_names_of_their_classes(self, run: Run, tmp_path: Path) -> None:
-        others = write_classes(tmp_path / "others", 5, ("bright", "dark"))
+    def test_other_images_are_judged_by_the_names_of_their_classes(
+        self, run: Run, make_classes: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        others = make_classes(tmp_path / "others", 5, ("bright", "dark"))
         found = cuello.evaluate_classifier(run.model_path, others)
         assert len(found.truth) == 10
         assert [method.name for method in found.methods] == ["network"]
@@ -242,8 +232,8 @@ class TestRefused:
             cuello.train(data=tmp_path, output=tmp_path / "run", **settings)
         assert not (tmp_path / "run").exists()
 
-    def test_a_class_without_training_images(self, tmp_path: Path) -> None:
-        folder = write_classes(tmp_path / "few", 8)
+    def test_a_class_without_training_images(self, make_classes: Callable[..., Path], tmp_path: Path) -> None:
+        folder = make_classes(tmp_path / "few", 8)
         (folder / "odd").mkdir()
         shutil.copy(folder / "dark" / "00.png", folder / "odd" / "a.png")
         from cuello.data.split import split

@@ -1,6 +1,7 @@
 """Occlusion maps of files: the arrays are `occlusion_map`'s own, what is written, left out and refused."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,9 @@ from cuello.runs.directory import Run
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 8, "device": "cpu", "threads": 1, "report": False}
 
 
-def write_classes(folder: Path, count: int = 6) -> Path:
-    """Write images of 10×12 pixels, bright and dark ones."""
-    random = np.random.default_rng(0)
-    for place, name in enumerate(("bright", "dark")):
-        (folder / name).mkdir(parents=True)
-        for number in range(count):
-            pixels = random.integers(0, 90, (12, 10)) + 160 * (place == 0)
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02d}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_classes(tmp_path_factory.mktemp("data") / "light")
+def examples(make_classes: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_classes(tmp_path_factory.mktemp("data") / "light", 6)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +98,10 @@ def test_nothing_is_replaced_unless_asked(run: Run, examples: Path, tmp_path: Pa
     assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["01.png"], "the earlier picture is gone"
 
 
-def test_images_of_another_size_are_refused_or_left_out(fixed: Run, examples: Path, tmp_path: Path) -> None:
-    folder = write_classes(tmp_path / "images", 2)
+def test_images_of_another_size_are_refused_or_left_out(
+    fixed: Run, examples: Path, make_classes: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_classes(tmp_path / "images", 2)
     Image.new("L", (14, 9)).save(folder / "dark" / "wide.png")
     with pytest.raises(CuelloError, match=r"dark/wide\.png has 14×9 pixels, .* takes 10×12.*--resize 10x12.*skip"):
         explain(fixed.path, folder, tmp_path / "out")

@@ -20,15 +20,13 @@ from cuello.data.classes import aligned
 from cuello.data.images import Images
 from cuello.errors import CuelloError, Interrupted
 from cuello.evaluation import Progress
-from cuello.exact_maps import DEFINITION, FLAT, MapQuestion, cache_folder, exact_maps
+from cuello.exact_maps import FLAT, IMPORTANT_SIDE, MapQuestion, cache_folder, exact_maps
 from cuello.files import write_text
 from cuello.inference import Model, load
-from cuello.models.catalog import KINDS, Architecture
-from cuello.models.estimators import build_estimator, estimator_of
+from cuello.models.catalog import KINDS
 from cuello.runs.directory import Run, available_cores, write_json
 from cuello.runs.history import EpochRecord
-from cuello.saliency.definitions import DEFINITIONS
-from cuello.saliency.fidelity import IMPORTANT, MAPS, Fidelity, Measured, break_even, fidelity
+from cuello.saliency.fidelity import MAPS, Fidelity, Measured, break_even, fidelity
 
 ASKED = 100
 """Images whose curves of deletion and insertion are drawn: each takes some 300 answers of the classifier."""
@@ -54,7 +52,6 @@ class Lesson:
     predicted: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     labels: np.ndarray | None = None
     seconds: np.ndarray = field(default_factory=lambda: np.empty(0))
-    made: int = 0
 
     def completing(self, threads: int | None, progress: Progress | None) -> Callable[[Images, np.ndarray], Images]:
         """Return what adds the exact maps of those that are used to images, as targets, and what a network is told."""
@@ -79,7 +76,7 @@ class Lesson:
                 targets[place] = values[..., None]
             self.predicted = np.full(len(images), -1, np.int64)
             self.predicted[used] = found.predicted
-            self.labels, self.seconds, self.made = self.known_labels(images), found.seconds, found.made
+            self.labels, self.seconds = self.known_labels(images), found.seconds
             told = self.predicted if self.told == "prediction" else cast("np.ndarray", self.labels)
             return replace(images, targets=targets, labels=told, label_names=self.classifier.classes)
 
@@ -87,11 +84,11 @@ class Lesson:
 
     def known_labels(self, images: Images) -> np.ndarray | None:
         """Return the images' labels as the classifier's classes; None where they have none and none are asked for."""
-        if self.told == "label":
-            return aligned(images, self.classifier.classes).labels
         try:
             return aligned(images, self.classifier.classes).labels
         except CuelloError:
+            if self.told == "label":
+                raise
             return None
 
 
@@ -137,14 +134,6 @@ def lesson_of(config: TrainConfig) -> Lesson:
             f"{name} is no classifier: its job is {classifier.artefact.job}. Train one: cuello train classify DATA."
         )
     return Lesson(path, classifier, MapQuestion(config.box, config.stride, config.fill), config.told)
-
-
-def estimator_for(
-    config: TrainConfig, classifier: Model, size: tuple[int, int]
-) -> tuple[Architecture, torch.nn.Module]:
-    """Return an estimator of a classifier's maps and its architecture, with weights from torch's default generator."""
-    architecture = estimator_of(config.model, classifier.artefact.architecture, size=size)
-    return architecture, build_estimator(architecture, classifier.network)
 
 
 def estimate(model: Model, images: Tensor, classes: Tensor, progress: Callable[[int], None] | None = None) -> Tensor:
@@ -194,8 +183,7 @@ def evaluate_estimator(
 
     Curves of deletion and insertion are of ASKED images, evenly over all. Raises CuelloError where images do not fit.
     """
-    rows = np.arange(batches.count)
-    places = batches.crops.places[rows, 0]
+    places = batches.crops.places[:, 0]
     parts = [(batch.images, batch.targets) for batch in batches.epoch(0)]
     images = torch.cat([part for part, _ in parts]).contiguous()
     exact = torch.cat([cast("Tensor", targets) for _, targets in parts])[:, 0].numpy()
@@ -210,28 +198,27 @@ def evaluate_estimator(
 
     estimated = estimate(model, images, predicted, tell).numpy()
     chosen = np.unique(np.linspace(0, len(images) - 1, min(ASKED, len(images))).astype(int))
-    important = IMPORTANT[DEFINITIONS[DEFINITION].score]
     if progress:
         progress("asking the classifier", 0, 1)
     curves = fidelity(
-        exact[chosen], estimated[chosen], lesson.classifier.network, images[torch.from_numpy(chosen)],
-        classes=predicted[torch.from_numpy(chosen)].tolist(), important=important, fill=lesson.question.filling,
+        exact[chosen], estimated[chosen], lesson.classifier.network, images[chosen],
+        classes=predicted[chosen].tolist(), important=IMPORTANT_SIDE, fill=lesson.question.filling,
     )  # fmt: skip
-    whole = fidelity(exact, estimated, important=important, flat=FLAT)
+    whole = fidelity(exact, estimated, important=IMPORTANT_SIDE, flat=FLAT)
     whole = replace(whole, deletion=curves.deletion, insertion=curves.insertion)
     labels = None if lesson.labels is None else lesson.labels[places]
     conditioned = bool(getattr(model.network, "class_conditioned", False))
     by_label = None
     if conditioned and labels is not None:
         by = estimate(model, images, torch.from_numpy(labels)).numpy()
-        by_label = fidelity(exact, by, important=important, flat=FLAT)
+        by_label = fidelity(exact, by, important=IMPORTANT_SIDE, flat=FLAT)
     if progress:
         progress("asking the classifier", 1, 1)
     exact_seconds = float(np.median(lesson.seconds))
     estimate_seconds = seconds_of(model, images, predicted)
     training_seconds = sum(record.seconds for record in history)
     pays = break_even(exact_seconds, training_maps, training_seconds, estimate_seconds)
-    names = [batches.describe(int(row))[0] for row in rows]
+    names = [batches.describe(row)[0] for row in range(batches.count)]
     return Estimation(
         names, [lesson.classifier.classes[number] for number in predicted.tolist()], images, exact, estimated, whole,
         by_label, 0 if labels is None else int((labels != predicted.numpy()).sum()), len(chosen), exact_seconds,

@@ -27,7 +27,8 @@ from cuello.files import make_folder, replacing, write_text
 from cuello.inference import Model, load
 from cuello.memory import kept_memory
 from cuello.models.classifier import Classifier, without_padding
-from cuello.saliency import OcclusionMaps, occlusion_map
+from cuello.saliency import DEFINITIONS, OcclusionMaps, occlusion_map
+from cuello.saliency.fidelity import IMPORTANT
 
 PART = 64
 """Images whose maps are made at once and kept in one file: what a crash loses at most, in each process."""
@@ -37,6 +38,9 @@ ALONE = 2 * PART
 
 DEFINITION = "standardised-sum"
 """What is learned: it lies in [0, 1], as a network's output does."""
+
+IMPORTANT_SIDE = IMPORTANT[DEFINITIONS[DEFINITION].score]
+"""Whether high or low numbers of these maps are at the pixels that the class needs."""
 
 FLAT = 0.02
 """A map that spreads by no more than this, of its scale from 0 to 1, is flat: the class stays whatever is hidden."""

@@ -14,7 +14,7 @@ from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG
 from cuello.data.images import ReportProgress
 from cuello.errors import CuelloError, Interrupted
-from cuello.estimation import Estimation, Lesson, estimator_for, evaluate_estimator, lesson_of, save_estimation
+from cuello.estimation import Estimation, Lesson, evaluate_estimator, lesson_of, save_estimation
 from cuello.evaluation import (
     Evaluation,
     Progress,
@@ -30,6 +30,7 @@ from cuello.losses import LossSpec, find_loss
 from cuello.memory import kept_memory
 from cuello.models.catalog import KINDS, architecture_of, build, find_network
 from cuello.models.custom import is_reference
+from cuello.models.estimators import build_estimator, estimator_of
 from cuello.models.geometry import check_multiple
 from cuello.preparation import Prepared, prepare
 from cuello.references import ClassReference, Reference, fit_class_references, fit_references
@@ -74,25 +75,21 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
 
 def check_job(job: str, model: str, loss: LossSpec) -> None:
     """Raise CuelloError where a network or a loss is not for a job: for classes, not images, or the reverse."""
-    classifies = job == CLASSIFY
+    classifies, explains = job == CLASSIFY, job == EXPLAIN
     usual = JOBS[job]
-    if classifies and is_reference(model):
+    kind = None if is_reference(model) else KINDS[find_network(model).kind]
+    if kind is None and (classifies or explains):
+        what = "a classifier" if classifies else "an estimator"
         raise CuelloError(
-            f"got --model {model}: code of your own is trained for images only, not to classify. Name a classifier of "
-            f"Cuello's, e.g. --model {usual.model} (see `cuello models`)."
+            f"got --model {model}: code of your own is trained for images only, not to {job}. Name {what} of Cuello's, "
+            f"e.g. --model {usual.model} (see `cuello models`)."
         )
-    if not is_reference(model) and KINDS[find_network(model).kind].classifies != classifies:
+    if kind is not None and kind.classifies != classifies:
         gives = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(f"the network {model!r} gives {gives}. For {job}, use e.g. --model {usual.model}.")
-    explains = job == EXPLAIN
-    if explains and is_reference(model):
-        raise CuelloError(
-            f"got --model {model}: code of your own is trained for images only, not to explain. Name an estimator of "
-            f"Cuello's, e.g. --model {usual.model} (see `cuello models`)."
-        )
-    if explains and not KINDS[find_network(model).kind].explains:
+    if explains and kind is not None and not kind.explains:
         raise CuelloError(f"the network {model!r} gives no occlusion maps. For {job}, use e.g. --model {usual.model}.")
-    if not explains and not is_reference(model) and KINDS[find_network(model).kind].explains:
+    if not explains and kind is not None and kind.explains:
         raise CuelloError(
             f"the network {model!r} gives the occlusion maps of a classifier, not images. For {job}, use e.g. --model "
             f"{usual.model}."
@@ -269,18 +266,17 @@ def make_network(
     """Build the network with its first weights, which depend on the seed alone, and say what it is."""
     scale = config.scale or 1
     height, width = (side // scale for side in prepared.training.size)
+    settings = config.model_dump(exclude_none=True)
+    torch.manual_seed(derived_seed(config.seed, "weights"))
     if lesson is not None:
-        torch.manual_seed(derived_seed(config.seed, "weights"))
-        architecture, network = estimator_for(config, lesson.classifier, (height, width))
-        settings = config.model_dump(exclude_none=True)
-        checksum = lesson.classifier.artefact.checksum
-        return network, Artefact(architecture, config.job, None, {}, settings, classifier=checksum)
+        theirs = lesson.classifier.artefact
+        architecture = estimator_of(config.model, theirs.architecture, size=(height, width))
+        network = build_estimator(architecture, lesson.classifier.network)
+        return network, Artefact(architecture, config.job, None, {}, settings, classifier=theirs.checksum)
     classes = tuple(prepared.images.label_names or ()) if config.job == CLASSIFY else ()
     architecture = architecture_of(config.model, prepared.images.channels, (height, width), scale, len(classes) or None)
-    torch.manual_seed(derived_seed(config.seed, "weights"))
     network = build(architecture, config.model if is_reference(config.model) else None)
     check_multiple(torch.empty(1, 1, height, width), int(network.stride))  # type: ignore[arg-type]
-    settings = config.model_dump(exclude_none=True)
     return network, Artefact(architecture, config.job, config.noise, {}, settings, classes=classes)
 
 

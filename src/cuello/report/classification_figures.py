@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cuello.classification import Bin, Classification
-from cuello.report.figures import Theme, as_png, drawing, shorten, whole_numbers
+from cuello.report.figures import Theme, as_png, by_epoch, drawing, shorten
 from cuello.runs.history import EpochRecord, best_epoch
 
 MOST_NUMBERED = 20
@@ -21,20 +21,9 @@ def learning_curves(
     value: Callable[[EpochRecord], float],
 ) -> bytes:
     """Draw loss of training and validation, and a value of the validation, by epoch."""
-    epochs = [record.epoch for record in history]
     best = best_epoch(history)
     with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
-        left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
-        left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
-        left.set(title=left_title, xlabel="epoch", yscale="log")
-        right.plot(epochs, [value(record) for record in history], color=theme.ours)
-        right.set(title=right_title, xlabel="epoch")
-        for axes in (left, right):
-            whole_numbers(axes)
-            if len(epochs) == 1:
-                axes.margins(x=0.5)
-                for line in axes.lines:
-                    line.set_marker("o")
+        by_epoch(left, right, history, theme, left_title, right_title, value)
         if best is not None:
             left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
             right.plot([best.epoch], [value(best)], "o", color=theme.ours, markersize=5)

@@ -94,20 +94,9 @@ def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
 
 def loss_curves(history: Sequence[EpochRecord], evaluation: Evaluation, theme: Theme) -> bytes:
     """Draw training and validation loss by epoch on a log axis, and the validation PSNR."""
-    epochs = [record.epoch for record in history]
     best = best_epoch(history)
     with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
-        left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
-        left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
-        left.set(title="Loss by epoch", xlabel="epoch", yscale="log")
-        right.plot(epochs, [record.validation_psnr for record in history], color=theme.ours)
-        right.set(title="Validation PSNR, dB", xlabel="epoch")
-        for axes in (left, right):
-            whole_numbers(axes)
-            if len(epochs) == 1:
-                axes.margins(x=0.5)
-                for line in axes.lines:
-                    line.set_marker("o")
+        by_epoch(left, right, history, theme, "Loss by epoch", "Validation PSNR, dB", lambda one: one.validation_psnr)
         if best is not None:
             left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
             left.annotate(
@@ -116,6 +105,30 @@ def loss_curves(history: Sequence[EpochRecord], evaluation: Evaluation, theme: T
             )  # fmt: skip
         left.legend(loc="best")
         return as_png(figure)
+
+
+def by_epoch(
+    left: "Axes",
+    right: "Axes",
+    history: Sequence[EpochRecord],
+    theme: Theme,
+    left_title: str,
+    right_title: str,
+    value: Callable[[EpochRecord], float],
+) -> None:
+    """Draw loss of training and validation by epoch, on a log axis, and beside it a value of the validation."""
+    epochs = [record.epoch for record in history]
+    left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
+    left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
+    left.set(title=left_title, xlabel="epoch", yscale="log")
+    right.plot(epochs, [value(record) for record in history], color=theme.ours)
+    right.set(title=right_title, xlabel="epoch")
+    for axes in (left, right):
+        whole_numbers(axes)
+        if len(epochs) == 1:
+            axes.margins(x=0.5)
+            for line in axes.lines:
+                line.set_marker("o")
 
 
 def whole_numbers(axes: "Axes") -> None:

@@ -13,15 +13,14 @@ from cuello.classification import Classification, evaluate_classes
 from cuello.config import TrainConfig, make_config
 from cuello.data.batches import Batches
 from cuello.estimation import Lesson, estimate, seconds_of
-from cuello.exact_maps import DEFINITION, FLAT
+from cuello.exact_maps import DEFINITION, FLAT, IMPORTANT_SIDE
 from cuello.inference import Model
 from cuello.models.classifier import Classifier, without_padding
 from cuello.preparation import Prepared, prepare
 from cuello.repeats import Spread, spread
 from cuello.runs.directory import Run
 from cuello.saliency import occlusion_map
-from cuello.saliency.definitions import DEFINITIONS
-from cuello.saliency.fidelity import IMPORTANT, Fidelity, Measured, Way, break_even, curves, fidelity, measured
+from cuello.saliency.fidelity import Fidelity, Measured, Way, break_even, curves, fidelity, measured
 from cuello.seeding import numpy_generator
 from cuello.studies.base import Outcome
 from cuello.studies.occlusion.plans import CLASSIFIER, OURS, SCALES
@@ -32,7 +31,6 @@ from cuello.workflow import own_subjects, prepared_for
 
 MIXED = "mixed"
 WAYS: tuple[Way, ...] = ("deletion", "insertion")
-IMPORTANT_SIDE = IMPORTANT[DEFINITIONS[DEFINITION].score]
 TOGETHER, TIMES = 64, 5
 """Images whose exact maps are made at once when timed, and how often that is repeated."""
 
