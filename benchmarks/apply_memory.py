@@ -20,8 +20,8 @@ def measure(name: str, width: int, height: int, results: "multiprocessing.Queue[
     import torch
     from PIL import Image
 
-    from cuello.application import apply
-    from cuello.inference import Model
+    from cuello.inference.files import apply
+    from cuello.inference.model import Model
     from cuello.models.catalog import architecture_of, build
     from cuello.runs.artefact import Artefact
 

@@ -16,13 +16,13 @@ from statistics import median
 import torch
 
 import cuello
-from cuello.benchmarking import Benchmark
-from cuello.bundled import BUNDLED
-from cuello.inference import Model
+from cuello.inference.bundled import BUNDLED
+from cuello.inference.model import Model
+from cuello.jobs.images.benchmark import Benchmark
 from cuello.models.catalog import Architecture
-from cuello.protocols import Score
 from cuello.runs.artefact import Artefact, load_artefact, save_artefact
 from cuello.runs.directory import Run, environment
+from cuello.scoring.protocols import Score
 
 
 def shipped(artefact: Artefact) -> Artefact:

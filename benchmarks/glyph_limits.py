@@ -11,8 +11,8 @@ import math
 import time
 
 from cuello.data.synthetic import glyphs
-from cuello.limits import bayes_limit
 from cuello.runs.directory import available_cores, processor_name
+from cuello.studies.glyphs.limits import bayes_limit
 
 
 def main() -> None:

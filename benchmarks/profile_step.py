@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
+from cuello.core.memory import kept_memory
 from cuello.degrade import parse
-from cuello.memory import kept_memory
 from cuello.models.blocks import BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.catalog import architecture_of, build
 from cuello.models.convolutional import ConvolutionalAutoencoder

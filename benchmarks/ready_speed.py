@@ -18,7 +18,7 @@ from skimage import data
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 import cuello
-from cuello.bundled import BUNDLED
+from cuello.inference.bundled import BUNDLED
 from cuello.runs.directory import environment
 
 SIGMA = 25 / 255

@@ -51,14 +51,14 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
     """Train in this process for ``samples`` crops of the first epoch and return what it took."""
     import torch
 
-    from cuello.memory import kept_memory
+    from cuello.core.memory import kept_memory
+    from cuello.core.types import StepResult
+    from cuello.jobs.data import prepare
+    from cuello.jobs.images.pairs import task_of
     from cuello.models.catalog import architecture_of, build
-    from cuello.preparation import prepare
-    from cuello.tasks import task_of
     from cuello.training.optimizers import OPTIMIZERS
     from cuello.training.steps import train_epoch
-    from cuello.types import StepResult
-    from cuello.workflow import resolve
+    from cuello.work.train import resolve
 
     torch.set_num_threads(available_cores())
     config = resolve(

@@ -36,15 +36,15 @@ def train_ours(replicas: int, alone: bool, threads: int | None) -> dict[str, obj
     """Train replicas and return microseconds a model and step; alone: by ``fit``, one after another."""
     import torch
 
-    from cuello.memory import kept_memory
-    from cuello.preparation import prepare
+    from cuello.core.memory import kept_memory
+    from cuello.jobs.data import prepare
+    from cuello.jobs.images.pairs import task_of
     from cuello.runs.directory import create_run
-    from cuello.tasks import task_of
     from cuello.training.device import use_threads
-    from cuello.training.eligibility import Member
     from cuello.training.loop import fit
-    from cuello.training.replicas import fit_replicas
-    from cuello.workflow import make_network, resolve
+    from cuello.training.replicas.eligibility import Member
+    from cuello.training.replicas.fit import fit_replicas
+    from cuello.work.train import make_network, resolve
 
     use_threads(threads)
     device = torch.device("cpu")

@@ -40,7 +40,7 @@ def train_ours(batch: int, bf16: bool) -> dict[str, object]:
     import torch
     from torch.nn import functional
 
-    from cuello.memory import kept_memory
+    from cuello.core.memory import kept_memory
     from cuello.models.convolutional import ConvolutionalAutoencoder
 
     torch.manual_seed(0)

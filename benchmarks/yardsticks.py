@@ -15,14 +15,14 @@ from pathlib import Path
 import torch
 
 import cuello
-from cuello.benchmarking import SCALES, Benchmark, check_job, csv_text, enlarging_pairs, measured
 from cuello.cli.benchmarking import print_benchmark
+from cuello.core.errors import CuelloError
+from cuello.core.files import write_text
+from cuello.core.resample import resize
 from cuello.degrade import parse
-from cuello.errors import CuelloError
-from cuello.files import write_text
-from cuello.protocols import super_resolution
-from cuello.published import PUBLISHED
-from cuello.resample import resize
+from cuello.jobs.images.benchmark import SCALES, Benchmark, check_job, csv_text, enlarging_pairs, measured
+from cuello.scoring.protocols import super_resolution
+from cuello.scoring.published import PUBLISHED
 
 PSNR_TOLERANCE, SSIM_TOLERANCE = 0.02, 0.0005
 

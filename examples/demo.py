@@ -10,10 +10,10 @@ from PIL import Image
 
 import cuello
 from cuello.cli.progress import display
+from cuello.core.seeding import generator
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.degrade import parse
-from cuello.seeding import generator
 
 NOISE = "salt-pepper:0.2"
 

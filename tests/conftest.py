@@ -14,7 +14,7 @@ from PIL import Image
 
 import cuello
 from cuello.cli import main
-from cuello.inference import Model
+from cuello.inference.model import Model
 from cuello.runs.directory import Run
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -180,4 +180,4 @@ def undrawn_latent(monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / f"{name}.png").write_bytes(b"")
         return {"light": b"", "dark": b""}
 
-    monkeypatch.setattr("cuello.report.latent_page.save_both", blank)
+    monkeypatch.setattr("cuello.latent.page.save_both", blank)

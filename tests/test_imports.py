@@ -53,7 +53,7 @@ def test_python_m_cuello_is_the_command() -> None:
 def test_no_module_loads_torchvision_and_using_a_model_loads_no_trainer() -> None:
     every = modules_after(
         "import cuello, importlib, pkgutil\n"
-        "import cuello.inference, cuello.application, sys\n"
+        "import cuello.inference.model, cuello.inference.files, sys\n"
         "assert not [name for name in sys.modules if name.startswith('cuello.training')]\n"
         "names = [m.name for m in pkgutil.walk_packages(cuello.__path__, 'cuello.') if m.name != 'cuello.__main__']\n"
         "assert len(names) > 40\n"

@@ -10,27 +10,20 @@ import cuello
 
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
-    0: ("errors", "types", "config", "registry", "seeding", "files", "resample", "memory"),
-    1: (
-        "bundled", "data", "degrade", "models", "limits", "losses", "metrics", "baselines", "references", "repeats",
-        "published", "intervals",
-    ),
-    2: ("tasks", "preparation", "likelihood", "conditioning", "protocols", "saliency"),
-    3: ("runs",),
+    0: ("core",),
+    1: ("data", "degrade"),
+    2: ("models", "scoring"),
+    3: ("runs", "saliency"),
     4: ("training", "inference"),
-    5: ("application", "evaluation", "comparison", "latent", "benchmarking", "exact_maps", "subjects"),
-    6: ("matrix", "classification", "estimation", "estimated_maps", "map_check"),
-    7: ("report",),
-    8: ("workflow", "judging", "together", "series", "explaining"),
-    9: ("studies", "search"),
-    10: ("cli", "__main__"),
-}  # fmt: skip
+    5: ("report",),
+    6: ("jobs",),
+    7: ("comparison", "latent"),
+    8: ("work",),
+    9: ("search", "studies"),
+    10: ("cli",),
+    11: ("__main__",),
+}
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
-ALLOWED_SIBLINGS = {
-    ("losses", "metrics"), ("judging", "workflow"), ("together", "workflow"), ("series", "workflow"),
-    ("series", "together"), ("estimated_maps", "estimation"),
-    ("map_check", "estimated_maps"), ("__main__", "cli"),
-}  # fmt: skip
 
 
 def module_name(path: Path) -> str:
@@ -87,15 +80,9 @@ def group(module: str) -> str:
 
 
 def is_allowed(importer: str, target: str) -> bool:
-    """The package's __init__ (its version) is open to all; within a folder, and at level 0, siblings are too."""
-    if target == "cuello":
-        return True
+    """Within a folder modules import each other; from other folders only what lies lower."""
     here, there = group(importer), group(target)
-    if here == there or (here, there) in ALLOWED_SIBLINGS:
-        return True
-    if LEVEL[here] == LEVEL[there] == 0:
-        return True
-    return LEVEL[there] < LEVEL[here]
+    return here == there or LEVEL[there] < LEVEL[here]
 
 
 def test_every_module_has_a_level() -> None:
@@ -126,37 +113,35 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def test_networks_know_nothing_of_training_and_using_one_loads_no_trainer() -> None:
     for module in MODULES:
-        if module != "cuello" and group(module) in (
-            "models",
-            "inference",
-            "application",
-            "evaluation",
-            "comparison",
-            "runs",
-            "data",
-        ):
+        if module != "cuello" and group(module) in ("models", "inference", "runs", "data"):
             assert not any(target.startswith("cuello.training") for target in imports_of(module)), module
 
 
 # The finder itself
 
-KNOWN = {"cuello", "cuello.errors", "cuello.data", "cuello.data.images", "cuello.data.batches"}
+KNOWN = {"cuello", "cuello.core.errors", "cuello.data", "cuello.data.images", "cuello.data.batches"}
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import cuello.errors", {"cuello.errors"}),
-        ("from cuello.errors import CuelloError", {"cuello.errors"}),
-        ("from cuello import errors, __version__", {"cuello", "cuello.errors"}),
+        ("import cuello.core.errors", {"cuello.core.errors"}),
+        ("from cuello.core.errors import CuelloError", {"cuello.core.errors"}),
+        ("from cuello.core import errors, version", {"cuello.core", "cuello.core.errors"}),
         ("def f():\n    from cuello.data import images", {"cuello.data.images"}),
-        ("class A:\n    def f(self):\n        if 1:\n            import cuello.errors as e", {"cuello.errors"}),
+        (
+            "class A:\n    def f(self):\n        if 1:\n            import cuello.core.errors as e",
+            {"cuello.core.errors"},
+        ),
         ("from . import images", {"cuello.data.images"}),
         ("from .images import Images", {"cuello.data.images"}),
-        ("from ..errors import CuelloError", {"cuello.errors"}),
+        ("from ..core.errors import CuelloError", {"cuello.core.errors"}),
         ("import torch\nfrom numpy import array", set()),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cuello.errors", set()),
-        ("import typing\nif typing.TYPE_CHECKING:\n    import cuello.errors\nelse:\n    import cuello", {"cuello"}),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cuello.core.errors", set()),
+        (
+            "import typing\nif typing.TYPE_CHECKING:\n    import cuello.core.errors\nelse:\n    import cuello",
+            {"cuello"},
+        ),
     ],
 )
 def test_imports_are_found(source: str, expected: set[str]) -> None:
@@ -164,10 +149,9 @@ def test_imports_are_found(source: str, expected: set[str]) -> None:
 
 
 def test_a_wrong_import_would_be_seen() -> None:
-    assert not is_allowed("cuello.models.unet", "cuello.data.images")
-    assert not is_allowed("cuello.metrics", "cuello.losses")
-    assert not is_allowed("cuello.inference", "cuello.training.loop")
-    assert not is_allowed("cuello.config", "cuello.degrade.base")
-    assert not is_allowed("cuello.evaluation", "cuello.application")
-    assert is_allowed("cuello.losses", "cuello.metrics")
-    assert is_allowed("cuello.inference", "cuello.runs.artefact")
+    assert not is_allowed("cuello.models.unet", "cuello.scoring.losses")
+    assert not is_allowed("cuello.inference.model", "cuello.training.loop")
+    assert not is_allowed("cuello.core.config", "cuello.degrade.base")
+    assert not is_allowed("cuello.training.loop", "cuello.jobs.catalog")
+    assert is_allowed("cuello.scoring.losses", "cuello.scoring.metrics")
+    assert is_allowed("cuello.inference.model", "cuello.runs.artefact")

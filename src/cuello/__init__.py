@@ -7,24 +7,26 @@ True
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cuello.core.version import VERSION
 
 if TYPE_CHECKING:
     from cuello import latent, search
-    from cuello.application import apply
-    from cuello.benchmarking import benchmark
     from cuello.comparison import compare
-    from cuello.config import TrainConfig
-    from cuello.errors import CuelloError
-    from cuello.explaining import explain
-    from cuello.inference import Model, load
-    from cuello.judging import evaluate, evaluate_classifier, evaluate_runs
+    from cuello.core.config import TrainConfig
+    from cuello.core.errors import CuelloError
+    from cuello.core.types import Output
+    from cuello.inference.files import apply
+    from cuello.inference.model import Model, load
+    from cuello.jobs.explain.explain import explain
+    from cuello.jobs.images.benchmark import benchmark
     from cuello.runs.directory import Run
     from cuello.saliency import OcclusionMaps, occlusion_map
-    from cuello.series import train_repeats
     from cuello.studies.catalog import study
-    from cuello.types import Output
-    from cuello.workflow import resume, train
+    from cuello.work.evaluate import evaluate, evaluate_classifier, evaluate_runs
+    from cuello.work.repeats import train_repeats
+    from cuello.work.train import resume, train
+
+__version__ = VERSION
 
 __all__ = [
     "CuelloError",
@@ -51,25 +53,25 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CuelloError": "cuello.errors",
-    "Model": "cuello.inference",
+    "CuelloError": "cuello.core.errors",
+    "Model": "cuello.inference.model",
     "OcclusionMaps": "cuello.saliency",
-    "Output": "cuello.types",
+    "Output": "cuello.core.types",
     "Run": "cuello.runs.directory",
-    "TrainConfig": "cuello.config",
-    "apply": "cuello.application",
-    "benchmark": "cuello.benchmarking",
+    "TrainConfig": "cuello.core.config",
+    "apply": "cuello.inference.files",
+    "benchmark": "cuello.jobs.images.benchmark",
     "compare": "cuello.comparison",
-    "evaluate": "cuello.judging",
-    "evaluate_classifier": "cuello.judging",
-    "evaluate_runs": "cuello.judging",
-    "explain": "cuello.explaining",
-    "load": "cuello.inference",
+    "evaluate": "cuello.work.evaluate",
+    "evaluate_classifier": "cuello.work.evaluate",
+    "evaluate_runs": "cuello.work.evaluate",
+    "explain": "cuello.jobs.explain.explain",
+    "load": "cuello.inference.model",
     "occlusion_map": "cuello.saliency",
-    "resume": "cuello.workflow",
+    "resume": "cuello.work.train",
     "study": "cuello.studies.catalog",
-    "train": "cuello.workflow",
-    "train_repeats": "cuello.series",
+    "train": "cuello.work.train",
+    "train_repeats": "cuello.work.repeats",
 }
 
 _MODULES = ("latent", "search")

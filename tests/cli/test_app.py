@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from cuello.bundled import BUNDLED
 from cuello.cli.app import levels
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.core.registry import Registry
+from cuello.inference.bundled import BUNDLED
 from cuello.models import catalog
-from cuello.registry import Registry
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 
@@ -447,7 +447,7 @@ def test_the_repeat_command_reproduces_the_settings(
     images: Path, tmp_path: Path, command: Command, small: dict[str, Any]
 ) -> None:
     import cuello
-    from cuello.workflow import repeat_command
+    from cuello.work.train import repeat_command
 
     awkward = Path(shutil.copytree(images, tmp_path / "with space"))
     changes = {"augment": True, "clip": 0.1, "crops": "grid", "validation": 0.3, "seed": 7, "patience": 5, "ema": 0.5}

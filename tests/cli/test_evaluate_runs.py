@@ -11,10 +11,10 @@ import pytest
 
 import cuello
 from cuello.cli.matrix import split_words
-from cuello.errors import CuelloError
-from cuello.judging import name_runs
-from cuello.report.matrix_page import FILES
+from cuello.core.errors import CuelloError
+from cuello.jobs.images.matrix_page import FILES
 from cuello.runs.directory import Run
+from cuello.work.evaluate import name_runs
 
 Command = Callable[..., Any]
 Refused = Callable[..., str]

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cuello.core.errors import CuelloError
 from cuello.data.batches import Batches, to_tensor, turned
 from cuello.data.crops import check_crop, cut, grid_crops, random_crops, tiles_in, whole_images
 from cuello.data.images import Images
-from cuello.errors import CuelloError
 
 
 def images_of(*sizes: tuple[int, int], channels: int = 1, targets: bool = False) -> Images:

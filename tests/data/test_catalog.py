@@ -13,12 +13,12 @@ import pooch
 import pytest
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.data import catalog, transients
 from cuello.data.catalog import CATALOG, PHOTOS, DatasetSpec, RemoteFile, checked, locate, open_dataset, open_source
 from cuello.data.images import load_images
 from cuello.data.sources import ArraySource
 from cuello.data.split import split
-from cuello.errors import CuelloError
 
 every_data_set = pytest.mark.parametrize("spec", list(CATALOG), ids=lambda spec: spec.name)
 every_remote_one = pytest.mark.parametrize(

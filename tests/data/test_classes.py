@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.data.classes import aligned, classified
 from cuello.data.images import Images, load_images
 from cuello.data.sources import array_source, folder_source
-from cuello.errors import CuelloError
 
 PIXELS = np.zeros((4, 4, 1), np.uint8)
 

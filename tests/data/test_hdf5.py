@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
+from cuello.core.errors import CuelloError
 from cuello.data.catalog import open_source
 from cuello.data.hdf5 import Hdf5Source, hdf5_source, split_name
 from cuello.data.images import load_images
 from cuello.data.levels import Levels
-from cuello.errors import CuelloError
 
 
 def levels(*shape: int, dtype: type = np.uint8) -> np.ndarray:

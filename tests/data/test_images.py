@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.data.images import Images, load_images, pair, parse_size, to_depth, unify
 from cuello.data.picture import Picture, write_picture
 from cuello.data.sources import ArraySource, array_source, folder_source
-from cuello.errors import CuelloError
 
 
 def levels(*shape: int, seed: int = 0, dtype: type = np.uint8) -> np.ndarray:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cuello.core.errors import CuelloError
 from cuello.data.levels import Levels, UnfitError, fit, parse_levels
 from cuello.data.sources import array_source
-from cuello.errors import CuelloError
 
 
 @pytest.mark.parametrize(

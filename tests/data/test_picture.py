@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from cuello.core.errors import CuelloError
 from cuello.data.levels import UnfitError, checked_float
 from cuello.data.picture import (
     Picture,
@@ -26,7 +27,6 @@ from cuello.data.picture import (
     write_picture,
     written_path,
 )
-from cuello.errors import CuelloError
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = [".png", ".bmp", ".webp", ".tif"]

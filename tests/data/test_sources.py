@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.data.sources import (
     FileSource,
     array_source,
@@ -24,7 +25,6 @@ from cuello.data.sources import (
     open_path,
     read_idx,
 )
-from cuello.errors import CuelloError
 
 
 def save_images(folder: Path, *names: str) -> None:

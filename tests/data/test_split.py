@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from cuello.core.errors import CuelloError
 from cuello.data.split import split
-from cuello.errors import CuelloError
 
 counts, shares, seeds = st.integers(3, 300), st.floats(0, 0.45), st.integers(0, 1000)
 

@@ -7,12 +7,12 @@ import pytest
 import tifffile
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.data.images import load_images, pair
 from cuello.data.levels import Levels
 from cuello.data.picture import Picture
 from cuello.data.sources import FileSource, folder_source, open_path
 from cuello.data.stack import page_offsets, read_page, write_pages
-from cuello.errors import CuelloError
 
 
 def levels(*shape: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:

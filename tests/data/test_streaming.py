@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
 from cuello.data import batches as batches_module
 from cuello.data import stream, windows
 from cuello.data.ahead import ReadAhead
@@ -22,8 +24,6 @@ from cuello.data.images import Images, load_images, pair
 from cuello.data.picture import Picture
 from cuello.data.sources import ArraySource, FileSource, folder_source
 from cuello.data.stream import LostError, StreamedArrays, decoded_bytes, free_memory, is_to_stream
-from cuello.errors import CuelloError
-from cuello.seeding import numpy_generator
 
 
 class Pictures:

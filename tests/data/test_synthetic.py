@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cuello.data.synthetic import SIDE, Canvas, arc, emoji, emoji_4, glyphs
-from cuello.limits import distances
+from cuello.studies.glyphs.limits import distances
 
 every_source = pytest.mark.parametrize("make", [glyphs, emoji, emoji_4], ids=lambda make: make.__name__)
 

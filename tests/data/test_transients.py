@@ -7,6 +7,7 @@ import pydantic
 import pytest
 from scipy import integrate, stats
 
+from cuello.core.errors import CuelloError
 from cuello.data import transients as module
 from cuello.data.form import facts_of, form_of
 from cuello.data.picture import Picture, as_channels
@@ -28,7 +29,6 @@ from cuello.data.transients import (
     transient_stamps,
     transients,
 )
-from cuello.errors import CuelloError
 
 NOISELESS = TransientConfig(host=0, neighbour=0, signal=(40, 40), jitter=0)
 

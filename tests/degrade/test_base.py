@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
+from cuello.core.errors import CuelloError
 from cuello.degrade.base import Degradation, Quantity, Range, parse_number_or_range, quantity, show
-from cuello.errors import CuelloError
 
 
 class Recording(Degradation):

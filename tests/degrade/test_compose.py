@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from cuello.core.errors import CuelloError
 from cuello.degrade import Composition, Range, has_range, parse
 from cuello.degrade.impulses import Invert, SaltPepper
 from cuello.degrade.noise import Gaussian
 from cuello.degrade.optics import Blur
-from cuello.errors import CuelloError
 
 
 def random(seed: int) -> torch.Generator:

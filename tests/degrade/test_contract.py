@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cuello.core.errors import CuelloError
 from cuello.degrade import DEGRADATIONS, Degradation, Range, has_range, parse
-from cuello.errors import CuelloError
 
 CLASSES = [spec.cls for spec in DEGRADATIONS]
 NOT_RANDOM = {"blur", "jpeg", "none", "down", "resize"}

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cuello.core.errors import CuelloError
 from cuello.degrade.base import Range
 from cuello.degrade.impulses import Invert, Missing, MissingBlocks, SaltPepper, smallest
-from cuello.errors import CuelloError
 
 shares = st.floats(0, 1)
 seeds = st.integers(0, 2**31)

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from skimage import data
 
+from cuello.core.errors import CuelloError
 from cuello.degrade.base import Range
 from cuello.degrade.jpeg import Jpeg
-from cuello.errors import CuelloError
 
 
 def random(seed: int = 0) -> torch.Generator:

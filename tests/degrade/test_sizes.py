@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cuello.core.errors import CuelloError
+from cuello.core.resample import resize
 from cuello.degrade import Range, parse
 from cuello.degrade.sizes import Down, Resize
-from cuello.errors import CuelloError
-from cuello.resample import resize
 
 
 def random(seed: int) -> torch.Generator:

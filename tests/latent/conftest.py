@@ -10,7 +10,7 @@ from torch import nn
 
 import cuello
 from cuello.data.synthetic import glyphs
-from cuello.inference import Model
+from cuello.inference.model import Model
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model
 from cuello.latent import invent
 
 

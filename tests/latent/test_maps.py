@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model
 from cuello.latent import nearest, neighbours, project
 
 

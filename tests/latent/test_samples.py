@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model
 from cuello.latent import grid, sample
 from cuello.latent.grids import quantiles
 from cuello.latent.samples import fitted_normal

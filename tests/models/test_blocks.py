@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 
 LAYOUTS = {

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from cuello import inference
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
-from cuello.inference import Model, load
-from cuello.losses import find_loss
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model, load
+from cuello.inference.model import model as inference
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
-from cuello.workflow import resolve
+from cuello.scoring.losses import find_loss
+from cuello.work.train import resolve
 
 EVERY = [
     (spec, channels)

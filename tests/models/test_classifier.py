@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
-from cuello.inference import load
+from cuello.core.errors import CuelloError
+from cuello.inference.model import load
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
 from cuello.models.classifier import Classifier, ClassifierConfig, without_padding
 from cuello.models.summary import summarise

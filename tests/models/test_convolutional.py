@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 
 SIBLINGS = {

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import cuello
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.models.catalog import Architecture, architecture_of, build
 from cuello.models.custom import CustomNetwork, build_custom, is_reference, source_checksum, split_reference, stated
-from cuello.types import Output
 
 HEADER = "import torch\nfrom torch import nn\nfrom torch.nn import functional\n"
 PLAIN = """

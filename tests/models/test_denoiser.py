@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.catalog import architecture_of, build
 from cuello.models.denoiser import Denoiser, DenoiserConfig
 

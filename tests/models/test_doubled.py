@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.doubled import DoubledAutoencoder, DoubledConfig, blocks, joined
 from cuello.models.geometry import measure_receptive_field
 

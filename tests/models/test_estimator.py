@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cuello.config import TrainConfig, make_config
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig, make_config
+from cuello.core.errors import CuelloError
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
 from cuello.models.estimator import Estimator, EstimatorConfig, class_shares, copy_convolutions
 from cuello.models.estimators import build_estimator
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, load_artefact, save_artefact
-from cuello.workflow import resolve
+from cuello.work.train import resolve
 
 NAMES = [spec.name for spec in NETWORKS if KINDS[spec.kind].explains]
 contract = pytest.mark.parametrize("name", NAMES)

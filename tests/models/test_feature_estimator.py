@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.catalog import Architecture, architecture_of, build
 from cuello.models.estimators import build_estimator, estimator_of, with_classifier
 from cuello.models.feature_estimator import FeatureEstimatorConfig, centred

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.models.geometry import check_multiple, image_of, measure_receptive_field, measure_stride
-from cuello.types import Output
 
 
 class Pooled(nn.Module):

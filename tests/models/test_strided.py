@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.catalog import architecture_of, build
 from cuello.models.strided import StridedAutoencoder, StridedConfig
 

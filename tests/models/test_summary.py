@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cuello.core.types import Output
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 from cuello.models.summary import count, summarise
-from cuello.types import Output
 
 
 class Two(nn.Module):

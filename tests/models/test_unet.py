@@ -6,7 +6,7 @@ import pydantic
 import pytest
 import torch
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.geometry import measure_receptive_field
 from cuello.models.unet import DoubleConvolution, UNet, UNetConfig
 

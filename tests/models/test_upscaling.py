@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.resample import resize
 from cuello.models.catalog import NETWORKS, architecture_of, build
 from cuello.models.enlarging import BicubicUpscale
 from cuello.models.espcn import EspcnConfig
 from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
 from cuello.models.upscaler import Upscaler, UpscalerConfig
-from cuello.resample import resize
 
 UPSCALING = [spec.name for spec in NETWORKS if spec.scales != (1,)]
 CONFIGS = (EspcnConfig, FsrcnnConfig, UpscalerConfig)

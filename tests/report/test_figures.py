@@ -10,12 +10,12 @@ from PIL import Image
 
 from cuello.data.images import Images
 from cuello.degrade import parse
-from cuello.evaluation import OURS, Evaluation, evaluate_model, subjects_of_images
-from cuello.inference import Model
+from cuello.inference.model import Model
+from cuello.jobs.images.evaluation import OURS, Evaluation, evaluate_model, subjects_of_images
+from cuello.jobs.images.examples import Example, choose_rows, make_examples
+from cuello.jobs.images.pairs import Task
 from cuello.report import figures
-from cuello.report.examples import Example, choose_rows, make_examples
 from cuello.runs.history import EpochRecord
-from cuello.tasks import Task
 
 TASK = Task("denoise", parse("gaussian:25"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.report.page import Picture, Section, Table, write_page
 
 NASTY = '<b>"&'

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.catalog import Architecture, architecture_of, build
 from cuello.runs.artefact import FILE_NAME, Artefact, load_artefact, save_artefact
 from cuello.runs.directory import Run

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, read_reached, save_checkpoint
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord

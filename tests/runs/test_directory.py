@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cuello.config import TrainConfig, make_config, read_toml
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig, make_config, read_toml
+from cuello.core.errors import CuelloError
 from cuello.runs.directory import OWN_FILES, Run, available_cores, create_run, environment, write_json
 
 CONFIG = TrainConfig(data="somewhere", noise="gaussian:25", epochs=7)

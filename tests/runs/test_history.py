@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.runs.history import EpochRecord, best_epoch, read_history, write_history
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.runs.tensors import KEY, check_fit, digest_of, load_tensors, save_tensors
 
 ABOUT = {"name": "grüße", "numbers": [0.1, 1e-300, 3]}

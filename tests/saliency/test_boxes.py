@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.saliency.boxes import filling, make_boxes, padded, spans
 
 

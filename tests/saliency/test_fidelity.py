@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.saliency import SCORES
 from cuello.saliency.fidelity import (
     IMPORTANT,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import cuello
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.saliency import DEFINITIONS, SCORES, occlusion, occlusion_map
 from cuello.saliency.layers import read
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.saliency import occlusion_map
 from cuello.saliency.onnx import OnnxClassifier
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError, Interrupted
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError, Interrupted
 from cuello.report.page import Section, Table
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.studies import base
 from cuello.studies.base import Outcome, Plan, Story, Study, run_study, turns_of
-from cuello.studies.pool import Watch
+from cuello.work.processes import Watch
 
 SETTINGS = {
     "job": "denoise", "noise": "gaussian:25", "crop": 32, "crops": "fixed", "samples": 8, "validation_samples": 4,
@@ -95,7 +95,7 @@ def test_again_nothing_is_trained(told: tuple[Path, list[tuple[str, float]]], mo
     folder, _ = told
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
     assert before
-    monkeypatch.setattr("cuello.workflow.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("cuello.work.train.train", lambda *a, **k: pytest.fail("trained again"))
     run_study(TOY, "photos", folder, repeats=2)
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()} == before
 
@@ -190,7 +190,7 @@ def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monke
         asked.append((f"prepared for {len(configs)}", configs[0].target))
         tell("preparing", 1.0)
 
-    monkeypatch.setattr("cuello.studies.pool.train_or_resume", stand_in)
+    monkeypatch.setattr("cuello.work.processes.train_or_resume", stand_in)
     paired = {**SETTINGS, "noise": None, "model": "conv-single"}
     first = Plan("first", {**SETTINGS, "model": "conv-single", "epochs": 1}, most_repeats=1)
     second = Plan("second", paired, uses={"target": "first"})

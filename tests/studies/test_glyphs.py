@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from cuello.limits import bayes_limit
 from cuello.studies.base import Plan, run_study
 from cuello.studies.glyphs import measures, plans, source, study
-from cuello.workflow import resolve
+from cuello.studies.glyphs.limits import bayes_limit
+from cuello.work.train import resolve
 
 
 def quick(data: str) -> list[Plan]:

@@ -13,7 +13,7 @@ from cuello.runs.history import EpochRecord, write_history
 from cuello.studies.base import Outcome, Plan, run_study
 from cuello.studies.mnist import study
 from cuello.studies.mnist.source import EPOCHS
-from cuello.workflow import resolve
+from cuello.work.train import resolve
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ import pytest
 from PIL import Image
 from scipy.stats import ttest_ind
 
-from cuello import estimation
 from cuello.data.transients import CLASSES, transient_stamps
+from cuello.jobs.explain import evaluation as estimation
 from cuello.models.catalog import architecture_of, build
 from cuello.models.summary import count
-from cuello.repeats import paired_difference
+from cuello.scoring.repeats import paired_difference
 from cuello.studies.base import run_study, turns_of
 from cuello.studies.catalog import STUDIES
 from cuello.studies.occlusion import measures, pictures, plans, source, tables
-from cuello.workflow import resolve
+from cuello.work.train import resolve
 
 DATA = "transients-snr"
 IMAGES, SEEDS = 120, 2

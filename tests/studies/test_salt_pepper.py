@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cuello.config import TrainConfig
+from cuello.core.config import TrainConfig
 from cuello.models.catalog import NETWORKS
 from cuello.studies.base import run_study
 from cuello.studies.catalog import STUDIES
 from cuello.studies.salt_pepper import pictures, plans, source, study, tables
-from cuello.workflow import resolve
+from cuello.work.train import resolve
 
 ROWS = tuple(replace(row, epoch=1 if row.epoch == 10 else 2) for row in source.SOURCE_ROWS)
 

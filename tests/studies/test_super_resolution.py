@@ -17,7 +17,7 @@ from cuello.models.strided import StridedAutoencoder, StridedConfig
 from cuello.studies.base import run_study
 from cuello.studies.catalog import STUDIES
 from cuello.studies.super_resolution import measures, memory, pictures, plans, source, study, tables
-from cuello.workflow import resolve
+from cuello.work.train import resolve
 
 SIDE = 32
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import cuello
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.training.compilation import compiled, compiler_errors
-from cuello.types import Output
 
 
 def lazily(error: Exception) -> Callable[..., Any]:

@@ -5,8 +5,8 @@ import contextlib
 import pytest
 import torch
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.runs.directory import available_cores
 from cuello.training.device import choose_device, precision_context, use_threads
 

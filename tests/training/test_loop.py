@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import cuello
-from cuello.errors import CuelloError
-from cuello.preparation import prepare
+from cuello.core.errors import CuelloError
+from cuello.jobs.data import prepare
+from cuello.jobs.images.pairs import task_of
 from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import load_checkpoint
 from cuello.runs.directory import Run
 from cuello.runs.history import best_epoch
-from cuello.tasks import task_of
 from cuello.training.loop import State, averaged, move_average
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 from cuello.training.steps import validate, validation_pairs

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.training.optimizers import OPTIMIZERS
 
 NAMES = OPTIMIZERS.names()

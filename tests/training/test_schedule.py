@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.runs.history import EpochRecord
 from cuello.training.schedule import (
     SCHEDULES,

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cuello.conditioning import estimated_level
-from cuello.config import TrainConfig
+from cuello.core.config import TrainConfig
+from cuello.core.seeding import derived_seed, generator
+from cuello.core.types import Output, StepResult
 from cuello.data.batches import Batches
 from cuello.data.images import Images
 from cuello.degrade import parse
-from cuello.metrics import mse, psnr
-from cuello.seeding import derived_seed, generator
-from cuello.tasks import Task
+from cuello.degrade.level import estimated_level
+from cuello.jobs.images.pairs import Task
+from cuello.scoring.metrics import mse, psnr
 from cuello.training.steps import loss_of, train_epoch, validate, validation_pairs
-from cuello.types import Output, StepResult
 
 CPU = torch.device("cpu")
 

@@ -13,8 +13,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import cuello
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.runs.directory import OWN_FOLDERS, Run, create_run
 from cuello.runs.history import EpochRecord, write_history
 from cuello.training import trackers

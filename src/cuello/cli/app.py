@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, NoReturn
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from cuello import __version__
 from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, levels
-from cuello.errors import CuelloError, Interrupted
+from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.version import VERSION
 
 app = App(
     name="cuello",
-    version=__version__,
+    version=VERSION,
     help="""Train small image networks in minutes, see honestly whether they beat the classical methods,
 use them anywhere.
 
@@ -185,10 +185,10 @@ def apply(
 
     cuello apply runs/denoise-denoise-s noisy/ clean/ --sigma 25
     """
-    from cuello.application import apply as apply_to_files
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.inference import load
+    from cuello.inference.files import apply as apply_to_files
+    from cuello.inference.model import load
     from cuello.training.device import choose_device, use_threads
 
     use_threads(threads)
@@ -267,14 +267,14 @@ def evaluate(
 
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
-    from cuello import judging
-    from cuello.bundled import located
     from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
     from cuello.cli.render import print_evaluation, print_json, say_classification
-    from cuello.evaluation import as_json
+    from cuello.inference.bundled import located
+    from cuello.jobs.images.evaluation import as_json
     from cuello.runs.artefact import load_artefact
     from cuello.training.device import choose_device, use_threads
+    from cuello.work import evaluate as judging
 
     runs, images = split_words([str(run), *more])
     check_flags(
@@ -528,7 +528,7 @@ def summary(
 
     from cuello.cli.render import print_json, print_summary
     from cuello.data.images import parse_size
-    from cuello.inference import load
+    from cuello.inference.model import load
     from cuello.models.catalog import architecture_of, build
     from cuello.models.custom import is_reference
     from cuello.models.summary import summarise

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cuello.cli.options import JSON, OwnCode, Quiet
 
 if TYPE_CHECKING:
-    from cuello.benchmarking import Benchmark
+    from cuello.jobs.images.benchmark import Benchmark
 
 
 def benchmark(
@@ -26,12 +26,12 @@ def benchmark(
     quiet: Quiet = False,
 ) -> None:
     """Measure a network on a published yardstick: the help is in cli/app.py."""
-    from cuello.benchmarking import as_json, csv_text
-    from cuello.benchmarking import benchmark as measure
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.files import check_new, make_folder, write_text
-    from cuello.inference import load
+    from cuello.core.files import check_new, make_folder, write_text
+    from cuello.inference.model import load
+    from cuello.jobs.images.benchmark import as_json, csv_text
+    from cuello.jobs.images.benchmark import benchmark as measure
     from cuello.training.device import choose_device, use_threads
 
     check_new(csv, overwrite)
@@ -52,8 +52,8 @@ def benchmark(
 
 def print_benchmark(found: "Benchmark") -> None:
     """Print the protocol, ours beside what was published, and the notes."""
-    from cuello.benchmarking import table_rows
     from cuello.cli.render import print_rows
+    from cuello.jobs.images.benchmark import table_rows
 
     print(f"{found.name}, {len(found.images)} images: {found.rows[0].score('psnr').protocol}, mean over images\n")
     print_rows("", [f"{found.unit}>", "method", "parameters>", "PSNR>", "SSIM>", "from"], table_rows(found))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from cuello.cli.options import JSON, Quiet
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
     from cuello.comparison import Comparison
@@ -36,8 +36,8 @@ def compare(
     from cuello.cli.render import print_json
     from cuello.comparison import as_json
     from cuello.comparison import compare as compare_runs
-    from cuello.files import check_new, make_folder, write_text
-    from cuello.report.comparison_page import PAGE_NAME, csv_text, write_comparison, write_comparison_page
+    from cuello.comparison.page import PAGE_NAME, csv_text, write_comparison, write_comparison_page
+    from cuello.core.files import check_new, make_folder, write_text
     from cuello.training.device import use_threads
 
     if not runs:
@@ -70,7 +70,7 @@ def compare(
 def print_comparison(comparison: "Comparison", written: Sequence[Path]) -> None:
     """Print each group's tables, in words what they say, and what was written and left out."""
     from cuello.cli.render import print_rows
-    from cuello.report.comparison_page import cost_table, difference_table, headline, reached_table
+    from cuello.comparison.page import cost_table, difference_table, headline, reached_table
 
     if comparison.differing:
         print(f"{comparison.differing}\n")

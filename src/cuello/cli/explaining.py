@@ -86,9 +86,9 @@ def explain(
     """Show what a classifier looks at: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.estimated_maps import as_fill
-    from cuello.explaining import explain as explained
-    from cuello.report.explaining_files import as_json
+    from cuello.jobs.explain.estimator import as_fill
+    from cuello.jobs.explain.explain import explain as explained
+    from cuello.jobs.explain.output import as_json
     from cuello.training.device import choose_device, use_threads
 
     use_threads(threads)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cuello.cli.options import JSON, OwnCode, Quiet
 
 if TYPE_CHECKING:
-    from cuello.report.latent_page import Made
+    from cuello.latent.page import Made
 
 
 def latent(
@@ -64,8 +64,8 @@ def latent(
     """Look into a network's code: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.report.latent_page import make_latent
-    from cuello.report.latent_subject import Wanted
+    from cuello.latent.page import make_latent
+    from cuello.latent.subject import Wanted
     from cuello.training.device import choose_device, use_threads
 
     use_threads(None)

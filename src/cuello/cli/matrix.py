@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
-    from cuello.matrix import Matrix
+    from cuello.jobs.images.matrix import Matrix
 
 
 def is_run(text: str) -> bool:
@@ -55,10 +55,10 @@ def evaluate_several(
     runs: Sequence[Path], images: str | None, json: bool, quiet: bool, output: Path | None, **options: Any
 ) -> None:
     """Evaluate several runs and print the matrix: the help is in cli/app.py."""
-    from cuello import judging
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.matrix import as_json
+    from cuello.jobs.images.matrix import as_json
+    from cuello.work import evaluate as judging
 
     with display(quiet or json) as shown:
         matrix = judging.evaluate_runs(runs, images, output=output, progress=shown.work, **options)
@@ -74,7 +74,7 @@ def print_matrix(matrix: "Matrix") -> None:
     """Print MSE and PSNR, levels across, networks then classical methods, the best of each level with a star."""
     from cuello.cli.render import print_rows
     from cuello.degrade.base import show
-    from cuello.report.matrix_page import marked, verdict_of
+    from cuello.jobs.images.matrix_page import marked, verdict_of
 
     titles = {"mse": "MSE (lower is better)", "psnr": "PSNR in dB (higher is better)"}
     columns = ["method", "trained at", *(f"{show(level)} >" for level in matrix.levels), "ms an image>"]

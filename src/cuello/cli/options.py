@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON to stdout, for machines.")]
 Quiet = Annotated[bool, Parameter(negative="", help="Show no progress.")]

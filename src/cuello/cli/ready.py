@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cuello.bundled import BUNDLED
+from cuello.inference.bundled import BUNDLED
 from cuello.runs.artefact import load_artefact
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from cuello.classification import Classification
-    from cuello.evaluation import Evaluation
+    from cuello.jobs.classify.evaluation import Classification
+    from cuello.jobs.images.evaluation import Evaluation
     from cuello.models.summary import Summary
 
 
@@ -32,7 +32,7 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 def print_evaluation(evaluation: "Evaluation") -> None:
     """Print the comparison, best first, the sweep, and the verdict."""
-    from cuello.metrics import METRICS
+    from cuello.scoring.metrics import METRICS
 
     metrics = list(evaluation.ours.scores)
     rows = [
@@ -102,7 +102,7 @@ def print_estimation(found: Mapping[str, Any]) -> None:
 
 def say_classification(found: "Classification", run: Path, json: bool) -> None:
     """Say what a classifier reached, for people or machines, and where its report lies."""
-    from cuello.classification import as_json
+    from cuello.jobs.classify.evaluation import as_json
 
     if json:
         print_json(as_json(found))

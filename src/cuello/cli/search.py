@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from cuello.cli.options import JSON, Quiet
 from cuello.cli.training import SIGNATURE as TRAIN_SIGNATURE
-from cuello.config import TrainConfig, read_toml
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig, read_toml
+from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
     from cuello.search import Found

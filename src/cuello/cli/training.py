@@ -9,8 +9,8 @@ from cyclopts import Group, Parameter
 from pydantic_core import PydanticUndefined
 
 from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, Track, levels, names
-from cuello.config import DATA, MACHINE, NETWORK, STOPPING, TASK, TRAINING, TrainConfig, read_toml
-from cuello.errors import CuelloError
+from cuello.core.config import DATA, MACHINE, NETWORK, STOPPING, TASK, TRAINING, TrainConfig, read_toml
+from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
     from cuello.runs.directory import Run
@@ -32,8 +32,8 @@ def train(
     **settings: Any,
 ) -> None:
     """Train a network, judge it beside the classical methods and write a report: the help is in cli/app.py."""
-    from cuello import workflow
     from cuello.cli.progress import display
+    from cuello.work import train as workflow
 
     given = {"job": job, "data": data} | settings
     merged = (read_toml(config) if config else {}) | {name: value for name, value in given.items() if value is not None}
@@ -44,7 +44,7 @@ def train(
             "observers": [shown.observe], "progress": shown.work,
         }  # fmt: skip
         if repeats != 1:
-            from cuello.series import train_repeats
+            from cuello.work.repeats import train_repeats
 
             if common["job"] in ("classify", "explain"):
                 what = "classes" if common["job"] == "classify" else "occlusion maps"
@@ -135,8 +135,8 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on with a training: the help is in cli/app.py."""
-    from cuello import workflow
     from cuello.cli.progress import display
+    from cuello.work import train as workflow
 
     given = {
         "epochs": epochs, "max_minutes": max_minutes, "patience": patience, "device": device, "threads": threads,
@@ -199,7 +199,7 @@ def say_repeats(runs: "Sequence[Run]", json: bool) -> None:
     from dataclasses import asdict
 
     from cuello.cli.render import print_json
-    from cuello.series import reached
+    from cuello.work.repeats import reached
 
     folder, found = runs[0].path.parent, reached(runs)
     if json:

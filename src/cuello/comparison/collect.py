@@ -8,7 +8,7 @@ from typing import Any
 
 from cuello.comparison.facts import Progress, read_facts, run_values, with_latency
 from cuello.comparison.groups import Group, Row, RowDifference, differing_sentence, group_key, make_group
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.runs.directory import Run
 
 

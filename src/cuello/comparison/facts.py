@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from cuello.config import CLASSIFY, EXPLAIN, TrainConfig
+from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
 from cuello.data.levels import parse_levels
-from cuello.errors import CuelloError
-from cuello.inference import Model, load
+from cuello.inference.model import Model, load
 from cuello.models.custom import is_reference
 from cuello.models.summary import count, probe
 from cuello.runs.artefact import load_artefact

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cuello.comparison.facts import RunFacts
-from cuello.repeats import PairedDifference, Spread, paired_difference, spread
-from cuello.tasks import JOBS
+from cuello.jobs.images.pairs import JOBS
+from cuello.scoring.repeats import PairedDifference, Spread, paired_difference, spread
 
 MOST_PAIRED_ROWS = 5
 """With more rows than this, differences are only from the best row: ten comparisons are enough to read."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 
 def check_shape(shape: Sequence[int], name: str) -> None:

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import generator
+from cuello.core.types import Batch
 from cuello.data import windows
 from cuello.data.ahead import ReadAhead
 from cuello.data.crops import Crops, cut, grid_crops, random_crops, tiles_in, whole_images
 from cuello.data.images import Images
 from cuello.data.levels import full_scale
 from cuello.data.stream import LostError, StreamedArrays
-from cuello.errors import CuelloError
-from cuello.seeding import generator
-from cuello.types import Batch
 
 RESIDENT_BYTES = 256 * 2**20
 """Most bytes of crops with fixed places that are kept in memory where the images themselves are streamed."""

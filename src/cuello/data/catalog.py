@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from cuello.core.errors import CuelloError, closest
+from cuello.core.registry import Registry
 from cuello.data.hdf5 import split_name
 from cuello.data.levels import Levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
 from cuello.data.synthetic import emoji, emoji_4, glyphs
 from cuello.data.transients import transients
-from cuello.errors import CuelloError, closest
-from cuello.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from cuello.core.errors import CuelloError, closest
 from cuello.data.arrays import named_labels
 from cuello.data.images import Images
-from cuello.errors import CuelloError, closest
 
 HOW = "Put the images of each class into a subfolder of its own, or give an .npz with 'images' and 'labels'."
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
 from cuello.data.images import Images
-from cuello.errors import CuelloError
-from cuello.seeding import numpy_generator
 
 
 @dataclass(frozen=True)

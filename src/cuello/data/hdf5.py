@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cuello.core.errors import CuelloError, closest
 from cuello.data.arrays import check_labels, check_shape, numbered
 from cuello.data.levels import Levels, UnfitError, fit
 from cuello.data.picture import Picture
-from cuello.errors import CuelloError, closest
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 CHUNK_CACHE = 16 * 2**20

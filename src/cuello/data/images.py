@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from cuello.core.errors import CuelloError
 from cuello.data.form import Facts, Form, facts_of, form_of, to_depth
 from cuello.data.picture import Picture
 from cuello.data.sources import ImageSource
 from cuello.data.stream import Stamp, StreamedArrays, glance, in_order, looking
-from cuello.errors import CuelloError
 
 OnError = Literal["stop", "skip"]
 ReportProgress = Callable[[int, int], None]

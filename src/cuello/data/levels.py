@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 
 class UnfitError(ValueError):

@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cuello.core.errors import CuelloError
+from cuello.core.files import replacing
 from cuello.data.levels import Levels, UnfitError, fit, full_scale
-from cuello.errors import CuelloError
-from cuello.files import replacing
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}

@@ -12,12 +12,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from cuello.core.errors import CuelloError
 from cuello.data.arrays import check_labels, check_shape, numbered
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import Levels, UnfitError, fit
 from cuello.data.picture import SUFFIXES, Picture, read_picture
 from cuello.data.stack import page_offsets, read_page
-from cuello.errors import CuelloError
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cuello.errors import CuelloError
-from cuello.seeding import numpy_generator
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
 
 
 class Split(NamedTuple):

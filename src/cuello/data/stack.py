@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from cuello.core.files import replacing
 from cuello.data.levels import Levels
 from cuello.data.picture import (
     MAX_PIXELS,
@@ -21,7 +22,6 @@ from cuello.data.picture import (
     reading_errors,
     tiff_options,
 )
-from cuello.files import replacing
 
 NEW_SUBFILE_TYPE = 254
 REDUCED_OR_MASK = 0b101

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cuello.core.errors import CuelloError
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Facts, Form, facts_of, form_of
 from cuello.data.sources import ArraySource, ImageSource, InFiles
-from cuello.errors import CuelloError
 
 SAMPLE = 32
 """Images that are decoded to estimate what all of them would take."""

@@ -17,8 +17,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import pydantic
 
+from cuello.core.seeding import numpy_generator
 from cuello.data.sources import ArraySource
-from cuello.seeding import numpy_generator
 
 SIDE = 21
 CANVAS = 32

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cuello.seeding import numpy_generator
+from cuello.core.seeding import numpy_generator
 
 WINDOW_BYTES = 256 * 2**20
 """Most bytes of decoded images in a window (one image at least)."""

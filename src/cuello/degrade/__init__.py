@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cuello.core.registry import Registry
 from cuello.degrade.base import Degradation, Range
 from cuello.degrade.compose import Composition, has_range, parse
 from cuello.degrade.impulses import Invert, Missing, MissingBlocks, SaltPepper
@@ -9,7 +10,6 @@ from cuello.degrade.jpeg import Jpeg
 from cuello.degrade.noise import Gaussian, NoDegradation, Poisson, Speckle, Uniform
 from cuello.degrade.optics import Blur
 from cuello.degrade.sizes import Down, Resize
-from cuello.registry import Registry
 
 
 @dataclass(frozen=True)

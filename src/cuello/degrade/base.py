@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, get_args
 
 import pydantic
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

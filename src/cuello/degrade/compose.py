@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pydantic
 
+from cuello.core.errors import CuelloError, closest
 from cuello.degrade.base import Degradation, Range
-from cuello.errors import CuelloError, closest
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

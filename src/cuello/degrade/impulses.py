@@ -6,8 +6,8 @@ import pydantic
 import torch
 from torch import Generator, Tensor
 
+from cuello.core.errors import CuelloError
 from cuello.degrade.base import Degradation, Quantity, quantity
-from cuello.errors import CuelloError
 
 
 def smallest(scores: Tensor, counts: Tensor) -> Tensor:

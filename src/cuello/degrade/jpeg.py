@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
+from cuello.core.errors import CuelloError
 from cuello.degrade.base import Degradation, Quantity, quantity
-from cuello.errors import CuelloError
 
 
 class Jpeg(Degradation):

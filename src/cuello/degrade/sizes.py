@@ -6,8 +6,8 @@ import pydantic
 import torch
 from torch import Generator, Tensor
 
+from cuello.core.resample import Edges, ResizeMethod, resize
 from cuello.degrade.base import Degradation, Quantity, quantity
-from cuello.resample import Edges, ResizeMethod, resize
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 2, 8
 

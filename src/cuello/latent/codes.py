@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model
 from cuello.latent.maps import main_axes
 
 GridKind = Literal["quantiles", "plane", "components"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
+from cuello.inference.model import Model
 from cuello.latent.maps import nearest
-from cuello.seeding import numpy_generator
 
 PARTNERS = 32
 """Nearest codes of each image that are looked at."""

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from cuello.errors import CuelloError, closest
-from cuello.inference import Model
-from cuello.references import principal_components
+from cuello.core.errors import CuelloError, closest
+from cuello.inference.model import Model
+from cuello.scoring.references import principal_components
 
 Method = Literal["pca", "tsne", "umap"]
 

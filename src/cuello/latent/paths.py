@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cuello.errors import CuelloError, closest
-from cuello.inference import Model
+from cuello.core.errors import CuelloError, closest
+from cuello.inference.model import Model
 from cuello.latent.codes import Decoded, code_of
 
 PathKind = Literal["straight", "spherical"]

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from cuello.errors import CuelloError
-from cuello.inference import Model
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import generator
+from cuello.inference.model import Model
 from cuello.latent.codes import Decoded
-from cuello.seeding import generator
 
 
 def sample(model: Model, n: int, seed: int = 0, codes: np.ndarray | None = None) -> Decoded:

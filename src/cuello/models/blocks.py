@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:

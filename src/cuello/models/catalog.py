@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pydantic
 
-from cuello.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest
+from cuello.core.registry import Registry
+from cuello.core.types import Output
 from cuello.models import custom
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description, problem_of
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
@@ -25,8 +27,6 @@ from cuello.models.residual import ResidualConfig, ResidualNetwork
 from cuello.models.strided import StridedAutoencoder, StridedConfig
 from cuello.models.unet import UNet, UNetConfig
 from cuello.models.upscaler import Upscaler, UpscalerConfig
-from cuello.registry import Registry
-from cuello.types import Output
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

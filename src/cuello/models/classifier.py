@@ -6,7 +6,7 @@ import pydantic
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 Width = Annotated[int, pydantic.Field(ge=1, le=4096)]
 

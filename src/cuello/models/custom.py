@@ -8,9 +8,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest
+from cuello.core.types import Output
 from cuello.models.geometry import check_multiple, measure_receptive_field, measure_stride
-from cuello.types import Output
 
 
 class CustomNetwork(nn.Module):

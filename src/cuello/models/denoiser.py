@@ -5,10 +5,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.models.geometry import check_multiple
 from cuello.models.reparameterised import convolution, fold_into
-from cuello.types import Output
 
 # Configuration
 

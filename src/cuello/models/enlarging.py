@@ -5,13 +5,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.resample import cubic_kernel
+from cuello.core.resample import cubic_kernel
 
 
 class BicubicUpscale(nn.Module):
     """Enlargement by Keys' cubic (a = -1/2) as one small convolution, every output pixel a channel of its own.
 
-    Inside, this is ``cuello.resample.resize``; at the edges the image is continued by its last pixels.
+    Inside, this is ``cuello.core.resample.resize``; at the edges the image is continued by its last pixels.
 
     scale: s, 2 or more. Input ``(N, C, H, W)``, output ``(N, C · s², H, W)``: what ``pixel_shuffle`` makes an image of.
 

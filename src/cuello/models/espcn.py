@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.types import Output
+from cuello.core.types import Output
 
 # Configuration
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.models.autoencoder.layers import started
 from cuello.models.classifier import Classifier, Width
-from cuello.types import Output
 
 Encoder = Literal["normal", "frozen", "fine-tuned"]
 Told = Literal["none", "number", "one-hot", "embedding"]

@@ -3,7 +3,7 @@
 import pydantic
 from torch import nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.names import problem_of
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, build
 from cuello.models.classifier import ClassifierConfig

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.models.autoencoder.layers import started
 from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.estimator import class_shares
-from cuello.types import Output
 
 FLOOR = -10.0
 """Log-probabilities below this say no more."""

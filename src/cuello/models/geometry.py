@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 
 def check_multiple(x: Tensor, stride: int) -> None:

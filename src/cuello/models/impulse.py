@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from cuello.types import Output
+from cuello.core.types import Output
 
 WINDOW = 5  # side in pixels of the window that fills a pixel; 7 was slower and, after the same time, worse
 STRIDE = 8  # side of the pyramid's coarsest cells, in pixels: three halvings

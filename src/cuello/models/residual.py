@@ -4,7 +4,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
-from cuello.types import Output
+from cuello.core.types import Output
 
 # Configuration
 

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cuello.core.types import Output
 from cuello.models.blocks import BatchNorm2d, BitDropout
 from cuello.models.geometry import check_multiple
 from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
-from cuello.types import Output
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 

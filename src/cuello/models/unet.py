@@ -5,9 +5,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cuello.core.types import Output
 from cuello.models.blocks import UpsampleConv2d
 from cuello.models.geometry import check_multiple
-from cuello.types import Output
 
 # Blocks
 

@@ -5,9 +5,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cuello.core.types import Output
 from cuello.models.enlarging import BicubicUpscale
 from cuello.models.reparameterised import convolution, fold_into
-from cuello.types import Output
 
 # Configuration
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cuello.evaluation import OURS, Evaluation
-from cuello.files import make_folder, replacing
-from cuello.report.examples import Example
+from cuello.core.files import make_folder, replacing
+from cuello.jobs.images.evaluation import OURS, Evaluation
+from cuello.jobs.images.examples import Example
 from cuello.runs.history import EpochRecord, best_epoch
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.catalog import Architecture, build
 from cuello.runs.tensors import check_fit, digest_of, load_tensors, save_tensors
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.runs.history import EpochRecord, as_json, from_json
 from cuello.runs.tensors import load_tensors, read_about, save_tensors
 

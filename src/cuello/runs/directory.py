@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cuello.config import TrainConfig, make_config, read_toml, to_toml
-from cuello.errors import CuelloError
-from cuello.files import make_folder, write_text
+from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
+from cuello.core.errors import CuelloError
+from cuello.core.files import make_folder, write_text
+from cuello.core.version import VERSION
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.history import EpochRecord, read_history
 
@@ -128,10 +129,8 @@ def environment() -> dict[str, Any]:
 
     import torch
 
-    from cuello import __version__
-
     return {
-        "cuello": __version__,
+        "cuello": VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor_name(),

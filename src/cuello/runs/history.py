@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cuello.errors import CuelloError
-from cuello.files import write_text
+from cuello.core.errors import CuelloError
+from cuello.core.files import write_text
 
 
 @dataclass(frozen=True)

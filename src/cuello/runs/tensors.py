@@ -12,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cuello.errors import CuelloError
-from cuello.files import write_bytes
+from cuello.core.errors import CuelloError
+from cuello.core.files import write_bytes
+from cuello.core.version import VERSION
 
 KEY = "cuello"
 
@@ -33,9 +34,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
 
     kind: what the file is ("model", "checkpoint"). format: the version of its layout.
     """
-    from cuello import __version__
-
-    header = json.dumps({"kind": kind, "format": format, "version": __version__, **about}, sort_keys=True)
+    header = json.dumps({"kind": kind, "format": format, "version": VERSION, **about}, sort_keys=True)
     kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {KEY: header, "sha256": digest_of(kept, header)}
     write_bytes(path, save(kept, metadata))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cuello.core.errors import CuelloError
 from cuello.degrade.optics import Blur
-from cuello.errors import CuelloError
 
 Pair = tuple[int, int]
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cuello.registry import Registry
+from cuello.core.registry import Registry
 
 Combine = Literal["sum", "mean"]
 

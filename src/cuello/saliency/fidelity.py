@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.errors import CuelloError
-from cuello.intervals import FEWEST_GROUPS, bootstrap_interval
-from cuello.saliency.batches import Classifier, ask, batch_for
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
 from cuello.saliency.boxes import filling
+from cuello.saliency.copies import Classifier, ask, batch_for
 from cuello.saliency.definitions import standardised
 from cuello.saliency.occlusion import Arrays, as_images, channels_last, check_size, evaluating, opened, wanted
-from cuello.seeding import numpy_generator
+from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
 
 Important = Literal["high", "low"]
 Way = Literal["deletion", "insertion"]

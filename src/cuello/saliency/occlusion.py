@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError, closest
-from cuello.memory import kept_memory
-from cuello.saliency.batches import Batches, Classifier, ask, batch_for
+from cuello.core.errors import CuelloError, closest
+from cuello.core.memory import kept_memory
 from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
+from cuello.saliency.copies import Batches, Classifier, ask, batch_for
 from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
 from cuello.saliency.incremental import Incremental
 from cuello.saliency.layers import Unreadable, read

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 
 
 class OnnxClassifier:

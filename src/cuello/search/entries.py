@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
-from cuello.config import TrainConfig, make_config
-from cuello.errors import CuelloError, closest
+from cuello.core.config import TrainConfig, make_config
+from cuello.core.errors import CuelloError, closest
 from cuello.search.space import Axis, Choices, Range, Space, held_by, is_setting
 
 UNSEARCHED = {

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from cuello.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest
 from cuello.search.entries import is_numeric
 from cuello.search.space import is_setting
 

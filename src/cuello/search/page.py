@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from cuello.comparison.page import NONE, decibels, duration, loss_text, spread_text
+from cuello.core.files import write_text
 from cuello.data.catalog import CATALOG
-from cuello.files import write_text
-from cuello.repeats import Spread, paired_difference
-from cuello.report.comparison_page import NONE, decibels, duration, loss_text, spread_text
 from cuello.report.page import Section, Table, write_page
 from cuello.runs.directory import Run, environment
 from cuello.runs.history import best_epoch
+from cuello.scoring.repeats import Spread, paired_difference
 from cuello.search.pictures import pictures
 from cuello.search.question import Question, as_words, label_of, values_in_words
 from cuello.search.samplers import JOURNAL_NAME
 from cuello.search.trials import TRIALS_NAME, Objective, Reached, Trial, ranked, runs_of
-from cuello.workflow import repeat_command
+from cuello.work.train import repeat_command
 
 CSV_NAME, PAGE_NAME = "search.csv", "search.html"
 MOST_ROWS = 20

@@ -6,7 +6,7 @@ from typing import Any
 
 from cuello.report.figures import save_both
 from cuello.report.page import Picture
-from cuello.report.search_figures import Dot, Panel, Scale, settings_picture, size_picture, trials_picture
+from cuello.search.figures import Dot, Panel, Scale, settings_picture, size_picture, trials_picture
 from cuello.search.question import Question, as_words, label_of
 from cuello.search.space import Axis, Choices
 from cuello.search.trials import Trial

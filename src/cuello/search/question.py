@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.config import CLASSIFY, EXPLAIN, TrainConfig
-from cuello.errors import CuelloError, closest
+from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
+from cuello.core.errors import CuelloError, closest
+from cuello.jobs.images.pairs import JOBS, task_of
 from cuello.models.autoencoder.names import is_description, parse_description
 from cuello.search.entries import search_space
 from cuello.search.space import Choices, Space
 from cuello.search.trials import OBJECTIVES, Objective
-from cuello.tasks import JOBS, task_of
-from cuello.workflow import UNCOMPARED, resolve
+from cuello.work.train import UNCOMPARED, resolve
 
 SAMPLERS = ("grid", "random", "tpe")
 DEFAULT_TRIALS = 30

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cuello.config import read_toml
-from cuello.errors import CuelloError, Interrupted
-from cuello.preparation import prepare
+from cuello.core.config import read_toml
+from cuello.core.errors import CuelloError, Interrupted
+from cuello.jobs.data import prepare
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, Grid, Sampler, load_optuna
@@ -34,8 +34,8 @@ def search(
 ) -> Found:
     """Train with many settings and find out which are the best; each trial is a run directory.
 
-    space: a TOML file or a mapping. Keys are settings of ``cuello.config.TrainConfig``, each with a list of choices or
-    a table {low, high, log, step}; strings may hold placeholders, {key}, filled from other keys of the space.
+    space: a TOML file or a mapping. Keys are settings of ``cuello.TrainConfig``, each with a list of choices or a
+    table {low, high, log, step}; strings may hold placeholders, {key}, filled from other keys of the space.
     sampler: "grid" makes every combination; "random" and "tpe" (Optuna) draw ``trials`` of them, by default 30.
     points: for a grid, how many numbers of each range. objective: "loss", "mse" or "psnr" on the validation images at
     the best epoch; by default the loss, or the MSE where trials differ in their loss. prune: stop a trial that is

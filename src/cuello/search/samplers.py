@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import derived_seed
 from cuello.search.question import Question
 from cuello.search.space import Choices, is_setting
 from cuello.search.trials import Trial
-from cuello.seeding import derived_seed
 
 JOURNAL_NAME, STUDY_NAME = "optuna.log", "search"
 LOCK_SECONDS = 5

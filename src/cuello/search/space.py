@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 UNFILLED = ("job", "data", "target", "device")

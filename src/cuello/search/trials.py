@@ -9,12 +9,12 @@ from statistics import fmean
 from typing import Any, Literal
 
 from cuello.comparison.facts import read_facts
-from cuello.errors import CuelloError
-from cuello.files import make_folder
-from cuello.repeats import spread
-from cuello.report.comparison_page import loss_text
+from cuello.comparison.page import loss_text
+from cuello.core.errors import CuelloError
+from cuello.core.files import make_folder
 from cuello.runs.directory import Run, write_json
 from cuello.runs.history import EpochRecord
+from cuello.scoring.repeats import spread
 
 FORMAT = 1
 STATE_NAME, TRIALS_NAME = "search.json", "trials"

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.runs.directory import Run
 from cuello.search.question import Question
 from cuello.search.samplers import Proposal, Sampler
 from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, runs_of, save_trials
-from cuello.together import found_together, train_together
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
-from cuello.workflow import train_or_resume
+from cuello.work.together import found_together, train_together
+from cuello.work.train import train_or_resume
 
 GROUP = 64
 """So many trials are handed over to be trained together, where none depends on what another came to."""

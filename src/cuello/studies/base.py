@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError, Interrupted
-from cuello.files import make_folder, write_text
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.files import make_folder, write_text
 from cuello.models.catalog import architecture_of, build, find_network
 from cuello.models.summary import summarise
-from cuello.repeats import Spread, spread
 from cuello.report.figures import Theme, save_both
 from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
-from cuello.studies.pool import Job, Watch, train_all
-from cuello.workflow import check_same, is_finished, resolve
+from cuello.scoring.repeats import Spread, spread
+from cuello.work.processes import Job, Watch, train_all
+from cuello.work.train import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
 """What an image and a step cost beside the arithmetic, in multiply-adds, roughly: for the progress bar only."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cuello.registry import Registry
+from cuello.core.registry import Registry
 from cuello.studies.base import Study, Told, run_study
 from cuello.studies.glyphs.study import STUDY as GLYPHS
 from cuello.studies.mnist.study import STUDY as MNIST

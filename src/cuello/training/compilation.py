@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.training.steps import Forward
-from cuello.types import Output
 
 
 def compiled(network: nn.Module) -> Forward:

@@ -5,8 +5,8 @@ import os
 
 import torch
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.runs.directory import available_cores
 
 

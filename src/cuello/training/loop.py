@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from cuello.config import TrainConfig
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.core.types import StepResult
 from cuello.data.batches import Batches
-from cuello.errors import CuelloError
+from cuello.jobs.images.pairs import Task
 from cuello.runs.artefact import Artefact, save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, as_json, best_epoch, write_history
 from cuello.runs.tensors import check_fit
-from cuello.tasks import Task
 from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.schedule import learning_rate, reason_to_stop
 from cuello.training.steps import Forward, train_epoch, validate, validation_pairs
-from cuello.types import StepResult
 
 
 @dataclass

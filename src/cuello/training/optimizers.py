@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cuello.config import TrainConfig
-from cuello.registry import Registry
+from cuello.core.config import TrainConfig
+from cuello.core.registry import Registry
 
 if TYPE_CHECKING:
     import torch

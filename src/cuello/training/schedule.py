@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cuello.config import TrainConfig
-from cuello.registry import Registry
+from cuello.core.config import TrainConfig
+from cuello.core.registry import Registry
 from cuello.runs.history import EpochRecord
 
 
@@ -54,7 +54,7 @@ SCHEDULES: Registry[ScheduleSpec] = Registry(
 def learning_rate(config: TrainConfig, step: int, steps_an_epoch: int, history: Sequence[EpochRecord]) -> float:
     """Return the learning rate of ``step`` (from 0): a linear warm-up, then the schedule over what is left.
 
-    >>> from cuello.config import TrainConfig
+    >>> from cuello.core.config import TrainConfig
     >>> config = TrainConfig(epochs=2, learning_rate=1.0, warmup_epochs=1, schedule="constant")
     >>> [learning_rate(config, step, 4, []) for step in (0, 1, 3, 7)]
     [0.25, 0.5, 1.0, 1.0]

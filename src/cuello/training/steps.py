@@ -6,15 +6,15 @@ from contextlib import closing
 import torch
 from torch import Tensor, nn
 
-from cuello.conditioning import restored
-from cuello.config import TrainConfig
+from cuello.core.config import TrainConfig
+from cuello.core.seeding import derived_seed, generator
+from cuello.core.types import Output, Pair, StepResult
 from cuello.data.batches import Batches
-from cuello.losses import find_loss
-from cuello.metrics import correct, mse, psnr
-from cuello.seeding import derived_seed, generator
-from cuello.tasks import Task
+from cuello.jobs.images.pairs import Task
+from cuello.models.conditioning import restored
+from cuello.scoring.losses import find_loss
+from cuello.scoring.metrics import correct, mse, psnr
 from cuello.training.device import precision_context
-from cuello.types import Output, Pair, StepResult
 
 Forward = Callable[..., Output | Tensor]
 

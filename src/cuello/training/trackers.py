@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cuello.config import TrainConfig
-from cuello.errors import CuelloError
-from cuello.files import make_folder, write_text
-from cuello.registry import Registry
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.core.files import make_folder, write_text
+from cuello.core.registry import Registry
 from cuello.runs.history import EpochRecord, as_json, read_history
 from cuello.training.observers import EpochDone, Event, Observer, Started, Stopped
 

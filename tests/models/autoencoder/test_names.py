@@ -2,7 +2,7 @@
 
 import pytest
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.bottlenecks import BOTTLENECKS
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description
 from cuello.models.catalog import NETWORKS, architecture_of, build, find_network

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.encoders import ConvConfig
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
 from cuello.models.catalog import architecture_of, build

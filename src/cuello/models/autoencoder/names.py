@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from cuello.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest
 from cuello.models.autoencoder.base import BottleneckSettings
 from cuello.models.autoencoder.deterministic import ContractiveConfig, PlainConfig, SparseConfig
 from cuello.models.autoencoder.network import UNFIT_SIZE, AutoencoderConfig

@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from cuello.errors import CuelloError
+from cuello.core.errors import CuelloError
+from cuello.core.types import Output
 from cuello.models.autoencoder.bottlenecks import BOTTLENECKS, BottleneckConfig, PlainConfig
 from cuello.models.autoencoder.decoders import DECODERS
 from cuello.models.autoencoder.encoders import ENCODERS, DenseConfig, LayersConfig
 from cuello.models.autoencoder.layers import OutputActivation, to_unit
-from cuello.types import Output
 
 UNFIT_SIZE = "unfit_size"
 """Type of the error of settings that images of another size might fit."""

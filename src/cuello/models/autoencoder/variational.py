@@ -6,8 +6,8 @@ import torch
 from pydantic import Field, NonNegativeFloat, model_validator
 from torch import Tensor
 
+from cuello.core.seeding import numpy_generator
 from cuello.models.autoencoder.base import Bottleneck, BottleneckSettings, Code, share
-from cuello.seeding import numpy_generator
 
 
 class VariationalConfig(BottleneckSettings):

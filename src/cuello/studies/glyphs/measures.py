@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cuello.core.seeding import generator
 from cuello.data.catalog import open_source
 from cuello.degrade import parse
-from cuello.inference import Model
-from cuello.limits import Limit, bayes_limit
-from cuello.metrics import wrong_pixels
-from cuello.references import fit_references
-from cuello.repeats import Spread, spread
-from cuello.seeding import generator
+from cuello.inference.model import Model
+from cuello.scoring.metrics import wrong_pixels
+from cuello.scoring.references import fit_references
+from cuello.scoring.repeats import Spread, spread
+from cuello.studies.glyphs.limits import Limit, bayes_limit
 
 DRAWS = 200
 """Noises drawn for every character."""

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from cuello.data.catalog import open_source
-from cuello.inference import Model
+from cuello.inference.model import Model
 from cuello.latent import grid, invent, sample
+from cuello.latent.map_picture import Map, draw_map
+from cuello.latent.sheets import image_plane
 from cuello.report.figures import Theme
-from cuello.report.latent_figures import image_plane
-from cuello.report.latent_map import Map, draw_map
+from cuello.report.grids import Series, image_grid, lines
 from cuello.report.page import Picture
-from cuello.report.study_figures import Series, image_grid, lines
 from cuello.runs.history import EpochRecord
 from cuello.studies.base import Outcome
 from cuello.studies.glyphs.measures import characters, images_of, inverted

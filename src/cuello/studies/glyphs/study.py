@@ -1,7 +1,7 @@
 """The study `glyphs`: what its report tells, in order."""
 
-from cuello.inference import Model, load
-from cuello.report.comparison_page import duration
+from cuello.comparison.page import duration
+from cuello.inference.model import Model, load
 from cuello.report.page import Section
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.glyphs.measures import DRAWS, Tested, characters, measure

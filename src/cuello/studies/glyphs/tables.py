@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from cuello.losses import bernoulli
-from cuello.repeats import in_words, paired_difference
-from cuello.report.comparison_page import NONE, loss_text, spread_text
+from cuello.comparison.page import NONE, loss_text, spread_text
 from cuello.report.page import Table
 from cuello.runs.history import EpochRecord
+from cuello.scoring.losses import bernoulli
+from cuello.scoring.repeats import in_words, paired_difference
 from cuello.studies.base import Outcome
 from cuello.studies.glyphs.measures import DRAWS, Tested, images_of
 from cuello.studies.glyphs.plans import (

@@ -7,19 +7,19 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from cuello.comparison.page import NONE, duration, loss_text, spread_text
+from cuello.core.seeding import numpy_generator
 from cuello.data.batches import Batches
-from cuello.inference import Model, load
-from cuello.metrics import mse
+from cuello.inference.model import Model, load
+from cuello.jobs.data import Prepared, prepare
 from cuello.models.summary import count
-from cuello.preparation import Prepared, prepare
-from cuello.references import fit_references
-from cuello.repeats import Spread, spread
-from cuello.report.comparison_page import NONE, duration, loss_text, spread_text
 from cuello.report.figures import Theme
+from cuello.report.grids import Series, image_grid, lines
 from cuello.report.page import Picture, Section, Table
-from cuello.report.study_figures import Series, image_grid, lines
 from cuello.runs.history import EpochRecord
-from cuello.seeding import numpy_generator
+from cuello.scoring.metrics import mse
+from cuello.scoring.references import fit_references
+from cuello.scoring.repeats import Spread, spread
 from cuello.studies.base import Outcome, Plan, Story, Study
 from cuello.studies.mnist.source import EPOCHS, MOMENTUM, RATE, RATIO, SECONDS
 

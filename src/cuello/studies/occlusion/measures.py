@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.classification import Classification, evaluate_classes
-from cuello.config import TrainConfig, make_config
+from cuello.core.config import TrainConfig, make_config
+from cuello.core.seeding import numpy_generator
 from cuello.data.batches import Batches
-from cuello.estimation import Lesson, estimate, seconds_of
-from cuello.exact_maps import DEFINITION, FLAT, IMPORTANT_SIDE
-from cuello.inference import Model
+from cuello.inference.model import Model
+from cuello.jobs.classify.evaluation import Classification, evaluate_classes
+from cuello.jobs.data import Prepared, prepare
+from cuello.jobs.explain.evaluation import Lesson, estimate, seconds_of
+from cuello.jobs.explain.exact import DEFINITION, FLAT, IMPORTANT_SIDE
 from cuello.models.classifier import Classifier, without_padding
-from cuello.preparation import Prepared, prepare
-from cuello.repeats import Spread, spread
 from cuello.runs.directory import Run
 from cuello.saliency import occlusion_map
 from cuello.saliency.fidelity import Fidelity, Measured, Way, break_even, curves, fidelity, measured
-from cuello.seeding import numpy_generator
+from cuello.scoring.repeats import Spread, spread
 from cuello.studies.base import Outcome
 from cuello.studies.occlusion.plans import CLASSIFIER, OURS, SCALES
 from cuello.studies.occlusion.source import SETS
-from cuello.studies.pool import Watch
 from cuello.training.device import use_threads
-from cuello.workflow import own_subjects, prepared_for
+from cuello.work.processes import Watch
+from cuello.work.train import own_subjects, prepared_for
 
 MIXED = "mixed"
 WAYS: tuple[Way, ...] = ("deletion", "insertion")

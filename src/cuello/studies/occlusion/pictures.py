@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from cuello.inference import Model
-from cuello.report.classification_figures import confusion_picture
-from cuello.report.explaining_figures import Scale
+from cuello.inference.model import Model
+from cuello.jobs.classify.figures import confusion_picture
+from cuello.jobs.explain.figures import Scale
 from cuello.report.figures import Theme
+from cuello.report.grids import Series, image_grid, lines
 from cuello.report.page import Picture
-from cuello.report.study_figures import Series, image_grid, lines
 from cuello.runs.history import EpochRecord
 from cuello.studies.base import Outcome
 from cuello.studies.occlusion.measures import MIXED, Findings, Part, maps_of, squared_errors

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from cuello.repeats import Spread
+from cuello.scoring.repeats import Spread
 
 
 @dataclass(frozen=True)

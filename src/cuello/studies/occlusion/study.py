@@ -1,7 +1,7 @@
 """The study `occlusion`: what its report tells, in order."""
 
-from cuello.inference import load
-from cuello.report.comparison_page import duration
+from cuello.comparison.page import duration
+from cuello.inference.model import load
 from cuello.report.page import Section
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.occlusion.measures import MIXED, Findings, best_of_source, make_maps, measure

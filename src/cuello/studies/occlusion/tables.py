@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cuello.classification import Classification
-from cuello.exact_maps import FLAT
-from cuello.repeats import PairedDifference, paired_difference, spread
-from cuello.report.comparison_page import NONE, duration, spread_text
+from cuello.comparison.page import NONE, duration, spread_text
+from cuello.jobs.classify.evaluation import Classification
+from cuello.jobs.explain.exact import FLAT
 from cuello.report.page import Table
 from cuello.saliency.fidelity import Fidelity, Measured
+from cuello.scoring.repeats import PairedDifference, paired_difference, spread
 from cuello.studies.base import Outcome
 from cuello.studies.occlusion.measures import MIXED, Errors, Findings, Times
 from cuello.studies.occlusion.plans import (

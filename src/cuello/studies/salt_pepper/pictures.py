@@ -5,21 +5,21 @@ from typing import Any
 
 import torch
 
-from cuello.baselines import BASELINES, run_baseline
-from cuello.evaluation import Subjects
-from cuello.inference import Model
-from cuello.matrix import Matrix
-from cuello.metrics import psnr
-from cuello.report.matrix_figures import heat_map
+from cuello.core.types import Batch
+from cuello.inference.model import Model
+from cuello.jobs.images.evaluation import Subjects
+from cuello.jobs.images.matrix import Matrix
+from cuello.jobs.images.matrix_figures import heat_map
+from cuello.jobs.images.pairs import task_of
+from cuello.report.grids import Series, image_grid, lines, points
 from cuello.report.page import Picture
-from cuello.report.study_figures import Series, image_grid, lines, points
+from cuello.scoring.baselines import BASELINES, run_baseline
+from cuello.scoring.metrics import psnr
 from cuello.studies.base import Outcome
 from cuello.studies.salt_pepper.plans import OURS, OURS_EVERY, at_level, plans
 from cuello.studies.salt_pepper.source import BATCH, CHOSEN, SOURCE_EPOCHS, SOURCE_LEVELS, SOURCE_ROWS
 from cuello.studies.salt_pepper.tables import loss_of, parameters
-from cuello.tasks import task_of
-from cuello.types import Batch
-from cuello.workflow import resolve
+from cuello.work.train import resolve
 
 
 def by_size(outcome: Outcome) -> Picture:

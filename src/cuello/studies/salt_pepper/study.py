@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 
 from cuello.comparison import compare
-from cuello.evaluation import Subjects
-from cuello.inference import Model, load
-from cuello.matrix import Matrix, evaluate_matrix
-from cuello.preparation import prepare
-from cuello.report.comparison_figures import pictures
-from cuello.report.comparison_page import cost_table, difference_table, duration, reached_table
+from cuello.comparison.figures import pictures
+from cuello.comparison.page import cost_table, difference_table, duration, reached_table
+from cuello.inference.model import Model, load
+from cuello.jobs.data import prepare
+from cuello.jobs.images.evaluation import Subjects
+from cuello.jobs.images.matrix import Matrix, evaluate_matrix
+from cuello.jobs.images.pairs import task_of
 from cuello.report.page import Picture, Section, Table
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.salt_pepper.pictures import by_size, epochs_picture, grids, levels_picture, matrix_picture
 from cuello.studies.salt_pepper.plans import HIGHEST, LOWEST, OURS, OURS_EVERY, SCALES, at_level, plans
 from cuello.studies.salt_pepper.source import BATCH, CHOSEN, SOURCE_LEVELS, SOURCE_ROWS
 from cuello.studies.salt_pepper.tables import costs_table, epochs_table, levels_table, losses_table, parameters, ratios
-from cuello.tasks import task_of
-from cuello.workflow import own_subjects
+from cuello.work.train import own_subjects
 
 
 def story(outcome: Outcome) -> Story:

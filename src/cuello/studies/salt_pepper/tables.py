@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from cuello.matrix import Matrix
+from cuello.comparison.page import NONE, loss_text, spread_text
+from cuello.jobs.images.matrix import Matrix
 from cuello.models.catalog import architecture_of, build
 from cuello.models.summary import count
-from cuello.report.comparison_page import NONE, loss_text, spread_text
 from cuello.report.page import Table
 from cuello.runs.history import EpochRecord
 from cuello.studies.base import Outcome

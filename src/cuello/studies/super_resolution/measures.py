@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.evaluation import Subjects, pairs, restore, subjects_of_batches
-from cuello.inference import Model
-from cuello.metrics import mse, psnr
+from cuello.core.types import Pair
+from cuello.inference.model import Model
+from cuello.jobs.data import Prepared, prepare
+from cuello.jobs.images.evaluation import Subjects, pairs, restore, subjects_of_batches
+from cuello.jobs.images.pairs import task_of
 from cuello.models.strided import StridedAutoencoder
-from cuello.preparation import Prepared, prepare
-from cuello.repeats import Spread, spread
+from cuello.scoring.metrics import mse, psnr
+from cuello.scoring.repeats import Spread, spread
 from cuello.studies.base import Outcome
 from cuello.studies.super_resolution.plans import EVERY, OURS, plan_name
 from cuello.studies.super_resolution.source import NETWORKS
-from cuello.tasks import task_of
-from cuello.types import Pair
 
 INPUT, GREY = "bicubic", "grey"
 BINS = 64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from cuello.inference import TILE
+from cuello.inference.model import TILE
 from cuello.models.catalog import architecture_of, build
 
 STATUS = Path("/proc/self/status")

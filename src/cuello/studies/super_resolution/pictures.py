@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.evaluation import Subjects, pairs, restore
-from cuello.inference import Model
-from cuello.metrics import psnr
-from cuello.preparation import prepare
-from cuello.report.enlargements import detail_of
-from cuello.report.examples import Example
+from cuello.inference.model import Model
+from cuello.jobs.data import prepare
+from cuello.jobs.images.enlargements import detail_of
+from cuello.jobs.images.evaluation import Subjects, pairs, restore
+from cuello.jobs.images.examples import Example
+from cuello.jobs.images.pairs import task_of
 from cuello.report.figures import Theme, as_png, drawing
+from cuello.report.grids import Series, image_grid, lines
 from cuello.report.page import Picture
-from cuello.report.study_figures import Series, image_grid, lines
+from cuello.scoring.metrics import psnr
 from cuello.studies.base import Outcome
 from cuello.studies.super_resolution.measures import BINS, GREY, INPUT, Tested, reachable, test_images
 from cuello.studies.super_resolution.plans import EVERY, OURS, UPSCALER, plan_name
 from cuello.studies.super_resolution.source import IN_ITS_UNITS, NETWORKS, SOURCE_ROWS
-from cuello.tasks import task_of
 
 COLUMNS = 5
 SHOWN = 2

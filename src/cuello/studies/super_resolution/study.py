@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from cuello.inference import load
-from cuello.report.comparison_page import decibels, duration
+from cuello.comparison.page import decibels, duration
+from cuello.inference.model import load
 from cuello.report.page import Section
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.super_resolution.measures import INPUT, Tested, measure, reachable

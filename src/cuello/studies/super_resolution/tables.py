@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from functools import cache
 
+from cuello.comparison.page import NONE, decibels, duration, loss_text, spread_text
 from cuello.models.catalog import architecture_of, build
 from cuello.models.strided import StridedAutoencoder
 from cuello.models.summary import Summary, summarise
-from cuello.report.comparison_page import NONE, decibels, duration, loss_text, spread_text
 from cuello.report.page import Table
 from cuello.runs.history import EpochRecord
 from cuello.studies.base import Outcome

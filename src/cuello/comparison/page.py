@@ -1,0 +1,222 @@
+"""A comparison's tables, for the terminal and for compare.html, and its files."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from math import isnan
+from pathlib import Path
+
+from cuello.comparison import Comparison, Group, Row, RowDifference, RunFacts, gap, run_values
+from cuello.comparison import figures as comparison_figures
+from cuello.core.errors import CuelloError
+from cuello.core.files import make_folder, write_text
+from cuello.report.page import Picture, Section, Table, write_page
+from cuello.runs.directory import environment
+from cuello.scoring.repeats import Spread, in_words
+
+CSV_NAME, PAGE_NAME = "compare.csv", "compare.html"
+NONE = "–"
+
+
+def loss_text(value: float) -> str:
+    """Return a loss with three significant digits at least."""
+    if value == 0 or abs(value) >= 0.001:
+        return f"{value:.5f}"
+    return f"{value:.6f}" if abs(value) >= 0.0001 else f"{value:.2e}"
+
+
+def spread_text(spread: Spread | None, form: Callable[[float], str]) -> str:
+    """Return the mean, and behind ± the standard deviation, with as many decimals, where there are repeats.
+
+    >>> spread_text(Spread(0.25, 0.000184, 3), loss_text)
+    '0.25000 ±0.00018'
+    """
+    if spread is None:
+        return NONE
+    mean = form(spread.mean)
+    if isnan(spread.deviation):
+        return mean
+    decimals = len(mean.partition(".")[2])
+    return f"{mean} ±{form(spread.deviation) if 'e' in mean else f'{spread.deviation:.{decimals}f}'}"
+
+
+def decibels(value: float) -> str:
+    """Return a PSNR."""
+    return f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time that people can read.
+
+    >>> duration(45), duration(600), duration(7200)
+    ('45 s', '10.0 min', '2.0 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def between(values: Sequence[int]) -> str:
+    """Return the only value, or the smallest and the largest."""
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def mean_text(row: Row, value: Callable[[RunFacts], float | None], form: Callable[[float], str]) -> str:
+    """Return the mean alone, for columns where the deviation would only take room."""
+    spread = row.spread(value)
+    return NONE if spread is None else form(spread.mean)
+
+
+def reached_table(group: Group, wide: bool) -> Table:
+    """Return what each row reached; wide: also the gap at the best epoch."""
+    epoch = group.epoch
+
+    def loss_there(run: RunFacts) -> float | None:
+        record = run.at(epoch)
+        return record.validation_loss if record else None
+
+    def gap_there(run: RunFacts) -> float | None:
+        record = run.at(epoch)
+        return gap(record) if record else None
+
+    columns = ["run", "n>", f"loss, epoch {epoch}>", f"gap, epoch {epoch}>", "best loss>", "at>", "PSNR, dB>"]
+    rows = []
+    for row in group.rows:
+        cells = [
+            row.label,
+            str(len(row.runs)),
+            spread_text(row.spread(loss_there), loss_text),
+            mean_text(row, gap_there, lambda value: ("+" if value > 0 else "") + loss_text(value)),
+            spread_text(row.spread(lambda run: run.best.validation_loss), loss_text),
+            between([run.best.epoch for run in row.runs]),
+            spread_text(row.spread(lambda run: run.best.validation_psnr), decibels),
+        ]
+        if wide:
+            cells.insert(6, mean_text(row, lambda run: gap(run.best), loss_text))
+        rows.append(cells)
+    if wide:
+        columns.insert(6, "gap there>")
+    note = (
+        "On the validation crops, which are the same for all. Gap: validation minus training loss; above zero the "
+        "network knows its training images better. n: runs that differ only in the seed; ± is their standard "
+        "deviation, without it there was one run."
+    )
+    return Table(columns, rows, note, frozenset({0}) if len(rows) > 1 else frozenset())
+
+
+def cost_table(group: Group, wide: bool) -> Table:
+    """Return what each row is and costs, and its evaluation; columns that nobody fills are left out."""
+    columns = ["run", "network", "parameters>", "epochs>", "s an epoch>", "in all>", "ms an image>"]
+    columns += ["evaluated MSE>", "evaluated PSNR>", "gain, dB>"]
+    rows = [
+        [
+            row.label,
+            row.runs[0].network,
+            f"{row.runs[0].parameters:,}",
+            between([len(run.history) for run in row.runs]),
+            mean_text(row, lambda run: run.seconds_an_epoch, lambda value: f"{value:.3g}"),
+            mean_text(row, lambda run: run.seconds, duration),
+            mean_text(row, lambda run: run.milliseconds, lambda value: f"{value:.3g}"),
+            mean_text(row, lambda run: run.evaluated("mse"), loss_text),
+            spread_text(row.spread(lambda run: run.evaluated("psnr")), decibels),
+            mean_text(row, lambda run: run.gain, lambda value: f"{value:+.2f}"),
+        ]
+        for row in group.rows
+    ]
+    used = [place for place in range(len(columns)) if any(row[place] != NONE for row in rows)]
+    used = [place for place in used if wide or columns[place] != "evaluated MSE>"]
+    note = (
+        "Times are of training, as each run measured them; ms an image: one crop at a time, measured on this machine. "
+    )
+    note += "Gain: PSNR of the run's evaluation above that of the best classical method."
+    return Table([columns[place] for place in used], [[row[place] for place in used] for row in rows], note)
+
+
+def difference_table(differences: Sequence[RowDifference]) -> Table:
+    """Return the paired differences between rows of repeats."""
+    columns = ["best loss of", "minus that of", "difference>", "95% interval>", "pairs>", "ratio>", "so"]
+    rows = []
+    for item in differences:
+        found = item.found
+        interval = f"{loss_text(found.low)} to {loss_text(found.high)}" if found.enough else NONE
+        mean, ratio = (loss_text(found.mean), f"{found.ratio:.3f}") if found.count else (NONE, NONE)
+        rows.append(
+            [item.first, item.second, mean, interval, str(found.count), ratio, in_words(found, item.first, item.second)]
+        )
+    note = (
+        "Paired by seed; Student's interval of the mean difference, which takes differences for normally distributed "
+        "and is not widened for looking at several pairs. Ratio: of the means."
+    )
+    return Table(columns, rows, note)
+
+
+def headline(group: Group) -> str:
+    """Say in one sentence which row has the lowest loss, and whether repeats bear it out."""
+    best = group.rows[0]
+    at = f"{loss_text(best.best_loss)}{' on average' if len(best.runs) > 1 else ''}"
+    if len(group.rows) == 1:
+        return f"{best.label} reached a validation loss of {at}."
+    second = group.rows[1]
+    said = (
+        f"{best.label} reached the lowest validation loss, {at}; next is {second.label}, {loss_text(second.best_loss)}"
+    )
+    known = next(
+        (item.found for item in group.differences if {item.first, item.second} == {best.label, second.label}), None
+    )
+    if known is None or not known.enough:
+        return f"{said}. Too few repeats to tell whether that is chance: train both with --repeats 3 or more."
+    if known.told_from_zero:
+        return f"{said}, and {known.count} repeats tell them apart."
+    return f"{said}, but {known.count} repeats cannot tell them apart."
+
+
+def csv_text(comparison: Comparison) -> str:
+    """Return one line a run, groups numbered from 1; an empty cell is not known."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    lines = [
+        {"group": number, "row": row.label, **run_values(run, group.epoch)}
+        for number, group in enumerate(comparison.groups, 1)
+        for row in group.rows
+        for run in row.runs
+    ]
+    writer.writerow(lines[0])
+    writer.writerows([["" if value is None else value for value in line.values()] for line in lines])
+    return stream.getvalue()
+
+
+def write_comparison_page(path: Path, comparison: Comparison, figures: Path | None = None) -> None:
+    """Write compare.html to ``path``; figures: a folder in which the pictures are kept too."""
+    sections = []
+    several = len(comparison.groups) > 1
+    for number, group in enumerate(comparison.groups, 1):
+        parts: list[Table | Picture] = [reached_table(group, True), cost_table(group, True)]
+        if group.differences:
+            parts.insert(1, difference_table(group.differences))
+        suffix = f"-{number}" if number > 1 else ""
+        parts += comparison_figures.pictures(group, figures, suffix)
+        text = [headline(group)] if several else []
+        sections.append(Section(group.title, [*text, *group.notes], parts))
+    if comparison.left_out:
+        rows = [[name, reason] for name, reason in comparison.left_out]
+        sections.append(Section("Left out", parts=[Table(["path", "why"], rows)]))
+    runs = sum(len(row.runs) for group in comparison.groups for row in group.rows)
+    verdict = comparison.differing or headline(comparison.groups[0])
+    subtitle = f"{runs} run{'s' if runs > 1 else ''}, side by side"
+    write_page(path, "Comparison", subtitle, verdict, sections, environment())
+
+
+def write_comparison(folder: Path, comparison: Comparison, overwrite: bool = False) -> None:
+    """Write compare.csv, compare.html and figures/*.png into a folder, over an earlier comparison there.
+
+    Raises CuelloError where the folder holds other things, unless ``overwrite``, which replaces only these files.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (overwrite or (folder / PAGE_NAME).is_file()):
+        raise CuelloError(
+            f"{folder} is not empty and holds no earlier comparison: choose another place with --output, or put the "
+            "comparison among these files with --overwrite."
+        )
+    make_folder(folder)
+    write_text(folder / CSV_NAME, csv_text(comparison))
+    write_comparison_page(folder / PAGE_NAME, comparison, folder / "figures")

@@ -1,0 +1,234 @@
+"""The one declaration of every setting of a training: Python arguments, command-line flags and TOML keys alike.
+
+A field's description is the command line's help; its group is the panel it is shown under.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from cuello.core.errors import CuelloError, closest
+
+
+def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
+    """Declare a setting: its default, its help with unit and range, the panel it belongs to, its limits."""
+    return pydantic.Field(default, description=help, json_schema_extra={"group": group}, **limits)
+
+
+CLASSIFY = "classify"
+"""The job whose target is a class, and no image."""
+
+EXPLAIN = "explain"
+"""The job whose target is a classifier's occlusion map."""
+
+DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
+
+
+class TrainConfig(pydantic.BaseModel):
+    """Every setting of a training; frozen, and an unknown key is an error.
+
+    >>> TrainConfig(data="photos", noise="salt-pepper:0.2").batch_size
+    32
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    job: Literal["denoise", "upscale", "reconstruct", "generate", "classify", "explain"] = setting(
+        "denoise",
+        "What the network learns to do: denoise; upscale; reconstruct, through a code of few numbers; generate, from a "
+        "code drawn at random (see `cuello latent`); classify, into the classes of a folder's subfolders; explain, to "
+        "estimate a classifier's occlusion maps in one pass.",
+        TASK,
+    )
+    data: str = setting(
+        "photos",
+        "Images: a folder, a TIFF of several pages, an .npy, .npz, IDX or HDF5 file (FILE.h5 or FILE.h5:NAME), or a "
+        "data set (see `cuello datasets`).",
+        DATA,
+    )
+    target: str | None = setting(
+        None,
+        "A folder with the clean (upscale: large) image of every image in DATA, matched by name; then no noise is "
+        "added.",
+        DATA,
+    )
+    channels: Literal[1, 3] | None = setting(
+        None, "1 for grey, 3 for colour; by default grey if every image is grey, else colour.", DATA
+    )
+    crop: int | None = setting(
+        None, "Side of the square crops to train on, in pixels; upscale: of the large image.", DATA, ge=4
+    )
+    crops: Literal["random", "fixed", "grid"] = setting(
+        "random",
+        "random: new positions each epoch; fixed: random positions drawn once; grid: side by side. "
+        "Validation crops are always fixed or grid.",
+        DATA,
+    )
+    samples: int | None = setting(
+        None,
+        "Training crops an epoch, by default as many as would tile the images; of whole images, which are gone through "
+        "again and again (for sets of a few dozen), by default each once.",
+        DATA,
+        ge=1,
+    )
+    validation_samples: int | None = setting(
+        None,
+        "Validation (and test) crops, by default as many as would tile the images, at most 500; of whole images, by "
+        "default each once.",
+        DATA,
+        ge=1,
+    )
+    resize: Annotated[str | None, pydantic.BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)] = setting(
+        None,
+        "Resize every image to this size in pixels, WIDTHxHEIGHT or one number for both (bicubic).",
+        DATA,
+    )
+    augment: bool = setting(False, "Flip and turn training images by right angles at random.", DATA)
+    validation: float = setting(
+        0.2,
+        "Share of the images for validation, 0 to 0.9; 0 validates on the training images, for a set to be learned by "
+        "heart.",
+        DATA,
+        ge=0,
+        le=0.9,
+    )
+    test: float = setting(0.15, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
+    split_seed: int = setting(
+        0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0
+    )
+    range: str | None = setting(
+        None,
+        "LOW..HIGH: what stands for black and white in the files, e.g. 0..4095 for a 12-bit camera, -1000..3000; by "
+        "default the type's full scale, or 0..1 for floats.",
+        DATA,
+    )
+    storage: Literal["auto", "memory", "stream"] = setting(
+        "auto",
+        "memory: read all images at once; stream: leave them in their files and decode them while training; auto "
+        "streams where the images, decoded, would take more than half of the free memory.",
+        DATA,
+    )
+    on_error: Literal["stop", "skip"] = setting("stop", "What to do with an image that cannot be read.", DATA)
+
+    noise: str | None = setting(
+        None,
+        "denoise, upscale: the degradation to undo, e.g. salt-pepper:0.2, gaussian:5..50 or blur:1+down:2+jpeg:60 "
+        "(see `cuello noises`).",
+        TASK,
+    )
+    scale: int | None = setting(
+        None,
+        "upscale: how many times larger each side becomes. Without --noise, --scale 2 means --noise down:2; other "
+        "noise comes after that, on the small image.",
+        TASK,
+        ge=2,
+        le=8,
+    )
+    classifier: str | None = setting(
+        None,
+        "explain: the classifier whose occlusion maps are learned: a run directory or model.safetensors of `cuello "
+        "train classify`. The exact maps of the images are made first, and kept for the next time.",
+        TASK,
+    )
+    box: int = setting(3, "explain: side of the box that hides a part of the image, pixels.", TASK, ge=1)
+    stride: int = setting(1, "explain: pixels from one place of the box to the next.", TASK, ge=1)
+    fill: str = setting("0", "explain: what the box shows: a number, mean (of the image) or blur.", TASK)
+    told: Literal["prediction", "label"] = setting(
+        "prediction",
+        "explain: the class that a network which takes one is told while it trains: what the classifier predicts, "
+        "which is known at explanation time too, or the label.",
+        TASK,
+    )
+    only: str | None = setting(None, "explain: train on the images of this class only.", TASK)
+    loss: str = setting(
+        "mse",
+        "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "
+        "classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels.",
+        TASK,
+    )
+
+    model: str = setting("impulse-s", "A network (see `cuello models`) or your own: FILE.py:CLASS.", NETWORK)
+
+    epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1)
+    batch_size: int = setting(32, "Images a step.", TRAINING, ge=1)
+    optimizer: str = setting("adam", "adam, adamw, sgd, adadelta or rmsprop.", TRAINING)
+    learning_rate: float = setting(1e-3, "Step size at its highest.", TRAINING, gt=0)
+    momentum: float = setting(0.9, "Momentum of sgd and rmsprop, 0 to 1.", TRAINING, ge=0, lt=1)
+    nesterov: bool = setting(False, "Nesterov's momentum (sgd).", TRAINING)
+    weight_decay: float = setting(0.0, "L2 penalty, decoupled with adamw.", TRAINING, ge=0)
+    schedule: str = setting("cosine", "Learning rate over time: constant, cosine or plateau.", TRAINING)
+    warmup_epochs: float = setting(
+        0.0, "Epochs in which the learning rate rises from 0 (fractions allowed).", TRAINING, ge=0
+    )
+    plateau_patience: int = setting(5, "plateau: epochs without improvement before the rate falls.", TRAINING, ge=1)
+    plateau_factor: float = setting(0.5, "plateau: what the rate is multiplied by, 0 to 1.", TRAINING, gt=0, lt=1)
+    clip: float | None = setting(None, "Largest norm of the gradient; larger ones are scaled down.", TRAINING, gt=0)
+    ema: float | None = setting(
+        None,
+        "Decay of an exponential moving average of the weights, e.g. 0.99 a step; it is what is kept.",
+        TRAINING,
+        gt=0,
+        lt=1,
+    )
+    seed: int = setting(0, "Start of every random number: weights, order, crops, noise.", TRAINING, ge=0)
+
+    patience: int | None = setting(None, "Stop after so many epochs without improvement.", STOPPING, ge=1)
+    min_delta: float = setting(0.0, "What counts as improvement of the validation loss.", STOPPING, ge=0)
+    max_minutes: float | None = setting(None, "Stop after the epoch in which this time is over.", STOPPING, gt=0)
+
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.", MACHINE)
+    threads: int | None = setting(None, "Processor threads; by default OMP_NUM_THREADS or all cores.", MACHINE, ge=1)
+    precision: Literal["float32", "bf16"] = setting(
+        "float32", "bf16: mixed precision, faster where the machine knows it.", MACHINE
+    )
+    compile: bool = setting(False, "Compile the network with torch.compile (needs a C++ compiler).", MACHINE)
+
+
+def make_config(settings: Mapping[str, Any]) -> TrainConfig:
+    """Return the checked configuration for ``settings``; only what is given counts as set by the user.
+
+    Raises CuelloError that names the first wrong key or value, what was got and what is needed.
+
+    >>> make_config({"epochs": 3}).epochs
+    3
+    """
+    for key in settings:
+        if key not in TrainConfig.model_fields:
+            known = TrainConfig.model_fields
+            raise CuelloError(f"there is no setting called {key!r}.{closest(key, known)} Known: {', '.join(known)}.")
+    try:
+        return TrainConfig.model_validate(dict(settings))
+    except pydantic.ValidationError as error:
+        raise CuelloError(explain(error, TrainConfig)) from None
+
+
+def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
+    """Put the first problem of a pydantic error in one sentence: setting, what was got, what is needed."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else model.__name__
+    field = model.model_fields.get(name)
+    meaning = f" It means: {field.description}" if field is not None and field.description else ""
+    needed = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{name}: got {first['input']!r}, needed {needed}.{meaning}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the settings in a TOML file, unchecked; CuelloError where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise CuelloError(f"there is no configuration file {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CuelloError(f"{path} is not TOML: {error}. A line looks like: epochs = 30") from None
+    except OSError as error:
+        raise CuelloError(f"{path} could not be read: {error.strerror}.") from None
+
+
+def to_toml(config: TrainConfig) -> str:
+    """Return the whole configuration as TOML; settings that are None are left out, for TOML has no null."""
+    import tomli_w
+
+    return tomli_w.dumps(config.model_dump(exclude_none=True))

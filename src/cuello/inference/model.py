@@ -1,0 +1,441 @@
+"""A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cuello.core.config import EXPLAIN
+from cuello.core.errors import CuelloError
+from cuello.core.resample import resize
+from cuello.data.batches import to_tensor
+from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
+from cuello.data.tiling import run_tiled
+from cuello.degrade.level import estimated_level
+from cuello.inference.bundled import located
+from cuello.models.conditioning import is_conditioned, restored
+from cuello.runs.artefact import Artefact, load_artefact
+
+TILE = 256
+"""Side of the squares that large images are cut into, in pixels: their features stay in a processor's cache."""
+
+ENCODED_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, ready to use.
+
+    artefact: what the file says of it. network: the torch module, in evaluation mode.
+    """
+
+    artefact: Artefact
+    network: nn.Module
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the network was trained on."""
+        return self.artefact.channels
+
+    @property
+    def levels(self) -> Levels | None:
+        """The range that the network was trained with: what stands for black and white in arrays and files."""
+        return parse_levels(self.artefact.training.get("range"))
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the sides of the result are than those of what goes in."""
+        return int(getattr(self.network, "scale", 1))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What a classifier's probabilities stand for, in their order; empty for networks that give images."""
+        return tuple(self.artefact.classes)
+
+    def classify(self, images: Any) -> Any:
+        """Return the probability of every class, ``(N, K)`` float32; ``classes`` has the names of the columns.
+
+        images: as for calling the model, all of one size, with the network's channels. An array comes back, or a tensor
+        where a tensor was given; one image is N = 1.
+        Raises CuelloError where the network is no classifier, or images do not fit it.
+
+        >>> import cuello, tempfile
+        >>> run = cuello.train("classify", "glyphs", epochs=1, samples=32, output=tempfile.mkdtemp() + "/run",
+        ...                    report=False)
+        >>> model = cuello.load(run.path)
+        >>> model.classify(np.zeros((2, 7, 5), np.uint8)).shape, model.classes[1:4]
+        ((2, 32), ('a', 'b', 'c'))
+        """
+        probabilities = torch.softmax(self.class_scores(images), dim=1)
+        return probabilities.to(images.device) if isinstance(images, Tensor) else probabilities.numpy()
+
+    def class_scores(self, images: Any) -> Tensor:
+        """Return every class' score before softmax, ``(N, K)``; images and errors as for ``classify``."""
+        if not self.classes:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} gives images, not classes. Train a classifier: "
+                "cuello train classify DATA."
+            )
+        x = self.fitting(images)
+        with torch.inference_mode():
+            scores = [self.network(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]
+        return torch.cat(scores).clone()
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether the network takes the noise level of its input."""
+        return is_conditioned(self.network)
+
+    def __call__(self, images: Any, level: float | None = None) -> Any:
+        """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
+
+        images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
+        is kept), uint8, uint16 or floats in [0, 1], or, for a network trained with a range, any whole numbers or floats
+        within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
+        a Pillow image (modes other than L, LA, RGB, RGBA and I;16 become RGB or RGBA); or a list of any of these.
+        Three axes whose last is 1, 3 or 4 are one image.
+        level: see ``restore``.
+        Raises CuelloError for other kinds, shapes or types.
+
+        >>> import cuello, tempfile
+        >>> run = cuello.train(data="photos", noise="gaussian:25", model="conv-8-16-8", crop=64, samples=16,
+        ...                    validation_samples=4, epochs=1, output=tempfile.mkdtemp() + "/run", report=False)
+        >>> model = cuello.load(run.path)
+        >>> model(np.zeros((50, 70, 3), np.uint8)).shape
+        (50, 70, 3)
+        """
+        if isinstance(images, list | tuple):
+            return [self(image, level) for image in images]
+        if isinstance(images, Image.Image):
+            return self._pillow(images, level)
+        if isinstance(images, Tensor):
+            return self._tensor(images, level)
+        if isinstance(images, np.ndarray):
+            return self._array(images, level)
+        raise CuelloError(
+            f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
+        )
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the only images that the network takes, in pixels; None where it takes any."""
+        return getattr(self.network, "size", None)
+
+    @property
+    def prior(self) -> str | None:
+        """The distribution that the network's codes follow, "normal" or "uniform"; None where there is none."""
+        return getattr(self.network, "prior", None)
+
+    def encode(self, images: Any) -> Any:
+        """Return the codes of images, without chance: the bottleneck's numbers.
+
+        images: as for calling the model, all of one size, with the network's channels. Returns ``(N, numbers)`` float32
+        (``(N, c, h, w)`` for a code in space): an array, or a tensor where a tensor was given; one image is N = 1.
+        Raises CuelloError where the network has no code, or images do not fit it.
+        """
+        self.check_latent()
+        x = self.fitting(images)
+        with torch.inference_mode():
+            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]  # type: ignore[operator]
+        found = torch.cat(codes).clone()
+        return found.to(images.device) if isinstance(images, Tensor) else found.numpy()
+
+    def fitting(self, images: Any) -> Tensor:
+        """Return images as ``stacked`` does, with the network's channels; CuelloError for others."""
+        x = images if isinstance(images, Tensor) else self.stacked(images)
+        if x.ndim == 3:
+            x = x[None]
+        if x.ndim != 4 or x.shape[1] != self.channels or not x.is_floating_point():
+            raise CuelloError(
+                f"got images of shape {tuple(x.shape)} and type {x.dtype}, needed floats (N, {self.channels}, H, W)."
+            )
+        return x
+
+    def check_images(self) -> None:
+        """Raise CuelloError where the network gives classes or occlusion maps, and no images."""
+        if self.classes:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} is a classifier, which gives no image. From Python: "
+                "model.classify(images)."
+            )
+        if self.artefact.job == EXPLAIN:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, no images. "
+                "Use: cuello explain CLASSIFIER IMAGES --model RUN"
+            )
+
+    def decode(self, codes: Any) -> Any:
+        """Return the images that codes stand for, cut to [0, 1].
+
+        codes: ``(N, numbers)`` (or ``(N, c, h, w)`` for codes in space) as ``encode`` gives them; or one without N.
+        An array gives ``(N, H, W, C)`` float32, a tensor ``(N, C, H, W)``. Raises CuelloError where the network has no
+        code, or codes are of another shape.
+        """
+        self.check_latent()
+        given = codes if isinstance(codes, Tensor) else torch.from_numpy(np.asarray(codes, dtype=np.float32))
+        shape = self.latent_shape
+        single = given.ndim == (1 if shape is not None and len(shape) == 1 else 3)
+        stack = given[None] if single else given
+        if shape is not None and tuple(stack.shape[1:]) != shape:
+            raise CuelloError(f"got codes of shape {tuple(given.shape)}, needed (N, {', '.join(map(str, shape))}).")
+        with torch.inference_mode():
+            parts = [
+                self.network.decode(part.float().to(self._device())).float().clamp(0, 1).cpu()  # type: ignore[operator]
+                for part in stack.split(ENCODED_AT_ONCE)
+            ]
+        images = torch.cat(parts).clone()
+        return images.to(given.device) if isinstance(codes, Tensor) else images.permute(0, 2, 3, 1).numpy()
+
+    @property
+    def latent_shape(self) -> tuple[int, ...] | None:
+        """Shape of an image's code; None where it depends on the image's size, or there is no code."""
+        if self.size is None or not hasattr(self.network, "encode"):
+            return None
+        with torch.inference_mode():
+            blank = torch.zeros(1, self.channels, *self.size, device=self._device())
+            return tuple(self.network.encode(blank).shape[1:])  # type: ignore[operator]
+
+    def check_latent(self) -> None:
+        """Raise CuelloError where the network has no code in its middle."""
+        if not (hasattr(self.network, "encode") and hasattr(self.network, "decode")):
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} has no code in its middle: it works on pixels. "
+                "Train an autoencoder, e.g. cuello train reconstruct DATA --model mlp-32-8-2 (see `cuello models`)."
+            )
+
+    def stacked(self, images: Any) -> Tensor:
+        """Return images of one size, of any kind that ``encode`` takes, as a tensor ``(N, C, H, W)`` in [0, 1].
+
+        Raises CuelloError for other kinds, and for images of several sizes.
+        """
+        if isinstance(images, list | tuple):
+            parts = [self.stacked(image) for image in images]
+            if len({part.shape[1:] for part in parts}) != 1:
+                raise CuelloError("got images of different shapes (or none), needed one for all.")
+            return torch.cat(parts)
+        if isinstance(images, Tensor):
+            return images[None] if images.ndim == 3 else images
+        if isinstance(images, Image.Image):
+            images = np.asarray(images.convert("L" if self.channels == 1 else "RGB"))
+        if not isinstance(images, np.ndarray):
+            raise CuelloError(
+                f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
+            )
+        if self.levels is not None:
+            return to_tensor(self.levels.scaled(as_stack(images), "the array"))
+        check_values(images)
+        stack = as_stack(images)
+        return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
+
+    def restore(
+        self, image: np.ndarray, progress: Callable[[int, int], None] | None = None, level: float | None = None
+    ) -> np.ndarray:
+        """Restore one image ``(H, W, C)``, uint8, uint16 or float32 in [0, 1], in tiles if it is large.
+
+        C may differ from the network's channels: grey goes through a colour network as three equal channels and is
+        averaged; colour goes through a grey network channel by channel. C of 2 or 4: the last is alpha and is kept,
+        or enlarged as ``enlarge`` does.
+        level: for a network that takes one (``conditioned``), the standard deviation of the Gaussian noise in the
+        image, in units of white = 1; by default estimated, once for the whole image. Others must not be given one.
+        The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
+        rounding. Raises CuelloError for channels or a level that the network does not take.
+        """
+        self.check_images()
+        self.check_level(level)
+        height, width, channels = image.shape
+        if channels in (2, 4):
+            colours = self.restore(image[:, :, :-1], progress, level)
+            return np.concatenate([colours, self.enlarge(image[:, :, -1:])], axis=2)
+        if channels not in (1, 3, self.channels):
+            raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels} (or 1, 3).")
+        stride, field = self._stride(), self._receptive_field()
+        pad_rows, pad_columns = -height % stride, -width % stride
+        padded = (
+            np.pad(image, ((0, pad_rows), (0, pad_columns), (0, 0)), mode="edge") if pad_rows or pad_columns else image
+        )
+        tile = max(height, width) + stride if field is None else TILE
+        if self.conditioned and level is None:
+            level = float(estimated_level(to_tensor(image[None])))
+        scale = self.scale
+        out = run_tiled(
+            lambda part: self._restore_tile(part, level),
+            padded,
+            np.empty((scale * padded.shape[0], scale * padded.shape[1], channels), padded.dtype),
+            tile=-(-tile // stride) * stride,
+            reach=0 if field is None else field // 2,
+            stride=stride,
+            scale=scale,
+            progress=progress,
+        )
+        return out[: scale * height, : scale * width]
+
+    def restore_batch(self, images: Tensor, level: Tensor | None = None) -> Tensor:
+        """Restore small images at once: ``(N, C, H, W)`` float32 with the network's C; result cut to [0, 1].
+
+        level: ``(N, 1, 1, 1)``, the noise in each, for a network that takes it (others pass it over); by default
+        estimated, image by image.
+        """
+        self.check_images()
+        height, width = images.shape[2:]
+        stride, scale = self._stride(), self.scale
+        with torch.inference_mode():
+            level = estimated_level(images) if self.conditioned and level is None else level
+            padded = functional.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
+            image = restored(self.network, self.network, padded.to(self._device()), level).image.float().clamp(0, 1)
+        return image[:, :, : scale * height, : scale * width].to(images.device)
+
+    def enlarge(self, pixels: np.ndarray) -> np.ndarray:
+        """Bring ``(H, W, C)`` pixels to the size of the result without the network: bicubic, as transparency is.
+
+        Of any type, which is kept; the result is cut to the range of the values that came. Where the network keeps the
+        size, so does this.
+        """
+        if self.scale == 1:
+            return pixels
+        values = torch.from_numpy(pixels.astype(np.float64)).permute(2, 0, 1)[None]
+        larger = resize(values, scale=self.scale).clamp_(values.min(), values.max())[0].permute(1, 2, 0).numpy()
+        return (larger if pixels.dtype.kind == "f" else larger.round()).astype(pixels.dtype)
+
+    def check_level(self, level: float | None) -> None:
+        """Raise CuelloError where a noise level is given to a network that takes none, or is no share of white."""
+        if level is None:
+            return
+        if not self.conditioned:
+            raise CuelloError(
+                f"the network {self.artefact.architecture.name!r} takes no noise level, got {level:g}. Leave it out."
+            )
+        if not 0 <= level <= 1:
+            raise CuelloError(f"got a noise level of {level:g}, needed 0 to 1, in units of white (25 of 255 is 0.098).")
+
+    def _restore_tile(self, tile: np.ndarray, level: float | None = None) -> np.ndarray:
+        """Restore ``(h, w, C)`` pixels whose sides are multiples of the stride; level as in ``restore``."""
+        x = to_tensor(np.ascontiguousarray(tile)[None])  # (1, C, h, w)
+        channels = x.shape[1]
+        if channels == 1 and self.channels != 1:
+            x = x.expand(-1, self.channels, -1, -1)
+        elif channels != self.channels:
+            x = x.transpose(0, 1)  # (C, 1, h, w)
+        with torch.inference_mode():
+            told = None if level is None else x.new_full((len(x), 1, 1, 1), level)
+            image = restored(self.network, self.network, x.to(self._device()), told).image.float().clamp_(0, 1).cpu()
+        if channels == 1 and self.channels != 1:
+            image = image.mean(1, keepdim=True)
+        elif channels != self.channels:
+            image = image.transpose(0, 1)
+        pixels = image[0].permute(1, 2, 0).numpy()
+        if tile.dtype.kind == "f":
+            return pixels
+        return (pixels * full_scale(tile.dtype)).round().astype(tile.dtype)
+
+    def _array(self, images: np.ndarray, level: float | None = None) -> np.ndarray:
+        if self.levels is not None:
+            return self._ranged(images, self.levels, level)
+        check_values(images)
+        stack = as_stack(images)
+        exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
+        larger = np.stack([self.restore(image, level=level) for image in exact])
+        return self._shaped_as(larger, images).astype(images.dtype)
+
+    def _shaped_as(self, stack: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Return ``(N, H, W, C)`` results with the axes of the array they were made of."""
+        stack = stack[0] if is_single(images) else stack
+        return stack[..., 0] if stack.ndim > images.ndim else stack
+
+    def _ranged(self, images: np.ndarray, levels: Levels, level: float | None = None) -> np.ndarray:
+        """Restore an array in the units of a range; a fourth channel is transparency and is left as it is."""
+        stack = as_stack(images)
+        planes = {2: 1, 4: 3}.get(stack.shape[-1], stack.shape[-1])
+        colours = stack[..., :planes]
+        try:
+            scaled = levels.scaled(colours, "the array")
+        except UnfitError as error:
+            raise CuelloError(f"{error}.") from None
+        back = levels.back(np.stack([self.restore(image, level=level) for image in scaled]), images.dtype)
+        if planes < stack.shape[-1]:
+            back = np.concatenate([back, np.stack([self.enlarge(image[..., planes:]) for image in stack])], axis=-1)
+        return self._shaped_as(back, images)
+
+    def _tensor(self, images: Tensor, level: float | None = None) -> Tensor:
+        if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
+            raise CuelloError(
+                f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
+                "(C, H, W) or (N, C, H, W)."
+            )
+        stack = images[None] if images.ndim == 3 else images
+        arrays = stack.detach().permute(0, 2, 3, 1).float().cpu().numpy()
+        larger = np.stack([self.restore(array, level=level) for array in arrays])
+        result = torch.from_numpy(larger).permute(0, 3, 1, 2).to(images)
+        return result[0] if images.ndim == 3 else result
+
+    def _pillow(self, image: Image.Image, level: float | None = None) -> Image.Image:
+        if image.mode in ("I", "F") or 0 in image.size:
+            raise CuelloError(
+                f"got a Pillow image of mode {image.mode!r} and size {image.size}, whose white is not known or which "
+                "is empty; give a NumPy array of uint8, uint16 or floats in [0, 1] instead."
+            )
+        plain = "RGBA" if image.has_transparency_data else "RGB"
+        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") or image.mode.startswith("I;16") else plain
+        pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+        pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        if self.levels is None:
+            larger = self.restore(pixels, level=level)
+        else:
+            larger = self._ranged(pixels[None], self.levels, level)[0]
+        return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
+
+    def _stride(self) -> int:
+        return int(self.network.stride)  # type: ignore[arg-type]
+
+    def _receptive_field(self) -> int | None:
+        return self.network.receptive_field  # type: ignore[return-value]
+
+    def _device(self) -> torch.device:
+        return next(iter(self.network.state_dict().values())).device
+
+
+def check_values(images: np.ndarray) -> None:
+    """Raise CuelloError unless an array holds uint8, uint16, or floats in [0, 1]."""
+    if images.dtype.kind == "f":
+        if not np.isfinite(images).all():
+            raise CuelloError("the array holds NaN or infinite values; replace them first.")
+        if images.size and (images.min() < 0 or images.max() > 1):
+            raise CuelloError(
+                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
+            )
+    elif images.dtype not in (np.uint8, np.uint16):
+        raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
+
+
+def is_single(images: np.ndarray) -> bool:
+    """Tell whether an array is one image: three axes are, if the last is 1, 3 or 4."""
+    return images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
+
+
+def as_stack(images: np.ndarray) -> np.ndarray:
+    """Return one image or several as ``(N, H, W, C)``; three axes whose last is 1, 3 or 4 are one image."""
+    if images.ndim not in (2, 3, 4) or 0 in images.shape:
+        raise CuelloError(f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C).")
+    stack = images[None] if is_single(images) else images
+    return stack[..., None] if stack.ndim == 3 else stack
+
+
+def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:
+    """Load a run directory, a model.safetensors file, or a model that comes with the package, by name (BUNDLED).
+
+    A network that can be folded into fewer layers is.
+
+    network: FILE.py:CLASS, only for a model whose network is somebody's own code; no other code is ever run.
+    device: where to run it: cpu, cuda, cuda:N, mps.
+    Raises CuelloError for a file that is missing, damaged, changed, or of another version.
+    """
+    artefact = load_artefact(located(path))
+    built = artefact.network(network)
+    folded = built.folded() if hasattr(built, "folded") else built  # type: ignore[operator]
+    return Model(artefact, folded.eval().to(device))

@@ -1,0 +1,186 @@
+"""From a configuration to batches: images read, divided, cut."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
+from cuello.core.errors import CuelloError, closest
+from cuello.data.batches import Batches
+from cuello.data.catalog import CATALOG, open_source
+from cuello.data.classes import classified
+from cuello.data.crops import tiles_in
+from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size, subset
+from cuello.data.levels import parse_levels
+from cuello.data.split import Split, split
+from cuello.data.stream import is_to_stream
+from cuello.scoring.losses import find_loss
+
+MOST_VALIDATION_CROPS = 500
+
+Complete = Callable[[Images, np.ndarray], Images]
+"""Given images and the positions of those that are used, adds what is to be learned of them."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a training: all images, which are for what, and their batches (test may be empty).
+
+    Where classes are learned, ``images.label_names`` are theirs, and batches bring labels. Where occlusion maps are,
+    they are the images' targets, and labels what a network is told.
+    """
+
+    images: Images
+    split: Split
+    training: Batches
+    validation: Batches
+    test: Batches | None
+    fingerprint: str
+
+
+def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
+    """Read the images (and the clean counterparts, for data in pairs) that a configuration names."""
+    size, levels = parse_size(config.resize), parse_levels(config.range)
+    if size is not None and config.target is not None and config.scale is not None:
+        raise CuelloError(
+            f"got --resize {config.resize} for pairs of two sizes, which would become one. Leave it out and use --crop."
+        )
+    sources = [open_source(data, levels) for data in (config.data, config.target) if data is not None]
+    stream = is_to_stream(config.storage, sources, config.channels)
+    images = load_images(sources[0], config.channels, size, config.on_error, progress, stream)
+    if config.target is None:
+        return images
+    targets = load_images(sources[1], images.channels, size, config.on_error, progress, stream)
+    return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
+
+
+def prepare(config: TrainConfig, progress: ReportProgress | None = None, complete: Complete | None = None) -> Prepared:
+    """Read, divide and cut the images of a configuration.
+
+    complete: for the job explain, what makes the maps of the images.
+    Raises CuelloError for a test set that nothing may be trained on, too few images, sizes that do not fit.
+    """
+    if config.data in CATALOG and CATALOG[config.data].test_only:
+        raise CuelloError(
+            f"{config.data!r} is a published test set: nothing is trained, tuned or stopped on it. "
+            "Train on other images and give it to `cuello evaluate`."
+        )
+    images = read_images(config, progress)
+    if config.only is not None:
+        images = of_class(images, config.only)
+    known = images.fingerprint or fingerprint_of(images)
+    parts = parts_of(images, config)
+    classifies = config.job == CLASSIFY
+    if classifies:
+        images = classified(images)
+        known = f"{known}/{labels_checksum(images)}"
+        check_classes(images, parts)
+    training, validation, test = batches_of(images, parts, config)
+    if config.job == EXPLAIN:
+        if complete is None:
+            raise ValueError("the job explain needs what makes its maps")
+        if images.streamed:
+            raise CuelloError("the job explain takes images in memory only: add --storage memory.")
+        used = [part.crops.places[:, 0] for part in (training, validation, test) if part is not None]
+        images = complete(images, np.unique(np.concatenate(used)))
+        training, validation, test = batches_of(images, parts, config)
+        known = f"{known}/{labels_checksum(images)}"
+    smallest = find_loss(config.loss).smallest_side
+    if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
+        raise CuelloError(
+            f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
+            f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
+        )
+    return Prepared(images, parts, training, validation, test, known)
+
+
+def batches_of(images: Images, parts: Split, config: TrainConfig) -> tuple[Batches, Batches, Batches | None]:
+    """Return the batches for training, for validation and, where any image is kept for it, for testing."""
+    layout = "grid" if config.crops == "grid" else "fixed"
+    labelled = config.job == CLASSIFY or (config.job == EXPLAIN and images.targets is not None)
+
+    def fixed(ids: np.ndarray) -> Batches:
+        count = config.validation_samples
+        if count is None and config.crop is not None:
+            count = min(MOST_VALIDATION_CROPS, max(1, tiles_in(images, ids, config.crop // images.scale)))
+        return Batches(
+            images,
+            ids,
+            batch_size=64,
+            crop=config.crop,
+            layout=layout,
+            count=count,
+            seed=config.split_seed,
+            labelled=labelled,
+        )
+
+    training = Batches(
+        images,
+        parts.train,
+        batch_size=config.batch_size,
+        crop=config.crop,
+        layout=config.crops,
+        count=config.samples,
+        seed=config.seed,
+        shuffle=True,
+        augment=config.augment,
+        labelled=labelled,
+    )
+    return training, fixed(parts.validation), fixed(parts.test) if len(parts.test) else None
+
+
+def of_class(images: Images, name: str) -> Images:
+    """Return the images of a class; CuelloError where there is none of that name, or no labels."""
+    named = classified(images)
+    names = list(named.label_names or ())
+    if name not in names:
+        raise CuelloError(f"only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
+    return subset(named, np.flatnonzero(named.labels == names.index(name)).tolist())
+
+
+def reseeded(prepared: Prepared, seed: int) -> Prepared:
+    """Return the data for the same settings but another seed; ValueError where the places of crops depend on it."""
+    return replace(prepared, training=prepared.training.with_seed(seed))
+
+
+def parts_of(images: Images, config: TrainConfig) -> Split:
+    """Divide the images; a set that is all there is, or is to be learned by heart, validates on what it trains on."""
+    closed = config.data in CATALOG and CATALOG[config.data].closed
+    share = 0.0 if closed else config.validation
+    parts = split(len(images), share, 0.0 if closed else config.test, config.split_seed, images.held_out)
+    return parts if share else parts._replace(validation=parts.train)
+
+
+def check_classes(images: Images, parts: Split) -> None:
+    """Raise CuelloError that names a class none of whose images is left for training."""
+    names, labels = images.label_names or (), images.labels
+    missing = np.setdiff1d(np.arange(len(names)), () if labels is None else labels[parts.train])
+    if len(missing):
+        raise CuelloError(
+            f"the class {names[int(missing[0])]!r} has no image left for training: all of it is kept for "
+            "validation and testing. Give more images of it, or lower --validation or --test."
+        )
+
+
+def labels_checksum(images: Images) -> str:
+    """Return a checksum of the labels and their names."""
+    state = hashlib.blake2b("\0".join(images.label_names or ()).encode(), digest_size=8)
+    state.update(np.ascontiguousarray(images.labels).data)
+    return state.hexdigest()
+
+
+def fingerprint_of(images: Images) -> str:
+    """Return the checksum of all images and, for pairs, of their targets; streamed ones are decoded for it."""
+    clean = images.targets if images.targets is not None else ()
+    return fingerprint([*images.names, *images.names[: len(clean)]], chain(images.arrays, clean))
+
+
+def fingerprint(names: Sequence[str], arrays: Iterable[np.ndarray]) -> str:
+    """Return a checksum of images: of their names, shapes, types and pixels."""
+    state = Fingerprint()
+    for name, array in zip(names, arrays, strict=True):
+        state.add(name, array)
+    return str(state)

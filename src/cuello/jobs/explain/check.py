@@ -1,0 +1,175 @@
+"""How near estimated occlusion maps come to the exact ones of the same images: a check of some, drawn at random."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
+from cuello.data.batches import to_tensor
+from cuello.data.images import Images
+from cuello.jobs.explain.classifier import Subject, groups
+from cuello.jobs.explain.estimator import EXACT_AT_ONCE, EXACT_PIXELS, MapEstimator, exact_maps_of
+from cuello.jobs.explain.exact import FLAT
+from cuello.saliency.fidelity import Measured, fidelity, measured
+
+TRUSTED = 0.8
+"""A mean Pearson correlation with the exact maps below this is warned of.
+
+A choice, not a law: at .8 the estimates share about two thirds (.8²) of the exact maps' variance.
+"""
+
+Measure = Literal["mse", "pearson", "spearman"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Estimated maps beside exact ones of the same images.
+
+    names: of the images, in the order of all lists; places: where they are among all maps. mse: after the source's
+    normalisation, in which both are. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice of
+    images. of: from how many images they were drawn.
+    """
+
+    names: list[str]
+    places: list[int]
+    mse: Measured
+    pearson: Measured
+    spearman: Measured
+    exact: list[np.ndarray]
+    estimated: list[np.ndarray]
+    seconds_exact: float
+    seed: int
+    of: int
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the mean Pearson correlation reaches TRUSTED; no correlation at all does not."""
+        return self.pearson.mean >= TRUSTED
+
+    @property
+    def constant(self) -> int:
+        """How many images have no correlation, because one of their maps is flat."""
+        return len(self.names) - self.pearson.count
+
+    def order(self, measure: Measure = "pearson") -> list[int]:
+        """Return places from the worst to the best image; those without a number come last."""
+        sign = 1 if measure == "mse" else -1
+        values = sign * getattr(self, measure).values
+        return np.lexsort((np.arange(len(values)), -np.where(np.isnan(values), -np.inf, values))).tolist()
+
+
+def drawn_by_chance(count: int, share: float, seed: int) -> list[int]:
+    """Return places of a random share of ``count`` images, at least one, in order; CuelloError for no share.
+
+    >>> len(drawn_by_chance(1000, 0.01, 0)), drawn_by_chance(1, 0.01, 0)
+    (10, [0])
+    """
+    check_share(share)
+    wanted = max(1, round(share * count))
+    return sorted(numpy_generator(seed, "checked images").choice(count, wanted, replace=False).tolist())
+
+
+def check_share(share: float) -> None:
+    """Raise CuelloError for a share of the images that is none."""
+    if not 0 < share <= 1:
+        raise CuelloError(f"check: got {share:g}, needed a share of the images, more than 0 and at most 1, e.g. 0.01.")
+
+
+def checked(
+    estimator: MapEstimator,
+    subject: Subject,
+    images: Images,
+    positions: Sequence[int],
+    maps: Sequence[np.ndarray],
+    share: float,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Check:
+    """Explain a random share of images exactly too, and compare.
+
+    maps: estimated, of the images at ``positions``. progress: called with images done and images in all.
+    """
+    places = drawn_by_chance(len(positions), share, seed)
+    place_of = {positions[place]: place for place in places}
+    exact: list[np.ndarray] = []
+    seconds, values = 0.0, {"mse": [], "pearson": [], "spearman": []}
+    ours = [maps[place] for place in places]
+    for group in groups(images, list(place_of), EXACT_AT_ONCE, EXACT_PIXELS):
+        pixels = torch.cat([to_tensor(images.arrays[position][None]) for position in group])
+
+        def tell(done: int, total: int, before: int = len(exact), many: int = len(group)) -> None:
+            if progress:
+                progress(before + many * done // total, len(places))
+
+        started = time.perf_counter()
+        found = exact_maps_of(subject, pixels, estimator.question, "predicted", tell)
+        seconds += time.perf_counter() - started
+        true = found.maps[:, 0].float().cpu().numpy()
+        beside = fidelity(true, np.stack([maps[place_of[position]] for position in group]), flat=FLAT)
+        for name, so_far in values.items():
+            so_far.append(getattr(beside, name).values)
+        exact += list(true)
+    every = {name: measured(np.concatenate(parts)) for name, parts in values.items()}
+    return Check(
+        [images.names[positions[place]] for place in places], places, every["mse"], every["pearson"],
+        every["spearman"], exact, ours, seconds / len(places), seed, len(positions),
+    )  # fmt: skip
+
+
+def sentences(check: Check, seconds: float) -> list[str]:
+    """Say in words how near estimates come to the exact maps, a line each; seconds: an estimate takes."""
+    return [
+        f"checked exactly: {len(check.names):,} of {check.of:,} images (seed {check.seed})",
+        *(f"{MEASURES[name]}: {said(check, name)}" for name in MEASURES),
+        f"a map takes {milliseconds(check.seconds_exact)} exactly, {milliseconds(seconds)} estimated",
+    ]
+
+
+MEASURES: dict[Measure, str] = {
+    "mse": "MSE after normalisation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+}
+
+
+def said(check: Check, name: Measure) -> str:
+    """Return a measure's mean, its interval if there is one, and the worst image.
+
+    The interval is of the mean over images, 95%.
+    """
+    found: Measured = getattr(check, name)
+    if not found.count:
+        return "none, as a map is flat in every image"
+    worst = check.order(name)[0]
+    interval = "" if math.isnan(found.low) else f" (95% interval {found.low:.3g} to {found.high:.3g})"
+    lacking = len(check.names) - found.count
+    without = f"; {lacking} without one, as a map is flat" if lacking else ""
+    return f"{found.mean:.3g}{interval}, worst {found.values[worst]:.3g}, image {check.names[worst]}{without}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> milliseconds(0.00123), milliseconds(2.5)
+    ('1.23 ms', '2,500 ms')
+    """
+    number = 1000 * seconds
+    return f"{number:,.0f} ms" if number >= 100 else f"{number:.3g} ms"
+
+
+def warning(check: Check) -> str | None:
+    """Return what a user must know where estimates are not near the exact maps."""
+    if check.trusted:
+        return None
+    reached = "no correlation could be measured" if not check.pearson.count else f"it is {check.pearson.mean:.3g}"
+    return (
+        f"warning: the estimates are far from the exact maps: a mean Pearson correlation of {TRUSTED:g} or more is "
+        f"wanted, {reached}. Do not rely on them for these images; make exact maps, or train the estimator on more of "
+        "such images."
+    )

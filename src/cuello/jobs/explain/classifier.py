@@ -1,0 +1,166 @@
+"""What is explained, and how: a classifier with what it says of itself, and the settings of its occlusion maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from cuello.core.errors import CuelloError, closest
+from cuello.data.images import Images
+from cuello.data.levels import Levels
+from cuello.inference.bundled import located
+from cuello.inference.model import Model, load
+from cuello.models.classifier import Classifier, without_padding
+from cuello.saliency import DEFINITIONS
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier and what it says of itself.
+
+    model: a module or function for `occlusion_map`, of images with ``padding`` pixels of 0 around them. channels, size
+    (height, width): of its images before that; None: any. classes: their names, or none. resize: what its training
+    images were resized to, "WIDTHxHEIGHT". levels: what is black and white in its images' files. own: the classifier
+    as Cuello loads it, or None for other ones.
+    """
+
+    model: Any
+    name: str
+    channels: int | None
+    size: tuple[int, int] | None
+    classes: tuple[str, ...] = ()
+    resize: str | None = None
+    levels: Levels | None = None
+    padding: int = 0
+    own: Model | None = None
+
+    def called(self, number: int) -> str:
+        """Return a class' name; its number where it has none."""
+        return self.classes[number] if self.classes else str(number)
+
+
+@dataclass(frozen=True)
+class Question:
+    """How maps are made; see `cuello.explain`, which has these defaults."""
+
+    box: int = 3
+    stride: int = 1
+    fill: float | str = 0.0
+    sigma: float = 3.0
+    class_: str | int = "predicted"
+    definition: str = "mean-drop"
+    score: str | None = None
+    outputs: Literal["logits", "probabilities"] = "logits"
+
+    @property
+    def watched(self) -> str:
+        """The name of the score."""
+        return self.score or DEFINITIONS[self.definition].score
+
+
+def opened(classifier: str | Path, device: str = "cpu", padding: int | None = None) -> Subject:
+    """Open a classifier, Cuello's own or an ONNX file; CuelloError for anything else.
+
+    padding: pixels of 0 put around the images for an ONNX file; Cuello's own classifiers know theirs.
+    """
+    path = Path(classifier).expanduser()
+    if path.suffix.lower() == ".onnx":
+        return onnx_subject(path, device, padding or 0)
+    model = load(located(classifier), None, device)
+    if not model.classes or model.artefact.job == "explain":
+        hint = " Give it with --model, after the classifier whose maps it learned." * (model.artefact.job == "explain")
+        raise CuelloError(
+            f"{classifier} is no classifier: its job is {model.artefact.job}.{hint or TRAIN_ONE}"
+        )  # fmt: skip
+    plain, known = without_padding(model.network) if isinstance(model.network, Classifier) else (model.network, 0)
+    if padding is not None:
+        does = f"pads its images itself, by {known} pixels" if known else "takes its images without padding"
+        raise CuelloError(f"padding: got {padding}, but {classifier} {does}, which is known: leave padding out.")
+    resize = cast("str | None", model.artefact.training.get("resize"))
+    name = model.artefact.architecture.name
+    return Subject(
+        plain.eval(), name, model.channels, model.size, model.classes, resize, model.levels, known, model
+    )  # fmt: skip
+
+
+TRAIN_ONE = " Train one: cuello train classify DATA."
+
+
+def onnx_subject(path: Path, device: str, padding: int) -> Subject:
+    """Open an ONNX file; CuelloError where it is no classifier, or smaller than its padding."""
+    from cuello.saliency.onnx import OnnxClassifier
+
+    if device != "cpu":
+        raise CuelloError(f"device: got {device!r}, but ONNX files run on the processor: leave it out.")
+    if padding < 0:
+        raise CuelloError(f"padding: got {padding}, needed 0 or more pixels.")
+    network = OnnxClassifier(path)
+    channels, height, width = (side if isinstance(side, int) else None for side in network.shape[1:])
+    size = (height - 2 * padding, width - 2 * padding) if height is not None and width is not None else None
+    if size is not None and min(size) < 1:
+        raise CuelloError(
+            f"padding: got {padding}, but {path} takes {width}×{height} pixels, padding included: nothing would be "
+            "left of the images."
+        )
+    return Subject(network, path.name, channels, size, padding=padding)
+
+
+def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:
+    """Return "predicted", or the number of the class that is named, or whose number is given.
+
+    A name goes before a number: of the classes 1, 2 and 3, "1" is the first. Raises CuelloError for what is neither.
+
+    >>> class_number("dog", ["cat", "dog"]), class_number("1", ["cat", "dog"]), class_number("1", ["1", "2"])
+    (1, 1, 0)
+    """
+    if isinstance(wanted, str) and wanted in classes:
+        return list(classes).index(wanted)
+    if wanted == "predicted":
+        return wanted
+    if str(wanted).isdecimal() and (not classes or int(wanted) < len(classes)):
+        return int(wanted)
+    if not classes:
+        raise CuelloError(f"class: got {wanted!r}, needed 'predicted' or a class' number, from 0.")
+    names = ", ".join(classes[:12]) + (", …" if len(classes) > 12 else "")
+    raise CuelloError(
+        f"class: got {wanted!r}, needed 'predicted', a number from 0 to {len(classes) - 1}, or one of: {names}."
+        f"{closest(str(wanted), classes)}"
+    )
+
+
+def fitting(
+    images: Images, size: tuple[int, int] | None, who: str, on_error: str
+) -> tuple[list[int], list[tuple[str, str]]]:
+    """Return positions of the images of a (height, width), and (name, problem) of the others, which may be an error.
+
+    who: takes that size, in words, e.g. "the classifier".
+    """
+    kept, failed = [], []
+    for position, (height, width) in enumerate(images.sizes.tolist()):
+        if size is None or (height, width) == size:
+            kept.append(position)
+            continue
+        rows, columns = size
+        problem = (
+            f"{images.names[position]} has {width}×{height} pixels, but {who} takes {columns}×{rows}. Resize "
+            f"the images: --resize {columns}x{rows}."
+        )
+        if on_error == "stop":
+            raise CuelloError(f"{problem} To leave such images out, use --on-error skip.")
+        failed.append((images.names[position], problem))
+    if not kept:
+        raise CuelloError(f"no image fits; the first problem: {failed[-1][1]}")
+    return kept, failed
+
+
+def groups(images: Images, positions: Sequence[int], most: int, pixels: int) -> list[list[int]]:
+    """Return positions in their order, in groups of images of one size: at most so many images, and pixels of them."""
+    found: list[list[int]] = []
+    sizes = images.sizes.tolist()
+    for position in positions:
+        fit = max(1, min(most, pixels // (sizes[position][0] * sizes[position][1])))
+        if found and sizes[found[-1][0]] == sizes[position] and len(found[-1]) < fit:
+            found[-1].append(position)
+        else:
+            found.append([position])
+    return found

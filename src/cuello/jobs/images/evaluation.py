@@ -1,0 +1,444 @@
+"""An honest yardstick: the network beside the classical methods, on the same degraded pixels."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from cuello.core.errors import CuelloError
+from cuello.core.files import write_text
+from cuello.core.registry import Registry
+from cuello.core.types import Batch, Pair
+from cuello.data.batches import Batches, to_tensor
+from cuello.data.images import Images
+from cuello.data.levels import full_scale
+from cuello.degrade import Composition, Degradation
+from cuello.inference.model import TILE, Model
+from cuello.jobs.images.pairs import JOBS, Task, multiple_below
+from cuello.runs.directory import Run, write_json
+from cuello.scoring.baselines import BASELINES, BaselineSpec, best_strength, enlargers, run_baseline
+from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
+from cuello.scoring.metrics import METRICS, metrics_for
+from cuello.scoring.references import Reference
+
+OURS = "network"
+TUNING_IMAGES = 8
+SWEEP_IMAGES = 64
+SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"}
+"""The classical methods that everybody knows: a verdict names them."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is evaluated: batches of clean images, and who they are.
+
+    batches: makes the batches anew. names: the photograph of each image (several crops may share one). places: top
+    and left of each crop in it, pixels. count: how many images. size: smallest height and width.
+    """
+
+    batches: Callable[[], Iterable[Batch]]
+    names: Sequence[str]
+    places: Sequence[tuple[int, int]]
+    size: tuple[int, int]
+    binary: bool
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table: a method's scores.
+
+    label: how a table calls it. scores: metric name to one value an image. strength: of a classical method, chosen
+    on a few of the images; None for the network. milliseconds: an image, on this machine.
+    """
+
+    name: str
+    label: str
+    scores: dict[str, np.ndarray]
+    strength: float | None
+    milliseconds: float
+
+    def mean(self, metric: str) -> float:
+        """Return the metric's mean over images."""
+        return float(self.scores[metric].mean())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ours minus a method, in dB of PSNR: mean, its 95% interval, and on how many images ours is better."""
+
+    against: str
+    label: str
+    mean: float
+    low: float
+    high: float
+    wins: int
+    images: int
+
+
+@dataclass(frozen=True)
+class SweepLevel:
+    """One level of a noise sweep: the main parameter's value and every method's mean MSE and PSNR."""
+
+    level: float
+    mse: dict[str, float]
+    psnr: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result: methods in the order of the table (the network last), differences, verdict, sweep, protocol.
+
+    references: those of the methods that were fitted to the training images.
+    """
+
+    methods: list[Method]
+    differences: list[Difference]
+    verdict: str
+    sweep: list[SweepLevel]
+    subjects: Subjects
+    noise: str | None
+    protocol: dict[str, Any]
+    references: Sequence[Reference] = ()
+
+    def method(self, name: str) -> Method:
+        """Return the row called ``name``."""
+        return next(method for method in self.methods if method.name == name)
+
+    @property
+    def ours(self) -> Method:
+        """The network's row."""
+        return self.method(OURS)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names of the methods and how a table calls them."""
+        return {method.name: method.label for method in self.methods}
+
+
+def subjects_of_batches(batches: Batches) -> Subjects:
+    """Take the crops of a part of the data as they are."""
+    described = [batches.describe(row) for row in range(batches.count)]
+    names, places = [name for name, _, _ in described], [(top, left) for _, top, left in described]
+
+    def every() -> Iterable[Batch]:
+        given = 0
+        for batch in batches.epoch(0):
+            given += len(batch.ids)
+            yield batch
+        if given < batches.count:  # scores would no longer stand beside their images
+            raise CuelloError(
+                f"files of {batches.images.name} changed during the evaluation: {' '.join(batches.images.lost)} "
+                "Bring them back and evaluate again."
+            )
+
+    return Subjects(every, names, places, batches.size, is_binary(batches.images))
+
+
+def subjects_of_images(images: Images, labelled: bool = False) -> Subjects:
+    """Take whole images, of any sizes, one a batch; ``labelled``: with their labels, whole numbers."""
+    labels = images.labels if labelled else None
+
+    def batches() -> Iterable[Batch]:
+        for index, array in enumerate(images.arrays):
+            target = to_tensor(images.targets[index][None]) if images.targets is not None else None
+            label = torch.tensor([int(labels[index])]) if labels is not None else None
+            yield Batch(to_tensor(array[None]), torch.tensor([index]), target, label)
+
+    smallest = images.scale * int(images.sizes.min())
+    places = [(0, 0)] * len(images)
+    return Subjects(batches, images.names, places, (smallest, smallest), is_binary(images))
+
+
+def is_binary(images: Images) -> bool:
+    """Tell whether every value is black or white."""
+    return all(np.isin(array, (0, full_scale(array.dtype))).all() for array in images.clean())
+
+
+def evaluate_model(
+    model: Model,
+    task: Task,
+    subjects: Subjects,
+    *,
+    seed: int = 0,
+    sweep: Sequence[float] = (),
+    baselines: Sequence[str] | None = None,
+    references: Sequence[Reference] = (),
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score the network and the classical methods.
+
+    task: what degrades the images; ranges in it count at their middle. seed: of the noise. sweep: values of the
+    degradation's main parameter to try as well. baselines: names of classical methods, by default (or with "all") all
+    that the images' size allows; none where the job does not restore. references: methods fitted to the training
+    images, for codes. progress: called with what is being done, how much is done, and how much there is.
+    """
+    level = task.typical()
+    usual = ("all",) if JOBS[task.job].restores else ()
+    specs = baselines_of(task, subjects, usual if baselines is None else baselines)
+    metrics = [spec.name for spec in metrics_for(multiple_below(subjects.size, task.scale), subjects.binary)]
+    strengths = tune(specs, level, subjects, seed)
+    ours = {OURS: model}
+    methods = score(
+        ours, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress, references
+    )
+    levels = []
+    for value in sweep:
+        if task.degradation is None:
+            break
+        at_level = task.at(task.degradation.typical().with_main(value))
+        tuned = tune(specs, at_level, subjects, seed)
+        rows = score(
+            ours,
+            at_level,
+            subjects,
+            specs,
+            tuned,
+            ["mse", "psnr"],
+            seed,
+            SWEEP_IMAGES,
+            f"noise {value:g}",
+            progress,
+        )
+        means = {metric: {row.name: row.mean(metric) for row in rows} for metric in ("mse", "psnr")}
+        levels.append(SweepLevel(value, means["mse"], means["psnr"]))
+    differences = [difference(methods[-1], row, subjects.names) for row in methods[:-1]]
+    protocol = {
+        "images": subjects.count,
+        "photographs": len(set(subjects.names)),
+        "channels": model.channels,
+        "range": "0 to 1, results cut to it, not rounded",
+        "metrics": {name: METRICS[name].summary for name in metrics},
+        "noise_seed": seed,
+        "strengths": f"of classical methods: the best of a few on {min(TUNING_IMAGES, subjects.count)} of these very "
+        "images, which favours them",
+        "sweep_images": min(SWEEP_IMAGES, subjects.count) if levels else 0,
+    }
+    spec = level.degradation.spec() if level.degradation is not None else None
+    if task.scale > 1:
+        protocol["scale"] = task.scale
+    if not any(len(spec.strengths) > 1 for spec in specs):
+        del protocol["strengths"]
+    if model.conditioned and next(iter(pairs(level, subjects, seed, 1))).level is not None:
+        protocol["told"] = "the network is told the noise's standard deviation"
+    verdict = verdict_of(differences, "reference" if references else "classical method")
+    return Evaluation(methods, differences, verdict, levels, subjects, spec, protocol, tuple(references))
+
+
+def baselines_for(task: Task) -> Registry[BaselineSpec]:
+    """Return the table of the classical methods of a task: those that enlarge, or those that keep the size."""
+    return enlargers(task.scale) if task.scale > 1 else BASELINES
+
+
+def baselines_of(task: Task, subjects: Subjects, names: Sequence[str]) -> list[BaselineSpec]:
+    """Return the classical methods of these names ("all": every one) that the images are large enough for."""
+    table = baselines_for(task)
+    chosen = [table[name] for name in (table.names() if "all" in names else names)]
+    return [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
+
+
+def pairs(task: Task, subjects: Subjects, seed: int, most: int) -> Iterable[Pair]:
+    """Yield batches of pairs, of at most ``most`` images in all, spread evenly over the subjects."""
+    wanted = None
+    if most < subjects.count:
+        wanted = torch.from_numpy(np.linspace(0, subjects.count - 1, most).round().astype(np.int64))
+    for batch in subjects.batches():
+        rows = batch
+        if wanted is not None:
+            keep = torch.isin(batch.ids, wanted)
+            if not keep.any():
+                continue
+            rows = Batch(
+                batch.images[keep],
+                batch.ids[keep],
+                batch.targets[keep] if batch.targets is not None else None,
+            )
+        yield task.pair_each(rows, seed)
+
+
+def tune(specs: Sequence[BaselineSpec], task: Task, subjects: Subjects, seed: int) -> dict[str, float]:
+    """Choose each classical method's strength on a few of the images."""
+    few = list(pairs(task, subjects, seed, TUNING_IMAGES))
+    strengths = {}
+    for spec in specs:
+        votes = [best_strength(spec, pair.x.numpy(), pair.target.numpy()) for pair in few]
+        strengths[spec.name] = float(np.median(votes)) if len(votes) % 2 else sorted(votes)[len(votes) // 2]
+    return strengths
+
+
+def score(
+    models: Mapping[str, Model],
+    task: Task,
+    subjects: Subjects,
+    specs: Sequence[BaselineSpec],
+    strengths: Mapping[str, float],
+    metrics: Sequence[str],
+    seed: int,
+    most: int,
+    doing: str,
+    progress: Progress | None,
+    references: Sequence[Reference] = (),
+) -> list[Method]:
+    """Run every method on the same draw of every image and return their rows, the networks' last.
+
+    models: networks by the name of their row, which no classical method may have. most: how many images at most.
+    """
+
+    def classical(spec: BaselineSpec) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: torch.from_numpy(run_baseline(spec, pair.x.numpy(), strengths[spec.name]))
+
+    def learned(model: Model) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: restore(model, pair.x, pair.level)
+
+    def reference(fitted: Reference) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: fitted.run(pair.x)
+
+    runs = {spec.name: classical(spec) for spec in specs} | {one.name: reference(one) for one in references}
+    runs |= {name: learned(model) for name, model in models.items()}
+    labels = {spec.name: spec.label for spec in specs} | {fitted.name: fitted.label for fitted in references}
+    labels |= {name: model.artefact.architecture.name for name, model in models.items()}
+    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in runs}
+    seconds = dict.fromkeys(runs, 0.0)
+    done, total = 0, min(most, subjects.count)
+    for pair in pairs(task, subjects, seed, most):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            restored = run(pair)
+            seconds[name] += time.perf_counter() - start
+            for metric in metrics:
+                scores[name][metric].append(METRICS[metric].function(restored, pair.target).numpy())
+        done += len(pair.x)
+        if progress:
+            progress(doing, done, total)
+    return [
+        Method(
+            name,
+            labels[name],
+            {metric: np.concatenate(values) for metric, values in scores[name].items()},
+            strengths.get(name),
+            1000 * seconds[name] / max(done, 1),
+        )
+        for name in runs
+    ]
+
+
+def restore(model: Model, noisy: torch.Tensor, level: torch.Tensor | None = None) -> torch.Tensor:
+    """Restore a batch ``(N, C, H, W)``: at once where it is small, else image by image in tiles.
+
+    level: ``(N, 1, 1, 1)``, the noise in each, for a network that takes it; others pass it over.
+    """
+    if max(noisy.shape[2:]) <= TILE and noisy.shape[1] == model.channels:
+        return model.restore_batch(noisy, level)
+    if level is None or not model.conditioned:
+        return model(noisy)
+    return torch.cat([model(noisy[row : row + 1], float(level[row])) for row in range(len(noisy))])
+
+
+def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Difference:
+    """Compare two methods image by image in PSNR, with a 95% bootstrap interval of the mean.
+
+    Whole photographs are drawn, with all their crops, because crops of one photograph are alike (Davison and Hinkley
+    1997, section 3.8). With fewer than FEWEST_GROUPS the interval is not a number.
+    """
+    gains = ours.scores["psnr"] - other.scores["psnr"]
+    enough = len(set(photographs)) >= FEWEST_GROUPS
+    low, high = bootstrap_interval(gains, photographs) if enough else (float("nan"), float("nan"))
+    return Difference(other.name, other.label, float(gains.mean()), low, high, int((gains > 0).sum()), len(gains))
+
+
+def verdict_of(differences: Sequence[Difference], others: str = "classical method") -> str:
+    """Say in one sentence whether the network beats the best of the others (by mean PSNR)."""
+    if not differences:
+        return f"Nothing to compare with: no {others} was run."
+    best = min(differences, key=lambda item: item.mean)  # the method that ours gains least over
+    what = "doing nothing" if best.against == "input" else f"the best {others} ({best.label})"
+    interval = "" if np.isnan(best.low) else f" (95% interval {best.low:+.2f} to {best.high:+.2f})"
+    on = f"on {best.wins} of {best.images} images"
+    simple = next((item for item in differences if item.against in SIMPLE and item is not best), None)
+    also = ""
+    if simple is not None and simple.against == "bicubic":
+        also = f" Against bicubic: {simple.mean:+.2f} dB, better on {simple.wins} of {simple.images}."
+    if best.mean > 0 and not best.low <= 0:
+        return f"Beats {what} by {best.mean:.2f} dB{interval}, {on}.{also}"
+    if best.mean < 0 and not best.high >= 0:
+        also = f" Does not beat even {SIMPLE[simple.against]}." if simple is not None and simple.mean < 0 else also
+        return f"Does not beat {what}: {-best.mean:.2f} dB worse{interval}, better {on}.{also}"
+    return f"Cannot be told from {what}: {best.mean:+.2f} dB{interval}, better {on}.{also}"
+
+
+def headline(evaluation: Evaluation) -> str:
+    """Return one line: our MSE, PSNR and SSIM beside the 3×3 median filter's, or bicubic's."""
+
+    def scores(method: Method) -> str:
+        shown = [name for name in ("mse", "psnr", "ssim") if name in method.scores]
+        return ", ".join(f"{name.upper()} {method.mean(name):.{METRICS[name].digits}f}" for name in shown)
+
+    names = [method.name for method in evaluation.methods]
+    other = evaluation.method(next((name for name in SIMPLE if name in names), names[0]))
+    return f"{evaluation.ours.label}: {scores(evaluation.ours)}  |  {other.label}: {scores(other)}"
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the evaluation for metrics.json and --json."""
+
+    def number(value: float) -> float | None:
+        return None if np.isnan(value) else value
+
+    return {
+        "verdict": evaluation.verdict,
+        "noise": evaluation.noise,
+        "methods": {
+            method.name: {
+                "label": method.label,
+                **{metric: method.mean(metric) for metric in method.scores},
+                "strength": method.strength,
+                "milliseconds_an_image": method.milliseconds,
+            }
+            for method in evaluation.methods
+        },
+        "gain_in_psnr": {
+            item.against: {
+                "mean": item.mean,
+                "interval": [number(item.low), number(item.high)],
+                "better_on": item.wins,
+                "images": item.images,
+            }
+            for item in evaluation.differences
+        },
+        "sweep": [{"level": level.level, "mse": level.mse, "psnr": level.psnr} for level in evaluation.sweep],
+        "protocol": evaluation.protocol,
+    }
+
+
+def images_csv(evaluation: Evaluation) -> str:
+    """Return one row an image: photograph, place, and every method's metrics."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = [(method, metric) for method in evaluation.methods for metric in method.scores]
+    writer.writerow(["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)])
+    for row in range(evaluation.subjects.count):
+        top, left = evaluation.subjects.places[row]
+        values = [f"{method.scores[metric][row]:.6g}" for method, metric in columns]
+        writer.writerow([evaluation.subjects.names[row], top, left, *values])
+    return stream.getvalue()
+
+
+def save_evaluation(run: Run, evaluation: Evaluation) -> None:
+    """Write metrics.json and images.csv of a run."""
+    write_json(run.metrics_path, as_json(evaluation))
+    write_text(run.images_path, images_csv(evaluation))
+
+
+def has_levels(degradation: Degradation | Composition | None) -> bool:
+    """Tell whether a sweep can vary the degradation."""
+    return degradation is not None and degradation.varies

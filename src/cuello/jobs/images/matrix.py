@@ -1,0 +1,260 @@
+"""The matrix: networks trained at different noise levels, each tested at every level, beside the classical methods."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cuello.core.errors import CuelloError
+from cuello.degrade import Composition, Degradation, Range
+from cuello.degrade.base import show
+from cuello.inference.model import Model
+from cuello.jobs.images.evaluation import TUNING_IMAGES, Progress, Subjects, baselines_of, has_levels, score, tune
+from cuello.jobs.images.pairs import Task
+from cuello.scoring.metrics import METRICS
+
+NETWORK, CLASSICAL = "network", "classical"
+METRIC_NAMES = ("mse", "psnr")
+QUICK_BASELINES = ("input", "median-3", "median-5", "adaptive-median", "gaussian", "wavelet")
+"""Classical methods that take milliseconds an image; they are tuned anew at every level."""
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One method at every level.
+
+    name: unique in the matrix. label: how a table calls it. trained: the level it was trained at, as a spec string
+    has it ("0.2", "0.1..0.9"), or "" for a classical method. kind: "network" or "classical". mse, psnr: tested level
+    to the mean over images, white is 1, dB. milliseconds: an image, on this machine, mean over the levels.
+    """
+
+    name: str
+    label: str
+    trained: str
+    kind: str
+    mse: Mapping[float, float]
+    psnr: Mapping[float, float]
+    milliseconds: float
+
+    def values(self, metric: str) -> Mapping[float, float]:
+        """Return the means of "mse" or "psnr" by level."""
+        return {"mse": self.mse, "psnr": self.psnr}[metric]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The result: tested levels, rows (networks by trained level, then classical methods), what was done.
+
+    noise: the degradation without its level. best: metric ("mse", "psnr") to level to the name of the best row.
+    protocol: what the numbers depend on, for people and for --json.
+    """
+
+    levels: tuple[float, ...]
+    rows: tuple[MatrixRow, ...]
+    noise: str
+    protocol: Mapping[str, Any]
+    best: Mapping[str, Mapping[float, str]]
+
+    def row(self, name: str) -> MatrixRow:
+        """Return the row called ``name``."""
+        return next(row for row in self.rows if row.name == name)
+
+    def of_kind(self, kind: str) -> list[MatrixRow]:
+        """Return the rows that are "network" or "classical"."""
+        return [row for row in self.rows if row.kind == kind]
+
+
+def evaluate_matrix(
+    models: Mapping[str, Model],
+    tasks: Mapping[str, Task],
+    subjects: Subjects,
+    levels: Sequence[float] = (),
+    *,
+    baselines: Sequence[str] | None = None,
+    seed: int = 0,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> Matrix:
+    """Test every network at every noise level; at each level all methods see the same degraded pixels.
+
+    models: networks by the name of their row. tasks: by the same names, what each was trained for. levels: values of
+    the noise's main parameter; by default those the networks were trained at. baselines: names of classical methods,
+    by default QUICK_BASELINES (upscale: all); their strengths are chosen anew at each level. seed: of the noise. most:
+    how many images at most, spread evenly; by default all. progress: called with what is being done, how much, of how
+    much.
+    Raises CuelloError where the networks were not trained for the same job, channels and kind of noise.
+    """
+    check_alike(models, tasks)
+    task = next(iter(tasks.values()))
+    degradation = degradation_of(task)
+    chosen = tuple(dict.fromkeys(float(level) for level in levels)) or trained_levels(tasks)
+    spoiled = [task.at(degradation.typical().with_main(level)) for level in chosen]
+    quick = QUICK_BASELINES if task.scale == 1 else ("all",)
+    specs = baselines_of(task, subjects, quick if baselines is None else baselines)
+    for name in models:
+        if name in {spec.name for spec in specs}:
+            raise CuelloError(f"a network cannot be called {name!r}: a classical method is. Give it another name.")
+    ordered = {name: models[name] for name in sorted(models, key=lambda name: order_of(tasks[name]))}
+    images = min(subjects.count, most or subjects.count)
+    found = []
+    for position, at_level in enumerate(spoiled):
+        strengths = tune(specs, at_level, subjects, seed)
+        told = counted(progress, position * images, len(chosen) * images)
+        found.append(score(ordered, at_level, subjects, specs, strengths, METRIC_NAMES, seed, images, "", told))
+    networks, classical = len(ordered), len(specs)
+    rows = []
+    for position in [*range(classical, classical + networks), *range(classical)]:
+        own = [methods[position] for methods in found]
+        name = own[0].name
+        means = {m: {lv: one.mean(m) for lv, one in zip(chosen, own, strict=True)} for m in METRIC_NAMES}
+        is_network = name in models
+        rows.append(
+            MatrixRow(
+                name,
+                name if is_network else own[0].label,
+                trained_at(tasks[name]) if is_network else "",
+                NETWORK if is_network else CLASSICAL,
+                means["mse"],
+                means["psnr"],
+                sum(one.milliseconds for one in own) / len(own),
+            )
+        )
+    protocol = {
+        "images": images,
+        "photographs": len(set(subjects.names)),
+        "channels": next(iter(models.values())).channels,
+        "range": "0 to 1, results cut to it, not rounded",
+        "metrics": {metric: METRICS[metric].summary for metric in METRIC_NAMES},
+        "noise_seed": seed,
+        "networks": {name: model.artefact.architecture.name for name, model in ordered.items()},
+        "strengths": f"of classical methods: at each level the best of a few on {min(TUNING_IMAGES, subjects.count)} "
+        "of these very images, which favours them",
+    }
+    return Matrix(chosen, tuple(rows), kind_of(degradation), protocol, best_rows(chosen, rows))
+
+
+def counted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Return a progress callback that counts images over all levels: ``before`` are done, of ``total``."""
+    return (lambda _, done, __: progress("levels × images", before + done, total)) if progress else None
+
+
+def best_rows(levels: Sequence[float], rows: Sequence[MatrixRow]) -> dict[str, dict[float, str]]:
+    """Return, for each metric and level, the name of the best row; the first of several equal ones."""
+    best: dict[str, dict[float, str]] = {}
+    for metric in METRIC_NAMES:
+        pick: Callable[..., MatrixRow] = max if METRICS[metric].higher_is_better else min
+        best[metric] = {level: pick(rows, key=lambda row, at=level: row.values(metric)[at]).name for level in levels}
+    return best
+
+
+def check_alike(models: Mapping[str, Model], tasks: Mapping[str, Task]) -> None:
+    """Raise CuelloError that names what differs where the networks do not belong into one matrix."""
+    if not models or set(models) != set(tasks):
+        raise CuelloError(f"got the networks {list(models)} and tasks for {list(tasks)}: needed one task a network.")
+    names = list(models)
+    first, level = names[0], typical_level(degradation_of(tasks[names[0]], names[0]))
+    for name in names[1:]:
+        here, there = degradation_of(tasks[first], first), degradation_of(tasks[name], name)
+        if here.name != there.name:
+            differs = "noise", here.spec(), there.spec()
+        elif here.with_main(level) != there.with_main(level):
+            differs = "noise, beside its level,", here.spec(), there.spec()
+        elif tasks[first].job != tasks[name].job:
+            differs = "job", tasks[first].job, tasks[name].job
+        elif models[first].channels != models[name].channels:
+            differs = "number of channels", models[first].channels, models[name].channels
+        elif models[first].levels != models[name].levels:
+            differs = "range of values", models[first].levels, models[name].levels
+        else:
+            continue
+        what, ours, others = differs
+        raise CuelloError(
+            f"the {what} of {first} is {ours}, that of {name} is {others}: in one matrix only the noise level may "
+            "differ. Evaluate them apart."
+        )
+
+
+def degradation_of(task: Task, name: str = "this network") -> Degradation | Composition:
+    """Return what a task degrades images with; CuelloError where that has no level to vary."""
+    if task.degradation is None or not has_levels(task.degradation):
+        what = "pairs of images" if task.degradation is None else repr(task.degradation.name)
+        raise CuelloError(f"{name} was trained on {what}: there is no noise level to vary. Evaluate it by itself.")
+    return task.degradation
+
+
+def main_value(degradation: Degradation | Composition) -> float | Range:
+    """Return the value of the parameter that a sweep varies: a number, or a range."""
+    part = degradation.parts[degradation.varied] if isinstance(degradation, Composition) else degradation
+    return getattr(part, part.main)
+
+
+def typical_level(degradation: Degradation | Composition) -> float:
+    """Return the level, a range's middle."""
+    return float(main_value(degradation.typical()))  # type: ignore[arg-type]
+
+
+def trained_at(task: Task) -> str:
+    """Return the level that a network was trained at as a spec string has it: "0.2", "0.1..0.9"."""
+    return show(main_value(degradation_of(task)))
+
+
+def order_of(task: Task) -> tuple[bool, float]:
+    """Return what rows are sorted by: single levels rising, then ranges by their middle."""
+    degradation = degradation_of(task)
+    return isinstance(main_value(degradation), Range), typical_level(degradation)
+
+
+def trained_levels(tasks: Mapping[str, Task]) -> tuple[float, ...]:
+    """Return the different levels that networks were trained at, rising; ranges count only where there is no other."""
+    degradations = [degradation_of(task, name) for name, task in tasks.items()]
+    single = [one for one in degradations if not isinstance(main_value(one), Range)]
+    return tuple(sorted({typical_level(one) for one in single or degradations}))
+
+
+def kind_of(degradation: Degradation | Composition) -> str:
+    """Return the spec string without the level: "salt-pepper", "gaussian,clip=no", "blur+gaussian:10"."""
+    parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)
+    texts = [part.spec() for part in parts]
+    place = degradation.varied if isinstance(degradation, Composition) else 0
+    _, comma, others = texts[place].partition(":")[2].partition(",")
+    texts[place] = parts[place].name + comma + others
+    return "+".join(texts)
+
+
+def as_json(matrix: Matrix) -> dict[str, Any]:
+    """Return the matrix for --json: levels as texts, since JSON's keys are."""
+
+    def texts(values: Mapping[float, Any]) -> dict[str, Any]:
+        return {show(level): value for level, value in values.items()}
+
+    return {
+        "noise": matrix.noise,
+        "levels": list(matrix.levels),
+        "rows": [
+            {
+                "name": row.name,
+                "label": row.label,
+                "trained": row.trained,
+                "kind": row.kind,
+                "mse": texts(row.mse),
+                "psnr": texts(row.psnr),
+                "milliseconds_an_image": row.milliseconds,
+            }
+            for row in matrix.rows
+        ],
+        "best": {metric: texts(names) for metric, names in matrix.best.items()},
+        "protocol": dict(matrix.protocol),
+    }
+
+
+def matrix_csv(matrix: Matrix) -> str:
+    """Return one line a row and level: method, label, kind, trained and tested level, MSE, PSNR."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["method", "label", "kind", "trained", "tested", "mse", "psnr"])
+    for row in matrix.rows:
+        for level in matrix.levels:
+            scores = (f"{row.values(metric)[level]:.8g}" for metric in METRIC_NAMES)
+            writer.writerow([row.name, row.label, row.kind, row.trained, show(level), *scores])
+    return stream.getvalue()

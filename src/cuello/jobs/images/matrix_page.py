@@ -1,0 +1,100 @@
+"""A matrix on disk: matrix.csv, matrix.html and its figures."""
+
+from pathlib import Path
+
+from cuello.core.files import make_folder, write_text
+from cuello.degrade.base import show
+from cuello.jobs.images.matrix import NETWORK, Matrix, matrix_csv
+from cuello.jobs.images.matrix_figures import heat_map, level_curves
+from cuello.report.figures import save_both
+from cuello.report.page import Picture, Section, Table, write_page
+from cuello.runs.directory import environment
+from cuello.scoring.metrics import METRICS
+
+FILES = ("matrix.csv", "matrix.html", "figures/matrix.png", "figures/curves.png")
+
+
+def save_matrix(folder: Path, matrix: Matrix) -> None:
+    """Write matrix.csv, matrix.html, figures/matrix.png and figures/curves.png."""
+    make_folder(folder)
+    write_text(folder / "matrix.csv", matrix_csv(matrix))
+    figures = folder / "figures"
+    heat = save_both(figures, "matrix", lambda theme: heat_map(matrix, theme))
+    curves = save_both(figures, "curves", lambda theme: level_curves(matrix, theme))
+    sections = [
+        Section(
+            "The matrix",
+            parts=[
+                Picture(
+                    heat,
+                    "PSNR by trained and tested noise level",
+                    "Trained level down, tested level across; classical methods below the gap. Star: the best at that "
+                    "level. Frame: tested at the level it was trained at.",
+                )
+            ],
+        ),
+        Section("By tested level", parts=[Picture(curves, "PSNR against the tested noise level, a line a method")]),
+        *(
+            Section(f"{metric.upper()}, {METRICS[metric].unit or 'white is 1'}", parts=[metric_table(matrix, metric)])
+            for metric in ("psnr", "mse")
+        ),
+        Section("How it was measured", protocol_lines(matrix), folded=True),
+    ]
+    subtitle = f"{matrix.noise}, {matrix.protocol['images']} images; every method saw the same degraded pixels"
+    write_page(
+        folder / "matrix.html",
+        "Trained level against tested level",
+        subtitle,
+        verdict_of(matrix),
+        sections,
+        environment(),
+    )
+
+
+def metric_table(matrix: Matrix, metric: str) -> Table:
+    """Return a table of one metric: rows as in the matrix, the best of each level with a star."""
+    columns = ["method", "trained at", *(f"{show(level)}>" for level in matrix.levels), "ms an image>"]
+    rows = [
+        [row.label, row.trained or "–", *marked(matrix, metric, row.name), f"{row.milliseconds:.1f}"]
+        for row in matrix.rows
+    ]
+    ours = frozenset(position for position, row in enumerate(matrix.rows) if row.kind == NETWORK)
+    return Table(columns, rows, "Tested level across. *: best of its column.", ours)
+
+
+def marked(matrix: Matrix, metric: str, name: str) -> list[str]:
+    """Return a row's numbers as texts; the best of a level ends in a star, the others in a space."""
+    values, digits = matrix.row(name).values(metric), METRICS[metric].digits
+    best = matrix.best[metric]
+    return [f"{values[level]:.{digits}f}{'*' if best[level] == name else ' '}" for level in matrix.levels]
+
+
+def verdict_of(matrix: Matrix) -> str:
+    """Say which row is best by PSNR at each level, neighbouring levels of one row joined."""
+    parts: list[tuple[str, list[str]]] = []
+    for level in matrix.levels:
+        name = matrix.best["psnr"][level]
+        if parts and parts[-1][0] == name:
+            parts[-1][1].append(show(level))
+        else:
+            parts.append((name, [show(level)]))
+    said = []
+    for name, levels in parts:
+        row = matrix.row(name)
+        trained = f" (trained at {row.trained})" if row.kind == NETWORK else ""
+        said.append(f"{levels[0]}{f' to {levels[-1]}' if len(levels) > 1 else ''}: {row.label}{trained}")
+    return f"Highest mean PSNR by tested level: {'; '.join(said)}."
+
+
+def protocol_lines(matrix: Matrix) -> list[str]:
+    """Return the protocol as sentences for the page."""
+    protocol = matrix.protocol
+    networks = "; ".join(f"{name}: {kind}" for name, kind in protocol["networks"].items())
+    return [
+        f"{protocol['images']} images of {protocol['photographs']} photographs, {protocol['channels']} channels, noise "
+        f"seed {protocol['noise_seed']}. Values {protocol['range']}.",
+        f"Networks: {networks}.",
+        f"Strengths {protocol['strengths']}.",
+        *(f"{name.upper()}: {summary}." for name, summary in protocol["metrics"].items()),
+        *protocol.get("notes", ()),
+    ]

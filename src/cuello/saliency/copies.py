@@ -1,0 +1,121 @@
+"""Occluded copies of images through any classifier, a batch at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cuello.core.errors import CuelloError
+from cuello.saliency.boxes import Boxes
+
+Classifier = Callable[[Tensor], Tensor]
+
+LAYER_BYTES = 8 * 2**20
+"""Bytes of the largest layer of a batch on a processor: about what its last cache level leaves to one core."""
+
+DEVICE_SHARE = 8
+"""On a GPU the largest layer gets one part in so many of the free memory."""
+
+UNKNOWN_LAYER = 32
+"""How many times larger than its input the largest layer is taken to be where nobody can look inside."""
+
+MOST_BATCH = 1024
+
+
+def ask(classifier: Classifier, x: Tensor) -> Tensor:
+    """Return class scores ``(N, K)`` of images; CuelloError where that is not what the classifier gives."""
+    try:
+        scores = classifier(x)
+    except CuelloError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CuelloError(
+            f"the classifier did not take images of shape {tuple(x.shape)} ({reason}). Needed: channels and size as "
+            "it was trained with, padding included; see the arguments images and padding."
+        ) from error
+    if not isinstance(scores, Tensor):
+        raise CuelloError(
+            f"the classifier gave {type(scores).__name__}, needed a tensor of class scores (N, K). Wrap it in a "
+            "function that returns that."
+        )
+    if scores.ndim != 2 or len(scores) != len(x) or scores.shape[1] == 0 or not scores.is_floating_point():
+        raise CuelloError(
+            f"the classifier gave {scores.dtype} of shape {tuple(scores.shape)} for {len(x)} images, needed class "
+            f"scores "
+            f"before softmax, ({len(x)}, K). Wrap it in a function that returns that."
+        )
+    return scores
+
+
+def largest_layer(classifier: Classifier, image: Tensor) -> int:
+    """Return the most numbers that a module of the classifier gives for one image, ``(1, C, H, W)``.
+
+    Of anything but a module: UNKNOWN_LAYER times the image's.
+    """
+    if not isinstance(classifier, nn.Module):
+        return UNKNOWN_LAYER * image.numel()
+    most = [image.numel()]
+
+    def look(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            most.append(output.numel())
+
+    handles = [module.register_forward_hook(look) for module in classifier.modules()]
+    try:
+        ask(classifier, image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return max(most)
+
+
+def batch_for(classifier: Classifier, image: Tensor) -> int:
+    """Return how many copies of an image to ask about at once, 1 to MOST_BATCH.
+
+    As many as keep the classifier's largest layer within LAYER_BYTES on a processor, and within an eighth of the free
+    memory on an NVIDIA GPU.
+    """
+    bytes_each = largest_layer(classifier, image) * image.element_size()
+    room = LAYER_BYTES
+    if image.is_cuda:
+        room = torch.cuda.mem_get_info(image.device)[0] // DEVICE_SHARE
+    return max(1, min(MOST_BATCH, room // bytes_each))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Boxes put on copies of whole images, ``batch`` copies at a time. apart: a box covers one channel."""
+
+    classifier: Classifier
+    boxes: Boxes
+    apart: bool
+    batch: int
+
+    def outputs(self, images: Tensor, fills: Tensor, progress: Callable[[int], None]) -> Tensor:
+        """Return what the classifier says with each box, ``(N, P, Q, C or 1, K)``; see Incremental.outputs."""
+        channels = images.shape[1] if self.apart else 1
+        total = len(images) * len(self.boxes) * channels
+        found = []
+        for start in range(0, total, self.batch):
+            number = torch.arange(start, min(start + self.batch, total), device=images.device)
+            found.append(self.some(images, fills, number))
+            progress(len(number))
+        return torch.cat(found).view(len(images), len(self.boxes.rows), len(self.boxes.columns), channels, -1)
+
+    def some(self, images: Tensor, fills: Tensor, number: Tensor) -> Tensor:
+        """Return what the classifier says of some copies, ``(B, K)``: image by image, box by box, channel by "
+        "channel."""
+        return ask(self.classifier, self.copies(images, fills, number))
+
+    def copies(self, images: Tensor, fills: Tensor, number: Tensor) -> Tensor:
+        """Return occluded copies, ``(B, C, H, W)``, channels last in memory."""
+        channels = images.shape[1] if self.apart else 1
+        image, box = number // (len(self.boxes) * channels), number // channels % len(self.boxes)
+        under = self.boxes.masks(box)
+        if self.apart:
+            one = (number % channels)[:, None] == torch.arange(channels, device=number.device)
+            under = under & one[:, :, None, None]
+        found = torch.where(under, fills[image], images[image])
+        return found.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,175 @@
+"""Classical methods, on the same degraded pixels: what a network has to beat.
+
+Each takes one noisy image ``(H, W, C)``, float32 in [0, 1], and a strength from its Spec's list, and returns the
+same shape; or, to be upscaled, a larger one. Heavy libraries are imported where they are used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from cuello.core.registry import Registry
+from cuello.core.resample import ResizeMethod, resize
+from cuello.degrade.level import noise_levels
+
+Image = np.ndarray
+
+
+def unchanged(image: Image, strength: float) -> Image:
+    """Return the noisy image: what doing nothing scores."""
+    return image
+
+
+def median(image: Image, strength: float) -> Image:
+    """Median over a square of ``strength`` pixels a side, each channel on its own; edges mirrored."""
+    from scipy.ndimage import median_filter
+
+    side = int(strength)
+    return median_filter(image, size=(side, side, 1), mode="reflect")
+
+
+def adaptive_median(image: Image, strength: float) -> Image:
+    """Adaptive median: only extreme values are replaced, by the median of a window that grows until it is not extreme.
+
+    strength: the largest window's side in pixels. Source: Gonzalez and Woods, Digital Image Processing, section 5.3.
+    """
+    from scipy.ndimage import maximum_filter, median_filter, minimum_filter
+
+    out = image.copy()
+    undecided = np.ones(image.shape, bool)
+    middle = image
+    for side in range(3, int(strength) + 1, 2):
+        window = {"size": (side, side, 1), "mode": "reflect"}
+        low, high = minimum_filter(image, **window), maximum_filter(image, **window)
+        middle = median_filter(image, **window)
+        good = undecided & (low < middle) & (middle < high)
+        keep = (low < image) & (image < high)
+        out[good & ~keep] = middle[good & ~keep]
+        undecided &= ~good
+        if not undecided.any():
+            return out
+    out[undecided] = middle[undecided]
+    return out
+
+
+def gaussian(image: Image, strength: float) -> Image:
+    """Gaussian blur with a standard deviation of ``strength`` pixels; edges mirrored."""
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(image, sigma=(strength, strength, 0), mode="reflect")
+
+
+def non_local_means(image: Image, strength: float) -> Image:
+    """Non-local means (Buades et al. 2005) with 5×5 patches; ``strength``: h as a multiple of the estimated noise σ."""
+    from skimage.restoration import denoise_nl_means
+
+    sigma = max(float(np.mean(noise_levels(image))), 1e-3)
+    restored = denoise_nl_means(
+        image,
+        patch_size=5,
+        patch_distance=6,
+        h=strength * sigma,
+        sigma=sigma,
+        fast_mode=True,
+        channel_axis=-1,
+    )
+    return restored.reshape(image.shape).astype(np.float32)  # scikit-image drops the axis of a single channel
+
+
+def total_variation(image: Image, strength: float) -> Image:
+    """Total variation (Chambolle 2004); ``strength``: its weight, larger is smoother."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    return denoise_tv_chambolle(image, weight=strength, channel_axis=-1).astype(np.float32)
+
+
+def wavelet(image: Image, strength: float) -> Image:
+    """BayesShrink on Daubechies wavelets (Chang et al. 2000); ``strength``: multiple of the estimated noise σ."""
+    from skimage.restoration import denoise_wavelet
+
+    sigma = [max(strength * level, 1e-3) for level in noise_levels(image)]
+    return denoise_wavelet(image, sigma=sigma, wavelet="db2", rescale_sigma=True, channel_axis=-1).astype(np.float32)
+
+
+def enlarged(image: Image, strength: float, scale: int, method: ResizeMethod) -> Image:
+    """Enlarge by MATLAB's imresize: ``(H, W, C)`` to ``(scale H, scale W, C)``; ``strength`` is not used."""
+    larger = resize(torch.from_numpy(image).permute(2, 0, 1)[None], scale=scale, method=method)
+    return larger[0].permute(1, 2, 0).numpy()
+
+
+@dataclass(frozen=True)
+class BaselineSpec:
+    """A classical method: name, one line, function, the strengths to choose from, and the smallest image side.
+
+    label: how a table calls it.
+    """
+
+    name: str
+    label: str
+    summary: str
+    function: Callable[[Image, float], Image]
+    strengths: tuple[float, ...]
+    smallest_side: int = 1
+
+
+BASELINES: Registry[BaselineSpec] = Registry(
+    "baseline",
+    [
+        BaselineSpec("input", "degraded input", "nothing done", unchanged, (0.0,)),
+        BaselineSpec("median-3", "median 3×3", "median over 3×3 pixels", median, (3,)),
+        BaselineSpec("median-5", "median 5×5", "median over 5×5 pixels", median, (5,)),
+        BaselineSpec(
+            "adaptive-median",
+            "adaptive median",
+            "median that grows with the noise",
+            adaptive_median,
+            (7, 11, 19),
+            3,
+        ),
+        BaselineSpec("gaussian", "Gaussian blur", "Gaussian blur", gaussian, (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)),
+        BaselineSpec("nlm", "non-local means", "average of similar patches", non_local_means, (0.6, 0.9, 1.2, 2.0), 7),
+        BaselineSpec("tv", "total variation", "total variation", total_variation, (0.03, 0.06, 0.1, 0.2, 0.4, 0.8), 2),
+        BaselineSpec("wavelet", "wavelet shrinkage", "wavelet shrinkage", wavelet, (0.5, 1.0, 1.5, 2.5), 8),
+    ],
+)
+
+
+def enlargers(scale: int) -> Registry[BaselineSpec]:
+    """Return the classical methods that make images ``scale`` times larger; they have nothing to choose.
+
+    >>> enlargers(2).names()
+    ['nearest', 'bilinear', 'bicubic', 'lanczos']
+    """
+
+    def spec(method: ResizeMethod, label: str, summary: str) -> BaselineSpec:
+        return BaselineSpec(method, label, summary, partial(enlarged, scale=scale, method=method), (0.0,))
+
+    return Registry(
+        "baseline",
+        [
+            spec("nearest", "nearest neighbour", "the input, each pixel a square"),
+            spec("bilinear", "bilinear", "straight lines between pixels"),
+            spec("bicubic", "bicubic", "Keys' cubic between pixels, the literature's yardstick"),
+            spec("lanczos", "Lanczos", "windowed sinc of three lobes"),
+        ],
+    )
+
+
+def run_baseline(spec: BaselineSpec, images: np.ndarray, strength: float) -> np.ndarray:
+    """Apply a method to each image of ``(N, C, H, W)`` float32; the result, of the size it gives, is cut to [0, 1]."""
+    restored = [
+        np.asarray(spec.function(np.ascontiguousarray(image.transpose(1, 2, 0)), strength)).transpose(2, 0, 1)
+        for image in images
+    ]
+    return np.stack(restored).clip(0, 1).astype(np.float32)
+
+
+def best_strength(spec: BaselineSpec, noisy: np.ndarray, clean: np.ndarray) -> float:
+    """Return the strength with the smallest mean squared error on these ``(N, C, H, W)`` images."""
+    if len(spec.strengths) == 1:
+        return spec.strengths[0]
+    errors = [float(np.mean((run_baseline(spec, noisy, strength) - clean) ** 2)) for strength in spec.strengths]
+    return spec.strengths[int(np.argmin(errors))]

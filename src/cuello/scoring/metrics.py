@@ -1,0 +1,103 @@
+"""How good an image is: pure functions, one value an image; direction, unit and convention live in the Spec."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cuello.core.registry import Registry
+
+SSIM_WINDOW = 11
+PSNR_CEILING = 100.0
+
+
+def mse(image: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of each image, mean((x - y)²): ``(N, C, H, W)`` twice, values in [0, 1], to ``(N,)``."""
+    return (image - target).square().flatten(1).mean(1)
+
+
+def mae(image: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error of each image, mean(|x - y|): ``(N, C, H, W)`` twice, to ``(N,)``."""
+    return (image - target).abs().flatten(1).mean(1)
+
+
+def psnr(image: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each image, -10 log10(MSE), in dB; white is 1.
+
+    All channels together, no border cut, no rounding. Identical images would be infinitely good; they count as 100 dB.
+
+    >>> round(psnr(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.1)).item(), 3)
+    20.0
+    """
+    return -10 * mse(image, target).clamp(min=10 ** (-PSNR_CEILING / 10)).log10()
+
+
+def ssim(image: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity of each image, up to 1: ``(N, C, H, W)`` twice, at least 11 pixels a side, to ``(N,)``.
+
+    ((2 μx μy + c1)(2 σxy + c2)) / ((μx² + μy² + c1)(σx² + σy² + c2)) with means under a Gaussian of σ = 1.5 in an
+    11×11 window, c1 = 0.01², c2 = 0.03², population covariances; averaged over the places where the whole window
+    lies in the image, then over channels. Source: Wang et al. 2004, equation 13. The same as scikit-image's
+    ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)``.
+    """
+    offsets = torch.arange(SSIM_WINDOW, dtype=image.dtype, device=image.device) - SSIM_WINDOW // 2
+    weights = torch.exp(-0.5 * (offsets / 1.5) ** 2)
+    weights = weights / weights.sum()
+
+    def blurred(values: Tensor) -> Tensor:
+        rows = functional.conv2d(values, weights.view(1, 1, -1, 1))
+        return functional.conv2d(rows, weights.view(1, 1, 1, -1))
+
+    count, channels, height, width = image.shape
+    x = image.reshape(count * channels, 1, height, width)
+    y = target.reshape(count * channels, 1, height, width)
+    means = blurred(torch.cat([x, y, x * x, y * y, x * y]))
+    mean_x, mean_y, square_x, square_y, product = means.chunk(5)
+    covariance = product - mean_x * mean_y
+    variances = square_x - mean_x.square() + square_y - mean_y.square()
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    similarity = similarity / ((mean_x.square() + mean_y.square() + c1) * (variances + c2))
+    return similarity.flatten(1).mean(1).view(count, channels).mean(1)
+
+
+def wrong_pixels(image: Tensor, target: Tensor) -> Tensor:
+    """Number of values of each image on the wrong side of 0.5, for binary images, to ``(N,)``."""
+    return ((image >= 0.5) != (target >= 0.5)).flatten(1).sum(1).to(torch.float32)
+
+
+def correct(scores: Tensor, labels: Tensor) -> Tensor:
+    """Whether the highest score ``(N, K)`` is that of the label ``(N,)``, 0 or 1, to ``(N,)``: its mean is accuracy."""
+    return (scores.argmax(1) == labels).to(torch.float32)
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric's name, function, which way is better, unit, convention, digits to show, and smallest image side."""
+
+    name: str
+    summary: str
+    function: Callable[[Tensor, Tensor], Tensor]
+    higher_is_better: bool
+    unit: str
+    digits: int
+    smallest_side: int = 1
+    binary_only: bool = False
+
+
+METRICS: Registry[MetricSpec] = Registry(
+    "metric",
+    [
+        MetricSpec("mse", "mean squared error, all channels, white is 1", mse, False, "", 6),
+        MetricSpec("psnr", "mean of the images' peak signal-to-noise ratios, all channels", psnr, True, "dB", 2),
+        MetricSpec("ssim", "structural similarity, window of 11, σ 1.5, whole windows", ssim, True, "", 4, SSIM_WINDOW),
+        MetricSpec("wrong", "pixels on the wrong side of one half", wrong_pixels, False, "pixels", 2, 1, True),
+    ],
+)
+
+
+def metrics_for(size: tuple[int, int], binary: bool) -> list[MetricSpec]:
+    """Return the metrics that images of ``size`` (height, width) allow; ``binary``: every clean value is 0 or 1."""
+    return [spec for spec in METRICS if min(size) >= spec.smallest_side and (binary or not spec.binary_only)]

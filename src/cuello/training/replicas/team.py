@@ -1,0 +1,172 @@
+"""Replicas that are equally far, trained for an epoch, validated, and stored in the states of their own."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cuello.core.errors import CuelloError
+from cuello.core.types import Pair, StepResult
+from cuello.models.autoencoder.network import Autoencoder
+from cuello.runs.history import EpochRecord, best_epoch
+from cuello.scoring.losses import find_loss
+from cuello.scoring.metrics import mse, psnr
+from cuello.training.loop import State, add_record, epoch_record, is_best, refuse_divergence, save
+from cuello.training.replicas.batched import Batched, by_image
+from cuello.training.replicas.eligibility import Member
+from cuello.training.replicas.sources import Source, fed, stacked
+from cuello.training.replicas.stack import Stack
+from cuello.training.schedule import reason_to_stop
+from cuello.training.steps import tell_time
+
+AfterStep = Callable[[int, Tensor, int], None]
+"""Called with the number of a step (from 1), the sums of the loss so far ``(R,)``, and how many images they are of."""
+
+Pairs = Callable[[], Iterator[Pair]]
+"""Gives what validation is made on, batch by batch: the same every time."""
+
+IN_BETWEEN = -1
+"""A team's epoch while one is taken in: records and weights may then belong to different epochs."""
+
+
+@dataclass(eq=False)
+class Replica:
+    """A member while it is trained. saved: epochs in its files. over: why it stopped. error: why it failed."""
+
+    member: Member
+    state: State
+    saved: int
+    over: str | None = None
+    error: CuelloError | None = None
+
+    @property
+    def reached(self) -> int:
+        """How many epochs it has been trained."""
+        return len(self.state.records)
+
+    def save(self) -> None:
+        """Write its files, unless they hold all epochs already."""
+        member, best = self.member, best_epoch(self.state.records)
+        if self.saved < self.reached:
+            improved = best is not None and best.epoch > self.saved
+            save(member.run, self.state, member.artefact, member.fingerprint, improved)
+            self.saved = self.reached
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over an epoch's images, ``(R,)`` each. images: how many. seconds: how long it took, by the clock."""
+
+    images: int
+    loss: Tensor
+    terms: dict[str, Tensor]
+    seconds: float
+
+    def of(self, row: int) -> StepResult:
+        """Return the sums of one replica."""
+        return StepResult(float(self.loss[row]), self.images, {k: float(v[row]) for k, v in self.terms.items()})
+
+
+class Team:
+    """Replicas that have all reached the same epoch, in one stack, a row each.
+
+    replicas: those that share an optimiser beside each other.
+    """
+
+    def __init__(self, replicas: Sequence[Replica], device: torch.device):
+        self.replicas = list(replicas)
+        self.device, self.epoch = device, self.replicas[0].reached
+        members = [replica.member for replica in self.replicas]
+        self.loss = find_loss(members[0].config.loss).function
+        self.network: Autoencoder = members[0].network  # type: ignore[assignment]
+        self.stack = Stack([replica.state for replica in self.replicas], [member.config for member in members])
+        self.batched = Batched(self.network, self.stack.parameters, self.stack.gradients)
+        self.steps = len(members[0].training)
+        keys = [(member.config.seed, member.config.noise) for member in members]
+        first = {key: members[keys.index(key)] for key in keys}
+        self.sources = [Source(member.task, member.training, member.config.seed) for member in first.values()]
+        self.of = [list(first).index(key) for key in keys]
+        self.noises = [noise for _, noise in keys]
+
+    def train(self, after_step: AfterStep | None = None) -> Sums:
+        """Train for one epoch."""
+        start = time.perf_counter()
+        self.network.train()
+        first_step, images = self.epoch * self.steps, 0
+        sums = torch.zeros(len(self.replicas), device=self.device)
+        for step, (x, target, noise) in enumerate(
+            fed(self.sources, self.of, self.network, self.epoch + 1, self.device)
+        ):
+            tell_time(self.network, self.epoch + step / self.steps)
+            losses = self.batched.descend(x, target, noise, self.loss)
+            self.stack.update(self.stack.rates(first_step + step, self.steps), first_step + step)
+            sums += losses.sum(1)
+            images += x.shape[1]
+            if after_step is not None:
+                after_step(step + 1, sums, images)
+        return Sums(images, sums, {}, time.perf_counter() - start)
+
+    @torch.no_grad()
+    def validate(self, pairs: Mapping[str | None, Pairs]) -> Sums:
+        """Return the sums of loss, MSE and PSNR over the validation pairs of each noise."""
+        start = time.perf_counter()
+        self.network.eval()
+        images, sums = 0, torch.zeros(3, len(self.replicas), dtype=torch.float64, device=self.device)
+        stack = self.stack
+        batched = Batched(self.network, stack.average, stack.gradients) if stack.average else self.batched
+        noises = list(dict.fromkeys(self.noises))
+        rows = torch.tensor([noises.index(noise) for noise in self.noises], device=self.device)
+        for given in zip(*(pairs[noise]() for noise in noises), strict=True):
+            x = stacked([pair.x for pair in given])
+            target = given[0].target[None]  # the same, whatever the noise
+            image, losses = batched.evaluate(x if len(x) == 1 else x[rows], target, self.loss)
+            scores = [by_image(image.clamp(0, 1), target, metric) for metric in (mse, psnr)]
+            sums += torch.stack([losses, *scores]).sum(2)
+            images += target.shape[1]
+        return Sums(images, sums[0], {"mse": sums[1], "psnr": sums[2]}, time.perf_counter() - start)
+
+    def records(self, trained: Sums, checked: Sums, share: int) -> list[EpochRecord]:
+        """Return the epoch's record for each replica; share: how many replicas the seconds are shared by."""
+        rates = self.stack.rates((self.epoch + 1) * self.steps - 1, self.steps)
+        seconds = (trained.seconds + checked.seconds) / share
+        return [
+            epoch_record(self.epoch + 1, trained.of(row), checked.of(row), rate, seconds, trained.seconds / share)
+            for row, rate in enumerate(rates)
+        ]
+
+    def take_in(self, records: Sequence[EpochRecord]) -> bool:
+        """Add an epoch to all replicas and tell whether one of them is better than ever.
+
+        One whose loss is no longer a number keeps what it had before, and is over.
+        """
+        improved = []
+        for row, (replica, record) in enumerate(zip(self.replicas, records, strict=True)):
+            if is_best(replica.state.records, record):
+                improved.append(row)
+            try:
+                refuse_divergence(record, replica.member.config)
+            except CuelloError as error:
+                self.stack.store([row])
+                replica.error, replica.over = error, "diverged"
+                replica.save()
+        reached, self.epoch = self.epoch + 1, IN_BETWEEN
+        self.stack.keep(improved)
+        for replica, record in zip(self.replicas, records, strict=True):
+            if replica.error is None:
+                add_record(replica.state.records, record)
+                replica.over = reason_to_stop(replica.member.config, replica.state.records)
+        self.epoch = reached
+        return bool(improved)
+
+    def store(self) -> None:
+        """Store what the replicas have become in their own states; nothing where an epoch was just being taken in."""
+        self.stack.store([row for row, replica in enumerate(self.replicas) if replica.reached == self.epoch])
+
+    def save(self, chosen: Sequence[Replica]) -> None:
+        """Store the chosen replicas and write their files."""
+        rows = [row for row, replica in enumerate(self.replicas) if replica in chosen and replica.reached == self.epoch]
+        self.stack.store(rows)
+        for row in rows:
+            self.replicas[row].save()

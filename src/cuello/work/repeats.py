@@ -1,0 +1,177 @@
+"""Several trainings, at once where that is possible and faster; and repeats: the same one with several seeds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cuello.comparison import compare
+from cuello.comparison.page import PAGE_NAME, write_comparison
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError, Interrupted
+from cuello.jobs.images.evaluation import Progress
+from cuello.jobs.images.pairs import task_of
+from cuello.models.custom import is_reference
+from cuello.runs.directory import Run, clear_run
+from cuello.runs.history import best_epoch
+from cuello.scoring.repeats import Spread, spread
+from cuello.training.observers import Observer
+from cuello.work.together import found_together, train_together
+from cuello.work.train import check_same, check_sweep, resolve, train_or_resume
+
+
+def train_repeats(
+    job: str = "denoise",
+    data: str | Path = "photos",
+    *,
+    repeats: int,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    report: bool = True,
+    sweep: Sequence[float] = (),
+    observers: Sequence[Observer] = (),
+    progress: Progress | None = None,
+    **settings: Any,
+) -> list[Run]:
+    """Train ``repeats`` times, with seeds seed, seed + 1, …, and compare: how far does chance move the result?
+
+    output: the folder of ``seed-0``, ``seed-1``, …, each a run directory, and of compare.html, compare.csv and
+    figures; by default ``runs/JOB-MODEL-repeats``. Called again with the same settings, repeats that are finished
+    are kept and one that was interrupted goes on. overwrite: start anew instead. The rest is as in ``cuello.train``;
+    all repeats share the split, which depends on split_seed.
+    Raises CuelloError for a mistake, before any training, and where runs in ``output`` have other settings.
+
+    >>> import cuello, tempfile
+    >>> runs = cuello.train_repeats("denoise", "photos", repeats=2, noise="gaussian:25", model="conv-8-16-8", crop=64,
+    ...                             samples=16, validation_samples=4, epochs=1, output=tempfile.mkdtemp() + "/two",
+    ...                             report=False)
+    >>> [run.path.name for run in runs]
+    ['seed-0', 'seed-1']
+    """
+    if repeats < 1:
+        raise CuelloError(f"repeats: got {repeats}, needed 1 or more.")
+    given = {"job": job, "data": str(data), **settings}
+    config = resolve(given)
+    check_sweep(task_of(config), sweep)
+    folder = Path(output).expanduser() if output is not None else default_path(config)
+    seeds = range(config.seed, config.seed + repeats)
+    if overwrite:
+        for run in runs_in(folder):
+            clear_run(run.path)
+    check_folder(folder, given, seeds)
+    paths = [folder / f"seed-{seed}" for seed in seeds]
+    try:
+        runs = train_many(
+            paths, [{**given, "seed": seed} for seed in seeds], report=report, sweep=sweep, observers=observers,
+            progress=progress, noun="repeat",
+        )  # fmt: skip
+    except Interrupted as stopped:
+        raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
+    write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
+    return runs
+
+
+def train_many(
+    paths: Sequence[str | Path],
+    settings: Sequence[Mapping[str, Any]],
+    *,
+    report: bool = True,
+    sweep: Sequence[float] = (),
+    observers: Sequence[Observer] = (),
+    progress: Progress | None = None,
+    noun: str = "run",
+) -> list[Run]:
+    """Return the finished run at each path: made, gone on with, or, if it is finished, as it is.
+
+    Each is what ``cuello.work.train.train_or_resume`` gives. Very small networks are trained at once, first, where that
+    is faster (``cuello.training.replicas.eligibility`` says which), which changes results by no more than the rounding
+    of float32; observers then see a single training. The others follow one by one.
+    settings: for each path, job, data and any of ``cuello.core.config.TrainConfig``. noun: what to call a run.
+    Raises CuelloError for the first mistake; where one of those trained at once diverges, in the end.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> common = {"job": "reconstruct", "data": "glyphs", "model": "mlp:35-8-2", "epochs": 2}
+    >>> rates = [1e-3, 1e-2]
+    >>> runs = train_many([folder / f"{rate}" for rate in rates],
+    ...                   [{**common, "learning_rate": rate} for rate in rates], report=False)
+    >>> [len(run.history) for run in runs]
+    [2, 2]
+    """
+    if len(paths) != len(settings):
+        raise ValueError(f"got {len(paths)} paths and {len(settings)} settings, needed as many of each")
+    tell = progress or (lambda doing, done, total: None)
+    runs = [Run(Path(path)) for path in paths]
+    done: set[int] = set()
+    failure: CuelloError | None = None
+
+    def say(reason: str) -> None:
+        tell(f"{noun}s one after another: {reason}", len(done), len(runs))
+
+    for batch in found_together(runs, settings, report=report, sweep=sweep, progress=progress, say=say):
+        names = f"{len(batch.members)} {noun}s at once"
+        tell(f"training {names}, means of all", 0, len(batch.members))
+        try:
+            train_together(batch, report=report, sweep=sweep, observers=observers, progress=progress)
+        except KeyboardInterrupt:
+            raise Interrupted(f"stopped while training {names}") from None
+        except CuelloError as error:
+            failure = failure or error
+        tell(f"trained {names}", len(batch.members), len(batch.members))
+        done.update(batch.places)
+    for place, (run, given) in enumerate(zip(runs, settings, strict=True)):
+        if place in done:
+            continue
+        tell(f"{noun}s", len(done), len(runs))
+        try:
+            train_or_resume(run.path, given, report=report, sweep=sweep, observers=observers, progress=progress)
+        except Interrupted:
+            raise Interrupted(f"stopped in {noun} {place + 1} of {len(runs)}") from None
+        done.add(place)
+    tell(f"{noun}s", len(runs), len(runs))
+    if failure is not None:
+        raise failure
+    return runs
+
+
+def default_path(config: TrainConfig) -> Path:
+    """Return ``runs/JOB-MODEL-repeats``: always the same, so that the same command goes on."""
+    name = config.model.rpartition(":")[2] if is_reference(config.model) else config.model
+    return Path("runs") / f"{config.job}-{name}-repeats"
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """Return the repeats in a folder."""
+    return [Run(found.parent) for found in sorted(folder.glob("seed-*/config.toml"))]
+
+
+def check_folder(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """Raise CuelloError where a folder is no place for these repeats: before the work, not in the middle of it."""
+    if folder.exists() and not folder.is_dir():
+        raise CuelloError(f"{folder} is a file, needed a folder for the repeats. Choose another place with --output.")
+    if (folder / "config.toml").is_file():
+        raise CuelloError(f"{folder} is a single run, needed a folder for repeats. Choose another place with --output.")
+    known = {"figures", PAGE_NAME, "compare.csv"}
+    strange = [
+        found.name
+        for found in (folder.iterdir() if folder.is_dir() else ())
+        if not found.name.startswith((".", "seed-")) and found.name not in known
+    ]
+    if strange:
+        raise CuelloError(f"{folder} holds {strange[0]!r}, which is no repeat: choose another place with --output.")
+    for run in runs_in(folder):
+        seed = run.config.seed
+        if run.path.name == f"seed-{seed}" and seed in seeds:
+            check_same(run, run.config, resolve({**given, "seed": seed}))
+
+
+def reached(runs: Sequence[Run]) -> dict[str, Spread]:
+    """Return mean and deviation over repeats: of the best epochs' validation scores, and of the evaluations."""
+    best = [epoch for run in runs if (epoch := best_epoch(run.history)) is not None]
+    found = {
+        "validation_mse": spread([epoch.validation_mse for epoch in best]),
+        "validation_psnr": spread([epoch.validation_psnr for epoch in best]),
+    }
+    if all(run.metrics_path.is_file() for run in runs):
+        rows = [run.metrics["methods"]["network"] for run in runs]
+        found |= {f"evaluation_{name}": spread([row[name] for row in rows]) for name in ("mse", "psnr")}
+    return found

@@ -1,0 +1,156 @@
+"""Runs that are trained at once: found among others, prepared, trained, reported. The images are read once."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from cuello.core.config import TrainConfig, make_config
+from cuello.core.errors import CuelloError
+from cuello.jobs.data import Prepared, prepare, reseeded
+from cuello.jobs.images.evaluation import Progress
+from cuello.jobs.images.pairs import task_of
+from cuello.runs.directory import Run, create_run, write_json
+from cuello.training.device import choose_device, use_threads
+from cuello.training.observers import Observer
+from cuello.training.replicas.eligibility import Member, reason_alone, reason_apart, reason_slower, settings_in_common
+from cuello.training.replicas.fit import fit_replicas
+from cuello.work.train import check_same, check_sweep, is_finished, make_network, reading, resolve, run_through
+
+
+class Asked(NamedTuple):
+    """A run that is not finished: its place among all, and its settings."""
+
+    place: int
+    run: Run
+    config: TrainConfig
+
+
+class Together(NamedTuple):
+    """Runs to be trained at once. places: among all runs, as are members and their data."""
+
+    places: Sequence[int]
+    members: Sequence[Member]
+    data: Sequence[Prepared]
+    device: torch.device
+
+
+def found_together(
+    runs: Sequence[Run],
+    settings: Sequence[Mapping[str, Any]],
+    *,
+    report: bool,
+    sweep: Sequence[float] = (),
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda reason: None,
+) -> Iterator[Together]:
+    """Yield those of the runs that can be trained at once, where that is faster, batch after batch.
+
+    Finished runs are left out, and those with a mistake in them: whoever trains them by themselves says so. report: a
+    run without report.html is not finished. say: called with the reason where runs come close, and yet are no batch.
+    """
+    alike: dict[str, list[Asked]] = {}
+    for place, (run, given) in enumerate(zip(runs, settings, strict=True)):
+        try:
+            config = asked_config(run, given, report, sweep)
+        except CuelloError:
+            continue
+        if config is not None:
+            alike.setdefault(settings_in_common(config), []).append(Asked(place, run, config))
+    for asked in alike.values():
+        if len(asked) > 1:
+            yield from batches_of(asked, progress, say)
+
+
+def asked_config(run: Run, given: Mapping[str, Any], report: bool, sweep: Sequence[float]) -> TrainConfig | None:
+    """Return the settings of a run that may be trained with others; None where it is finished, or is for itself."""
+    config = resolve({name: str(value) if isinstance(value, Path) else value for name, value in given.items()})
+    if run.config_path.is_file():
+        found = run.config
+        check_same(run, found, config)
+        config = found
+        if is_finished(run, config, report):
+            return None
+    elif not is_free(run.path):
+        return None
+    check_sweep(task_of(config), sweep)
+    return config if reason_alone(config, choose_device(config.device)) is None else None
+
+
+def is_free(path: Path) -> bool:
+    """Tell whether a run can be made at a path: there is nothing, or an empty folder."""
+    return not path.exists() or (path.is_dir() and all(found.name.startswith(".") for found in path.iterdir()))
+
+
+def batches_of(asked: Sequence[Asked], progress: Progress | None, say: Callable[[str], None]) -> Iterator[Together]:
+    """Yield batches of runs that differ in nothing but training, and maybe their networks."""
+    device = choose_device(asked[0].config.device)
+    try:
+        data = prepare(asked[0].config, reading(progress))
+    except CuelloError:
+        return
+    groups: dict[str, list[tuple[int, Member, Prepared]]] = {}
+    for place, run, given in asked:
+        config = given
+        if not run.config_path.is_file():
+            config = make_config({**given.model_dump(), "threads": use_threads(given.threads)})
+        own = reseeded(data, config.seed)
+        try:
+            network, artefact = make_network(config, own)
+        except CuelloError:
+            continue
+        member = Member(run, network, artefact, task_of(config), own.training, own.validation, config, own.fingerprint)
+        key = repr((artefact.architecture.kind, artefact.architecture.settings))
+        groups.setdefault(key, []).append((place, member, own))
+    for group in groups.values():
+        places, members, prepared = zip(*group, strict=True)
+        reason = reason_apart(members, device) or reason_slower(members)
+        if reason is None:
+            yield Together(places, members, prepared, device)
+        elif len(group) > 1:
+            say(reason)
+
+
+def train_together(
+    batch: Together,
+    *,
+    threads: int | None = None,
+    report: bool = False,
+    sweep: Sequence[float] = (),
+    observers: Sequence[Observer] = (),
+    progress: Progress | None = None,
+) -> None:
+    """Train a batch, or go on with it, and evaluate and report on each run, if asked for.
+
+    threads: of the work, by default as the first run's settings say. Raises CuelloError in the end, where the training
+    of one run diverged; the others are done.
+    """
+    use_threads(threads or batch.members[0].config.threads)
+    for member in batch.members:
+        begin(member, len(batch.members))
+    failure: CuelloError | None = None
+    try:
+        fit_replicas(batch.members, batch.device, observers)
+    except CuelloError as error:
+        failure = error
+    for member, data in zip(batch.members, batch.data, strict=True) if report else ():
+        if is_finished(member.run, member.config, report=False):
+            run_through(
+                member.run, member.config, member.task, data, member.network, member.artefact, batch.device, True,
+                sweep, (), progress,
+            )  # fmt: skip
+    if failure is not None:
+        raise failure
+
+
+def begin(member: Member, count: int) -> None:
+    """Make the run's directory where there is none; note down that it is one of ``count`` trained at once."""
+    run = member.run
+    if not run.config_path.is_file():
+        create_run(run.path, member.config)
+    for leftover in run.path.glob(".*.tmp*"):
+        leftover.unlink(missing_ok=True)
+    about = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
+    write_json(run.environment_path, {**about, "trained_at_once": count})

@@ -1,0 +1,134 @@
+"""Whole or not at all: what is on disk after a full disk, an interruption, a missing permission."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from cuello.core.errors import CuelloError
+from cuello.core.files import as_cuello_error, existing_parent, make_folder, replacing, write_bytes, write_text
+
+
+def fail_with(code: int):
+    def fail(*arguments, **options):
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A file that was saved before."""
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"old")
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_is_written_and_nothing_else(tmp_path):
+    write_text(tmp_path / "note.txt", "grüß dich")
+    assert (tmp_path / "note.txt").read_bytes() == "grüß dich".encode()
+    assert names(tmp_path) == ["note.txt"]
+
+
+def test_an_old_file_is_replaced_only_when_the_new_one_is_whole(old):
+    with replacing(old) as temporary:
+        temporary.write_bytes(b"new")
+        assert old.read_bytes() == b"old"
+        assert temporary.parent == old.parent
+        assert temporary.suffix == old.suffix
+    assert old.read_bytes() == b"new"
+    assert names(old.parent) == ["model.bin"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, CuelloError])
+def test_a_failure_half_way_keeps_the_old_file_and_passes_on(old, error):
+    def write_half() -> None:
+        with replacing(old) as temporary:
+            temporary.write_bytes(b"ne")
+            raise error("half way")
+
+    with pytest.raises(error, match="half way"):
+        write_half()
+    assert old.read_bytes() == b"old"
+    assert names(old.parent) == ["model.bin"]
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, ["no space left for", "MB free", "Free some space", "--output"]),
+        (errno.EDQUOT, ["no space left for"]),
+        (errno.EACCES, ["no permission to write", "--output"]),
+        (errno.EROFS, ["no permission to write"]),
+        (errno.EIO, ["could not be written: Input/output error"]),
+    ],
+)
+def test_what_the_system_refuses_keeps_the_old_file_and_says_what_to_do(old, monkeypatch, function, code, words):
+    monkeypatch.setattr(os, function, fail_with(code))
+    with pytest.raises(CuelloError) as caught:
+        write_bytes(old, b"new")
+    for word in [str(old), *words]:
+        assert word in str(caught.value)
+    assert old.read_bytes() == b"old"
+    assert names(old.parent) == ["model.bin"]
+
+
+def test_a_disk_that_fills_up_during_the_write_leaves_no_part(old, monkeypatch):
+    def write_half_then_fail(path: Path, content: bytes) -> int:
+        with open(path, "wb") as file:
+            file.write(content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half_then_fail)
+    with pytest.raises(CuelloError, match=r"no space left for .*whatever was saved before is intact"):
+        write_bytes(old, b"new")
+    assert old.read_bytes() == b"old"
+    assert names(old.parent) == ["model.bin"]
+
+
+def test_the_longest_file_name_can_be_written(tmp_path):
+    path = tmp_path / ("ä" * 125 + ".png")  # 254 bytes of the 255 that a file system allows
+    write_bytes(path, b"x")
+    assert path.read_bytes() == b"x"
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(CuelloError, match=r"missing/note\.txt could not be written: No such file or directory"):
+        write_text(tmp_path / "missing" / "note.txt", "text")
+
+
+def test_folders_are_made_with_their_parents_and_twice(tmp_path):
+    folder = tmp_path / "a" / "b"
+    assert make_folder(folder) == folder
+    assert make_folder(folder).is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "c"])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, below):
+    (tmp_path / "a").write_text("a file")
+    path = tmp_path / "a" / below
+    with pytest.raises(CuelloError) as caught:
+        make_folder(path)
+    assert str(path) in str(caught.value)
+    assert "a file is in the way. Move that file" in str(caught.value)
+    assert (tmp_path / "a").read_text() == "a file"
+
+
+def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", fail_with(errno.EACCES))
+    with pytest.raises(CuelloError, match=r"no permission to write .*/new\. Choose a place of your own"):
+        make_folder(tmp_path / "new")
+
+
+def test_the_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path):
+    assert existing_parent(tmp_path / "no" / "such" / "file") == tmp_path
+    assert existing_parent(tmp_path) == tmp_path
+    message = str(as_cuello_error(OSError(errno.ENOSPC, ""), tmp_path / "no" / "such" / "file"))
+    assert "no/such/file" in message
+    assert "MB free on that disk" in message

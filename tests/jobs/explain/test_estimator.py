@@ -1,0 +1,181 @@
+"""Estimated occlusion maps: whose they are, what is refused, and a check of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import cuello
+from cuello.core.errors import CuelloError
+from cuello.data.images import Images
+from cuello.jobs.explain.check import checked
+from cuello.jobs.explain.classifier import Question, Subject, opened
+from cuello.jobs.explain.estimator import MapEstimator, asked, estimate, open_estimator
+from cuello.models.catalog import Architecture, build
+from cuello.models.estimators import build_estimator, estimator_of
+from cuello.runs.artefact import Artefact, save_artefact
+
+CLASSES = ("bogus", "real")
+SIZE = (12, 10)
+
+
+def classifier_file(folder: Path, pad: int = 2, seed: int = 0) -> Path:
+    """Write a small untrained classifier of images of 10×12 pixels that pads them itself."""
+    settings = {"channels": 1, "height": SIZE[0], "width": SIZE[1], "classes": 2, "pad": pad, "stages": [[4], [6]]}
+    architecture = Architecture("classify-tiny", "classifier", settings)
+    torch.manual_seed(seed)
+    network = build(architecture)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3)  # so that a box changes the answer
+    folder.mkdir(parents=True)
+    artefact = Artefact(architecture, "classify", None, network.state_dict(), classes=CLASSES)
+    save_artefact(folder / "model.safetensors", artefact)
+    return folder
+
+
+def estimator_file(folder: Path, classifier: Path, name: str = "explain-s", **changed: Any) -> Path:
+    """Write an untrained estimator of a classifier's maps."""
+    model = cuello.load(classifier)
+    condition = changed.pop("condition", None)
+    architecture = estimator_of(name, model.artefact.architecture, condition=condition)
+    torch.manual_seed(1)
+    network = build_estimator(architecture, model.network)
+    told = {"box": 3, "stride": 2, "fill": "0.5", "told": "prediction", **changed}
+    folder.mkdir(parents=True)
+    artefact = Artefact(
+        architecture, "explain", None, network.state_dict(), training=told, classifier=model.artefact.checksum
+    )
+    save_artefact(folder / "model.safetensors", artefact)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classifier_file(tmp_path_factory.mktemp("estimating") / "classifier")
+
+
+@pytest.fixture(scope="module")
+def subject(classifier: Path) -> Subject:
+    return opened(classifier)
+
+
+@pytest.fixture(scope="module")
+def estimator(classifier: Path, subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> MapEstimator:
+    return open_estimator(estimator_file(tmp_path_factory.mktemp("estimating") / "explain", classifier), subject)
+
+
+def some_images(count: int = 12, size: tuple[int, int] = SIZE) -> Images:
+    random = np.random.default_rng(3)
+    arrays = [random.integers(0, 256, (*size, 1), dtype=np.uint8) for _ in range(count)]
+    return Images("some", arrays, [f"{number:02d}.png" for number in range(count)])
+
+
+def as_tensor(images: Images) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(array).permute(2, 0, 1) for array in images.arrays]).float() / 255
+
+
+def test_what_it_learned_is_read_from_its_file(estimator: MapEstimator) -> None:
+    assert estimator.question == Question(3, 2, 0.5, definition="standardised-sum")
+    assert estimator.name == "explain-s"
+
+
+@pytest.mark.parametrize(("name", "condition"), [("explain-s", None), ("explain-hits", "one-hot")])
+def test_the_condition_is_the_class_that_the_classifier_predicts(
+    name: str, condition: str | None, classifier: Path, subject: Subject, tmp_path: Path
+) -> None:
+    network = open_estimator(estimator_file(tmp_path / "e", classifier, name, condition=condition), subject)
+    images = as_tensor(some_images())
+    found = estimate(network, subject, images)
+    model = cuello.load(classifier)
+    shares = model.classify(images)
+    assert set(found.numbers.tolist()) == {0, 1}, "images of both classes, else the test shows little"
+    assert found.numbers.tolist() == shares.argmax(1).tolist()
+    np.testing.assert_allclose(found.scores, shares.max(1).values.numpy(), rtol=1e-6)
+    with torch.no_grad():
+        expected = network.model.network(images, shares.argmax(1)).image[:, 0].numpy()
+        others = network.model.network(images, 1 - shares.argmax(1)).image[:, 0].numpy()
+    np.testing.assert_allclose(found.maps, expected, atol=1e-6)
+    if condition:
+        assert np.abs(found.maps - others).max() > 1e-4, "the class matters"
+
+
+def test_another_classifiers_estimator_is_refused(estimator: MapEstimator, tmp_path: Path) -> None:
+    other = opened(classifier_file(tmp_path / "other", seed=5))
+    assert other.own is not None
+    with pytest.raises(
+        CuelloError, match=rf"learned the maps of another classifier .*this one has {other.own.artefact.checksum}"
+    ):
+        open_estimator(estimator.path, other)
+
+
+def test_what_is_no_estimator_is_named(classifier: Path, subject: Subject, estimator: MapEstimator) -> None:
+    with pytest.raises(
+        CuelloError, match="is no estimator of occlusion maps: it is 'classify-tiny', trained to classify"
+    ):
+        open_estimator(classifier, subject)
+    with pytest.raises(CuelloError, match=r"c\.onnx is no classifier of Cuello's"):
+        open_estimator(estimator.path, Subject(None, "c.onnx", 1, None))
+
+
+def test_an_estimator_in_the_classifiers_place_is_told_where_it_belongs(estimator: MapEstimator) -> None:
+    with pytest.raises(CuelloError, match=r"is no classifier: its job is explain\. Give it with --model, after"):
+        opened(estimator.path)
+
+
+def test_what_is_given_must_be_what_was_learned(estimator: MapEstimator) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("box", "stride", "fill", "sigma", "class_", "definition", "score", "outputs")
+    )
+    assert asked(nothing, estimator) == estimator.question
+    same = {"box": 3, "stride": 2, "fill": 0.5, "class_": "predicted", "definition": "standardised-sum"}
+    assert asked({**nothing, **same, "score": "probability"}, estimator) == estimator.question
+    for name, value in (("box", 5), ("stride", 1), ("fill", "mean"), ("definition", "sum"), ("score", "logit")):
+        with pytest.raises(CuelloError, match=f"{name}: got {value!r}, but explain-s learned maps with {name} "):
+            asked({**nothing, name: value}, estimator)
+    with pytest.raises(
+        CuelloError, match=r"class: got 'real', .* the class that the classifier predicts, and no other's"
+    ):
+        asked({**nothing, "class_": "real"}, estimator)
+    assert asked({**nothing, "box": 5}, None) == Question(box=5)
+
+
+def test_a_check_compares_with_occlusion_maps_of_the_padded_images(
+    estimator: MapEstimator, subject: Subject, classifier: Path
+) -> None:
+    images = some_images()
+    kept = [1, 2, 3, 5, 7, 8, 9, 11]
+    maps = list(estimate(estimator, subject, as_tensor(images)[kept]).maps)
+    done: list[tuple[int, int]] = []
+    found = checked(estimator, subject, images, kept, maps, 0.5, seed=4, progress=lambda *now: done.append(now))
+    assert (len(found.names), found.of, found.seed, done[-1]) == (4, 8, 4, (4, 4))
+    assert found.names == [images.names[kept[place]] for place in found.places]
+    for place, exact, ours in zip(found.places, found.exact, found.estimated, strict=True):
+        np.testing.assert_array_equal(ours, maps[place])
+        expected = padded_map(classifier, as_tensor(images)[kept[place]])
+        np.testing.assert_allclose(exact, expected, atol=1e-4)
+        np.testing.assert_allclose(
+            found.pearson.values[found.places.index(place)], np.corrcoef(exact.ravel(), ours.ravel())[0, 1], atol=1e-6
+        )
+
+
+def padded_map(classifier: Path, image: torch.Tensor) -> np.ndarray:
+    """Work out one map box by box, from its definition: boxes of 3 pixels, 2 apart, filled with .5, padding of 2."""
+    network = cuello.load(classifier).network
+    weights = network.state_dict()
+    settings = {**network.config.model_dump(), "pad": 0, "height": SIZE[0] + 4, "width": SIZE[1] + 4}  # type: ignore[union-attr]
+    plain = build(Architecture("plain", "classifier", settings)).eval()
+    plain.load_state_dict(weights)
+    whole = torch.nn.functional.pad(image[None], (2, 2, 2, 2))
+    with torch.no_grad():
+        number = int(plain(whole).argmax())
+        total = np.zeros(whole.shape[2:])
+        for row in range(0, whole.shape[2] - 1, 2):
+            for column in range(0, whole.shape[3] - 1, 2):
+                hidden = whole.clone()
+                hidden[..., row : row + 3, column : column + 3] = 0.5
+                total[row : row + 3, column : column + 3] += float(plain(hidden).softmax(1)[0, number])
+    clipped = np.clip((total - total.mean()) / total.std(), -1, 1)
+    return ((clipped + 1) / 2)[2:-2, 2:-2]

@@ -1,0 +1,153 @@
+"""Exact maps that are kept: right, made once, by one process or several, and made again where a file is damaged."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cuello.core.errors import CuelloError
+from cuello.data.batches import to_tensor
+from cuello.inference.model import Model, load
+from cuello.jobs.explain import exact as module
+from cuello.jobs.explain.exact import ALONE, PART, MapQuestion, exact_maps, folder_of, identity
+from cuello.models.catalog import Architecture, build
+from cuello.models.classifier import ClassifierConfig
+from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
+
+SIDE, PAD = 6, 2
+CONFIG = ClassifierConfig(channels=1, height=SIDE, width=SIDE, classes=3, pad=PAD, stages=((3,), (4,)), dense=(5,))
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUELLO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A classifier's file: of 6×6 pixels, which it pads by 2."""
+    torch.manual_seed(1)
+    architecture = Architecture("tiny", "classifier", CONFIG.model_dump(mode="json"))
+    weights = {name: 2 * tensor for name, tensor in build(architecture).state_dict().items()}
+    file = tmp_path / FILE_NAME
+    save_artefact(file, Artefact(architecture, "classify", None, weights, classes=("a", "b", "c")))
+    return file
+
+
+@pytest.fixture
+def classifier(path: Path) -> Model:
+    return load(path)
+
+
+def images(count: int, seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 1), np.uint8))
+
+
+def by_hand(classifier: Model, image: np.ndarray, box: int = 3) -> np.ndarray:
+    """The source's map: the sum of probabilities under every box over the padded image, standardised, clipped, cut."""
+    x = to_tensor(image[None])
+    number = int(classifier.network(x).argmax())
+    sums = np.zeros((SIDE + 2 * PAD, SIDE + 2 * PAD))
+    for top in range(SIDE + 2 * PAD - box + 1):
+        for left in range(SIDE + 2 * PAD - box + 1):
+            hidden = x.clone()
+            rows = slice(max(0, top - PAD), max(0, top - PAD + box))
+            hidden[:, :, rows, max(0, left - PAD) : max(0, left - PAD + box)] = 0
+            with torch.no_grad():
+                said = classifier.network(hidden).softmax(1)[0, number]
+            sums[top : top + box, left : left + box] += float(said)
+    clipped = np.clip((sums - sums.mean()) / sums.std(), -1, 1)
+    return (clipped / 2 + 0.5)[PAD:-PAD, PAD:-PAD]
+
+
+def test_maps_are_the_sources(path: Path, classifier: Model) -> None:
+    arrays = images(3)
+    found = exact_maps(path, classifier, arrays, MapQuestion())
+    expected = classifier.network(to_tensor(np.stack(arrays))).argmax(1)
+    assert found.predicted.tolist() == expected.tolist()
+    for one, image in zip(found.maps, arrays, strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(one, by_hand(classifier, image), atol=2e-4)
+    assert (found.seconds > 0).all()
+
+
+def test_maps_are_made_once(path: Path, classifier: Model) -> None:
+    said: list[tuple[int, int]] = []
+    first = exact_maps(path, classifier, images(5), MapQuestion(), progress=lambda *now: said.append(now))
+    assert (first.made, said[0], said[-1]) == (5, (0, 5), (5, 5))
+    more = [*images(2, seed=1), *reversed(images(5)), images(5)[0]]
+    again = exact_maps(path, classifier, more, MapQuestion())
+    assert again.made == 2
+    np.testing.assert_array_equal(again.maps[2], first.maps[4])
+    np.testing.assert_array_equal(again.maps[-1], first.maps[0])
+    assert exact_maps(path, classifier, images(5), MapQuestion(box=2)).made == 5, "another question has other maps"
+
+
+def test_other_weights_have_other_maps(path: Path, classifier: Model) -> None:
+    exact_maps(path, classifier, images(2), MapQuestion())
+    weights = {name: tensor + 0.01 for name, tensor in classifier.artefact.weights.items()}
+    other = replace(classifier.artefact, weights=weights)
+    save_artefact(path, other)
+    assert exact_maps(path, load(path), images(2), MapQuestion()).made == 2
+
+
+def test_a_damaged_file_is_made_again(path: Path, classifier: Model) -> None:
+    first = exact_maps(path, classifier, images(3), MapQuestion())
+    (part,) = folder_of(classifier, MapQuestion()).glob("part-*.npz")
+    part.write_bytes(part.read_bytes()[:-40])
+    again = exact_maps(path, classifier, images(3), MapQuestion())
+    assert again.made == 3
+    np.testing.assert_array_equal(again.maps, first.maps)
+
+
+def test_what_was_made_before_an_interruption_stays(
+    path: Path, classifier: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, calls = module.make_part, []
+
+    def once(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return make(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "make_part", once)
+    arrays = images(PART + 3)
+    with pytest.raises(KeyboardInterrupt):
+        exact_maps(path, classifier, arrays, MapQuestion())
+    monkeypatch.setattr(module, "make_part", make)
+    assert exact_maps(path, classifier, arrays, MapQuestion()).made == 3
+
+
+def test_several_processes_make_the_same(path: Path, classifier: Model) -> None:
+    arrays = images(ALONE + 10)
+    said: list[tuple[int, int]] = []
+    found = exact_maps(path, classifier, arrays, MapQuestion(), workers=2, progress=lambda *now: said.append(now))
+    assert found.made == len(arrays)
+    assert said[-1] == (len(arrays), len(arrays))
+    for place in (0, PART, len(arrays) - 1):
+        np.testing.assert_allclose(found.maps[place], by_hand(classifier, arrays[place]), atol=2e-4)
+
+
+def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
+    other = replace(classifier.artefact, weights={k: v + 1 for k, v in classifier.artefact.weights.items()})
+    save_artefact(path, other)
+    with pytest.raises(CuelloError, match="has changed meanwhile"):
+        exact_maps(path, classifier, images(ALONE + 1), MapQuestion(), workers=2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((5, 6, 1), "got 6×5: add --resize 6x6"), ((6, 6, 3), "got 3: add --channels 1")]
+)
+def test_images_that_do_not_fit_are_refused(path: Path, classifier: Model, shape: tuple[int, ...], said: str) -> None:
+    with pytest.raises(CuelloError, match=said):
+        exact_maps(path, classifier, [np.zeros(shape, np.uint8)], MapQuestion())
+
+
+def test_identity_tells_images_apart() -> None:
+    plain = np.zeros((2, 3, 1), np.uint8)
+    others = [plain.reshape(3, 2, 1), plain.astype(np.uint16), plain + np.uint8(1)]
+    assert identity(plain) == identity(plain.copy())
+    assert len({identity(plain), *map(identity, others)}) == 4

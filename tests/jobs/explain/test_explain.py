@@ -1,0 +1,362 @@
+"""Occlusion maps of files: the arrays are `occlusion_map`'s own, what is written, left out and refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cuello
+from cuello.core.errors import CuelloError, Interrupted
+from cuello.jobs.explain import estimator as estimated_maps
+from cuello.jobs.explain import explain as explaining
+from cuello.jobs.explain.explain import explain, spread
+from cuello.jobs.explain.figures import Scale, Shown, overlay, views_of
+from cuello.jobs.explain.output import clear
+from cuello.models.catalog import Architecture, build
+from cuello.models.estimators import build_estimator, estimator_of
+from cuello.runs.artefact import Artefact, save_artefact
+from cuello.runs.directory import Run
+
+TINY: dict[str, Any] = {"epochs": 1, "batch_size": 8, "device": "cpu", "threads": 1, "report": False}
+
+
+@pytest.fixture(scope="module")
+def examples(make_classes: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_classes(tmp_path_factory.mktemp("data") / "light", 6)
+
+
+@pytest.fixture(scope="module")
+def run(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A classifier of images of any size."""
+    return cuello.train("classify", examples, output=tmp_path_factory.mktemp("runs") / "light", **TINY)
+
+
+@pytest.fixture(scope="module")
+def fixed(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A classifier of images of 10×12 pixels only."""
+    output = tmp_path_factory.mktemp("runs") / "fixed"
+    return cuello.train("classify", examples, model="classify-mnist", output=output, **TINY)
+
+
+def tensor_of(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(Image.open(path), np.float32) / 255)[None, None]
+
+
+def test_maps_in_the_file_are_those_of_occlusion_map(run: Run, examples: Path, tmp_path: Path) -> None:
+    found = explain(run.path, examples, tmp_path / "out", box=4, stride=2, fill="mean", pictures=2)
+    model = cuello.load(run.path)
+    paths = sorted(examples.rglob("*.png"))
+    images = torch.cat([tensor_of(path) for path in paths])
+    expected = cuello.occlusion_map(model.network, images, 4, stride=2, fill="mean")
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        assert arrays["maps"].dtype == np.float32
+        np.testing.assert_allclose(arrays["maps"], expected.maps[:, 0].numpy(), atol=1e-6)
+        assert arrays["names"].tolist() == [f"{path.parent.name}/{path.name}" for path in paths] == found.names
+        assert arrays["classes"].tolist() == expected.classes[:, 0].tolist()
+        assert arrays["class_names"].tolist() == [model.classes[k] for k in expected.classes[:, 0]]
+        np.testing.assert_allclose(arrays["scores"], expected.scores[:, 0].numpy(), atol=1e-6)
+        settings = json.loads(str(arrays["settings"]))
+    assert (settings["box"], settings["stride"], settings["fill"], settings["score"]) == (4, 2, "mean", "drop")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(found.written)
+    assert sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir()) == [
+        "bright-00.png", "dark-05.png",
+    ]  # fmt: skip
+    assert "overlays are drawn of 2 of 12 images; of all with --pictures 12" in found.notes
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())
+    assert record["settings"] == settings
+    assert record["environment"]["cuello"] == cuello.__version__
+    assert [image["highest"] for image in record["images"]] == [float(values.max()) for values in found.maps]
+
+
+def test_a_class_by_name_and_images_of_several_sizes(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, size in (("a", (9, 14)), ("b", (16, 8))):
+        Image.fromarray(np.random.default_rng(1).integers(0, 255, size).astype(np.uint8)).save(folder / f"{name}.png")
+    explain(run.path, folder, tmp_path / "out", class_="dark", score="logit-drop", pictures=0)
+    model = cuello.load(run.path)
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        assert "maps" not in arrays
+        for place, name in enumerate("ab"):
+            expected = cuello.occlusion_map(
+                model.network, tensor_of(folder / f"{name}.png"), classes=[1], score="logit-drop"
+            )
+            np.testing.assert_allclose(arrays[f"map_{place}"], expected.maps[0, 0].numpy(), atol=1e-6)
+        assert arrays["class_names"].tolist() == ["dark", "dark"]
+
+
+def test_nothing_is_replaced_unless_asked(run: Run, examples: Path, tmp_path: Path) -> None:
+    one = examples / "dark" / "00.png"
+    explain(run.path, one, tmp_path, pictures=1)
+    with pytest.raises(CuelloError, match=r"holds maps\.npz, .*--overwrite"):
+        explain(run.path, one, tmp_path)
+    explain(run.path, examples / "dark" / "01.png", tmp_path, pictures=1, overwrite=True)
+    assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["01.png"], "the earlier picture is gone"
+
+
+def test_images_of_another_size_are_refused_or_left_out(
+    fixed: Run, examples: Path, make_classes: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_classes(tmp_path / "images", 2)
+    Image.new("L", (14, 9)).save(folder / "dark" / "wide.png")
+    with pytest.raises(CuelloError, match=r"dark/wide\.png has 14×9 pixels, .* takes 10×12.*--resize 10x12.*skip"):
+        explain(fixed.path, folder, tmp_path / "out")
+    found = explain(fixed.path, folder, tmp_path / "out", on_error="skip", pictures=0)
+    assert [name for name, _ in found.failed] == ["dark/wide.png"]
+    assert len(found.maps) == 4
+    with pytest.raises(CuelloError, match=r"no image fits; the first problem: wide\.png has"):
+        explain(fixed.path, folder / "dark" / "wide.png", tmp_path / "none", on_error="skip")
+    resized = explain(fixed.path, folder, tmp_path / "resized", resize="10x12", pictures=0)
+    assert {values.shape for values in resized.maps} == {(12, 10)}
+
+
+def test_what_was_finished_is_kept_after_an_interrupt(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 5)
+    calls = []
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        calls.append(len(arguments[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return cuello.occlusion_map(*arguments, **options)
+
+    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
+    with pytest.raises(Interrupted, match="the maps of 10 of 12 images are in"):
+        explain(run.path, examples, tmp_path, pictures=0)
+    assert calls == [5, 5, 2]
+    with np.load(tmp_path / "maps.npz") as arrays:
+        assert len(arrays["maps"]) == len(arrays["names"]) == 10
+
+
+def test_an_image_that_is_refused_is_named_and_the_others_go_on(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tensor_of(examples / "dark" / "03.png")
+
+    def picky(model: Any, images: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+        if any(torch.equal(image[None], bad) for image in images):
+            raise CuelloError("not this one.")
+        return cuello.occlusion_map(model, images, *arguments, **options)
+
+    monkeypatch.setattr(estimated_maps, "occlusion_map", picky)
+    with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
+        explain(run.path, examples, tmp_path / "a", pictures=0)
+    found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")
+    assert found.failed == [("dark/03.png", "not this one.")]
+    assert len(found.maps) == 11
+
+
+def test_mistakes(run: Run, examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(CuelloError, match=r"class: got 'drak', needed .* bright, dark\. Did you mean 'dark'"):
+        explain(run.path, examples, tmp_path / "a", class_="drak")
+    with pytest.raises(CuelloError, match="class: got '2', needed 'predicted', a number from 0 to 1"):
+        explain(run.path, examples, tmp_path / "a", class_="2")
+    with pytest.raises(CuelloError, match="denoise is no classifier: its job is denoise"):
+        explain("denoise", examples, tmp_path / "a")
+    with pytest.raises(CuelloError, match="box: got 11 pixels of width for images of 10"):
+        explain(run.path, examples, tmp_path / "a", box=11)
+    with pytest.raises(CuelloError, match="ONNX files run on the processor"):
+        explain("c.onnx", examples, tmp_path / "a", device="cuda")
+
+
+def small_estimator(run: Run, folder: Path, resize: str | None = None) -> Path:
+    """Write an untrained estimator of a run's maps."""
+    model = cuello.load(run.path)
+    architecture = estimator_of("explain-s", model.artefact.architecture)
+    torch.manual_seed(2)
+    network = build_estimator(architecture, model.network)
+    told: dict[str, Any] = {"box": 4, "stride": 2, "fill": "mean", "told": "prediction"} | (
+        {"resize": resize} if resize else {}
+    )
+    folder.mkdir(parents=True)
+    save_artefact(
+        folder / "model.safetensors",
+        Artefact(architecture, "explain", None, network.state_dict(), told, classifier=model.artefact.checksum),
+    )
+    return folder
+
+
+def test_maps_are_estimated_in_one_pass_and_said_to_be(run: Run, examples: Path, tmp_path: Path) -> None:
+    estimator = small_estimator(run, tmp_path / "estimator")
+    found = explain(run.path, examples, tmp_path / "out", model=estimator, pictures=1)
+    paths = sorted(examples.rglob("*.png"))
+    images = torch.cat([tensor_of(path) for path in paths])
+    shares = cuello.load(run.path).classify(images)
+    with torch.no_grad():
+        expected = cuello.load(estimator).network(images, shares.argmax(1)).image[:, 0].numpy()
+    with np.load(tmp_path / "out" / "maps.npz") as arrays:
+        np.testing.assert_allclose(arrays["maps"], expected, atol=1e-5)
+        np.testing.assert_allclose(arrays["scores"], shares.max(1).values.numpy(), rtol=1e-5)
+        settings = json.loads(str(arrays["settings"]))
+    assert (settings["box"], settings["stride"], settings["fill"]) == (4, 2, "mean")
+    assert (settings["definition"], settings["model"]) == ("standardised-sum", str(estimator))
+    assert set(found.methods) == {"estimated"}
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())
+    assert (record["estimator"], record["exact"], "check" in record) == ("explain-s", False, False)
+    assert record["seconds_per_map"] > 0
+    page = (tmp_path / "out" / "explain.html").read_text()
+    assert "Estimated in one pass by explain-s, not exact: " in page
+    assert "was not checked" in page
+    with pytest.raises(CuelloError, match="box: got 3, but explain-s learned maps with box 4"):
+        explain(run.path, examples, tmp_path / "no", model=estimator, box=3)
+    with pytest.raises(CuelloError, match="no other's"):
+        explain(run.path, examples, tmp_path / "no", model=estimator, class_="dark")
+
+
+def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_path: Path) -> None:
+    estimator = small_estimator(run, tmp_path / "estimator")
+    found = explain(run.path, examples, tmp_path / "out", model=estimator, check=0.25, pictures=0)
+    check = found.check
+    assert check is not None
+    assert len(check.names) == 3
+    paths = {f"{path.parent.name}/{path.name}": path for path in examples.rglob("*.png")}
+    for name, exact in zip(check.names, check.exact, strict=True):
+        expected = cuello.occlusion_map(
+            cuello.load(run.path).network,
+            tensor_of(paths[name]),
+            4,
+            stride=2,
+            fill="mean",
+            definition="standardised-sum",
+        )
+        np.testing.assert_allclose(exact, expected.maps[0, 0].numpy(), atol=1e-4)
+    record = json.loads((tmp_path / "out" / "explain.json").read_text())["check"]
+    assert (record["images"], record["of"], record["seed"], record["trusted"]) == (3, 12, 0, False)
+    worst = int(np.argmin(check.pearson.values))
+    assert record["pearson"]["worst"] == {"name": check.names[worst], "value": check.pearson.values[worst]}
+    assert record["mse"]["mean"] == pytest.approx(np.mean([each["mse"] for each in record["each"]]))
+    page = (tmp_path / "out" / "explain.html").read_text()
+    assert "Warning: the estimates are far from the exact maps" in page
+    assert "Estimated and exact" in page
+    with pytest.raises(CuelloError, match="exact maps need no check"):
+        explain(run.path, examples, tmp_path / "no", check=0.5)
+    with pytest.raises(CuelloError, match=r"check: got 2, needed a share"):
+        explain(run.path, examples, tmp_path / "no", model=estimator, check=2)
+
+
+def test_images_must_fit_an_estimator_of_one_size(run: Run, examples: Path, tmp_path: Path) -> None:
+    model = cuello.load(run.path)
+    architecture = estimator_of("explain-hits", model.artefact.architecture, (16, 16))
+    weights = build_estimator(architecture, model.network).state_dict()
+    artefact = Artefact(architecture, "explain", None, weights, {}, classifier=model.artefact.checksum)
+    save_artefact(tmp_path / "model.safetensors", artefact)
+    with pytest.raises(CuelloError, match=r"has 10×12 pixels, but explain-hits takes 16×16\. .*--resize 16x16"):
+        explain(run.path, examples, tmp_path / "out", model=tmp_path)
+    found = explain(run.path, examples, tmp_path / "out", model=tmp_path, resize="16", pictures=0)
+    assert {values.shape for values in found.maps} == {(16, 16)}
+
+
+def test_what_is_estimated_is_kept_where_the_check_is_interrupted(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
+    with pytest.raises(Interrupted, match=r"the maps of 12 of 12 images are in .*, unchecked"):
+        explain(run.path, examples, tmp_path / "o", model=small_estimator(run, tmp_path / "e"), check=1, pictures=0)
+    assert "check" not in json.loads((tmp_path / "o" / "explain.json").read_text())
+
+
+def test_boxes_slide_over_the_padding_that_a_classifier_puts_itself(tmp_path: Path) -> None:
+    settings = {"channels": 1, "height": 8, "width": 9, "classes": 2, "pad": 2, "stages": [[3], [4]]}
+    architecture = Architecture("classify-tiny", "classifier", settings)
+    torch.manual_seed(0)
+    network = build(architecture)
+    artefact = Artefact(architecture, "classify", None, network.state_dict(), classes=("a", "b"))
+    save_artefact(tmp_path / "model.safetensors", artefact)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 9), np.uint8)).save(tmp_path / "i.png")
+    found = explain(tmp_path, tmp_path / "i.png", tmp_path / "out", pictures=0)
+    plain = build(Architecture("plain", "classifier", {**settings, "pad": 0, "height": 12, "width": 13}))
+    plain.load_state_dict(network.state_dict())
+    image = tensor_of(tmp_path / "i.png")
+    expected = cuello.occlusion_map(plain.eval(), image, padding=2).maps[0, 0].numpy()
+    np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
+    without = cuello.occlusion_map(network.eval(), image).maps[0, 0].numpy()
+    assert np.abs(found.maps[0] - without).max() > 1e-5, "boxes on the image alone give another map"
+    with pytest.raises(CuelloError, match=r"padding: got 2, .* pads its images itself, by 2 pixels, .* leave padding"):
+        explain(tmp_path, tmp_path / "i.png", tmp_path / "no", padding=2)
+
+
+def test_only_overlays_of_an_earlier_call_are_deleted(run: Run, examples: Path, tmp_path: Path) -> None:
+    overlays = tmp_path / "out" / "overlays"
+    overlays.mkdir(parents=True)
+    (overlays / "mine.png").write_bytes(b"the user's")
+    (overlays / "01.png").write_bytes(b"the user's too")
+    with pytest.raises(CuelloError, match="holds overlays already"):
+        explain(run.path, examples / "dark" / "00.png", tmp_path / "out")
+    explain(run.path, examples / "dark" / "00.png", tmp_path / "out", overwrite=True)
+    found = explain(run.path, examples / "dark" / "01.png", tmp_path / "out", overwrite=True)
+    assert sorted(path.name for path in overlays.iterdir()) == ["01-2.png", "01.png", "mine.png"]
+    assert found.overlays == ["01-2.png"]
+    assert (overlays / "mine.png").read_bytes() == b"the user's"
+    assert (overlays / "01.png").read_bytes() == b"the user's too"
+
+
+def test_a_record_cannot_make_other_files_be_deleted(tmp_path: Path) -> None:
+    (tmp_path / "overlays").mkdir()
+    names = ["kept.png", "notes.txt", "overlays/a.png"]
+    for name in names:
+        (tmp_path / name).write_text("the user's")
+    (tmp_path / "overlays" / "notes.txt").write_text("the user's")
+    for listed in (["../kept.png", "notes.txt", "", 3, None, str(tmp_path / "kept.png")], "a.png", None, {"a.png": 1}):
+        (tmp_path / "explain.json").write_text(json.dumps({"overlays": listed}))
+        clear(tmp_path)
+    (tmp_path / "explain.json").write_text("no JSON")
+    clear(tmp_path)
+    assert all((tmp_path / name).exists() for name in [*names, "overlays/notes.txt"])
+    (tmp_path / "explain.json").write_text(json.dumps({"overlays": ["a.png", "gone.png"]}))
+    clear(tmp_path)
+    assert not (tmp_path / "overlays" / "a.png").exists()
+
+
+def test_overlays_of_a_call_that_fails_are_taken_back(
+    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 1)
+    calls = []
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise CuelloError("no more.")
+        return cuello.occlusion_map(*arguments, **options)
+
+    monkeypatch.setattr(estimated_maps, "occlusion_map", failing)
+    with pytest.raises(CuelloError, match="no more"):
+        explain(run.path, examples, tmp_path)
+    assert len(calls) == 3
+    assert list((tmp_path / "overlays").iterdir()) == []
+
+
+def test_positions_are_spread() -> None:
+    assert spread([3, 5, 9], 0) == set()
+
+
+def test_an_overlay_is_the_image_in_grey_where_a_signed_map_is_zero() -> None:
+    pixels = np.random.default_rng(0).random((4, 5, 3))
+    values = np.zeros((4, 5))
+    values[0, 0], values[1, 1] = 2, -1
+    drawn = overlay(pixels, values, Scale(True, ""))
+    still = values == 0
+    np.testing.assert_allclose(drawn[still], 0.1 + 0.7 * pixels.mean(2)[still][:, None].repeat(3, 1), atol=1e-9)
+    assert drawn[0, 0, 0] > drawn[0, 0, 2], "the largest fall is red"
+    assert drawn[1, 1, 2] > drawn[1, 1, 0], "below zero is blue"
+    half = overlay(np.zeros((1, 2, 1)), np.array([[0.2, 0.6]]), Scale(False, ""))
+    np.testing.assert_allclose(
+        half[0, 1], np.array([253, 231, 37]) / 255 / 2 + 0.05, atol=3e-3
+    )  # viridis' yellow, half
+
+
+def test_several_views_have_the_map_under_each() -> None:
+    values = np.arange(6.0).reshape(2, 3)
+    image, over = views_of(Shown("a", np.zeros((2, 3, 4)), values, "", ""))
+    assert image.shape[:2] == over.shape == (4, 6)
+    np.testing.assert_array_equal(over, np.tile(values, (2, 2)))

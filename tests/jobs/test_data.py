@@ -1,0 +1,166 @@
+"""From settings to batches: what is read, divided, cut, refused, and noticed when it changes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.jobs import data as preparation
+from cuello.jobs.data import fingerprint, prepare, read_images
+
+
+def config(data: Path | str, **settings: Any) -> TrainConfig:
+    return TrainConfig(data=str(data), **settings)
+
+
+def test_every_image_is_in_one_part(images: Path) -> None:
+    prepared = prepare(config(images, crop=16))
+    parts = prepared.split
+    assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(6))
+    assert (len(parts.validation), len(parts.test)) == (1, 1)
+    assert prepared.test is not None
+    for part, batches in (("train", prepared.training), ("validation", prepared.validation), ("test", prepared.test)):
+        names = {batches.describe(row)[0] for row in range(batches.count)}
+        assert names <= {prepared.images.names[index] for index in getattr(parts, part)}
+
+
+def test_no_test_part(images: Path) -> None:
+    prepared = prepare(config(images, crop=16, test=0))
+    assert prepared.test is None
+    assert len(prepared.split.test) == 0
+
+
+def test_the_split_has_its_own_seed(images: Path) -> None:
+    first, second, other = (
+        prepare(config(images, crop=16, **seeds)).split for seeds in ({}, {"seed": 5}, {"split_seed": 5})
+    )
+    assert np.array_equal(first.train, second.train)
+    assert not np.array_equal(first.train, other.train)
+
+
+def test_an_epoch_tiles_the_images_unless_told(images: Path) -> None:
+    prepared = prepare(config(images, crop=16))
+    assert prepared.training.count == 4 * 4, "40 pixels hold two crops of 16 a side"
+    assert prepared.validation.count == 4
+    prepared = prepare(config(images, crop=16, samples=7, validation_samples=3))
+    assert (prepared.training.count, prepared.validation.count) == (7, 3)
+
+
+def test_validation_is_limited_unless_told(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "MOST_VALIDATION_CROPS", 2)
+    assert prepare(config(images, crop=16)).validation.count == 2
+    assert prepare(config(images, crop=16, validation_samples=3)).validation.count == 3
+    assert prepare(config(images, crop=16)).training.count == 16
+
+
+@pytest.mark.parametrize("crops", ["random", "fixed", "grid"])
+def test_validation_crops_never_move(images: Path, crops: str) -> None:
+    prepared = prepare(config(images, crop=16, crops=crops))
+    for batches, moves in ((prepared.training, crops == "random"), (prepared.validation, False)):
+        epochs = []
+        for epoch in (1, 2):
+            found = {}
+            for batch in batches.epoch(epoch):
+                found |= {int(i): image.numpy().tobytes() for i, image in zip(batch.ids, batch.images, strict=True)}
+            epochs.append(found)
+        assert (epochs[0] != epochs[1]) is moves
+
+
+def test_validation_is_the_same_for_every_seed_and_batch_size(images: Path) -> None:
+    first, second = (
+        next(prepare(config(images, crop=16, **settings)).validation.epoch(0)).images
+        for settings in ({"seed": 0}, {"seed": 8, "batch_size": 2, "augment": True})
+    )
+    assert np.array_equal(first.numpy(), second.numpy())
+
+
+def test_whole_images_and_other_sizes(images: Path) -> None:
+    assert prepare(config(images)).training.size == (40, 40)
+    assert prepare(config(images, resize="24x20")).training.size == (20, 24)
+    assert prepare(config(images, channels=1)).images.channels == 1
+
+
+def test_images_of_different_sizes_need_a_crop(tmp_path: Path, make_images: Callable[..., Path]) -> None:
+    folder = make_images(tmp_path / "a", 5)
+    for number in range(3):
+        Image.new("RGB", (50, 60)).save(folder / f"large-{number}.png")
+    with pytest.raises(CuelloError, match=r"different sizes .*Train on crops \(--crop 64\) or resize"):
+        prepare(config(folder, validation=0.2, test=0))
+    assert prepare(config(folder, crop=16)).training.size == (16, 16)
+
+
+def test_pairs_are_joined_and_cut_at_the_same_places(
+    images: Path, tmp_path: Path, make_images: Callable[..., Path]
+) -> None:
+    for path in images.iterdir():
+        inverted = 255 - np.asarray(Image.open(path))
+        (tmp_path / "target").mkdir(exist_ok=True)
+        Image.fromarray(inverted).save(tmp_path / "target" / path.name)
+    prepared = prepare(config(images, target=str(tmp_path / "target"), crop=8, augment=True))
+    for batches in (prepared.training, prepared.validation):
+        batch = next(batches.epoch(3))
+        assert batch.targets is not None
+        assert np.allclose(batch.images + batch.targets, 1, atol=1e-6)
+    (tmp_path / "target" / "2.png").unlink()
+    with pytest.raises(CuelloError, match=r"1 of 6 images .* have no partner .*: 2\.png"):
+        read_images(config(images, target=str(tmp_path / "target")))
+
+
+def test_a_published_test_set_is_not_for_training() -> None:
+    with pytest.raises(CuelloError, match=r"'bsd68' is a published test set.*cuello evaluate"):
+        prepare(config("bsd68"))
+
+
+def test_a_loss_that_needs_larger_crops_says_so(images: Path) -> None:
+    with pytest.raises(CuelloError, match=r"'ssim' needs images of at least 11×11 pixels, got 8×8"):
+        prepare(config(images, crop=8, loss="ssim"))
+    assert prepare(config(images, crop=11, loss="ssim")).training.size == (11, 11)
+
+
+def test_too_few_images(tmp_path: Path, make_images: Callable[..., Path]) -> None:
+    with pytest.raises(CuelloError, match=r"got 2 images, needed more than 2 .*--test 0 keeps none"):
+        prepare(config(make_images(tmp_path, 2), crop=16))
+
+
+def test_an_unreadable_image_stops_or_is_skipped(tmp_path: Path, make_images: Callable[..., Path]) -> None:
+    folder = make_images(tmp_path, 5)
+    (folder / "bad.png").write_bytes(b"bad")
+    with pytest.raises(CuelloError, match=r"bad\.png is not an image .*--on-error skip"):
+        prepare(config(folder, crop=16))
+    told: list[tuple[int, int]] = []
+    prepared = prepare(config(folder, crop=16, on_error="skip"), lambda done, total: told.append((done, total)))
+    assert len(prepared.images) == 5
+    assert len(prepared.images.skipped) == 1
+    assert told[-1] == (6, 6)
+
+
+def test_the_fingerprint_sees_pixels_names_shapes_types_and_order() -> None:
+    a, b = np.zeros((2, 3, 1), np.uint8), np.ones((2, 3, 1), np.uint8)
+    same = fingerprint(["a", "b"], [a, b])
+    assert fingerprint(["a", "b"], [a.copy(), b[::1]]) == same
+    others = [
+        fingerprint(["a", "c"], [a, b]),
+        fingerprint(["b", "a"], [a, b]),
+        fingerprint(["a", "b"], [b, a]),
+        fingerprint(["a", "b"], [a.reshape(3, 2, 1), b]),
+        fingerprint(["a", "b"], [a.view(np.int8), b]),
+        fingerprint(["a"], [a]),
+    ]
+    assert len({same, *others}) == 7
+    strided = np.arange(12, dtype=np.uint8).reshape(2, 6, 1)[:, ::2]
+    assert fingerprint(["a"], [strided]) == fingerprint(["a"], [strided.copy()])
+
+
+def test_the_fingerprint_of_pairs_sees_the_targets(images: Path, tmp_path: Path, make_images: Callable) -> None:
+    target = make_images(tmp_path / "target")
+    first = prepare(config(images, target=str(target), crop=16)).fingerprint
+    assert first != prepare(config(images, crop=16)).fingerprint
+    pixels = np.asarray(Image.open(target / "0.png")).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(target / "0.png")
+    assert prepare(config(images, target=str(target), crop=16)).fingerprint != first

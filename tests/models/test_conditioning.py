@@ -1,0 +1,90 @@
+"""Noise levels estimated, and told only to networks that take them."""
+
+import numpy as np
+import pytest
+import pywt
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import cuello
+from cuello.core.types import Output
+from cuello.data.images import Images
+from cuello.degrade import parse
+from cuello.degrade.level import estimated_level
+from cuello.jobs.images.evaluation import evaluate_model, subjects_of_images
+from cuello.jobs.images.pairs import Task
+from cuello.models.conditioning import is_conditioned, restored
+
+
+class Plain(nn.Module):
+    def forward(self, x: Tensor) -> Output:
+        return Output(x)
+
+
+class Told(nn.Module):
+    """Gives back the level it was told, as an image."""
+
+    conditioned = True
+
+    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
+        assert level is not None
+        return Output(level.expand_as(x))
+
+
+def noisy(sigma: float, seed: int = 0, channels: int = 1, side: int = 64) -> Tensor:
+    shape = (1, channels, side, side)
+    return 0.5 + sigma * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@given(st.floats(0.01, 0.2), st.integers(0, 1000))
+def test_the_noise_of_a_flat_image_is_found(sigma: float, seed: int) -> None:
+    assert float(estimated_level(noisy(sigma, seed))) == pytest.approx(sigma, rel=0.15)
+
+
+def test_the_estimate_is_the_median_of_the_finest_diagonal_coefficients() -> None:
+    """Against PyWavelets, coefficient by coefficient; 0.6745 is the third quartile of the normal distribution."""
+    image = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(3))
+    found = estimated_level(image)
+    assert found.shape == (2, 1, 1, 1)
+    for one, level in zip(image.numpy(), found.flatten().tolist(), strict=True):
+        each = [np.median(np.abs(pywt.dwt2(plane, "db2")[1][2])) / 0.6744898 for plane in one]
+        assert level == pytest.approx(np.mean(each), rel=1e-4)
+
+
+def test_an_edge_is_hardly_taken_for_noise() -> None:
+    image = noisy(0.02)
+    image[..., 20:40, 30:] += 0.4
+    assert float(estimated_level(image)) == pytest.approx(0.02, rel=0.2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 2), (3, 1)])
+def test_the_smallest_images_give_a_number(size: tuple[int, int]) -> None:
+    level = estimated_level(torch.rand(1, 3, *size))
+    assert torch.isfinite(level).all()
+    assert level >= 0
+
+
+def test_a_black_image_has_no_noise() -> None:
+    assert float(estimated_level(torch.zeros(1, 3, 16, 16))) == 0
+
+
+def test_only_networks_that_take_a_level_are_told_it() -> None:
+    x = noisy(0.1)
+    assert not is_conditioned(Plain())
+    assert restored(Plain(), Plain(), x, torch.full((1, 1, 1, 1), 0.3)).image is x
+    assert is_conditioned(Told())
+    told = restored(Told(), Told(), x, torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)).image
+    assert told.dtype == torch.float32
+    assert told.unique().tolist() == pytest.approx([0.3])
+    guessed = restored(Told(), Told(), x, None).image
+    assert guessed.unique().tolist() == pytest.approx([float(estimated_level(x))])
+
+
+@pytest.mark.parametrize(("noise", "knows"), [("gaussian:20", True), ("salt-pepper:0.2", False)])
+def test_an_evaluation_says_that_the_network_is_told_the_level(noise: str, knows: bool) -> None:
+    images = Images("flat", [np.full((16, 16, 1), 99, np.uint8)] * 2, ["a", "b"])
+    task = Task("denoise", parse(noise))
+    found = evaluate_model(cuello.load("denoise"), task, subjects_of_images(images), baselines=["input"])
+    assert ("told" in found.protocol) == knows

@@ -1,0 +1,199 @@
+"""Runs trained at once: which are found, that each is what it would be by itself, what happens when one stops."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import cuello
+from cuello.core.errors import CuelloError, Interrupted
+from cuello.runs.artefact import load_artefact
+from cuello.runs.directory import Run
+from cuello.training.observers import EpochDone, Event
+from cuello.work import train as workflow
+from cuello.work.processes import Job, train_all
+from cuello.work.repeats import train_many
+from cuello.work.together import Together, found_together
+from cuello.work.train import train_or_resume
+
+TINY: dict[str, Any] = {
+    "job": "reconstruct", "data": "glyphs", "model": "mlp:35-8-2", "batch_size": 32, "samples": 96, "epochs": 3,
+    "schedule": "constant", "learning_rate": 1e-2, "threads": 1,
+}  # fmt: skip
+CONVOLUTIONAL = {"model": "ae:35-c4-2"}
+
+
+def variants(folder: Path, *own: dict[str, Any]) -> tuple[list[Path], list[dict[str, Any]]]:
+    return [folder / str(place) for place in range(len(own))], [{**TINY, **one} for one in own]
+
+
+def found(folder: Path, *own: dict[str, Any], **options: Any) -> list[Together]:
+    paths, settings = variants(folder, *own)
+    return list(found_together([Run(path) for path in paths], settings, **{"report": False, **options}))
+
+
+def stop_after(epoch: int) -> Callable[[Event], None]:
+    def observe(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.record.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return observe
+
+
+def no_training(event: Event) -> None:
+    raise AssertionError(f"a finished run was trained again: {event}")
+
+
+def assert_same(run: Run, other: Run) -> None:
+    """Compare weights and losses, within rounding, and everything that was written of the settings."""
+    one, two = load_artefact(run.path), load_artefact(other.path)
+    for name, tensor in two.weights.items():
+        torch.testing.assert_close(one.weights[name], tensor, rtol=1e-4, atol=1e-5)
+    losses = [[record.validation_loss for record in found.history] for found in (run, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert (one.architecture, one.training, one.noise) == (two.architecture, two.training, two.noise)
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(path.name for path in other.path.iterdir())
+
+
+# What is found
+
+
+def test_those_that_differ_in_training_only_are_found_together(tmp_path: Path) -> None:
+    batches = found(
+        tmp_path, {"seed": 0}, CONVOLUTIONAL, {"seed": 1}, {"model": "mlp:35-9-2"}, {"learning_rate": 1e-3},
+        {"model": "mlp:35-9-2", "seed": 4}, {**CONVOLUTIONAL, "seed": 1}, {"loss": "bce"}, {"max_minutes": 1.0},
+    )  # fmt: skip
+    assert sorted(sorted(batch.places) for batch in batches) == [[0, 2, 4], [3, 5]]
+
+
+def test_a_mistake_in_one_is_left_to_whoever_trains_it(tmp_path: Path) -> None:
+    wrong = [{"model": "mlp:36-2"}, {"epochs": -1}, {"noise": "invert:3"}, {"model": "mpl-20-2"}]
+    batches = found(tmp_path, {"seed": 0}, *wrong, {"seed": 1})
+    assert [batch.places for batch in batches] == [(0, 5)]
+    with pytest.raises(CuelloError, match="images of 36 numbers"):
+        train_many(*variants(tmp_path, {"seed": 0}, wrong[0], {"seed": 1}), report=False)
+
+
+def test_finished_ones_and_occupied_places_are_not_found(tmp_path: Path) -> None:
+    paths, settings = variants(tmp_path, {"seed": 0}, {"seed": 1}, {"seed": 2}, {"seed": 3})
+    train_or_resume(paths[1], settings[1], report=False)
+    paths[3].mkdir()
+    (paths[3] / "notes.txt").write_text("mine")
+    assert [batch.places for batch in found(tmp_path, *settings)] == [(0, 2)]
+    assert [sorted(batch.places) for batch in found(tmp_path, *settings, report=True)] == [[0, 1, 2]]
+
+
+def test_the_reason_is_said_where_they_come_close(tmp_path: Path) -> None:
+    said: list[str] = []
+    large = {"model": "mlp:35-2000-2", "batch_size": 512, "samples": 512}
+    assert found(tmp_path, large, {**large, "seed": 1}, say=said.append) == []
+    assert said == ["networks of this size are as fast one after another"]
+
+
+def test_images_are_read_once_and_not_for_networks_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+    prepare = cuello.work.together.prepare
+
+    def count(config: Any, *rest: Any) -> Any:
+        reads.append(config.model)
+        return prepare(config, *rest)
+
+    monkeypatch.setattr(cuello.work.together, "prepare", count)
+    found(tmp_path, {"seed": 0}, {"seed": 1}, CONVOLUTIONAL, {**CONVOLUTIONAL, "seed": 1})
+    assert reads == ["mlp:35-8-2"]
+
+
+# That each is what it would be
+
+
+def test_many_runs_are_what_each_would_be(tmp_path: Path) -> None:
+    own = [{"seed": 0}, CONVOLUTIONAL, {"seed": 1}, {"seed": 0, "optimizer": "sgd", "learning_rate": 0.1}]
+    paths, settings = variants(tmp_path / "many", *own)
+    told: list[tuple[str, int, int]] = []
+    runs = train_many(paths, settings, report=True, progress=lambda *words: told.append(words))
+    for run, one in zip(runs, settings, strict=True):
+        alone = train_or_resume(tmp_path / f"alone-{run.path.name}", one, report=True)
+        assert_same(run, alone)
+        for name, row in alone.metrics["methods"].items():
+            assert run.metrics["methods"][name]["mse"] == pytest.approx(row["mse"], rel=1e-3), name
+        assert run.report_path.is_file()
+    together = [json.loads(run.environment_path.read_text()).get("trained_at_once") for run in runs]
+    assert together == [3, None, 3, 3]
+    assert ("trained 3 runs at once", 3, 3) in told
+    before = [run.checkpoint_path.stat().st_mtime_ns for run in runs]
+    train_many(paths, settings, report=True, observers=[no_training])
+    assert [run.checkpoint_path.stat().st_mtime_ns for run in runs] == before
+
+
+def test_repeats_stopped_on_the_way_go_on(tmp_path: Path) -> None:
+    common = {**TINY, "repeats": 3, "output": tmp_path / "repeats", "report": False}
+    with pytest.raises(Interrupted, match=r"stopped while training 3 repeats at once.*The same command goes on"):
+        cuello.train_repeats(**common, observers=[stop_after(2)])
+    assert [len(Run(tmp_path / "repeats" / f"seed-{seed}").history) for seed in range(3)] == [2, 2, 2]
+    starts: list[Event] = []
+    runs = cuello.train_repeats(**common, observers=[starts.append])
+    assert sum(isinstance(event, EpochDone) for event in starts) == 1, "one epoch was left"
+    for seed, run in enumerate(runs):
+        assert_same(run, train_or_resume(tmp_path / f"alone-{seed}", {**TINY, "seed": seed}, report=False))
+    assert (tmp_path / "repeats" / "compare.html").is_file()
+
+
+def test_leftovers_of_a_kill_are_cleared(tmp_path: Path) -> None:
+    paths, settings = variants(tmp_path, {"seed": 0}, {"seed": 1})
+    train_many(paths, [{**one, "epochs": 3} for one in settings], report=False)
+    (paths[0] / ".model.safetensors.tmp12").write_bytes(b"half")
+    (paths[0] / "model.safetensors").unlink()
+    (paths[0] / "last.safetensors").unlink()
+    (paths[1] / "last.safetensors").unlink()
+    runs = train_many(paths, settings, report=False)
+    assert [len(run.history) for run in runs] == [3, 3]
+    assert not list(paths[0].glob(".*tmp*"))
+
+
+def test_one_that_diverges_is_told_in_the_end(tmp_path: Path) -> None:
+    wild = {"optimizer": "sgd", "learning_rate": 1e38, "model": "mlp:35-2,output=linear"}
+    calm = {"model": wild["model"]}
+    paths, settings = variants(tmp_path, calm, wild, {**calm, "seed": 1}, {**CONVOLUTIONAL, "epochs": 1})
+    with pytest.raises(CuelloError, match=r"1: the training diverged.*1 of 3 diverged; the others are trained"):
+        train_many(paths, settings, report=True)
+    assert [(path / "report.html").is_file() for path in paths] == [True, False, True, True]
+
+
+def test_settings_of_finished_runs_are_checked(tmp_path: Path) -> None:
+    paths, settings = variants(tmp_path, {"seed": 0}, {"seed": 1})
+    train_many(paths, settings, report=False)
+    with pytest.raises(CuelloError, match="epochs"):
+        train_many(paths, [{**one, "epochs": 9} for one in settings], report=False)
+    with pytest.raises(ValueError, match="2 paths and 1 settings"):
+        train_many(paths, settings[:1])
+
+
+def test_a_study_trains_them_at_once_and_the_others_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone: list[str] = []
+
+    def count(path: Path, *given: Any, **options: Any) -> Run:
+        alone.append(path.name)
+        return workflow.train_or_resume(path, *given, **options)
+
+    monkeypatch.setattr("cuello.work.processes.train_or_resume", count)
+    paths, settings = variants(tmp_path, {"seed": 0}, CONVOLUTIONAL, {"seed": 1})
+    told: list[tuple[str, float]] = []
+    jobs = [Job(path.name, path, one, 1.0) for path, one in zip(paths, settings, strict=True)]
+    train_all(jobs, 1, lambda words, share: told.append((words, share)))
+    assert alone == ["1"]
+    assert [len(Run(path).history) for path in paths] == [3, 3, 3]
+    assert any("2 at once epoch 3 of 3" in words for words, _ in told)
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+def test_other_data_are_not_mixed(tmp_path: Path) -> None:
+    other = tmp_path / "other.npy"
+    np.save(other, np.random.default_rng(0).integers(0, 256, (12, 7, 5), dtype=np.uint8))
+    batches = found(tmp_path, {"seed": 0}, {"data": str(other)}, {"seed": 1}, {"data": str(other), "seed": 1})
+    assert sorted(tuple(batch.places) for batch in batches) == [(0, 2), (1, 3)]
