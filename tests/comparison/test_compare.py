@@ -16,7 +16,6 @@ from PIL import Image
 import cuello
 from cuello.comparison import Comparison, RunFacts, as_json, compare, gap
 from cuello.comparison.facts import image_size
-from cuello.comparison.figures import round_numbers
 from cuello.comparison.groups import differing_sentence, group_key, make_rows, with_like_evaluations
 from cuello.comparison.page import (
     csv_text,
@@ -28,6 +27,7 @@ from cuello.comparison.page import (
 )
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.report.axes import round_numbers
 from cuello.report.labels import overlap, place
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, write_history

@@ -18,8 +18,8 @@ from cuello.core.errors import CuelloError
 from cuello.core.resample import resize
 from cuello.core.types import Output
 from cuello.degrade.level import estimated_level
+from cuello.inference import model as inference
 from cuello.inference.model import Model
-from cuello.inference.model import model as inference
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.inference import model as inference
 from cuello.inference.model import Model, load
-from cuello.inference.model import model as inference
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact

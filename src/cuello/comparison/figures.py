@@ -6,12 +6,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from cuello.comparison import Group, Row
+from cuello.report.axes import plain_ticks, short, widen
 from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, whole_numbers
 from cuello.report.labels import name_points
 from cuello.report.page import Picture
 
 if TYPE_CHECKING:
-    from matplotlib.axis import Axis
+    pass
 
 DASHES = ("-", "--", ":", "-.")
 
@@ -128,57 +129,3 @@ def loss_by_epoch(rows: Sequence[Row], theme: Theme) -> bytes:
         names = [short(row.label) + (f", {len(row.runs)} runs" if len(row.runs) > 1 else "") for row in rows]
         figure.legend(handles, names, loc="outside right upper", fontsize=8)
         return as_png(figure)
-
-
-def widen(axis: "Axis", least: float = 1.25) -> None:
-    """Give a log axis a span of at least this factor, so that almost equal values do not fill it."""
-    low, high = axis.get_view_interval()
-    if high / low < least:
-        middle = (low * high) ** 0.5
-        axis.axes.set(**{f"{axis.axis_name}lim": (middle / least**0.5, middle * least**0.5)})  # type: ignore[attr-defined]
-
-
-def plain_ticks(axis: "Axis") -> None:
-    """Put round numbers on a log axis, three at least, written out."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(FixedLocator(round_numbers(low, high)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-
-
-def written(value: float) -> str:
-    """Return a number of an axis written out, unless it is tiny.
-
-    >>> written(1_000_000), written(0.003), written(0.00003)
-    ('1,000,000', '0.003', '3e-05')
-    """
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.6g}" if value >= 1e-4 else f"{value:.3g}"
-
-
-def round_numbers(low: float, high: float) -> list[float]:
-    """Return at least three, if possible at most seven, round numbers between two positive ones.
-
-    >>> round_numbers(900, 60_000)
-    [1000.0, 3000.0, 10000.0, 30000.0]
-    """
-    from math import ceil, floor, log10
-
-    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
-        found = [float(f"{step}e{decade}") for decade in decades for step in steps]
-        inside = [value for value in found if low <= value <= high]
-        if len(inside) >= 4:
-            return inside
-    step = 10.0 ** floor(log10((high - low) / 2))
-    step = next(step * factor for factor in (2, 1, 0.5, 0.2) if (high - low) / (step * factor) >= 3)
-    return [float(f"{number * step:.6g}") for number in range(ceil(low / step), floor(high / step) + 1)]
-
-
-def short(text: str, most: int = 26) -> str:
-    """Return a name, or its beginning and end where it is long."""
-    return text if len(text) <= most else f"{text[: most - 13]}…{text[-12:]}"

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 class Output(NamedTuple):
@@ -67,3 +67,21 @@ class StepResult:
     loss_sum: float
     images: int
     terms: dict[str, float] = field(default_factory=dict)
+
+
+class Pairing(Protocol):
+    """Make (input, target) pairs from the images of a batch: all that training needs to know of a job.
+
+    degradation: what makes the input from the clean image; None where nothing is drawn.
+    """
+
+    @property
+    def degradation(self) -> Any: ...
+
+    def pair(self, batch: Batch, random: "Generator") -> Pair:
+        """Return inputs and targets, all noise drawn from one generator: for training."""
+        ...
+
+    def pair_each(self, batch: Batch, seed: int) -> Pair:
+        """Return inputs and targets with a generator for every image, from (seed, id): for validation."""
+        ...

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cuello.core.files import make_folder, replacing
-from cuello.jobs.images.evaluation import OURS, Evaluation
-from cuello.jobs.images.examples import Example
-from cuello.runs.history import EpochRecord, best_epoch
+from cuello.runs.history import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,29 +80,6 @@ def as_png(figure: "Figure") -> bytes:
     return stream.getvalue()
 
 
-def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
-    """Return a colour for every method; ours stands out."""
-    names = [method.name for method in evaluation.methods if method.name != OURS]
-    return {name: theme.others[position % len(theme.others)] for position, name in enumerate(names)} | {
-        OURS: theme.ours
-    }
-
-
-def loss_curves(history: Sequence[EpochRecord], evaluation: Evaluation, theme: Theme) -> bytes:
-    """Draw training and validation loss by epoch on a log axis, and the validation PSNR."""
-    best = best_epoch(history)
-    with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
-        by_epoch(left, right, history, theme, "Loss by epoch", "Validation PSNR, dB", lambda one: one.validation_psnr)
-        if best is not None:
-            left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
-            left.annotate(
-                f"best: epoch {best.epoch}", (best.epoch, best.validation_loss), xytext=(-4, 8),
-                textcoords="offset points", ha="right", color=theme.faint, fontsize=8,
-            )  # fmt: skip
-        left.legend(loc="best")
-        return as_png(figure)
-
-
 def by_epoch(
     left: "Axes",
     right: "Axes",
@@ -136,95 +109,6 @@ def whole_numbers(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def sweep_curves(evaluation: Evaluation, theme: Theme) -> bytes:
-    """Draw every method's mean PSNR and MSE against the noise level."""
-    levels = [level.level for level in evaluation.sweep]
-    palette = colours(evaluation, theme)
-    with drawing(theme, 8.4, 3.6, ncols=2) as (figure, (left, right)):
-        for name, label in evaluation.labels.items():
-            ours = name == OURS
-            style: dict[str, Any] = {
-                "color": palette[name], "label": label, "marker": "o", "markersize": 5 if ours else 3,
-                "linewidth": 2.6 if ours else 1.3, "zorder": 5 if ours else 2,
-            }  # fmt: skip
-            left.plot(levels, [level.psnr[name] for level in evaluation.sweep], **style)
-            right.plot(levels, [level.mse[name] for level in evaluation.sweep], **style)
-        left.set(title="PSNR, dB (higher is better)", xlabel="noise level")
-        right.set(title="MSE (lower is better)", xlabel="noise level", yscale="log")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
-        return as_png(figure)
-
-
-def psnr_bars(evaluation: Evaluation, theme: Theme) -> bytes:
-    """Draw every method's mean PSNR as a bar, the best at the top."""
-    methods = sorted(evaluation.methods, key=lambda method: method.mean("psnr"))
-    with drawing(theme, 8.4, 0.34 * len(methods) + 0.7) as (figure, axes):
-        values = [method.mean("psnr") for method in methods]
-        shades = [theme.ours if method.name == OURS else theme.others[0] for method in methods]
-        axes.barh([method.label for method in methods], values, color=shades, height=0.66)
-        for row, value in enumerate(values):
-            axes.text(value, row, f"  {value:.2f}", va="center", fontsize=8, color=theme.text)
-        axes.set(xlabel="mean PSNR, dB", xlim=(0, max(values) * 1.1))
-        axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0, labelcolor=theme.text)
-        return as_png(figure)
-
-
-def gain_histogram(evaluation: Evaluation, against: str, theme: Theme) -> bytes:
-    """Draw how much better than one method ours is, image by image."""
-    gains = evaluation.ours.scores["psnr"] - evaluation.method(against).scores["psnr"]
-    with drawing(theme, 8.4, 2.4) as (figure, axes):
-        axes.hist(gains, bins=min(40, max(5, len(gains) // 4)), color=theme.ours, alpha=0.85)
-        axes.axvline(0, color=theme.text, linewidth=1)
-        label = evaluation.labels[against]
-        axes.set(
-            title=f"Gain over {label}, image by image", xlabel="dB of PSNR (right of 0: the network is better)",
-            ylabel="images",
-        )  # fmt: skip
-        return as_png(figure)
-
-
-def example_grid(examples: Sequence[Example], methods: Sequence[str], labels: dict[str, str], theme: Theme) -> bytes:
-    """Draw one row an image: clean, degraded, restored by each method, and what ours still gets wrong."""
-    columns = ["clean", *(name for name in methods if name != OURS), OURS, "error"]
-    clean = "clean" if "input" in methods else "original"
-    names = labels | {"input": "degraded input", "clean": clean, "error": "|error| × 4"}
-    shown = max(max(example.clean.shape[:2]) for example in examples)
-    side = 8.4 / len(columns)
-    heights = [example.clean.shape[0] / example.clean.shape[1] for example in examples]
-    with drawing(
-        theme, 8.4, sum(side * height + 0.12 for height in heights) + 0.25,
-        nrows=len(examples), ncols=len(columns), squeeze=False, gridspec_kw={"height_ratios": heights},
-    ) as (figure, axes):  # fmt: skip
-        for row, example in enumerate(examples):
-            for column, name in enumerate(columns):
-                panel = axes[row, column]
-                if name == "clean":
-                    image, caption = example.clean, shorten(f"{example.title}: {example.name}")
-                elif name == "error":
-                    image, caption = np.abs(example.restored[OURS] - example.clean) * 4, ""
-                else:
-                    image, caption = example.restored[name], f"{example.psnr[name]:.1f} dB"
-                panel.imshow(
-                    np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1,
-                    interpolation="nearest" if shown <= 128 else "antialiased",
-                )  # fmt: skip
-                panel.set_axis_off()
-                panel.text(
-                    0.5,
-                    -0.03,
-                    caption,
-                    transform=panel.transAxes,
-                    ha="center",
-                    va="top",
-                    fontsize=7,
-                    color=theme.faint,
-                )
-                if row == 0:
-                    panel.set_title(names[name], fontsize=8, loc="center", color=theme.text)
-        return as_png(figure)
 
 
 def shorten(text: str, most: int = 24) -> str:

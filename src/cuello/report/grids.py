@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cuello.comparison.figures import plain_ticks
+from cuello.report.axes import plain_ticks
 from cuello.report.figures import Theme, as_png, drawing, whole_numbers
 from cuello.report.labels import name_points
 

@@ -6,7 +6,7 @@ from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from cuello.comparison.figures import plain_ticks, short, widen
+from cuello.report.axes import plain_ticks, short, widen
 from cuello.report.figures import Theme, as_png, drawing, whole_numbers
 from cuello.report.labels import name_points
 

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.types import StepResult
+from cuello.core.types import Pairing, StepResult
 from cuello.data.batches import Batches
-from cuello.jobs.images.pairs import Task
 from cuello.runs.artefact import Artefact, save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cuello.runs.directory import Run
@@ -45,7 +44,7 @@ def fit(
     run: Run,
     network: nn.Module,
     artefact: Artefact,
-    task: Task,
+    task: Pairing,
     training: Batches,
     validation: Batches,
     config: TrainConfig,

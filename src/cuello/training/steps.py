@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
 from cuello.core.seeding import derived_seed, generator
-from cuello.core.types import Output, Pair, StepResult
+from cuello.core.types import Output, Pair, Pairing, StepResult
 from cuello.data.batches import Batches
-from cuello.jobs.images.pairs import Task
 from cuello.models.conditioning import restored
 from cuello.scoring.losses import find_loss
 from cuello.scoring.metrics import correct, mse, psnr
@@ -45,7 +44,7 @@ def train_epoch(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     rates: Callable[[int], float],
-    task: Task,
+    task: Pairing,
     batches: Batches,
     config: TrainConfig,
     device: torch.device,
@@ -107,7 +106,7 @@ def validate(
 
 
 def validation_pairs(
-    task: Task, batches: Batches, seed: int, device: torch.device, keep_bytes: int = 512 * 2**20
+    task: Pairing, batches: Batches, seed: int, device: torch.device, keep_bytes: int = 512 * 2**20
 ) -> Callable[[], Iterator[Pair]]:
     """Return a function that yields the same pairs each time; kept in memory where they fit."""
 

@@ -8,9 +8,10 @@ from cuello.inference.model import Model
 from cuello.jobs.images.enlargements import enlargement_grid
 from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import best_classical, choose_rows, make_examples
+from cuello.jobs.images.figures import example_grid, gain_histogram, loss_curves, psnr_bars, sweep_curves
 from cuello.jobs.images.pairs import JOBS, Task
 from cuello.models.summary import summarise
-from cuello.report import figures
+from cuello.report.figures import save_both
 from cuello.report.page import encoded, render
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
@@ -26,28 +27,24 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
     enlarges = task.scale > 1
     shown = ("nearest", "bicubic", OURS) if enlarges else ("input", "median-3", best, OURS)
     methods = list(dict.fromkeys(name for name in shown if name in evaluation.labels))
-    grid = enlargement_grid if enlarges else figures.example_grid
+    grid = enlargement_grid if enlarges else example_grid
     examples = make_examples(
         model, task, evaluation, methods, choose_rows(evaluation), evaluation.protocol["noise_seed"]
     )
     history = run.history
     pictures = {
-        "examples": figures.save_both(
+        "examples": save_both(
             run.figures,
             "examples",
             lambda theme: grid(examples, methods, evaluation.labels, theme),
         ),
-        "loss": figures.save_both(run.figures, "loss", lambda theme: figures.loss_curves(history, evaluation, theme)),
-        "methods": figures.save_both(run.figures, "methods", lambda theme: figures.psnr_bars(evaluation, theme)),
+        "loss": save_both(run.figures, "loss", lambda theme: loss_curves(history, evaluation, theme)),
+        "methods": save_both(run.figures, "methods", lambda theme: psnr_bars(evaluation, theme)),
     }
     if evaluation.sweep:
-        pictures["sweep"] = figures.save_both(
-            run.figures, "sweep", lambda theme: figures.sweep_curves(evaluation, theme)
-        )
+        pictures["sweep"] = save_both(run.figures, "sweep", lambda theme: sweep_curves(evaluation, theme))
     if best is not None and evaluation.subjects.count >= 8:
-        pictures["gains"] = figures.save_both(
-            run.figures, "gains", lambda theme: figures.gain_histogram(evaluation, best, theme)
-        )
+        pictures["gains"] = save_both(run.figures, "gains", lambda theme: gain_histogram(evaluation, best, theme))
     environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
     page = render(
         "template.html",

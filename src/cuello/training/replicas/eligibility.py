@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from cuello.core.config import TrainConfig
+from cuello.core.types import Pairing
 from cuello.data.batches import Batches
-from cuello.jobs.images.pairs import Task
 from cuello.models.catalog import find_network
 from cuello.models.custom import is_reference
 from cuello.runs.artefact import Artefact
@@ -33,7 +33,7 @@ class Member:
     run: Run
     network: nn.Module
     artefact: Artefact
-    task: Task
+    task: Pairing
     training: Batches
     validation: Batches
     config: TrainConfig

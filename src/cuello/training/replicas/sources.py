@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from cuello.core.seeding import derived_seed, generator
-from cuello.core.types import Batch
+from cuello.core.types import Batch, Pairing
 from cuello.data.batches import Batches
-from cuello.jobs.images.pairs import Task
 from cuello.models.autoencoder.network import Autoencoder
 
 DRAWING = threading.Lock()
@@ -30,7 +29,7 @@ class Fed(NamedTuple):
 class Source(NamedTuple):
     """What replicas of the same seed and noise share: task, batches, and the seed of all that is drawn for them."""
 
-    task: Task
+    task: Pairing
     batches: Batches
     seed: int
 

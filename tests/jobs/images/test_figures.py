@@ -11,6 +11,7 @@ from PIL import Image
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.inference.model import Model
+from cuello.jobs.images import figures as drawn
 from cuello.jobs.images.evaluation import OURS, Evaluation, evaluate_model, subjects_of_images
 from cuello.jobs.images.examples import Example, choose_rows, make_examples
 from cuello.jobs.images.pairs import Task
@@ -47,11 +48,11 @@ def test_a_picture_has_the_pages_background_and_our_colour(
     evaluation: Evaluation, theme: figures.Theme, name: str
 ) -> None:
     png = {
-        "loss": lambda: figures.loss_curves(history(4), evaluation, theme),
-        "one epoch": lambda: figures.loss_curves(history(1), evaluation, theme),
-        "sweep": lambda: figures.sweep_curves(evaluation, theme),
-        "bars": lambda: figures.psnr_bars(evaluation, theme),
-        "gains": lambda: figures.gain_histogram(evaluation, "median-3", theme),
+        "loss": lambda: drawn.loss_curves(history(4), evaluation, theme),
+        "one epoch": lambda: drawn.loss_curves(history(1), evaluation, theme),
+        "sweep": lambda: drawn.sweep_curves(evaluation, theme),
+        "bars": lambda: drawn.psnr_bars(evaluation, theme),
+        "gains": lambda: drawn.gain_histogram(evaluation, "median-3", theme),
     }[name]()
     pixels = decoded(png)
     assert pixels.shape[1] == pytest.approx(8.4 * 144, abs=2)
@@ -67,7 +68,7 @@ def test_examples_are_drawn_whatever_methods_there_are(
     examples = make_examples(model, TASK, evaluation, methods, choose_rows(evaluation), 0)
     labels = {name: label for name, label in evaluation.labels.items() if name in methods}
     for theme in figures.THEMES:
-        pixels = decoded(figures.example_grid(examples, methods, labels, theme))
+        pixels = decoded(drawn.example_grid(examples, methods, labels, theme))
         assert "#" + bytes(pixels[0, 0]).hex() == theme.background
 
 
@@ -75,18 +76,18 @@ def test_an_example_shows_its_pixels() -> None:
     red, half = np.zeros((8, 8, 3), np.float32), np.full((8, 8, 3), 0.5, np.float32)
     red[..., 0] = 1
     example = Example("typical", "a.png", red, {"input": half, OURS: red}, {"input": 1.0, OURS: 99.0})
-    pixels = decoded(figures.example_grid([example], [OURS], {OURS: "ours"}, figures.LIGHT))
+    pixels = decoded(drawn.example_grid([example], [OURS], {OURS: "ours"}, figures.LIGHT))
     assert has("#ff0000", pixels)
     assert has("#808080", pixels)
     assert has("#000000", pixels), "no error is left"
     grey = Example("typical", "a.png", half[..., :1], {"input": half[..., :1], OURS: half[..., :1]}, example.psnr)
-    assert has("#808080", decoded(figures.example_grid([grey], [OURS], {OURS: "ours"}, figures.DARK)))
+    assert has("#808080", decoded(drawn.example_grid([grey], [OURS], {OURS: "ours"}, figures.DARK)))
 
 
 def test_figures_do_not_pile_up(evaluation: Evaluation) -> None:
     import matplotlib.pyplot as plt
 
-    figures.psnr_bars(evaluation, figures.LIGHT)
+    drawn.psnr_bars(evaluation, figures.LIGHT)
     assert plt.get_fignums() == []
 
     def fails() -> None:
@@ -106,7 +107,7 @@ def test_both_themes_are_drawn_and_the_light_one_is_saved(tmp_path: Path) -> Non
 
 
 def test_every_method_has_a_colour_and_ours_its_own(evaluation: Evaluation) -> None:
-    found = figures.colours(evaluation, figures.DARK)
+    found = drawn.colours(evaluation, figures.DARK)
     assert set(found) == {"input", "median-3", OURS}
     assert found[OURS] == figures.DARK.ours
     assert len(set(found.values())) == 3
