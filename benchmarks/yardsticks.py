@@ -20,7 +20,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
 from cuello.core.resample import resize
 from cuello.degrade import parse
-from cuello.jobs.images.benchmark import SCALES, Benchmark, check_job, csv_text, enlarging_pairs, measured
+from cuello.jobs.images.benchmark import SCALES, Benchmark, check_job, enlarging_pairs, measured, result_of
 from cuello.scoring.protocols import super_resolution
 from cuello.scoring.published import PUBLISHED
 
@@ -91,7 +91,7 @@ def main() -> int:
     lines: list[str] = []
     for run in options.runs:
         for found in measure(run):
-            head, *rows = csv_text(found).splitlines()
+            head, *rows = result_of(found).csv.splitlines()
             head = head.replace(f",{found.unit},", ",setting,")
             lines += [*([] if lines else [f"run,{head}"]), *(f"{run},{row}" for row in rows)]
     if options.output is not None:

@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 import cuello
-from cuello.comparison import Comparison, RunFacts, as_json, compare, gap
+from cuello.comparison import Comparison, RunFacts, compare, gap
 from cuello.comparison.facts import image_size
 from cuello.comparison.groups import differing_sentence, group_key, make_rows, with_like_evaluations
 from cuello.comparison.page import (
-    csv_text,
     difference_table,
     headline,
     reached_table,
+    result_of,
     write_comparison,
     write_comparison_page,
 )
@@ -158,7 +158,7 @@ def test_differences_are_paired_by_seed(monkeypatch: pytest.MonkeyPatch) -> None
     (difference,) = group.differences
     assert (difference.first, difference.second, difference.found.mean) == ("b", "a", -0.25)
     assert (difference.found.count, difference.found.ratio) == (2, 0.6)
-    (item,) = as_json(Comparison((group,), "", ()))["groups"][0]["differences"]
+    (item,) = result_of(Comparison((group,), "", ())).values["groups"][0]["differences"]
     assert item["interval"] == [-0.25, -0.25]
     assert item["told_from_zero"] is True
     assert difference_table(group.differences).rows[0][2:] == [
@@ -245,7 +245,7 @@ def test_unlike_runs_get_tables_of_their_own(
     assert "noise (salt-pepper:0.1..0.5, gaussian:25); images" in found.differing
     titles = [group.title for group in found.groups]
     assert len(set(titles)) == 3
-    text = csv_text(found)
+    text = result_of(found).csv
     assert [line["group"] for line in csv.DictReader(text.splitlines())] == ["1", "2", "3"]
 
 
@@ -309,13 +309,13 @@ def test_directories_of_one_name_are_told_apart(trained: Run, tmp_path: Path) ->
 
 def test_json_and_csv_hold_everything(series: Path, trained: Run) -> None:
     found = compare([series, trained.path], latency=False)
-    parsed = json.loads(json.dumps(as_json(found), allow_nan=False))
+    parsed = json.loads(json.dumps(result_of(found).values, allow_nan=False))
     rows = parsed["groups"][0]["rows"]
     assert [row["label"] for row in rows if len(row["runs"]) == 2] == ["series"]
     spreads = next(row["spreads"] for row in rows if row["label"] == "series")
     assert spreads["best_validation_loss"]["count"] == 2
     assert parsed["groups"][0]["differences"] == [], "only one row has repeats"
-    lines = list(csv.DictReader(csv_text(found).splitlines()))
+    lines = list(csv.DictReader(result_of(found).csv.splitlines()))
     assert len(lines) == 3
     line = next(line for line in lines if line["label"] == "trained")
     best = min(trained.history, key=lambda record: record.validation_loss)

@@ -269,9 +269,10 @@ def evaluate(
     """
     from cuello.cli.matrix import check_flags, evaluate_several, split_words
     from cuello.cli.progress import display
-    from cuello.cli.render import print_evaluation, print_json, say_classification
+    from cuello.cli.render import print_result
     from cuello.inference.bundled import located
-    from cuello.jobs.images.evaluation import as_json
+    from cuello.jobs.classify.evaluation import result_of as result_of_classes
+    from cuello.jobs.images.evaluation import result_of
     from cuello.runs.artefact import load_artefact
     from cuello.training.device import choose_device, use_threads
     from cuello.work import evaluate as judging
@@ -299,15 +300,13 @@ def evaluate(
         with display(quiet or json) as shown:
             device_name = str(choose_device(device))
             found = judging.evaluate_classifier(run, images, device=device_name, on_error=on_error, progress=shown.work)
-        say_classification(found, run, json)
-        return
-    with display(quiet or json) as shown:
-        result = judging.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
-    if json:
-        print_json(as_json(result))
-        return
-    print_evaluation(result)
-    if run.is_dir():
+        result = result_of_classes(found)
+    else:
+        with display(quiet or json) as shown:
+            evaluated = judging.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
+        result = result_of(evaluated)
+    print_result(result, json)
+    if run.is_dir() and not json:
         print(f"report: {run / 'report.html'}")
 
 

@@ -1,7 +1,6 @@
 """The command that puts runs side by side. Loaded when it is called."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from cuello.cli.options import JSON, Quiet
 from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
-    from cuello.comparison import Comparison
+    pass
 
 
 def compare(
@@ -33,10 +32,9 @@ def compare(
 ) -> None:
     """Put runs side by side: the help is in cli/app.py."""
     from cuello.cli.progress import display
-    from cuello.cli.render import print_json
-    from cuello.comparison import as_json
+    from cuello.cli.render import print_result
     from cuello.comparison import compare as compare_runs
-    from cuello.comparison.page import PAGE_NAME, csv_text, write_comparison, write_comparison_page
+    from cuello.comparison.page import PAGE_NAME, result_of, write_comparison, write_comparison_page
     from cuello.core.files import check_new, make_folder, write_text
     from cuello.training.device import use_threads
 
@@ -47,6 +45,7 @@ def compare(
     use_threads(None)
     with display(quiet or json) as shown:
         found = compare_runs(runs, epoch=epoch, latency=latency, progress=shown.work)
+    result = result_of(found)
     written = []
     if output is not None:
         write_comparison(output, found, overwrite)
@@ -57,38 +56,13 @@ def compare(
         written.append(html)
     if csv is not None:
         make_folder(csv.absolute().parent)
-        write_text(csv, csv_text(found))
+        write_text(csv, result.csv)
         written.append(csv)
-    if json:
-        print_json(as_json(found))
-    else:
-        print_comparison(found, written)
+    print_result(result, json)
+    if not json:
+        for file in written:
+            print(f"written: {file}")
+        for path, reason in found.left_out:
+            print(f"left out: {path}: {reason}", file=sys.stderr)
     if found.left_out:
         sys.exit(1)
-
-
-def print_comparison(comparison: "Comparison", written: Sequence[Path]) -> None:
-    """Print each group's tables, in words what they say, and what was written and left out."""
-    from cuello.cli.render import print_rows
-    from cuello.comparison.page import cost_table, difference_table, headline, reached_table
-
-    if comparison.differing:
-        print(f"{comparison.differing}\n")
-    for position, group in enumerate(comparison.groups):
-        if position:
-            print()
-        reached, cost = reached_table(group, False), cost_table(group, False)
-        print_rows(group.title, reached.columns, reached.rows)
-        print()
-        print_rows("", cost.columns, cost.rows)
-        if group.differences:
-            print()
-            table = difference_table(group.differences)
-            print_rows("Differences of the best loss, paired by seed", table.columns, table.rows)
-        print()
-        for sentence in (headline(group), *group.notes):
-            print(sentence)
-    for file in written:
-        print(f"written: {file}")
-    for path, reason in comparison.left_out:
-        print(f"left out: {path}: {reason}", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
-    from cuello.jobs.images.matrix import Matrix
+    pass
 
 
 def is_run(text: str) -> bool:
@@ -56,35 +56,12 @@ def evaluate_several(
 ) -> None:
     """Evaluate several runs and print the matrix: the help is in cli/app.py."""
     from cuello.cli.progress import display
-    from cuello.cli.render import print_json
-    from cuello.jobs.images.matrix import as_json
+    from cuello.cli.render import print_result
+    from cuello.jobs.images.matrix_page import result_of
     from cuello.work import evaluate as judging
 
     with display(quiet or json) as shown:
         matrix = judging.evaluate_runs(runs, images, output=output, progress=shown.work, **options)
-    if json:
-        print_json(as_json(matrix))
-        return
-    print_matrix(matrix)
-    if output is not None:
+    print_result(result_of(matrix), json)
+    if output is not None and not json:
         print(f"\nreport: {output / 'matrix.html'}")
-
-
-def print_matrix(matrix: "Matrix") -> None:
-    """Print MSE and PSNR, levels across, networks then classical methods, the best of each level with a star."""
-    from cuello.cli.render import print_rows
-    from cuello.degrade.base import show
-    from cuello.jobs.images.matrix_page import marked, verdict_of
-
-    titles = {"mse": "MSE (lower is better)", "psnr": "PSNR in dB (higher is better)"}
-    columns = ["method", "trained at", *(f"{show(level)} >" for level in matrix.levels), "ms an image>"]
-    for metric, title in titles.items():
-        rows = [
-            [row.label, row.trained or "–", *marked(matrix, metric, row.name), f"{row.milliseconds:.1f}"]
-            for row in matrix.rows
-        ]
-        print_rows(f"{title}, {matrix.protocol['images']} images; {matrix.noise}, tested at:", columns, rows)
-        print()
-    print(f"*: best of its column. {verdict_of(matrix)}")
-    for note in matrix.protocol.get("notes", ()):
-        print(f"note: {note}")

@@ -159,7 +159,7 @@ def resume(
 def say_run(path: Path, report: bool, json: bool) -> None:
     """Say where a run lies and what it reached."""
     from cuello.cli.progress import reached_text
-    from cuello.cli.render import print_classification, print_estimation, print_json
+    from cuello.cli.render import print_json, print_shown
     from cuello.runs.directory import Run
     from cuello.runs.history import as_json, best_epoch
 
@@ -173,10 +173,14 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         print_json(found | ({"evaluation": run.metrics} if report else {}))
         return
     if report and "confusion" in run.metrics:
-        print_classification(run.metrics)
+        from cuello.jobs.classify.evaluation import shown
+
+        print_shown(shown(run.metrics))
         print(f"report: {run.report_path}")
     elif report and "fidelity" in run.metrics:
-        print_estimation(run.metrics)
+        from cuello.jobs.explain.evaluation import shown
+
+        print_shown(shown(run.metrics))
         print(f"report: {run.report_path}")
     elif report:
         methods = run.metrics["methods"]

@@ -5,7 +5,7 @@ from cuello.comparison import compare
 comparison = compare(["runs/first", "runs/second"])
 """
 
-from cuello.comparison.collect import Comparison, as_json, compare
+from cuello.comparison.collect import Comparison, compare
 from cuello.comparison.facts import RunFacts, gap, run_values
 from cuello.comparison.groups import Group, Row, RowDifference
 
@@ -15,7 +15,6 @@ __all__ = [
     "Row",
     "RowDifference",
     "RunFacts",
-    "as_json",
     "compare",
     "gap",
     "run_values",

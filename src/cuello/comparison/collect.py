@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cuello.comparison.facts import Progress, read_facts, run_values, with_latency
-from cuello.comparison.groups import Group, Row, RowDifference, differing_sentence, group_key, make_group
+from cuello.comparison.facts import Progress, read_facts, with_latency
+from cuello.comparison.groups import Group, differing_sentence, group_key, make_group
 from cuello.core.errors import CuelloError
 from cuello.runs.directory import Run
 
@@ -79,48 +78,3 @@ def listed(paths: Sequence[str | Path]) -> list[tuple[Path, str]]:
             found.append((path, path.resolve().name))
     counts = Counter(label for label, _ in {(label, path.resolve()) for path, label in found})
     return [(path, label if counts[label] == 1 else str(path)) for path, label in found]
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return everything for --json: groups, rows with spreads, and every run."""
-    return {
-        "differing": comparison.differing,
-        "left_out": [{"path": path, "reason": reason} for path, reason in comparison.left_out],
-        "groups": [
-            {
-                "title": group.title,
-                "epoch": group.epoch,
-                "notes": list(group.notes),
-                "rows": [row_json(row, group.epoch) for row in group.rows],
-                "differences": [difference_json(difference) for difference in group.differences],
-            }
-            for group in comparison.groups
-        ],
-    }
-
-
-def row_json(row: Row, epoch: int) -> dict[str, Any]:
-    """Return a row: every number's mean, deviation and count, and its runs."""
-    runs = [run_values(run, epoch) for run in row.runs]
-    numbers = [name for name, value in runs[0].items() if isinstance(value, float)]
-    spreads = {name: row.spread(lambda run, name=name: run_values(run, epoch)[name]) for name in numbers}
-    found = {
-        name: {"mean": value.mean, "deviation": value.deviation if value.count > 1 else None, "count": value.count}
-        for name, value in spreads.items()
-        if value is not None
-    }
-    return {"label": row.label, "spreads": found, "runs": runs}
-
-
-def difference_json(difference: RowDifference) -> dict[str, Any]:
-    """Return a difference; its interval is null where there were too few repeats."""
-    found = difference.found
-    return {
-        "first": difference.first,
-        "second": difference.second,
-        "mean": found.mean if found.count else None,
-        "interval": [found.low, found.high] if found.enough else None,
-        "pairs": found.count,
-        "ratio": found.ratio if found.count else None,
-        "told_from_zero": found.told_from_zero,
-    }

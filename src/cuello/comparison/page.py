@@ -1,16 +1,17 @@
 """A comparison's tables, for the terminal and for compare.html, and its files."""
 
-import csv
-import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 from cuello.comparison import Comparison, Group, Row, RowDifference, RunFacts, gap, run_values
 from cuello.comparison import figures as comparison_figures
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, write_text
 from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.result import Result
 from cuello.runs.directory import environment
 from cuello.scoring.repeats import Spread, in_words
 
@@ -171,19 +172,64 @@ def headline(group: Group) -> str:
     return f"{said}, but {known.count} repeats cannot tell them apart."
 
 
-def csv_text(comparison: Comparison) -> str:
-    """Return one line a run, groups numbered from 1; an empty cell is not known."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+def result_of(comparison: Comparison) -> Result:
+    """Return the comparison in every form; CSV: one line a run, groups numbered from 1."""
+    values = {
+        "differing": comparison.differing,
+        "left_out": [{"path": path, "reason": reason} for path, reason in comparison.left_out],
+        "groups": [
+            {
+                "title": group.title,
+                "epoch": group.epoch,
+                "notes": list(group.notes),
+                "rows": [row_json(row, group.epoch) for row in group.rows],
+                "differences": [difference_json(difference) for difference in group.differences],
+            }
+            for group in comparison.groups
+        ],
+    }
     lines = [
         {"group": number, "row": row.label, **run_values(run, group.epoch)}
         for number, group in enumerate(comparison.groups, 1)
         for row in group.rows
         for run in row.runs
     ]
-    writer.writerow(lines[0])
-    writer.writerows([["" if value is None else value for value in line.values()] for line in lines])
-    return stream.getvalue()
+    rows = [list(lines[0]) if lines else [], *(list(line.values()) for line in lines)]
+    shown: list[Table | str] = [comparison.differing] if comparison.differing else []
+    for group in comparison.groups:
+        tables = [replace(reached_table(group, False), title=group.title), cost_table(group, False)]
+        if group.differences:
+            title = "Differences of the best loss, paired by seed"
+            tables.append(replace(difference_table(group.differences), title=title))
+        shown += [*tables, headline(group), *group.notes]
+    return Result(comparison.differing or headline(comparison.groups[0]), values, rows, shown)
+
+
+def row_json(row: Row, epoch: int) -> dict[str, Any]:
+    """Return a row: every number's mean, deviation and count, and its runs."""
+    runs = [run_values(run, epoch) for run in row.runs]
+    numbers = [name for name, value in runs[0].items() if isinstance(value, float)]
+    spreads = {name: row.spread(lambda run, name=name: run_values(run, epoch)[name]) for name in numbers}
+    found = {
+        name: {"mean": value.mean, "deviation": value.deviation if value.count > 1 else None, "count": value.count}
+        for name, value in spreads.items()
+        if value is not None
+    }
+    return {"label": row.label, "spreads": found, "runs": runs}
+
+
+def difference_json(difference: RowDifference) -> dict[str, Any]:
+    """Return a difference; its interval is null where there were too few repeats."""
+    found = difference.found
+    return {
+        "first": difference.first,
+        "second": difference.second,
+        "mean": found.mean if found.count else None,
+        "interval": [found.low, found.high] if found.enough else None,
+        "pairs": found.count,
+        "ratio": found.ratio if found.count else None,
+        "told_from_zero": found.told_from_zero,
+    }
 
 
 def write_comparison_page(path: Path, comparison: Comparison, figures: Path | None = None) -> None:
@@ -218,5 +264,5 @@ def write_comparison(folder: Path, comparison: Comparison, overwrite: bool = Fal
             "comparison among these files with --overwrite."
         )
     make_folder(folder)
-    write_text(folder / CSV_NAME, csv_text(comparison))
+    write_text(folder / CSV_NAME, result_of(comparison).csv)
     write_comparison_page(folder / PAGE_NAME, comparison, folder / "figures")

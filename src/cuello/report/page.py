@@ -16,13 +16,14 @@ class Table:
     """A table of texts.
 
     columns: headings; a trailing ">" sets a column to the right. rows: one text a column. note: faint text below.
-    ours: positions of the rows to highlight, from 0.
+    ours: positions of the rows to highlight, from 0. title: stands above it on a terminal.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
     ours: frozenset[int] = frozenset()
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
 """What a search found: search.csv, search.html and its figures."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from cuello.comparison.page import NONE, decibels, duration, loss_text, spread_text
 from cuello.core.files import write_text
 from cuello.data.catalog import CATALOG
 from cuello.report.page import Section, Table, write_page
+from cuello.report.result import csv_text
 from cuello.runs.directory import Run, environment
 from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, paired_difference
@@ -56,7 +56,7 @@ def write_results(folder: Path, question: Question, trials: Mapping[int, Trial],
     again = repeat_command(run) + (f" --repeats {question.repeats}" if question.repeats > 1 else "")
     said = verdict(folder, question, listed, total)
     found = Found(best, tuple(listed), folder / PAGE_NAME, said, again, run, best_table(question, order, False))
-    write_text(folder / CSV_NAME, csv_text(question, listed))
+    write_text(folder / CSV_NAME, csv_text(csv_rows(question, listed)))
     sections = [
         Section("The best", best_text(found, question), [best_table(question, order, True)]),
         Section("Pictures", parts=pictures(folder / "figures", question, listed)),
@@ -203,16 +203,13 @@ def how_section(folder: Path, question: Question) -> Section:
     return Section("How it was searched", text, [*tables, *([Table(["fixed", "value"], fixed)] if fixed else [])], True)
 
 
-def csv_text(question: Question, trials: Sequence[Trial]) -> str:
-    """Return one line a trial, every number; an empty cell is not known, or does not count for that trial."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+def csv_rows(question: Question, trials: Sequence[Trial]) -> list[list[Any]]:
+    """Return one line a trial, every number; None is not known, or does not count for that trial."""
     names = list(question.space.axes)
     reached = [field.name for field in fields(Reached)]
-    writer.writerow(["number", "state", *names, *reached, "run", "message"])
+    rows: list[list[Any]] = [["number", "state", *names, *reached, "run", "message"]]
     for trial in trials:
         cells = [trial.number, trial.state, *(trial.values.get(name) for name in names)]
         cells += [getattr(trial.reached, name, None) for name in reached]
-        cells += [f"{TRIALS_NAME}/{trial.name}", trial.message]
-        writer.writerow(["" if cell is None else cell for cell in cells])
-    return stream.getvalue()
+        rows.append([*cells, f"{TRIALS_NAME}/{trial.name}", trial.message])
+    return rows

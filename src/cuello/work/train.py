@@ -17,10 +17,12 @@ from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG
 from cuello.data.images import ReportProgress
 from cuello.inference.model import Model, load
-from cuello.jobs.classify.evaluation import Classification, evaluate_classes, save_classification
+from cuello.jobs.classify.evaluation import Classification, evaluate_classes
+from cuello.jobs.classify.evaluation import result_of as result_of_classes
 from cuello.jobs.classify.page import write_classification
 from cuello.jobs.data import Prepared, prepare
-from cuello.jobs.explain.evaluation import Estimation, Lesson, evaluate_estimator, lesson_of, save_estimation
+from cuello.jobs.explain.evaluation import Estimation, Lesson, evaluate_estimator, lesson_of
+from cuello.jobs.explain.evaluation import result_of as result_of_maps
 from cuello.jobs.explain.page import write_estimation
 from cuello.jobs.images.evaluation import (
     Evaluation,
@@ -28,7 +30,7 @@ from cuello.jobs.images.evaluation import (
     Subjects,
     evaluate_model,
     has_levels,
-    save_evaluation,
+    result_of,
     subjects_of_batches,
 )  # fmt: skip
 from cuello.jobs.images.page import write_report
@@ -351,7 +353,7 @@ def finish(
     evaluation = evaluate_model(
         model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, references=references, progress=progress
     )
-    save_evaluation(run, evaluation)
+    result_of(evaluation).save(run)
     write_report(run, model, task, evaluation, repeat_command(run), notes)
     return evaluation
 
@@ -361,7 +363,7 @@ def finish_classes(
 ) -> Classification:
     """Judge a run's classifier and write metrics.json, images.csv, the figures and report.html."""
     found = evaluate_classes(model, subjects, class_references_of(model, prepared), progress)
-    save_classification(run, found)
+    result_of_classes(found).save(run)
     write_classification(run, model, found, repeat_command(run), notes)
     return found
 
@@ -373,7 +375,7 @@ def finish_maps(
     part: Batches = prepared.test or prepared.validation
     learned = len(np.unique(prepared.training.crops.places[:, 0]))
     found = evaluate_estimator(model, lesson, part, run.history, learned, progress)
-    save_estimation(run, found)
+    result_of_maps(found).save(run)
     write_estimation(run, model, found, repeat_command(run), notes)
     return found
 

@@ -21,12 +21,12 @@ from cuello.core.errors import CuelloError
 from cuello.jobs.classify.evaluation import (
     Classification,
     Guesses,
-    as_json,
     calibration_error,
     class_scores,
     confusion_matrix,
     paired_interval,
     reliability,
+    result_of,
     verdict_of,
     wilson_interval,
     worst_mistakes,
@@ -119,7 +119,7 @@ class TestNumbers:
         assert verdict_of(judged([0], [[1.0, 0.0]])).startswith("Nothing to compare with")
 
     def test_json_has_no_nan(self) -> None:
-        found = as_json(judged([0, 0], [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]))
+        found = result_of(judged([0, 0], [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]])).values
         json.dumps(found, allow_nan=False)
         assert found["scores"]["c"] == {"images": 0, "precision": None, "recall": None, "f1": None}
         assert found["cross_entropy"] == pytest.approx(-(math.log(0.9) + math.log(0.2)) / 2)
@@ -178,7 +178,7 @@ class TestRun:
     def test_evaluating_again_gives_the_same(self, run: Run) -> None:
         found = cuello.evaluate_classifier(run.path, report=False)
         stored = dict(run.metrics)
-        again = json.loads(json.dumps(as_json(found)))
+        again = json.loads(json.dumps(result_of(found).values))
         for metrics in (stored, again):
             for method in metrics["methods"].values():
                 del method["milliseconds_an_image"]

@@ -26,9 +26,9 @@ from cuello.jobs.images.benchmark import (
     Benchmark,
     benchmark,
     check_job,
-    csv_text,
     enlarging_pairs,
     noisy_pairs,
+    result_of,
     table_rows,
 )
 from cuello.models.catalog import architecture_of, build
@@ -231,7 +231,7 @@ def found(sets: tuple[Path, Registry]) -> Benchmark:
 
 
 def test_the_csv_has_ours_and_theirs(found: Benchmark) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(found))))
+    rows = list(csv.DictReader(io.StringIO(result_of(found).csv)))
     assert [row["method"] for row in rows] == [
         "bicubic", "up-s", "bicubic", "SRCNN", "FSRCNN", "ESPCN", "VDSR", "EDSR",
     ]  # fmt: skip

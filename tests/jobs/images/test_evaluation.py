@@ -27,15 +27,13 @@ from cuello.jobs.images.evaluation import (
     Difference,
     Method,
     Subjects,
-    as_json,
     difference,
     evaluate_model,
     has_levels,
     headline,
-    images_csv,
     is_binary,
     pairs,
-    save_evaluation,
+    result_of,
     subjects_of_batches,
     subjects_of_images,
     tune,
@@ -284,9 +282,9 @@ def test_metrics_json_and_images_csv(model: Model, few: Images, tmp_path: Path) 
         model, NOISE, subjects_of_images(few), seed=5, sweep=(0.1,), baselines=["input", "median-3"]
     )
     run = Run(tmp_path)
-    save_evaluation(run, evaluation)
+    result_of(evaluation).save(run)
     found = json.loads(run.metrics_path.read_text())
-    assert found == json.loads(json.dumps(as_json(evaluation)))
+    assert found == json.loads(json.dumps(result_of(evaluation).values))
     assert found["verdict"] == evaluation.verdict
     assert found["noise"] == "salt-pepper:0.2"
     assert found["methods"]["median-3"]["psnr"] == pytest.approx(evaluation.method("median-3").mean("psnr"))
@@ -307,7 +305,7 @@ def test_metrics_json_and_images_csv(model: Model, few: Images, tmp_path: Path) 
 def test_an_interval_that_is_no_number_is_null(model: Model, few: Images) -> None:
     single = replace(few, arrays=few.arrays[:1], names=few.names[:1])
     evaluation = evaluate_model(model, NOISE, subjects_of_images(single), baselines=["input"])
-    written = as_json(evaluation)
+    written = result_of(evaluation).values
     assert written["gain_in_psnr"]["input"]["interval"] == [None, None]
     assert "NaN" not in json.dumps(written)
     assert evaluation.protocol["photographs"] == 1
@@ -316,7 +314,7 @@ def test_an_interval_that_is_no_number_is_null(model: Model, few: Images) -> Non
 def test_the_csv_says_where_each_crop_is(model: Model, few: Images) -> None:
     batches = Batches(few, np.array([1, 3]), batch_size=64, crop=8, layout="grid")
     evaluation = evaluate_model(model, NOISE, subjects_of_batches(batches), baselines=["input"])
-    rows = list(csv.DictReader(io.StringIO(images_csv(evaluation))))
+    rows = list(csv.DictReader(io.StringIO(result_of(evaluation).csv)))
     # 18×24 and 22×24 hold two rows of three crops of 8 pixels each
     expected = [(name, top, left) for name in ("1.png", "3.png") for top in (0, 8) for left in (0, 8, 16)]
     assert [(row["image"], int(row["top"]), int(row["left"])) for row in rows] == expected

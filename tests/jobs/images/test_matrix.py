@@ -22,16 +22,14 @@ from cuello.jobs.images.matrix import (
     CLASSICAL,
     NETWORK,
     Matrix,
-    as_json,
     best_rows,
     evaluate_matrix,
     kind_of,
-    matrix_csv,
     trained_at,
     trained_levels,
 )
 from cuello.jobs.images.matrix_figures import contrast, heat_map, level_curves
-from cuello.jobs.images.matrix_page import FILES, marked, save_matrix, verdict_of
+from cuello.jobs.images.matrix_page import FILES, marked, result_of, save_matrix, verdict_of
 from cuello.jobs.images.pairs import Task
 from cuello.models.catalog import Architecture
 from cuello.report.figures import DARK, LIGHT
@@ -186,14 +184,14 @@ def test_pairs_names_and_tasks_that_cannot_be() -> None:
 
 
 def test_csv_and_json(matrix: Matrix) -> None:
-    lines = list(csv.DictReader(io.StringIO(matrix_csv(matrix))))
+    lines = list(csv.DictReader(io.StringIO(result_of(matrix).csv)))
     assert len(lines) == 5 * 2
     assert lines[0] == {
         "method": "nothing", "label": "nothing", "kind": "network", "trained": "64", "tested": "64", "mse": "0.25",
         "psnr": lines[0]["psnr"],
     }  # fmt: skip
     assert float(lines[0]["psnr"]) == pytest.approx(6.0206, abs=1e-4)
-    found = json.loads(json.dumps(as_json(matrix)))
+    found = json.loads(json.dumps(result_of(matrix).values))
     assert found["levels"] == [64, 256]
     assert found["rows"][1]["mse"] == {"64": pytest.approx(0.75), "256": 0.0}
     assert found["best"]["psnr"] == {"64": "median-3", "256": "negative"}

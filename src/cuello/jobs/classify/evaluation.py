@@ -1,24 +1,24 @@
 """How good a classifier is: accuracy with its interval, what is taken for what, whether its probabilities hold."""
 
-import csv
-import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from cuello.core.files import write_text
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluation import OURS, Progress, Subjects
-from cuello.runs.directory import Run, write_json
+from cuello.report.page import Table
+from cuello.report.result import Result
 from cuello.scoring.references import ClassReference
 
 BINS = 15
 """Bins of confidence for the calibration error, as in Guo et al. 2017."""
+MOST_CLASSES = 4
+"""Classes up to which a confusion matrix fits a terminal."""
 Z95 = 1.959964
 
 
@@ -237,15 +237,14 @@ def worst_mistakes(found: Classification, most: int = 12) -> list[int]:
     return [int(row) for row in wrong[order][:most]]
 
 
-def as_json(found: Classification) -> dict[str, Any]:
-    """Return the result for metrics.json and --json."""
+def result_of(found: Classification) -> Result:
+    """Return the result in every form; CSV: one row an image, its place, its class, and what the network says."""
 
     def number(value: float) -> float | None:
         return None if math.isnan(value) else value
 
-    bins = reliability(found.probabilities, found.truth)
     likely = found.probabilities[np.arange(len(found.truth)), found.truth]
-    return {
+    values = {
         "verdict": found.verdict,
         "images": len(found.truth),
         "classes": list(found.classes),
@@ -269,23 +268,38 @@ def as_json(found: Classification) -> dict[str, Any]:
             for score in found.scores
         },
         "cross_entropy": float(-np.log(np.maximum(likely, 1e-300)).mean()),
-        "calibration_error": calibration_error(bins),
+        "calibration_error": calibration_error(reliability(found.probabilities, found.truth)),
         "calibration_bins": BINS,
     }
-
-
-def images_csv(found: Classification) -> str:
-    """Return one row an image: its name and place, its class, what the network says, and every probability."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["image", "top", "left", "class", "predicted", *(f"p {name}" for name in found.classes)])
-    for row, name in enumerate(found.subjects.names):
+    rows: list[list[Any]] = [["image", "top", "left", "class", "predicted", *(f"p {name}" for name in found.classes)]]
+    for row, (name, place) in enumerate(zip(found.subjects.names, found.subjects.places, strict=True)):
         classes = [found.classes[int(found.truth[row])], found.classes[int(found.ours.predicted[row])]]
-        writer.writerow([name, *found.subjects.places[row], *classes, *(f"{p:.6g}" for p in found.probabilities[row])])
-    return stream.getvalue()
+        rows.append([name, *place, *classes, *(f"{p:.6g}" for p in found.probabilities[row])])
+    return Result(found.verdict, values, rows, shown(values))
 
 
-def save_classification(run: Run, found: Classification) -> None:
-    """Write metrics.json and images.csv of a run."""
-    write_json(run.metrics_path, as_json(found))
-    write_text(run.images_path, images_csv(found))
+def shown(values: Mapping[str, Any]) -> list[Table | str]:
+    """Return what a terminal shows of metrics.json: accuracies, classes, confusion where it fits, calibration."""
+    methods = sorted(values["methods"].values(), key=lambda method: -method["accuracy"])
+    accuracies = [
+        [
+            method["label"],
+            f"{method['accuracy']:.2%}",
+            " to ".join(f"{100 * limit:.1f}" for limit in method["interval"]),
+            f"{method['milliseconds_an_image']:.2f}",
+        ]
+        for method in methods
+    ]
+    names, few = values["classes"], len(values["classes"]) <= MOST_CLASSES
+    classes = []
+    for name, counts in zip(names, values["confusion"], strict=True):
+        shares = [values["scores"][name][measure] for measure in ("precision", "recall")]
+        texts = ["–" if share is None else f"{share:.1%}" for share in shares]
+        classes.append([name, *texts, *(f"{count:,}" for count in counts if few)])
+    where = f"{values['images']:,} images"
+    return [
+        Table(["method", "accuracy>", "95% interval>", "ms an image>"], accuracies, title=where),
+        Table(["true class", "precision>", "recall>", *(f"as {name}>" for name in names if few)], classes),
+        f"expected calibration error: {100 * values['calibration_error']:.2f} points",
+        values["verdict"],
+    ]

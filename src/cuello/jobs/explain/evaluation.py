@@ -1,7 +1,5 @@
 """Estimators of occlusion maps: what they learn from, how faithful they are, and when they pay."""
 
-import csv
-import io
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +13,6 @@ from torch import Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
-from cuello.core.files import write_text
 from cuello.data.batches import Batches
 from cuello.data.classes import aligned
 from cuello.data.images import Images
@@ -24,7 +21,9 @@ from cuello.inference.model import Model, load
 from cuello.jobs.explain.exact import FLAT, IMPORTANT_SIDE, MapQuestion, cache_folder, exact_maps
 from cuello.jobs.images.evaluation import Progress
 from cuello.models.catalog import KINDS
-from cuello.runs.directory import Run, available_cores, write_json
+from cuello.report.page import Table
+from cuello.report.result import Result
+from cuello.runs.directory import available_cores
 from cuello.runs.history import EpochRecord
 from cuello.saliency.fidelity import MAPS, Fidelity, Measured, break_even, fidelity
 
@@ -243,12 +242,12 @@ def order(found: Estimation) -> list[int]:
     return np.argsort(-np.nan_to_num(found.fidelity.pearson.values, nan=-2.0), kind="stable").tolist()
 
 
-def as_json(found: Estimation) -> dict[str, Any]:
-    """Return the result as plain values."""
+def result_of(found: Estimation) -> Result:
+    """Return the result in every form; CSV: a row an image, its name, the predicted class, and its measures."""
     told: dict[str, Any] = {}
     if found.by_label is not None:
         told = {"prediction": plain(found.fidelity), "label": plain(found.by_label)}
-    return {
+    values = {
         "images": len(found.names), "verdict": found.verdict, "fidelity": plain(found.fidelity), "told": told,
         "labels_that_differ_from_the_prediction": found.wrong, "images_asked": found.asked,
         "flat_maps": found.fidelity.constant,
@@ -256,6 +255,23 @@ def as_json(found: Estimation) -> dict[str, Any]:
                     "training": found.training_seconds, "maps": found.training_maps * found.exact_seconds},
         "training_maps": found.training_maps, "break_even": found.break_even,
     }  # fmt: skip
+    rows = [["image", "class", *MEASURES]]
+    for row, (name, predicted) in enumerate(zip(found.names, found.classes, strict=True)):
+        rows.append([name, predicted, *(f"{getattr(found.fidelity, one).values[row]:.6g}" for one in MEASURES)])
+    return Result(found.verdict, values, rows, shown(values))
+
+
+def shown(values: Mapping[str, Any]) -> list[Table | str]:
+    """Return what a terminal shows of metrics.json: how faithful the maps are."""
+    labels = {
+        "mse": "squared error", "normalised_mse": "… standardised once more", "pearson": "correlation (Pearson)",
+        "spearman": "correlation of ranks (Spearman)", "overlap": "most important pixels in common",
+    }  # fmt: skip
+    names = {"prediction": "told the prediction>", "label": "told the label>", "estimated": "estimated>"}
+    told = values["told"] or {"estimated": values["fidelity"]}
+    rows = [[label, *(f"{one[name]['mean']:.4f}" for one in told.values())] for name, label in labels.items()]
+    columns = ["beside the exact maps", *(names[name] for name in told)]
+    return [Table(columns, rows, title=f"{values['images']:,} images"), values["verdict"]]
 
 
 def plain(found: Fidelity) -> dict[str, Any]:
@@ -270,20 +286,3 @@ def plain(found: Fidelity) -> dict[str, Any]:
         if areas:
             measures[way] = {name: of(areas[name]) for name in MAPS}
     return measures
-
-
-def images_csv(found: Estimation) -> str:
-    """Return a row an image: its name, the predicted class, and its measures."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "class", *MEASURES])
-    for row, (name, predicted) in enumerate(zip(found.names, found.classes, strict=True)):
-        values = [f"{getattr(found.fidelity, measure).values[row]:.6g}" for measure in MEASURES]
-        writer.writerow([name, predicted, *values])
-    return text.getvalue()
-
-
-def save_estimation(run: Run, found: Estimation) -> None:
-    """Write metrics.json and images.csv of a run."""
-    write_json(run.metrics_path, as_json(found))
-    write_text(run.images_path, images_csv(found))

@@ -1,7 +1,5 @@
 """A trained network on a published yardstick, measured as the literature does, beside what others reached."""
 
-import csv
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +18,8 @@ from cuello.data.catalog import CATALOG, locate
 from cuello.data.picture import read_picture
 from cuello.degrade.noise import Gaussian
 from cuello.inference.model import Model, load
+from cuello.report.page import Table
+from cuello.report.result import Result
 from cuello.scoring.protocols import Protocol, Score, grey_denoising, luma, super_resolution
 from cuello.scoring.published import PAPERS, Published, Yardstick, published
 
@@ -226,15 +226,15 @@ def finish(
     return Benchmark(name, unit, title, size, tuple(images), tuple(rows), others, notes)
 
 
-def as_json(found: Benchmark) -> dict[str, Any]:
-    """Return everything as plain values."""
-    protocols = {score.protocol.metric: str(score.protocol) for row in found.rows for score in row.scores}
-    return {
+def result_of(found: Benchmark) -> Result:
+    """Return the result in every form; CSV: one line a method and setting, ours and published, with its source."""
+    protocol, notes = found.rows[0].score("psnr").protocol, list(found.notes)
+    values = {
         "benchmark": found.name,
         "model": found.model,
         "parameters": found.parameters,
-        "protocol": protocols,
-        "notes": list(found.notes),
+        "protocol": {score.protocol.metric: str(score.protocol) for row in found.rows for score in row.scores},
+        "notes": notes,
         "images": list(found.images),
         "measured": [
             {
@@ -253,25 +253,21 @@ def as_json(found: Benchmark) -> dict[str, Any]:
             for row in found.published
         ],
     }  # fmt: skip
-
-
-def csv_text(found: Benchmark) -> str:
-    """Return one line a method and setting, ours and published, with protocol and source."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["benchmark", "method", "parameters", found.unit, "psnr", "ssim", "origin", "protocol or source"])
+    rows: list[list[Any]] = [
+        ["benchmark", "method", "parameters", found.unit, "psnr", "ssim", "origin", "protocol or source"]
+    ]
     for row in found.rows:
-        size = found.parameters if row.method == found.model else ""
+        size = found.parameters if row.method == found.model else None
         scores = [f"{row.score('psnr').mean:.4f}", f"{row.score('ssim').mean:.5f}"]
         about = str(row.score("psnr").protocol)
-        table.writerow([found.name, row.method, size, row.setting, *scores, "measured here", about])
+        rows.append([found.name, row.method, size, row.setting, *scores, "measured here", about])
     for other in found.published:
         paper = PAPERS[other.method]
-        numbers = [
-            "" if value is None else value for value in (paper.parameters, other.setting, other.psnr, other.ssim)
-        ]
-        table.writerow([found.name, other.method, *numbers, "published", paper.source])
-    return text.getvalue()
+        numbers = [paper.parameters, other.setting, other.psnr, other.ssim]
+        rows.append([found.name, other.method, *numbers, "published", paper.source])
+    table = Table([f"{found.unit}>", "method", "parameters>", "PSNR>", "SSIM>", "from"], table_rows(found))
+    verdict = f"{found.name}, {len(found.images)} images: {protocol}, mean over images"
+    return Result(verdict, values, rows, [verdict, table, *(f"note: {note}" for note in notes)])
 
 
 def table_rows(found: Benchmark) -> list[list[str]]:

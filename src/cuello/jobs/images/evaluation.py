@@ -1,7 +1,5 @@
 """An honest yardstick: the network beside the classical methods, on the same degraded pixels."""
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +9,6 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import write_text
 from cuello.core.registry import Registry
 from cuello.core.types import Batch, Pair
 from cuello.data.batches import Batches, to_tensor
@@ -20,7 +17,8 @@ from cuello.data.levels import full_scale
 from cuello.degrade import Composition, Degradation
 from cuello.inference.model import TILE, Model
 from cuello.jobs.images.pairs import JOBS, Task, multiple_below
-from cuello.runs.directory import Run, write_json
+from cuello.report.page import Table
+from cuello.report.result import Result
 from cuello.scoring.baselines import BASELINES, BaselineSpec, best_strength, enlargers, run_baseline
 from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
 from cuello.scoring.metrics import METRICS, metrics_for
@@ -388,13 +386,13 @@ def headline(evaluation: Evaluation) -> str:
     return f"{evaluation.ours.label}: {scores(evaluation.ours)}  |  {other.label}: {scores(other)}"
 
 
-def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the evaluation for metrics.json and --json."""
+def result_of(evaluation: Evaluation) -> Result:
+    """Return the evaluation in every form; CSV: one row an image, its photograph, place, and every method's metrics."""
 
     def number(value: float) -> float | None:
         return None if np.isnan(value) else value
 
-    return {
+    values = {
         "verdict": evaluation.verdict,
         "noise": evaluation.noise,
         "methods": {
@@ -418,25 +416,35 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "sweep": [{"level": level.level, "mse": level.mse, "psnr": level.psnr} for level in evaluation.sweep],
         "protocol": evaluation.protocol,
     }
-
-
-def images_csv(evaluation: Evaluation) -> str:
-    """Return one row an image: photograph, place, and every method's metrics."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     columns = [(method, metric) for method in evaluation.methods for metric in method.scores]
-    writer.writerow(["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)])
-    for row in range(evaluation.subjects.count):
-        top, left = evaluation.subjects.places[row]
-        values = [f"{method.scores[metric][row]:.6g}" for method, metric in columns]
-        writer.writerow([evaluation.subjects.names[row], top, left, *values])
-    return stream.getvalue()
+    rows: list[list[Any]] = [["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)]]
+    for row, (name, place) in enumerate(zip(evaluation.subjects.names, evaluation.subjects.places, strict=True)):
+        rows.append([name, *place, *(f"{method.scores[metric][row]:.6g}" for method, metric in columns)])
+    return Result(evaluation.verdict, values, rows, shown(values))
 
 
-def save_evaluation(run: Run, evaluation: Evaluation) -> None:
-    """Write metrics.json and images.csv of a run."""
-    write_json(run.metrics_path, as_json(evaluation))
-    write_text(run.images_path, images_csv(evaluation))
+def shown(values: Mapping[str, Any]) -> list[Table | str]:
+    """Return what a terminal shows of metrics.json: the comparison, best first, the sweep, and the verdict."""
+    methods, sweep = values["methods"], values["sweep"]
+    metrics = [name for name in methods[OURS] if name in METRICS.names()]
+    rows = [
+        [
+            method["label"],
+            *(f"{method[name]:.{METRICS[name].digits}f}" for name in metrics),
+            f"{method['milliseconds_an_image']:.1f}",
+        ]
+        for method in sorted(methods.values(), key=lambda method: -method["psnr"])
+    ]
+    columns = ["method", *(f"{name.upper()}>" for name in metrics), "ms an image>"]
+    where = f"{values['protocol']['images']} images, noise {values['noise'] or 'their own'}"
+    found: list[Table | str] = [Table(columns, rows, title=where)]
+    if sweep:
+        rows = [
+            [method["label"], *(f"{level['psnr'][name]:.2f}" for level in sweep)] for name, method in methods.items()
+        ]
+        levels = [f"{level['level']:g}>" for level in sweep]
+        found.append(Table(["method", *levels], rows, title="PSNR in dB by noise level"))
+    return [*found, values["verdict"]]
 
 
 def has_levels(degradation: Degradation | Composition | None) -> bool:

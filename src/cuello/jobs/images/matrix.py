@@ -1,7 +1,5 @@
 """The matrix: networks trained at different noise levels, each tested at every level, beside the classical methods."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -220,41 +218,3 @@ def kind_of(degradation: Degradation | Composition) -> str:
     _, comma, others = texts[place].partition(":")[2].partition(",")
     texts[place] = parts[place].name + comma + others
     return "+".join(texts)
-
-
-def as_json(matrix: Matrix) -> dict[str, Any]:
-    """Return the matrix for --json: levels as texts, since JSON's keys are."""
-
-    def texts(values: Mapping[float, Any]) -> dict[str, Any]:
-        return {show(level): value for level, value in values.items()}
-
-    return {
-        "noise": matrix.noise,
-        "levels": list(matrix.levels),
-        "rows": [
-            {
-                "name": row.name,
-                "label": row.label,
-                "trained": row.trained,
-                "kind": row.kind,
-                "mse": texts(row.mse),
-                "psnr": texts(row.psnr),
-                "milliseconds_an_image": row.milliseconds,
-            }
-            for row in matrix.rows
-        ],
-        "best": {metric: texts(names) for metric, names in matrix.best.items()},
-        "protocol": dict(matrix.protocol),
-    }
-
-
-def matrix_csv(matrix: Matrix) -> str:
-    """Return one line a row and level: method, label, kind, trained and tested level, MSE, PSNR."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["method", "label", "kind", "trained", "tested", "mse", "psnr"])
-    for row in matrix.rows:
-        for level in matrix.levels:
-            scores = (f"{row.values(metric)[level]:.8g}" for metric in METRIC_NAMES)
-            writer.writerow([row.name, row.label, row.kind, row.trained, show(level), *scores])
-    return stream.getvalue()

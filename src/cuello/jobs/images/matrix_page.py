@@ -1,13 +1,17 @@
 """A matrix on disk: matrix.csv, matrix.html and its figures."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cuello.core.files import make_folder, write_text
 from cuello.degrade.base import show
-from cuello.jobs.images.matrix import NETWORK, Matrix, matrix_csv
+from cuello.jobs.images.matrix import METRIC_NAMES, NETWORK, Matrix
 from cuello.jobs.images.matrix_figures import heat_map, level_curves
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.result import Result
 from cuello.runs.directory import environment
 from cuello.scoring.metrics import METRICS
 
@@ -17,7 +21,8 @@ FILES = ("matrix.csv", "matrix.html", "figures/matrix.png", "figures/curves.png"
 def save_matrix(folder: Path, matrix: Matrix) -> None:
     """Write matrix.csv, matrix.html, figures/matrix.png and figures/curves.png."""
     make_folder(folder)
-    write_text(folder / "matrix.csv", matrix_csv(matrix))
+    result = result_of(matrix)
+    write_text(folder / "matrix.csv", result.csv)
     figures = folder / "figures"
     heat = save_both(figures, "matrix", lambda theme: heat_map(matrix, theme))
     curves = save_both(figures, "curves", lambda theme: level_curves(matrix, theme))
@@ -45,15 +50,52 @@ def save_matrix(folder: Path, matrix: Matrix) -> None:
         folder / "matrix.html",
         "Trained level against tested level",
         subtitle,
-        verdict_of(matrix),
+        result.verdict,
         sections,
         environment(),
     )
 
 
+def result_of(matrix: Matrix) -> Result:
+    """Return the matrix in every form; levels are texts in JSON, whose keys are. CSV: one line a row and level."""
+
+    def texts(values: Mapping[float, Any]) -> dict[str, Any]:
+        return {show(level): value for level, value in values.items()}
+
+    values = {
+        "noise": matrix.noise,
+        "levels": list(matrix.levels),
+        "rows": [
+            {
+                "name": row.name,
+                "label": row.label,
+                "trained": row.trained,
+                "kind": row.kind,
+                "mse": texts(row.mse),
+                "psnr": texts(row.psnr),
+                "milliseconds_an_image": row.milliseconds,
+            }
+            for row in matrix.rows
+        ],
+        "best": {metric: texts(names) for metric, names in matrix.best.items()},
+        "protocol": dict(matrix.protocol),
+    }
+    rows = [["method", "label", "kind", "trained", "tested", *METRIC_NAMES]]
+    for row in matrix.rows:
+        for level in matrix.levels:
+            scores = (f"{row.values(metric)[level]:.8g}" for metric in METRIC_NAMES)
+            rows.append([row.name, row.label, row.kind, row.trained, show(level), *scores])
+    titles = {"mse": "MSE (lower is better)", "psnr": "PSNR in dB (higher is better)"}
+    where = f"{matrix.protocol['images']} images; {matrix.noise}, tested at:"
+    tables = [replace(metric_table(matrix, metric), title=f"{title}, {where}") for metric, title in titles.items()]
+    verdict = verdict_of(matrix)
+    notes = [f"note: {note}" for note in matrix.protocol.get("notes", ())]
+    return Result(verdict, values, rows, [*tables, f"*: best of its column. {verdict}", *notes])
+
+
 def metric_table(matrix: Matrix, metric: str) -> Table:
     """Return a table of one metric: rows as in the matrix, the best of each level with a star."""
-    columns = ["method", "trained at", *(f"{show(level)}>" for level in matrix.levels), "ms an image>"]
+    columns = ["method", "trained at", *(f"{show(level)} >" for level in matrix.levels), "ms an image>"]
     rows = [
         [row.label, row.trained or "–", *marked(matrix, metric, row.name), f"{row.milliseconds:.1f}"]
         for row in matrix.rows

@@ -1,0 +1,52 @@
+"""A result in every form that it is given in: JSON and CSV for machines, tables and sentences for people."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cuello.core.files import write_text
+from cuello.report.page import Table
+from cuello.runs.directory import Run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured. Every kind of evaluation has a function ``result_of`` that makes one of it.
+
+    verdict: in words. values: everything as plain values, for JSON. rows: for CSV, the names of the columns first; an
+    empty cell (None) is not known. shown: tables and sentences for a terminal, in their order.
+    """
+
+    verdict: str
+    values: Mapping[str, Any]
+    rows: Sequence[Sequence[Any]]
+    shown: Sequence[Table | str]
+
+    @property
+    def json(self) -> str:
+        """``values`` as JSON for people: indented."""
+        return json.dumps(self.values, indent=2)
+
+    @property
+    def csv(self) -> str:
+        """``rows`` as CSV."""
+        return csv_text(self.rows)
+
+    def save(self, run: Run) -> None:
+        """Write metrics.json and images.csv of a run."""
+        write_text(run.metrics_path, self.json + "\n")
+        write_text(run.images_path, self.csv)
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    r"""Return rows as CSV; None is an empty cell.
+
+    >>> csv_text([["name", "value"], ["a, b", None]])
+    'name,value\n"a, b",\n'
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
