@@ -138,8 +138,8 @@ def train_together(
     for member, data in zip(batch.members, batch.data, strict=True) if report else ():
         if is_finished(member.run, member.config, report=False):
             run_through(
-                member.run, member.config, task_of(member.config), data, member.network, member.artefact, batch.device, True,
-                sweep, (), progress,
+                member.run, member.config, task_of(member.config), data, member.network, member.artefact, batch.device,
+                True, sweep, (), progress,
             )  # fmt: skip
     if failure is not None:
         raise failure
