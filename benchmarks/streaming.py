@@ -53,12 +53,12 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
 
     from cuello.core.memory import kept_memory
     from cuello.core.types import StepResult
+    from cuello.jobs.base import JobData
     from cuello.jobs.data import prepare
-    from cuello.jobs.images.pairs import task_of
-    from cuello.models.catalog import architecture_of, build
+    from cuello.runs.directory import Run
     from cuello.training.optimizers import OPTIMIZERS
     from cuello.training.steps import train_epoch
-    from cuello.work.train import resolve
+    from cuello.work.train import make_network, resolve, session_of
 
     torch.set_num_threads(available_cores())
     config = resolve(
@@ -67,7 +67,9 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
     start = time.perf_counter()
     prepared = prepare(config)
     reading = time.perf_counter() - start
-    network = build(architecture_of(model, prepared.images.channels))
+    data = JobData(prepared)
+    session = session_of(Run(folder), config, data, make_network(config, data))
+    network = session.network
     optimizer = OPTIMIZERS[config.optimizer].make(network.parameters(), config)
     began, counted = 0.0, 0
 
@@ -85,8 +87,7 @@ def train(folder: Path, storage: str, model: str, samples: int) -> dict[str, flo
     try:
         with kept_memory():  # as cuello trains
             train_epoch(
-                network, network, optimizer, rates, task_of(config), prepared.training, config, torch.device("cpu"), 1,
-                after_step,
+                session, network, optimizer, rates=rates, device=torch.device("cpu"), epoch=1, after_step=after_step,
             )  # fmt: skip
         sys.exit(f"an epoch has only {prepared.training.count} crops; ask for fewer --samples")
     except Enough:

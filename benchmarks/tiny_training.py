@@ -37,14 +37,13 @@ def train_ours(replicas: int, alone: bool, threads: int | None) -> dict[str, obj
     import torch
 
     from cuello.core.memory import kept_memory
+    from cuello.jobs.base import JobData
     from cuello.jobs.data import prepare
-    from cuello.jobs.images.pairs import task_of
     from cuello.runs.directory import create_run
     from cuello.training.device import use_threads
     from cuello.training.loop import fit
-    from cuello.training.replicas.eligibility import Member
     from cuello.training.replicas.fit import fit_replicas
-    from cuello.work.train import make_network, resolve
+    from cuello.work.train import make_network, resolve, session_of
 
     use_threads(threads)
     device = torch.device("cpu")
@@ -52,21 +51,13 @@ def train_ours(replicas: int, alone: bool, threads: int | None) -> dict[str, obj
         members = []
         for seed in range(replicas):
             config = resolve({**SETTINGS, "seed": seed})
-            data = prepare(config)
-            network, artefact = make_network(config, data)
+            data = JobData(prepare(config))
             run = create_run(Path(folder) / str(seed), config)
-            members.append(
-                Member(
-                    run, network, artefact, task_of(config), data.training, data.validation, config, data.fingerprint
-                )
-            )
+            members.append(session_of(run, config, data, make_network(config, data)))
         start = time.perf_counter()
         if alone:
             with kept_memory():  # as cuello trains
-                histories = [
-                    fit(m.run, m.network, m.artefact, m.task, m.training, m.validation, m.config, device, m.fingerprint)
-                    for m in members
-                ]
+                histories = [fit(m, device) for m in members]
         else:
             histories = fit_replicas(members, device)
         whole = time.perf_counter() - start

@@ -12,8 +12,8 @@ import cuello
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.inference.model import Model
+from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
-from cuello.jobs.images.pairs import task_of
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
 from cuello.work.train import resolve

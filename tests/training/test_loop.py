@@ -9,8 +9,8 @@ import torch
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
-from cuello.jobs.images.pairs import task_of
 from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import load_checkpoint
 from cuello.runs.directory import Run

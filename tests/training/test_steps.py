@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,11 @@ from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.degrade.level import estimated_level
 from cuello.jobs.images.pairs import Task
+from cuello.models.catalog import Architecture
+from cuello.runs.artefact import Artefact
+from cuello.runs.directory import Run
 from cuello.scoring.metrics import mse, psnr
+from cuello.training.session import Session
 from cuello.training.steps import loss_of, train_epoch, validate, validation_pairs
 
 CPU = torch.device("cpu")
@@ -47,12 +52,18 @@ TASK = Task("denoise", parse("gaussian:20..40"))
 CONFIG = TrainConfig(noise="gaussian:20..40", optimizer="sgd", learning_rate=0.1, seed=9)
 
 
+def session(network: nn.Module, batches: Batches, config: TrainConfig) -> Session:
+    """Return a training that is only stepped through, and keeps nothing."""
+    artefact = Artefact(Architecture("none", "none", {}), "denoise", None, {})
+    return Session(Run(Path("nowhere")), network, artefact, TASK, batches, batches, config, "")
+
+
 def run_epoch(network: nn.Module, batches: Batches, config: TrainConfig = CONFIG, rate: float = 0.0, epoch: int = 3):
     told: list[tuple[int, StepResult]] = []
     optimizer = torch.optim.SGD(network.parameters(), lr=123.0)
     result = train_epoch(
-        network, network, optimizer, lambda step: rate * (step + 1), TASK, batches, config, CPU, epoch,
-        lambda step, so_far: told.append((step, so_far)),
+        session(network, batches, config), network, optimizer, rates=lambda step: rate * (step + 1), device=CPU,
+        epoch=epoch, after_step=lambda step, so_far: told.append((step, so_far)),
     )  # fmt: skip
     return result, told, optimizer
 
@@ -102,8 +113,8 @@ def test_a_step_goes_down_the_gradient_of_the_mean_loss(batches: Batches) -> Non
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     gains = []
     train_epoch(
-        network, network, optimizer, lambda step: 0.5, TASK, batches, CONFIG, CPU, 1,
-        lambda step, so_far: gains.append(network.gain.item()),
+        session(network, batches, CONFIG), network, optimizer, rates=lambda step: 0.5, device=CPU, epoch=1,
+        after_step=lambda step, so_far: gains.append(network.gain.item()),
     )  # fmt: skip
     batch = next(batches.epoch(1))
     noisy = network.seen[0][0]
@@ -117,8 +128,8 @@ def test_clip_limits_the_gradient(batches: Batches) -> None:
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     gains = [1.0]
     train_epoch(
-        network, network, optimizer, lambda step: 1.0, TASK, batches, clipped, CPU, 1,
-        lambda step, so_far: gains.append(network.gain.item()),
+        session(network, batches, clipped), network, optimizer, rates=lambda step: 1.0, device=CPU, epoch=1,
+        after_step=lambda step, so_far: gains.append(network.gain.item()),
     )  # fmt: skip
     moves = [abs(b - a) for a, b in itertools.pairwise(gains)]
     assert moves == pytest.approx([1e-3] * 3, rel=1e-2)

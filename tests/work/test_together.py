@@ -96,13 +96,13 @@ def test_the_reason_is_said_where_they_come_close(tmp_path: Path) -> None:
 
 def test_images_are_read_once_and_not_for_networks_that_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Any] = []
-    prepare = cuello.work.together.prepare
+    read = cuello.jobs.data.read_images
 
     def count(config: Any, *rest: Any) -> Any:
         reads.append(config.model)
-        return prepare(config, *rest)
+        return read(config, *rest)
 
-    monkeypatch.setattr(cuello.work.together, "prepare", count)
+    monkeypatch.setattr(cuello.jobs.data, "read_images", count)
     found(tmp_path, {"seed": 0}, {"seed": 1}, CONVOLUTIONAL, {**CONVOLUTIONAL, "seed": 1})
     assert reads == ["mlp:35-8-2"]
 

@@ -12,12 +12,12 @@ import cuello
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.degrade import parse
-from cuello.jobs.images.pairs import Task
+from cuello.jobs.images.pairs import Task, check_sweep
 from cuello.models.catalog import NETWORKS
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.training.observers import EpochDone, Event
-from cuello.work.train import check_sweep, fresh_path, repeat_command, resolve
+from cuello.work.train import fresh_path, repeat_command, resolve
 
 
 def test_public_names_are_functions_whatever_was_imported_before() -> None:
@@ -91,10 +91,7 @@ def test_overwrite_starts_anew(copied: Run, images: Path, small: dict[str, Any])
     assert not copied.report_path.exists()
 
 
-def test_progress_tells_of_reading_and_evaluating(
-    images: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cuello.work.train.write_report", lambda *arguments: None)
+def test_progress_tells_of_reading_and_evaluating(images: Path, small: dict[str, Any], tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     run = cuello.train(
         data=images, output=tmp_path / "run", progress=lambda *event: told.append(event), **{**small, "epochs": 1}

@@ -271,8 +271,7 @@ def evaluate(
     from cuello.cli.progress import display
     from cuello.cli.render import print_result
     from cuello.inference.bundled import located
-    from cuello.jobs.classify.evaluation import result_of as result_of_classes
-    from cuello.jobs.images.evaluation import result_of
+    from cuello.jobs.catalog import JOBS
     from cuello.runs.artefact import load_artefact
     from cuello.training.device import choose_device, use_threads
     from cuello.work import evaluate as judging
@@ -292,19 +291,9 @@ def evaluate(
     if len(runs) > 1:
         evaluate_several(runs, images, json, quiet, output, overwrite=overwrite, most=most, **options)
         return
-    if load_artefact(located(run)).classes:
-        unused = {"--target": target, "--noise": noise, "--sweep": sweep, "--baselines": baselines, "--model": model}
-        for flag, value in unused.items():
-            if value is not None:
-                raise CuelloError(f"got {flag} {value}, but {run} is a classifier. Leave it out.")
-        with display(quiet or json) as shown:
-            device_name = str(choose_device(device))
-            found = judging.evaluate_classifier(run, images, device=device_name, on_error=on_error, progress=shown.work)
-        result = result_of_classes(found)
-    else:
-        with display(quiet or json) as shown:
-            evaluated = judging.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
-        result = result_of(evaluated)
+    with display(quiet or json) as shown:
+        found = judging.evaluate(run, images, target=target, noise=noise, progress=shown.work, **options)
+    result = JOBS[load_artefact(located(run)).job].result(found)
     print_result(result, json)
     if run.is_dir() and not json:
         print(f"report: {run / 'report.html'}")

@@ -46,9 +46,6 @@ def train(
         if repeats != 1:
             from cuello.work.repeats import train_repeats
 
-            if common["job"] in ("classify", "explain"):
-                what = "classes" if common["job"] == "classify" else "occlusion maps"
-                raise CuelloError(f"--repeats compares images, not {what}. Train one by one, with --seed.")
             if track:
                 raise CuelloError("--track follows one training, not --repeats. Leave one of them out.")
             runs = train_repeats(repeats=repeats, **common)
@@ -160,6 +157,7 @@ def say_run(path: Path, report: bool, json: bool) -> None:
     """Say where a run lies and what it reached."""
     from cuello.cli.progress import reached_text
     from cuello.cli.render import print_json, print_shown
+    from cuello.jobs.catalog import JOBS
     from cuello.runs.directory import Run
     from cuello.runs.history import as_json, best_epoch
 
@@ -172,25 +170,8 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         found |= {name: known[name] for name in names if name in known}
         print_json(found | ({"evaluation": run.metrics} if report else {}))
         return
-    if report and "confusion" in run.metrics:
-        from cuello.jobs.classify.evaluation import shown
-
-        print_shown(shown(run.metrics))
-        print(f"report: {run.report_path}")
-    elif report and "fidelity" in run.metrics:
-        from cuello.jobs.explain.evaluation import shown
-
-        print_shown(shown(run.metrics))
-        print(f"report: {run.report_path}")
-    elif report:
-        methods = run.metrics["methods"]
-        other = next(
-            (methods[name] for name in ("median-3", "bicubic", "input", "pca", "mean") if name in methods), None
-        )
-        for row in (methods["network"], *([other] if other else [])):
-            similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
-            print(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
-        print(run.metrics["verdict"])
+    if report:
+        print_shown(JOBS[run.config.job].reached_words(run.metrics))
         print(f"report: {run.report_path}")
     elif best:
         error = f"MSE {best.validation_mse:.5f}, " if "validation_mse" in as_json(best) else ""
@@ -203,6 +184,7 @@ def say_repeats(runs: "Sequence[Run]", json: bool) -> None:
     from dataclasses import asdict
 
     from cuello.cli.render import print_json
+    from cuello.jobs.catalog import JOBS
     from cuello.work.repeats import reached
 
     folder, found = runs[0].path.parent, reached(runs)
@@ -210,11 +192,14 @@ def say_repeats(runs: "Sequence[Run]", json: bool) -> None:
         spreads = {name: asdict(value) for name, value in found.items()}
         print_json({"runs": [str(run.path) for run in runs], "page": str(folder / "compare.html"), **spreads})
         return
-    for name in ("validation", "evaluation"):
-        if f"{name}_mse" in found:
-            mse, psnr = found[f"{name}_mse"], found[f"{name}_psnr"]
-            print(
-                f"{name}, {mse.count} repeats: MSE {mse.mean:.5f} ± {mse.deviation:.5f}  "
-                f"PSNR {psnr.mean:.2f} ± {psnr.deviation:.2f} dB"
+    job = JOBS[runs[0].config.job]
+    for name, scores in (("validation", job.scores), ("evaluation", job.results)):
+        spreads = [(score, found[f"{name}_{score.name}"]) for score in scores if f"{name}_{score.name}" in found]
+        if spreads:
+            reached_words = "  ".join(
+                f"{score.label} {score.text(one.mean)} ± {score.text(one.deviation)}"
+                f"{f' {score.unit}' if score.unit == 'dB' else ''}"
+                for score, one in spreads
             )
+            print(f"{name}, {spreads[0][1].count} repeats: {reached_words}")
     print(f"comparison: {folder / 'compare.html'}")

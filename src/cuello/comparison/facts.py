@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
-from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
+from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
 from cuello.data.levels import parse_levels
 from cuello.inference.model import Model, load
+from cuello.jobs.base import Job
+from cuello.jobs.catalog import JOBS
 from cuello.models.custom import is_reference
 from cuello.models.summary import count, probe
 from cuello.runs.artefact import load_artefact
@@ -46,6 +48,11 @@ class RunFacts:
     metrics: dict[str, Any] | None
 
     @property
+    def job(self) -> Job:
+        """The run's job."""
+        return JOBS[self.config.job]
+
+    @property
     def best(self) -> EpochRecord:
         """The epoch with the lowest validation loss."""
         return best_epoch(self.history)  # type: ignore[return-value]  # the history is not empty
@@ -66,19 +73,17 @@ class RunFacts:
 
     def evaluated(self, metric: str) -> float | None:
         """Return the evaluation's mean of a metric, or None where there is none."""
-        return self.metrics["methods"]["network"].get(metric) if self.metrics else None
+        return self.job.reached(self.metrics).get(metric) if self.metrics else None
 
     @property
     def best_classical(self) -> tuple[str, float] | None:
-        """Label and PSNR in dB of the classical method with the highest PSNR in the evaluation."""
-        rows = {} if self.metrics is None else self.metrics["methods"]
-        found = [(row["psnr"], row["label"]) for name, row in rows.items() if name not in ("network", "input")]
-        return (max(found)[1], max(found)[0]) if found else None
+        """Label of the best other method in the evaluation, and its value of what decides (PSNR in dB, of images)."""
+        return None if self.metrics is None else self.job.best_other(self.metrics)
 
     @property
     def gain(self) -> float | None:
-        """PSNR of the evaluation above that of the best classical method, dB."""
-        ours, other = self.evaluated("psnr"), self.best_classical
+        """What decides (PSNR in dB, of images) in the evaluation, above that of the best other method."""
+        ours, other = self.evaluated(self.job.deciding.name), self.best_classical
         return None if ours is None or other is None else ours - other[1]
 
 
@@ -92,10 +97,6 @@ def read_facts(run: Run, label: str) -> RunFacts:
     if not run.path.is_dir():
         raise CuelloError("it is not a run directory" if run.path.exists() else "there is no such folder")
     config = run.config
-    if config.job == CLASSIFY:
-        raise CuelloError("it is a classifier, and what is compared here are images. See its own report")
-    if config.job == EXPLAIN:
-        raise CuelloError("it gives occlusion maps, and what is compared here are images. See its own report")
     history = tuple(run.history) if run.history_path.is_file() else ()
     if not history:
         raise CuelloError("no epoch of its training has ended yet")
@@ -115,7 +116,7 @@ def read_metrics(run: Run) -> dict[str, Any]:
     """Read what the last evaluation found; CuelloError where the file is damaged."""
     try:
         metrics = run.metrics
-        metrics["methods"]["network"]["psnr"]
+        JOBS[run.config.job].reached(metrics)
     except (ValueError, KeyError, TypeError):
         raise CuelloError(f"its metrics.json is damaged; make it anew: cuello evaluate {run.path}") from None
     return metrics
@@ -160,7 +161,7 @@ def latency_of(model: Model, size: tuple[int, int], passes: int = TIMED_PASSES) 
     seconds = []
     for _ in range(5 + passes):
         start = time.perf_counter()
-        model.restore_batch(image)
+        JOBS[model.artefact.job].answer(model, image)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
@@ -183,13 +184,11 @@ def run_values(run: RunFacts, epoch: int) -> dict[str, Any]:
         "best_epoch": best.epoch,
         "best_validation_loss": best.validation_loss,
         "best_gap": gap(best),
-        "best_validation_mse": best.validation_mse,
-        "best_validation_psnr": best.validation_psnr,
+        **{f"best_validation_{score.name}": getattr(best, f"validation_{score.name}") for score in run.job.scores},
         "seconds_an_epoch": run.seconds_an_epoch,
         "seconds": run.seconds,
         "latency_ms": run.milliseconds,
-        "evaluation_mse": run.evaluated("mse"),
-        "evaluation_psnr": run.evaluated("psnr"),
+        **{f"evaluation_{score.name}": run.evaluated(score.name) for score in run.job.results},
         "best_classical": run.best_classical[0] if run.best_classical else None,
         "gain": run.gain,
     }

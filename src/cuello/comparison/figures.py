@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from cuello.comparison import Group, Row
+from cuello.comparison import Group, Row, RunFacts
 from cuello.report.axes import plain_ticks, short, widen
 from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, whole_numbers
 from cuello.report.labels import name_points
@@ -26,16 +26,17 @@ def pictures(group: Group, folder: Path | None, suffix: str) -> list[Picture]:
         return {theme.name: draw(theme) for theme in THEMES}
 
     found = []
+    label = error_label(group.rows).capitalize().replace("mse", "MSE")
     if len(group.rows) > 1:
         found = [
             Picture(
                 drawn("parameters", lambda theme: error_by_parameters(group.rows, theme)),
-                "Best validation MSE against the number of trainable parameters",
+                f"{label} against the number of trainable parameters",
                 "Further down is better, further left is smaller. Bars, where there are any, span the repeats.",
             ),
             Picture(
                 drawn("time", lambda theme: error_by_time(group.rows, theme)),
-                "Best validation MSE against the time of training",
+                f"{label} against the time of training",
                 "Further down is better, further left is faster.",
             ),
         ]
@@ -46,6 +47,19 @@ def pictures(group: Group, folder: Path | None, suffix: str) -> list[Picture]:
 def colour_of(position: int, theme: Theme) -> str:
     """Return a row's colour; the best row stands out."""
     return theme.ours if position == 0 else theme.others[1:][(position - 1) % (len(theme.others) - 1)]
+
+
+def error_of(run: RunFacts) -> float:
+    """Return what a run's best epoch has wrong on validation: its MSE, or the share of wrong answers."""
+    score = run.job.scores[0]
+    value = getattr(run.best, f"validation_{score.name}")
+    return max(1e-4, 1 - value) if score.higher_is_better else value
+
+
+def error_label(rows: Sequence[Row]) -> str:
+    """Say what ``error_of`` is."""
+    score = rows[0].runs[0].job.scores[0]
+    return "share wrong on validation" if score.higher_is_better else f"best validation {score.label}"
 
 
 def error_by_parameters(rows: Sequence[Row], theme: Theme) -> bytes:
@@ -94,13 +108,13 @@ def draw_points(
     """Draw each row's mean of the best MSE, with a bar over its repeats; return the points."""
     points = []
     for position, (row, x) in enumerate(zip(rows, across, strict=True)):
-        errors = [run.best.validation_mse for run in row.runs]
+        errors = [error_of(run) for run in row.runs]
         colour, mean = colour_of(position, theme), fmean(errors)
         if len(errors) > 1:
             axes.plot([x, x], [min(errors), max(errors)], color=colour, linewidth=1.4, alpha=0.7)
         axes.plot([x], [mean], "o", color=colour, markersize=7)
         points.append((x, mean))
-    axes.set(title=title, xlabel=label, ylabel="best validation MSE", xscale="log", yscale="log")
+    axes.set(title=title, xlabel=label, ylabel=error_label(rows), xscale="log", yscale="log")
     axes.margins(x=0.12, y=0.14)
     for axis in (axes.xaxis, axes.yaxis):
         widen(axis)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cuello.comparison.facts import RunFacts
-from cuello.jobs.images.pairs import JOBS
+from cuello.jobs.base import Job
+from cuello.jobs.catalog import JOBS
 from cuello.scoring.repeats import PairedDifference, Spread, paired_difference, spread
 
 MOST_PAIRED_ROWS = 5
@@ -64,6 +65,11 @@ class Group:
     rows: tuple[Row, ...]
     differences: tuple[RowDifference, ...]
     notes: tuple[str, ...]
+
+    @property
+    def job(self) -> Job:
+        """The job of all runs of the group."""
+        return self.rows[0].runs[0].job
 
 
 def group_key(run: RunFacts) -> Key:
@@ -167,7 +173,7 @@ def title_of(run: RunFacts, key: Key, keys: Sequence[Key]) -> str:
     config = run.config
     usual = {"job", "noise", "crop", "channels", "loss"}
     parts = [
-        f"{config.job} {config.noise or 'pairs of images'}" if JOBS[config.job].restores else config.job,
+        JOBS[config.job].title(config),
         Path(config.data).name,
         f"crops of {config.crop} pixels" if config.crop else "whole images",
         {1: "grey", 3: "colour"}.get(run.channels, f"{run.channels} channels"),

@@ -10,6 +10,7 @@ from cuello.comparison import Comparison, Group, Row, RowDifference, RunFacts, g
 from cuello.comparison import figures as comparison_figures
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, write_text
+from cuello.jobs.base import Score
 from cuello.report.page import Picture, Section, Table, write_page
 from cuello.report.result import Result
 from cuello.runs.directory import environment
@@ -69,9 +70,16 @@ def mean_text(row: Row, value: Callable[[RunFacts], float | None], form: Callabl
     return NONE if spread is None else form(spread.mean)
 
 
+def evaluated_text(row: Row, score: Score, deciding: bool) -> str:
+    """Return what a row's evaluations reached; with the deviation over repeats of what decides."""
+    if not deciding:
+        return mean_text(row, lambda run: run.evaluated(score.name), loss_text)
+    return spread_text(row.spread(lambda run: run.evaluated(score.name)), score.text)
+
+
 def reached_table(group: Group, wide: bool) -> Table:
     """Return what each row reached; wide: also the gap at the best epoch."""
-    epoch = group.epoch
+    epoch, score = group.epoch, group.job.scores[-1]
 
     def loss_there(run: RunFacts) -> float | None:
         record = run.at(epoch)
@@ -81,7 +89,7 @@ def reached_table(group: Group, wide: bool) -> Table:
         record = run.at(epoch)
         return gap(record) if record else None
 
-    columns = ["run", "n>", f"loss, epoch {epoch}>", f"gap, epoch {epoch}>", "best loss>", "at>", "PSNR, dB>"]
+    columns = ["run", "n>", f"loss, epoch {epoch}>", f"gap, epoch {epoch}>", "best loss>", "at>", f"{score.heading}>"]
     rows = []
     for row in group.rows:
         cells = [
@@ -91,7 +99,7 @@ def reached_table(group: Group, wide: bool) -> Table:
             mean_text(row, gap_there, lambda value: ("+" if value > 0 else "") + loss_text(value)),
             spread_text(row.spread(lambda run: run.best.validation_loss), loss_text),
             between([run.best.epoch for run in row.runs]),
-            spread_text(row.spread(lambda run: run.best.validation_psnr), decibels),
+            spread_text(row.spread(lambda run: getattr(run.best, f"validation_{score.name}")), score.text),
         ]
         if wide:
             cells.insert(6, mean_text(row, lambda run: gap(run.best), loss_text))
@@ -109,7 +117,11 @@ def reached_table(group: Group, wide: bool) -> Table:
 def cost_table(group: Group, wide: bool) -> Table:
     """Return what each row is and costs, and its evaluation; columns that nobody fills are left out."""
     columns = ["run", "network", "parameters>", "epochs>", "s an epoch>", "in all>", "ms an image>"]
-    columns += ["evaluated MSE>", "evaluated PSNR>", "gain, dB>"]
+    deciding = group.job.deciding
+    columns += [
+        *(f"evaluated {score.label}>" for score in group.job.results),
+        f"gain, {deciding.unit or deciding.label}>",
+    ]
     rows = [
         [
             row.label,
@@ -119,9 +131,8 @@ def cost_table(group: Group, wide: bool) -> Table:
             mean_text(row, lambda run: run.seconds_an_epoch, lambda value: f"{value:.3g}"),
             mean_text(row, lambda run: run.seconds, duration),
             mean_text(row, lambda run: run.milliseconds, lambda value: f"{value:.3g}"),
-            mean_text(row, lambda run: run.evaluated("mse"), loss_text),
-            spread_text(row.spread(lambda run: run.evaluated("psnr")), decibels),
-            mean_text(row, lambda run: run.gain, lambda value: f"{value:+.2f}"),
+            *(evaluated_text(row, score, score is deciding) for score in group.job.results),
+            mean_text(row, lambda run: run.gain, deciding.gain_text),
         ]
         for row in group.rows
     ]

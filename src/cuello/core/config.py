@@ -18,12 +18,6 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
     return pydantic.Field(default, description=help, json_schema_extra={"group": group}, **limits)
 
 
-CLASSIFY = "classify"
-"""The job whose target is a class, and no image."""
-
-EXPLAIN = "explain"
-"""The job whose target is a classifier's occlusion map."""
-
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cuello.core.config import EXPLAIN
 from cuello.core.errors import CuelloError
 from cuello.core.resample import resize
 from cuello.data.batches import to_tensor
@@ -164,7 +163,7 @@ class Model:
                 f"the network {self.artefact.architecture.name!r} is a classifier, which gives no image. From Python: "
                 "model.classify(images)."
             )
-        if self.artefact.job == EXPLAIN:
+        if self.artefact.classifier:
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, no images. "
                 "Use: cuello explain CLASSIFIER IMAGES --model RUN"

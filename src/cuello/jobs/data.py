@@ -7,22 +7,18 @@ from itertools import chain
 
 import numpy as np
 
-from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
-from cuello.core.errors import CuelloError, closest
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
-from cuello.data.classes import classified
 from cuello.data.crops import tiles_in
-from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size, subset
+from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size
 from cuello.data.levels import parse_levels
 from cuello.data.split import Split, split
 from cuello.data.stream import is_to_stream
 from cuello.scoring.losses import find_loss
 
 MOST_VALIDATION_CROPS = 500
-
-Complete = Callable[[Images, np.ndarray], Images]
-"""Given images and the positions of those that are used, adds what is to be learned of them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,11 @@ class Prepared:
     fingerprint: str
 
 
+def reading(progress: Callable[[str, int, int], None] | None) -> ReportProgress | None:
+    """Return a progress callback for reading images."""
+    return (lambda done, total: progress("reading images", done, total)) if progress else None
+
+
 def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
     """Read the images (and the clean counterparts, for data in pairs) that a configuration names."""
     size, levels = parse_size(config.resize), parse_levels(config.range)
@@ -57,37 +58,32 @@ def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
     return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
 
 
-def prepare(config: TrainConfig, progress: ReportProgress | None = None, complete: Complete | None = None) -> Prepared:
-    """Read, divide and cut the images of a configuration.
-
-    complete: for the job explain, what makes the maps of the images.
-    Raises CuelloError for a test set that nothing may be trained on, too few images, sizes that do not fit.
-    """
+def open_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
+    """Read the images of a training; CuelloError for a test set that nothing may be trained on."""
     if config.data in CATALOG and CATALOG[config.data].test_only:
         raise CuelloError(
             f"{config.data!r} is a published test set: nothing is trained, tuned or stopped on it. "
             "Train on other images and give it to `cuello evaluate`."
         )
-    images = read_images(config, progress)
-    if config.only is not None:
-        images = of_class(images, config.only)
+    return read_images(config, progress)
+
+
+def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prepared:
+    """Read, divide and cut the images of a configuration, for a job whose target is an image.
+
+    Raises CuelloError for a test set that nothing may be trained on, too few images, sizes that do not fit.
+    """
+    images = open_images(config, progress)
     known = images.fingerprint or fingerprint_of(images)
-    parts = parts_of(images, config)
-    classifies = config.job == CLASSIFY
-    if classifies:
-        images = classified(images)
-        known = f"{known}/{labels_checksum(images)}"
-        check_classes(images, parts)
-    training, validation, test = batches_of(images, parts, config)
-    if config.job == EXPLAIN:
-        if complete is None:
-            raise ValueError("the job explain needs what makes its maps")
-        if images.streamed:
-            raise CuelloError("the job explain takes images in memory only: add --storage memory.")
-        used = [part.crops.places[:, 0] for part in (training, validation, test) if part is not None]
-        images = complete(images, np.unique(np.concatenate(used)))
-        training, validation, test = batches_of(images, parts, config)
-        known = f"{known}/{labels_checksum(images)}"
+    return cut(images, parts_of(images, config), config, known)
+
+
+def cut(images: Images, parts: Split, config: TrainConfig, known: str, labelled: bool = False) -> Prepared:
+    """Cut divided images into batches; CuelloError where they are too small for the loss.
+
+    known: the fingerprint of the images, and of what is to be learned of them. labelled: batches bring labels.
+    """
+    training, validation, test = batches_of(images, parts, config, labelled)
     smallest = find_loss(config.loss).smallest_side
     if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
         raise CuelloError(
@@ -97,10 +93,11 @@ def prepare(config: TrainConfig, progress: ReportProgress | None = None, complet
     return Prepared(images, parts, training, validation, test, known)
 
 
-def batches_of(images: Images, parts: Split, config: TrainConfig) -> tuple[Batches, Batches, Batches | None]:
+def batches_of(
+    images: Images, parts: Split, config: TrainConfig, labelled: bool = False
+) -> tuple[Batches, Batches, Batches | None]:
     """Return the batches for training, for validation and, where any image is kept for it, for testing."""
     layout = "grid" if config.crops == "grid" else "fixed"
-    labelled = config.job == CLASSIFY or (config.job == EXPLAIN and images.targets is not None)
 
     def fixed(ids: np.ndarray) -> Batches:
         count = config.validation_samples
@@ -132,15 +129,6 @@ def batches_of(images: Images, parts: Split, config: TrainConfig) -> tuple[Batch
     return training, fixed(parts.validation), fixed(parts.test) if len(parts.test) else None
 
 
-def of_class(images: Images, name: str) -> Images:
-    """Return the images of a class; CuelloError where there is none of that name, or no labels."""
-    named = classified(images)
-    names = list(named.label_names or ())
-    if name not in names:
-        raise CuelloError(f"only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
-    return subset(named, np.flatnonzero(named.labels == names.index(name)).tolist())
-
-
 def reseeded(prepared: Prepared, seed: int) -> Prepared:
     """Return the data for the same settings but another seed; ValueError where the places of crops depend on it."""
     return replace(prepared, training=prepared.training.with_seed(seed))
@@ -152,17 +140,6 @@ def parts_of(images: Images, config: TrainConfig) -> Split:
     share = 0.0 if closed else config.validation
     parts = split(len(images), share, 0.0 if closed else config.test, config.split_seed, images.held_out)
     return parts if share else parts._replace(validation=parts.train)
-
-
-def check_classes(images: Images, parts: Split) -> None:
-    """Raise CuelloError that names a class none of whose images is left for training."""
-    names, labels = images.label_names or (), images.labels
-    missing = np.setdiff1d(np.arange(len(names)), () if labels is None else labels[parts.train])
-    if len(missing):
-        raise CuelloError(
-            f"the class {names[int(missing[0])]!r} has no image left for training: all of it is kept for "
-            "validation and testing. Give more images of it, or lower --validation or --test."
-        )
 
 
 def labels_checksum(images: Images) -> str:

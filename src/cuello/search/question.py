@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
+from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, closest
-from cuello.jobs.images.pairs import JOBS, task_of
+from cuello.jobs.catalog import JOBS
 from cuello.models.autoencoder.names import is_description, parse_description
 from cuello.search.entries import search_space
 from cuello.search.space import Choices, Space
@@ -76,11 +76,11 @@ def make_question(
     repeats: int = 1,
 ) -> Question:
     """Check what is asked for and return it; CuelloError for the first mistake."""
-    if job in (CLASSIFY, EXPLAIN):
-        what = "classes" if job == CLASSIFY else "occlusion maps"
+    if JOBS[job].gives != "images":
+        what = {"classes": "classes", "maps": "occlusion maps"}[JOBS[job].gives]
         raise CuelloError(
             f"job: got {job!r}, but trials are scored by the MSE and PSNR of images, which {what} do not have. Needed: "
-            f"{', '.join(name for name in JOBS.names() if name not in (CLASSIFY, EXPLAIN))}. "
+            f"{', '.join(one.name for one in JOBS if one.gives == 'images')}. "
             f"Train one by one: cuello train {job}."
         )
     for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(OBJECTIVES))):
@@ -116,7 +116,7 @@ def checked_config(job: str, data: str, space: Space, values: Mapping[str, Any])
     """Return a trial's whole configuration; CuelloError, with the trial's values, where it cannot be."""
     try:
         config = resolve({"job": job, "data": data, **space.settings(values)})
-        task_of(config)
+        JOBS[job].pairing(config)
     except CuelloError as error:
         told = ", ".join(f"{name} = {values[name]!r}" for name in space.needed(values))
         raise CuelloError(f"{error} (The trial: {told}.)") from None

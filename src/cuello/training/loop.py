@@ -11,17 +11,16 @@ from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.types import Pairing, StepResult
-from cuello.data.batches import Batches
-from cuello.runs.artefact import Artefact, save_artefact
+from cuello.core.types import StepResult
+from cuello.runs.artefact import save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, as_json, best_epoch, write_history
 from cuello.runs.tensors import check_fit
 from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.schedule import learning_rate, reason_to_stop
+from cuello.training.session import Session
 from cuello.training.steps import Forward, train_epoch, validate, validation_pairs
 
 
@@ -40,22 +39,11 @@ class State:
         return self.average or self.network.state_dict()
 
 
-def fit(
-    run: Run,
-    network: nn.Module,
-    artefact: Artefact,
-    task: Pairing,
-    training: Batches,
-    validation: Batches,
-    config: TrainConfig,
-    device: torch.device,
-    fingerprint: str,
-    observers: Sequence[Observer] = (),
-) -> list[EpochRecord]:
-    """Train ``network`` from the run's last checkpoint, or from the start, and return every epoch.
+def fit(session: Session, device: torch.device, observers: Sequence[Observer] = ()) -> list[EpochRecord]:
+    """Train the session's network from the run's last checkpoint, or from the start, and return every epoch.
 
     After each epoch the run holds history.jsonl, last.safetensors, and in model.safetensors the weights with the
-    lowest validation loss (``artefact`` says what else goes into that file). A checkpoint is complete: a training
+    lowest validation loss (the artefact says what else goes into that file). A checkpoint is complete: a training
     that was killed and goes on ends with the same bits, on a CPU with the same number of threads.
     Raises CuelloError when the loss is no longer a number, or the checkpoint does not fit.
     """
@@ -64,13 +52,15 @@ def fit(
         for observer in observers:
             observer(event)
 
+    network, config = session.network, session.config
+    training = session.training
     network.to(device)
     forward: Forward = compiled(network) if config.compile else network
-    state = restore(run, network, config, fingerprint)
-    pairs = validation_pairs(task, validation, config.split_seed, device)
+    state = restore(session)
+    pairs = validation_pairs(session.task, session.validation, config.split_seed, device)
     tell(Started(len(state.records), config.epochs, len(training)))
     if not state.records:
-        save(run, state, artefact, fingerprint, improved=False)
+        save(session, state, improved=False)
     while (reason := reason_to_stop(config, state.records)) is None:
         epoch = len(state.records) + 1
         first_step = (epoch - 1) * len(training)
@@ -84,26 +74,27 @@ def fit(
             tell(StepDone(epoch, step, len(training), so_far.loss_sum / so_far.images))
 
         trained = train_epoch(
-            forward, network, state.optimizer, rate, task, training, config, device, epoch, after_step
+            session, forward, state.optimizer, rates=rate, device=device, epoch=epoch, after_step=after_step
         )
         trained_at = time.perf_counter()
         with averaged(network, state.average):
             network.eval()
-            checked = validate(forward, network, pairs, config, device)
+            checked = validate(forward, network, pairs, config=config, device=device)
         seconds = time.perf_counter() - start
         record = epoch_record(epoch, trained, checked, rate(len(training) - 1), seconds, trained_at - start)
         refuse_divergence(record, config)
         improved = add_record(state.records, record)
         if improved:
             state.best = {name: tensor.detach().clone() for name, tensor in state.kept_weights().items()}
-        save(run, state, artefact, fingerprint, improved)
+        save(session, state, improved)
         tell(EpochDone(record, config.epochs, improved))
     tell(Stopped(len(state.records), reason))
     return state.records
 
 
-def restore(run: Run, network: nn.Module, config: TrainConfig, fingerprint: str) -> State:
+def restore(session: Session) -> State:
     """Return the state of the run's last checkpoint, or a fresh one where there is none."""
+    run, network, config = session.run, session.network, session.config
     optimizer = OPTIMIZERS[config.optimizer].make(network.parameters(), config)
     average = {}
     if config.ema is not None:
@@ -111,7 +102,7 @@ def restore(run: Run, network: nn.Module, config: TrainConfig, fingerprint: str)
     if not run.checkpoint_path.is_file():
         return State(network, optimizer, average, {}, [])
     checkpoint = load_checkpoint(run.checkpoint_path)
-    if checkpoint.fingerprint != fingerprint:
+    if checkpoint.fingerprint != session.fingerprint:
         raise CuelloError(
             f"the images of {run.path} are not those it was trained on so far: files were added, removed or changed. "
             "Bring them back, or start a new run."
@@ -128,22 +119,25 @@ def restore(run: Run, network: nn.Module, config: TrainConfig, fingerprint: str)
     return State(network, optimizer, average, best, list(checkpoint.records))
 
 
-def save(run: Run, state: State, artefact: Artefact, fingerprint: str, improved: bool) -> None:
+def save(session: Session, state: State, improved: bool) -> None:
     """Write the epoch's files; the checkpoint last, for it alone decides where a resumed training goes on."""
+    run = session.run
     write_history(run.history_path, state.records)
     if improved:
         best = best_epoch(state.records)
         names = ("epoch", "validation_mse", "validation_psnr", "validation_accuracy")
         known = as_json(best) if best else {}
         metrics = {name: known[name] for name in names if name in known}
-        save_artefact(run.model_path, replace(artefact, weights=dict(state.best), metrics=metrics))
+        save_artefact(run.model_path, replace(session.artefact, weights=dict(state.best), metrics=metrics))
     tensors = {
         position: {name: value for name, value in named.items() if isinstance(value, Tensor)}
         for position, named in state.optimizer.state_dict()["state"].items()
     }
     save_checkpoint(
         run.checkpoint_path,
-        Checkpoint(state.network.state_dict(), state.average, state.best, tensors, tuple(state.records), fingerprint),
+        Checkpoint(
+            state.network.state_dict(), state.average, state.best, tensors, tuple(state.records), session.fingerprint
+        ),
     )
 
 

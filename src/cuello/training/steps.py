@@ -14,6 +14,7 @@ from cuello.models.conditioning import restored
 from cuello.scoring.losses import find_loss
 from cuello.scoring.metrics import correct, mse, psnr
 from cuello.training.device import precision_context
+from cuello.training.session import Session
 
 Forward = Callable[..., Output | Tensor]
 
@@ -40,22 +41,21 @@ def measures_of(output: Output | Tensor, target: Tensor) -> dict[str, Tensor]:
 
 
 def train_epoch(
+    session: Session,
     forward: Forward,
-    network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    *,
     rates: Callable[[int], float],
-    task: Pairing,
-    batches: Batches,
-    config: TrainConfig,
     device: torch.device,
     epoch: int,
     after_step: Callable[[int, StepResult], None],
 ) -> StepResult:
     """Train for one epoch.
 
-    rates: the learning rate by the step's number within the epoch. after_step: called with that number (from 1) and
-    the sums so far.
+    forward: the network, or its compiled form. rates: the learning rate by the step's number within the epoch.
+    after_step: called with that number (from 1) and the sums so far.
     """
+    network, config, batches = session.network, session.config, session.training
     network.train()
     loss_sum, images = torch.zeros((), device=device), 0
     with closing(batches.epoch(epoch, device)) as given:  # what reads ahead ends with the epoch, however that ends
@@ -64,7 +64,7 @@ def train_epoch(
                 group["lr"] = rates(step)
             tell_time(network, epoch - 1 + step / len(batches))
             torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
-            pair = task.pair(batch, generator(config.seed, "noise", epoch, step))
+            pair = session.task.pair(batch, generator(config.seed, "noise", epoch, step))
             optimizer.zero_grad(set_to_none=True)
             with precision_context(config, device):
                 output = restored(forward, network, *pair.given)

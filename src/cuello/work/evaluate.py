@@ -1,37 +1,27 @@
-"""Trained networks judged: one beside the classical methods, or several at several noise levels."""
+"""Trained networks judged: one by what its job measures, or several at several noise levels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from cuello.core.config import EXPLAIN, make_config
+from cuello.core.config import make_config
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
-from cuello.data.catalog import open_source
-from cuello.data.classes import aligned
-from cuello.data.images import load_images, pair, parse_size
-from cuello.degrade import parse
-from cuello.inference.model import Model, load
-from cuello.jobs.classify.evaluation import Classification, evaluate_classes
-from cuello.jobs.data import Prepared, prepare
-from cuello.jobs.images.evaluation import Evaluation, Progress, Subjects, evaluate_model, subjects_of_images
+from cuello.inference.model import load
+from cuello.jobs.base import JobData, Progress, Request
+from cuello.jobs.catalog import JOBS
+from cuello.jobs.classify.evaluation import Classification
+from cuello.jobs.data import Prepared, prepare, reading
 from cuello.jobs.images.matrix import Matrix, check_alike, evaluate_matrix
 from cuello.jobs.images.matrix_page import FILES, save_matrix
-from cuello.jobs.images.pairs import JOBS, UPSCALE, Task, same_size, shrinking
+from cuello.jobs.images.pairs import check_sweep
+from cuello.jobs.images.subjects import named_subjects, own_subjects
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.scoring.baselines import BASELINES, enlargers
-from cuello.scoring.references import Reference
-from cuello.work.train import (
-    check_sweep,
-    class_references_of,
-    finish,
-    finish_classes,
-    own_subjects,
-    reading,
-    references_of,
-)
+from cuello.work.train import repeat_command
 
 SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
 """Settings that decide, with the images, what a run's own test images are."""
@@ -51,48 +41,37 @@ def evaluate(
     on_error: str = "stop",
     report: bool = True,
     progress: Progress | None = None,
-) -> Evaluation:
-    """Judge a trained network beside the classical methods, on the same degraded pixels.
+) -> Any:
+    """Judge a trained network by what its job measures: images beside classical methods on the same degraded pixels,
+    classifiers beside simple ones, estimated occlusion maps beside exact ones.
 
     path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file or a data
     set, evaluated whole; by default the run's own test images. target: their clean counterparts, for pairs. noise:
     another degradation than the model's own. sweep: values of its main parameter. baselines: names of classical
     methods. seed: of the noise, by default the run's own. report: for a run directory, write metrics.json, images.csv,
     figures and report.html anew.
+    Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
     """
     path = Path(path).expanduser()
     model = load(path, network, device)
-    if model.classes:
-        raise CuelloError(f"{path} is a classifier: use cuello.evaluate_classifier, or `cuello evaluate` for one run.")
-    if model.artefact.job == EXPLAIN:
-        raise CuelloError(
-            f"{path} estimates occlusion maps, which have no MSE and PSNR beside classical methods. Its report says "
-            "how faithful they are; of other images: cuello explain CLASSIFIER IMAGES --model RUN --check 1."
-        )
     run = Run(path) if path.is_dir() else None
-    references: list[Reference] = []
-    settings = make_config(model.artefact.training)
-    task = task_for(model, noise, target)
-    check_sweep(task, sweep)
-    if images is None:
-        if run is None:
-            raise CuelloError(f"{path} is a file without a run: name the images to evaluate it on.")
-        if target is not None:
-            raise CuelloError(f"got the clean images {target} without the noisy ones: name those as IMAGES too.")
-        prepared = prepare(run.config, reading(progress))
-        check_same_images(run, prepared)
-        subjects, notes = own_subjects(prepared)
-        references = references_of(task, model, prepared)
-    else:
-        subjects, notes = named_subjects(model, images, target, on_error, progress)
-        if run is not None and not JOBS[task.job].restores:
-            references = references_of(task, model, prepare(run.config, reading(progress)))
-    seed = settings.split_seed if seed is None else seed
+    job = JOBS[model.artefact.job]
+    request = Request(
+        path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error,
+        progress=progress, history=run.history if run is not None and run.history_path.is_file() else (),
+    )  # fmt: skip
+
+    def own() -> JobData:
+        assert run is not None
+        data = job.data(run.config, progress)
+        if images is None:
+            check_same_images(run, data.prepared)
+        return data
+
+    judged = job.evaluate(model, own if run is not None else None, request)
     if run is not None and report:
-        return finish(run, model, task, subjects, notes, seed, sweep, progress, baselines, references)
-    return evaluate_model(
-        model, task, subjects, seed=seed, sweep=sweep, baselines=baselines, references=references, progress=progress
-    )
+        job.save(run, model, judged, repeat_command(run))
+    return judged.found
 
 
 def evaluate_classifier(
@@ -115,32 +94,7 @@ def evaluate_classifier(
     model = load(path, None, device)
     if not model.classes:
         raise CuelloError(f"{path} is no classifier: its job is {model.artefact.job}. Use cuello.evaluate.")
-    if not path.is_dir():
-        if images is None:
-            raise CuelloError(f"{path} is a file without a run: name the images to evaluate it on.")
-        return evaluate_classes(model, named_examples(model, images, on_error, progress)[0], (), progress)
-    run = Run(path)
-    prepared = prepare(run.config, reading(progress))
-    if images is None:
-        check_same_images(run, prepared)
-        subjects, notes = own_subjects(prepared)
-    else:
-        subjects, notes = named_examples(model, images, on_error, progress)
-    if report:
-        return finish_classes(run, model, subjects, prepared, notes, progress)
-    return evaluate_classes(model, subjects, class_references_of(model, prepared), progress)
-
-
-def named_examples(
-    model: Model, images: str | Path, on_error: str, progress: Progress | None
-) -> tuple[Subjects, list[str]]:
-    """Read images with labels that a classifier knows, and say in notes which they are."""
-    policy = "skip" if on_error == "skip" else "stop"
-    size = parse_size(make_config(model.artefact.training).resize)
-    read = load_images(open_source(str(images), model.levels), model.channels, size, policy, reading(progress))
-    loaded = aligned(read, model.classes)
-    notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
-    return subjects_of_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]
+    return evaluate(path, images, device=device, on_error=on_error, report=report, progress=progress)
 
 
 def check_same_images(run: Run, prepared: Prepared) -> None:
@@ -183,13 +137,12 @@ def evaluate_runs(
     runs = name_runs([Path(path).expanduser() for path in paths])
     models = {name: load(path, network, device) for name, path in runs.items()}
     for name, model in models.items():
-        if model.classes:
-            raise CuelloError(f"{name} is a classifier, and several at once are compared by noise. Evaluate it alone.")
-        if model.artefact.job == EXPLAIN:
+        if JOBS[model.artefact.job].gives != "images":
             raise CuelloError(
-                f"{name} gives occlusion maps, and several at once are compared by noise. See its report."
+                f"{name} gives no images, and several at once are compared by noise. Evaluate it alone, or put runs "
+                "side by side: cuello compare."
             )
-    tasks = {name: task_for(model, None, None) for name, model in models.items()}
+    tasks = {name: JOBS[model.artefact.job].judged_on(model, None, None) for name, model in models.items()}
     check_alike(models, tasks)
     for task in tasks.values():
         check_sweep(task, sweep)
@@ -197,7 +150,7 @@ def evaluate_runs(
     if images is None:
         subjects, notes = own_subjects(prepare_common(list(runs.values()), progress))
     else:
-        subjects, notes = named_subjects(first, images, None, on_error, progress)
+        subjects, notes = named_subjects(first, Request(Path(), images, on_error=on_error, progress=progress))
     seed = make_config(first.artefact.training).split_seed if seed is None else seed
     matrix = evaluate_matrix(
         models, tasks, subjects, sweep, baselines=baselines, seed=seed, most=most, progress=progress
@@ -206,20 +159,6 @@ def evaluate_runs(
     if folder is not None:
         save_matrix(folder, matrix)
     return matrix
-
-
-def named_subjects(
-    model: Model, images: str | Path, target: str | Path | None, on_error: str, progress: Progress | None
-) -> tuple[Subjects, list[str]]:
-    """Read whole images to evaluate on (and their clean counterparts), and say in notes which they are."""
-    policy = "skip" if on_error == "skip" else "stop"
-    loaded = load_images(open_source(str(images), model.levels), model.channels, None, policy, reading(progress))
-    if target is not None:
-        clean = load_images(open_source(str(target), model.levels), model.channels, None, policy)
-        loaded = pair(loaded, clean, scale=model.scale, on_error=policy)
-    notes = [f"Scores are those of {images}, {len(loaded)} whole images.", *loaded.notes]
-    notes += [f"left out: {reason}" for reason in loaded.skipped]
-    return subjects_of_images(loaded), notes
 
 
 def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
@@ -261,22 +200,3 @@ def prepare_common(paths: Sequence[Path], progress: Progress | None) -> Prepared
             f"the images of {runs[0].path} are not those it was trained on. Bring them back, or: {remedy}"
         )
     return prepared
-
-
-def task_for(model: Model, noise: str | None, target: str | Path | None) -> Task:
-    """Return the task to evaluate on: the model's own, or with another noise, or on pairs.
-
-    Raises CuelloError where the noise does not leave images of the size that the network enlarges.
-    """
-    job, scale = model.artefact.job, model.scale
-    spec = noise or model.artefact.noise
-    if target is not None or spec is None:
-        return Task(job, None, scale)
-    if job != UPSCALE:
-        return Task(job, same_size(spec, job))
-    if parse(spec).scale not in (1, scale):
-        raise CuelloError(
-            f"got --noise {spec}, which makes images {parse(spec).scale} times smaller; this network makes them "
-            f"{scale} times larger. Write {'a noise that keeps the size' if scale == 1 else f'down:{scale}'}."
-        )
-    return Task(job, shrinking(spec, scale if scale > 1 else None))

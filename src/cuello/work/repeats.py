@@ -8,15 +8,15 @@ from cuello.comparison import compare
 from cuello.comparison.page import PAGE_NAME, write_comparison
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.jobs.catalog import JOBS
 from cuello.jobs.images.evaluation import Progress
-from cuello.jobs.images.pairs import task_of
 from cuello.models.custom import is_reference
 from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.observers import Observer
 from cuello.work.together import found_together, train_together
-from cuello.work.train import check_same, check_sweep, resolve, train_or_resume
+from cuello.work.train import check_same, resolve, train_or_resume
 
 
 def train_repeats(
@@ -51,7 +51,7 @@ def train_repeats(
         raise CuelloError(f"repeats: got {repeats}, needed 1 or more.")
     given = {"job": job, "data": str(data), **settings}
     config = resolve(given)
-    check_sweep(task_of(config), sweep)
+    JOBS[config.job].pairing(config, sweep)
     folder = Path(output).expanduser() if output is not None else default_path(config)
     seeds = range(config.seed, config.seed + repeats)
     if overwrite:
@@ -166,12 +166,11 @@ def check_folder(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -
 
 def reached(runs: Sequence[Run]) -> dict[str, Spread]:
     """Return mean and deviation over repeats: of the best epochs' validation scores, and of the evaluations."""
+    job = JOBS[runs[0].config.job]
     best = [epoch for run in runs if (epoch := best_epoch(run.history)) is not None]
-    found = {
-        "validation_mse": spread([epoch.validation_mse for epoch in best]),
-        "validation_psnr": spread([epoch.validation_psnr for epoch in best]),
-    }
+    names = {score.name: f"validation_{score.name}" for score in job.scores}
+    found = {name: spread([getattr(epoch, name) for epoch in best]) for name in names.values()}
     if all(run.metrics_path.is_file() for run in runs):
-        rows = [run.metrics["methods"]["network"] for run in runs]
-        found |= {f"evaluation_{name}": spread([row[name] for row in rows]) for name in ("mse", "psnr")}
+        rows = [job.reached(run.metrics) for run in runs]
+        found |= {f"evaluation_{score.name}": spread([row[score.name] for row in rows]) for score in job.results}
     return found

@@ -9,15 +9,25 @@ import torch
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
-from cuello.jobs.data import Prepared, prepare, reseeded
+from cuello.jobs.base import JobData
+from cuello.jobs.catalog import JOBS
+from cuello.jobs.data import reseeded
 from cuello.jobs.images.evaluation import Progress
-from cuello.jobs.images.pairs import task_of
 from cuello.runs.directory import Run, create_run, write_json
 from cuello.training.device import choose_device, use_threads
 from cuello.training.observers import Observer
-from cuello.training.replicas.eligibility import Member, reason_alone, reason_apart, reason_slower, settings_in_common
+from cuello.training.replicas.eligibility import reason_alone, reason_apart, reason_slower, settings_in_common
 from cuello.training.replicas.fit import fit_replicas
-from cuello.work.train import check_same, check_sweep, is_finished, make_network, reading, resolve, run_through
+from cuello.training.session import Session
+from cuello.work.train import (
+    Wishes,
+    check_same,
+    is_finished,
+    make_network,
+    resolve,
+    run_through,
+    session_of,
+)
 
 
 class Asked(NamedTuple):
@@ -32,8 +42,8 @@ class Together(NamedTuple):
     """Runs to be trained at once. places: among all runs, as are members and their data."""
 
     places: Sequence[int]
-    members: Sequence[Member]
-    data: Sequence[Prepared]
+    members: Sequence[Session]
+    data: Sequence[JobData]
     device: torch.device
 
 
@@ -75,7 +85,7 @@ def asked_config(run: Run, given: Mapping[str, Any], report: bool, sweep: Sequen
             return None
     elif not is_free(run.path):
         return None
-    check_sweep(task_of(config), sweep)
+    JOBS[config.job].pairing(config, sweep)
     return config if reason_alone(config, choose_device(config.device)) is None else None
 
 
@@ -88,20 +98,21 @@ def batches_of(asked: Sequence[Asked], progress: Progress | None, say: Callable[
     """Yield batches of runs that differ in nothing but training, and maybe their networks."""
     device = choose_device(asked[0].config.device)
     try:
-        data = prepare(asked[0].config, reading(progress))
+        data = JOBS[asked[0].config.job].data(asked[0].config, progress)
     except CuelloError:
         return
-    groups: dict[str, list[tuple[int, Member, Prepared]]] = {}
+    groups: dict[str, list[tuple[int, Session, JobData]]] = {}
     for place, run, given in asked:
         config = given
         if not run.config_path.is_file():
             config = make_config({**given.model_dump(), "threads": use_threads(given.threads)})
-        own = reseeded(data, config.seed)
+        own = data._replace(prepared=reseeded(data.prepared, config.seed))
         try:
-            network, artefact = make_network(config, own)
+            made = make_network(config, own)
         except CuelloError:
             continue
-        member = Member(run, network, artefact, task_of(config), own.training, own.validation, config, own.fingerprint)
+        member = session_of(run, config, own, made)
+        artefact = member.artefact
         key = repr((artefact.architecture.kind, artefact.architecture.settings))
         groups.setdefault(key, []).append((place, member, own))
     for group in groups.values():
@@ -137,15 +148,12 @@ def train_together(
         failure = error
     for member, data in zip(batch.members, batch.data, strict=True) if report else ():
         if is_finished(member.run, member.config, report=False):
-            run_through(
-                member.run, member.config, task_of(member.config), data, member.network, member.artefact, batch.device,
-                True, sweep, (), progress,
-            )  # fmt: skip
+            run_through(member, data, batch.device, Wishes(True, sweep, progress=progress))
     if failure is not None:
         raise failure
 
 
-def begin(member: Member, count: int) -> None:
+def begin(member: Session, count: int) -> None:
     """Make the run's directory where there is none; note down that it is one of ``count`` trained at once."""
     run = member.run
     if not run.config_path.is_file():

@@ -248,11 +248,16 @@ class TestRefused:
         assert "is a classifier, which gives no image" in refused("apply", run.path, examples, tmp_path / "out")
         assert "Leave it out" in refused("evaluate", run.path, "--noise", "gaussian:9")
         assert "Evaluate it alone" in refused("evaluate", run.path, shutil.copytree(run.path, tmp_path / "b"))
-        with pytest.raises(CuelloError, match="it is a classifier"):
-            cuello.compare([run.path])
-        assert "not classes" in refused("train", "classify", examples, "--repeats", "2", "-o", tmp_path / "r")
-        with pytest.raises(CuelloError, match=r"use cuello\.evaluate_classifier"):
-            cuello.evaluate(run.path)
+        with pytest.raises(CuelloError, match=r"got --sweep 0\.1,0\.2, but .* is a classifier"):
+            cuello.evaluate(run.path, sweep=[0.1, 0.2])
+
+    def test_it_is_judged_and_compared_like_other_runs(self, run: Run) -> None:
+        found = cuello.evaluate(run.path, report=False)
+        assert found.accuracy(found.ours) == run.metrics["methods"]["network"]["accuracy"]
+        row = cuello.compare([run.path], latency=False).groups[0].rows[0].runs[0]
+        assert row.evaluated("accuracy") == run.metrics["methods"]["network"]["accuracy"]
+        assert row.best_classical is not None
+        assert row.gain == pytest.approx(row.evaluated("accuracy") - row.best_classical[1])
 
     def test_what_gives_images_is_no_classifier(self, trained: Run) -> None:
         with pytest.raises(CuelloError, match="is no classifier: its job is denoise"):

@@ -7,7 +7,8 @@ from cuello.core.config import make_config
 from cuello.core.errors import CuelloError
 from cuello.core.types import Batch
 from cuello.degrade import parse
-from cuello.jobs.images.pairs import Task, degrade_each, task_of
+from cuello.jobs.catalog import task_of
+from cuello.jobs.images.pairs import Task, degrade_each
 
 NOISY = Task("denoise", parse("salt-pepper:0.3+gaussian:5..50"))
 PAIRS = Task("denoise", None)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
+from cuello.jobs.base import JobData
 from cuello.jobs.data import prepare, reseeded
-from cuello.jobs.images.pairs import task_of
 from cuello.models.autoencoder.bottlenecks import BOTTLENECKS
 from cuello.models.autoencoder.layers import ACTIVATIONS
 from cuello.runs.artefact import load_artefact
@@ -24,9 +24,10 @@ from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.replicas import fit as replicas
 from cuello.training.replicas import team
 from cuello.training.replicas.batched import RULES
-from cuello.training.replicas.eligibility import FREE, Member, products, reason_apart, reason_slower
+from cuello.training.replicas.eligibility import FREE, products, reason_apart, reason_slower
 from cuello.training.replicas.fit import fit_replicas
-from cuello.work.train import make_network, resolve
+from cuello.training.session import Session
+from cuello.work.train import make_network, resolve, session_of
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
@@ -48,34 +49,32 @@ MODELS = {
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Member]:
+def make(tmp_path: Path) -> Callable[..., Session]:
     """Make a member in a run directory of its own; settings override the usual ones."""
     made = 0
 
-    def member(**settings: Any) -> Member:
+    def member(**settings: Any) -> Session:
         nonlocal made
         made += 1
         config = resolve({**SETTINGS, **settings})
-        data = prepare(config)
-        network, artefact = make_network(config, data)
+        data = JobData(prepare(config))
         run = create_run(tmp_path / str(made), config)
-        return Member(run, network, artefact, task_of(config), data.training, data.validation, config, data.fingerprint)
+        return session_of(run, config, data, make_network(config, data))
 
     return member
 
 
-def again(member: Member) -> Member:
+def again(member: Session) -> Session:
     """Return the member as another process would begin with it: its network is new, its files are there."""
-    data = prepare(member.config)
+    data = JobData(prepare(member.config))
     network, artefact = make_network(member.config, data)
-    return replace(member, network=network, artefact=artefact, training=data.training, validation=data.validation)
+    return replace(
+        member, network=network, artefact=artefact, training=data.prepared.training, validation=data.prepared.validation
+    )
 
 
-def solo(member: Member, observers: Sequence[Observer] = ()) -> None:
-    fit(
-        member.run, member.network, member.artefact, member.task, member.training, member.validation, member.config,
-        CPU, member.fingerprint, observers,
-    )  # fmt: skip
+def solo(member: Session, observers: Sequence[Observer] = ()) -> None:
+    fit(member, CPU, observers)
 
 
 def same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], within: float = 1e-5) -> None:
@@ -84,7 +83,7 @@ def same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], within: fl
         torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=within, msg=lambda text, name=name: name + text)
 
 
-def assert_same_runs(found: Member, expected: Member, within: float = 1e-5) -> None:
+def assert_same_runs(found: Session, expected: Session, within: float = 1e-5) -> None:
     """Compare all that two runs hold: histories, checkpoints, models."""
     histories = found.run.history, expected.run.history
     assert len(histories[0]) == len(histories[1])
@@ -106,7 +105,7 @@ def assert_same_runs(found: Member, expected: Member, within: float = 1e-5) -> N
     assert models[0].training == models[1].training
 
 
-def assert_like_solo(make: Callable[..., Member], variants: Sequence[Mapping[str, Any]], **common: Any) -> None:
+def assert_like_solo(make: Callable[..., Session], variants: Sequence[Mapping[str, Any]], **common: Any) -> None:
     """Train the variants at once, and each by itself, and compare."""
     at_once, alone = ([make(**{**common, **own}) for own in variants] for _ in range(2))
     given = fit_replicas(at_once, CPU)
@@ -138,14 +137,14 @@ def assert_like_solo(make: Callable[..., Member], variants: Sequence[Mapping[str
     ],
     ids=["seeds", "rates", "both", "decay", "clip", "ema", "schedules", "plateaus", "epochs"],
 )
-def test_what_differs_in_training(make: Callable[..., Member], variants: list[dict[str, Any]]) -> None:
+def test_what_differs_in_training(make: Callable[..., Session], variants: list[dict[str, Any]]) -> None:
     assert_like_solo(make, variants)
 
 
 RATES = {"adam": 1e-3, "adamw": 1e-3, "sgd": 0.1, "adadelta": 1.0, "rmsprop": 1e-3}
 
 
-def test_every_optimiser_beside_every_other(make: Callable[..., Member]) -> None:
+def test_every_optimiser_beside_every_other(make: Callable[..., Session]) -> None:
     variants = [
         {"optimizer": spec.name, "learning_rate": factor * RATES[spec.name], "weight_decay": 1e-2, "seed": seed}
         for seed, factor in enumerate((1, 0.3))
@@ -155,25 +154,25 @@ def test_every_optimiser_beside_every_other(make: Callable[..., Member]) -> None
     assert_like_solo(make, [*variants, nesterov, {**nesterov, "nesterov": False, "momentum": 0.0}])
 
 
-def test_batches_in_the_order_of_each_seed(make: Callable[..., Member]) -> None:
+def test_batches_in_the_order_of_each_seed(make: Callable[..., Session]) -> None:
     assert_like_solo(make, SEEDS, batch_size=7, samples=40)
     assert_like_solo(make, SEEDS, augment=True, validation=0.25)
 
 
 @pytest.mark.parametrize("batch_size", [8, 32])
-def test_noise_of_each_seed(make: Callable[..., Member], batch_size: int) -> None:
+def test_noise_of_each_seed(make: Callable[..., Session], batch_size: int) -> None:
     variants = [*SEEDS, {"seed": 1, "learning_rate": 1e-3}]
     assert_like_solo(make, variants, job="denoise", noise="invert:3", batch_size=batch_size)
 
 
-def test_different_noises(make: Callable[..., Member]) -> None:
+def test_different_noises(make: Callable[..., Session]) -> None:
     noises = ["invert:3", "invert:7", "gaussian:25"]
     variants = [{"noise": noise, "seed": seed} for seed in (0, 1) for noise in noises]
     assert_like_solo(make, variants, job="denoise")
     assert reason_apart([make(), make(job="denoise", noise="invert:3")], CPU) is not None
 
 
-def test_pairs(make: Callable[..., Member], tmp_path: Path) -> None:
+def test_pairs(make: Callable[..., Session], tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name in ("noisy", "clean"):
         np.save(tmp_path / f"{name}.npy", random.integers(0, 256, (20, 7, 5), dtype=np.uint8))
@@ -182,29 +181,29 @@ def test_pairs(make: Callable[..., Member], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_every_bottleneck(make: Callable[..., Member], kind: str) -> None:
+def test_every_bottleneck(make: Callable[..., Session], kind: str) -> None:
     loss = "bernoulli" if kind in ("variational", "info") else "mse"
     assert_like_solo(make, [*SEEDS, {"seed": 1, "learning_rate": 1e-3}], model=MODELS[kind], loss=loss, batch_size=9)
     assert set(MODELS) == set(BOTTLENECKS)
 
 
-def test_a_contractive_code_of_many_numbers_draws_too(make: Callable[..., Member]) -> None:
+def test_a_contractive_code_of_many_numbers_draws_too(make: Callable[..., Session]) -> None:
     assert_like_solo(make, SEEDS, model="contractive:35-12-10")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation(make: Callable[..., Member], activation: str) -> None:
+def test_every_activation(make: Callable[..., Session], activation: str) -> None:
     output = {"sigmoid": "sigmoid", "tanh": "tanh"}.get(activation, "linear")
     model = f"mlp:35-12-8-2,activation={activation},code={activation},output={output},centred=yes"
     assert_like_solo(make, SEEDS[:2], model=model, learning_rate=1e-3, epochs=2)
     assert set(RULES) == set(ACTIVATIONS)
 
 
-def test_a_single_layer_and_a_single_replica(make: Callable[..., Member]) -> None:
+def test_a_single_layer_and_a_single_replica(make: Callable[..., Session]) -> None:
     assert_like_solo(make, SEEDS[:1], model="mlp:35-2", loss="bce")
 
 
-def test_parts_in_threads(make: Callable[..., Member], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_in_threads(make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
     """Two parts at once, which draw from torch's one generator: each still has its own draws."""
     monkeypatch.setattr(replicas, "LEAST_ROWS", 1)
     torch.set_num_threads(2)
@@ -234,7 +233,7 @@ def stop_at(epoch: int, step: int | None = None) -> Observer:
 
 @pytest.mark.parametrize(("epoch", "step", "reached"), [(2, None, 2), (2, 2, 1), (1, 1, 0)])
 def test_an_interrupted_batch_is_saved_and_solo_runs_go_on(
-    make: Callable[..., Member], epoch: int, step: int | None, reached: int
+    make: Callable[..., Session], epoch: int, step: int | None, reached: int
 ) -> None:
     variants = [{"seed": 0, "ema": 0.9}, {"seed": 1, "ema": 0.9, "optimizer": "sgd"}, {"seed": 2, "ema": 0.9}]
     begun, whole = ([make(**own) for own in variants] for _ in range(2))
@@ -247,7 +246,7 @@ def test_an_interrupted_batch_is_saved_and_solo_runs_go_on(
         assert_same_runs(member, expected)
 
 
-def test_solo_runs_of_different_age_go_on_at_once(make: Callable[..., Member]) -> None:
+def test_solo_runs_of_different_age_go_on_at_once(make: Callable[..., Session]) -> None:
     begun, whole = ([make(seed=seed, epochs=4) for seed in range(4)] for _ in range(2))
     for member, epoch in zip(begun, (1, 3, 1), strict=False):
         with pytest.raises(KeyboardInterrupt):
@@ -262,7 +261,7 @@ def test_solo_runs_of_different_age_go_on_at_once(make: Callable[..., Member]) -
         assert_same_runs(member, expected)
 
 
-def test_a_finished_batch_is_left_as_it_is(make: Callable[..., Member]) -> None:
+def test_a_finished_batch_is_left_as_it_is(make: Callable[..., Session]) -> None:
     members = [make(**own) for own in SEEDS]
     first = fit_replicas(members, CPU)
     before = [member.run.checkpoint_path.stat().st_mtime_ns for member in members]
@@ -274,7 +273,7 @@ def test_a_finished_batch_is_left_as_it_is(make: Callable[..., Member]) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 1e9])
 def test_each_stops_when_its_patience_ends(
-    make: Callable[..., Member], seconds: float, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Session], seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replicas, "SAVE_SECONDS", seconds)
     variants = [
@@ -287,7 +286,7 @@ def test_each_stops_when_its_patience_ends(
 
 
 def test_all_are_saved_after_a_while_and_not_after_every_epoch(
-    make: Callable[..., Member], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saves: list[int] = []
     save = team.save
@@ -305,7 +304,7 @@ def test_all_are_saved_after_a_while_and_not_after_every_epoch(
     assert saves == [1] * 3 + [2] * 3 + [3] * 3
 
 
-def test_one_that_diverges_does_not_stop_the_others(make: Callable[..., Member]) -> None:
+def test_one_that_diverges_does_not_stop_the_others(make: Callable[..., Session]) -> None:
     variants = [{"seed": 0}, {"seed": 1, "optimizer": "sgd", "learning_rate": 1e38, "clip": 1.0}, {"seed": 2}]
     at_once, alone = ([make(**own, model="mlp:35-2,output=linear") for own in variants] for _ in range(2))
     with pytest.raises(CuelloError, match=r"2: the training diverged in epoch 1.*1 of 3 diverged; the others are"):
@@ -321,7 +320,7 @@ def test_one_that_diverges_does_not_stop_the_others(make: Callable[..., Member])
         assert_same_runs(at_once[place], alone[place])
 
 
-def test_one_that_diverges_later_keeps_what_it_had(make: Callable[..., Member]) -> None:
+def test_one_that_diverges_later_keeps_what_it_had(make: Callable[..., Session]) -> None:
     """Its learning rate is 0 at first, then beyond all numbers."""
     own = {"seed": 1, "optimizer": "sgd", "learning_rate": 1e38, "model": "mlp:35-2,output=linear"}
     alone = make(**own, epochs=1)
@@ -347,7 +346,7 @@ def test_one_that_diverges_later_keeps_what_it_had(make: Callable[..., Member]) 
 # What is told
 
 
-def test_observers_see_one_training(make: Callable[..., Member]) -> None:
+def test_observers_see_one_training(make: Callable[..., Session]) -> None:
     members = [make(seed=seed, epochs=2) for seed in range(3)]
     events: list[Event] = []
     fit_replicas(members, CPU, [events.append])
@@ -365,7 +364,7 @@ def test_observers_see_one_training(make: Callable[..., Member]) -> None:
     assert last.loss == pytest.approx(done[0].record.loss)
 
 
-def test_an_observer_that_fails_stops_all_parts(make: Callable[..., Member], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_observer_that_fails_stops_all_parts(make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicas, "LEAST_ROWS", 1)
     monkeypatch.setattr(replicas, "MOST_PARTS", 3)
     torch.set_num_threads(3)
@@ -393,7 +392,7 @@ def test_an_observer_that_fails_stops_all_parts(make: Callable[..., Member], mon
         ({"model": "mlp:35-9-2"}, "networks differ"),
     ],
 )
-def test_what_is_trained_apart(make: Callable[..., Member], settings: dict[str, Any], reason: str) -> None:
+def test_what_is_trained_apart(make: Callable[..., Session], settings: dict[str, Any], reason: str) -> None:
     members = [make(), make(**settings)]
     assert reason in str(reason_apart(members, CPU))
     with pytest.raises(ValueError, match=reason):
@@ -401,14 +400,14 @@ def test_what_is_trained_apart(make: Callable[..., Member], settings: dict[str, 
     assert not any(member.run.checkpoint_path.exists() for member in members)
 
 
-def test_other_names_of_the_same_network_are_no_reason(make: Callable[..., Member]) -> None:
+def test_other_names_of_the_same_network_are_no_reason(make: Callable[..., Session]) -> None:
     members = [make(model="mlp-20-2"), make(model="mlp:35-20-2,code=tanh")]
     assert reason_apart(members, CPU) is None
     assert "cuda" in str(reason_apart(members, torch.device("cuda")))
     assert set(FREE) < set(type(members[0].config).model_fields)
 
 
-def test_what_is_faster(make: Callable[..., Member]) -> None:
+def test_what_is_faster(make: Callable[..., Session]) -> None:
     small, large = make(), make(model="mlp:35-2000-2", batch_size=512, samples=512)
     assert products(small.network, 32) == 32 * 2 * (35 * 8 + 8 * 2)
     assert reason_slower([small, small]) is None
@@ -416,7 +415,7 @@ def test_what_is_faster(make: Callable[..., Member]) -> None:
     assert "as fast one after another" in str(reason_slower([large, large]))
 
 
-def test_another_seed_of_the_same_data(make: Callable[..., Member]) -> None:
+def test_another_seed_of_the_same_data(make: Callable[..., Session]) -> None:
     first, second = (prepare(resolve({**SETTINGS, "seed": seed, "batch_size": 7})) for seed in (0, 1))
     other = reseeded(first, 1)
     for given, expected in zip(other.training.epoch(2), second.training.epoch(2), strict=True):

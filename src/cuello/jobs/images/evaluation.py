@@ -16,7 +16,7 @@ from cuello.data.images import Images
 from cuello.data.levels import full_scale
 from cuello.degrade import Composition, Degradation
 from cuello.inference.model import TILE, Model
-from cuello.jobs.images.pairs import JOBS, Task, multiple_below
+from cuello.jobs.images.pairs import Task, multiple_below
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.baselines import BASELINES, BaselineSpec, best_strength, enlargers, run_baseline
@@ -182,7 +182,7 @@ def evaluate_model(
     images, for codes. progress: called with what is being done, how much is done, and how much there is.
     """
     level = task.typical()
-    usual = ("all",) if JOBS[task.job].restores else ()
+    usual = ("all",) if task.restores else ()
     specs = baselines_of(task, subjects, usual if baselines is None else baselines)
     metrics = [spec.name for spec in metrics_for(multiple_below(subjects.size, task.scale), subjects.binary)]
     strengths = tune(specs, level, subjects, seed)

@@ -9,7 +9,7 @@ from cuello.jobs.images.enlargements import enlargement_grid
 from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import best_classical, choose_rows, make_examples
 from cuello.jobs.images.figures import example_grid, gain_histogram, loss_curves, psnr_bars, sweep_curves
-from cuello.jobs.images.pairs import JOBS, Task
+from cuello.jobs.images.pairs import Task
 from cuello.models.summary import summarise
 from cuello.report.figures import save_both
 from cuello.report.page import encoded, render
@@ -50,9 +50,9 @@ def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, com
         "template.html",
         title=run.path.resolve().name,
         model=model.artefact.architecture.name,
-        restores=JOBS[task.job].restores,
+        restores=task.restores,
         enlarges=task.scale if enlarges else None,
-        noise=evaluation.noise or ("pairs of images" if JOBS[task.job].restores else "no noise"),
+        noise=evaluation.noise or ("pairs of images" if task.restores else "no noise"),
         verdict=evaluation.verdict,
         good=evaluation.verdict.startswith("Beats"),
         tiles=tiles(evaluation, best),

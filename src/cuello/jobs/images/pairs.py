@@ -1,14 +1,12 @@
 """A job: what goes into the network, and what should come out."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
-from cuello.core.config import CLASSIFY, EXPLAIN, TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.registry import Registry
 from cuello.core.seeding import generator
 from cuello.core.types import Batch, Pair
 from cuello.degrade import Composition, Degradation, parse
@@ -21,11 +19,13 @@ class Task:
 
     job: what the network learns to do. degradation: what makes the input from the clean image; None where the data
     come in pairs, or where the image itself goes in. pair_scale: how many times larger the targets of pairs are.
+    restores: something else goes in than should come out; otherwise the image itself is the target.
     """
 
     job: str
     degradation: Degradation | Composition | None
     pair_scale: int = 1
+    restores: bool = True
 
     @property
     def scale(self) -> int:
@@ -60,11 +60,7 @@ class Task:
         return self if self.degradation is None else self.at(self.degradation.typical())
 
     def _plain(self, batch: Batch) -> Pair:
-        if self.job == CLASSIFY:
-            return labelled(batch)
-        if self.job == EXPLAIN:
-            return mapped(batch)
-        return paired(batch) if JOBS[self.job].restores else Pair(batch.images, batch.images)
+        return paired(batch) if self.restores else itself(batch)
 
 
 def multiple_below(size: tuple[int, int], scale: int) -> tuple[int, int]:
@@ -109,107 +105,9 @@ def paired(batch: Batch) -> Pair:
     return Pair(batch.images, batch.targets)
 
 
-def labelled(batch: Batch) -> Pair:
-    """Return the batch's images and classes; CuelloError where it has none."""
-    if batch.labels is None:
-        raise CuelloError("a classifier needs images with labels: one subfolder a class, or an .npz with 'labels'.")
-    return Pair(batch.images, batch.labels)
-
-
-def mapped(batch: Batch) -> Pair:
-    """Return the batch's images, their occlusion maps, and the classes that a network is told."""
-    if batch.targets is None or batch.labels is None:
-        raise ValueError("the occlusion maps of these images were not made")
-    return Pair(batch.images, batch.targets, condition=batch.labels)
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """A job's name and one line about it.
-
-    restores: another image goes in than should come out. model, loss: those it is given where none is named.
-    """
-
-    name: str
-    summary: str
-    restores: bool
-    model: str
-    loss: str = "mse"
-
-
-UPSCALE = "upscale"
-
-JOBS: Registry[JobSpec] = Registry(
-    "job",
-    [
-        JobSpec("denoise", "noisy image to clean image", True, "impulse-s"),
-        JobSpec(UPSCALE, "small image to large image", True, "up-s"),
-        JobSpec("reconstruct", "image to itself, through a code of few numbers", False, "mlp-32-8-2"),
-        JobSpec("generate", "new images from codes drawn at random", False, "vae-200-2"),
-        JobSpec(CLASSIFY, "image to its class", False, "classify-s", "cross-entropy"),
-        JobSpec(EXPLAIN, "image to a classifier's occlusion map, in one pass", False, "explain-s", "bce"),
-    ],
-)
-
-
-def task_of(config: TrainConfig) -> Task:
-    """Return the task of a configuration; CuelloError where noise or scale is missing, or does not belong there."""
-    job = JOBS[config.job].name
-    if not JOBS[job].restores:
-        for flag, value in (("--noise", config.noise), ("--target", config.target)):
-            if value is not None:
-                comes_out = {CLASSIFY: "its class", EXPLAIN: "its occlusion map"}.get(job, "it")
-                raise CuelloError(
-                    f"got {flag} {value} for {job}, where the image itself goes in and {comes_out} should come out. "
-                    "Leave it out, or use: cuello train denoise"
-                )
-    check_explain(config)
-    if job != UPSCALE and config.scale is not None:
-        raise CuelloError(f"got --scale {config.scale} for {job}: only upscale makes images larger. Leave it out.")
-    if not JOBS[job].restores:
-        return Task(job, None)
-    if config.target is not None:
-        if config.noise is not None:
-            raise CuelloError(
-                f"got --noise {config.noise} and --target {config.target}: pairs bring their own noise. Leave one out."
-            )
-        if job == UPSCALE and config.scale is None:
-            raise CuelloError("got pairs to upscale without their scale: add e.g. --scale 2.")
-        return with_fitting_crop(Task(job, None, config.scale or 1), config.crop)
-    if job == UPSCALE:
-        return with_fitting_crop(Task(job, shrinking(config.noise, config.scale)), config.crop)
-    if config.noise is None:
-        raise CuelloError("no noise was given: add e.g. --noise salt-pepper:0.2 (see `cuello noises`).")
-    return Task(job, same_size(config.noise, job))
-
-
-def check_explain(config: TrainConfig) -> None:
-    """Raise CuelloError where settings of explain are given to another job, or do not go with it."""
-    if config.job != EXPLAIN:
-        for name in ("classifier", "box", "stride", "fill", "told", "only"):
-            if getattr(config, name) != TrainConfig.model_fields[name].default:
-                raise CuelloError(f"got --{name} {getattr(config, name)} for {config.job}: only explain has it.")
-        return
-    if config.classifier is None:
-        raise CuelloError(
-            "whose occlusion maps are to be learned is not said: add --classifier RUN, of `cuello train classify`."
-        )
-    if config.augment:
-        raise CuelloError(
-            "got --augment for explain: a classifier's map of a turned image is not the turned map. Leave it out."
-        )
-    if config.crop is not None:
-        raise CuelloError(f"got --crop {config.crop} for explain, which takes whole images. Use --resize.")
-    if config.fill not in ("mean", "blur") and not is_number(config.fill):
-        raise CuelloError(f"fill: got {config.fill!r}, needed a number, mean or blur.")
-
-
-def is_number(text: str) -> bool:
-    """Tell whether a text is a finite number."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+def itself(batch: Batch) -> Pair:
+    """Return the batch's images as input and as target."""
+    return Pair(batch.images, batch.images)
 
 
 def same_size(noise: str, job: str) -> Degradation | Composition:
@@ -262,3 +160,15 @@ def with_fitting_crop(task: Task, crop: int | None) -> Task:
             f"{above}{f' or {below}' if below else ''}."
         )
     return task
+
+
+def check_sweep(task: Task, sweep: Sequence[float]) -> None:
+    """Raise CuelloError where a noise level cannot be: before the work, not after it."""
+    if not sweep:
+        return
+    if task.degradation is None or not task.degradation.varies:
+        plain = "pairs of images" if task.restores else task.job
+        name = plain if task.degradation is None else task.degradation.name
+        raise CuelloError(f"there is no noise level to sweep for {name!r}. Leave out --sweep.")
+    for value in sweep:
+        task.degradation.typical().with_main(value)

@@ -13,10 +13,11 @@ from cuello.core.config import TrainConfig, make_config
 from cuello.core.seeding import numpy_generator
 from cuello.data.batches import Batches
 from cuello.inference.model import Model
+from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification, evaluate_classes
-from cuello.jobs.data import Prepared, prepare
 from cuello.jobs.explain.evaluation import Lesson, estimate, seconds_of
 from cuello.jobs.explain.exact import DEFINITION, FLAT, IMPORTANT_SIDE
+from cuello.jobs.images.subjects import own_subjects
 from cuello.models.classifier import Classifier, without_padding
 from cuello.runs.directory import Run
 from cuello.saliency import occlusion_map
@@ -27,7 +28,6 @@ from cuello.studies.occlusion.plans import CLASSIFIER, OURS, SCALES
 from cuello.studies.occlusion.source import SETS
 from cuello.training.device import use_threads
 from cuello.work.processes import Watch
-from cuello.work.train import own_subjects, prepared_for
 
 MIXED = "mixed"
 WAYS: tuple[Way, ...] = ("deletion", "insertion")
@@ -121,7 +121,7 @@ def make_maps(configs: Sequence[TrainConfig], workers: int, tell: Watch) -> None
     every = {(config.only, config.samples, config.validation_samples): config for config in configs}
     for config in every.values():
         processes = max(workers, config.threads or 1)
-        prepared_for(
+        JOBS[config.job].data(
             make_config({**config.model_dump(), "threads": processes}),
             lambda doing, done, total: tell(f"{doing} {done:,} of {total:,}", 0.0),
         )
@@ -173,7 +173,7 @@ def subjects_of(config: TrainConfig, tested: int) -> Subjects:
     """Return the images of a training; of those trained on as many as are kept for validation, of the test ``tested``,
     spread evenly.
     """
-    prepared, lesson = prepared_for(config)
+    prepared, lesson = JOBS[config.job].data(config)
     assert lesson is not None
     assert prepared.test is not None
     validated = prepared.validation.count
@@ -242,7 +242,7 @@ def tested_with(classifier: Model, part: Part, maps: np.ndarray) -> Fidelity:
 
 def classified(run: Run, classifier: Model) -> Classification:
     """Let the classifier say the class of its test images."""
-    prepared: Prepared = prepare(run.config)
+    prepared = JOBS[run.config.job].data(run.config).prepared
     return evaluate_classes(classifier, own_subjects(prepared)[0])
 
 

@@ -7,10 +7,10 @@ import torch
 
 from cuello.core.types import Batch
 from cuello.inference.model import Model
+from cuello.jobs.catalog import task_of
 from cuello.jobs.images.evaluation import Subjects
 from cuello.jobs.images.matrix import Matrix
 from cuello.jobs.images.matrix_figures import heat_map
-from cuello.jobs.images.pairs import task_of
 from cuello.report.grids import Series, image_grid, lines, points
 from cuello.report.page import Picture
 from cuello.scoring.baselines import BASELINES, run_baseline

@@ -6,17 +6,17 @@ from cuello.comparison import compare
 from cuello.comparison.figures import pictures
 from cuello.comparison.page import cost_table, difference_table, duration, reached_table
 from cuello.inference.model import Model, load
+from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
 from cuello.jobs.images.evaluation import Subjects
 from cuello.jobs.images.matrix import Matrix, evaluate_matrix
-from cuello.jobs.images.pairs import task_of
+from cuello.jobs.images.subjects import own_subjects
 from cuello.report.page import Picture, Section, Table
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.salt_pepper.pictures import by_size, epochs_picture, grids, levels_picture, matrix_picture
 from cuello.studies.salt_pepper.plans import HIGHEST, LOWEST, OURS, OURS_EVERY, SCALES, at_level, plans
 from cuello.studies.salt_pepper.source import BATCH, CHOSEN, SOURCE_LEVELS, SOURCE_ROWS
 from cuello.studies.salt_pepper.tables import costs_table, epochs_table, levels_table, losses_table, parameters, ratios
-from cuello.work.train import own_subjects
 
 
 def story(outcome: Outcome) -> Story:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cuello.core.types import Pair
 from cuello.inference.model import Model
+from cuello.jobs.catalog import task_of
 from cuello.jobs.data import Prepared, prepare
 from cuello.jobs.images.evaluation import Subjects, pairs, restore, subjects_of_batches
-from cuello.jobs.images.pairs import task_of
 from cuello.models.strided import StridedAutoencoder
 from cuello.scoring.metrics import mse, psnr
 from cuello.scoring.repeats import Spread, spread

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from cuello.inference.model import Model
+from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
 from cuello.jobs.images.enlargements import detail_of
 from cuello.jobs.images.evaluation import Subjects, pairs, restore
 from cuello.jobs.images.examples import Example
-from cuello.jobs.images.pairs import task_of
 from cuello.report.figures import Theme, as_png, drawing
 from cuello.report.grids import Series, image_grid, lines
 from cuello.report.page import Picture

@@ -1,19 +1,15 @@
 """Which trainings can be made at once, and whether that is faster: decided by their settings, networks and images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from cuello.core.config import TrainConfig
-from cuello.core.types import Pairing
-from cuello.data.batches import Batches
 from cuello.models.catalog import find_network
 from cuello.models.custom import is_reference
-from cuello.runs.artefact import Artefact
-from cuello.runs.directory import Run
 from cuello.training.replicas.batched import reason_unbatched
+from cuello.training.session import Session
 
 FREE = (
     "seed", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay", "schedule", "warmup_epochs",
@@ -24,20 +20,6 @@ FREE = (
 
 MOST_PRODUCTS = 4e6
 """Multiply-adds of a step's forward pass above which replicas are not faster together; see ``pays``."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """What ``fit`` takes to train one network."""
-
-    run: Run
-    network: nn.Module
-    artefact: Artefact
-    task: Pairing
-    training: Batches
-    validation: Batches
-    config: TrainConfig
-    fingerprint: str
 
 
 def settings_in_common(config: TrainConfig) -> str:
@@ -62,7 +44,7 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
     return None
 
 
-def reason_apart(members: Sequence[Member], device: torch.device) -> str | None:
+def reason_apart(members: Sequence[Session], device: torch.device) -> str | None:
     """Return why members cannot be trained in one batch, in words for people; None if they can."""
     first = members[0]
     for member in members:
@@ -83,7 +65,7 @@ def products(network: nn.Module, batch_size: int) -> int:
     return batch_size * sum(parameter.numel() for parameter in network.parameters() if parameter.ndim > 1)
 
 
-def reason_slower(members: Sequence[Member]) -> str | None:
+def reason_slower(members: Sequence[Session]) -> str | None:
     """Return why a batch of members would not be faster than one after another, or None if it would."""
     first = members[0]
     if len(members) < 2:

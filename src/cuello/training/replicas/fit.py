@@ -20,10 +20,11 @@ from cuello.core.memory import kept_memory
 from cuello.runs.history import EpochRecord
 from cuello.training.loop import restore, save
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
-from cuello.training.replicas.eligibility import Member, reason_apart
+from cuello.training.replicas.eligibility import reason_apart
 from cuello.training.replicas.stack import in_groups
 from cuello.training.replicas.team import AfterStep, Pairs, Replica, Sums, Team
 from cuello.training.schedule import reason_to_stop
+from cuello.training.session import Session
 from cuello.training.steps import validation_pairs
 
 SAVE_SECONDS = 5.0
@@ -34,7 +35,7 @@ MOST_PARTS, LEAST_ROWS = 2, 64
 
 
 def fit_replicas(
-    members: Sequence[Member], device: torch.device, observers: Sequence[Observer] = ()
+    members: Sequence[Session], device: torch.device, observers: Sequence[Observer] = ()
 ) -> list[list[EpochRecord]]:
     """Train all members from their last checkpoints, or from the start, and return every epoch of each.
 
@@ -136,12 +137,12 @@ def at_once(
             raise
 
 
-def begun(member: Member, device: torch.device) -> Replica:
+def begun(member: Session, device: torch.device) -> Replica:
     """Return a member as its last checkpoint has it, or as it begins; its first checkpoint is written then."""
     member.network.to(device)
-    state = restore(member.run, member.network, member.config, member.fingerprint)
+    state = restore(member)
     if not state.records:
-        save(member.run, state, member.artefact, member.fingerprint, improved=False)
+        save(member, state, improved=False)
     return Replica(member, state, len(state.records), reason_to_stop(member.config, state.records))
 
 

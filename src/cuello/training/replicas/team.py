@@ -15,10 +15,10 @@ from cuello.scoring.losses import find_loss
 from cuello.scoring.metrics import mse, psnr
 from cuello.training.loop import State, add_record, epoch_record, is_best, refuse_divergence, save
 from cuello.training.replicas.batched import Batched, by_image
-from cuello.training.replicas.eligibility import Member
 from cuello.training.replicas.sources import Source, fed, stacked
 from cuello.training.replicas.stack import Stack
 from cuello.training.schedule import reason_to_stop
+from cuello.training.session import Session
 from cuello.training.steps import tell_time
 
 AfterStep = Callable[[int, Tensor, int], None]
@@ -35,7 +35,7 @@ IN_BETWEEN = -1
 class Replica:
     """A member while it is trained. saved: epochs in its files. over: why it stopped. error: why it failed."""
 
-    member: Member
+    member: Session
     state: State
     saved: int
     over: str | None = None
@@ -51,7 +51,7 @@ class Replica:
         member, best = self.member, best_epoch(self.state.records)
         if self.saved < self.reached:
             improved = best is not None and best.epoch > self.saved
-            save(member.run, self.state, member.artefact, member.fingerprint, improved)
+            save(member, self.state, improved)
             self.saved = self.reached
 
 

@@ -1,0 +1,179 @@
+"""The job classify: images to their classes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Generator, Tensor, nn
+
+from cuello.core.config import TrainConfig, make_config
+from cuello.core.errors import CuelloError
+from cuello.core.types import Batch, Pair
+from cuello.data.catalog import open_source
+from cuello.data.classes import aligned, classified
+from cuello.data.images import Images, load_images, parse_size
+from cuello.data.split import Split
+from cuello.inference.model import Model
+from cuello.jobs.base import (
+    ACCURACY,
+    JobData,
+    Judged,
+    OwnData,
+    Progress,
+    Request,
+    Score,
+    check_network,
+    check_no_sweep,
+    check_options,
+    check_plain,
+)
+from cuello.jobs.classify.evaluation import evaluate_classes, result_of, shown
+from cuello.jobs.classify.page import write_classification
+from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
+from cuello.jobs.images.evaluation import Subjects, subjects_of_images
+from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
+from cuello.jobs.images.subjects import own_subjects
+from cuello.report.page import Table
+from cuello.report.result import Result
+from cuello.runs.artefact import Artefact
+from cuello.runs.directory import Run
+from cuello.scoring.losses import LossSpec
+from cuello.scoring.references import ClassReference, fit_class_references
+
+
+@dataclass(frozen=True)
+class LabelPairing:
+    """Pairs of images and their classes; nothing is drawn."""
+
+    degradation: None = None
+
+    def pair(self, batch: Batch, random: Generator) -> Pair:
+        """Return the batch's images and classes."""
+        return labelled(batch)
+
+    def pair_each(self, batch: Batch, seed: int) -> Pair:
+        """Return the batch's images and classes."""
+        return labelled(batch)
+
+
+@dataclass(frozen=True)
+class ClassifyJob:
+    """Image to its class."""
+
+    name: str = "classify"
+    summary: str = "image to its class"
+    default_model: str = "classify-s"
+    default_loss: str = "cross-entropy"
+    options: tuple[str, ...] = ()
+    scores: tuple[Score, ...] = (ACCURACY,)
+    results: tuple[Score, ...] = (ACCURACY,)
+    deciding: Score = ACCURACY
+    gives: str = "classes"
+
+    def completed(self, config: TrainConfig) -> TrainConfig:
+        """Return the configuration as it is."""
+        return config
+
+    def check(self, model: str, loss: LossSpec) -> None:
+        """Raise CuelloError where a network or a loss is not of classes."""
+        check_network(self, model, loss)
+
+    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> LabelPairing:
+        """Return what makes the pairs; CuelloError for settings of other jobs."""
+        check_plain(self, config, "its class")
+        check_options(self, config, ONLY_EXPLAIN)
+        check_no_scale(self.name, config)
+        check_no_sweep(self, sweep)
+        return LabelPairing()
+
+    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
+        """Read images with labels; CuelloError where a class has none left for training."""
+        images = open_images(config, reading(progress))
+        known = images.fingerprint or fingerprint_of(images)
+        parts = parts_of(images, config)
+        images = classified(images)
+        check_classes(images, parts)
+        return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True))
+
+    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+        """Build a classifier with a score for each class of the images."""
+        return image_network(config, data, classes=tuple(data.prepared.images.label_names or ()))
+
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+        """Judge a classifier beside simple methods fitted to its training images; alone where it is a bare file."""
+        request.refuse_given(f"{request.path} is a classifier")
+        data = own() if own is not None else None
+        if request.images is not None:
+            subjects, notes = named_examples(model, request)
+        else:
+            subjects, notes = own_subjects(request.own_images(data))
+        references = class_references_of(model, data) if data is not None else ()
+        return Judged(evaluate_classes(model, subjects, references, progress=request.progress), notes)
+
+    def result(self, found: Any) -> Result:
+        """Return an evaluation as JSON, CSV and tables."""
+        return result_of(found)
+
+    def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
+        """Say in a few lines what was reached."""
+        return shown(metrics)
+
+    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
+        """Write metrics.json, images.csv, the figures and report.html."""
+        result_of(judged.found).save(run)
+        write_classification(run, model, judged.found, command=command, notes=judged.notes)
+
+    def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
+        """Return the network's accuracy."""
+        return {"accuracy": metrics["methods"]["network"]["accuracy"]}
+
+    def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
+        """Return label and accuracy of the best simple method."""
+        rows = metrics["methods"].items()
+        found = [(row["accuracy"], row["label"]) for name, row in rows if name != "network"]
+        return (max(found)[1], max(found)[0]) if found else None
+
+    def answer(self, model: Model, images: Tensor) -> Tensor:
+        """Return every class' score."""
+        return model.class_scores(images)
+
+    def title(self, config: TrainConfig) -> str:
+        """Name the job."""
+        return self.name
+
+
+def labelled(batch: Batch) -> Pair:
+    """Return the batch's images and classes; CuelloError where it has none."""
+    if batch.labels is None:
+        raise CuelloError("a classifier needs images with labels: one subfolder a class, or an .npz with 'labels'.")
+    return Pair(batch.images, batch.labels)
+
+
+def check_classes(images: Images, parts: Split) -> None:
+    """Raise CuelloError that names a class none of whose images is left for training."""
+    names, labels = images.label_names or (), images.labels
+    missing = np.setdiff1d(np.arange(len(names)), () if labels is None else labels[parts.train])
+    if len(missing):
+        raise CuelloError(
+            f"the class {names[int(missing[0])]!r} has no image left for training: all of it is kept for "
+            "validation and testing. Give more images of it, or lower --validation or --test."
+        )
+
+
+def class_references_of(model: Model, data: JobData) -> list[ClassReference]:
+    """Fit what a classifier is measured against to its training images."""
+    pairs = (labelled(batch) for batch in data.prepared.training.epoch(0))
+    return fit_class_references(((pair.x, pair.target) for pair in pairs), model.classes)
+
+
+def named_examples(model: Model, request: Request) -> tuple[Subjects, list[str]]:
+    """Read images with labels that a classifier knows, and say in notes which they are."""
+    policy = "skip" if request.on_error == "skip" else "stop"
+    size = parse_size(make_config(model.artefact.training).resize)
+    source = open_source(str(request.images), model.levels)
+    loaded = aligned(
+        load_images(source, model.channels, size, on_error=policy, progress=reading(request.progress)), model.classes
+    )
+    notes = [f"Scores are those of {request.images}, {len(loaded)} whole images.", *loaded.notes]
+    return subjects_of_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]

@@ -1,0 +1,199 @@
+"""The job explain: a classifier's occlusion maps, estimated in one pass."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError, closest
+from cuello.core.types import Batch, Pair
+from cuello.data.classes import classified
+from cuello.data.images import Images, subset
+from cuello.inference.model import Model
+from cuello.jobs.base import (
+    MSE,
+    PEARSON,
+    PSNR,
+    JobData,
+    Judged,
+    OwnData,
+    Progress,
+    Request,
+    Score,
+    check_network,
+    check_no_sweep,
+    check_plain,
+)
+from cuello.jobs.data import batches_of, cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
+from cuello.jobs.explain.evaluation import estimate, evaluate_estimator, lesson_of, result_of, shown
+from cuello.jobs.explain.page import write_estimation
+from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
+from cuello.jobs.images.subjects import own_subjects
+from cuello.models.estimators import build_estimator, estimator_of
+from cuello.report.page import Table
+from cuello.report.result import Result
+from cuello.runs.artefact import Artefact
+from cuello.runs.directory import Run
+from cuello.scoring.losses import LossSpec
+
+
+@dataclass(frozen=True)
+class MapPairing:
+    """Pairs of images and occlusion maps, with the class that a network is told; nothing is drawn."""
+
+    degradation: None = None
+
+    def pair(self, batch: Batch, random: Generator) -> Pair:
+        """Return the batch's images, maps and classes."""
+        return mapped(batch)
+
+    def pair_each(self, batch: Batch, seed: int) -> Pair:
+        """Return the batch's images, maps and classes."""
+        return mapped(batch)
+
+
+@dataclass(frozen=True)
+class ExplainJob:
+    """Image to a classifier's occlusion map, in one pass."""
+
+    name: str = "explain"
+    summary: str = "image to a classifier's occlusion map, in one pass"
+    default_model: str = "explain-s"
+    default_loss: str = "bce"
+    options: tuple[str, ...] = tuple(ONLY_EXPLAIN)
+    scores: tuple[Score, ...] = (MSE, PSNR)
+    results: tuple[Score, ...] = (MSE, PEARSON)
+    deciding: Score = PEARSON
+    gives: str = "maps"
+
+    def completed(self, config: TrainConfig) -> TrainConfig:
+        """Return the configuration as it is."""
+        return config
+
+    def check(self, model: str, loss: LossSpec) -> None:
+        """Raise CuelloError where a network gives no occlusion maps, or a loss compares classes."""
+        check_network(self, model, loss)
+
+    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> MapPairing:
+        """Return what makes the pairs; CuelloError for settings that do not go with occlusion maps."""
+        check_plain(self, config, "its occlusion map")
+        check_settings(config)
+        check_no_scale(self.name, config)
+        check_no_sweep(self, sweep)
+        return MapPairing()
+
+    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
+        """Read images and make the exact maps of those that are used, or find them among the kept ones."""
+        lesson = lesson_of(config)
+        images = open_images(config, reading(progress))
+        if config.only is not None:
+            images = of_class(images, config.only)
+        known = images.fingerprint or fingerprint_of(images)
+        parts = parts_of(images, config)
+        if images.streamed:
+            raise CuelloError("the job explain takes images in memory only: add --storage memory.")
+        used = [part.crops.places[:, 0] for part in batches_of(images, parts, config) if part is not None]
+        images = lesson.completing(config.threads, progress)(images, np.unique(np.concatenate(used)))
+        return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True), lesson)
+
+    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+        """Build an estimator out of the classifier's layers, with the classifier's weights where it wants them."""
+        classifier, settings = data.about.classifier, config.model_dump(exclude_none=True)
+        theirs = classifier.artefact
+        architecture = estimator_of(config.model, theirs.architecture, size=data.prepared.training.size)
+        network = build_estimator(architecture, classifier.network)
+        return network, Artefact(
+            architecture, config.job, None, weights={}, training=settings, classifier=theirs.checksum
+        )
+
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+        """Judge an estimator on its own test images, whose exact maps are known."""
+        request.refuse_given(f"{request.path} estimates occlusion maps")
+        if request.images is not None:
+            raise CuelloError(
+                f"{request.path} estimates occlusion maps, and is judged on its own images, whose exact maps are kept. "
+                "Of other images: cuello explain CLASSIFIER IMAGES --model RUN --check 1."
+            )
+        data = own() if own is not None else None
+        prepared = request.own_images(data)
+        lesson, history = data.about, request.history  # type: ignore[union-attr]
+        learned = len(np.unique(prepared.training.crops.places[:, 0]))
+        part = prepared.test or prepared.validation
+        found = evaluate_estimator(
+            model, lesson, part, history=history, training_maps=learned, progress=request.progress
+        )
+        return Judged(found, own_subjects(prepared)[1])
+
+    def result(self, found: Any) -> Result:
+        """Return an evaluation as JSON, CSV and tables."""
+        return result_of(found)
+
+    def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
+        """Say in a few lines what was reached."""
+        return shown(metrics)
+
+    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
+        """Write metrics.json, images.csv, the figures and report.html."""
+        result_of(judged.found).save(run)
+        write_estimation(run, model, judged.found, command=command, notes=judged.notes)
+
+    def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
+        """Return squared error and correlation of the maps, means over images."""
+        return {name: metrics["fidelity"][name]["mean"] for name in ("mse", "pearson")}
+
+    def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
+        """Return nothing: exact maps are what is estimated, and nothing else estimates them."""
+        return None
+
+    def answer(self, model: Model, images: Tensor) -> Tensor:
+        """Estimate the maps of the first class."""
+        return estimate(model, images, torch.zeros(len(images), dtype=torch.int64))
+
+    def title(self, config: TrainConfig) -> str:
+        """Name the job."""
+        return self.name
+
+
+def mapped(batch: Batch) -> Pair:
+    """Return the batch's images, their occlusion maps, and the classes that a network is told."""
+    if batch.targets is None or batch.labels is None:
+        raise ValueError("the occlusion maps of these images were not made")
+    return Pair(batch.images, batch.targets, condition=batch.labels)
+
+
+def check_settings(config: TrainConfig) -> None:
+    """Raise CuelloError where settings do not go with occlusion maps, or the classifier is not named."""
+    if config.classifier is None:
+        raise CuelloError(
+            "whose occlusion maps are to be learned is not said: add --classifier RUN, of `cuello train classify`."
+        )
+    if config.augment:
+        raise CuelloError(
+            "got --augment for explain: a classifier's map of a turned image is not the turned map. Leave it out."
+        )
+    if config.crop is not None:
+        raise CuelloError(f"got --crop {config.crop} for explain, which takes whole images. Use --resize.")
+    if config.fill not in ("mean", "blur") and not is_number(config.fill):
+        raise CuelloError(f"fill: got {config.fill!r}, needed a number, mean or blur.")
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def of_class(images: Images, name: str) -> Images:
+    """Return the images of a class; CuelloError where there is none of that name, or no labels."""
+    named = classified(images)
+    names = list(named.label_names or ())
+    if name not in names:
+        raise CuelloError(f"only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
+    return subset(named, np.flatnonzero(named.labels == names.index(name)).tolist())

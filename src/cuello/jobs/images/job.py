@@ -1,0 +1,271 @@
+"""The jobs whose target is an image: denoise, upscale, and the two that go through a code."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cuello.core.config import TrainConfig, make_config
+from cuello.core.errors import CuelloError
+from cuello.degrade import parse
+from cuello.inference.model import Model
+from cuello.jobs.base import (
+    MSE,
+    PSNR,
+    JobData,
+    Judged,
+    OwnData,
+    Progress,
+    Request,
+    Score,
+    check_network,
+    check_options,
+    check_plain,
+)
+from cuello.jobs.data import prepare, reading
+from cuello.jobs.images.evaluation import evaluate_model, result_of
+from cuello.jobs.images.page import write_report
+from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, with_fitting_crop
+from cuello.jobs.images.subjects import named_subjects, own_subjects
+from cuello.models.catalog import architecture_of, build
+from cuello.models.custom import is_reference
+from cuello.models.geometry import check_multiple
+from cuello.report.page import Table
+from cuello.report.result import Result
+from cuello.runs.artefact import Artefact
+from cuello.runs.directory import Run
+from cuello.scoring.losses import LossSpec
+from cuello.scoring.references import Reference, fit_references
+
+SHOWN_BESIDE = ("median-3", "bicubic", "input", "pca", "mean")
+"""Methods beside the network in a few lines, the first that there is."""
+
+ONLY_EXPLAIN = dict.fromkeys(("classifier", "box", "stride", "fill", "told", "only"), "explain")
+
+
+def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] = ()) -> tuple[nn.Module, Artefact]:
+    """Build a network by name, or somebody's own, for the size of the training images."""
+    prepared, scale = data.prepared, config.scale or 1
+    height, width = (side // scale for side in prepared.training.size)
+    channels = prepared.images.channels
+    architecture = architecture_of(config.model, channels, (height, width), scale=scale, classes=len(classes) or None)
+    network = build(architecture, config.model if is_reference(config.model) else None)
+    check_multiple(torch.empty(1, 1, height, width), int(network.stride))  # type: ignore[arg-type]
+    settings = config.model_dump(exclude_none=True)
+    return network, Artefact(architecture, config.job, config.noise, weights={}, training=settings, classes=classes)
+
+
+def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Request) -> Judged:
+    """Judge a network beside classical methods, or, where it has a code, beside what was fitted to the same images."""
+    check_sweep(task, request.sweep)
+    references: Sequence[Reference] = ()
+    if request.images is None:
+        data = own() if own is not None else None
+        subjects, notes = own_subjects(request.own_images(data))
+        references = references_of(task, model, data)  # type: ignore[arg-type]
+    else:
+        subjects, notes = named_subjects(model, request)
+        if own is not None and not task.restores:
+            references = references_of(task, model, own())
+    settings = make_config(model.artefact.training)
+    seed = settings.split_seed if request.seed is None else request.seed
+    found = evaluate_model(
+        model, task, subjects, seed=seed, sweep=request.sweep, baselines=request.baselines, references=references,
+        progress=request.progress,
+    )  # fmt: skip
+    return Judged(found, notes, task)
+
+
+def references_of(task: Task, model: Model, data: JobData) -> list[Reference]:
+    """Fit what a code is measured against to the training images; nothing for jobs that restore."""
+    if task.restores or not hasattr(model.network, "encode"):
+        return []
+    training = data.prepared.training
+    first = next(iter(training.epoch(0))).images[:1]
+    numbers = int(model.encode(first)[0].numel())
+    return fit_references((batch.images for batch in training.epoch(0)), numbers)
+
+
+@dataclass(frozen=True)
+class ImageJob:
+    """A job whose target is an image.
+
+    task: makes the pairs of a configuration. judged_on: the task that a model is evaluated on: its own, or with another
+    noise, or on pairs. shrinks: what goes in is smaller than what comes out.
+    """
+
+    name: str
+    summary: str
+    default_model: str
+    task: Callable[[TrainConfig], Task]
+    judged_on: Callable[[Model, str | None, str | Path | None], Task]
+    options: tuple[str, ...] = ()
+    shrinks: bool = False
+    default_loss: str = "mse"
+    scores: tuple[Score, ...] = (MSE, PSNR)
+    results: tuple[Score, ...] = (MSE, PSNR)
+    deciding: Score = PSNR
+    gives: str = "images"
+
+    def completed(self, config: TrainConfig) -> TrainConfig:
+        """Return the configuration; of an upscaling with noise and scale, where one of them says the other."""
+        if not self.shrinks or config.target is not None:
+            return config
+        task = self.task(config)
+        stated: dict[str, Any] = {"noise": task.degradation.spec()} if task.degradation is not None else {}
+        stated |= {"scale": task.scale} if task.scale > 1 else {}
+        return make_config({**config.model_dump(exclude_unset=True), **stated})
+
+    def check(self, model: str, loss: LossSpec) -> None:
+        """Raise CuelloError where a network gives no images, or a loss compares none."""
+        check_network(self, model, loss)
+
+    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> Task:
+        """Return what makes the pairs; CuelloError where noise or scale is missing, or does not belong there."""
+        task = self.task(config)
+        check_sweep(task, sweep)
+        return task
+
+    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
+        """Read, divide and cut the images."""
+        return JobData(prepare(config, reading(progress)))
+
+    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+        """Build a network by name, or somebody's own, for the size of the training images."""
+        return image_network(config, data)
+
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+        """Judge a network beside classical methods, or beside principal components where it has a code."""
+        return evaluate_images(model, self.judged_on(model, request.noise, request.target), own, request)
+
+    def result(self, found: Any) -> Result:
+        """Return an evaluation as JSON, CSV and tables."""
+        return result_of(found)
+
+    def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
+        """Say in a few lines what was reached."""
+        methods = metrics["methods"]
+        other = next((methods[name] for name in SHOWN_BESIDE if name in methods), None)
+        lines = []
+        for row in (methods["network"], *([other] if other else [])):
+            similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
+            lines.append(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
+        return [*lines, metrics["verdict"]]
+
+    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
+        """Write metrics.json, images.csv, the figures and report.html."""
+        result_of(judged.found).save(run)
+        write_report(run, model, judged.about, judged.found, command=command, notes=judged.notes)
+
+    def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
+        """Return MSE and PSNR of the network."""
+        ours = metrics["methods"]["network"]
+        return {"psnr": ours["psnr"], **{name: ours[name] for name in ("mse",) if name in ours}}
+
+    def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
+        """Return label and PSNR of the other method with the highest PSNR; doing nothing is none."""
+        rows = metrics["methods"].items()
+        found = [(row["psnr"], row["label"]) for name, row in rows if name not in ("network", "input")]
+        return (max(found)[1], max(found)[0]) if found else None
+
+    def answer(self, model: Model, images: Tensor) -> Tensor:
+        """Restore a batch."""
+        return model.restore_batch(images)
+
+    def title(self, config: TrainConfig) -> str:
+        """Name the job and what it undoes."""
+        return f"{self.name} {config.noise or 'pairs of images'}" if self.restores else self.name
+
+    @property
+    def restores(self) -> bool:
+        """Whether something else goes in than should come out."""
+        return "noise" in self.options
+
+
+def task_of_pairs(job: str, config: TrainConfig) -> Task:
+    """Return the task of data that come in pairs, which bring their own noise."""
+    if config.noise is not None:
+        raise CuelloError(
+            f"got --noise {config.noise} and --target {config.target}: pairs bring their own noise. Leave one out."
+        )
+    return with_fitting_crop(Task(job, None, config.scale or 1), config.crop)
+
+
+def denoising(config: TrainConfig) -> Task:
+    """Return the task of denoise; CuelloError where the noise is missing or makes images smaller."""
+    check_options(DENOISE, config, ONLY_EXPLAIN)
+    check_no_scale("denoise", config)
+    if config.target is not None:
+        return task_of_pairs("denoise", config)
+    if config.noise is None:
+        raise CuelloError("no noise was given: add e.g. --noise salt-pepper:0.2 (see `cuello noises`).")
+    return Task("denoise", same_size(config.noise, "denoise"))
+
+
+def upscaling(config: TrainConfig) -> Task:
+    """Return the task of upscale; CuelloError where it is not said how many times larger, or said twice."""
+    check_options(UPSCALE, config, ONLY_EXPLAIN)
+    if config.target is None:
+        return with_fitting_crop(Task("upscale", shrinking(config.noise, config.scale)), config.crop)
+    if config.noise is None and config.scale is None:
+        raise CuelloError("got pairs to upscale without their scale: add e.g. --scale 2.")
+    return task_of_pairs("upscale", config)
+
+
+def coding(config: TrainConfig) -> Task:
+    """Return the task of an image that goes through a code to itself."""
+    job = RECONSTRUCT if config.job == RECONSTRUCT.name else GENERATE
+    check_plain(job, config, "it")
+    check_options(job, config, ONLY_EXPLAIN)
+    check_no_scale(job.name, config)
+    return Task(job.name, None, restores=False)
+
+
+def check_no_scale(job: str, config: TrainConfig) -> None:
+    """Raise CuelloError where a scale is given to a job that keeps the size."""
+    if config.scale is not None:
+        raise CuelloError(f"got --scale {config.scale} for {job}: only upscale makes images larger. Leave it out.")
+
+
+def judged_on_noise(model: Model, noise: str | None, target: str | Path | None) -> Task:
+    """Return the task to evaluate a denoiser on."""
+    spec = noise or model.artefact.noise
+    if target is not None or spec is None:
+        return Task("denoise", None, model.scale)
+    return Task("denoise", same_size(spec, "denoise"))
+
+
+def judged_on_small(model: Model, noise: str | None, target: str | Path | None) -> Task:
+    """Return the task to evaluate an upscaler on; CuelloError where the noise does not fit its scale."""
+    spec, scale = noise or model.artefact.noise, model.scale
+    if target is not None or spec is None:
+        return Task("upscale", None, scale)
+    if parse(spec).scale not in (1, scale):
+        raise CuelloError(
+            f"got --noise {spec}, which makes images {parse(spec).scale} times smaller; this network makes them "
+            f"{scale} times larger. Write {'a noise that keeps the size' if scale == 1 else f'down:{scale}'}."
+        )
+    return Task("upscale", shrinking(spec, scale if scale > 1 else None))
+
+
+def judged_on_itself(model: Model, noise: str | None, target: str | Path | None) -> Task:
+    """Return the task to evaluate a code on: the image itself, or, where a noise is named, the clean image."""
+    if target is None and noise is not None:
+        return Task(model.artefact.job, same_size(noise, model.artefact.job), restores=False)
+    return Task(model.artefact.job, None, model.scale, restores=False)
+
+
+DENOISE = ImageJob(
+    "denoise", "noisy image to clean image", "impulse-s", denoising, judged_on_noise, options=("noise", "target")
+)
+UPSCALE = ImageJob(
+    "upscale", "small image to large image", "up-s", upscaling, judged_on_small, options=("noise", "target", "scale"),
+    shrinks=True,
+)  # fmt: skip
+RECONSTRUCT = ImageJob(
+    "reconstruct", "image to itself, through a code of few numbers", "mlp-32-8-2", coding, judged_on_itself
+)
+GENERATE = ImageJob("generate", "new images from codes drawn at random", "vae-200-2", coding, judged_on_itself)

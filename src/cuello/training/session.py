@@ -1,0 +1,29 @@
+"""One training: everything that it takes, in one object."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from cuello.core.config import TrainConfig
+from cuello.core.types import Pairing
+from cuello.data.batches import Batches
+from cuello.runs.artefact import Artefact
+from cuello.runs.directory import Run
+
+
+@dataclass(frozen=True)
+class Session:
+    """What ``fit`` takes to train one network.
+
+    run: where everything is kept. artefact: what is handed over, but for its weights. task: makes the pairs.
+    fingerprint: of the images, and of what is to be learned of them.
+    """
+
+    run: Run
+    network: nn.Module
+    artefact: Artefact
+    task: Pairing
+    training: Batches
+    validation: Batches
+    config: TrainConfig
+    fingerprint: str
