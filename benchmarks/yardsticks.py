@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import cuello
-from cuello.cli.benchmarking import print_benchmark
+from cuello.cli.render import print_result
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
 from cuello.core.resample import resize
@@ -75,7 +75,7 @@ def measure(run: str) -> list[Benchmark]:
             continue
         found.append(cuello.benchmark(name, model))
         print(f"\n{run}")
-        print_benchmark(found[-1])
+        print_result(result_of(found[-1]))
     if not found:
         print(f"\n{run}: no yardstick fits the job {model.artefact.job} at scale {model.scale}")
     return found

@@ -57,11 +57,13 @@ def evaluate_several(
     """Evaluate several runs and print the matrix: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_result
-    from cuello.jobs.images.matrix_page import result_of
+    from cuello.jobs.base import Request
     from cuello.work import evaluate as judging
 
     with display(quiet or json) as shown:
-        matrix = judging.evaluate_runs(runs, images, output=output, progress=shown.work, **options)
-    print_result(result_of(matrix), json)
+        own = {name: options.pop(name) for name in ("network", "device", "overwrite")}
+        request = Request(runs[0], images, progress=shown.work, **options)
+        several = judging.several_runs(runs, request, output=output, **own)
+    print_result(several.result, json)
     if output is not None and not json:
         print(f"\nreport: {output / 'matrix.html'}")

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.types import Pairing
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
 from cuello.models.catalog import KINDS, find_network
@@ -68,7 +67,7 @@ class JobData(NamedTuple):
 class Request:
     """What an evaluation is asked for; see ``cuello.evaluate``. None and empty: the run's own.
 
-    path: of the run or file, for messages. history: of the run's training.
+    path: of the run or file, for messages. history: of the run's training. most: images at most, of several models.
     """
 
     path: Path
@@ -81,6 +80,7 @@ class Request:
     on_error: str = "stop"
     progress: Progress | None = None
     history: Sequence[EpochRecord] = ()
+    most: int | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def check_plain(job: "Job", config: TrainConfig, comes_out: str) -> None:
             )
 
 
-def check_options(job: "Job", config: TrainConfig, others: Mapping[str, str]) -> None:
+def check_options(job: "Job", config: TrainConfig, others: Mapping[Any, str]) -> None:
     """Raise CuelloError where a setting of another job is given. others: setting to the only job that has it."""
     for name, owner in others.items():
         value = getattr(config, name)
@@ -158,6 +158,14 @@ def check_no_sweep(job: "Job", sweep: Sequence[float]) -> None:
     """Raise CuelloError where noise levels are given to a job without noise."""
     if sweep:
         raise CuelloError(f"there is no noise level to sweep for {job.name!r}. Leave out --sweep.")
+
+
+class Several(NamedTuple):
+    """Several models judged together: the typed result, its forms, and what writes its files to a folder."""
+
+    found: Any
+    result: Result
+    save: Callable[[Path], None]
 
 
 OwnData = Callable[[], JobData]
@@ -173,15 +181,24 @@ class Job(Protocol):
     deciding: the one that others are beaten by.
     """
 
-    name: str
-    summary: str
-    default_model: str
-    default_loss: str
-    options: tuple[str, ...]
-    scores: tuple[Score, ...]
-    results: tuple[Score, ...]
-    gives: str
-    deciding: Score
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def default_model(self) -> str: ...
+    @property
+    def default_loss(self) -> str: ...
+    @property
+    def options(self) -> tuple[str, ...]: ...
+    @property
+    def scores(self) -> tuple[Score, ...]: ...
+    @property
+    def results(self) -> tuple[Score, ...]: ...
+    @property
+    def gives(self) -> str: ...
+    @property
+    def deciding(self) -> Score: ...
 
     def completed(self, config: TrainConfig) -> TrainConfig:
         """Return the configuration with what it implies written out."""
@@ -191,7 +208,7 @@ class Job(Protocol):
         """Raise CuelloError, with the remedy, where a network or a loss is not for this job."""
         ...
 
-    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> Pairing:
+    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> Any:
         """Return what makes (input, target) pairs; CuelloError for settings that do not go together.
 
         sweep: values of the degradation's main parameter that are to be tried in the end.
@@ -208,6 +225,10 @@ class Job(Protocol):
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
         """Judge a model on named images, or on its own test images. own: None for a file without a run."""
+        ...
+
+    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+        """Judge several models on the same images. own: gives each run's data; a bare file has none."""
         ...
 
     def result(self, found: Any) -> Result:

@@ -1,22 +1,17 @@
 """Trained networks judged: one by what its job measures, or several at several noise levels."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cuello.core.config import make_config
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
 from cuello.inference.model import load
-from cuello.jobs.base import JobData, Progress, Request
+from cuello.jobs.base import JobData, OwnData, Progress, Request, Several
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification
-from cuello.jobs.data import Prepared, prepare, reading
-from cuello.jobs.images.matrix import Matrix, check_alike, evaluate_matrix
-from cuello.jobs.images.matrix_page import FILES, save_matrix
-from cuello.jobs.images.pairs import check_sweep
-from cuello.jobs.images.subjects import named_subjects, own_subjects
+from cuello.jobs.data import Prepared
+from cuello.jobs.images.matrix_page import FILES
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
@@ -120,45 +115,55 @@ def evaluate_runs(
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Matrix:
-    """Test several trained networks at several noise levels: trained level against tested level.
+) -> Any:
+    """Judge several trained networks of one job on the same images.
 
-    paths: run directories, or model.safetensors files (which need ``images``), trained against the same kind of
-    noise. images: a folder, a file or a data set, evaluated whole; by default the runs' own test images, where all
-    runs have the same. sweep: levels to test at, by default those the runs were trained at. baselines: names of
-    classical methods, by default the quick ones. seed: of the noise, by default the first run's own. most: how many
-    images at most, spread evenly. output: a folder to write matrix.csv, matrix.html and figures to; files that exist
-    are replaced only with ``overwrite``.
-    Raises CuelloError where the runs do not belong into one matrix, or have no test images in common.
+    Image networks, trained against the same kind of noise, at several levels: a ``Matrix`` of trained level against
+    tested level. Classifiers, and estimators of occlusion maps: a ``Ranking``, the best first.
+    paths: run directories, or model.safetensors files (which need ``images``). images: a folder, a file or a data set,
+    evaluated whole; by default the runs' own test images, where all runs have the same. sweep: levels to test at, by
+    default those the runs were trained at. baselines: names of classical methods, by default the quick ones. seed: of
+    the noise, by default the first run's own. most: how many images at most, spread evenly. output: a folder to write
+    matrix.csv, matrix.html and figures to; files that exist are replaced only with ``overwrite``.
+    Raises CuelloError where the runs do not belong together, or have no test images in common.
     """
+    request = Request(
+        Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error, progress=progress,
+        most=most,
+    )  # fmt: skip
+    return several_runs(paths, request, network=network, device=device, output=output, overwrite=overwrite).found
+
+
+def several_runs(
+    paths: Sequence[str | Path],
+    request: Request,
+    *,
+    network: str | None = None,
+    device: str = "cpu",
+    output: str | Path | None = None,
+    overwrite: bool = False,
+) -> Several:
+    """Judge several trained networks on the same images and return the result in every form; see ``evaluate_runs``."""
     folder = Path(output).expanduser() if output is not None else None
     if folder is not None:
         check_free(folder, FILES, overwrite)
     runs = name_runs([Path(path).expanduser() for path in paths])
     models = {name: load(path, network, device) for name, path in runs.items()}
-    for name, model in models.items():
-        if JOBS[model.artefact.job].gives != "images":
-            raise CuelloError(
-                f"{name} gives no images, and several at once are compared by noise. Evaluate it alone, or put runs "
-                "side by side: cuello compare."
-            )
-    tasks = {name: JOBS[model.artefact.job].judged_on(model, None, None) for name, model in models.items()}
-    check_alike(models, tasks)
-    for task in tasks.values():
-        check_sweep(task, sweep)
-    first = next(iter(models.values()))
-    if images is None:
-        subjects, notes = own_subjects(prepare_common(list(runs.values()), progress))
-    else:
-        subjects, notes = named_subjects(first, Request(Path(), images, on_error=on_error, progress=progress))
-    seed = make_config(first.artefact.training).split_seed if seed is None else seed
-    matrix = evaluate_matrix(
-        models, tasks, subjects, sweep, baselines=baselines, seed=seed, most=most, progress=progress
-    )
-    matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})
+    jobs = {name: model.artefact.job for name, model in models.items()}
+    if len(set(jobs.values())) > 1:
+        (first, job), (other, another) = (
+            next(iter(jobs.items())),
+            next(item for item in jobs.items() if item[1] != next(iter(jobs.values()))),
+        )
+        raise CuelloError(f"{first} was trained to {job}, {other} to {another}: needed one job.")
+    own: dict[str, OwnData] = {}
+    if request.images is None:
+        data = prepare_common(list(runs.values()), request.progress)
+        own = dict.fromkeys(runs, lambda: data)
+    several = JOBS[next(iter(jobs.values()))].evaluate_several(models, own, request)
     if folder is not None:
-        save_matrix(folder, matrix)
-    return matrix
+        several.save(folder)
+    return several
 
 
 def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
@@ -171,7 +176,7 @@ def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
     return {name if good else str(path): path for name, good, path in zip(short, clear, paths, strict=True)}
 
 
-def prepare_common(paths: Sequence[Path], progress: Progress | None) -> Prepared:
+def prepare_common(paths: Sequence[Path], progress: Progress | None) -> JobData:
     """Return the data that all runs were trained on; CuelloError, asking for IMAGES, where they differ."""
     remedy = "Name the images to evaluate on, after the runs."
     for path in paths:
@@ -194,9 +199,9 @@ def prepare_common(paths: Sequence[Path], progress: Progress | None) -> Prepared
                     f"{runs[0].path} was trained with {name} = {ours}, {run.path} with {theirs}: they have no test "
                     f"images in common. {remedy}"
                 )
-    prepared = prepare(first, reading(progress))
-    if prepared.fingerprint not in known:
+    data = JOBS[first.job].data(first, progress)
+    if data.prepared.fingerprint not in known:
         raise CuelloError(
             f"the images of {runs[0].path} are not those it was trained on. Bring them back, or: {remedy}"
         )
-    return prepared
+    return data

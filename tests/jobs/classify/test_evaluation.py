@@ -247,7 +247,6 @@ class TestRefused:
     ) -> None:
         assert "is a classifier, which gives no image" in refused("apply", run.path, examples, tmp_path / "out")
         assert "Leave it out" in refused("evaluate", run.path, "--noise", "gaussian:9")
-        assert "Evaluate it alone" in refused("evaluate", run.path, shutil.copytree(run.path, tmp_path / "b"))
         with pytest.raises(CuelloError, match=r"got --sweep 0\.1,0\.2, but .* is a classifier"):
             cuello.evaluate(run.path, sweep=[0.1, 0.2])
 
@@ -257,7 +256,18 @@ class TestRefused:
         row = cuello.compare([run.path], latency=False).groups[0].rows[0].runs[0]
         assert row.evaluated("accuracy") == run.metrics["methods"]["network"]["accuracy"]
         assert row.best_classical is not None
-        assert row.gain == pytest.approx(row.evaluated("accuracy") - row.best_classical[1])
+        ours = row.evaluated("accuracy")
+        assert ours is not None
+        assert row.gain == pytest.approx(ours - row.best_classical[1])
+
+    def test_several_are_put_in_order(self, run: Run, command: Callable[..., Any], tmp_path: Path) -> None:
+        other = shutil.copytree(run.path, tmp_path / "other")
+        answer = command("evaluate", run.path, other, "-o", tmp_path / "both", "--json", "--quiet")
+        assert answer.code == 0, answer
+        rows = json.loads(answer.out)["rows"]
+        assert {row["accuracy"] for row in rows} == {run.metrics["methods"]["network"]["accuracy"]}
+        assert (tmp_path / "both" / "matrix.csv").read_text().startswith("name,network,accuracy\n")
+        assert "Models side by side" in (tmp_path / "both" / "matrix.html").read_text()
 
     def test_what_gives_images_is_no_classifier(self, trained: Run) -> None:
         with pytest.raises(CuelloError, match="is no classifier: its job is denoise"):

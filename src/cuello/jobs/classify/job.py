@@ -23,6 +23,7 @@ from cuello.jobs.base import (
     Progress,
     Request,
     Score,
+    Several,
     check_network,
     check_no_sweep,
     check_options,
@@ -34,6 +35,7 @@ from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, 
 from cuello.jobs.images.evaluation import Subjects, subjects_of_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
 from cuello.jobs.images.subjects import own_subjects
+from cuello.jobs.ranking import ranked_models
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
@@ -110,6 +112,10 @@ class ClassifyJob:
             subjects, notes = own_subjects(request.own_images(data))
         references = class_references_of(model, data) if data is not None else ()
         return Judged(evaluate_classes(model, subjects, references, progress=request.progress), notes)
+
+    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+        """Judge several models on the same images and put them in order."""
+        return ranked_models(self, models, own, request=request)
 
     def result(self, found: Any) -> Result:
         """Return an evaluation as JSON, CSV and tables."""

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -174,7 +174,7 @@ def evaluate_estimator(
     model: Model,
     lesson: Lesson,
     batches: Batches,
-    history: list[EpochRecord],
+    history: Sequence[EpochRecord],
     training_maps: int,
     progress: Progress | None = None,
 ) -> Estimation:

@@ -25,6 +25,7 @@ from cuello.jobs.base import (
     Progress,
     Request,
     Score,
+    Several,
     check_network,
     check_no_sweep,
     check_plain,
@@ -34,6 +35,7 @@ from cuello.jobs.explain.evaluation import estimate, evaluate_estimator, lesson_
 from cuello.jobs.explain.page import write_estimation
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
 from cuello.jobs.images.subjects import own_subjects
+from cuello.jobs.ranking import ranked_models
 from cuello.models.estimators import build_estimator, estimator_of
 from cuello.report.page import Table
 from cuello.report.result import Result
@@ -128,6 +130,10 @@ class ExplainJob:
             model, lesson, part, history=history, training_maps=learned, progress=request.progress
         )
         return Judged(found, own_subjects(prepared)[1])
+
+    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+        """Judge several models on the same images and put them in order."""
+        return ranked_models(self, models, own, request=request)
 
     def result(self, found: Any) -> Result:
         """Return an evaluation as JSON, CSV and tables."""

@@ -1,7 +1,7 @@
 """The jobs whose target is an image: denoise, upscale, and the two that go through a code."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,16 @@ from cuello.jobs.base import (
     Progress,
     Request,
     Score,
+    Several,
     check_network,
     check_options,
     check_plain,
 )
 from cuello.jobs.data import prepare, reading
 from cuello.jobs.images.evaluation import evaluate_model, result_of
+from cuello.jobs.images.matrix import check_alike, evaluate_matrix
+from cuello.jobs.images.matrix_page import result_of as matrix_result
+from cuello.jobs.images.matrix_page import save_matrix
 from cuello.jobs.images.page import write_report
 from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, with_fitting_crop
 from cuello.jobs.images.subjects import named_subjects, own_subjects
@@ -140,6 +144,25 @@ class ImageJob:
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
         """Judge a network beside classical methods, or beside principal components where it has a code."""
         return evaluate_images(model, self.judged_on(model, request.noise, request.target), own, request)
+
+    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+        """Test models trained at several noise levels at every level: the matrix."""
+        tasks = {name: self.judged_on(model, None, None) for name, model in models.items()}
+        check_alike(models, tasks)
+        for task in tasks.values():
+            check_sweep(task, request.sweep)
+        first = next(iter(models))
+        if request.images is None:
+            subjects, notes = own_subjects(own[first]().prepared)
+        else:
+            subjects, notes = named_subjects(models[first], request)
+        seed = make_config(models[first].artefact.training).split_seed if request.seed is None else request.seed
+        matrix = evaluate_matrix(
+            models, tasks, subjects, request.sweep, baselines=request.baselines, seed=seed, most=request.most,
+            progress=request.progress,
+        )  # fmt: skip
+        matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})
+        return Several(matrix, matrix_result(matrix), lambda folder: save_matrix(folder, matrix))
 
     def result(self, found: Any) -> Result:
         """Return an evaluation as JSON, CSV and tables."""
