@@ -7,6 +7,7 @@ True
 
 from typing import TYPE_CHECKING, Any
 
+from cuello.core.renamed import know_old_names
 from cuello.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cuello.work.train import resume, train
 
 __version__ = VERSION
+know_old_names()
 
 __all__ = [
     "CuelloError",

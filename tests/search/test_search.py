@@ -251,13 +251,6 @@ def test_every_choice_is_checked_before_any_training() -> None:
         make_question("reconstruct", "dots.npy", {"epochs": [1]}, {"bacth_size": 3})
 
 
-def test_classifiers_are_not_searched_since_mse_says_nothing_of_them() -> None:
-    with pytest.raises(
-        CuelloError, match=r"job: got 'classify'.* MSE and PSNR.*Needed: denoise, .*cuello train classify"
-    ):
-        make_question("classify", "glyphs", {"epochs": [1, 2]}, {})
-
-
 def test_what_the_best_is_the_best_by() -> None:
     assert asked({"epochs": [1, 2]}).objective.name == "loss"
     unlike = asked({"loss": ["mse", "bce"]})

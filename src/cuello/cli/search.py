@@ -93,10 +93,10 @@ def search_signature() -> inspect.Signature:
             Parameter(negative="", help="Stop a trial that is worse at an epoch than the median of the others."),
         ],
         "objective": Annotated[
-            Literal["loss", "mse", "psnr"] | None,
+            Literal["loss", "mse", "psnr", "accuracy"] | None,
             Parameter(
                 help="What the best is the best by, on the validation images at the best epoch: by default the loss, "
-                "or the MSE where trials differ in their loss."
+                "or what the job measures where trials differ in their loss."
             ),
         ],
         "repeats": Annotated[
@@ -127,15 +127,14 @@ search.__annotations__ = {name: parameter.annotation for name, parameter in SIGN
 
 def say_search(found: "Found", json: bool) -> None:
     """Print the best trials, the verdict, and how to train the best again."""
-    from dataclasses import asdict
-
     from cuello.cli.render import print_json, print_rows
+    from cuello.search.trials import trial_json
 
     if json:
-        trials = [asdict(trial) for trial in found.trials]
+        trials = [trial_json(trial) for trial in found.trials]
         print_json(
-            {"best": asdict(found.best), "run": str(found.run.path), "command": found.command, "page": str(found.page),
-             "verdict": found.verdict, "trials": trials}
+            {"best": trial_json(found.best), "run": str(found.run.path), "command": found.command,
+             "page": str(found.page), "verdict": found.verdict, "trials": trials}
         )  # fmt: skip
         return
     print_rows("", found.table.columns, found.table.rows[:MOST_ROWS])

@@ -41,6 +41,10 @@ class Score:
         """Label and unit, as the heading of a column."""
         return f"{self.label}, {self.unit}" if self.unit else self.label
 
+    def with_unit(self, value: float) -> str:
+        """Write a value with its unit."""
+        return f"{self.text(value)} {self.unit}" if self.unit not in ("", "%") else self.text(value)
+
     def gain_text(self, value: float) -> str:
         """Write a difference of two values, with its sign."""
         return f"{100 * value:+.2f}" if self.unit == "%" else f"{value:+.{self.digits}f}"

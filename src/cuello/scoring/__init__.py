@@ -1,0 +1,1 @@
+"""What a result is worth: metrics, losses, classical methods, intervals, protocols."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from cuello.comparison.page import NONE, decibels, duration, loss_text, spread_text
+from cuello.comparison.page import NONE, duration, loss_text, spread_text
 from cuello.core.files import write_text
 from cuello.data.catalog import CATALOG
+from cuello.jobs.catalog import JOBS
 from cuello.report.page import Section, Table, write_page
 from cuello.report.result import csv_text
 from cuello.runs.directory import Run, environment
@@ -16,17 +17,12 @@ from cuello.scoring.repeats import Spread, paired_difference
 from cuello.search.pictures import pictures
 from cuello.search.question import Question, as_words, label_of, values_in_words
 from cuello.search.samplers import JOURNAL_NAME
-from cuello.search.trials import TRIALS_NAME, Objective, Reached, Trial, ranked, runs_of
+from cuello.search.trials import TRIALS_NAME, Objective, Reached, Trial, known_values, ranked, runs_of
 from cuello.work.train import repeat_command
 
 CSV_NAME, PAGE_NAME = "search.csv", "search.html"
 MOST_ROWS = 20
 """So many trials are in the page's table; search.csv has all."""
-NUMBERS = {
-    "parameters": "parameters>", "epoch": "best epoch>", "loss": "loss>", "mse": "MSE>", "psnr": "PSNR, dB>",
-    "time": "time>",
-}  # fmt: skip
-"""Columns of a trial's numbers."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +118,15 @@ def best_text(found: Found, question: Question) -> list[str]:
 def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide: bool) -> Table:
     """Return the best trials as a table for people; narrow: only what fits on a terminal."""
     names = list(question.space.axes)
-    numbers = [name for name in NUMBERS if wide or name in ("parameters", question.objective.name, "psnr")]
-    texts = [number_texts(question.objective.name, reached) for _, reached in order[:MOST_ROWS]]
-    if all(text["loss"] == text["mse"] for text in texts):
+    scores = JOBS[question.job].scores
+    headings = {
+        "parameters": "parameters>", "epoch": "best epoch>", "loss": "loss>",
+        **{score.name: f"{score.heading}>" for score in scores}, "time": "time>",
+    }  # fmt: skip
+    narrow = ("parameters", question.objective.name, scores[-1].name)
+    numbers = [name for name in headings if wide or name in narrow]
+    texts = [number_texts(question, reached) for _, reached in order[:MOST_ROWS]]
+    if all(text["loss"] == text.get("mse") for text in texts):
         numbers = [name for name in numbers if name != ("loss" if question.objective.name == "mse" else "mse")]
     rows = [
         [
@@ -134,22 +136,23 @@ def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide:
         ]
         for (trial, _), text in zip(order, texts, strict=False)
     ]
-    columns = ["trial>", *map(label_of, names), *(NUMBERS[name] for name in numbers)]
+    columns = ["trial>", *map(label_of, names), *(headings[name] for name in numbers)]
     shown = f"The best {len(rows)} of {len(order)}; all are in {CSV_NAME}. " if len(order) > len(rows) else ""
     note = f"{shown}Scores are those of the validation images at the best epoch. Run directories: {TRIALS_NAME}/."
     return Table(columns, rows, note, frozenset({0}))
 
 
-def number_texts(objective: str, reached: Reached) -> dict[str, str]:
+def number_texts(question: Question, reached: Reached) -> dict[str, str]:
     """Return a trial's numbers as text, the objective with its deviation over repeats."""
+    forms = {score.name: score.text if score.unit else loss_text for score in JOBS[question.job].scores}
     text = {
         "parameters": f"{reached.parameters:,}", "epoch": str(reached.best_epoch),
-        "loss": loss_text(reached.validation_loss), "mse": loss_text(reached.validation_mse),
-        "psnr": f"{reached.validation_psnr:.2f}", "time": duration(reached.seconds),
+        "loss": loss_text(reached.validation_loss), "time": duration(reached.seconds),
+        **{name: form(getattr(reached, f"validation_{name}")) for name, form in forms.items()},
     }  # fmt: skip
     if reached.deviation is not None:
-        form = decibels if objective == "psnr" else loss_text
-        text[objective] = spread_text(Spread(reached.objective, reached.deviation, 2), form)
+        form = forms.get(question.objective.name, loss_text)
+        text[question.objective.name] = spread_text(Spread(reached.objective, reached.deviation, 2), form)
     return text
 
 
@@ -206,7 +209,8 @@ def how_section(folder: Path, question: Question) -> Section:
 def csv_rows(question: Question, trials: Sequence[Trial]) -> list[list[Any]]:
     """Return one line a trial, every number; None is not known, or does not count for that trial."""
     names = list(question.space.axes)
-    reached = [field.name for field in fields(Reached)]
+    known = {name for trial in trials if trial.reached is not None for name in known_values(trial.reached)}
+    reached = [field.name for field in fields(Reached) if field.name in known]
     rows: list[list[Any]] = [["number", "state", *names, *reached, "run", "message"]]
     for trial in trials:
         cells = [trial.number, trial.state, *(trial.values.get(name) for name in names)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cuello.jobs.catalog import JOBS
 from cuello.report.figures import save_both
 from cuello.report.page import Picture
 from cuello.search.figures import Dot, Panel, Scale, settings_picture, size_picture, trials_picture
@@ -14,7 +15,7 @@ from cuello.search.trials import Trial
 
 def pictures(folder: Path, question: Question, trials: Sequence[Trial]) -> list[Picture]:
     """Draw the search's pictures and keep the light ones in a folder."""
-    scale = Scale(question.objective.words + (", dB" if question.objective.name == "psnr" else ""),
+    scale = Scale(axis_label(question),
                   question.objective.sign > 0)  # fmt: skip
     axes = question.space.axes
     dots = [
@@ -60,6 +61,13 @@ def pictures(folder: Path, question: Question, trials: Sequence[Trial]) -> list[
             )
         )
     return made
+
+
+def axis_label(question: Question) -> str:
+    """Return the objective's name with its unit."""
+    units = {score.name: score.unit for score in JOBS[question.job].scores if score.unit not in ("", "%")}
+    unit = units.get(question.objective.name)
+    return f"{question.objective.words}, {unit}" if unit else question.objective.words
 
 
 def place_of(value: Any, axis: Axis) -> Any:

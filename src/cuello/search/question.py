@@ -10,7 +10,7 @@ from cuello.jobs.catalog import JOBS
 from cuello.models.autoencoder.names import is_description, parse_description
 from cuello.search.entries import search_space
 from cuello.search.space import Choices, Space
-from cuello.search.trials import OBJECTIVES, Objective
+from cuello.search.trials import LOSS, Objective, objectives_of
 from cuello.work.train import UNCOMPARED, resolve
 
 SAMPLERS = ("grid", "random", "tpe")
@@ -76,14 +76,9 @@ def make_question(
     repeats: int = 1,
 ) -> Question:
     """Check what is asked for and return it; CuelloError for the first mistake."""
-    if JOBS[job].gives != "images":
-        what = {"classes": "classes", "maps": "occlusion maps"}[JOBS[job].gives]
-        raise CuelloError(
-            f"job: got {job!r}, but trials are scored by the MSE and PSNR of images, which {what} do not have. Needed: "
-            f"{', '.join(one.name for one in JOBS if one.gives == 'images')}. "
-            f"Train one by one: cuello train {job}."
-        )
-    for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(OBJECTIVES))):
+    objectives = objectives_of(JOBS[job])
+    measured = [name for name in objectives if name != LOSS.name]
+    for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(objectives))):
         if value is not None and value not in known:
             raise CuelloError(f"{name}: got {value!r}, needed {', '.join(known)}.{closest(value, known)}")
     for name, number, least in (("trials", trials, 1), ("points", points, 2), ("repeats", repeats, 1)):
@@ -98,16 +93,19 @@ def make_question(
     configs = [checked_config(job, data, searched, values) for values in searched.variants()]
     unlike = unlike_losses(configs)
     if unlike and objective == "loss":
-        raise CuelloError(f"objective: trials differ in {unlike}, so that their losses cannot be compared. Needed: mse "
-                          "or psnr.")  # fmt: skip
+        raise CuelloError(
+            f"objective: trials differ in {unlike}, so that their losses cannot be compared. Needed: "
+            f"{' or '.join(measured)}."
+        )
     notes = notes_on(configs)
     if unlike and objective is None:
         notes.append(
-            f"Trials differ in {unlike}, so that their losses cannot be compared: the best is the best by MSE."
+            f"Trials differ in {unlike}, so that their losses cannot be compared: the best is the best by "
+            f"{JOBS[job].scores[0].label}."
         )
     return Question(
         job, data, searched, sampler, trials or DEFAULT_TRIALS, points,
-        OBJECTIVES[objective or ("mse" if unlike else "loss")], prune, repeats, configs[0],
+        objectives[objective or (measured[0] if unlike else LOSS.name)], prune, repeats, configs[0],
         max(1, min(config.epochs for config in configs) // 5), tuple(notes),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
-from cuello.jobs.data import prepare
+from cuello.jobs.catalog import JOBS
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, Grid, Sampler, load_optuna
@@ -37,8 +37,9 @@ def search(
     space: a TOML file or a mapping. Keys are settings of ``cuello.TrainConfig``, each with a list of choices or a
     table {low, high, log, step}; strings may hold placeholders, {key}, filled from other keys of the space.
     sampler: "grid" makes every combination; "random" and "tpe" (Optuna) draw ``trials`` of them, by default 30.
-    points: for a grid, how many numbers of each range. objective: "loss", "mse" or "psnr" on the validation images at
-    the best epoch; by default the loss, or the MSE where trials differ in their loss. prune: stop a trial that is
+    points: for a grid, how many numbers of each range. objective: "loss", or what the job measures ("mse", "psnr",
+    "accuracy"), on the validation images at the best epoch; by default the loss, or the first of the others where
+    trials differ in their loss. prune: stop a trial that is
     worse at an epoch than the median of the others. repeats: train each trial with so many seeds and go by the mean.
     output: the search's folder, by default ``runs/search-JOB-DATA``; called again with the same arguments, what is
     finished is kept and the rest goes on; ``trials`` may be raised. settings: the same for all trials; strings may hold
@@ -96,6 +97,6 @@ def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -
         load_optuna(question.sampler)
     if not known:
         choose_device(question.first.device)
-        prepare(question.first)
+        JOBS[question.job].data(question.first)
         save_trials(folder, question.as_json(), {}, question.trials)
     return Grid(points, known) if points is not None else Drawn(question, folder)

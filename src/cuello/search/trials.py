@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from cuello.comparison.facts import read_facts
 from cuello.comparison.page import loss_text
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder
+from cuello.jobs.base import Job
 from cuello.runs.directory import Run, write_json
 from cuello.runs.history import EpochRecord
 from cuello.scoring.repeats import spread
@@ -36,20 +38,27 @@ class Objective:
     sign: int = 1
 
 
-OBJECTIVES = {
-    "loss": Objective("loss", "validation loss", lambda epoch: epoch.validation_loss),
-    "mse": Objective("mse", "validation MSE", lambda epoch: epoch.validation_mse),
-    "psnr": Objective("psnr", "validation PSNR", lambda epoch: epoch.validation_psnr, "{:.2f} dB".format, -1),
-}
+LOSS = Objective("loss", "validation loss", lambda epoch: epoch.validation_loss)
 
 
-@dataclass(frozen=True)
+def objectives_of(job: Job) -> dict[str, Objective]:
+    """Return what the best trial of a job can be the best by: the loss, and what the job measures after every epoch."""
+    found = {LOSS.name: LOSS}
+    for score in job.scores:
+        form = loss_text if not score.unit else (lambda value, score=score: score.with_unit(value))
+        sign = -1 if score.higher_is_better else 1
+        value = attrgetter(f"validation_{score.name}")
+        found[score.name] = Objective(score.name, f"validation {score.label}", value, form, sign)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reached:
     """What a trial's training came to.
 
-    objective: the mean over its repeats; deviation: their standard deviation, None for a single one. validation_loss,
-    validation_mse, validation_psnr: means, each at its run's best epoch. epochs, best_epoch: of the first run.
-    seconds: all epochs of all repeats.
+    objective: the mean over its repeats; deviation: their standard deviation, None for a single one. validation_…: the
+    loss and what the job measures: means, each at its run's best epoch; None for what other jobs measure. epochs,
+    best_epoch: of the first run. seconds: all epochs of all repeats.
     """
 
     objective: float
@@ -58,9 +67,10 @@ class Reached:
     epochs: int
     best_epoch: int
     validation_loss: float
-    validation_mse: float
-    validation_psnr: float
+    validation_mse: float | None = None
+    validation_psnr: float | None = None
     seconds: float
+    validation_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,7 @@ def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
     if not facts:
         return None
     reached = spread([objective.value(run.best) for run in facts])
+    measures = [f"validation_{score.name}" for score in facts[0].job.scores]
     return Reached(
         objective=reached.mean,
         deviation=None if math.isnan(reached.deviation) else reached.deviation,
@@ -109,8 +120,7 @@ def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
         epochs=len(facts[0].history),
         best_epoch=facts[0].best.epoch,
         validation_loss=fmean(run.best.validation_loss for run in facts),
-        validation_mse=fmean(run.best.validation_mse for run in facts),
-        validation_psnr=fmean(run.best.validation_psnr for run in facts),
+        **{name: fmean(getattr(run.best, name) for run in facts) for name in measures},
         seconds=round(sum(run.seconds for run in facts), 3),
     )
 
@@ -141,6 +151,20 @@ def read_trials(folder: Path, asked: Mapping[str, Any]) -> dict[int, Trial]:
     return found
 
 
+def trial_json(trial: Trial) -> dict[str, Any]:
+    """Return a trial for JSON, without the measures that its job does not have."""
+    found = asdict(trial)
+    if trial.reached is not None:
+        found["reached"] = known_values(trial.reached)
+    return found
+
+
+def known_values(reached: Reached) -> dict[str, Any]:
+    """Return what a trial reached by name, without the measures that its job does not have."""
+    values = asdict(reached)
+    return {name: value for name, value in values.items() if value is not None or not name.startswith("validation_")}
+
+
 def trial_of(entry: Mapping[str, Any]) -> Trial:
     """Return a trial as search.json has it."""
     reached = entry["reached"]
@@ -168,7 +192,7 @@ def save_trials(folder: Path, asked: Mapping[str, Any], trials: Mapping[int, Tri
             "format": FORMAT,
             "asked": asked,
             "state": "finished" if over >= total else "unfinished",
-            "trials": [asdict(trials[number]) for number in sorted(trials)],
+            "trials": [trial_json(trials[number]) for number in sorted(trials)],
         },
     )
 

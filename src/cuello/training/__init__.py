@@ -1,0 +1,1 @@
+"""One training: the loop and what it takes."""

@@ -1,0 +1,1 @@
+"""Whole tasks: train and resume, repeats, evaluation of one run or several."""

@@ -260,6 +260,24 @@ class TestRefused:
         assert ours is not None
         assert row.gain == pytest.approx(ours - row.best_classical[1])
 
+    def test_a_search_finds_the_best_by_accuracy(
+        self, examples: Path, command: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        answer = command(
+            "search", "classify", examples, "--over", "learning-rate=1e-5,1e-2", "--objective", "accuracy",
+            "--repeats", 2, "--epochs", 2, "--device", "cpu", "--threads", 1, "-o", tmp_path / "search", "--json",
+            "--quiet",
+        )  # fmt: skip
+        assert answer.code == 0, answer
+        found = json.loads(answer.out)
+        reached = [trial["reached"] for trial in found["trials"]]
+        assert [one["objective"] for one in reached] == [one["validation_accuracy"] for one in reached]
+        assert found["best"]["reached"]["objective"] == max(one["objective"] for one in reached)
+        assert "validation_mse" not in reached[0]
+        header = (tmp_path / "search" / "search.csv").read_text().splitlines()[0]
+        assert "validation_accuracy" in header
+        assert "validation_psnr" not in header
+
     def test_several_are_put_in_order(self, run: Run, command: Callable[..., Any], tmp_path: Path) -> None:
         other = shutil.copytree(run.path, tmp_path / "other")
         answer = command("evaluate", run.path, other, "-o", tmp_path / "both", "--json", "--quiet")

@@ -19,7 +19,6 @@ from cuello.jobs.explain.exact import FLAT, MapQuestion, explained
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.saliency.fidelity import break_even, fidelity
-from cuello.search.question import make_question
 
 TINY: dict[str, Any] = {"epochs": 2, "batch_size": 8, "device": "cpu", "threads": 1}
 HITS: dict[str, Any] = {"model": "classify-hits", "epochs": 1, "batch_size": 16, "device": "cpu", "threads": 1}
@@ -217,9 +216,20 @@ class TestMistakes:
         with pytest.raises(CuelloError, match="its job is classify"):
             estimate(cuello.load(classifier.path), torch.zeros(1, 1, 12, 12), torch.zeros(1, dtype=torch.int64))
 
-    def test_a_search_is_refused(self, examples: Path, run: Run) -> None:
-        with pytest.raises(CuelloError, match="occlusion maps do not have"):
-            make_question("explain", str(examples), {"epochs": [1, 2]}, {})
+    def test_a_search_is_by_what_the_job_measures(self, examples: Path, run: Run, tmp_path: Path) -> None:
+        settings = {**run.config.model_dump(exclude_none=True), "epochs": 1}
+        settings = {name: value for name, value in settings.items() if name not in ("job", "data", "learning_rate")}
+        found = cuello.search.search(
+            "explain",
+            str(examples),
+            space={"learning_rate": [1e-3, 1e-2]},
+            objective="mse",
+            output=tmp_path / "s",
+            **settings,
+        )  # fmt: skip
+        assert len(found.trials) == 2
+        best = min(found.trials, key=lambda trial: trial.reached.validation_mse)  # type: ignore[union-attr]
+        assert found.best == best
 
     def test_it_is_judged_and_compared_by_error_and_correlation(self, run: Run) -> None:
         found = cuello.evaluate(run.path, report=False)

@@ -1,6 +1,10 @@
 """Occlusion maps of files: the arrays are `occlusion_map`'s own, what is written, left out and refused."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -360,3 +364,39 @@ def test_several_views_have_the_map_under_each() -> None:
     image, over = views_of(Shown("a", np.zeros((2, 3, 4)), values, "", ""))
     assert image.shape[:2] == over.shape == (4, 6)
     np.testing.assert_array_equal(over, np.tile(values, (2, 2)))
+
+
+KILLED = """
+import os, signal, sys
+from cuello.jobs.explain import explain as explaining
+
+drawn = explaining.draw_overlay
+
+def draw(*arguments):
+    name = drawn(*arguments)
+    if name.startswith("bright-01"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return name
+
+explaining.draw_overlay = draw
+explaining.explain(*sys.argv[1:])
+"""
+
+
+def test_what_a_killed_call_left_is_cleared_and_the_users_own_pictures_are_not(
+    run: Run, examples: Path, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", KILLED, str(run.path), str(examples), str(tmp_path)]
+    killed = subprocess.run(words, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert {path.name for path in (tmp_path / "overlays").iterdir()} >= {"bright-00.png", "bright-01.png"}
+    mine = tmp_path / "overlays" / "mine.png"
+    mine.write_bytes(b"of the user")
+    with pytest.raises(CuelloError, match="overwrite"):
+        explain(run.path, examples, tmp_path)
+    assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["mine.png"]
+    mine.unlink()
+    mine.parent.rmdir()
+    found = explain(run.path, examples, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == sorted(found.overlays)
+    assert "bright-00.png" in found.overlays

@@ -1,0 +1,1 @@
+"""The job whose target is a classifier's occlusion map."""

@@ -34,10 +34,11 @@ from cuello.jobs.explain.output import (
     Explained,
     as_pixels,
     clear,
+    clear_unfinished,
     draw_overlay,
-    remove,
     save,
     shown_of,
+    take_back,
 )
 from cuello.jobs.explain.sheet import SHEET
 from cuello.jobs.images.evaluation import Progress
@@ -123,6 +124,7 @@ def explain(
     question = asked({**given, "score": score, "outputs": outputs}, estimator)
     scale, wanted = scale_of(question, estimator is not None), class_number(question.class_, subject.classes)
     folder = Path(output).expanduser()
+    clear_unfinished(folder)
     check_free(folder, FILES, overwrite)
     size = parse_size(resize or (estimator.resize if estimator else None) or subject.resize)
     source = open_source(str(images), subject.levels)
@@ -159,7 +161,7 @@ def explain(
         many = f"{len(found.maps)} of {len(kept)} images are in {folder}{', unchecked' if check is not None else ''}"
         raise Interrupted(f"stopped; the maps of {many}.") from None
     except BaseException:
-        remove(folder / "overlays", found.overlays)  # no record would name them
+        take_back(folder, found.overlays)  # no record would name them
         raise
     if len(order.drawn) < len(kept):
         found.note(

@@ -22,6 +22,9 @@ from cuello.runs.directory import environment, write_json
 FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
 """What is written."""
 
+UNFINISHED = ".unfinished"
+"""In the folder of overlays: the names of those that no record holds yet, a line each."""
+
 WORST = 6
 """Checked images that the page shows, at most: the worst ones."""
 
@@ -105,8 +108,23 @@ def draw_overlay(folder: Path, shown: Shown, scale: Scale) -> str:
     stem, number = (plain.removesuffix(ending) if ending.lower() in SUFFIXES else plain) or "image", 1
     while (path := folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")).exists():
         number += 1
+    with open(folder / UNFINISHED, "a", encoding="utf-8") as file:  # before the picture: a kill leaves none unnamed
+        file.write(path.name + "\n")
     write_bytes(path, overlay_picture(shown, scale, LIGHT))
     return path.name
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove the overlays of an earlier call that was killed before it wrote its record, and no other file."""
+    overlays = folder / "overlays"
+    try:
+        names = (overlays / UNFINISHED).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    remove(overlays, names)
+    (overlays / UNFINISHED).unlink(missing_ok=True)
+    if not any(overlays.iterdir()):
+        overlays.rmdir()
 
 
 def clear(folder: Path) -> None:
@@ -126,6 +144,12 @@ def remove(overlays: Path, names: Sequence[Any]) -> None:
     for name in names if isinstance(names, list) else ():
         if isinstance(name, str) and Path(name).name == name and name.endswith(".png"):
             (overlays / name).unlink(missing_ok=True)
+
+
+def take_back(folder: Path, names: Sequence[str]) -> None:
+    """Remove the overlays of a call that failed."""
+    remove(folder / "overlays", names)
+    (folder / "overlays" / UNFINISHED).unlink(missing_ok=True)
 
 
 def save(
@@ -148,6 +172,7 @@ def save(
     with replacing(folder / "maps.npz") as temporary:
         np.savez_compressed(temporary, **every)
     write_json(folder / "explain.json", as_json(found) | {"settings": settings, "environment": told})
+    (folder / "overlays" / UNFINISHED).unlink(missing_ok=True)
     rows = [
         [name, class_, f"{score:.4g}", f"{values.min():.4g}", f"{values.max():.4g}"]
         for name, class_, score, values in zip(found.names, found.classes, found.scores, found.maps, strict=True)

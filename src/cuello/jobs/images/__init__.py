@@ -1,0 +1,1 @@
+"""The jobs whose target is an image: denoise, upscale, reconstruct, generate."""
