@@ -26,7 +26,7 @@ def test_what_was_shown_to_users_is_there_under_both_names() -> None:
         from cuello.types import Output
 
         from cuello.inference import load
-    assert (Output, load) == (cuello.Output, cuello.load)
+    assert (output, load) == (cuello.Output, cuello.load)
 
 
 def test_other_names_are_not_found() -> None:

@@ -641,7 +641,7 @@ def test_psnr_is_the_higher_the_better(dots: Path, tmp_path: Path) -> None:
     optuna = pytest.importorskip("optuna")
     options: dict[str, Any] = {"sampler": "random", "trials": 3, "model": "mlp:35-2", "epochs": 1}
     found = searched(dots, tmp_path / "search", RANGES, objective="psnr", **options)
-    scores = [trial.reached.validation_psnr for trial in found.trials if trial.reached]
+    scores = [trial.reached.validation_psnr or 0.0 for trial in found.trials if trial.reached]
     assert found.best.number == int(np.argmax(scores))
     assert journal(optuna, tmp_path / "search").best_value == max(scores)
     assert "dB" in found.verdict
