@@ -23,9 +23,8 @@ def test_what_was_shown_to_users_is_there_under_both_names() -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        from cuello.types import Output
-
-        from cuello.inference import load
+        load = importlib.import_module("cuello.inference").load
+        output = importlib.import_module("cuello.types").Output
     assert (output, load) == (cuello.Output, cuello.load)
 
 

@@ -1,6 +1,7 @@
 """The stamps against what optics and statistics say of them: flux, width, noise, and what each kind shows."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pydantic
@@ -209,3 +210,26 @@ class TestCatalogued:
 def test_grey_and_colour_together_become_colour():
     grey, colour = (facts_of(Picture(np.zeros((2, 2, channels), np.uint8))) for channels in (1, 3))
     assert form_of([grey, colour])[0].channels == 3
+
+
+def test_stamps_are_kept_and_made_again_where_the_file_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUELLO_CACHE", str(tmp_path))
+    made = module.kept_stamps(5)
+    (file,) = (tmp_path / "stamps").iterdir()
+    before = file.stat().st_mtime_ns
+    kept = module.kept_stamps(5)
+    assert file.stat().st_mtime_ns == before, "found, not made again"
+    expected = (transient_stamps(0, 5).images * 255).round().astype(np.uint8)
+    for images, _ in (made, kept):
+        np.testing.assert_array_equal(images, expected)
+    np.testing.assert_array_equal(kept[1], transient_stamps(0, 5).labels)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    for damaged in (bytes(content), b"", b"PK"):
+        file.write_bytes(damaged)
+        np.testing.assert_array_equal(module.kept_stamps(5)[0], expected)
+    (tmp_path / "full").write_text("a file where the cache should be")
+    monkeypatch.setenv("CUELLO_CACHE", str(tmp_path / "full"))
+    np.testing.assert_array_equal(module.kept_stamps(5)[0], expected)

@@ -101,3 +101,8 @@ def existing_parent(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
+
+
+def cache_folder() -> Path:
+    """Return where things are kept that can be made again: CUELLO_CACHE, or ~/.cache/cuello."""
+    return Path(os.environ.get("CUELLO_CACHE") or "~/.cache/cuello").expanduser()

@@ -8,7 +8,10 @@ others a detection was made by something else ("bogus").
 Lengths are in pixels, fluxes in units of the science image's sky noise, a pixel's standard deviation.
 """
 
+import contextlib
+import hashlib
 import math
+import zipfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +20,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import pydantic
 
+from cuello.core.errors import CuelloError
+from cuello.core.files import cache_folder, make_folder, replacing
 from cuello.core.seeding import numpy_generator
 from cuello.data.sources import ArraySource
 
@@ -401,13 +406,45 @@ def stretch(values: Array, empty: Array) -> Array:
 COUNT, HELD_OUT = 25_000, 5_000
 
 
+VERSION = 1
+"""To be raised when stamps come out otherwise: those that are kept are then made again."""
+
+
 @lru_cache(maxsize=1)
 def catalogued() -> tuple[Array, Array]:
-    """Return the catalogue's stamps as uint8 ``(N, 21, 21, 4)`` and their labels; made once, not to be changed."""
-    stamps = transient_stamps(0, COUNT)
-    images = (stamps.images * 255).round().astype(np.uint8)
-    images.flags.writeable = stamps.labels.flags.writeable = False
-    return images, stamps.labels
+    """Return the catalogue's stamps as uint8 ``(N, 21, 21, 4)`` and their labels; not to be changed."""
+    images, labels = kept_stamps(COUNT)
+    images.flags.writeable = labels.flags.writeable = False
+    return images, labels
+
+
+def kept_stamps(count: int) -> tuple[Array, Array]:
+    """Return the first stamps and their labels: those that are kept in the cache, or made now and kept.
+
+    A file that is damaged is made again. Where none can be written, stamps are made every time.
+    """
+    path = cache_folder() / "stamps" / f"transients-{VERSION}-{count}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            images, labels = file["images"], file["labels"]
+            if len(images) == count and str(file["checksum"]) == checksum_of(images, labels):
+                return images, labels
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass  # not there, or damaged
+    stamps = transient_stamps(0, count)
+    images, labels = (stamps.images * 255).round().astype(np.uint8), stamps.labels
+    with contextlib.suppress(CuelloError, OSError):
+        make_folder(path.parent)
+        with replacing(path) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, images=images, labels=labels, checksum=np.array(checksum_of(images, labels)))
+    return images, labels
+
+
+def checksum_of(images: Array, labels: Array) -> str:
+    """Return a checksum of stamps and labels."""
+    state = hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=16)
+    state.update(np.ascontiguousarray(labels).data)
+    return state.hexdigest()
 
 
 def transients(name: str = "transients", paths: Sequence[Path] = ()) -> ArraySource:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.files import cache_folder
 from cuello.data.batches import Batches
 from cuello.data.classes import aligned
 from cuello.data.images import Images
 from cuello.inference.bundled import located
 from cuello.inference.model import Model, load
-from cuello.jobs.explain.exact import FLAT, IMPORTANT_SIDE, MapQuestion, cache_folder, exact_maps
+from cuello.jobs.explain.exact import FLAT, IMPORTANT_SIDE, MapQuestion, exact_maps
 from cuello.jobs.images.evaluation import Progress
 from cuello.models.catalog import KINDS
 from cuello.report.page import Table

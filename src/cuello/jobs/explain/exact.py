@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import make_folder, replacing, write_text
+from cuello.core.files import cache_folder, make_folder, replacing, write_text
 from cuello.core.memory import kept_memory
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
@@ -139,11 +139,6 @@ def exact_maps(
         [one.map for one in found], np.array([one.predicted for one in found], np.int64),
         np.array([one.seconds for one in found]), len(missing),
     )  # fmt: skip
-
-
-def cache_folder() -> Path:
-    """Return where things are kept that can be made again: CUELLO_CACHE, or ~/.cache/cuello."""
-    return Path(os.environ.get("CUELLO_CACHE") or "~/.cache/cuello").expanduser()
 
 
 def folder_of(classifier: Model, question: MapQuestion) -> Path:
