@@ -24,7 +24,9 @@ def test_import_cuello_is_light() -> None:
     assert not HEAVY & modules_after("import cuello; cuello.__version__")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["--version"], ["models"], ["models", "--json"]]
+)
 def test_help_is_light(arguments: list[str]) -> None:
     code = (
         f"from cuello.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit as stop:\n"

@@ -6,7 +6,7 @@ answers at once.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -383,54 +383,35 @@ interpolate, traverse, sample, grid, project, neighbours and invent.
 
 
 @app.command
-def models(*, channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3, json: JSON = False) -> None:
-    """List the networks by name, with their size and reach, and the trained models that come with the package."""
+def models(
+    *,
+    channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3,
+    long: Annotated[
+        bool, Parameter(negative="", help="Multiply-adds and reach too, and the whole description.")
+    ] = False,
+    json: JSON = False,
+) -> None:
+    """List the networks by name, with their size, and the trained models that come with the package."""
     from cuello.cli.ready import print_ready, ready_models
     from cuello.cli.render import print_json, print_rows
-    from cuello.models.catalog import NETWORKS, architecture_of, build
-    from cuello.models.summary import count, summarise
+    from cuello.models.listing import listed
 
-    rows = []
-    for spec in NETWORKS:
-        planes = spec.channels or channels  # some are made for grey images alone
-        trained: Any = build(architecture_of(spec.name, planes))
-        used = trained.folded() if hasattr(trained, "folded") else trained
-        rows.append((spec, summarise(used, planes), count(trained)[0]))
+    rows = listed(channels)
     if json:
-        print_json(
-            [
-                {
-                    "name": spec.name,
-                    "summary": spec.summary,
-                    "parameters": summary.trainable,
-                    "parameters_while_training": trained,
-                    "scales": spec.scales,
-                    "multiply_adds_a_pixel": summary.multiply_adds_a_pixel,
-                    "receptive_field": summary.receptive_field,
-                    "recipe": dict(spec.recipe),
-                }
-                for spec, summary, trained in rows
-            ]
-            + ready_models()
-        )
+        print_json(rows + ready_models())
         return
-    print_rows(
-        "",
-        ["name", "parameters>", "multiply-adds a pixel>", "sees pixels>", "what it is"],
-        [
-            [
-                spec.name,
-                f"{s.trainable:,}",
-                f"{s.multiply_adds_a_pixel:,.0f}",
-                str(s.receptive_field or "all"),
-                spec.summary,
-            ]
-            for spec, s, _ in rows
-        ],
-    )
-    wider = [f"{spec.name} {trained:,}" for spec, s, trained in rows if trained != s.trainable]
-    print(f"\nFolded for use; wider while training: {', '.join(wider)}." if wider else "")
-    print("Your own: --model FILE.py:CLASS. Layers of one: cuello summary NAME.\n")
+    columns = ["name", "parameters>", "what it is"]
+    cells = [[row["name"], f"{row['parameters']:,}", row["summary"]] for row in rows]
+    if long:
+        columns[2:2] = ["multiply-adds a pixel>", "sees pixels>"]
+        for row, cell in zip(rows, cells, strict=True):
+            cell[2:2] = [f"{row['multiply_adds_a_pixel']:,.0f}", str(row["receptive_field"] or "all")]
+    print_rows("", columns, cells, one_line=not long)
+    if long:
+        wider = [row for row in rows if row["parameters_while_training"] != row["parameters"]]
+        names = ", ".join(f"{row['name']} {row['parameters_while_training']:,}" for row in wider)
+        print(f"\nFolded for use; wider while training: {names}.")
+    print("\nMore of each: --long. Layers of one: cuello summary NAME. Your own: --model FILE.py:CLASS.\n")
     print_ready()
 
 

@@ -1,31 +1,46 @@
 """What `cuello models` says of the trained models that come with the package."""
 
+import json
+import math
+import struct
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cuello.inference.bundled import BUNDLED
-from cuello.runs.artefact import load_artefact
 
 
 def ready_models() -> list[dict[str, Any]]:
     """Return each model as plain values: what it does, how it was trained, what it scores and how that was measured."""
     found = []
     for spec in BUNDLED:
-        artefact = load_artefact(spec.path)
+        about, shapes = header_of(spec.path)
         found.append(
             {
                 "name": spec.name,
                 "summary": spec.summary,
                 "ready": True,
-                "network": artefact.architecture.name,
-                "parameters": sum(tensor.numel() for tensor in artefact.weights.values()),
+                "network": about["architecture"]["name"],
+                "parameters": sum(math.prod(shape) for shape in shapes),
                 "kilobytes": round(spec.path.stat().st_size / 1000),
-                "degradation": artefact.noise,
-                "training": dict(artefact.training),
-                **{key: artefact.metrics[key] for key in ("epochs", "minutes", "machine", "scores")},
+                "degradation": about["noise"],
+                "training": about["training"],
+                **{key: about["metrics"][key] for key in ("epochs", "minutes", "machine", "scores")},
             }
         )
     return found
+
+
+def header_of(path: Path) -> tuple[dict[str, Any], list[list[int]]]:
+    """Return what a ready model's file says of itself, and the shapes of its tensors, without reading these.
+
+    A safetensors file begins with the length of its header, 8 bytes, little end first, and the header, which is JSON.
+    """
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    about = json.loads(header.pop("__metadata__")["cuello"])
+    return about, [tensor["shape"] for tensor in header.values()]
 
 
 def print_ready() -> None:
