@@ -14,11 +14,11 @@ from scipy.stats import ttest_rel
 
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.jobs import data as jobs_data
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.scoring.repeats import PairedDifference, in_words, paired_difference, spread
 from cuello.training.observers import EpochDone, Event, Started
-from cuello.work import train as workflow
 from cuello.work.repeats import reached
 from cuello.work.train import train_or_resume
 
@@ -207,7 +207,7 @@ def test_a_series_with_other_settings_is_refused_before_any_work(
     series: Path, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = Path(shutil.copytree(series, tmp_path / "series"))
-    monkeypatch.setattr(workflow, "prepare", lambda *_: pytest.fail("images were read"))
+    monkeypatch.setattr(jobs_data, "read_images", lambda *_: pytest.fail("images were read"))
     with pytest.raises(CuelloError, match=r"seed-0 was trained with batch_size = 8, now it is 4"):
         cuello.train_repeats(repeats=3, output=copy, report=False, **{**settings, "batch_size": 4})
 
