@@ -42,14 +42,18 @@ def history(epochs: int) -> list[EpochRecord]:
     return [EpochRecord(n, 1 / n, 1.1 / n, 1 / n, 20.0 + n, 1e-3, 1.0, 0.9, 10) for n in range(1, epochs + 1)]
 
 
+def learning_curves(epochs: int, theme: figures.Theme) -> bytes:
+    return figures.learning_curves(history(epochs), theme, "Loss", "PSNR", lambda record: record.validation_psnr)
+
+
 @pytest.mark.parametrize("theme", figures.THEMES, ids=lambda theme: theme.name)
 @pytest.mark.parametrize("name", ["loss", "one epoch", "sweep", "bars", "gains"])
 def test_a_picture_has_the_pages_background_and_our_colour(
     evaluation: Evaluation, theme: figures.Theme, name: str
 ) -> None:
     png = {
-        "loss": lambda: drawn.loss_curves(history(4), evaluation, theme),
-        "one epoch": lambda: drawn.loss_curves(history(1), evaluation, theme),
+        "loss": lambda: learning_curves(4, theme),
+        "one epoch": lambda: learning_curves(1, theme),
         "sweep": lambda: drawn.sweep_curves(evaluation, theme),
         "bars": lambda: drawn.psnr_bars(evaluation, theme),
         "gains": lambda: drawn.gain_histogram(evaluation, "median-3", theme),

@@ -14,7 +14,7 @@ import pytest
 import cuello
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluation import OURS
-from cuello.jobs.images.page import facts
+from cuello.report.run_sections import facts
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
 from cuello.scoring.baselines import BASELINES
@@ -116,7 +116,7 @@ def test_the_table_has_every_method_best_first(page: Page, trained: Run) -> None
 
 
 def test_the_best_of_each_metric_is_marked(text: str, trained: Run) -> None:
-    marked = re.findall(r'<td class="best">([^<]*)</td>', text)
+    marked = re.findall(r'<td class="right best">([^<]*)</td>', text)
     methods = trained.metrics["methods"].values()
     expected = []
     for name in ("mse", "psnr", "ssim"):

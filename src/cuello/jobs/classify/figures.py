@@ -1,34 +1,16 @@
 """The pictures of a classifier's report."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from cuello.jobs.classify.evaluation import Bin, Classification
-from cuello.report.figures import Theme, as_png, by_epoch, drawing, shorten
-from cuello.runs.history import EpochRecord, best_epoch
+from cuello.report.figures import Theme, as_png, drawing, shorten
+from cuello.runs.history import EpochRecord
 
 MOST_NUMBERED = 20
 """Classes up to which each cell of a confusion matrix has its number written in."""
-
-
-def learning_curves(
-    history: Sequence[EpochRecord],
-    theme: Theme,
-    left_title: str,
-    right_title: str,
-    value: Callable[[EpochRecord], float],
-) -> bytes:
-    """Draw loss of training and validation, and a value of the validation, by epoch."""
-    best = best_epoch(history)
-    with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
-        by_epoch(left, right, history, theme, left_title, right_title, value)
-        if best is not None:
-            left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
-            right.plot([best.epoch], [value(best)], "o", color=theme.ours, markersize=5)
-        left.legend(loc="best")
-        return as_png(figure)
 
 
 def accuracy_of(record: EpochRecord) -> float:

@@ -1,6 +1,5 @@
 """report.html of a classifier: accuracy beside simple methods, confusion, calibration, mistakes, curves."""
 
-import json
 import math
 from collections.abc import Sequence
 
@@ -18,15 +17,14 @@ from cuello.jobs.classify.evaluation import (
 from cuello.jobs.classify.figures import (
     accuracy_of,
     confusion_picture,
-    learning_curves,
     mistakes_grid,
     reliability_diagram,
     side_by_side,
 )
 from cuello.jobs.images.examples import middle
-from cuello.jobs.images.page import facts
 from cuello.report.figures import save_both, shorten
-from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.page import Picture, Section, Table
+from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 
 
@@ -35,17 +33,12 @@ def write_classification(run: Run, model: Model, found: Classification, command:
 
     command: what to type to repeat the training. notes: what else a reader should know.
     """
-    history, bins = run.history, reliability(found.probabilities, found.truth)
-    curves = save_both(
-        run.figures,
-        "learning",
-        lambda theme: learning_curves(
-            history, theme, "Cross-entropy by epoch, nats", "Validation accuracy, %", accuracy_of
-        ),
+    bins = reliability(found.probabilities, found.truth)
+    curves = curves_picture(
+        run, "learning", left="Cross-entropy by epoch, nats", right="Validation accuracy, %", value=accuracy_of
     )
     confusion = save_both(run.figures, "confusion", lambda theme: confusion_picture(found, theme))
     diagram = save_both(run.figures, "reliability", lambda theme: reliability_diagram(bins, theme))
-    config = run.config.model_dump(exclude_none=True)
     sections = [
         Section("Accuracy", notes, [methods_table(found)]),
         Section(
@@ -64,14 +57,10 @@ def write_classification(run: Run, model: Model, found: Classification, command:
             [Picture(diagram, "Reliability diagram", "Guo et al. 2017; 15 equal bins of the highest probability.")],
         ),
         mistakes_section(run, found),
-        Section("Training", parts=[Picture(curves, "Loss and accuracy by epoch", "The dot: the epoch that is kept.")]),
-        Section("Network", parts=[Table(["", ">"], [list(fact) for fact in facts(model, history)])]),
-        Section("Repeat it", [command]),
-        Section("Settings", parts=[Table(["setting", "value"], [[k, str(v)] for k, v in config.items()])], folded=True),
+        *run_sections(run, model, curves, command),
     ]
-    environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
     subtitle = f"{model.artefact.architecture.name} · classify · {run.config.data}"
-    write_page(run.report_path, run.path.resolve().name, subtitle, found.verdict, sections, environment)
+    write_run_page(run, subtitle, found.verdict, sections)
 
 
 def methods_table(found: Classification) -> Table:

@@ -1,19 +1,18 @@
 """report.html of an estimator of occlusion maps: how faithful, how fast, when it pays, the best and the worst."""
 
-import json
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from cuello.inference.model import Model
-from cuello.jobs.classify.figures import learning_curves, side_by_side
+from cuello.jobs.classify.figures import side_by_side
 from cuello.jobs.explain.evaluation import ASKED, AT_ONCE, Estimation, order
 from cuello.jobs.explain.exact import FLAT
-from cuello.jobs.images.page import facts
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
-from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.page import Picture, Section, Table
+from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 from cuello.saliency.fidelity import MAPS, Fidelity, Measured
 
@@ -25,12 +24,9 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
 
     command: what to type to repeat the training. notes: what else a reader should know.
     """
-    history, config = run.history, run.config.model_dump(exclude_none=True)
-    curves = save_both(
-        run.figures, "learning",
-        lambda theme: learning_curves(
-            history, theme, "Loss by epoch", "Squared error on validation", lambda record: record.validation_mse
-        ),
+    curves = curves_picture(
+        run, "learning", left="Loss by epoch", right="Squared error on validation",
+        value=lambda record: record.validation_mse,
     )  # fmt: skip
     spread = save_both(run.figures, "correlations", lambda theme: correlations(found.fidelity.pearson.values, theme))
     examples = save_both(run.figures, "examples", lambda theme: examples_grid(found, theme))
@@ -53,7 +49,8 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
             "Best and worst",
             parts=[
                 Picture(
-                    examples, "Images, exact maps, estimated maps",
+                    examples,
+                    "Images, exact maps, estimated maps",
                     "Each image, its exact map, the estimated one, their difference (grey is none). Above: the maps "
                     "with the highest correlation, then those in the middle, then the lowest. Dark is what the class "
                     "needs: under the box its probability falls.",
@@ -61,14 +58,10 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
             ],
         ),
         Section("When does it pay?", [paying(found)], [times_table(found)]),
-        Section("Training", parts=[Picture(curves, "Loss and error by epoch", "The dot: the epoch that is kept.")]),
-        Section("Network", parts=[Table(["", ">"], [list(fact) for fact in facts(model, history)])]),
-        Section("Repeat it", [command]),
-        Section("Settings", parts=[Table(["setting", "value"], [[k, str(v)] for k, v in config.items()])], folded=True),
-    ]  # fmt: skip
-    environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
+        *run_sections(run, model, curves, command),
+    ]
     subtitle = f"{model.artefact.architecture.name} · explain · {run.config.data}"
-    write_page(run.report_path, run.path.resolve().name, subtitle, found.verdict, sections, environment)
+    write_run_page(run, subtitle, found.verdict, sections)
 
 
 def said(one: Measured, digits: int) -> str:

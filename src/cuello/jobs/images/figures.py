@@ -7,8 +7,7 @@ import numpy as np
 
 from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import Example
-from cuello.report.figures import Theme, as_png, by_epoch, drawing, shorten
-from cuello.runs.history import EpochRecord, best_epoch
+from cuello.report.figures import Theme, as_png, drawing, shorten
 
 
 def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
@@ -17,21 +16,6 @@ def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
     return {name: theme.others[position % len(theme.others)] for position, name in enumerate(names)} | {
         OURS: theme.ours
     }
-
-
-def loss_curves(history: Sequence[EpochRecord], evaluation: Evaluation, theme: Theme) -> bytes:
-    """Draw training and validation loss by epoch on a log axis, and the validation PSNR."""
-    best = best_epoch(history)
-    with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
-        by_epoch(left, right, history, theme, "Loss by epoch", "Validation PSNR, dB", lambda one: one.validation_psnr)
-        if best is not None:
-            left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
-            left.annotate(
-                f"best: epoch {best.epoch}", (best.epoch, best.validation_loss), xytext=(-4, 8),
-                textcoords="offset points", ha="right", color=theme.faint, fontsize=8,
-            )  # fmt: skip
-        left.legend(loc="best")
-        return as_png(figure)
 
 
 def sweep_curves(evaluation: Evaluation, theme: Theme) -> bytes:

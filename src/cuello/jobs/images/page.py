@@ -1,145 +1,152 @@
-"""report.html: one file, nothing loaded from elsewhere, good to read by day and by night."""
+"""report.html of a network that gives images: what it does, beside the classical methods or principal components."""
 
-import json
-from typing import Any
+from collections.abc import Sequence
 
-from cuello.core.files import write_text
+import numpy as np
+
 from cuello.inference.model import Model
 from cuello.jobs.images.enlargements import enlargement_grid
 from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import best_classical, choose_rows, make_examples
-from cuello.jobs.images.figures import example_grid, gain_histogram, loss_curves, psnr_bars, sweep_curves
+from cuello.jobs.images.figures import example_grid, gain_histogram, psnr_bars, sweep_curves
 from cuello.jobs.images.pairs import Task
-from cuello.models.summary import summarise
 from cuello.report.figures import save_both
-from cuello.report.page import encoded, render
+from cuello.report.page import Facts, Headlines, Picture, Section, Table, Tile, Verdict
+from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
-from cuello.runs.history import EpochRecord
 from cuello.scoring.metrics import METRICS
 
 
-def write_report(run: Run, model: Model, task: Task, evaluation: Evaluation, command: str, notes: list[str]) -> None:
+def write_report(
+    run: Run, model: Model, task: Task, evaluation: Evaluation, command: str, notes: Sequence[str]
+) -> None:
     """Draw the figures and write figures/*.png and report.html of a run.
 
     command: what to type to repeat the training. notes: what else a reader should know.
     """
-    best = best_classical(evaluation)
-    enlarges = task.scale > 1
-    shown = ("nearest", "bicubic", OURS) if enlarges else ("input", "median-3", best, OURS)
-    methods = list(dict.fromkeys(name for name in shown if name in evaluation.labels))
-    grid = enlargement_grid if enlarges else example_grid
-    examples = make_examples(
-        model, task, evaluation, methods, choose_rows(evaluation), evaluation.protocol["noise_seed"]
+    best, restores = best_classical(evaluation), task.restores
+    curves = curves_picture(
+        run, "loss", left="Loss by epoch", right="Validation PSNR, dB", value=lambda record: record.validation_psnr
     )
-    history = run.history
-    pictures = {
-        "examples": save_both(
-            run.figures,
-            "examples",
-            lambda theme: grid(examples, methods, evaluation.labels, theme),
-        ),
-        "loss": save_both(run.figures, "loss", lambda theme: loss_curves(history, evaluation, theme)),
-        "methods": save_both(run.figures, "methods", lambda theme: psnr_bars(evaluation, theme)),
-    }
-    if evaluation.sweep:
-        pictures["sweep"] = save_both(run.figures, "sweep", lambda theme: sweep_curves(evaluation, theme))
-    if best is not None and evaluation.subjects.count >= 8:
-        pictures["gains"] = save_both(run.figures, "gains", lambda theme: gain_histogram(evaluation, best, theme))
-    environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
-    page = render(
-        "template.html",
-        title=run.path.resolve().name,
-        model=model.artefact.architecture.name,
-        restores=task.restores,
-        enlarges=task.scale if enlarges else None,
-        noise=evaluation.noise or ("pairs of images" if task.restores else "no noise"),
-        verdict=evaluation.verdict,
-        good=evaluation.verdict.startswith("Beats"),
-        tiles=tiles(evaluation, best),
-        table=table(evaluation),
-        metrics=[METRICS[name] for name in evaluation.ours.scores],
-        differences=evaluation.differences,
-        sweep=evaluation.sweep,
-        labels=evaluation.labels,
-        ours=OURS,
-        pictures={name: encoded(themes) for name, themes in pictures.items()},
-        facts=facts(model, history),
-        config=run.config.model_dump(exclude_none=True),
-        command=command,
-        protocol=evaluation.protocol,
-        environment=environment,
-        notes=notes,
-    )
-    write_text(run.report_path, page)
+    summaries = [(name, METRICS[name].summary) for name in evaluation.ours.scores]
+    sections = [
+        Section("", parts=[Headlines(tiles(evaluation, best))]),
+        examples_section(run, model, task, evaluation, best),
+        methods_section(run, task, evaluation),
+        gains_section(run, evaluation, best),
+        *([sweep_section(run, evaluation)] if evaluation.sweep else []),
+        *([Section("To know", notes)] if notes else []),
+        *run_sections(run, model, curves, command),
+        Section("Metrics", parts=[Facts(summaries)], folded=True),
+    ]
+    noise = evaluation.noise or ("pairs of images" if restores else "no noise")
+    subtitle = f"{model.artefact.architecture.name} · {run.config.job} · {noise} · {run.config.data}"
+    write_run_page(run, subtitle, Verdict(evaluation.verdict, evaluation.verdict.startswith("Beats")), sections)
 
 
-def tiles(evaluation: Evaluation, best: str | None) -> list[dict[str, str]]:
+def tiles(evaluation: Evaluation, best: str | None) -> list[Tile]:
     """Return the headline numbers: each metric of ours, with the best classical method's and the input's."""
-    shown = []
+    simple = "bicubic" if "bicubic" in evaluation.labels else "input"
+    others = [evaluation.method(name) for name in dict.fromkeys((best, simple)) if name in evaluation.labels]
+    found = []
     for name in evaluation.ours.scores:
         metric = METRICS[name]
-        simple = "bicubic" if "bicubic" in evaluation.labels else "input"
-        others = list(dict.fromkeys(other for other in (best, simple) if other in evaluation.labels))
-        shown.append(
-            {
-                "name": name.upper() if len(name) <= 4 else f"{name} pixels",
-                "value": f"{evaluation.ours.mean(name):.{metric.digits}f}",
-                "unit": metric.unit,
-                "others": " · ".join(
-                    f"{evaluation.labels[other]} {evaluation.method(other).mean(name):.{metric.digits}f}"
-                    for other in others
-                ),
-            }
+        beside = " · ".join(f"{other.label} {other.mean(name):.{metric.digits}f}" for other in others)
+        title = name.upper() if len(name) <= 4 else f"{name} pixels"
+        found.append(Tile(title, f"{evaluation.ours.mean(name):.{metric.digits}f}", metric.unit, beside))
+    return found
+
+
+def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation, best: str | None) -> Section:
+    """Show what the network and the compared methods make of some images."""
+    enlarges = task.scale > 1
+    wanted = ("nearest", "bicubic", OURS) if enlarges else ("input", "median-3", best, OURS)
+    methods = [name for name in dict.fromkeys(wanted) if name in evaluation.labels]
+    seed = evaluation.protocol["noise_seed"]
+    examples = make_examples(model, task, evaluation, methods, choose_rows(evaluation), seed)
+    grid = enlargement_grid if enlarges else example_grid
+    themes = save_both(run.figures, "examples", lambda theme: grid(examples, methods, evaluation.labels, theme))
+    chosen = "Typical, best and worst by the network's PSNR; larger images are shown by their middle."
+    if enlarges:
+        alt = (
+            "Images: the target, and a part of it: the input, enlarged by bicubic interpolation and by the network, "
+            "and the target"
         )
-    return shown
+        note = (
+            f"The network makes images {task.scale} times larger. The square in each image, where bicubic "
+            "interpolation is furthest off, is shown from the input (each of its pixels a square), by bicubic "
+            f"interpolation, by the network and as it should be. Numbers are PSNR over the whole image. {chosen}"
+        )
+    else:
+        known = "clean, degraded, restored" if task.restores else "original, reconstructed"
+        alt = f"Images: {known} by the compared methods, and the remaining error"
+        note = f"Numbers are PSNR. {chosen} The last column is the network's remaining error, four times enlarged."
+    return Section("What it does", parts=[Picture(themes, alt, note)])
 
 
-def table(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Return the rows of the comparison, best PSNR first, the best value of each metric marked."""
-    winners = {}
-    for name in evaluation.ours.scores:
-        pick = max if METRICS[name].higher_is_better else min
-        winners[name] = pick(evaluation.methods, key=lambda method, name=name: method.mean(name)).name
-    return [
-        {
-            "label": method.label,
-            "ours": method.name == OURS,
-            "strength": "" if method.strength in (None, 0.0) else f"{method.strength:g}",
-            "cells": [
-                {
-                    "text": f"{method.mean(name):.{METRICS[name].digits}f}",
-                    "best": winners[name] == method.name,
-                }
-                for name in method.scores
-            ],
-            "milliseconds": f"{method.milliseconds:.1f}",
-        }
-        for method in sorted(evaluation.methods, key=lambda method: -method.mean("psnr"))
+def methods_section(run: Run, task: Task, evaluation: Evaluation) -> Section:
+    """Compare all methods, the best PSNR first, the best value of each metric marked."""
+    protocol, restores = evaluation.protocol, task.restores
+    metrics = [METRICS[name] for name in evaluation.ours.scores]
+    methods = sorted(evaluation.methods, key=lambda method: -method.mean("psnr"))
+    columns, rows, best = ["method"], [[method.label] for method in methods], set()
+    for metric in metrics:
+        name = metric.name.upper() if len(metric.name) <= 4 else metric.name
+        unit, arrow = f", {metric.unit}" if metric.unit else "", "↑" if metric.higher_is_better else "↓"
+        columns.append(f"{name}{unit} {arrow}>")
+        means = [method.mean(metric.name) for method in methods]
+        for row, mean in zip(rows, means, strict=True):
+            row.append(f"{mean:.{metric.digits}f}")
+        pick = max if metric.higher_is_better else min
+        best.add((means.index(pick(means)), len(columns) - 1))
+    if "strengths" in protocol:
+        columns.append("strength>")
+        for row, method in zip(rows, methods, strict=True):
+            row.append(f"{method.strength:g}" if method.strength else "")
+    columns.append("ms an image>")
+    for row, method in zip(rows, methods, strict=True):
+        row.append(f"{method.milliseconds:.1f}")
+    same = "small images" if task.scale > 1 else "degraded pixels" if restores else "images"
+    said = [
+        f"Means over {protocol['images']:,} images from {protocol['photographs']} photographs, all methods on the "
+        f"same {same}; values {protocol['range']}.",
+        *([f"Strengths {protocol['strengths']}."] if "strengths" in protocol else []),
+        *([f"{protocol['told'].capitalize()}."] if "told" in protocol else []),
     ]
+    if not restores:
+        said.append("PCA is the best linear code of as many numbers as the network's, fitted to the training images.")
+    ours = frozenset(place for place, method in enumerate(methods) if method.name == OURS)
+    themes = save_both(run.figures, "methods", lambda theme: psnr_bars(evaluation, theme))
+    table = Table(columns, rows, " ".join(said), ours, best=frozenset(best))
+    title = "Against the classical methods" if restores else "Against principal components"
+    return Section(title, parts=[Picture(themes, "Mean PSNR of every method"), table])
 
 
-def facts(model: Model, history: list[EpochRecord]) -> list[tuple[str, str]]:
-    """Return what is to be known of the network and its training at a glance."""
-    summary = summarise(model.network, model.channels)
-    of_input = " of the input" if model.scale > 1 else ""
-    seconds = sum(record.seconds for record in history)
-    training_seconds = sum(record.training_seconds for record in history)
-    images = sum(record.images for record in history)
-    trained = sum(tensor.numel() for tensor in model.artefact.weights.values()) - summary.frozen
-    folded = [("parameters, folded for use", f"{summary.trainable:,}")] if trained > summary.trainable else []
-    return [
-        ("trainable parameters", f"{max(trained, summary.trainable):,}"),
-        *folded,
-        (f"multiply-adds a pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
-        (
-            "receptive field",
-            f"{summary.receptive_field} pixels{of_input}" if summary.receptive_field else "the whole image",
-        ),
-        ("epochs", f"{len(history)}"),
-        ("training time", f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"),
-        ("training speed", f"{images / training_seconds:,.0f} images a second" if training_seconds else "–"),
-        (
-            "file",
-            f"{sum(t.numel() * t.element_size() for t in model.artefact.weights.values()) / 1000:,.1f} kB of weights",
-        ),
+def gains_section(run: Run, evaluation: Evaluation, best: str | None) -> Section:
+    """Say how much better the network is than each method, and, over the best of them, image by image."""
+    rows = []
+    for item in evaluation.differences:
+        interval = "too few photographs" if np.isnan(item.low) else f"{item.low:+.2f} to {item.high:+.2f}"
+        rows.append([item.label, f"{item.mean:+.2f}", interval, f"{item.wins} of {item.images}"])
+    note = "Paired, image by image; the interval is a bootstrap over whole photographs."
+    parts: list[Table | Picture] = [Table(["over", "mean gain>", "95% interval>", "better on>"], rows, note)]
+    if best is not None and evaluation.subjects.count >= 8:
+        themes = save_both(run.figures, "gains", lambda theme: gain_histogram(evaluation, best, theme))
+        parts.insert(0, Picture(themes, "Histogram of the gain over the best other method"))
+    return Section("Gain of the network, dB of PSNR", parts=parts)
+
+
+def sweep_section(run: Run, evaluation: Evaluation) -> Section:
+    """Compare all methods at other levels of the noise."""
+    themes = save_both(run.figures, "sweep", lambda theme: sweep_curves(evaluation, theme))
+    columns = ["PSNR, dB at level", *(f"{level.level:g}>" for level in evaluation.sweep)]
+    rows = [
+        [label, *(f"{level.psnr[name]:.2f}" for level in evaluation.sweep)] for name, label in evaluation.labels.items()
     ]
+    note = (
+        f"On {evaluation.protocol['sweep_images']} of the images, strengths of the classical methods chosen anew at "
+        "each level."
+    )
+    ours = frozenset(place for place, name in enumerate(evaluation.labels) if name == OURS)
+    picture = Picture(themes, "PSNR and MSE of every method against the noise level")
+    return Section("Other noise levels, same weights", parts=[picture, Table(columns, rows, note, ours)])

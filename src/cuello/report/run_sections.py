@@ -1,0 +1,65 @@
+"""What the reports of all jobs share: how a network was trained, what it is, and how to do it again."""
+
+import json
+from collections.abc import Callable, Sequence
+
+from cuello.inference.model import Model
+from cuello.models.summary import summarise
+from cuello.report.figures import learning_curves, save_both
+from cuello.report.page import Command, Facts, Picture, Section, Verdict, write_page
+from cuello.runs.directory import Run
+from cuello.runs.history import EpochRecord
+
+
+def write_run_page(run: Run, subtitle: str, verdict: str | Verdict, sections: Sequence[Section]) -> None:
+    """Write a run's report.html, with what is known of the machine it was trained on."""
+    environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
+    write_page(run.report_path, run.path.resolve().name, subtitle, verdict, sections, environment)
+
+
+def curves_picture(run: Run, name: str, left: str, right: str, value: Callable[[EpochRecord], float]) -> Picture:
+    """Draw figures/NAME.png: loss by epoch, titled ``left``, and a value of the validation, titled ``right``."""
+    history = run.history
+    themes = save_both(run.figures, name, lambda theme: learning_curves(history, theme, left, right, value))
+    return Picture(themes, f"{left}; {right}", "The dot: the epoch that is kept.")
+
+
+def run_sections(run: Run, model: Model, curves: Picture, command: str) -> list[Section]:
+    """Return the last sections of a report. curves: drawn by epoch. command: what to type to repeat the training."""
+    settings = [(name, str(value)) for name, value in run.config.model_dump(exclude_none=True).items()]
+    note = (
+        "Same seed, same machine, same number of threads: the same weights, bit for bit. They are in "
+        f"{run.model_path.name} beside this page."
+    )
+    return [
+        Section("Training", parts=[curves, Facts(facts(model, run.history))]),
+        Section("Do it again", parts=[Command(command, note)]),
+        Section("Every setting", parts=[Facts(settings)], folded=True),
+    ]
+
+
+def facts(model: Model, history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
+    """Return what is to be known of the network and its training at a glance."""
+    summary = summarise(model.network, model.channels)
+    of_input = " of the input" if model.scale > 1 else ""
+    seconds = sum(record.seconds for record in history)
+    training_seconds = sum(record.training_seconds for record in history)
+    images = sum(record.images for record in history)
+    trained = sum(tensor.numel() for tensor in model.artefact.weights.values()) - summary.frozen
+    folded = [("parameters, folded for use", f"{summary.trainable:,}")] if trained > summary.trainable else []
+    return [
+        ("trainable parameters", f"{max(trained, summary.trainable):,}"),
+        *folded,
+        (f"multiply-adds a pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
+        (
+            "receptive field",
+            f"{summary.receptive_field} pixels{of_input}" if summary.receptive_field else "the whole image",
+        ),
+        ("epochs", f"{len(history)}"),
+        ("training time", f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"),
+        ("training speed", f"{images / training_seconds:,.0f} images a second" if training_seconds else "–"),
+        (
+            "file",
+            f"{sum(t.numel() * t.element_size() for t in model.artefact.weights.values()) / 1000:,.1f} kB of weights",
+        ),
+    ]
