@@ -13,7 +13,8 @@ from cuello.core.types import Output
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.degrade.level import estimated_level
-from cuello.jobs.images.evaluation import evaluate_model, subjects_of_images
+from cuello.jobs.images.evaluated import evaluated_images
+from cuello.jobs.images.evaluation import evaluate_model
 from cuello.jobs.images.pairs import Task
 from cuello.models.conditioning import is_conditioned, restored
 
@@ -86,5 +87,5 @@ def test_only_networks_that_take_a_level_are_told_it() -> None:
 def test_an_evaluation_says_that_the_network_is_told_the_level(noise: str, knows: bool) -> None:
     images = Images("flat", [np.full((16, 16, 1), 99, np.uint8)] * 2, ["a", "b"])
     task = Task("denoise", parse(noise))
-    found = evaluate_model(cuello.load("denoise"), task, subjects_of_images(images), baselines=["input"])
+    found = evaluate_model(cuello.load("denoise"), task, evaluated_images(images), baselines=["input"])
     assert ("told" in found.protocol) == knows

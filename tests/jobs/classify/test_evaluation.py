@@ -31,7 +31,7 @@ from cuello.jobs.classify.evaluation import (
     wilson_interval,
     worst_mistakes,
 )
-from cuello.jobs.images.evaluation import Subjects
+from cuello.jobs.images.evaluated import EvaluatedImages
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.scoring.references import fit_class_references, logistic_regression
@@ -53,7 +53,7 @@ def run(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def judged(truth: list[int], probabilities: list[list[float]], other: list[int] | None = None) -> Classification:
     given_truth, found = np.array(truth), np.array(probabilities)
     classes = [chr(97 + k) for k in range(found.shape[1])]
-    subjects = Subjects(lambda: [], [str(k) for k in truth], [(0, 0)] * len(truth), (1, 1), binary=False)
+    subjects = EvaluatedImages(lambda: [], [str(k) for k in truth], [(0, 0)] * len(truth), (1, 1), binary=False)
     rows = [Guesses("other", "the other", np.array(other), 1.0)] if other is not None else []
     ours = Guesses("network", "ours", found.argmax(1), 1.0)
     return Classification(classes, given_truth, found, [*rows, ours], subjects)

@@ -22,20 +22,17 @@ from cuello.data.batches import Batches
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.inference.model import Model
+from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_crops, evaluated_images, is_binary
 from cuello.jobs.images.evaluation import (
     OURS,
     Difference,
+    Draw,
     Method,
-    Subjects,
     difference,
     evaluate_model,
     has_levels,
     headline,
-    is_binary,
-    pairs,
     result_of,
-    subjects_of_batches,
-    subjects_of_images,
     tune,
     verdict_of,
 )
@@ -132,7 +129,7 @@ def test_verdicts(differences: list[Difference], sentence: str) -> None:
 
 
 def test_scores_are_the_metrics_of_the_degraded_pixels_worked_by_hand(model: Model, few: Images) -> None:
-    evaluation = evaluate_model(model, NOISE, subjects_of_images(few), seed=11, baselines=["input", "median-3"])
+    evaluation = evaluate_model(model, NOISE, evaluated_images(few), seed=11, baselines=["input", "median-3"])
     assert [row.name for row in evaluation.methods] == ["input", "median-3", OURS]
     for index, array in enumerate(few.arrays):
         clean = array.astype(np.float32) / 255
@@ -161,8 +158,8 @@ def test_noise_does_not_depend_on_the_batch_or_on_what_else_is_evaluated(model: 
     task = Task("denoise", parse("salt-pepper:0.3+gaussian:20"))
 
     def scores(batch_size: int, **options: Any) -> np.ndarray:
-        subjects = subjects_of_batches(Batches(images, np.arange(7), batch_size=batch_size))
-        return evaluate_model(model, task, subjects, seed=3, **options).method("input").scores["mse"]
+        crops = evaluated_crops(Batches(images, np.arange(7), batch_size=batch_size))
+        return evaluate_model(model, task, crops, seed=3, **options).method("input").scores["mse"]
 
     expected = scores(64, baselines=["input"])
     for found in (
@@ -172,11 +169,11 @@ def test_noise_does_not_depend_on_the_batch_or_on_what_else_is_evaluated(model: 
     ):
         assert np.array_equal(found, expected)
     fewer = evaluate_model(
-        model, task, subjects_of_images(replace(images, arrays=images.arrays[:3], names=images.names[:3])), seed=3,
+        model, task, evaluated_images(replace(images, arrays=images.arrays[:3], names=images.names[:3])), seed=3,
         baselines=["input"],
     )  # fmt: skip
     assert np.array_equal(fewer.method("input").scores["mse"], expected[:3])
-    other = subjects_of_images(images)
+    other = evaluated_images(images)
     assert not np.array_equal(
         evaluate_model(model, task, other, seed=4, baselines=["input"]).method("input").scores["mse"], expected
     )
@@ -185,7 +182,7 @@ def test_noise_does_not_depend_on_the_batch_or_on_what_else_is_evaluated(model: 
 def test_a_range_counts_at_its_middle(model: Model, few: Images) -> None:
     ranged, middle = (Task("denoise", parse(spec)) for spec in ("salt-pepper:0.1..0.5", "salt-pepper:0.3"))
     found, expected = (
-        evaluate_model(model, task, subjects_of_images(few), baselines=["input"]) for task in (ranged, middle)
+        evaluate_model(model, task, evaluated_images(few), baselines=["input"]) for task in (ranged, middle)
     )
     assert found.noise == "salt-pepper:0.3"
     assert np.array_equal(found.ours.scores["mse"], expected.ours.scores["mse"])
@@ -193,7 +190,7 @@ def test_a_range_counts_at_its_middle(model: Model, few: Images) -> None:
 
 def test_the_sweep_varies_the_level_alone(model: Model, few: Images) -> None:
     evaluation = evaluate_model(
-        model, NOISE, subjects_of_images(few), sweep=(0.1, 0.2, 0.6), baselines=["input", "median-3"]
+        model, NOISE, evaluated_images(few), sweep=(0.1, 0.2, 0.6), baselines=["input", "median-3"]
     )
     assert [level.level for level in evaluation.sweep] == [0.1, 0.2, 0.6]
     errors = [level.mse["input"] for level in evaluation.sweep]
@@ -208,7 +205,7 @@ def test_a_sweep_looks_at_no_more_than_its_share(
     monkeypatch.setattr(sys.modules["cuello.jobs.images.evaluation"], "SWEEP_IMAGES", 3)
     told: list[tuple[str, int, int]] = []
     evaluation = evaluate_model(
-        model, NOISE, subjects_of_images(same_sized(make_image)), sweep=(0.2,), baselines=["input"],
+        model, NOISE, evaluated_images(same_sized(make_image)), sweep=(0.2,), baselines=["input"],
         progress=lambda *event: told.append(event),
     )  # fmt: skip
     scores = evaluation.method("input").scores["mse"]
@@ -219,12 +216,14 @@ def test_a_sweep_looks_at_no_more_than_its_share(
 
 
 def test_strengths_are_tuned_to_the_smallest_error(few: Images) -> None:
-    subjects = subjects_of_images(replace(few, arrays=few.arrays[:1], names=few.names[:1]))
-    strengths = tune([BASELINES["gaussian"], BASELINES["median-3"]], NOISE, subjects, 0)
+    images = evaluated_images(replace(few, arrays=few.arrays[:1], names=few.names[:1]))
+    strengths = {
+        spec.name: value for spec, value in tune([BASELINES["gaussian"], BASELINES["median-3"]], Draw(NOISE, images, 0))
+    }
     assert strengths["median-3"] == 3
     from scipy.ndimage import gaussian_filter
 
-    noisy, clean, *_ = next(iter(pairs(NOISE, subjects, 0, 1)))
+    noisy, clean, *_ = next(iter(Draw(NOISE, images, 0, 1).pairs()))
     image, target = (tensor[0].permute(1, 2, 0).numpy() for tensor in (noisy, clean))
     errors = {
         s: np.mean((gaussian_filter(image, (s, s, 0), mode="reflect") - target) ** 2)
@@ -235,7 +234,7 @@ def test_strengths_are_tuned_to_the_smallest_error(few: Images) -> None:
 
 def test_methods_that_need_larger_images_are_left_out(model: Model, make_image: MakeImage) -> None:
     tiny = Images("tiny", [make_image(n, 6, 6) for n in range(2)], ["a", "b"])
-    evaluation = evaluate_model(model, NOISE, subjects_of_images(tiny))
+    evaluation = evaluate_model(model, NOISE, evaluated_images(tiny))
     names = {row.name for row in evaluation.methods}
     assert "wavelet" not in names
     assert "median-3" in names
@@ -244,7 +243,7 @@ def test_methods_that_need_larger_images_are_left_out(model: Model, make_image: 
 
 def test_an_unknown_baseline_names_the_nearest(model: Model, few: Images) -> None:
     with pytest.raises(CuelloError, match=r"no baseline called 'wavelets'. Did you mean 'wavelet'"):
-        evaluate_model(model, NOISE, subjects_of_images(few), baselines=["wavelets"])
+        evaluate_model(model, NOISE, evaluated_images(few), baselines=["wavelets"])
 
 
 # Binary images
@@ -265,12 +264,12 @@ def test_wrong_pixels_are_counted_for_binary_images_only(model: Model, few: Imag
     binary = Images(
         "b", [np.where(make_image(n, 16, 16) > 127, 255, 0).astype(np.uint8) for n in range(3)], list("abc")
     )
-    evaluation = evaluate_model(model, NOISE, subjects_of_images(binary), seed=2, baselines=["input"])
+    evaluation = evaluate_model(model, NOISE, evaluated_images(binary), seed=2, baselines=["input"])
     for index, array in enumerate(binary.arrays):
         x = torch.from_numpy(array / 255).float().permute(2, 0, 1)[None]
         noisy = NOISE.degradation(x, generator(2, "evaluation noise", 0, index))  # type: ignore[misc]
         assert evaluation.method("input").scores["wrong"][index] == int((noisy != x).sum())
-    assert "wrong" not in evaluate_model(model, NOISE, subjects_of_images(few), baselines=["input"]).ours.scores
+    assert "wrong" not in evaluate_model(model, NOISE, evaluated_images(few), baselines=["input"]).ours.scores
     assert METRICS["wrong"].binary_only
 
 
@@ -279,7 +278,7 @@ def test_wrong_pixels_are_counted_for_binary_images_only(model: Model, few: Imag
 
 def test_metrics_json_and_images_csv(model: Model, few: Images, tmp_path: Path) -> None:
     evaluation = evaluate_model(
-        model, NOISE, subjects_of_images(few), seed=5, sweep=(0.1,), baselines=["input", "median-3"]
+        model, NOISE, evaluated_images(few), seed=5, sweep=(0.1,), baselines=["input", "median-3"]
     )
     run = Run(tmp_path)
     result_of(evaluation).save(run)
@@ -304,7 +303,7 @@ def test_metrics_json_and_images_csv(model: Model, few: Images, tmp_path: Path) 
 
 def test_an_interval_that_is_no_number_is_null(model: Model, few: Images) -> None:
     single = replace(few, arrays=few.arrays[:1], names=few.names[:1])
-    evaluation = evaluate_model(model, NOISE, subjects_of_images(single), baselines=["input"])
+    evaluation = evaluate_model(model, NOISE, evaluated_images(single), baselines=["input"])
     written = result_of(evaluation).values
     assert written["gain_in_psnr"]["input"]["interval"] == [None, None]
     assert "NaN" not in json.dumps(written)
@@ -313,7 +312,7 @@ def test_an_interval_that_is_no_number_is_null(model: Model, few: Images) -> Non
 
 def test_the_csv_says_where_each_crop_is(model: Model, few: Images) -> None:
     batches = Batches(few, np.array([1, 3]), batch_size=64, crop=8, layout="grid")
-    evaluation = evaluate_model(model, NOISE, subjects_of_batches(batches), baselines=["input"])
+    evaluation = evaluate_model(model, NOISE, evaluated_crops(batches), baselines=["input"])
     rows = list(csv.DictReader(io.StringIO(result_of(evaluation).csv)))
     # 18×24 and 22×24 hold two rows of three crops of 8 pixels each
     expected = [(name, top, left) for name in ("1.png", "3.png") for top in (0, 8) for left in (0, 8, 16)]
@@ -323,7 +322,7 @@ def test_the_csv_says_where_each_crop_is(model: Model, few: Images) -> None:
 
 
 def test_the_headline_stands_beside_the_median(model: Model, few: Images) -> None:
-    evaluation = evaluate_model(model, NOISE, subjects_of_images(few), baselines=["input", "median-3"])
+    evaluation = evaluate_model(model, NOISE, evaluated_images(few), baselines=["input", "median-3"])
     line = headline(evaluation)
     assert line.startswith("conv-8-16-8: MSE 0.")
     assert f"median 3×3: MSE {evaluation.method('median-3').mean('mse'):.{METRICS['mse'].digits}f}" in line
@@ -352,8 +351,8 @@ def test_a_finished_runs_report_is_of_its_test_images(trained: Run) -> None:
 def test_other_images_are_evaluated_whole(trained: Run, images: Path) -> None:
     before = trained.metrics_path.read_bytes()
     evaluation = cuello.evaluate(trained.path, images, baselines=["input"], report=False, noise="gaussian:30", seed=9)
-    assert evaluation.subjects.count == 6
-    assert evaluation.subjects.size == (40, 40)
+    assert evaluation.images.count == 6
+    assert evaluation.images.size == (40, 40)
     assert evaluation.noise == "gaussian:30"
     assert trained.metrics_path.read_bytes() == before
 
@@ -369,8 +368,8 @@ def test_pairs_bring_their_own_noise(
         cuello.evaluate(trained.path, noisy, target=images, sweep=(1,))
 
 
-def test_subjects_know_their_smallest_side(few: Images) -> None:
-    subjects = subjects_of_images(few)
-    assert isinstance(subjects, Subjects)
-    assert subjects.size == (16, 16)
-    assert subjects.count == 5
+def test_evaluated_images_know_their_smallest_side(few: Images) -> None:
+    images = evaluated_images(few)
+    assert isinstance(images, EvaluatedImages)
+    assert images.size == (16, 16)
+    assert images.count == 5

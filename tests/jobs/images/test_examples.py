@@ -10,7 +10,8 @@ import torch
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.inference.model import Model
-from cuello.jobs.images.evaluation import OURS, Evaluation, Method, Subjects, evaluate_model, subjects_of_images
+from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images
+from cuello.jobs.images.evaluation import OURS, Evaluation, Method, evaluate_model
 from cuello.jobs.images.examples import MOST_PIXELS, best_classical, choose_rows, make_examples, middle
 from cuello.jobs.images.pairs import Task
 
@@ -19,7 +20,7 @@ def scored(**psnr: list[float]) -> Evaluation:
     """An evaluation with these values of PSNR and nothing else."""
     methods = [Method(name, name, {"psnr": np.array(values)}, 1.0, 1.0) for name, values in psnr.items()]
     count = len(next(iter(psnr.values())))
-    subjects = Subjects(lambda: [], [str(row) for row in range(count)], [(0, 0)] * count, (8, 8), False)
+    subjects = EvaluatedImages(lambda: [], [str(row) for row in range(count)], [(0, 0)] * count, (8, 8), False)
     return Evaluation(methods, [], "", [], subjects, None, {})
 
 
@@ -35,7 +36,7 @@ def test_the_best_and_the_worst_are_shown_and_some_between() -> None:
 def test_typical_ones_come_from_different_photographs() -> None:
     evaluation = scored(network=[float(row) for row in range(11)])
     names = ["a"] * 6 + ["b", "c"] + ["d"] * 3
-    evaluation = replace(evaluation, subjects=replace(evaluation.subjects, names=names))
+    evaluation = replace(evaluation, images=replace(evaluation.images, names=names))
     shown = [names[row] for row, why in choose_rows(evaluation) if why == "typical"]
     assert len(shown) == len(set(shown)) == 3
 
@@ -58,7 +59,7 @@ def test_examples_are_degraded_and_restored_as_they_were_scored(
 ) -> None:
     images = Images("few", [make_image(n, 20, 24) for n in range(6)], [f"{n}.png" for n in range(6)])
     task = Task("denoise", parse("salt-pepper:0.1..0.5"))
-    evaluation = evaluate_model(model, task, subjects_of_images(images), seed=4, baselines=["input", "median-3", "tv"])
+    evaluation = evaluate_model(model, task, evaluated_images(images), seed=4, baselines=["input", "median-3", "tv"])
     methods = ["input", "median-3", "tv", OURS]
     rows = choose_rows(evaluation)
     examples = make_examples(model, task, evaluation, methods, rows, seed=4)
@@ -80,7 +81,7 @@ def test_examples_are_degraded_and_restored_as_they_were_scored(
 def test_examples_of_pairs_show_the_pairs(model: Model, make_image: Callable[..., np.ndarray]) -> None:
     noisy, clean = ([make_image(n + k, 20, 24) for n in range(3)] for k in (0, 10))
     images = replace(Images("pairs", noisy, list("abc")), targets=clean)
-    evaluation = evaluate_model(model, Task("denoise", None), subjects_of_images(images), baselines=["input"])
+    evaluation = evaluate_model(model, Task("denoise", None), evaluated_images(images), baselines=["input"])
     example = make_examples(model, Task("denoise", None), evaluation, ["input", OURS], [(1, "typical")], 0)[0]
     assert np.allclose(example.clean, clean[1] / 255, atol=1e-6)
     assert np.allclose(example.restored["input"], noisy[1] / 255, atol=1e-6)

@@ -12,7 +12,8 @@ from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.inference.model import Model
 from cuello.jobs.images import figures as drawn
-from cuello.jobs.images.evaluation import OURS, Evaluation, evaluate_model, subjects_of_images
+from cuello.jobs.images.evaluated import evaluated_images
+from cuello.jobs.images.evaluation import OURS, Evaluation, evaluate_model
 from cuello.jobs.images.examples import Example, choose_rows, make_examples
 from cuello.jobs.images.pairs import Task
 from cuello.report import figures
@@ -35,7 +36,7 @@ def has(colour: str, pixels: np.ndarray) -> bool:
 @pytest.fixture(scope="module")
 def evaluation(model: Model, make_image: Callable[..., np.ndarray]) -> Evaluation:
     images = Images("few", [make_image(n, 16, 16) for n in range(8)], [f"{n}.png" for n in range(8)])
-    return evaluate_model(model, TASK, subjects_of_images(images), baselines=["input", "median-3"], sweep=(10, 50))
+    return evaluate_model(model, TASK, evaluated_images(images), baselines=["input", "median-3"], sweep=(10, 50))
 
 
 def history(epochs: int) -> list[EpochRecord]:

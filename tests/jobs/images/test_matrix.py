@@ -17,7 +17,8 @@ from cuello.core.types import Output
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.inference.model import Model
-from cuello.jobs.images.evaluation import Subjects, evaluate_model, subjects_of_images
+from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images
+from cuello.jobs.images.evaluation import evaluate_model
 from cuello.jobs.images.matrix import (
     CLASSICAL,
     NETWORK,
@@ -57,10 +58,10 @@ def make_model(noise: str, negative: bool = False, channels: int = 1) -> Model:
     return Model(Artefact(architecture, "denoise", noise, {}), Same(negative).eval())
 
 
-def black(count: int = 3) -> Subjects:
+def black(count: int = 3) -> EvaluatedImages:
     """Black images: with n of their 256 pixels inverted, their mean squared error is n / 256."""
     arrays = [np.zeros((SIDE, SIDE, 1), np.uint8)] * count
-    return subjects_of_images(Images("black", arrays, [f"{number}.png" for number in range(count)]))
+    return evaluated_images(Images("black", arrays, [f"{number}.png" for number in range(count)]))
 
 
 def task(noise: str) -> Task:
@@ -121,7 +122,7 @@ def test_all_methods_see_the_same_pixels() -> None:
 
 def test_most_spreads_the_images_and_progress_counts_levels_times_images() -> None:
     arrays = [np.full((SIDE, SIDE, 1), value, np.uint8) for value in (0, 51, 102, 153, 204)]
-    subjects = subjects_of_images(Images("grey", arrays, list("abcde")))
+    subjects = evaluated_images(Images("grey", arrays, list("abcde")))
     told: list[tuple[str, int, int]] = []
     found = evaluate_matrix(
         {"a": make_model("missing:1,fill=1")}, {"a": task("missing:1,fill=1")}, subjects, (0, 1), baselines=[], most=3,

@@ -15,7 +15,8 @@ from cuello.core.resample import resize
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.inference.model import Model
-from cuello.jobs.images.evaluation import OURS, evaluate_model, subjects_of_images
+from cuello.jobs.images.evaluated import evaluated_images
+from cuello.jobs.images.evaluation import OURS, evaluate_model
 from cuello.jobs.images.matrix import kind_of
 from cuello.jobs.images.pairs import Task
 from cuello.runs.artefact import load_artefact
@@ -162,7 +163,7 @@ def test_whole_images_are_cut_to_a_multiple(tmp_path: Path, make_images: Callabl
     run = cuello.train("upscale", folder, output=tmp_path / "run", **settings)
     assert set(run.metrics["methods"]) == {*ENLARGERS, OURS}
     found = cuello.evaluate(run.path, folder, report=False)
-    assert found.subjects.count == 5
+    assert found.images.count == 5
 
 
 # Pairs
@@ -174,7 +175,7 @@ def test_pairs_of_folders(tmp_path: Path, make_image: Callable[..., np.ndarray])
     assert run.metrics["noise"] is None
     assert run.metrics["protocol"]["scale"] == 2
     found = cuello.evaluate(run.path, small, target=large, report=False, baselines=["bicubic"])
-    first = next(iter(found.subjects.batches()))
+    first = next(iter(found.images.batches()))
     assert first.targets is not None
     enlarged = resize(first.images, scale=2).clamp(0, 1)
     expected = -10 * np.log10(float(((enlarged - first.targets) ** 2).mean()))
@@ -252,7 +253,7 @@ def test_the_smallest_images_are_judged(run: Run) -> None:
     model = cuello.load(run.path)
     arrays = [np.full((height, width, 3), 9, np.uint8) for height, width in ((2, 2), (3, 5), (2, 40))]
     images = Images("tiny", arrays, list("abc"))
-    found = evaluate_model(model, Task("upscale", parse("down:2")), subjects_of_images(images))
+    found = evaluate_model(model, Task("upscale", parse("down:2")), evaluated_images(images))
     assert {method.name for method in found.methods} == {*ENLARGERS, OURS}
     assert all(np.isfinite(method.scores["mse"]).all() for method in found.methods)
     assert "ssim" not in found.ours.scores

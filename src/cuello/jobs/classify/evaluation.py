@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 
 from cuello.inference.model import Model
-from cuello.jobs.images.evaluation import OURS, Progress, Subjects
+from cuello.jobs.images.evaluated import EvaluatedImages
+from cuello.jobs.images.evaluation import OURS, Progress
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.references import ClassReference
@@ -60,14 +62,20 @@ class Classification:
     """The result for N images and K classes.
 
     classes: their names. truth: ``(N,)``. probabilities: the network's, ``(N, K)``. methods: the network last.
-    subjects: the images.
+    images: the images.
     """
 
     classes: Sequence[str]
     truth: np.ndarray
     probabilities: np.ndarray
     methods: Sequence[Guesses]
-    subjects: Subjects
+    images: EvaluatedImages
+
+    @property
+    def subjects(self) -> EvaluatedImages:
+        """The old name of ``images``."""
+        warnings.warn("Classification.subjects is now Classification.images.", DeprecationWarning, stacklevel=2)
+        return self.images
 
     @property
     def ours(self) -> Guesses:
@@ -176,19 +184,19 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 def evaluate_classes(
     model: Model,
-    subjects: Subjects,
+    images: EvaluatedImages,
     references: Sequence[ClassReference] = (),
     progress: Progress | None = None,
 ) -> Classification:
     """Let a classifier, and what it is measured against, say the class of every image.
 
-    subjects: batches with labels, which are positions in ``model.classes``. Raises CuelloError where images do not fit.
+    images: batches with labels, which are positions in ``model.classes``. Raises CuelloError where images do not fit.
     """
     truth, probabilities, seconds = [], [], 0.0
     others: dict[str, list[np.ndarray]] = {reference.name: [] for reference in references}
     spent = dict.fromkeys(others, 0.0)
     done = 0
-    for batch in subjects.batches():
+    for batch in images.batches():
         start = time.perf_counter()
         scores = model.class_scores(batch.images)
         seconds += time.perf_counter() - start
@@ -200,14 +208,14 @@ def evaluate_classes(
             spent[reference.name] += time.perf_counter() - start
         done += len(scores)
         if progress:
-            progress("evaluating", done, subjects.count)
+            progress("evaluating", done, images.count)
     found = np.concatenate(probabilities)
     methods = [
         Guesses(one.name, one.label, np.concatenate(others[one.name]), 1000 * spent[one.name] / done)
         for one in references
     ]
     ours = Guesses(OURS, model.artefact.architecture.name, found.argmax(1), 1000 * seconds / done)
-    return Classification(model.classes, np.concatenate(truth), found, [*methods, ours], subjects)
+    return Classification(model.classes, np.concatenate(truth), found, [*methods, ours], images)
 
 
 def verdict_of(found: Classification) -> str:
@@ -272,7 +280,7 @@ def result_of(found: Classification) -> Result:
         "calibration_bins": BINS,
     }
     rows: list[list[Any]] = [["image", "top", "left", "class", "predicted", *(f"p {name}" for name in found.classes)]]
-    for row, (name, place) in enumerate(zip(found.subjects.names, found.subjects.places, strict=True)):
+    for row, (name, place) in enumerate(zip(found.images.names, found.images.places, strict=True)):
         classes = [found.classes[int(found.truth[row])], found.classes[int(found.ours.predicted[row])]]
         rows.append([name, *place, *classes, *(f"{p:.6g}" for p in found.probabilities[row])])
     return Result(found.verdict, values, rows, shown(values))

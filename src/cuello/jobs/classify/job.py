@@ -32,9 +32,8 @@ from cuello.jobs.base import (
 from cuello.jobs.classify.evaluation import evaluate_classes, result_of, shown
 from cuello.jobs.classify.page import write_classification
 from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
-from cuello.jobs.images.evaluation import Subjects, subjects_of_images
+from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
-from cuello.jobs.images.subjects import own_subjects
 from cuello.jobs.ranking import ranked_models
 from cuello.report.page import Table
 from cuello.report.result import Result
@@ -107,11 +106,11 @@ class ClassifyJob:
         request.refuse_given(f"{request.path} is a classifier")
         data = own() if own is not None else None
         if request.images is not None:
-            subjects, notes = named_examples(model, request)
+            images, notes = named_examples(model, request)
         else:
-            subjects, notes = own_subjects(request.own_images(data))
+            images, notes = own_images(request.own_images(data))
         references = class_references_of(model, data) if data is not None else ()
-        return Judged(evaluate_classes(model, subjects, references, progress=request.progress), notes)
+        return Judged(evaluate_classes(model, images, references, progress=request.progress), notes)
 
     def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
         """Judge several models on the same images and put them in order."""
@@ -173,7 +172,7 @@ def class_references_of(model: Model, data: JobData) -> list[ClassReference]:
     return fit_class_references(((pair.x, pair.target) for pair in pairs), model.classes)
 
 
-def named_examples(model: Model, request: Request) -> tuple[Subjects, list[str]]:
+def named_examples(model: Model, request: Request) -> tuple[EvaluatedImages, list[str]]:
     """Read images with labels that a classifier knows, and say in notes which they are."""
     policy = "skip" if request.on_error == "skip" else "stop"
     size = parse_size(make_config(model.artefact.training).resize)
@@ -182,4 +181,4 @@ def named_examples(model: Model, request: Request) -> tuple[Subjects, list[str]]
         load_images(source, model.channels, size, on_error=policy, progress=reading(request.progress)), model.classes
     )
     notes = [f"Scores are those of {request.images}, {len(loaded)} whole images.", *loaded.notes]
-    return subjects_of_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]
+    return evaluated_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]

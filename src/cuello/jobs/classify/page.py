@@ -109,7 +109,7 @@ def mistakes_section(run: Run, found: Classification) -> Section:
         said, true = found.classes[int(found.ours.predicted[row])], found.classes[int(found.truth[row])]
         above = f"{shorten(said, 12)} {found.probabilities[row].max():.1%}"
         images.append(pixels[row])
-        captions.append((above, f"is {shorten(true, 12)}: {shorten(found.subjects.names[row], 16)}"))
+        captions.append((above, f"is {shorten(true, 12)}: {shorten(found.images.names[row], 16)}"))
     views = " Views: from left to right and top to bottom." if side_by_side(images[0]) is not images[0] else ""
     grid = save_both(run.figures, "mistakes", lambda theme: mistakes_grid(images, captions, theme))
     note = f"Above: what the network says, and how sure it is; below: what it is.{views}"
@@ -119,7 +119,7 @@ def mistakes_section(run: Run, found: Classification) -> Section:
 def pixels_of(found: Classification, rows: Sequence[int]) -> dict[int, np.ndarray]:
     """Return the pixels of these rows, ``(H, W, C)``, large images by their middle."""
     wanted, pixels = torch.tensor(rows), {}
-    for batch in found.subjects.batches():
+    for batch in found.images.batches():
         for place in torch.isin(batch.ids, wanted).nonzero().flatten().tolist():
             pixels[int(batch.ids[place])] = middle(batch.images[place : place + 1])
     return pixels

@@ -33,8 +33,8 @@ from cuello.jobs.base import (
 from cuello.jobs.data import batches_of, cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
 from cuello.jobs.explain.evaluation import estimate, evaluate_estimator, lesson_of, result_of, shown
 from cuello.jobs.explain.page import write_estimation
+from cuello.jobs.images.evaluated import own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
-from cuello.jobs.images.subjects import own_subjects
 from cuello.jobs.ranking import ranked_models
 from cuello.models.estimators import build_estimator, estimator_of
 from cuello.report.page import Table
@@ -129,7 +129,7 @@ class ExplainJob:
         found = evaluate_estimator(
             model, lesson, part, history=history, training_maps=learned, progress=request.progress
         )
-        return Judged(found, own_subjects(prepared)[1])
+        return Judged(found, own_images(prepared)[1])
 
     def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
         """Judge several models on the same images and put them in order."""

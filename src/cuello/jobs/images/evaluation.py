@@ -1,21 +1,19 @@
 """An honest yardstick: the network beside the classical methods, on the same degraded pixels."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from cuello.core.errors import CuelloError
 from cuello.core.registry import Registry
 from cuello.core.types import Batch, Pair
-from cuello.data.batches import Batches, to_tensor
-from cuello.data.images import Images
-from cuello.data.levels import full_scale
 from cuello.degrade import Composition, Degradation
 from cuello.inference.model import TILE, Model
+from cuello.jobs.images.evaluated import EvaluatedImages
 from cuello.jobs.images.pairs import Task, multiple_below
 from cuello.report.page import Table
 from cuello.report.result import Result
@@ -31,25 +29,6 @@ SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"
 """The classical methods that everybody knows: a verdict names them."""
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Subjects:
-    """What is evaluated: batches of clean images, and who they are.
-
-    batches: makes the batches anew. names: the photograph of each image (several crops may share one). places: top
-    and left of each crop in it, pixels. count: how many images. size: smallest height and width.
-    """
-
-    batches: Callable[[], Iterable[Batch]]
-    names: Sequence[str]
-    places: Sequence[tuple[int, int]]
-    size: tuple[int, int]
-    binary: bool
-
-    @property
-    def count(self) -> int:
-        return len(self.names)
 
 
 @dataclass(frozen=True)
@@ -104,10 +83,16 @@ class Evaluation:
     differences: list[Difference]
     verdict: str
     sweep: list[SweepLevel]
-    subjects: Subjects
+    images: EvaluatedImages
     noise: str | None
     protocol: dict[str, Any]
     references: Sequence[Reference] = ()
+
+    @property
+    def subjects(self) -> EvaluatedImages:
+        """The old name of ``images``."""
+        warnings.warn("Evaluation.subjects is now Evaluation.images.", DeprecationWarning, stacklevel=2)
+        return self.images
 
     def method(self, name: str) -> Method:
         """Return the row called ``name``."""
@@ -124,49 +109,11 @@ class Evaluation:
         return {method.name: method.label for method in self.methods}
 
 
-def subjects_of_batches(batches: Batches) -> Subjects:
-    """Take the crops of a part of the data as they are."""
-    described = [batches.describe(row) for row in range(batches.count)]
-    names, places = [name for name, _, _ in described], [(top, left) for _, top, left in described]
-
-    def every() -> Iterable[Batch]:
-        given = 0
-        for batch in batches.epoch(0):
-            given += len(batch.ids)
-            yield batch
-        if given < batches.count:  # scores would no longer stand beside their images
-            raise CuelloError(
-                f"files of {batches.images.name} changed during the evaluation: {' '.join(batches.images.lost)} "
-                "Bring them back and evaluate again."
-            )
-
-    return Subjects(every, names, places, batches.size, is_binary(batches.images))
-
-
-def subjects_of_images(images: Images, labelled: bool = False) -> Subjects:
-    """Take whole images, of any sizes, one a batch; ``labelled``: with their labels, whole numbers."""
-    labels = images.labels if labelled else None
-
-    def batches() -> Iterable[Batch]:
-        for index, array in enumerate(images.arrays):
-            target = to_tensor(images.targets[index][None]) if images.targets is not None else None
-            label = torch.tensor([int(labels[index])]) if labels is not None else None
-            yield Batch(to_tensor(array[None]), torch.tensor([index]), target, label)
-
-    smallest = images.scale * int(images.sizes.min())
-    places = [(0, 0)] * len(images)
-    return Subjects(batches, images.names, places, (smallest, smallest), is_binary(images))
-
-
-def is_binary(images: Images) -> bool:
-    """Tell whether every value is black or white."""
-    return all(np.isin(array, (0, full_scale(array.dtype))).all() for array in images.clean())
-
-
+# More than seven parameters: those by name are independent settings of one evaluation, each with its default.
 def evaluate_model(
     model: Model,
     task: Task,
-    subjects: Subjects,
+    images: EvaluatedImages,
     *,
     seed: int = 0,
     sweep: Sequence[float] = (),
@@ -183,54 +130,48 @@ def evaluate_model(
     """
     level = task.typical()
     usual = ("all",) if task.restores else ()
-    specs = baselines_of(task, subjects, usual if baselines is None else baselines)
-    metrics = [spec.name for spec in metrics_for(multiple_below(subjects.size, task.scale), subjects.binary)]
-    strengths = tune(specs, level, subjects, seed)
+    specs = baselines_of(task, images, usual if baselines is None else baselines)
+    metrics = [spec.name for spec in metrics_for(multiple_below(images.size, task.scale), images.binary)]
     ours = {OURS: model}
+    draw = Draw(level, images, seed)
     methods = score(
-        ours, level, subjects, specs, strengths, metrics, seed, subjects.count, "evaluating", progress, references
+        ours, tune(specs, draw), draw, metrics=metrics, references=references, doing="evaluating", progress=progress
     )
     levels = []
     for value in sweep:
-        if task.degradation is None:
+        if level.degradation is None:
             break
-        at_level = task.at(task.degradation.typical().with_main(value))
-        tuned = tune(specs, at_level, subjects, seed)
+        at_level = replace(draw, task=level.at(level.degradation.with_main(value)))
         rows = score(
-            ours,
-            at_level,
-            subjects,
-            specs,
-            tuned,
-            ["mse", "psnr"],
-            seed,
-            SWEEP_IMAGES,
-            f"noise {value:g}",
-            progress,
-        )
+            ours, tune(specs, at_level), replace(at_level, most=SWEEP_IMAGES), metrics=["mse", "psnr"],
+            doing=f"noise {value:g}", progress=progress,
+        )  # fmt: skip
         means = {metric: {row.name: row.mean(metric) for row in rows} for metric in ("mse", "psnr")}
-        levels.append(SweepLevel(value, means["mse"], means["psnr"]))
-    differences = [difference(methods[-1], row, subjects.names) for row in methods[:-1]]
+        levels.append(SweepLevel(value, **means))
+    differences = [difference(methods[-1], row, images.names) for row in methods[:-1]]
     protocol = {
-        "images": subjects.count,
-        "photographs": len(set(subjects.names)),
+        "images": images.count,
+        "photographs": len(set(images.names)),
         "channels": model.channels,
         "range": "0 to 1, results cut to it, not rounded",
         "metrics": {name: METRICS[name].summary for name in metrics},
         "noise_seed": seed,
-        "strengths": f"of classical methods: the best of a few on {min(TUNING_IMAGES, subjects.count)} of these very "
+        "strengths": f"of classical methods: the best of a few on {min(TUNING_IMAGES, images.count)} of these very "
         "images, which favours them",
-        "sweep_images": min(SWEEP_IMAGES, subjects.count) if levels else 0,
+        "sweep_images": min(SWEEP_IMAGES, images.count) if levels else 0,
     }
     spec = level.degradation.spec() if level.degradation is not None else None
     if task.scale > 1:
         protocol["scale"] = task.scale
     if not any(len(spec.strengths) > 1 for spec in specs):
         del protocol["strengths"]
-    if model.conditioned and next(iter(pairs(level, subjects, seed, 1))).level is not None:
+    if model.conditioned and next(iter(replace(draw, most=1).pairs())).level is not None:
         protocol["told"] = "the network is told the noise's standard deviation"
     verdict = verdict_of(differences, "reference" if references else "classical method")
-    return Evaluation(methods, differences, verdict, levels, subjects, spec, protocol, tuple(references))
+    return Evaluation(
+        methods=methods, differences=differences, verdict=verdict, sweep=levels, images=images, noise=spec,
+        protocol=protocol, references=tuple(references),
+    )  # fmt: skip
 
 
 def baselines_for(task: Task) -> Registry[BaselineSpec]:
@@ -238,78 +179,89 @@ def baselines_for(task: Task) -> Registry[BaselineSpec]:
     return enlargers(task.scale) if task.scale > 1 else BASELINES
 
 
-def baselines_of(task: Task, subjects: Subjects, names: Sequence[str]) -> list[BaselineSpec]:
+def baselines_of(task: Task, images: EvaluatedImages, names: Sequence[str]) -> list[BaselineSpec]:
     """Return the classical methods of these names ("all": every one) that the images are large enough for."""
     table = baselines_for(task)
     chosen = [table[name] for name in (table.names() if "all" in names else names)]
-    return [spec for spec in chosen if min(subjects.size) >= spec.smallest_side]
+    return [spec for spec in chosen if min(images.size) >= spec.smallest_side]
 
 
-def pairs(task: Task, subjects: Subjects, seed: int, most: int) -> Iterable[Pair]:
-    """Yield batches of pairs, of at most ``most`` images in all, spread evenly over the subjects."""
-    wanted = None
-    if most < subjects.count:
-        wanted = torch.from_numpy(np.linspace(0, subjects.count - 1, most).round().astype(np.int64))
-    for batch in subjects.batches():
-        rows = batch
-        if wanted is not None:
-            keep = torch.isin(batch.ids, wanted)
-            if not keep.any():
-                continue
-            rows = Batch(
-                batch.images[keep],
-                batch.ids[keep],
-                batch.targets[keep] if batch.targets is not None else None,
-            )
-        yield task.pair_each(rows, seed)
+@dataclass(frozen=True)
+class Draw:
+    """The degraded images on which methods are compared: each sees the same pixels.
+
+    seed: of the noise; every image has its own. most: how many images at most, spread evenly; None: all.
+    """
+
+    task: Task
+    images: EvaluatedImages
+    seed: int
+    most: int | None = None
+
+    @property
+    def count(self) -> int:
+        return self.images.count if self.most is None else min(self.most, self.images.count)
+
+    def pairs(self) -> Iterable[Pair]:
+        """Yield the pairs in batches."""
+        wanted = None
+        if self.count < self.images.count:
+            wanted = torch.from_numpy(np.linspace(0, self.images.count - 1, self.count).round().astype(np.int64))
+        for batch in self.images.batches():
+            if wanted is None:
+                yield self.task.pair_each(batch, self.seed)
+            elif (keep := torch.isin(batch.ids, wanted)).any():
+                targets = batch.targets[keep] if batch.targets is not None else None
+                yield self.task.pair_each(Batch(batch.images[keep], batch.ids[keep], targets), self.seed)
 
 
-def tune(specs: Sequence[BaselineSpec], task: Task, subjects: Subjects, seed: int) -> dict[str, float]:
+Tuned = Sequence[tuple[BaselineSpec, float]]
+"""Classical methods, each with its strength."""
+
+
+def tune(specs: Sequence[BaselineSpec], draw: Draw) -> Tuned:
     """Choose each classical method's strength on a few of the images."""
-    few = list(pairs(task, subjects, seed, TUNING_IMAGES))
-    strengths = {}
+    few = list(replace(draw, most=TUNING_IMAGES).pairs())
+    tuned = []
     for spec in specs:
-        votes = [best_strength(spec, pair.x.numpy(), pair.target.numpy()) for pair in few]
-        strengths[spec.name] = float(np.median(votes)) if len(votes) % 2 else sorted(votes)[len(votes) // 2]
-    return strengths
+        votes = sorted(best_strength(spec, pair.x.numpy(), pair.target.numpy()) for pair in few)
+        tuned.append((spec, float(np.median(votes)) if len(votes) % 2 else votes[len(votes) // 2]))
+    return tuned
 
 
 def score(
     models: Mapping[str, Model],
-    task: Task,
-    subjects: Subjects,
-    specs: Sequence[BaselineSpec],
-    strengths: Mapping[str, float],
+    classical: Tuned,
+    draw: Draw,
+    *,
     metrics: Sequence[str],
-    seed: int,
-    most: int,
-    doing: str,
-    progress: Progress | None,
     references: Sequence[Reference] = (),
+    doing: str = "",
+    progress: Progress | None = None,
 ) -> list[Method]:
     """Run every method on the same draw of every image and return their rows, the networks' last.
 
-    models: networks by the name of their row, which no classical method may have. most: how many images at most.
+    models: networks by the name of their row, which no classical method may have.
     """
 
-    def classical(spec: BaselineSpec) -> Callable[[Pair], torch.Tensor]:
-        return lambda pair: torch.from_numpy(run_baseline(spec, pair.x.numpy(), strengths[spec.name]))
+    def run_classical(spec: BaselineSpec, strength: float) -> Callable[[Pair], torch.Tensor]:
+        return lambda pair: torch.from_numpy(run_baseline(spec, pair.x.numpy(), strength))
 
-    def learned(model: Model) -> Callable[[Pair], torch.Tensor]:
+    def run_learned(model: Model) -> Callable[[Pair], torch.Tensor]:
         return lambda pair: restore(model, pair.x, pair.level)
 
-    def reference(fitted: Reference) -> Callable[[Pair], torch.Tensor]:
+    def run_reference(fitted: Reference) -> Callable[[Pair], torch.Tensor]:
         return lambda pair: fitted.run(pair.x)
 
-    runs = {spec.name: classical(spec) for spec in specs} | {one.name: reference(one) for one in references}
-    runs |= {name: learned(model) for name, model in models.items()}
-    labels = {spec.name: spec.label for spec in specs} | {fitted.name: fitted.label for fitted in references}
-    labels |= {name: model.artefact.architecture.name for name, model in models.items()}
+    strengths = {spec.name: strength for spec, strength in classical}
+    runs = {spec.name: (spec.label, run_classical(spec, strength)) for spec, strength in classical}
+    runs |= {fitted.name: (fitted.label, run_reference(fitted)) for fitted in references}
+    runs |= {name: (model.artefact.architecture.name, run_learned(model)) for name, model in models.items()}
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {metric: [] for metric in metrics} for name in runs}
     seconds = dict.fromkeys(runs, 0.0)
-    done, total = 0, min(most, subjects.count)
-    for pair in pairs(task, subjects, seed, most):
-        for name, run in runs.items():
+    done = 0
+    for pair in draw.pairs():
+        for name, (_, run) in runs.items():
             start = time.perf_counter()
             restored = run(pair)
             seconds[name] += time.perf_counter() - start
@@ -317,16 +269,16 @@ def score(
                 scores[name][metric].append(METRICS[metric].function(restored, pair.target).numpy())
         done += len(pair.x)
         if progress:
-            progress(doing, done, total)
+            progress(doing, done, draw.count)
     return [
         Method(
-            name,
-            labels[name],
-            {metric: np.concatenate(values) for metric, values in scores[name].items()},
-            strengths.get(name),
-            1000 * seconds[name] / max(done, 1),
+            name=name,
+            label=label,
+            scores={metric: np.concatenate(values) for metric, values in scores[name].items()},
+            strength=strengths.get(name),
+            milliseconds=1000 * seconds[name] / max(done, 1),
         )
-        for name in runs
+        for name, (label, _) in runs.items()
     ]
 
 
@@ -351,7 +303,10 @@ def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Diffe
     gains = ours.scores["psnr"] - other.scores["psnr"]
     enough = len(set(photographs)) >= FEWEST_GROUPS
     low, high = bootstrap_interval(gains, photographs) if enough else (float("nan"), float("nan"))
-    return Difference(other.name, other.label, float(gains.mean()), low, high, int((gains > 0).sum()), len(gains))
+    return Difference(
+        against=other.name, label=other.label, mean=float(gains.mean()), low=low, high=high,
+        wins=int((gains > 0).sum()), images=len(gains),
+    )  # fmt: skip
 
 
 def verdict_of(differences: Sequence[Difference], others: str = "classical method") -> str:
@@ -418,7 +373,7 @@ def result_of(evaluation: Evaluation) -> Result:
     }
     columns = [(method, metric) for method in evaluation.methods for metric in method.scores]
     rows: list[list[Any]] = [["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)]]
-    for row, (name, place) in enumerate(zip(evaluation.subjects.names, evaluation.subjects.places, strict=True)):
+    for row, (name, place) in enumerate(zip(evaluation.images.names, evaluation.images.places, strict=True)):
         rows.append([name, *place, *(f"{method.scores[metric][row]:.6g}" for method, metric in columns)])
     return Result(evaluation.verdict, values, rows, shown(values))
 

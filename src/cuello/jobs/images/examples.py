@@ -37,7 +37,7 @@ def choose_rows(evaluation: Evaluation, typical: int = 3) -> list[tuple[int, str
     The typical ones come from different photographs where there are enough.
     """
     order = np.argsort(evaluation.ours.scores["psnr"], kind="stable")
-    names = evaluation.subjects.names
+    names = evaluation.images.names
     best, worst = int(order[-1]), int(order[0])
     chosen: list[int] = []
     for share in np.linspace(0.3, 0.7, typical):
@@ -67,7 +67,7 @@ def make_examples(
     level, table = task.typical(), baselines_for(task)
     wanted = torch.tensor([row for row, _ in rows])
     found: dict[int, Pair] = {}
-    for batch in evaluation.subjects.batches():
+    for batch in evaluation.images.batches():
         keep = torch.isin(batch.ids, wanted)
         if keep.any():
             targets = batch.targets[keep] if batch.targets is not None else None
@@ -90,7 +90,7 @@ def make_examples(
                 restored[name] = torch.from_numpy(run_baseline(table[name], noisy.numpy(), strength))
         scores = {name: float(psnr(image.clamp(0, 1), clean)) for name, image in restored.items()}
         shown = {name: middle(image) for name, image in restored.items()}
-        examples.append(Example(why, evaluation.subjects.names[row], middle(clean), shown, scores))
+        examples.append(Example(why, evaluation.images.names[row], middle(clean), shown, scores))
     return examples
 
 

@@ -27,13 +27,13 @@ from cuello.jobs.base import (
     check_plain,
 )
 from cuello.jobs.data import prepare, reading
+from cuello.jobs.images.evaluated import named_images, own_images
 from cuello.jobs.images.evaluation import evaluate_model, result_of
 from cuello.jobs.images.matrix import check_alike, evaluate_matrix
 from cuello.jobs.images.matrix_page import result_of as matrix_result
 from cuello.jobs.images.matrix_page import save_matrix
 from cuello.jobs.images.page import write_report
 from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, with_fitting_crop
-from cuello.jobs.images.subjects import named_subjects, own_subjects
 from cuello.models.catalog import architecture_of, build
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
@@ -68,16 +68,16 @@ def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Requ
     references: Sequence[Reference] = ()
     if request.images is None:
         data = own() if own is not None else None
-        subjects, notes = own_subjects(request.own_images(data))
+        images, notes = own_images(request.own_images(data))
         references = references_of(task, model, data)  # type: ignore[arg-type]
     else:
-        subjects, notes = named_subjects(model, request)
+        images, notes = named_images(model, request)
         if own is not None and not task.restores:
             references = references_of(task, model, own())
     settings = make_config(model.artefact.training)
     seed = settings.split_seed if request.seed is None else request.seed
     found = evaluate_model(
-        model, task, subjects, seed=seed, sweep=request.sweep, baselines=request.baselines, references=references,
+        model, task, images, seed=seed, sweep=request.sweep, baselines=request.baselines, references=references,
         progress=request.progress,
     )  # fmt: skip
     return Judged(found, notes, task)
@@ -153,12 +153,12 @@ class ImageJob:
             check_sweep(task, request.sweep)
         first = next(iter(models))
         if request.images is None:
-            subjects, notes = own_subjects(own[first]().prepared)
+            images, notes = own_images(own[first]().prepared)
         else:
-            subjects, notes = named_subjects(models[first], request)
+            images, notes = named_images(models[first], request)
         seed = make_config(models[first].artefact.training).split_seed if request.seed is None else request.seed
         matrix = evaluate_matrix(
-            models, tasks, subjects, request.sweep, baselines=request.baselines, seed=seed, most=request.most,
+            models, tasks, images, request.sweep, baselines=request.baselines, seed=seed, most=request.most,
             progress=request.progress,
         )  # fmt: skip
         matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})

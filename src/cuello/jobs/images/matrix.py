@@ -1,14 +1,15 @@
 """The matrix: networks trained at different noise levels, each tested at every level, beside the classical methods."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cuello.core.errors import CuelloError
 from cuello.degrade import Composition, Degradation, Range
 from cuello.degrade.base import show
 from cuello.inference.model import Model
-from cuello.jobs.images.evaluation import TUNING_IMAGES, Progress, Subjects, baselines_of, has_levels, score, tune
+from cuello.jobs.images.evaluated import EvaluatedImages
+from cuello.jobs.images.evaluation import TUNING_IMAGES, Draw, Progress, baselines_of, has_levels, score, tune
 from cuello.jobs.images.pairs import Task
 from cuello.scoring.metrics import METRICS
 
@@ -63,10 +64,11 @@ class Matrix:
         return [row for row in self.rows if row.kind == kind]
 
 
+# More than seven parameters: those by name are independent settings of one evaluation, each with its default.
 def evaluate_matrix(
     models: Mapping[str, Model],
     tasks: Mapping[str, Task],
-    subjects: Subjects,
+    images: EvaluatedImages,
     levels: Sequence[float] = (),
     *,
     baselines: Sequence[str] | None = None,
@@ -89,17 +91,18 @@ def evaluate_matrix(
     chosen = tuple(dict.fromkeys(float(level) for level in levels)) or trained_levels(tasks)
     spoiled = [task.at(degradation.typical().with_main(level)) for level in chosen]
     quick = QUICK_BASELINES if task.scale == 1 else ("all",)
-    specs = baselines_of(task, subjects, quick if baselines is None else baselines)
+    specs = baselines_of(task, images, quick if baselines is None else baselines)
     for name in models:
         if name in {spec.name for spec in specs}:
             raise CuelloError(f"a network cannot be called {name!r}: a classical method is. Give it another name.")
     ordered = {name: models[name] for name in sorted(models, key=lambda name: order_of(tasks[name]))}
-    images = min(subjects.count, most or subjects.count)
+    draw = Draw(task, images, seed, most or None)
     found = []
     for position, at_level in enumerate(spoiled):
-        strengths = tune(specs, at_level, subjects, seed)
-        told = counted(progress, position * images, len(chosen) * images)
-        found.append(score(ordered, at_level, subjects, specs, strengths, METRIC_NAMES, seed, images, "", told))
+        told = counted(progress, position * draw.count, len(chosen) * draw.count)
+        here = replace(draw, task=at_level)
+        tuned = tune(specs, here)
+        found.append(score(ordered, tuned, here, metrics=METRIC_NAMES, progress=told))
     networks, classical = len(ordered), len(specs)
     rows = []
     for position in [*range(classical, classical + networks), *range(classical)]:
@@ -109,27 +112,28 @@ def evaluate_matrix(
         is_network = name in models
         rows.append(
             MatrixRow(
-                name,
-                name if is_network else own[0].label,
-                trained_at(tasks[name]) if is_network else "",
-                NETWORK if is_network else CLASSICAL,
-                means["mse"],
-                means["psnr"],
-                sum(one.milliseconds for one in own) / len(own),
+                name=name,
+                label=name if is_network else own[0].label,
+                trained=trained_at(tasks[name]) if is_network else "",
+                kind=NETWORK if is_network else CLASSICAL,
+                mse=means["mse"],
+                psnr=means["psnr"],
+                milliseconds=sum(one.milliseconds for one in own) / len(own),
             )
         )
     protocol = {
-        "images": images,
-        "photographs": len(set(subjects.names)),
+        "images": draw.count,
+        "photographs": len(set(images.names)),
         "channels": next(iter(models.values())).channels,
         "range": "0 to 1, results cut to it, not rounded",
         "metrics": {metric: METRICS[metric].summary for metric in METRIC_NAMES},
         "noise_seed": seed,
         "networks": {name: model.artefact.architecture.name for name, model in ordered.items()},
-        "strengths": f"of classical methods: at each level the best of a few on {min(TUNING_IMAGES, subjects.count)} "
+        "strengths": f"of classical methods: at each level the best of a few on {min(TUNING_IMAGES, images.count)} "
         "of these very images, which favours them",
     }
-    return Matrix(chosen, tuple(rows), kind_of(degradation), protocol, best_rows(chosen, rows))
+    best = best_rows(chosen, rows)
+    return Matrix(levels=chosen, rows=tuple(rows), noise=kind_of(degradation), protocol=protocol, best=best)
 
 
 def counted(progress: Progress | None, before: int, total: int) -> Progress | None:

@@ -130,7 +130,7 @@ def gains_section(run: Run, evaluation: Evaluation, best: str | None) -> Section
         rows.append([item.label, f"{item.mean:+.2f}", interval, f"{item.wins} of {item.images}"])
     note = "Paired, image by image; the interval is a bootstrap over whole photographs."
     parts: list[Table | Picture] = [Table(["over", "mean gain>", "95% interval>", "better on>"], rows, note)]
-    if best is not None and evaluation.subjects.count >= 8:
+    if best is not None and evaluation.images.count >= 8:
         themes = save_both(run.figures, "gains", lambda theme: gain_histogram(evaluation, best, theme))
         parts.insert(0, Picture(themes, "Histogram of the gain over the best other method"))
     return Section("Gain of the network, dB of PSNR", parts=parts)

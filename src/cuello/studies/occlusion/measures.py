@@ -17,7 +17,7 @@ from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification, evaluate_classes
 from cuello.jobs.explain.evaluation import Lesson, estimate, seconds_of
 from cuello.jobs.explain.exact import DEFINITION, FLAT, IMPORTANT_SIDE
-from cuello.jobs.images.subjects import own_subjects
+from cuello.jobs.images.evaluated import own_images
 from cuello.models.classifier import Classifier, without_padding
 from cuello.runs.directory import Run
 from cuello.saliency import occlusion_map
@@ -243,7 +243,7 @@ def tested_with(classifier: Model, part: Part, maps: np.ndarray) -> Fidelity:
 def classified(run: Run, classifier: Model) -> Classification:
     """Let the classifier say the class of its test images."""
     prepared = JOBS[run.config.job].data(run.config).prepared
-    return evaluate_classes(classifier, own_subjects(prepared)[0])
+    return evaluate_classes(classifier, own_images(prepared)[0])
 
 
 def timed(classifier: Model, part: Part, estimators: Mapping[str, Model], count: int) -> Times:

@@ -8,7 +8,7 @@ import torch
 from cuello.core.types import Batch
 from cuello.inference.model import Model
 from cuello.jobs.catalog import task_of
-from cuello.jobs.images.evaluation import Subjects
+from cuello.jobs.images.evaluated import EvaluatedImages
 from cuello.jobs.images.matrix import Matrix
 from cuello.jobs.images.matrix_figures import heat_map
 from cuello.report.grids import Series, image_grid, lines, points
@@ -99,7 +99,7 @@ def matrix_picture(outcome: Outcome, matrix: Matrix) -> Picture:
     )  # fmt: skip
 
 
-def grids(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model]) -> list[Picture]:
+def grids(outcome: Outcome, subjects: EvaluatedImages, models: Mapping[str, Model]) -> list[Picture]:
     """Draw originals, noisy and restored crops at each level, for two crops from different photographs."""
     return [
         outcome.picture(
@@ -110,7 +110,7 @@ def grids(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model]) -> 
     ]  # fmt: skip
 
 
-def lively(subjects: Subjects, count: int = 2) -> list[int]:
+def lively(subjects: EvaluatedImages, count: int = 2) -> list[int]:
     """Return crops with much to see, from different photographs: those whose values spread most, but for the extremes.
 
     The crops are ranked by the standard deviation of their values, and taken from the top tenth downwards.
@@ -126,7 +126,7 @@ def lively(subjects: Subjects, count: int = 2) -> list[int]:
     return chosen
 
 
-def level_grid(outcome: Outcome, subjects: Subjects, models: Mapping[str, Model], row: int, theme: Any) -> bytes:
+def level_grid(outcome: Outcome, subjects: EvaluatedImages, models: Mapping[str, Model], row: int, theme: Any) -> bytes:
     """Draw one crop in every state at every level."""
     one = next(
         Batch(batch.images[batch.ids == row], batch.ids[batch.ids == row])

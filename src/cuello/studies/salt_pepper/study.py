@@ -8,9 +8,8 @@ from cuello.comparison.page import cost_table, difference_table, duration, reach
 from cuello.inference.model import Model, load
 from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
-from cuello.jobs.images.evaluation import Subjects
+from cuello.jobs.images.evaluated import EvaluatedImages, own_images
 from cuello.jobs.images.matrix import Matrix, evaluate_matrix
-from cuello.jobs.images.subjects import own_subjects
 from cuello.report.page import Picture, Section, Table
 from cuello.studies.base import Outcome, Story, Study
 from cuello.studies.salt_pepper.pictures import by_size, epochs_picture, grids, levels_picture, matrix_picture
@@ -80,7 +79,7 @@ def text_of_levels() -> list[str]:
     ]
 
 
-def text_of_data(outcome: Outcome, subjects: Subjects) -> list[str]:
+def text_of_data(outcome: Outcome, subjects: EvaluatedImages) -> list[str]:
     """Say what it was measured on."""
     return [
         f"{outcome.data}: 64×64 crops, the validation crops from {len(set(subjects.names))} photographs of their own. "
@@ -91,7 +90,7 @@ def text_of_data(outcome: Outcome, subjects: Subjects) -> list[str]:
     ]
 
 
-def tested(outcome: Outcome) -> tuple[Subjects, Matrix, Mapping[str, Model]]:
+def tested(outcome: Outcome) -> tuple[EvaluatedImages, Matrix, Mapping[str, Model]]:
     """Test the networks of the first seed at every level, on the validation crops."""
     names = {
         f"{CHOSEN}, 91 epochs": f"{CHOSEN}-batch-{BATCH}",
@@ -102,7 +101,7 @@ def tested(outcome: Outcome) -> tuple[Subjects, Matrix, Mapping[str, Model]]:
     runs = {name: outcome.runs[plan][0] for name, plan in names.items()}
     models = {name: load(run.path) for name, run in runs.items()}
     tasks = {name: task_of(run.config) for name, run in runs.items()}
-    subjects, _ = own_subjects(prepare(runs[OURS].config))
+    subjects, _ = own_images(prepare(runs[OURS].config))
     matrix = evaluate_matrix(
         models, tasks, subjects, tuple(SOURCE_LEVELS), baselines=("input", "median-3", "median-5", "adaptive-median"),
         seed=runs[OURS].config.split_seed, progress=lambda doing, done, total: outcome.watch(f"testing {doing}", 1.0),

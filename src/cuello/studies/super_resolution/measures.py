@@ -12,7 +12,8 @@ from cuello.core.types import Pair
 from cuello.inference.model import Model
 from cuello.jobs.catalog import task_of
 from cuello.jobs.data import Prepared, prepare
-from cuello.jobs.images.evaluation import Subjects, pairs, restore, subjects_of_batches
+from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_crops
+from cuello.jobs.images.evaluation import Draw, restore
 from cuello.models.strided import StridedAutoencoder
 from cuello.scoring.metrics import mse, psnr
 from cuello.scoring.repeats import Spread, spread
@@ -160,10 +161,10 @@ class Tested:
         return self.decibels(name).mean - self.decibels(INPUT).mean
 
 
-def test_images(prepared: Prepared) -> Subjects:
+def test_images(prepared: Prepared) -> EvaluatedImages:
     """Return the images that no training and no choice of an epoch has seen."""
     assert prepared.test is not None
-    return subjects_of_batches(prepared.test)
+    return evaluated_crops(prepared.test)
 
 
 def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]) -> Tested:
@@ -183,7 +184,7 @@ def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]
             float(torch.cat([psnr(image, target) for image, target in couples]).mean())
         )
 
-    made = {name: list(pairs(tasks[name], subjects, seed, subjects.count)) for name in (OURS, "up-s")}
+    made = {name: list(Draw(tasks[name], subjects, seed).pairs()) for name in (OURS, "up-s")}
     targets = [pair.target for pair in made[OURS]]
     note(INPUT, [pair.x for pair in made[OURS]], targets)
     note(GREY, [torch.full_like(target, 0.5) for target in targets], targets)
@@ -194,8 +195,8 @@ def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]
             note(name, [restore(model, pair.x) for pair in own], targets)
     inputs = [(pair.x, pair.target) for pair in made[OURS]]
     gates = {name: gate_of(strided(models[plan_name(name, factor)][0]), inputs) for name in NETWORKS}
-    parts = [subjects_of_batches(part) for part in (prepared.training, prepared.validation)]
-    found = [untouched(pairs(tasks[OURS], part, seed, part.count)) for part in parts]
+    parts = [evaluated_crops(part) for part in (prepared.training, prepared.validation)]
+    found = [untouched(Draw(tasks[OURS], part, seed).pairs()) for part in parts]
     every = torch.cat(targets)
     return Tested(
         errors,

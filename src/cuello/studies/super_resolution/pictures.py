@@ -12,7 +12,8 @@ from cuello.inference.model import Model
 from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
 from cuello.jobs.images.enlargements import detail_of
-from cuello.jobs.images.evaluation import Subjects, pairs, restore
+from cuello.jobs.images.evaluated import EvaluatedImages
+from cuello.jobs.images.evaluation import Draw, restore
 from cuello.jobs.images.examples import Example
 from cuello.report.figures import Theme, as_png, drawing
 from cuello.report.grids import Series, image_grid, lines
@@ -94,7 +95,7 @@ class Shown:
     detail: tuple[int, int, int]
 
 
-def shown_rows(subjects: Subjects, errors: Tensor, count: int = SHOWN) -> list[int]:
+def shown_rows(subjects: EvaluatedImages, errors: Tensor, count: int = SHOWN) -> list[int]:
     """Return the rows of images from different photographs: where bicubic is furthest off, and about the median.
 
     errors: of bicubic, ``(N,)``. That favours no network.
@@ -112,7 +113,7 @@ def restored_pictures(outcome: Outcome, factor: int, models: Mapping[str, Sequen
     runs = {name: outcome.runs[plan_name(name, factor)][0] for name in (OURS, UPSCALER)}
     seed = runs[OURS].config.split_seed
     subjects = test_images(prepare(runs[OURS].config))
-    made = {name: list(pairs(task_of(run.config), subjects, seed, subjects.count)) for name, run in runs.items()}
+    made = {name: list(Draw(task_of(run.config), subjects, seed).pairs()) for name, run in runs.items()}
     inputs, targets = torch.cat([pair.x for pair in made[OURS]]), torch.cat([pair.target for pair in made[OURS]])
     small = torch.cat([pair.x for pair in made[UPSCALER]])
     rows = shown_rows(subjects, (inputs - targets).square().flatten(1).mean(1))
