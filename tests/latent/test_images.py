@@ -11,7 +11,7 @@ from PIL import Image
 import cuello
 from cuello.core.errors import CuelloError
 from cuello.latent.images import Known, choose, find_image, named_images, named_labels, own_images, typical
-from cuello.latent.subject import without_common
+from cuello.latent.view import without_common
 from cuello.runs.directory import Run
 
 TINY: dict[str, Any] = {"epochs": 1, "device": "cpu", "threads": 1, "report": False, "model": "mlp:64-3"}

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cuello.latent.grids import Grid
 from cuello.latent.map_picture import PALETTES, Map, coloured, draw_map, shades, spread
-from cuello.latent.sheets import Row, Sheet, Tile, at_size, cut_to, image_plane, joined, number, sheets
-from cuello.report.figures import DARK, LIGHT, THEMES, Theme
+from cuello.latent.sheets import Row, Sheet, Tile, at_size, draw_sheets, image_plane, joined, number
+from cuello.report.figures import DARK, LIGHT, THEMES, Theme, shorten
 from cuello.report.labels import overlap
 
 both = pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
@@ -114,12 +115,12 @@ def test_a_sheet_shows_its_images_and_frames_ours(theme: Theme) -> None:
     grey = np.full((5, 4, 1), 0.5, np.float32)
     rows = [Row("first", [Tile(red, "a long $ caption"), Tile(grey)]), Row("second", [Tile(grey, "b", ours=True)])]
     one = Sheet("A title with $ signs $", ["left", "right"], rows, {1: 0.2})
-    pixels = decoded(sheets([one, Sheet("Below", [], [Row("", [Tile(red)] * 30)])], theme))
+    pixels = decoded(draw_sheets([one, Sheet("Below", [], [Row("", [Tile(red)] * 30)])], theme))
     assert pixels.shape[1] == pytest.approx(8.4 * 144, abs=2)
     assert "#" + bytes(pixels[0, 0]).hex() == theme.background
     for colour in ("#ff0000", "#808080", theme.ours, theme.text):
         assert has(colour, pixels)
-    unframed = decoded(sheets([Sheet("t", [], [Row("", [Tile(grey)])])], theme))
+    unframed = decoded(draw_sheets([Sheet("t", [], [Row("", [Tile(grey)])])], theme))
     assert not has(theme.ours, unframed)
 
 
@@ -149,8 +150,8 @@ def test_small_images_of_a_plane_are_kept_apart() -> None:
 @pytest.mark.parametrize("size", [(4, 5), (1, 6)])
 def test_a_plane(theme: Theme, size: tuple[int, int]) -> None:
     images = np.random.default_rng(0).random((*size, 20, 20, 1), dtype=np.float32)
-    png = image_plane(images, np.linspace(-2, 2, size[1]), np.linspace(3, 0, size[0]), "t", "z₁", "z₂", theme)
-    pixels = decoded(png)
+    plane = Grid(images, images, np.linspace(-2, 2, size[1]), np.linspace(3, 0, size[0]), "plane")
+    pixels = decoded(image_plane(plane, "t", ("z₁", "z₂"), theme))
     assert pixels.shape[1] == pytest.approx(8.4 * 144, abs=2)
     assert "#" + bytes(pixels[0, 0]).hex() == theme.background
 
@@ -165,4 +166,4 @@ def test_numbers_have_the_digits_they_need(value: float, among: list[float], tex
 
 
 def test_captions_are_cut() -> None:
-    assert [cut_to("word", most) for most in (0, 2, 4)] == ["w…", "w…", "word"]
+    assert [shorten("word", most, end=0) for most in (0, 2, 4)] == ["w…", "w…", "word"]

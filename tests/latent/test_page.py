@@ -13,7 +13,7 @@ from cuello.core.errors import CuelloError
 from cuello.latent.page import CONTENTS, FILES, PARTS, make_latent
 from cuello.latent.planes import columns_for
 from cuello.latent.relatives import without_self
-from cuello.latent.subject import Wanted, label_pairs
+from cuello.latent.view import LatentSettings, label_pairs
 from cuello.runs.directory import Run
 
 TINY: dict[str, Any] = {"epochs": 2, "device": "cpu", "threads": 1, "report": False}
@@ -48,12 +48,12 @@ def glyphs(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def seen(glyphs: Run) -> Path:
     """What is made of the characters, in its default place."""
-    made = make_latent(glyphs.path, None, Wanted(steps=4, samples=6))
-    assert made.folder == glyphs.path / "latent"
-    assert set(made.written) == set(FILES)
-    assert not made.left_out
-    assert (made.images, made.total, made.numbers) == (32, 32, 2)
-    return made.folder
+    made = make_latent(glyphs.path, LatentSettings(steps=4, samples=6)).values
+    assert made["folder"] == str(glyphs.path / "latent")
+    assert set(made["written"]) == set(FILES)
+    assert not made["left_out"]
+    assert (made["images"], made["of"], made["numbers"]) == (32, 32, 2)
+    return glyphs.path / "latent"
 
 
 def test_all_files_are_there_and_nothing_else(seen: Path) -> None:
@@ -101,9 +101,9 @@ def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> No
     before = (seen / "latent.npz").read_bytes()
     (seen / "mine.txt").write_text("mine")
     with pytest.raises(CuelloError, match=r"holds latent.html, .* already: replace with --overwrite, or choose"):
-        make_latent(glyphs.path, None, Wanted())
+        make_latent(glyphs.path, LatentSettings())
     assert (seen / "latent.npz").read_bytes() == before
-    make_latent(glyphs.path, None, Wanted(steps=4, samples=6), overwrite=True)
+    make_latent(glyphs.path, LatentSettings(steps=4, samples=6), overwrite=True)
     assert (seen / "latent.npz").read_bytes() == before, "the same again, to the byte"
     assert (seen / "mine.txt").read_text() == "mine"
     (seen / "mine.txt").unlink()
@@ -113,10 +113,13 @@ def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> No
 def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     made = make_latent(
-        labelled.path, None, Wanted("pca", samples=3), output=tmp_path, progress=lambda *step: told.append(step)
-    )
+        labelled.path,
+        LatentSettings(method="pca", samples=3),
+        output=tmp_path,
+        progress=lambda *step: told.append(step),
+    ).values
     page = (tmp_path / "latent.html").read_text()
-    assert (made.images, made.total, made.numbers) == (45, 45, 3)
+    assert (made["images"], made["of"], made["numbers"]) == (45, 45, 3)
     assert re.search(r"PCA of the code&#39;s 3 numbers, \d+% of their variance", page)
     assert "first two principal components, decoded" in page or "plane through their mean" in page
     assert "the prior, a normal distribution" in page
@@ -129,27 +132,31 @@ def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
         way = found["attribute_codes"][0]
         means = codes[labels == 1].mean(0) - codes[labels == 0].mean(0)
         assert np.allclose(way[6] - way[2], means, atol=1e-5), "from 0 to once the way"
-    assert made.left_out.keys() <= {"invented"}
+    assert made["left_out"].keys() <= {"invented"}
 
 
 @pytest.mark.usefixtures("undrawn_latent")
 def test_too_few_images_leave_parts_out(labelled: Run, tmp_path: Path) -> None:
     images, _ = digits(2)
     np.save(tmp_path / "two.npy", images)
-    made = make_latent(labelled.path, str(tmp_path / "two.npy"), Wanted("pca", samples=1), output=tmp_path / "out")
-    assert {"map", "grid", "traversal", "neighbours"} <= made.left_out.keys()
-    assert "too few" in made.left_out["map"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} == set(made.written)
+    made = make_latent(
+        labelled.path, LatentSettings(str(tmp_path / "two.npy"), "pca", samples=1), output=tmp_path / "out"
+    ).values
+    assert {"map", "grid", "traversal", "neighbours"} <= made["left_out"].keys()
+    assert "too few" in made["left_out"]["map"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(made["written"])
     assert "map: 2 images are too few" in (tmp_path / "out" / "latent.html").read_text()
     np.save(tmp_path / "one.npy", images[:1])
-    made = make_latent(labelled.path, str(tmp_path / "one.npy"), Wanted("pca", samples=1), output=tmp_path / "one")
-    assert made.left_out["interpolation"] == "there is only one image"
-    assert made.written == ["samples.png", "latent.npz", "latent.html"]
+    made = make_latent(
+        labelled.path, LatentSettings(str(tmp_path / "one.npy"), "pca", samples=1), output=tmp_path / "one"
+    ).values
+    assert made["left_out"]["interpolation"] == "there is only one image"
+    assert made["written"] == ["samples.png", "latent.npz", "latent.html"]
 
 
 @pytest.mark.usefixtures("undrawn_latent")
 def test_the_ends_that_were_named(glyphs: Run, tmp_path: Path) -> None:
-    make_latent(glyphs.path, None, Wanted(start="a", end="6f o", path="spherical"), output=tmp_path)
+    make_latent(glyphs.path, LatentSettings(start="a", end="6f o", path="spherical"), output=tmp_path)
     with np.load(tmp_path / "latent.npz") as found:
         assert found["interpolation_ends"].tolist() == [[1, 15]]
     assert "codes on a spherical path" in (tmp_path / "latent.html").read_text()
@@ -157,8 +164,8 @@ def test_the_ends_that_were_named(glyphs: Run, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn_latent")
 def test_codes_in_space(trained: Run, tmp_path: Path) -> None:
-    made = make_latent(trained.path, None, Wanted("pca", samples=2), output=tmp_path)
-    assert made.numbers == 16 * 8 * 8
+    made = make_latent(trained.path, LatentSettings(method="pca", samples=2), output=tmp_path).values
+    assert made["numbers"] == 16 * 8 * 8
     with np.load(tmp_path / "latent.npz") as found:
         assert found["codes"].shape[1:] == (16, 8, 8)
         assert found["sample_images"].shape == (2, 16, 16, 3)
@@ -169,19 +176,19 @@ def test_a_file_needs_images_and_a_place(labelled: Run, tmp_path: Path) -> None:
     file = labelled.model_path
     for images, output in ((None, tmp_path), ("glyphs", None)):
         with pytest.raises(CuelloError, match=r"is a file without a run: name the images.*--output"):
-            make_latent(file, images, Wanted(), output=output)
-    made = make_latent(file, labelled.config.data, Wanted("pca", samples=1), output=tmp_path / "out")
-    assert made.total == 90
+            make_latent(file, LatentSettings(images), output=output)
+    made = make_latent(file, LatentSettings(labelled.config.data, "pca", samples=1), output=tmp_path / "out").values
+    assert made["of"] == 90
 
 
 def test_a_message_comes_before_any_work(labelled: Run, tmp_path: Path) -> None:
-    for wanted, message in [
-        (Wanted(steps=1), "steps: got 1, needed 2 or more"),
-        (Wanted(samples=0), "samples: got 0, needed 1 or more"),
-        (Wanted(start="a"), "needs both its ends: give --from and --to"),
+    for settings, message in [
+        (LatentSettings(steps=1), "steps: got 1, needed 2 or more"),
+        (LatentSettings(samples=0), "samples: got 0, needed 1 or more"),
+        (LatentSettings(start="a"), "needs both its ends: give --from and --to"),
     ]:
         with pytest.raises(CuelloError, match=message):
-            make_latent(labelled.path, None, wanted, output=tmp_path / "out")
+            make_latent(labelled.path, settings, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ NASTY = '<b>"&'
 
 def written(tmp_path: Path, *sections: Section, verdict: str = "", environment: dict[str, object] | None = None) -> str:
     path = tmp_path / "page.html"
-    write_page(path, NASTY, "below", verdict, sections, environment or {})
+    write_page(path, NASTY, "below", verdict=verdict, sections=sections, environment=environment or {})
     return path.read_text()
 
 

@@ -1,14 +1,11 @@
 """The command that looks into a network's code. Loaded when it is called."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from cuello.cli.options import JSON, OwnCode, Quiet
-
-if TYPE_CHECKING:
-    from cuello.latent.page import Made
 
 
 def latent(
@@ -63,36 +60,19 @@ def latent(
 ) -> None:  # fmt: skip
     """Look into a network's code: the help is in cli/app.py."""
     from cuello.cli.progress import display
-    from cuello.cli.render import print_json
+    from cuello.cli.render import print_result
     from cuello.latent.page import make_latent
-    from cuello.latent.subject import Wanted
+    from cuello.latent.view import LatentSettings
     from cuello.training.device import choose_device, use_threads
 
     use_threads(None)
-    wanted = Wanted(method, thumbnails, steps, samples, start, end, path, seed)
+    settings = LatentSettings(
+        images=images, method=method, start=start, end=end, steps=steps, samples=samples, path=path, seed=seed,
+        thumbnails=thumbnails,
+    )  # fmt: skip
     with display(quiet or json) as shown:
-        made = make_latent(
-            run.expanduser(), images, wanted, output=output.expanduser() if output is not None else None,
+        result = make_latent(
+            run.expanduser(), settings, output=output.expanduser() if output is not None else None,
             overwrite=overwrite, network=code, device=str(choose_device(device)), progress=shown.work,
         )  # fmt: skip
-    if json:
-        print_json(as_json(made))
-        return
-    count = f"{made.images:,}" if made.images == made.total else f"{made.images:,} of {made.total:,}"
-    print(f"codes of {made.numbers:,} number{'s' if made.numbers > 1 else ''}, of {count} images")
-    for name, reason in made.left_out.items():
-        print(f"left out: {name}: {reason}")
-    print(f"written: {', '.join(made.written)}")
-    print(f"report: {made.folder / made.written[-1]}")
-
-
-def as_json(made: "Made") -> dict[str, object]:
-    """Return what was made as plain values."""
-    return {
-        "folder": str(made.folder),
-        "written": list(made.written),
-        "left_out": dict(made.left_out),
-        "images": made.images,
-        "of": made.total,
-        "numbers": made.numbers,
-    }
+    print_result(result, json)

@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from cuello.comparison import Group, Row, RunFacts
-from cuello.report.axes import plain_ticks, short, widen
-from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, whole_numbers
+from cuello.report.axes import plain_ticks, widen
+from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, shorten, whole_numbers
 from cuello.report.labels import name_points
 from cuello.report.page import Picture
 
@@ -96,7 +96,7 @@ def scatter_numbered(rows: Sequence[Row], across: Sequence[float], title: str, l
         points = draw_points(axes, rows, across, title, label, theme)
         shades = [colour_of(position, theme) for position in range(len(rows))]
         handles = [axes.plot([], [], "o", color=shade)[0] for shade in shades]
-        names = [f"{number}  {short(row.label)}" for number, row in enumerate(rows, 1)]
+        names = [f"{number}  {shorten(row.label, 26, end=12)}" for number, row in enumerate(rows, 1)]
         figure.legend(handles, names, loc="outside right upper", fontsize=8)
         name_points(axes, points, [str(number) for number in range(1, len(rows) + 1)], shades, fontsize=8)
         return as_png(figure)
@@ -140,6 +140,8 @@ def loss_by_epoch(rows: Sequence[Row], theme: Theme) -> bytes:
         widen(axes.yaxis)
         plain_ticks(axes.yaxis)
         whole_numbers(axes)
-        names = [short(row.label) + (f", {len(row.runs)} runs" if len(row.runs) > 1 else "") for row in rows]
+        names = [
+            shorten(row.label, 26, end=12) + (f", {len(row.runs)} runs" if len(row.runs) > 1 else "") for row in rows
+        ]
         figure.legend(handles, names, loc="outside right upper", fontsize=8)
         return as_png(figure)

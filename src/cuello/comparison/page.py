@@ -261,7 +261,7 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Path | No
     runs = sum(len(row.runs) for group in comparison.groups for row in group.rows)
     verdict = comparison.differing or headline(comparison.groups[0])
     subtitle = f"{runs} run{'s' if runs > 1 else ''}, side by side"
-    write_page(path, "Comparison", subtitle, verdict, sections, environment())
+    write_page(path, "Comparison", subtitle, verdict=verdict, sections=sections, environment=environment())
 
 
 def write_comparison(folder: Path, comparison: Comparison, overwrite: bool = False) -> None:

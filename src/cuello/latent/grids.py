@@ -43,35 +43,39 @@ def grid(model: Model, side: int = 15, codes: np.ndarray | None = None) -> Grid:
     if side < 2:
         raise CuelloError(f"side: got {side}, needed 2 or more.")
     if codes is None:
-        return prior_grid(model, side)
-    known = np.asarray(codes)
-    if known.ndim < 2 or len(known) < 2:
-        raise CuelloError(f"got codes of shape {known.shape}, needed (N, …) with two or more.")
-    rows = known.reshape(len(known), -1)
-    if rows.shape[1] <= 2:
-        x, *more = (np.linspace(low, high, side) for low, high in zip(rows.min(0), rows.max(0), strict=True))
-        return decoded_grid(model, x, more[0] if more else np.zeros(1), plane(x, *more), "plane", known.shape[1:])
-    mean, axes = main_axes(rows)
-    points = (rows - mean) @ axes.T
-    x, y = (np.linspace(low, high, side) for low, high in zip(points.min(0), points.max(0), strict=True))
-    return decoded_grid(model, x, y, mean + plane(x, y) @ axes, "components", known.shape[1:])
+        shape, kind = prior_shape(model), "quantiles"
+        axes = [quantiles(side)] * shape[0]
+        rows = plane(*axes)
+    else:
+        codes = np.asarray(codes)
+        if codes.ndim < 2 or len(codes) < 2:
+            raise CuelloError(f"got codes of shape {codes.shape}, needed (N, …) with two or more.")
+        known, shape = codes.reshape(len(codes), -1), codes.shape[1:]
+        mean, directions, kind = 0.0, np.eye(known.shape[1], dtype=known.dtype), "plane"
+        if known.shape[1] > 2:
+            (mean, directions), kind = main_axes(known), "components"
+        points = (known - mean) @ directions.T
+        axes = [np.linspace(low, high, side) for low, high in zip(points.min(0), points.max(0), strict=True)]
+        rows = mean + plane(*axes) @ directions
+    x, y = axes if len(axes) == 2 else (axes[0], np.zeros(1))
+    drawn = rows.reshape(-1, *shape).astype(np.float32)
+    laid, images = (part.reshape(len(y), len(x), *part.shape[1:]) for part in (drawn, model.decode(drawn)))
+    return Grid(laid, images, x=x, y=y[::-1].copy(), kind=kind)
 
 
-def prior_grid(model: Model, side: int) -> Grid:
-    """Decode the normal prior's quantiles; see ``grid``."""
+def prior_shape(model: Model) -> tuple[int, ...]:
+    """Give the shape of a code whose prior's quantiles fill a plane; CuelloError for any other."""
     shape = model.latent_shape
-    if model.prior != "normal" or shape not in ((1,), (2,)):
-        raise CuelloError(
-            f"the prior's quantiles need a normal prior and a code of one or two numbers; this network has the prior "
-            f"{model.prior!r} and codes of shape {shape}. Give codes of known images, as in grid(model, side, codes)."
-        )
-    x, flat = quantiles(side), shape == (1,)
-    y = np.zeros(1) if flat else x
-    return decoded_grid(model, x, y, plane(x) if flat else plane(x, y), "quantiles", shape)
+    if model.prior == "normal" and shape in ((1,), (2,)):
+        return shape
+    raise CuelloError(
+        f"the prior's quantiles need a normal prior and a code of one or two numbers; this network has the prior "
+        f"{model.prior!r} and codes of shape {shape}. Give codes of known images, as in grid(model, side, codes)."
+    )
 
 
 def quantiles(count: int) -> np.ndarray:
-    """Return ``count`` numbers between which the standard normal distribution has equal shares.
+    """Give ``count`` numbers between which the standard normal distribution has equal shares.
 
     >>> quantiles(3).round(4).tolist()
     [-0.9674, 0.0, 0.9674]
@@ -80,18 +84,8 @@ def quantiles(count: int) -> np.ndarray:
 
 
 def plane(x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-    """Return every (x, y) with the largest y first, ``(rows · columns, 2)``; without y ``(columns, 1)``."""
+    """List every (x, y), the largest y first, ``(rows · columns, 2)``; without y ``(columns, 1)``."""
     if y is None:
         return x[:, None]
     across, up = np.meshgrid(x, y[::-1])
     return np.column_stack([across.ravel(), up.ravel()])
-
-
-def decoded_grid(
-    model: Model, x: np.ndarray, y: np.ndarray, rows: np.ndarray, kind: GridKind, shape: tuple[int, ...]
-) -> Grid:
-    """Decode rows of numbers ``(len(y) · len(x), numbers)`` and lay them out."""
-    codes = rows.reshape(-1, *shape).astype(np.float32)
-    images = model.decode(codes)
-    size = len(y), len(x)
-    return Grid(codes.reshape(*size, *shape), images.reshape(*size, *images.shape[1:]), x, y[::-1].copy(), kind)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.core.config import TrainConfig, make_config
+from cuello.core.config import make_config
 from cuello.core.errors import CuelloError, closest
 from cuello.data.arrays import named_labels
 from cuello.data.batches import Batches, to_tensor
@@ -53,12 +53,12 @@ class Known:
         return bool(((self.x == 0) | (self.x == 1)).all())
 
     def label(self, position: int) -> str:
-        """Return the name of an image's label, or "" where there is none."""
+        """Name an image's label, or "" where there is none."""
         return self.classes[int(self.labels[position])] if self.labels is not None else ""
 
 
 def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress: ReportProgress | None = None) -> Known:
-    """Return a run's own test images, or, where it kept none, those of its validation.
+    """Read a run's own test images, or, where it kept none, those of its validation.
 
     most: how many at most. keep: names that must be among them, where there are such. Raises CuelloError where the
     run's images are not those it was trained on.
@@ -88,21 +88,17 @@ def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress:
     rows = rows[found]
     every = prepared.images.labels
     labels = every[part.crops.places[rows, 0]] if every is not None else None
-    numbers, classes = named_labels(labels, label_names(config) if labels is not None else None)
-    kind = "images" if whole else "crops"
-    what = f"{which} {kind} of {config.data}"
-    return Known(x[torch.from_numpy(found)], [names[row] for row in rows], numbers, classes, what, part.count)
-
-
-def label_names(config: TrainConfig) -> Sequence[str] | None:
-    """Return what the numbers of a run's labels stand for, where its data say so."""
-    return open_source(config.data, parse_levels(config.range)).label_names
+    source = open_source(config.data, parse_levels(config.range)) if labels is not None else None
+    numbers, classes = named_labels(labels, source.label_names if source is not None else None)
+    what = f"{which} {'images' if whole else 'crops'} of {config.data}"
+    names = [names[row] for row in rows]
+    return Known(x[torch.from_numpy(found)], names, numbers, classes=classes, what=what, total=part.count)
 
 
 def named_images(
     model: Model, images: str, most: int = MOST, keep: Sequence[str] = (), progress: ReportProgress | None = None
 ) -> Known:
-    """Return images of a folder, a file or a data set, brought to the size the run's own were resized to, if they were.
+    """Read images of a folder, a file or a data set, brought to the size the run's own were resized to, if they were.
 
     most, keep: as for ``own_images``. Raises CuelloError where they have several sizes, or one that the network does
     not take.
@@ -115,7 +111,8 @@ def named_images(
     x = to_tensor(np.stack([loaded.arrays[row] for row in rows])).contiguous()
     labels = loaded.labels[rows] if loaded.labels is not None else None
     numbers, classes = named_labels(labels, source.label_names)
-    return Known(x, [str(loaded.names[row]) for row in rows], numbers, classes, f"images of {images}", len(loaded))
+    names = [str(loaded.names[row]) for row in rows]
+    return Known(x, names, numbers, classes=classes, what=f"images of {images}", total=len(loaded))
 
 
 def check_sizes(model: Model, sizes: set[tuple[int, int]], images: str) -> None:
@@ -132,18 +129,22 @@ def check_sizes(model: Model, sizes: set[tuple[int, int]], images: str) -> None:
 
 
 def choose(names: Sequence[str], most: int, keep: Sequence[str]) -> np.ndarray:
-    """Return positions of at most ``most`` images, spread evenly, and of those that are to be kept; sorted.
+    """Choose positions of at most ``most`` images, spread evenly, and of those that are to be kept; sorted.
 
     >>> choose(["a", "b", "c", "d", "e"], 2, ["b", "z"]).tolist()
     [0, 1, 4]
     """
-    spread = np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(np.int64))
-    wanted = [position for position, name in enumerate(names) if name in keep]
-    return np.union1d(spread, np.array(wanted, np.int64))
+    kept = [position for position, name in enumerate(names) if name in keep]
+    return np.union1d(spread_evenly(len(names), most), np.array(kept, np.int64))
+
+
+def spread_evenly(count: int, most: int) -> np.ndarray:
+    """Choose at most ``most`` of the positions below ``count``, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 
 
 def find_image(known: Known, name: str, codes: np.ndarray) -> int:
-    """Return the position of the image called ``name``; a label's name stands for its most typical image.
+    """Find the image called ``name``; a label's name stands for its most typical image.
 
     Raises CuelloError where there is neither.
     """
@@ -160,7 +161,7 @@ def find_image(known: Known, name: str, codes: np.ndarray) -> int:
 
 
 def typical(codes: np.ndarray, chosen: np.ndarray) -> int:
-    """Return the position of the code nearest to the mean of the chosen ones; chosen: ``(N,)`` bool, one at least."""
+    """Find the code nearest to the mean of the chosen ones; chosen: ``(N,)`` bool, one at least."""
     positions = np.flatnonzero(chosen)
     rows = codes[positions].reshape(len(positions), -1).astype(np.float64)
     return int(positions[((rows - rows.mean(0)) ** 2).sum(1).argmin()])

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cuello.latent.sheets import WIDTH, draw_image
-from cuello.report.figures import DARK, Theme, as_png, drawing
+from cuello.latent.sheets import WIDTH, at_size
+from cuello.report.figures import DARK, Theme, as_png, drawing, shorten
 from cuello.report.labels import Box
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ class Map:
 
 
 def draw_map(shown: Map, theme: Theme) -> bytes:
-    """Draw the map."""
     with drawing(theme, WIDTH, HEIGHT) as (figure, axes):
         axes.set(title=shown.title, xlabel=shown.across, ylabel=shown.up)
         axes.grid(visible=True, alpha=0.6)
         if shown.levels is not None:
-            axes.set_yticks(range(len(shown.levels)), [short(name).replace("$", r"\$") for name in shown.levels])
+            axes.set_yticks(range(len(shown.levels)), literal(shown.levels))
         if coloured(shown):
             draw_legend(axes, shown, theme)
         fit_limits(axes, shown.points, 0.08 if shown.thumbnails else 0.05)
@@ -72,7 +71,7 @@ def coloured(shown: Map) -> bool:
 
 
 def fit_limits(axes: "Axes", points: np.ndarray, margin: float) -> None:
-    """Set the axes' limits so that all points are inside."""
+    """Let all points be inside, with a margin."""
     low, high = points.min(0), points.max(0)
     span = np.where(high > low, high - low, 1.0)
     low, high = low - margin * span, high + margin * span
@@ -95,7 +94,7 @@ def even_scales(axes: "Axes", points: np.ndarray) -> None:
 
 
 def shades(shown: Map, theme: Theme) -> list[str]:
-    """Return a colour for every class: of the palette, or, for many, of the rainbow; one where there are none."""
+    """Choose a colour for every class: of the palette, or, for many, of the rainbow; one where there are none."""
     names = len(shown.classes)
     if names == 0:
         return [theme.others[1]]
@@ -109,16 +108,14 @@ def shades(shown: Map, theme: Theme) -> list[str]:
 
 
 def draw_legend(axes: "Axes", shown: Map, theme: Theme) -> None:
-    """Draw the legend of the labels at the right."""
     palette = shades(shown, theme)
     handles = [axes.plot([], [], "o", color=shade, markersize=6)[0] for shade in palette]
-    names = [short(name).replace("$", r"\$") for name in shown.classes]
-    axes.figure.legend(handles, names, loc="outside right upper", fontsize=9)  # type: ignore[union-attr]
+    axes.figure.legend(handles, literal(shown.classes), loc="outside right upper", fontsize=9)  # type: ignore[union-attr]
 
 
-def short(name: str, most: int = 16) -> str:
-    """Return a label's name, cut where it is long."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def literal(names: Sequence[str]) -> list[str]:
+    """Cut labels' names where they are long, and keep matplotlib from reading them as formulas."""
+    return [shorten(name, 16, end=0).replace("$", r"\$") for name in names]
 
 
 def draw_points(axes: "Axes", shown: Map, theme: Theme) -> None:
@@ -129,13 +126,13 @@ def draw_points(axes: "Axes", shown: Map, theme: Theme) -> None:
     size = float(np.clip(9000 / count, 7, 28))
     if shown.labels is not None and count <= MOST_IMAGES and not coloured(shown) and not shown.levels:
         names = [shown.classes[int(label)] for label in shown.labels]
-        bare = ~write_names(axes, shown.points, names, colour, theme, 10)
+        bare = ~write_names(axes, shown.points, names, colours=colour, theme=theme, size=10)
         axes.scatter(*shown.points[bare].T, s=10, c=np.array(colour)[bare], linewidths=0, zorder=2)
         return
     axes.scatter(*shown.points.T, s=size, c=colour, alpha=0.75, linewidths=0, zorder=2)
     if 0 < len(shown.classes) <= MOST_NAMES and not shown.levels:
         middles = np.array([np.median(shown.points[shown.labels == k], axis=0) for k in range(len(shown.classes))])
-        write_names(axes, middles, shown.classes, palette, theme, 13)
+        write_names(axes, middles, shown.classes, colours=palette, theme=theme, size=13)
 
 
 def write_names(
@@ -148,20 +145,20 @@ def write_names(
     from matplotlib.patheffects import withStroke
 
     rim = [withStroke(linewidth=3.2, foreground=theme.background)]
-    names = [short(name) for name in names]
+    names = [shorten(name, 16, end=0) for name in names]
     scale = axes.figure.dpi / 72  # type: ignore[union-attr]
     sizes = [((0.72 * size * len(name) + 3) * scale, 1.3 * size * scale) for name in names]
-    boxes = spread(axes.transData.transform(points), sizes, frame_of(axes), dot=0.0, far=8 * size * scale)
+    pixels = axes.transData.transform(points)
+    boxes = spread(pixels, sizes, frame_of(axes), far=8 * size * scale)
     for name, colour, point, box in zip(names, colours, points, boxes, strict=True):
         if box is None:
             continue
         place = axes.transData.inverted().transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
-        lead(axes, point, place, box, theme)
+        lead(axes, point, place, box=box, theme=theme)
         axes.text(
             place[0], place[1], name, ha="center", va="center", color=colour, fontsize=size, fontweight="bold",
             zorder=6, path_effects=rim, parse_math=False,
         )  # fmt: skip
-    pixels = axes.transData.transform(points)
     return np.array([covers(box, *pixel) for box, pixel in zip(boxes, pixels.tolist(), strict=True)])
 
 
@@ -170,16 +167,15 @@ def draw_thumbnails(axes: "Axes", shown: Map, theme: Theme) -> None:
     from matplotlib.patches import Rectangle
 
     height, width = shown.images.shape[1:3]
-    figure = axes.figure
+    figure: Any = axes.figure
     frame = frame_of(axes)
     count = len(shown.points)
     room = (frame[2] - frame[0]) * (frame[3] - frame[1])
-    side = float(np.clip(np.sqrt(0.16 * room / min(count, MOST_IMAGES)), 0.2 * figure.dpi, 0.75 * figure.dpi))  # type: ignore[union-attr]
+    side = float(np.clip(np.sqrt(0.16 * room / min(count, MOST_IMAGES)), 0.2 * figure.dpi, 0.75 * figure.dpi))
     size = (side * min(1, width / height), side * min(1, height / width))
-    dot = 0.03 * figure.dpi  # type: ignore[union-attr]
     pixels = axes.transData.transform(shown.points)
-    far = 3.5 * side if count <= MOST_IMAGES else 0.0
-    boxes = spread(pixels, [(size[0] + 3, size[1] + 3)] * count, frame, dot if count <= MOST_IMAGES else 0.0, far)
+    room = {"dot": 0.03 * figure.dpi, "far": 3.5 * side} if count <= MOST_IMAGES else {}
+    boxes = spread(pixels, [(size[0] + 3, size[1] + 3)] * count, frame, **room)
     palette = shades(shown, theme)
     few = coloured(shown)
     colours = [palette[int(label)] for label in shown.labels] if few and shown.labels is not None else [theme.faint]
@@ -189,8 +185,11 @@ def draw_thumbnails(axes: "Axes", shown: Map, theme: Theme) -> None:
         if box is None:
             continue
         (left, bottom), (right, top) = inverse.transform([(box[0] + 1.5, box[1] + 1.5), (box[2] - 1.5, box[3] - 1.5)])
-        lead(axes, shown.points[position], ((left + right) / 2, (bottom + top) / 2), box, theme)
-        draw_image(axes, shown.images[position], (left, right, bottom, top), size[0] / figure.dpi, zorder=4)  # type: ignore[union-attr]
+        lead(axes, shown.points[position], ((left + right) / 2, (bottom + top) / 2), box=box, theme=theme)
+        axes.imshow(
+            at_size(shown.images[position], size[0] / figure.dpi), extent=(left, right, bottom, top), aspect="auto",
+            interpolation="nearest", zorder=4, origin="upper",
+        )  # fmt: skip
         edge = colours[position] if few else theme.faint
         frame_style = {"edgecolor": edge, "linewidth": 1.6 if few else 0.5, "facecolor": "none", "zorder": 5}
         axes.add_patch(Rectangle((left, bottom), right - left, top - bottom, **frame_style))
@@ -204,20 +203,19 @@ def lead(axes: "Axes", point: np.ndarray, place: Sequence[float] | np.ndarray, b
 
 
 def covers(box: Box | None, x: float, y: float) -> bool:
-    """Tell whether a place is inside a box."""
     return box is not None and box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
 def frame_of(axes: "Axes") -> Box:
-    """Return the axes' box in pixels."""
+    """Give the axes' box in pixels."""
     frame = axes.get_window_extent()
     return frame.x0, frame.y0, frame.x1, frame.y1
 
 
 def spread(
-    points: np.ndarray, sizes: Sequence[tuple[float, float]], inside: Box, dot: float, far: float
+    points: np.ndarray, sizes: Sequence[tuple[float, float]], inside: Box, dot: float = 0.0, far: float = 0.0
 ) -> list[Box | None]:
-    """Return a box for every point, at it or as near as there is room, none over another; None where there is none.
+    """Find a box for every point, at it or as near as there is room, none over another; None where there is none.
 
     points: ``(N, 2)`` pixels. sizes: of the boxes. inside: what they must not leave. dot: half the side of a square
     around every other point that no box may cover, 0 for none. far: how far a box may move, 0 for not at all.
@@ -247,7 +245,7 @@ def overlapping(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def offsets(far: float, size: float) -> np.ndarray:
-    """Return places around a point, the nearest first, ``(n, 2)``: itself, then rings a quarter of a box apart."""
+    """List places around a point, the nearest first, ``(n, 2)``: itself, then rings a quarter of a box apart."""
     rings = np.arange(1, int(4 * far / size) + 1) * size / 4
     angles = np.arange(0, 2 * np.pi, np.pi / 8)
     around = np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +11,18 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
 from cuello.inference.model import Model, load
 from cuello.jobs.images.evaluation import Progress
-from cuello.latent.images import MOST, named_images, own_images
+from cuello.latent.images import MOST, Known, named_images, own_images
 from cuello.latent.maps import check_named
 from cuello.latent.planes import grid_part, map_part, samples_part
 from cuello.latent.relatives import invented_part, neighbours_part
-from cuello.latent.subject import Missing, Part, Subject, Wanted, check_labels, check_wanted
+from cuello.latent.view import LatentSettings, LatentView, NotApplicable, Part, check_labels, check_settings
 from cuello.latent.ways import interpolation_part, traversal_part
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.result import Result
 from cuello.runs.directory import environment
 
-PARTS: dict[str, Callable[[Subject], Part]] = {
+PARTS: dict[str, Callable[[LatentView], Part]] = {
     "map": map_part,
     "grid": grid_part,
     "interpolation": interpolation_part,
@@ -66,65 +67,70 @@ CONTENTS = {
 """What latent.npz may hold, in words."""
 
 
-@dataclass(frozen=True)
-class Made:
-    """What was made: the folder, its files, what was left out and why, how many images of how many were looked at."""
-
-    folder: Path
-    written: Sequence[str]
-    left_out: Mapping[str, str]
-    images: int
-    total: int
-    numbers: int
-
-
 def make_latent(
     path: Path,
-    images: str | None,
-    wanted: Wanted,
+    settings: LatentSettings,
     *,
     output: Path | None = None,
     overwrite: bool = False,
     network: str | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> Made:
+) -> Result:
     """Look into the code of a trained network and write pictures, arrays and a page.
 
-    path: a run directory, or a model.safetensors file (which needs ``images`` and ``output``). images: a folder, a file
-    or a data set; by default the run's own test images. output: the folder, by default RUN/latent; files that exist are
-    replaced only with ``overwrite``. Raises CuelloError for a network without a code, and for what cannot be asked of
-    these images.
+    path: a run directory, or a model.safetensors file (which needs ``settings.images`` and ``output``). output: the
+    folder, by default RUN/latent; files that exist are replaced only with ``overwrite``. Raises CuelloError for a
+    network without a code, and for what cannot be asked of these images.
     """
     model = load(path, network, device)
     model.check_latent()
-    if not path.is_dir() and (images is None or output is None):
+    if not path.is_dir() and (settings.images is None or output is None):
         raise CuelloError(f"{path} is a file without a run: name the images to look at, and a folder with --output.")
-    check_wanted(wanted)
+    check_settings(settings)
     numbers = numbers_of(model)
-    check_named(wanted.method, numbers)
+    check_named(settings.method, numbers)
     folder = output if output is not None else path / "latent"
     check_free(folder, FILES, overwrite)
-    keep = [name for name in (wanted.start, wanted.end) if name is not None]
+    keep = [name for name in (settings.start, settings.end) if name is not None]
     most = min(MOST, max(50, MOST_NUMBERS // numbers))
 
     def reading(done: int, total: int) -> None:
         if progress:
             progress("reading images", done, total)
 
-    if images is None:
-        known = own_images(path, most, keep, reading)
+    if settings.images is None:
+        known = own_images(path, most, keep, progress=reading)
     else:
-        known = named_images(model, images, most, keep, reading)
-    check_labels(wanted, known)
-    subject = Subject(model, known, model.encode(known.x).cpu().numpy(), wanted)
-    found, left_out = look(subject, progress)
-    written = save(folder, subject, found, left_out, command(path, images, wanted), progress)
-    return Made(folder, written, left_out, len(known), known.total, subject.numbers)
+        known = named_images(model, settings.images, most, keep=keep, progress=reading)
+    check_labels(settings, known)
+    view = LatentView(model, known, model.encode(known.x).cpu().numpy(), settings=settings)
+    parts, left_out = look(view, progress)
+    written = save(folder, view, parts, left_out=left_out, repeat=command(path, settings), progress=progress)
+    return result_of(view, folder, written, left_out=left_out)
+
+
+def result_of(view: LatentView, folder: Path, written: Sequence[str], left_out: Mapping[str, str]) -> Result:
+    count = counted(view.known)
+    values = {
+        "folder": str(folder), "written": written, "left_out": left_out, "images": len(view.known),
+        "of": view.known.total, "numbers": view.numbers,
+    }  # fmt: skip
+    shown = [
+        f"codes of {view.numbers:,} number{'s' if view.numbers > 1 else ''}, of {count} images",
+        *(f"left out: {name}: {reason}" for name, reason in left_out.items()),
+        f"written: {', '.join(written)}",
+        f"report: {folder / PAGE}",
+    ]
+    return Result(shown[0], values, rows=[], shown=shown)
+
+
+def counted(known: Known) -> str:
+    return f"{len(known):,}" if len(known) == known.total else f"{len(known):,} of {known.total:,}"
 
 
 def numbers_of(model: Model) -> int:
-    """Return how many numbers a code has; where that depends on the image's size, for one of 64×64."""
+    """Count the numbers of a code; where that depends on the image's size, for one of 64×64."""
     shape = model.latent_shape
     if shape is None:
         side = -(-64 // int(model.network.stride)) * int(model.network.stride)  # type: ignore[arg-type]
@@ -132,88 +138,70 @@ def numbers_of(model: Model) -> int:
     return int(np.prod(shape))
 
 
-def look(subject: Subject, progress: Progress | None) -> tuple[list[Part], dict[str, str]]:
-    """Return the parts that make sense here, and why the others do not."""
-    found, left_out = [], {}
+def look(view: LatentView, progress: Progress | None) -> tuple[list[Part], dict[str, str]]:
+    """Make the parts that make sense here, and say why the others do not."""
+    parts, left_out = [], {}
     for done, (name, part) in enumerate(PARTS.items(), 1):
         try:
-            found.append(part(subject))
-        except Missing as reason:
+            parts.append(part(view))
+        except NotApplicable as reason:
             left_out[name] = str(reason)
         if progress:
             progress("looking into the code", done, len(PARTS))
-    return found, left_out
+    return parts, left_out
 
 
 def save(
     folder: Path,
-    subject: Subject,
+    view: LatentView,
     parts: Sequence[Part],
+    *,
     left_out: Mapping[str, str],
     repeat: str,
     progress: Progress | None,
 ) -> list[str]:
-    """Write the pictures, latent.npz and latent.html, and return the files' names; what was there before is removed."""
+    """Write the pictures, latent.npz and latent.html, and name the files; what was there before is removed."""
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    pictures = {}
+    sections = []
     for done, part in enumerate(parts, 1):
-        pictures[part.name] = save_both(folder, part.name, part.draw)
+        themes = save_both(folder, part.name, part.draw)
+        sections.append(Section(part.title, [part.text], [Picture(themes, part.title)]))
         if progress:
             progress("drawing", done, len(parts))
-    arrays = arrays_of(subject, parts)
+    known = view.known
+    arrays = {"codes": view.codes, "names": np.array(known.names, dtype=str)}
+    if known.labels is not None:
+        arrays |= {"labels": known.labels, "classes": np.array(known.classes, dtype=str)}
+    for part in parts:
+        arrays |= part.arrays
     with replacing(folder / ARRAYS) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-    sections = [
-        Section(part.title, [part.text], [Picture(pictures[part.name], part.title)]) for part in parts
-    ]  # fmt: skip
     if left_out:
         sections.append(Section("Left out", [f"{name}: {reason}." for name, reason in left_out.items()]))
-    sections.append(Section(f"Arrays in {ARRAYS}", parts=[array_table(arrays)], folded=True))
+    rows = [[name, "×".join(map(str, array.shape)), CONTENTS[name]] for name, array in arrays.items()]
+    note = "numpy.load reads it; images are height × width × channels last, 0 to 1; positions count from 0."
+    table = Table(["name", "shape", "what it is"], rows, note)
+    sections.append(Section(f"Arrays in {ARRAYS}", parts=[table], folded=True))
     sections.append(Section("Do it again", [repeat], folded=True))
-    write_page(folder / PAGE, *headings(subject), "", sections, environment())
+    prior = "no prior" if view.model.prior is None else f"{view.model.prior} prior"
+    code = f"{view.numbers:,} number{'s' if view.numbers > 1 else ''} an image, {prior}"
+    subtitle = f"{view.model.artefact.architecture.name} · {code} · {counted(known)} {known.what}"
+    write_page(folder / PAGE, "What is in the code", subtitle, verdict="", sections=sections, environment=environment())
     return [*(f"{part.name}.png" for part in parts), ARRAYS, PAGE]
 
 
-def arrays_of(subject: Subject, parts: Sequence[Part]) -> dict[str, np.ndarray]:
-    """Return what latent.npz holds, by name: numbers and texts, no objects."""
-    known = subject.known
-    found = {"codes": subject.codes, "names": np.array(known.names, dtype=str)}
-    if known.labels is not None:
-        found |= {"labels": known.labels, "classes": np.array(known.classes, dtype=str)}
-    for part in parts:
-        found |= part.arrays
-    return found
-
-
-def array_table(arrays: Mapping[str, np.ndarray]) -> Table:
-    """Return a table of the arrays: names, shapes, what they are."""
-    rows = [[name, "×".join(map(str, array.shape)), CONTENTS[name]] for name, array in arrays.items()]
-    note = "numpy.load reads it; images are height × width × channels last, 0 to 1; positions count from 0."
-    return Table(["name", "shape", "what it is"], rows, note)
-
-
-def headings(subject: Subject) -> tuple[str, str]:
-    """Return the page's title and the line below it."""
-    known, model = subject.known, subject.model
-    prior = {None: "no prior", "normal": "normal prior"}.get(model.prior, f"{model.prior} prior")
-    count = f"{len(known):,}" if len(known) == known.total else f"{len(known):,} of {known.total:,}"
-    code = f"{subject.numbers:,} number{'s' if subject.numbers > 1 else ''} an image"
-    return "What is in the code", f"{model.artefact.architecture.name} · {code}, {prior} · {count} {known.what}"
-
-
-def command(path: Path, images: str | None, wanted: Wanted) -> str:
-    """Return what to type to make the same again."""
-    words = ["cuello", "latent", str(path), *([images] if images is not None else [])]
-    usual = Wanted()
-    flags = {
-        "method": wanted.method, "from": wanted.start, "to": wanted.end, "steps": wanted.steps,
-        "samples": wanted.samples, "path": wanted.path, "seed": wanted.seed,
-    }  # fmt: skip
-    defaults = {"steps": usual.steps, "samples": usual.samples, "path": usual.path, "seed": usual.seed}
-    for flag, value in flags.items():
-        if value is not None and value != defaults.get(flag):
+def command(path: Path, settings: LatentSettings) -> str:
+    """Give what to type to make the same again."""
+    words = ["cuello", "latent", str(path)]
+    for field in fields(settings):
+        value, flag = getattr(settings, field.name), {"start": "from", "end": "to"}.get(field.name, field.name)
+        if value == field.default:
+            continue
+        if flag == "images":
+            words.append(value)
+        elif flag == "thumbnails":
+            words.append("--images" if value else "--labels")
+        else:
             words += [f"--{flag}", str(value)]
-    if wanted.thumbnails is not None:
-        words.append("--images" if wanted.thumbnails else "--labels")
     return shlex.join(words)

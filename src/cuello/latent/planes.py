@@ -5,45 +5,44 @@ import numpy as np
 from cuello import latent
 from cuello.latent.map_picture import MOST_IMAGES, Map, draw_map
 from cuello.latent.maps import Method
-from cuello.latent.sheets import Row, Sheet, Tile, image_plane, sheets
-from cuello.latent.subject import Missing, Part, Subject
-from cuello.report.figures import Theme
+from cuello.latent.sheets import Sheet, Tile, image_plane, in_rows
+from cuello.latent.view import LatentView, NotApplicable, Part, sheet_part
 
 MOST_LEVELS = 30
+COMPONENTS = "first principal component", "second principal component"
 METHODS: dict[Method, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+PRIORS = {"normal": "the prior, a normal distribution", "uniform": "the prior, in which all codes are as likely"}
 
 
-def coordinates(subject: Subject) -> tuple[np.ndarray, str, str, str]:
-    """Return points ``(N, 2)`` of the map, how they came about, and the names of the axes."""
-    known, codes, method = subject.known, subject.codes, subject.wanted.method
-    rows = codes.reshape(len(codes), -1).astype(np.float64)
-    if subject.numbers == 1:
+def coordinates(view: LatentView) -> tuple[np.ndarray, str, str, str]:
+    """Place the images on a plane: points ``(N, 2)``, how they came about, and the names of the axes."""
+    known, rows, method = view.known, view.rows, view.settings.method
+    if view.numbers == 1:
         up = known.labels if known.labels is not None else np.zeros(len(rows))
         return np.column_stack([rows[:, 0], up]), "the code's one number", "z₁", "label" if known.classes else ""
-    if subject.numbers == 2 and method is None:
+    if view.numbers == 2 and method is None:
         return rows, "the code's two numbers", "z₁", "z₂"
     assert method is not None  # see check_named
     if len(rows) < 3:
-        raise Missing(f"{len(rows)} images are too few to bring {subject.numbers} numbers to two")
-    found = latent.project(codes, method, subject.wanted.seed)
-    said = f"{METHODS[method]} of the code's {subject.numbers:,} numbers"
+        raise NotApplicable(f"{len(rows)} images are too few to bring {view.numbers} numbers to two")
+    found = latent.project(view.codes, method, view.settings.seed)
+    said = f"{METHODS[method]} of the code's {view.numbers:,} numbers"
     if found.share is None:
         return found.points, said, f"{METHODS[method]} 1", f"{METHODS[method]} 2"
     said += f", {found.share:.0%} of their variance"
-    return found.points, said, "first principal component", "second principal component"
+    return found.points, said, *COMPONENTS
 
 
-def map_part(subject: Subject) -> Part:
-    """Draw the images at their codes."""
-    known, thumbnails = subject.known, subject.wanted.thumbnails
+def map_part(view: LatentView) -> Part:
+    known, thumbnails = view.known, view.settings.thumbnails
     if thumbnails is None:
         thumbnails = known.labels is None or len(known) <= MOST_IMAGES
-    points, said, across, up = coordinates(subject)
+    points, said, across, up = coordinates(view)
     what = f"{len(known):,} {known.what}"
-    levels = known.classes[:MOST_LEVELS] if subject.numbers == 1 else None
+    levels = known.classes[:MOST_LEVELS] if view.numbers == 1 else None
     shown = Map(
-        points, known.images, known.labels, known.classes, f"{what[0].upper()}{what[1:]}: {said}", across, up,
-        thumbnails, levels,
+        points, known.images, known.labels, classes=known.classes, title=f"{what[0].upper()}{what[1:]}: {said}",
+        across=across, up=up, thumbnails=thumbnails, levels=levels,
     )  # fmt: skip
     drawn = "Every image stands at its code, moved aside where another is in its way; a line then leads to its code."
     if thumbnails and len(known) > MOST_IMAGES:
@@ -51,22 +50,21 @@ def map_part(subject: Subject) -> Part:
     if not thumbnails:
         drawn = "A point is an image's code, its colour the label."
     caution = ""
-    if subject.wanted.method in ("tsne", "umap"):
+    if view.settings.method in ("tsne", "umap"):
         caution = " Neighbours stay together; distances, and the sizes of groups and gaps, mean little."
     text = f"Where the network puts images: {said}. {drawn}{caution}"
-    return Part("map", "Map", text, lambda theme: draw_map(shown, theme), {"points": points})
+    return Part("map", "Map", text, draw=lambda theme: draw_map(shown, theme), arrays={"points": points})
 
 
-def grid_part(subject: Subject) -> Part:
-    """Decode a plane of codes."""
-    model = subject.model
-    side = 15 if max(subject.known.x.shape[2:]) <= 48 else 9
-    if model.prior == "normal" and subject.numbers <= 2:
+def grid_part(view: LatentView) -> Part:
+    model = view.model
+    side = 15 if max(view.known.x.shape[2:]) <= 48 else 9
+    if model.prior == "normal" and view.numbers <= 2:
         found = latent.grid(model, side)
-    elif len(subject.codes) < 2 + (subject.numbers > 2):
-        raise Missing(f"{len(subject.codes)} images are too few to span a plane")
+    elif len(view.codes) < 2 + (view.numbers > 2):
+        raise NotApplicable(f"{len(view.codes)} images are too few to span a plane")
     else:
-        found = latent.grid(model, side, subject.codes)
+        found = latent.grid(model, side, view.codes)
     title, text = {
         "quantiles": (
             "The prior's quantiles, decoded",
@@ -84,48 +82,35 @@ def grid_part(subject: Subject) -> Part:
             "vary most. In all other directions the codes stay at the mean.",
         ),
     }[found.kind]  # fmt: skip
-    across, up = (
-        ("z₁", "z₂") if found.kind != "components" else ("first principal component", "second principal component")
-    )
-    up = up if len(found.y) > 1 else ""
+    axes = COMPONENTS if found.kind == "components" else ("z₁", "z₂" if len(found.y) > 1 else "")
     arrays = {"grid_images": found.images, "grid_codes": found.codes, "grid_x": found.x, "grid_y": found.y}
-
-    def draw(theme: Theme) -> bytes:
-        return image_plane(found.images, found.x, found.y, title, across, up, theme)
-
-    return Part("grid", "Grid", text, draw, arrays)
+    return Part("grid", "Grid", text, draw=lambda theme: image_plane(found, title, axes, theme), arrays=arrays)
 
 
-def samples_part(subject: Subject) -> Part:
-    """Draw codes at random and decode them."""
-    model, wanted = subject.model, subject.wanted
+def samples_part(view: LatentView) -> Part:
+    model, settings = view.model, view.settings
     if model.prior is not None:
-        found = latent.sample(model, wanted.samples, wanted.seed)
-        origin = {
-            "normal": "the prior, a normal distribution",
-            "uniform": "the prior, in which all codes are as likely",
-        }
-        source = origin.get(model.prior, f"the prior ({model.prior})")
-        text = f"Codes drawn at random from {source}, decoded; seed {wanted.seed}."
-    elif len(subject.codes) < 2:
-        raise Missing("the network has no prior, and one image is too few to fit a distribution to")
+        found = latent.sample(model, settings.samples, settings.seed)
+        source = PRIORS.get(model.prior, f"the prior ({model.prior})")
+        more = ""
+    elif len(view.codes) < 2:
+        raise NotApplicable("the network has no prior, and one image is too few to fit a distribution to")
     else:
-        found = latent.sample(model, wanted.samples, wanted.seed, subject.codes)
-        source = f"a normal distribution fitted to {len(subject.codes):,} codes"
-        text = (
-            f"Codes drawn at random from {source}, decoded; seed {wanted.seed}. The network has no prior of its own: "
-            "nothing in its training asked that codes between the known ones mean anything."
+        found = latent.sample(model, settings.samples, settings.seed, codes=view.codes)
+        source = f"a normal distribution fitted to {len(view.codes):,} codes"
+        more = (
+            " The network has no prior of its own: nothing in its training asked that codes between the known ones "
+            "mean anything."
         )
-    columns = columns_for(len(found.images))
-    tiles = [Tile(image) for image in found.images]
-    rows = [Row("", tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    sheet = Sheet(f"{len(tiles)} samples from {source}", [], rows)
+    rows = in_rows([Tile(image) for image in found.images], columns_for(len(found.images)))
+    sheet = Sheet(f"{len(found.images)} samples from {source}", [], rows)
+    text = f"Codes drawn at random from {source}, decoded; seed {settings.seed}.{more}"
     arrays = {"sample_images": found.images, "sample_codes": found.codes}
-    return Part("samples", "Samples", text, lambda theme: sheets([sheet], theme), arrays)
+    return sheet_part("samples", "Samples", text, sheets=[sheet], arrays=arrays)
 
 
 def columns_for(count: int) -> int:
-    """Return how many images to draw side by side: so many that all rows are full, where 6 to 12 can do it, else 10.
+    """Choose how many images to draw side by side: so many that all rows are full, where 6 to 12 can do it, else 10.
 
     >>> columns_for(64), columns_for(100), columns_for(7), columns_for(3)
     (8, 10, 7, 3)

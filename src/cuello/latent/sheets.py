@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from cuello.report.figures import Theme, as_png, drawing
+from cuello.latent.grids import Grid
+from cuello.report.figures import Theme, as_png, drawing, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,53 +55,55 @@ class Sheet:
     most: float = 0.9
 
 
-def sheets(parts: Sequence[Sheet], theme: Theme) -> bytes:
+def in_rows(tiles: Sequence[Tile], columns: int) -> list[Row]:
+    return [Row("", tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+
+
+def draw_sheets(sheets: Sequence[Sheet], theme: Theme) -> bytes:
     """Draw sheets of images one below another.
 
     Images are put together as pixels here and drawn as one, since matplotlib takes long for hundreds.
     """
-    height = sum(map(height_of, parts)) + GAP
+    height = sum(map(height_of, sheets)) + GAP
     with drawing(theme, WIDTH, height) as (figure, axes):
         figure.set_layout_engine(None)
         axes.set_position((0, 0, 1, 1))  # the axes cover the page; their unit is an inch, and y grows downwards
         axes.set_axis_off()
         pixels = np.full((round(height * DOTS), round(WIDTH * DOTS), 3), rgb(theme.background), np.uint8)
         top = 0.0
-        for part in parts:
-            draw_sheet(axes, pixels, part, top, theme)
-            top += height_of(part)
+        for sheet in sheets:
+            draw_sheet(axes, pixels, sheet, top=top, theme=theme)
+            top += height_of(sheet)
         axes.imshow(pixels, extent=(0, WIDTH, height, 0), aspect="auto", interpolation="nearest")
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         return as_png(figure)
 
 
 def rgb(colour: str) -> list[int]:
-    """Return the three parts of a colour such as "#ffffff", 0 to 255 each."""
     return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
 
 
 def left_of(sheet: Sheet) -> float:
-    """Return where the images of a sheet begin, in inches."""
+    """Say where the images begin, in inches."""
     longest = max(len(row.label) for row in sheet.rows)
     return 0.08 + (LABEL * longest + 0.1 if longest else 0.0)
 
 
 def tile_width(sheet: Sheet) -> float:
-    """Return the width of a sheet's images, in inches."""
+    """Measure a sheet's images, in inches."""
     columns = max(len(row.tiles) for row in sheet.rows)
     free = WIDTH - left_of(sheet) - 0.08 - sum(sheet.breaks.values()) - GAP * (columns - 1)
     return min(sheet.most, free / columns)
 
 
 def row_height(sheet: Sheet, row: Row) -> float:
-    """Return the height of a row with its captions and the gap below, in inches."""
+    """Measure a row with its captions and the gap below, in inches."""
     height, width = row.tiles[0].image.shape[:2]
     captions = CAPTION if any(tile.caption for tile in row.tiles) else 0.0
     return tile_width(sheet) * height / width + captions + GAP
 
 
 def height_of(sheet: Sheet) -> float:
-    """Return a sheet's height in inches."""
     headings = HEADING if any(sheet.headings) else 0.0
     return TITLE + headings + sum(row_height(sheet, row) for row in sheet.rows) + 0.1
 
@@ -121,16 +124,17 @@ def draw_sheet(axes: "Axes", pixels: np.ndarray, sheet: Sheet, top: float, theme
     for row in sheet.rows:
         height = side * row.tiles[0].image.shape[0] / row.tiles[0].image.shape[1]
         for left, tile in zip(lefts, row.tiles, strict=False):
-            paste(pixels, tile, left, top, side, theme)
-            caption = cut_to(tile.caption, int((side + GAP) / LETTER))
+            paste(pixels, tile, (left, top, side), theme=theme)
+            caption = shorten(tile.caption, int((side + GAP) / LETTER), end=0)
             if caption:
                 axes.text(left + side / 2, top + height + 0.03, caption, va="top", fontsize=7, **small)  # type: ignore[arg-type]
         axes.text(start - 0.1, top + height / 2, row.label, ha="right", va="center", fontsize=8.5, parse_math=False)
         top += row_height(sheet, row)
 
 
-def paste(pixels: np.ndarray, tile: Tile, left: float, top: float, width: float, theme: Theme) -> None:
-    """Put an image with its frame into ``pixels``; left, top, width: in inches."""
+def paste(pixels: np.ndarray, tile: Tile, place: tuple[float, float, float], theme: Theme) -> None:
+    """Put an image with its frame into ``pixels``; place: left, top and width in inches."""
+    left, top, width = place
     image = at_size(tile.image, width)
     height, wide = image.shape[:2]
     x, y = round(left * DOTS), round(top * DOTS)
@@ -140,31 +144,8 @@ def paste(pixels: np.ndarray, tile: Tile, left: float, top: float, width: float,
     pixels[y : y + height, x : x + wide] = image
 
 
-def cut_to(text: str, most: int) -> str:
-    """Return a text, or as much of its beginning as has room.
-
-    >>> cut_to("surprised", 7)
-    'surpri…'
-    """
-    return text if len(text) <= most else f"{text[: max(1, most - 1)]}…"
-
-
-def draw_image(
-    axes: "Axes", image: np.ndarray, extent: tuple[float, float, float, float], inches: float, zorder: float = 2
-) -> None:
-    """Draw ``(H, W, C)`` in [0, 1] with sharp pixels; extent: left, right, bottom and top in the axes' numbers.
-
-    inches: its width. The axes keep their limits.
-    """
-    limits = axes.get_xlim(), axes.get_ylim()
-    axes.imshow(
-        at_size(image, inches), extent=extent, aspect="auto", interpolation="nearest", zorder=zorder, origin="upper"
-    )
-    axes.set(xlim=limits[0], ylim=limits[1])
-
-
 def at_size(image: np.ndarray, inches: float) -> np.ndarray:
-    """Return ``(H, W, C)`` in [0, 1] as colours ``(h, w, 3)`` uint8 of the picture's own resolution, pixels sharp."""
+    """Bring ``(H, W, C)`` in [0, 1] to colours ``(h, w, 3)`` uint8 of the picture's own resolution, pixels sharp."""
     pixels = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
     height, width = pixels.shape[:2]
@@ -174,22 +155,19 @@ def at_size(image: np.ndarray, inches: float) -> np.ndarray:
     return np.asarray(large.resize((wide, max(1, round(wide * height / width))), Image.Resampling.BOX))
 
 
-def image_plane(
-    images: np.ndarray, x: np.ndarray, y: np.ndarray, title: str, across: str, up: str, theme: Theme
-) -> bytes:
-    """Draw images ``(rows, columns, H, W, C)`` over a plane; x, y: the places of columns and rows."""
-    rows, columns, height, width = images.shape[:4]
+def image_plane(grid: Grid, title: str, names: tuple[str, str], theme: Theme) -> bytes:
+    """Draw a plane's images over its two axes, which have these names."""
+    rows, columns, height, width = grid.images.shape[:4]
     wide = min(WIDTH - 1.0, 8 * columns * width / (rows * height))
-    whole = joined(images, wide / columns, theme)
+    whole = joined(grid.images, wide / columns, theme)
     tall = wide * whole.shape[0] / whole.shape[1]
     with drawing(theme, WIDTH, tall + 0.9) as (figure, axes):
         axes.imshow(whole, extent=(0, columns, rows, 0), aspect="auto", interpolation="nearest")
-        axes.set(xlabel=across, ylabel=up, title=title)
+        axes.set(xlabel=names[0], ylabel=names[1], title=title)
         axes.set_box_aspect(tall / wide)
-        shown = np.arange(0, columns, -(-columns // 8))
-        axes.set_xticks(shown + 0.5, [number(float(x[k]), x) for k in shown])
-        shown = np.arange(0, rows, -(-rows // 8))
-        axes.set_yticks(shown + 0.5, [number(float(y[k]), y) for k in shown] if rows > 1 else [""])
+        for set_ticks, places in ((axes.set_xticks, grid.x), (axes.set_yticks, grid.y)):
+            shown = np.arange(0, len(places), -(-len(places) // 8))
+            set_ticks(shown + 0.5, [number(float(places[k]), places) for k in shown] if len(places) > 1 else [""])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=2)
@@ -197,7 +175,7 @@ def image_plane(
 
 
 def joined(images: np.ndarray, inches: float, theme: Theme) -> np.ndarray:
-    """Return images ``(rows, columns, H, W, C)`` as one, ``(h, w, 3)`` uint8, with lines between.
+    """Join images ``(rows, columns, H, W, C)`` to one, ``(h, w, 3)`` uint8, with lines between.
 
     inches: width of one with its line. Images of few pixels would run together: their lines are wider, and grey.
     """
@@ -215,7 +193,7 @@ def joined(images: np.ndarray, inches: float, theme: Theme) -> np.ndarray:
 
 
 def number(value: float, among: np.ndarray) -> str:
-    """Return a number with as many digits as tell it from its neighbours, evenly spaced or not.
+    """Write a number with as many digits as tell it from its neighbours, evenly spaced or not.
 
     >>> number(-0.126, np.linspace(-0.5, 0.5, 11)), number(12.34, np.linspace(-200, 200, 11))
     ('−0.13', '12')

@@ -53,8 +53,3 @@ def round_numbers(low: float, high: float) -> list[float]:
     step = 10.0 ** floor(log10((high - low) / 2))
     step = next(step * factor for factor in (2, 1, 0.5, 0.2) if (high - low) / (step * factor) >= 3)
     return [float(f"{number * step:.6g}") for number in range(ceil(low / step), floor(high / step) + 1)]
-
-
-def short(text: str, most: int = 26) -> str:
-    """Return a name, or its beginning and end where it is long."""
-    return text if len(text) <= most else f"{text[: most - 13]}…{text[-12:]}"

@@ -119,6 +119,10 @@ def whole_numbers(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def shorten(text: str, most: int = 24) -> str:
-    """Return ``text``, or its beginning and end where it is longer than ``most`` characters."""
-    return text if len(text) <= most else f"{text[: most - 9]}…{text[-8:]}"
+def shorten(text: str, most: int = 24, end: int = 8) -> str:
+    """Leave out the middle of a text of more than ``most`` characters; ``end``: how many of the last to keep.
+
+    >>> shorten("surprisingly", 7, end=2), shorten("surprised", 7, end=0)
+    ('surp…ly', 'surpri…')
+    """
+    return text if len(text) <= most else f"{text[: max(1, most - end - 1)]}…{text[len(text) - end :]}"

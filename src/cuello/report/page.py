@@ -124,8 +124,8 @@ def write_page(
 ) -> None:
     """Write one HTML page, whole or not at all; every text is escaped.
 
-    verdict: one sentence in a box of its own, or "" for none. environment: as ``runs.directory.environment`` returns
-    it, or {} for none. Raises CuelloError where a row of a table has more or fewer cells than columns.
+    verdict: one sentence in a box of its own, or "" for none. environment: as ``runs.directory.environment`` gives it,
+    or {} for none. Raises CuelloError where a row of a table has more or fewer cells than columns.
     """
     from jinja2 import Environment
 

@@ -14,7 +14,8 @@ from cuello.runs.history import EpochRecord
 def write_run_page(run: Run, subtitle: str, verdict: str | Verdict, sections: Sequence[Section]) -> None:
     """Write a run's report.html, with what is known of the machine it was trained on."""
     environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
-    write_page(run.report_path, run.path.resolve().name, subtitle, verdict, sections, environment)
+    title = run.path.resolve().name
+    write_page(run.report_path, title, subtitle, verdict=verdict, sections=sections, environment=environment)
 
 
 def curves_picture(run: Run, name: str, left: str, right: str, value: Callable[[EpochRecord], float]) -> Picture:

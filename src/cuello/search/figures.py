@@ -6,8 +6,8 @@ from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from cuello.report.axes import plain_ticks, short, widen
-from cuello.report.figures import Theme, as_png, drawing, whole_numbers
+from cuello.report.axes import plain_ticks, widen
+from cuello.report.figures import Theme, as_png, drawing, shorten, whole_numbers
 from cuello.report.labels import name_points
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def against_choices(
             axes.plot([place - 0.3, place + 0.3], [median(values)] * 2, color=theme.text, linewidth=1.4, zorder=3)
     slanted = sum(map(len, choices)) + 2 * len(choices) > 34
     turned: Any = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
-    texts = [short(choice, 18) for choice in choices]
+    texts = [shorten(choice, 18, end=12) for choice in choices]
     axes.set_xticks(range(len(choices)), texts, fontsize=8 if len(choices) <= 8 else 7, **turned)
     axes.set_xlim(-0.6, len(choices) - 0.4)
     axes.grid(visible=False, axis="x")
@@ -242,7 +242,7 @@ def size_picture(dots: Sequence[Dot], scale: Scale, theme: Theme) -> bytes:
             "fontsize": 8, "zorder": 6,
             "bbox": {"facecolor": theme.background, "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
         }  # fmt: skip
-        for names in ([short(dot.name, 40) for dot in named], [str(dot.number) for dot in named]):
+        for names in ([shorten(dot.name, 40, end=12) for dot in named], [str(dot.number) for dot in named]):
             if name_points(axes, points, names, [theme.ours] * len(named), **style):
                 break
         return as_png(figure)

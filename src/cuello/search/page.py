@@ -60,7 +60,7 @@ def write_results(folder: Path, question: Question, trials: Mapping[int, Trial],
         how_section(folder, question),
     ]
     searched = f"{question.job}, {question.data}: {', '.join(label_of(name) for name in question.space.axes)}"
-    write_page(found.page, "Search", searched, found.verdict, sections, environment())
+    write_page(found.page, "Search", searched, verdict=found.verdict, sections=sections, environment=environment())
     return found
 
 

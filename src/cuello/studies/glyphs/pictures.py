@@ -1,6 +1,7 @@
 """The pictures: curves, the map of the characters, invented ones, denoised ones, and emoji from the plane."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -101,13 +102,11 @@ def plane_picture(
     outcome: Outcome, model: Model, images: torch.Tensor, name: str, title: str, ink: bool = False
 ) -> Picture:
     """Draw what a plane of codes stands for; ink: black on white."""
-    found = grid(model, 15, None if model.prior == "normal" else model.encode(images).numpy())
-
-    def draw(theme: Theme) -> bytes:
-        images = 1 - found.images if ink else found.images
-        return image_plane(images, found.x, found.y, title, "first number", "second number", theme)
-
-    return outcome.picture(name, draw, title)
+    plane = grid(model, 15, None if model.prior == "normal" else model.encode(images).numpy())
+    if ink:
+        plane = replace(plane, images=1 - plane.images)
+    names = "first number", "second number"
+    return outcome.picture(name, lambda theme: image_plane(plane, title, names, theme), title)
 
 
 def invented_picture(outcome: Outcome, model: Model) -> list[Picture]:
