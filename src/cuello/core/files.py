@@ -1,6 +1,7 @@
 """Writing files so that a crash, a full disk or Ctrl-C never leaves half of one."""
 
 import errno
+import glob
 import os
 import shutil
 import uuid
@@ -36,6 +37,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise as_cuello_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporaries(path: Path) -> Iterator[Path]:
+    """Find what kills of `replacing` left beside ``path``."""
+    return path.parent.glob(f".{glob.escape(path.stem[:40])}.{'[0-9a-f]' * 8}.tmp{path.suffix}")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -2,10 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cuello.jobs.explain import estimator as estimated_maps
 from cuello.jobs.explain import explain as explaining
 from cuello.jobs.explain.explain import explain, spread
 from cuello.jobs.explain.figures import Scale, Shown, overlay, views_of
-from cuello.jobs.explain.output import clear
+from cuello.jobs.explain.folder import UNFINISHED, claimed, remove_overlays
 from cuello.models.catalog import Architecture, build
 from cuello.models.estimators import build_estimator, estimator_of
 from cuello.runs.artefact import Artefact, save_artefact
@@ -312,12 +312,12 @@ def test_a_record_cannot_make_other_files_be_deleted(tmp_path: Path) -> None:
     (tmp_path / "overlays" / "notes.txt").write_text("the user's")
     for listed in (["../kept.png", "notes.txt", "", 3, None, str(tmp_path / "kept.png")], "a.png", None, {"a.png": 1}):
         (tmp_path / "explain.json").write_text(json.dumps({"overlays": listed}))
-        clear(tmp_path)
+        remove_overlays(tmp_path)
     (tmp_path / "explain.json").write_text("no JSON")
-    clear(tmp_path)
+    remove_overlays(tmp_path)
     assert all((tmp_path / name).exists() for name in [*names, "overlays/notes.txt"])
     (tmp_path / "explain.json").write_text(json.dumps({"overlays": ["a.png", "gone.png"]}))
-    clear(tmp_path)
+    remove_overlays(tmp_path)
     assert not (tmp_path / "overlays" / "a.png").exists()
 
 
@@ -337,7 +337,7 @@ def test_overlays_of_a_call_that_fails_are_taken_back(
     with pytest.raises(CuelloError, match="no more"):
         explain(run.path, examples, tmp_path)
     assert len(calls) == 3
-    assert list((tmp_path / "overlays").iterdir()) == []
+    assert not any(tmp_path.iterdir())
 
 
 def test_positions_are_spread() -> None:
@@ -366,37 +366,72 @@ def test_several_views_have_the_map_under_each() -> None:
     np.testing.assert_array_equal(over, np.tile(values, (2, 2)))
 
 
-KILLED = """
-import os, signal, sys
-from cuello.jobs.explain import explain as explaining
+STUCK = """
+import os, sys, time
+from cuello.jobs.explain.explain import explain
 
-drawn = explaining.draw_overlay
+replace = os.replace
 
-def draw(*arguments):
-    name = drawn(*arguments)
-    if name.startswith("bright-01"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return name
+def stuck(temporary, path):
+    if os.path.basename(path) == sys.argv[1]:
+        print("here", flush=True)
+        time.sleep(600)
+    replace(temporary, path)
 
-explaining.draw_overlay = draw
-explaining.explain(*sys.argv[1:])
+os.replace = stuck
+explain(*sys.argv[2:])
 """
 
 
+@contextmanager
+def writing(name: str, run: Run, images: Path, output: Path) -> Iterator[None]:
+    """Let another process explain images, stuck while it writes a file of this name; killed at the end."""
+    words = [sys.executable, "-c", STUCK, name, str(run.path), str(images), str(output)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("name", ["bright-01.png", "maps.npz", "explain.json"])
 def test_what_a_killed_call_left_is_cleared_and_the_users_own_pictures_are_not(
-    run: Run, examples: Path, tmp_path: Path
+    run: Run, examples: Path, tmp_path: Path, name: str
 ) -> None:
-    words = [sys.executable, "-c", KILLED, str(run.path), str(examples), str(tmp_path)]
-    killed = subprocess.run(words, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert {path.name for path in (tmp_path / "overlays").iterdir()} >= {"bright-00.png", "bright-01.png"}
+    images = examples / "bright" if name == "explain.json" else examples
+    with writing(name, run, examples, tmp_path):
+        assert list(tmp_path.rglob(f".{Path(name).stem}.*.tmp*")), "half of a file is there"
+        with pytest.raises(CuelloError, match=r"another call is writing to .*--output"):
+            explain(run.path, images, tmp_path, overwrite=True)
+        assert (tmp_path / "overlays" / "bright-00.png").exists(), "a call that runs loses nothing"
     mine = tmp_path / "overlays" / "mine.png"
     mine.write_bytes(b"of the user")
     with pytest.raises(CuelloError, match="overwrite"):
-        explain(run.path, examples, tmp_path)
-    assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["mine.png"]
+        explain(run.path, images, tmp_path)
+    assert list(tmp_path.rglob("*.*")) == [mine]
     mine.unlink()
     mine.parent.rmdir()
-    found = explain(run.path, examples, tmp_path)
+    found = explain(run.path, images, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(found.written)
     assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == sorted(found.overlays)
-    assert "bright-00.png" in found.overlays
+
+
+def test_what_was_there_stays_where_a_call_that_may_replace_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "maps.npz").write_text("an earlier call's")
+    (tmp_path / "notes.txt").write_text("the user's")
+    (tmp_path / UNFINISHED).write_text("notes.txt\n../notes.txt\noverlays\n\n")
+    (tmp_path / "overlays").mkdir()
+
+    def failing() -> None:
+        with claimed(tmp_path, overwrite=True) as begun:
+            for name in ("maps.npz", "explain.json"):
+                begun.begin(tmp_path / name)
+            (tmp_path / "explain.json").write_text("half")
+            raise ValueError("fails")
+
+    with pytest.raises(ValueError, match="fails"):
+        failing()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["maps.npz", "notes.txt"]

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError, Interrupted
-from cuello.core.files import check_free
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.data.images import Images, load_images, parse_size
@@ -28,18 +27,8 @@ from cuello.jobs.explain.estimator import (
     open_estimator,
 )
 from cuello.jobs.explain.figures import Compared, Scale, Shown
-from cuello.jobs.explain.output import (
-    FILES,
-    WORST,
-    Explained,
-    as_pixels,
-    clear,
-    clear_unfinished,
-    draw_overlay,
-    save,
-    shown_of,
-    take_back,
-)
+from cuello.jobs.explain.folder import Unfinished, claimed, remove_overlays
+from cuello.jobs.explain.output import WORST, Explained, as_pixels, draw_overlay, save, shown_of
 from cuello.jobs.explain.sheet import SHEET
 from cuello.jobs.images.evaluation import Progress
 from cuello.saliency import DEFINITIONS, SCORES
@@ -124,50 +113,48 @@ def explain(
     question = asked({**given, "score": score, "outputs": outputs}, estimator)
     scale, wanted = scale_of(question, estimator is not None), class_number(question.class_, subject.classes)
     folder = Path(output).expanduser()
-    clear_unfinished(folder)
-    check_free(folder, FILES, overwrite)
-    size = parse_size(resize or (estimator.resize if estimator else None) or subject.resize)
-    source = open_source(str(images), subject.levels)
-    reading = (lambda done, total: progress("reading images", done, total)) if progress else None
-    loaded = load_images(source, subject.channels, size, on_error, reading)
-    found = Explained(
-        folder, notes=list(loaded.notes), failed=[(str(images), reason) for reason in loaded.skipped],
-        scored_in_percent=not SCORES[question.watched].logits, estimator=estimator.name if estimator else None,
-    )  # fmt: skip
-    if size and not resize:
-        found.note(f"images were resized to {size[0]}×{size[1]} pixels, as in training")
-    who = "the classifier" if subject.size or estimator is None else estimator.name
-    kept, failed = fitting(loaded, subject.size or (estimator.model.size if estimator else None), who, on_error)
-    found.failed += failed
-    order = Order(
-        subject, estimator, question, wanted, loaded, kept, spread(kept, pictures), on_error, progress
-    )  # fmt: skip
-    settings = settings_of(str(classifier), str(images), order, check, seed)
-    sheet: list[Shown] = []
-    compared: list[Compared] = []
-    clear(folder)
-    try:
-        made = make_all(order, scale, found, sheet)
-        if not made:
-            raise CuelloError(f"no image of {images} could be explained; the first problem: {found.failed[0][1]}")
-        if estimator and check is not None:
-            tell = (lambda done, total: progress("checking exactly", done, total)) if progress else None
-            found.check = checked(estimator, subject, loaded, made, found.maps, check, seed, tell)
-            compared = worst_of(found.check, loaded, made)
-    except KeyboardInterrupt:
-        if not found.maps:
-            raise
-        save(subject.name, sheet, scale, compared, settings, found)
-        many = f"{len(found.maps)} of {len(kept)} images are in {folder}{', unchecked' if check is not None else ''}"
-        raise Interrupted(f"stopped; the maps of {many}.") from None
-    except BaseException:
-        take_back(folder, found.overlays)  # no record would name them
-        raise
-    if len(order.drawn) < len(kept):
-        found.note(
-            f"overlays are drawn of {len(order.drawn)} of {len(kept)} images; of all with --pictures {len(kept)}"
-        )
-    save(subject.name, sheet, scale, compared, settings, found)
+    with claimed(folder, overwrite) as begun:
+        size = parse_size(resize or (estimator.resize if estimator else None) or subject.resize)
+        source = open_source(str(images), subject.levels)
+        reading = (lambda done, total: progress("reading images", done, total)) if progress else None
+        loaded = load_images(source, subject.channels, size, on_error, reading)
+        found = Explained(
+            folder, notes=list(loaded.notes), failed=[(str(images), reason) for reason in loaded.skipped],
+            scored_in_percent=not SCORES[question.watched].logits, estimator=estimator.name if estimator else None,
+        )  # fmt: skip
+        if size and not resize:
+            found.note(f"images were resized to {size[0]}×{size[1]} pixels, as in training")
+        who = "the classifier" if subject.size or estimator is None else estimator.name
+        kept, failed = fitting(loaded, subject.size or (estimator.model.size if estimator else None), who, on_error)
+        found.failed += failed
+        order = Order(
+            subject, estimator, question, wanted, loaded, kept, spread(kept, pictures), on_error, progress
+        )  # fmt: skip
+        settings = settings_of(str(classifier), str(images), order, check, seed)
+        sheet: list[Shown] = []
+        compared: list[Compared] = []
+        remove_overlays(folder)
+        try:
+            made = make_all(order, scale, found, sheet, begun)
+            if not made:
+                raise CuelloError(f"no image of {images} could be explained; the first problem: {found.failed[0][1]}")
+            if estimator and check is not None:
+                tell = (lambda done, total: progress("checking exactly", done, total)) if progress else None
+                found.check = checked(estimator, subject, loaded, made, found.maps, check, seed, tell)
+                compared = worst_of(found.check, loaded, made)
+        except KeyboardInterrupt:
+            if not found.maps:
+                raise
+            save(subject.name, sheet, scale, compared, settings, found, begun)
+            many = (
+                f"{len(found.maps)} of {len(kept)} images are in {folder}{', unchecked' if check is not None else ''}"
+            )
+            raise Interrupted(f"stopped; the maps of {many}.") from None
+        if len(order.drawn) < len(kept):
+            found.note(
+                f"overlays are drawn of {len(order.drawn)} of {len(kept)} images; of all with --pictures {len(kept)}"
+            )
+        save(subject.name, sheet, scale, compared, settings, found, begun)
     return found
 
 
@@ -214,7 +201,7 @@ def spread(positions: Sequence[int], most: int) -> set[int]:
     return {positions[int(place)] for place in np.linspace(0, len(positions) - 1, min(most, len(positions)))}
 
 
-def make_all(order: Order, scale: Scale, found: Explained, sheet: list[Shown]) -> list[int]:
+def make_all(order: Order, scale: Scale, found: Explained, sheet: list[Shown], begun: Unfinished) -> list[int]:
     """Make the maps group by group, with overlays and what the page shows; return positions of the explained images."""
     at_a_glance = spread(order.kept, SHEET)
     made: list[int] = []
@@ -231,7 +218,7 @@ def make_all(order: Order, scale: Scale, found: Explained, sheet: list[Shown]) -
             if position in at_a_glance:
                 sheet.append(shown)
             if position in order.drawn:
-                found.overlays.append(draw_overlay(found.folder / "overlays", shown, scale))
+                found.overlays.append(draw_overlay(begun, shown, scale))
     return made
 
 

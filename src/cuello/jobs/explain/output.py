@@ -14,16 +14,11 @@ from cuello.data.batches import to_tensor
 from cuello.data.picture import SUFFIXES
 from cuello.jobs.explain.check import MEASURES, Check, milliseconds, said, sentences, warning
 from cuello.jobs.explain.figures import Compared, Scale, Shown, overlay_picture
+from cuello.jobs.explain.folder import FILES, Unfinished
 from cuello.jobs.explain.sheet import write_explanation
 from cuello.report.figures import LIGHT
 from cuello.report.page import Table
 from cuello.runs.directory import environment, write_json
-
-FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
-"""What is written."""
-
-UNFINISHED = ".unfinished"
-"""In the folder of overlays: the names of those that no record holds yet, a line each."""
 
 WORST = 6
 """Checked images that the page shows, at most: the worst ones."""
@@ -97,59 +92,20 @@ def as_pixels(array: np.ndarray) -> np.ndarray:
     return to_tensor(array[None])[0].permute(1, 2, 0).numpy()
 
 
-def draw_overlay(folder: Path, shown: Shown, scale: Scale) -> str:
+def draw_overlay(begun: Unfinished, shown: Shown, scale: Scale) -> str:
     """Write one picture, named as the image without its ending, "-" for "/", and return its name.
 
     Names that are taken get a number.
     """
-    make_folder(folder)
+    folder = make_folder(begun.folder / "overlays")
     plain = "".join(letter if letter.isalnum() or letter in " ._#-" else "-" for letter in shown.name).strip(". ")
     ending = Path(plain).suffix
     stem, number = (plain.removesuffix(ending) if ending.lower() in SUFFIXES else plain) or "image", 1
     while (path := folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")).exists():
         number += 1
-    with open(folder / UNFINISHED, "a", encoding="utf-8") as file:  # before the picture: a kill leaves none unnamed
-        file.write(path.name + "\n")
+    begun.begin(path)
     write_bytes(path, overlay_picture(shown, scale, LIGHT))
     return path.name
-
-
-def clear_unfinished(folder: Path) -> None:
-    """Remove the overlays of an earlier call that was killed before it wrote its record, and no other file."""
-    overlays = folder / "overlays"
-    try:
-        names = (overlays / UNFINISHED).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return
-    remove(overlays, names)
-    (overlays / UNFINISHED).unlink(missing_ok=True)
-    if not any(overlays.iterdir()):
-        overlays.rmdir()
-
-
-def clear(folder: Path) -> None:
-    """Remove the overlays that an earlier call wrote, which may be of other images, and no other file.
-
-    They are those that its explain.json names.
-    """
-    try:
-        names = json.loads((folder / "explain.json").read_text(encoding="utf-8"))["overlays"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    remove(folder / "overlays", names)
-
-
-def remove(overlays: Path, names: Sequence[Any]) -> None:
-    """Remove pictures by name; what is no plain name of a picture is left alone."""
-    for name in names if isinstance(names, list) else ():
-        if isinstance(name, str) and Path(name).name == name and name.endswith(".png"):
-            (overlays / name).unlink(missing_ok=True)
-
-
-def take_back(folder: Path, names: Sequence[str]) -> None:
-    """Remove the overlays of a call that failed."""
-    remove(folder / "overlays", names)
-    (folder / "overlays" / UNFINISHED).unlink(missing_ok=True)
 
 
 def save(
@@ -159,6 +115,7 @@ def save(
     compared: Sequence[Compared],
     settings: dict[str, Any],
     found: Explained,
+    begun: Unfinished,
 ) -> None:
     """Write the arrays, the record and the page. name: the classifier's. compared: the worst checked images."""
     folder, told = found.folder, environment()
@@ -169,10 +126,12 @@ def save(
         "scores": np.array(found.scores), "settings": np.array(json.dumps(settings)),
     }  # fmt: skip
     every: dict[str, Any] = {**maps, **arrays}
+    for written in ("maps.npz", "explain.json"):
+        begun.begin(folder / written)
     with replacing(folder / "maps.npz") as temporary:
         np.savez_compressed(temporary, **every)
     write_json(folder / "explain.json", as_json(found) | {"settings": settings, "environment": told})
-    (folder / "overlays" / UNFINISHED).unlink(missing_ok=True)
+    begun.keep()
     rows = [
         [name, class_, f"{score:.4g}", f"{values.min():.4g}", f"{values.max():.4g}"]
         for name, class_, score, values in zip(found.names, found.classes, found.scores, found.maps, strict=True)

@@ -1,0 +1,103 @@
+"""The folder that explain writes to: what is in it, who is writing, and what a killed call left there."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, final
+
+from cuello.core.errors import CuelloError
+from cuello.core.files import check_free, make_folder, temporaries
+
+FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
+"""What is written."""
+
+UNFINISHED = ".unfinished"
+"""The names of files that a call has begun and no explain.json tells of yet, a line each."""
+
+
+@final
+class Unfinished:
+    """The files that a running call has begun."""
+
+    def __init__(self, folder: Path, file: IO[str]):
+        self.folder, self.file = folder, file
+
+    def begin(self, path: Path) -> None:
+        """Note a file before it is written, so that a kill leaves none unnamed; one that is there stays the user's."""
+        if not path.exists():
+            self.file.write(f"{path.relative_to(self.folder).as_posix()}\n")
+            self.file.flush()
+
+    def keep(self) -> None:
+        """Forget the files: they are finished."""
+        self.file.truncate(0)
+
+    def remove(self) -> None:
+        """Remove the files, also half of one."""
+        self.file.seek(0)
+        for name in self.file.read().splitlines():
+            if name in FILES[:-1] or is_overlay(name.removeprefix("overlays/")):
+                for path in (self.folder / name, *temporaries(self.folder / name)):
+                    path.unlink(missing_ok=True)
+        self.keep()
+        overlays = self.folder / "overlays"
+        if overlays.is_dir() and not any(overlays.iterdir()):
+            overlays.rmdir()
+
+
+@contextmanager
+def claimed(folder: Path, overwrite: bool) -> Iterator[Unfinished]:
+    """Write to a folder alone: what a killed call left is removed before, and what this one leaves half done after.
+
+    Raises CuelloError where another call is writing there, or files would be replaced without ``overwrite``.
+    """
+    make_folder(folder)
+    with locked(folder / UNFINISHED) as file:
+        begun = Unfinished(folder, file)
+        try:
+            begun.remove()
+            check_free(folder, FILES, overwrite)
+            yield begun
+        except BaseException:
+            begun.remove()
+            raise
+        finally:
+            (folder / UNFINISHED).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[IO[str]]:
+    """Open a file that no other process has open; CuelloError where one has."""
+    while True:
+        with open(path, "a+", encoding="utf-8") as file:
+            try:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CuelloError(
+                    f"another call is writing to {path.parent}: wait for it, or choose another place with --output."
+                ) from None
+            except (ImportError, OSError):  # this system or disk has no locks
+                pass
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return
+
+
+def remove_overlays(folder: Path) -> None:
+    """Remove the overlays that explain.json names, which may be of other images, and no other file."""
+    try:
+        names: Any = json.loads((folder / "explain.json").read_text(encoding="utf-8"))["overlays"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name in names if isinstance(names, list) else ():
+        if isinstance(name, str) and is_overlay(name):
+            (folder / "overlays" / name).unlink(missing_ok=True)
+
+
+def is_overlay(name: str) -> bool:
+    """Tell whether a text is the plain name of a picture."""
+    return Path(name).name == name and name.endswith(".png")
