@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cuello.studies import catalog
-from cuello.studies.base import Told
+from cuello.studies.base import StudyReport
 
 
 def test_the_list_names_every_study(command: Callable[..., Any]) -> None:
@@ -21,9 +21,9 @@ def test_flags_reach_the_study_and_the_report_is_named(
 ) -> None:
     seen = {}
 
-    def pretend(study: object, data: str, output: Path, **options: object) -> Told:
+    def pretend(study: object, data: str, output: Path, **options: object) -> StudyReport:
         seen.update(study=study, data=data, output=output, **options)
-        return Told(output / "report.html", "All is well.")
+        return StudyReport(output / "report.html", "All is well.")
 
     monkeypatch.setattr(catalog, "run_study", pretend)
     flags = ("--data", "bsds400", "-o", tmp_path, "--repeats", 3, "--workers", 2, "--threads", 1, "--quiet")

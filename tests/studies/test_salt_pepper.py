@@ -12,7 +12,7 @@ from cuello.core.config import TrainConfig
 from cuello.models.catalog import NETWORKS
 from cuello.studies.base import run_study
 from cuello.studies.catalog import STUDIES
-from cuello.studies.salt_pepper import pictures, plans, source, study, tables
+from cuello.studies.salt_pepper import plans, source, study
 from cuello.work.train import resolve
 
 ROWS = tuple(replace(row, epoch=1 if row.epoch == 10 else 2) for row in source.SOURCE_ROWS)
@@ -21,9 +21,9 @@ ROWS = tuple(replace(row, epoch=1 if row.epoch == 10 else 2) for row in source.S
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plans, "SCALES", {"photos": plans.Scale(16, 8, 1, 1)})
+        patch.setattr(plans, "SCALES", {"photos": plans.CropsAndEpochs(16, 8, 1, 1)})
         patch.setattr(study, "SCALES", plans.SCALES)
-        for module in (plans, pictures, tables, study):
+        for module in (plans, source):
             patch.setattr(module, "SOURCE_ROWS", ROWS)
         found = run_study(STUDIES["salt-pepper"], "photos", tmp_path_factory.mktemp("study") / "salt-pepper")
         yield found.report
@@ -34,14 +34,13 @@ def table(report: Path, name: str) -> list[list[str]]:
 
 
 def test_parameters_are_the_sources_where_it_says_enough() -> None:
-    guessed = {row.network: row.parameters for row in source.SOURCE_ROWS if row.network.startswith("dense")}
     for row in source.SOURCE_ROWS:
-        ours = tables.parameters(row.network)
-        if row.network in guessed:
-            assert ours != row.parameters
-            assert abs(ours / row.parameters - 1) < 0.002
+        ours, theirs = study.parameters(row.network), row.parameters
+        assert theirs is not None
+        if row.network.startswith("dense"):
+            assert 0 < abs(ours / theirs - 1) < 0.002
         else:
-            assert ours == row.parameters
+            assert ours == theirs
     assert len(source.SOURCE_ROWS) == 14
 
 

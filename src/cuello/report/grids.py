@@ -1,7 +1,7 @@
 """The pictures of a study: curves and points of several series, and images by level."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Series:
     label: str
     x: Sequence[float]
     y: Sequence[float]
+    _: KW_ONLY
     role: str = "other"
     names: Sequence[str] = ()
 
@@ -34,7 +35,9 @@ def shades(series: Sequence[Series], theme: Theme) -> list[str]:
     return found
 
 
-def lines(series: Sequence[Series], title: str, across: str, up: str, theme: Theme, whole: bool = False) -> bytes:
+def lines(
+    series: Sequence[Series], theme: Theme, *, title: str, up: str, across: str = "epoch", whole: bool = True
+) -> bytes:
     """Draw curves on a log axis; whole: the x axis has whole numbers only."""
     with drawing(theme, 8.4, 4.0) as (figure, axes):
         for one, shade in zip(series, shades(series, theme), strict=True):
@@ -51,7 +54,7 @@ def lines(series: Sequence[Series], title: str, across: str, up: str, theme: The
         return as_png(figure)
 
 
-def points(series: Sequence[Series], title: str, across: str, up: str, theme: Theme) -> bytes:
+def points(series: Sequence[Series], theme: Theme, *, title: str, across: str, up: str) -> bytes:
     """Draw named points on two log axes, a colour a series."""
     with drawing(theme, 8.4, 4.6) as (figure, axes):
         palette = shades(series, theme)

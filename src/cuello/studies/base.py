@@ -1,20 +1,22 @@
 """What a study is: trainings to make, and a story to tell about them; and how one is run, resumed and reported."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import make_folder, write_text
+from cuello.inference.model import Model, load
 from cuello.models.catalog import architecture_of, build, find_network
 from cuello.models.summary import summarise
 from cuello.report.figures import Theme, save_both
+from cuello.report.grids import Series, lines
 from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.result import csv_text
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.scoring.repeats import Spread, spread
@@ -23,6 +25,8 @@ from cuello.work.train import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
 """What an image and a step cost beside the arithmetic, in multiply-adds, roughly: for the progress bar only."""
+
+Value = Callable[[EpochRecord], float]
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,7 @@ class Plan:
 class Outcome:
     """What a study's trainings came to.
 
-    data: the data set. folder: of the study. runs: plan's name to a run a seed. workers: how many were trained at once,
-    in the last call.
+    folder: of the study. runs: by plan, one a seed. workers: how many were trained at once, in the last call.
     """
 
     data: str
@@ -56,31 +59,38 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """The time that all epochs of all trainings took, one after another."""
+        """Add up the time of all epochs of all trainings."""
         return sum(record.seconds for runs in self.runs.values() for run in runs for record in run.history)
 
+    def models(self) -> dict[str, list[Model]]:
+        return {plan: [load(run.path) for run in runs] for plan, runs in self.runs.items()}
+
     def over_seeds(self, plan: str, value: Callable[[Sequence[EpochRecord]], float | None]) -> Spread | None:
-        """Return mean and deviation over a plan's seeds of a value of the history; None where a run lacks it."""
+        """Give mean and deviation over a plan's seeds of a value of the history; None where a run lacks it."""
         values = [value(run.history) for run in self.runs[plan]]
         known = [number for number in values if number is not None]
         return spread(known) if len(known) == len(values) else None
 
-    def at(self, plan: str, epoch: int, value: Callable[[EpochRecord], float]) -> Spread | None:
-        """Return mean and deviation of a value at an epoch (from 1); None where a run is shorter."""
+    def at(self, plan: str, epoch: int, value: Value) -> Spread | None:
+        """Give mean and deviation of a value at an epoch (from 1); None where a run is shorter."""
         return self.over_seeds(plan, lambda history: value(history[epoch - 1]) if len(history) >= epoch else None)
 
-    def best(self, plan: str, value: Callable[[EpochRecord], float]) -> Spread | None:
-        """Return mean and deviation of a value at each run's best epoch."""
+    def best(self, plan: str, value: Value) -> Spread | None:
+        """Give mean and deviation of a value at each run's best epoch."""
+        return self.over_seeds(plan, lambda history: value(best) if (best := best_epoch(history)) else None)
 
-        def of_best(history: Sequence[EpochRecord]) -> float | None:
-            found = best_epoch(history)
-            return value(found) if found is not None else None
-
-        return self.over_seeds(plan, of_best)
+    def curve(self, plan: str, label: str, value: str, role: str = "other", *, steps: int = 1) -> Series:
+        """Follow a value of the first seed by epoch, or by step, of which an epoch has ``steps``."""
+        history = self.runs[plan][0].history
+        return Series(label, [steps * one.epoch for one in history], list(map(attrgetter(value), history)), role=role)
 
     def picture(self, name: str, draw: Callable[[Theme], bytes], alt: str, note: str = "") -> Picture:
         """Draw a picture in both themes and keep the light one in the study's folder, as figures/NAME.png."""
         return Picture(save_both(self.folder / "figures", name, draw), alt, note)
+
+    def curves(self, name: str, series: Sequence[Series], *, alt: str = "", note: str = "", **labels: Any) -> Picture:
+        """Draw curves; labels: as `report.grids.lines` takes them. alt: the title, where none is given."""
+        return self.picture(name, lambda theme: lines(series, theme, **labels), alt=alt or labels["title"], note=note)
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,8 @@ class Story:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A study that is done: its report, and what it found in one sentence."""
+class StudyReport:
+    """The page of a study that is done, and what it found in one sentence."""
 
     report: Path
     verdict: str
@@ -103,10 +113,10 @@ class Told:
 class Study:
     """A source system's work, done again.
 
-    name, summary: for lists. data: data sets it can use, the default first. plans: a data set's trainings.
-    story: makes the report's content of the outcome, and keeps its pictures in the study's folder. repeats: seeds,
-    where none are asked for. prepare: makes, once, what several of the trainings need that use others; called before
-    them with the configurations of those that are not finished, the number of workers, and what to tell its doing to.
+    data: data sets it can use, the default first. plans: a data set's trainings. story: makes the report's content of
+    the outcome, and keeps its pictures in the study's folder. repeats: seeds, where none are asked for. prepare: makes,
+    once, what several of the trainings need that use others; called before them with the configurations of those that
+    are not finished, the number of workers, and what to tell its doing to.
     """
 
     name: str
@@ -125,18 +135,17 @@ def run_study(
     *,
     repeats: int | None = None,
     workers: int = 1,
-    device: str = "auto",
-    threads: int | None = None,
     watch: Watch | None = None,
-) -> Told:
+    **settings: Any,
+) -> StudyReport:
     """Make a study's trainings, tables and pictures, and its report.
 
     Runs that are finished are kept and unfinished ones go on: after a kill, the same call goes on where it was.
     data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …,
     by default as many as the study needs.
-    workers: trainings at once, each in a process of its own with ``threads`` threads (by default the cores divided by
-    the workers); a script that asks for several needs the usual ``if __name__ == "__main__"``.
-    watch: called with what is being done and the share of the trainings that is done.
+    workers: trainings at once, each in a process of its own; a script that asks for several needs the usual
+    ``if __name__ == "__main__"``. watch: called with what is being done and the share of the trainings that is done.
+    settings: of every training, as device and threads (by default the cores divided by the workers).
     Raises CuelloError where the data set is not the study's, or the folder holds something else, or a run of its own
     with other settings, as of another version.
     """
@@ -149,8 +158,8 @@ def run_study(
             raise CuelloError(f"{name}: got {number}, needed 1 or more.")
     folder = Path(output).expanduser() if output is not None else Path("runs") / f"study-{study.name}-{data}"
     claim(folder, study.name, data)
-    if threads is None and workers > 1:
-        threads = max(1, available_cores() // workers)
+    if settings.get("threads") is None and workers > 1:
+        settings["threads"] = max(1, available_cores() // workers)
     plans = study.plans(data)
     costs, turns = {plan.name: cost(plan) for plan in plans}, turns_of(plans)
     runs: dict[str, list[Run]] = {plan.name: [] for plan in plans}
@@ -161,14 +170,14 @@ def run_study(
                 continue
             path = folder / "runs" / plan.name / f"seed-{seed}"
             used = {name: str(folder / "runs" / other / "seed-0") for name, other in plan.uses.items()}
-            settings = {"data": data, **plan.settings, **used, "seed": seed, "device": device, "threads": threads}
+            own = {"data": data, **plan.settings, **used, **settings, "seed": seed}
             label = f"{plan.name}, seed {seed}" if repeats > 1 else plan.name
-            jobs.append(Job(label, path, settings, costs[plan.name], turns[plan.name]))
+            jobs.append(Job(label, path, own, cost=costs[plan.name], turn=turns[plan.name]))
             runs[plan.name].append(Run(path))
     for job in jobs:
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
             check_same(Run(job.path), Run(job.path).config, resolve(job.settings))
-    told = watch or (lambda words, share: None)
+    watch = watch or (lambda words, share: None)
 
     def before_turn(turn: int, tell: Watch) -> None:
         wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]
@@ -177,20 +186,20 @@ def run_study(
             study.prepare(left, workers, tell)
 
     try:
-        train_all(jobs, workers, told, before_turn)
+        train_all(jobs, workers, watch, before_turn)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
-    told("evaluating", 1.0)
-    story = study.story(Outcome(data, folder, runs, workers, told))
+    watch("evaluating", 1.0)
+    story = study.story(Outcome(data, folder, runs, workers=workers, watch=watch))
     write_tables(folder / "tables", story.sections)
     report = folder / "report.html"
     subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"
     write_page(report, f"Study: {study.name}", subtitle, story.verdict, story.sections, environment())
-    return Told(report, story.verdict)
+    return StudyReport(report, story.verdict)
 
 
 def turns_of(plans: Sequence[Plan]) -> dict[str, int]:
-    """Return when each plan's trainings begin: 0, or after all whose runs they use.
+    """Say when each plan's trainings begin: 0, or after all whose runs they use.
 
     Raises CuelloError for one that uses a plan that is none, or in the end itself.
 
@@ -213,31 +222,25 @@ def turns_of(plans: Sequence[Plan]) -> dict[str, int]:
 def claim(folder: Path, study: str, data: str) -> None:
     """Make the study's folder, or check that it is this study's; CuelloError where it holds something else."""
     mark = folder / "study.json"
-    if mark.is_file():
-        found = read_mark(folder)
-        if (found.get("study"), found.get("data")) != (study, data):
-            raise CuelloError(
-                f"{folder} holds the study {found.get('study')!r} on {found.get('data')!r}, this is {study!r} on "
-                f"{data!r}. Choose another place with --output."
-            )
+    if not mark.is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
+        make_folder(folder)
+        write_json(mark, {"study": study, "data": data})
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
-    make_folder(folder)
-    write_json(mark, {"study": study, "data": data})
-
-
-def read_mark(folder: Path) -> dict[str, Any]:
-    """Read study.json; CuelloError where it is damaged."""
-    mark = folder / "study.json"
     try:
-        return dict(json.loads(mark.read_text()))
+        held = dict(json.loads(mark.read_text()))
     except (ValueError, TypeError):
         raise CuelloError(f"{mark} is damaged. Remove it, or choose another place with --output.") from None
+    if (held.get("study"), held.get("data")) != (study, data):
+        raise CuelloError(
+            f"{folder} holds the study {held.get('study')!r} on {held.get('data')!r}, this is {study!r} on {data!r}. "
+            "Choose another place with --output."
+        )
 
 
 def cost(plan: Plan) -> float:
-    """Return how much work a training is, roughly, in multiply-adds of the forward pass: for the progress bar."""
+    """Guess how much work a training is, in multiply-adds of the forward pass: for the progress bar."""
     config = resolve({"data": "", **plan.settings})
     side, samples = config.crop or 64, config.samples or 1000
     network = find_network(config.model)
@@ -251,10 +254,7 @@ def write_tables(folder: Path, sections: Sequence[Section]) -> None:
     make_folder(folder)
     for section in sections:
         tables = [part for part in section.parts if isinstance(part, Table)]
+        name = "-".join("".join(c if c.isalnum() else " " for c in section.title.lower()).split())
         for number, table in enumerate(tables, 1):
-            stream = io.StringIO()
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([column.removesuffix(">") for column in table.columns])
-            writer.writerows(table.rows)
-            name = "-".join("".join(c if c.isalnum() else " " for c in section.title.lower()).split())
-            write_text(folder / f"{name}{f'-{number}' if len(tables) > 1 else ''}.csv", stream.getvalue())
+            rows = [[column.removesuffix(">") for column in table.columns], *table.rows]
+            write_text(folder / f"{name}{f'-{number}' if len(tables) > 1 else ''}.csv", csv_text(rows))

@@ -65,9 +65,9 @@ def curves(
         history = outcome.runs[plan][0].history
         series.append(
             Series(label, [record.epoch * steps for record in history], [value(record) for record in history],
-                   "ours" if plan == ours else "other")
+                   role="ours" if plan == ours else "other")
         )  # fmt: skip
-    return outcome.picture(name, lambda theme: lines(series, title, "step", up, theme, whole=True), title)
+    return outcome.picture(name, lambda theme: lines(series, theme, title=title, up=up, across="step"), title)
 
 
 def mean_squared(record: EpochRecord) -> float:

@@ -189,13 +189,13 @@ def curves(outcome: Outcome) -> Picture:
         history: Sequence[EpochRecord] = outcome.runs[name][0].history
         return Series(
             f"{name}, {label}", [record.epoch for record in history], [getattr(record, value) for record in history],
-            "ours" if name == OURS and value == "validation_mse" else "other",
+            role="ours" if name == OURS and value == "validation_mse" else "other",
         )  # fmt: skip
 
     series = [of(name, label, value) for name in (CONVOLUTIONAL, DENSE, OURS)
               for label, value in (("training", "loss"), ("validation", "validation_mse"))]  # fmt: skip
     return outcome.picture(
-        "curves", lambda theme: lines(series, "Mean squared error by epoch", "epoch", "MSE", theme, whole=True),
+        "curves", lambda theme: lines(series, theme, title="Mean squared error by epoch", up="MSE"),
         "Mean squared error by epoch, training and validation, on a log axis",
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def confusion(outcome: Outcome, findings: Findings) -> Picture:
 
 def series_of(history: Sequence[EpochRecord], label: str, name: str, role: str = "other") -> Series:
     """Return a value of a history by epoch."""
-    return Series(label, [one.epoch for one in history], [getattr(one, name) for one in history], role)
+    return Series(label, [one.epoch for one in history], [getattr(one, name) for one in history], role=role)
 
 
 def cut_curves(outcome: Outcome) -> Picture:
@@ -45,7 +45,7 @@ def cut_curves(outcome: Outcome) -> Picture:
     ]
     title = "Binary cross-entropy by epoch, the network cut at its poolings"
     return outcome.picture(
-        "cuts", lambda theme: lines(series, title, "epoch", "loss, nats", theme, whole=True), title,
+        "cuts", lambda theme: lines(series, theme, title=title, up="loss, nats"), title,
         "Cross-entropy does not fall to 0: maps between 0 and 1 have an entropy of their own.",
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def error_curves(outcome: Outcome) -> Picture:
     ]
     title = "Validation MSE by epoch"
     return outcome.picture(
-        "errors", lambda theme: lines(series, title, "epoch", "MSE", theme, whole=True), title,
+        "errors", lambda theme: lines(series, theme, title=title, up="MSE"), title,
         "First seed; networks that are told the label are told it here too.",
     )  # fmt: skip
 

@@ -34,14 +34,16 @@ def curves(outcome: Outcome, factor: int, tested: Tested) -> Picture:
     for name in EVERY:
         history = outcome.runs[plan_name(name, factor)][0].history
         values = [IN_ITS_UNITS * record.validation_mse for record in history]
-        series.append(Series(name, [record.epoch for record in history], values, "ours" if name == OURS else "other"))
+        series.append(
+            Series(name, [record.epoch for record in history], values, role="ours" if name == OURS else "other")
+        )
     epochs = max(len(one.x) for one in series)
     for name, label, role in ((GREY, "mid grey everywhere", "other"), (INPUT, "bicubic", "source")):
         level = IN_ITS_UNITS * tested.losses[name][1]
-        series.append(Series(label, [1, epochs], [level, level], role))
+        series.append(Series(label, [1, epochs], [level, level], role=role))
     title = f"×{factor}: validation error by epoch, values in [-1, 1]"
     return outcome.picture(
-        f"curves-x{factor}", lambda theme: lines(series, title, "epoch", "mean squared error", theme, whole=True),
+        f"curves-x{factor}", lambda theme: lines(series, theme, title=title, up="mean squared error"),
         f"{title}, on a log axis",
     )  # fmt: skip
 
