@@ -51,10 +51,14 @@ def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
         )
     sources = [open_source(data, levels) for data in (config.data, config.target) if data is not None]
     stream = is_to_stream(config.storage, sources, config.channels)
-    images = load_images(sources[0], config.channels, size, config.on_error, progress, stream)
+    images = load_images(
+        sources[0], config.channels, size=size, on_error=config.on_error, progress=progress, stream=stream
+    )
     if config.target is None:
         return images
-    targets = load_images(sources[1], images.channels, size, config.on_error, progress, stream)
+    targets = load_images(
+        sources[1], images.channels, size=size, on_error=config.on_error, progress=progress, stream=stream
+    )
     return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
 
 
@@ -90,7 +94,7 @@ def cut(images: Images, parts: Split, config: TrainConfig, known: str, labelled:
             f"the loss {config.loss!r} needs images of at least {smallest}×{smallest} pixels, got "
             f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
         )
-    return Prepared(images, parts, training, validation, test, known)
+    return Prepared(images, parts, training=training, validation=validation, test=test, fingerprint=known)
 
 
 def batches_of(

@@ -58,7 +58,7 @@ def rank(job: Job, models: Mapping[str, Model], own: Mapping[str, OwnData], *, r
     rows.sort(key=lambda row: row.scores[job.deciding.name], reverse=job.deciding.higher_is_better)
     first: Judged = next(iter(judged.values()))
     images = int(next(iter(values.values()))["images"])
-    return Ranking(job.results, job.deciding, tuple(rows), images, first.notes)
+    return Ranking(job.results, job.deciding, rows=tuple(rows), images=images, notes=first.notes)
 
 
 def ranking_result(ranking: Ranking) -> Result:
@@ -74,7 +74,7 @@ def ranking_result(ranking: Ranking) -> Result:
     best, score = ranking.rows[0], ranking.deciding
     verdict = f"The best of {len(ranking.rows)} by {score.label} is {best.name}: {score.text(best.scores[score.name])}."
     notes = [f"note: {note}" for note in ranking.notes]
-    return Result(verdict, values, rows, [ranking_table(ranking), verdict, *notes])
+    return Result(verdict, values, rows, shown=[ranking_table(ranking), verdict, *notes])
 
 
 def ranking_table(ranking: Ranking) -> Table:
@@ -84,7 +84,7 @@ def ranking_table(ranking: Ranking) -> Table:
         [row.name, row.network, *(score.text(row.scores[score.name]) for score in ranking.scores)]
         for row in ranking.rows
     ]
-    return Table(columns, rows, f"On the same {ranking.images:,} images, the best first.", frozenset({0}))
+    return Table(columns, rows, f"On the same {ranking.images:,} images, the best first.", ours=frozenset({0}))
 
 
 def save_ranking(folder: Path, ranking: Ranking) -> None:

@@ -167,9 +167,9 @@ def reliability(probabilities: np.ndarray, truth: np.ndarray, bins: int = BINS) 
         Bin(
             one / bins,
             (one + 1) / bins,
-            int((place == one).sum()),
-            float(confidence[place == one].mean()),
-            float(right[place == one].mean()),
+            images=int((place == one).sum()),
+            confidence=float(confidence[place == one].mean()),
+            accuracy=float(right[place == one].mean()),
         )
         for one in range(bins)
         if (place == one).any()
@@ -211,11 +211,13 @@ def evaluate_classes(
             progress("evaluating", done, images.count)
     found = np.concatenate(probabilities)
     methods = [
-        Guesses(one.name, one.label, np.concatenate(others[one.name]), 1000 * spent[one.name] / done)
+        Guesses(one.name, one.label, np.concatenate(others[one.name]), milliseconds=1000 * spent[one.name] / done)
         for one in references
     ]
-    ours = Guesses(OURS, model.artefact.architecture.name, found.argmax(1), 1000 * seconds / done)
-    return Classification(model.classes, np.concatenate(truth), found, [*methods, ours], images)
+    ours = Guesses(OURS, model.artefact.architecture.name, found.argmax(1), milliseconds=1000 * seconds / done)
+    return Classification(
+        model.classes, np.concatenate(truth), probabilities=found, methods=[*methods, ours], images=images
+    )
 
 
 def verdict_of(found: Classification) -> str:
@@ -283,7 +285,7 @@ def result_of(found: Classification) -> Result:
     for row, (name, place) in enumerate(zip(found.images.names, found.images.places, strict=True)):
         classes = [found.classes[int(found.truth[row])], found.classes[int(found.ours.predicted[row])]]
         rows.append([name, *place, *classes, *(f"{p:.6g}" for p in found.probabilities[row])])
-    return Result(found.verdict, values, rows, shown(values))
+    return Result(found.verdict, values, rows, shown=shown(values))
 
 
 def shown(values: Mapping[str, Any]) -> list[Table | str]:

@@ -50,11 +50,9 @@ class LabelPairing:
     degradation: None = None
 
     def pair(self, batch: Batch, random: Generator) -> Pair:
-        """Return the batch's images and classes."""
         return labelled(batch)
 
     def pair_each(self, batch: Batch, seed: int) -> Pair:
-        """Return the batch's images and classes."""
         return labelled(batch)
 
 
@@ -73,11 +71,9 @@ class ClassifyJob:
     gives: str = "classes"
 
     def completed(self, config: TrainConfig) -> TrainConfig:
-        """Return the configuration as it is."""
         return config
 
     def check(self, model: str, loss: LossSpec) -> None:
-        """Raise CuelloError where a network or a loss is not of classes."""
         check_network(self, model, loss)
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> LabelPairing:
@@ -98,7 +94,6 @@ class ClassifyJob:
         return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True))
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
-        """Build a classifier with a score for each class of the images."""
         return image_network(config, data, classes=tuple(data.prepared.images.label_names or ()))
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
@@ -113,24 +108,19 @@ class ClassifyJob:
         return Judged(evaluate_classes(model, images, references, progress=request.progress), notes)
 
     def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
-        """Judge several models on the same images and put them in order."""
         return ranked_models(self, models, own, request=request)
 
     def result(self, found: Any) -> Result:
-        """Return an evaluation as JSON, CSV and tables."""
         return result_of(found)
 
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
-        """Say in a few lines what was reached."""
         return shown(metrics)
 
     def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
-        """Write metrics.json, images.csv, the figures and report.html."""
         result_of(judged.found).save(run)
         write_classification(run, model, judged.found, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
-        """Return the network's accuracy."""
         return {"accuracy": metrics["methods"]["network"]["accuracy"]}
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
@@ -140,11 +130,9 @@ class ClassifyJob:
         return (max(found)[1], max(found)[0]) if found else None
 
     def answer(self, model: Model, images: Tensor) -> Tensor:
-        """Return every class' score."""
         return model.class_scores(images)
 
     def title(self, config: TrainConfig) -> str:
-        """Name the job."""
         return self.name
 
 

@@ -57,10 +57,10 @@ def write_classification(run: Run, model: Model, found: Classification, command:
             [Picture(diagram, "Reliability diagram", "Guo et al. 2017; 15 equal bins of the highest probability.")],
         ),
         mistakes_section(run, found),
-        *run_sections(run, model, curves, command),
+        *run_sections(run, model, curves, command=command),
     ]
     subtitle = f"{model.artefact.architecture.name} · classify · {run.config.data}"
-    write_run_page(run, subtitle, found.verdict, sections)
+    write_run_page(run, subtitle, found.verdict, sections=sections)
 
 
 def methods_table(found: Classification) -> Table:
@@ -77,7 +77,7 @@ def methods_table(found: Classification) -> Table:
         rows,
         "Intervals: Wilson 1927. All are judged on the same images; the regression is fitted to 20,000 of the training "
         "images at most.",
-        frozenset({methods.index(found.ours)}),
+        ours=frozenset({methods.index(found.ours)}),
     )
 
 

@@ -99,7 +99,7 @@ def benchmark(
         found = measured(methods, {model.scale: pairs}, super_resolution(model.scale), progress)
         note = "bicubic is measured here too: where it differs from the published one, so does the protocol"
         notes = (f"luma alone goes through this network of one channel. {note}" if model.channels == 1 else note,)
-        return finish("set5", "scale", model, [names for names, _, _ in pairs], found, notes)
+        return finish("set5", "scale", model=model, images=[names for names, _, _ in pairs], rows=found, notes=notes)
     rows, images = [], []
     for sigma in SIGMAS:
         pairs = noisy_pairs(name, sigma, seed)
@@ -114,7 +114,7 @@ def benchmark(
         notes.append("a network for colour: grey goes through it as equal channels")
     if "gaussian" not in (model.artefact.noise or ""):
         notes.append(f"trained against {model.artefact.noise or 'noise of its own pairs'}, not Gaussian noise")
-    return finish(name, "sigma", model, images, rows, tuple(notes))
+    return finish(name, "sigma", model=model, images=images, rows=rows, notes=tuple(notes))
 
 
 def check_yardstick(name: str) -> None:
@@ -172,7 +172,7 @@ def noisy_pairs(name: str, sigma: int, seed: int) -> list[Triple]:
     spec, noise, found = CATALOG[name], Gaussian(sigma=sigma, clip=False), []
     for index, file in enumerate(spec.files()):
         clean = pixels_of(locate(spec, file))
-        found.append((file.name, noise(clean, generator(seed, f"benchmark noise {sigma}", 0, index)), clean))
+        found.append((file.name, noise(clean, generator(seed, f"benchmark noise {sigma}", 0, index=index)), clean))
     return found
 
 
@@ -199,7 +199,7 @@ def measured(
     progress: Progress | None = None,
 ) -> list[Row]:
     """Run methods on pairs by setting, and measure PSNR under ``protocol``, SSIM likewise."""
-    both = [protocol, Protocol("ssim", protocol.channel, protocol.border, protocol.rounded)]
+    both = [protocol, Protocol("ssim", protocol.channel, protocol.border, rounded=protocol.rounded)]
     rows = []
     for setting, triples in pairs.items():
         for method, function in methods.items():
@@ -223,7 +223,9 @@ def finish(
     size = sum(parameter.numel() for parameter in model.network.parameters())
     others = tuple(row for setting in settings for row in published(name, setting))
     title = model.artefact.architecture.name
-    return Benchmark(name, unit, title, size, tuple(images), tuple(rows), others, notes)
+    return Benchmark(
+        name, unit, model=title, parameters=size, images=tuple(images), rows=tuple(rows), published=others, notes=notes
+    )
 
 
 def result_of(found: Benchmark) -> Result:
@@ -267,7 +269,7 @@ def result_of(found: Benchmark) -> Result:
         rows.append([found.name, other.method, *numbers, "published", paper.source])
     table = Table([f"{found.unit}>", "method", "parameters>", "PSNR>", "SSIM>", "from"], table_rows(found))
     verdict = f"{found.name}, {len(found.images)} images: {protocol}, mean over images"
-    return Result(verdict, values, rows, [verdict, table, *(f"note: {note}" for note in notes)])
+    return Result(verdict, values, rows, shown=[verdict, table, *(f"note: {note}" for note in notes)])
 
 
 def table_rows(found: Benchmark) -> list[list[str]]:

@@ -52,7 +52,7 @@ def evaluated_crops(batches: Batches) -> EvaluatedImages:
                 "Bring them back and evaluate again."
             )
 
-    return EvaluatedImages(every, names, places, batches.size, is_binary(batches.images))
+    return EvaluatedImages(every, names, places=places, size=batches.size, binary=is_binary(batches.images))
 
 
 def evaluated_images(images: Images, labelled: bool = False) -> EvaluatedImages:
@@ -63,11 +63,11 @@ def evaluated_images(images: Images, labelled: bool = False) -> EvaluatedImages:
         for index, array in enumerate(images.arrays):
             target = to_tensor(images.targets[index][None]) if images.targets is not None else None
             label = torch.tensor([int(labels[index])]) if labels is not None else None
-            yield Batch(to_tensor(array[None]), torch.tensor([index]), target, label)
+            yield Batch(to_tensor(array[None]), torch.tensor([index]), target, labels=label)
 
     smallest = images.scale * int(images.sizes.min())
     places = [(0, 0)] * len(images)
-    return EvaluatedImages(batches, images.names, places, (smallest, smallest), is_binary(images))
+    return EvaluatedImages(batches, images.names, places=places, size=(smallest, smallest), binary=is_binary(images))
 
 
 def is_binary(images: Images) -> bool:
@@ -88,7 +88,11 @@ def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[
     """Read whole images to evaluate on (and their clean counterparts), and say in notes which they are."""
     policy = "skip" if request.on_error == "skip" else "stop"
     loaded = load_images(
-        open_source(str(request.images), model.levels), model.channels, None, policy, reading(request.progress)
+        open_source(str(request.images), model.levels),
+        model.channels,
+        size=None,
+        on_error=policy,
+        progress=reading(request.progress),
     )
     if request.target is not None:
         clean = load_images(open_source(str(request.target), model.levels), model.channels, None, on_error=policy)

@@ -375,7 +375,7 @@ def result_of(evaluation: Evaluation) -> Result:
     rows: list[list[Any]] = [["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)]]
     for row, (name, place) in enumerate(zip(evaluation.images.names, evaluation.images.places, strict=True)):
         rows.append([name, *place, *(f"{method.scores[metric][row]:.6g}" for method, metric in columns)])
-    return Result(evaluation.verdict, values, rows, shown(values))
+    return Result(evaluation.verdict, values, rows, shown=shown(values))
 
 
 def shown(values: Mapping[str, Any]) -> list[Table | str]:

@@ -90,7 +90,7 @@ def make_examples(
                 restored[name] = torch.from_numpy(run_baseline(table[name], noisy.numpy(), strength))
         scores = {name: float(psnr(image.clamp(0, 1), clean)) for name, image in restored.items()}
         shown = {name: middle(image) for name, image in restored.items()}
-        examples.append(Example(why, evaluation.images.names[row], middle(clean), shown, scores))
+        examples.append(Example(why, evaluation.images.names[row], clean=middle(clean), restored=shown, psnr=scores))
     return examples
 
 

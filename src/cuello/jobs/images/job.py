@@ -124,7 +124,6 @@ class ImageJob:
         return make_config({**config.model_dump(exclude_unset=True), **stated})
 
     def check(self, model: str, loss: LossSpec) -> None:
-        """Raise CuelloError where a network gives no images, or a loss compares none."""
         check_network(self, model, loss)
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> Task:
@@ -134,16 +133,14 @@ class ImageJob:
         return task
 
     def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
-        """Read, divide and cut the images."""
         return JobData(prepare(config, reading(progress)))
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
-        """Build a network by name, or somebody's own, for the size of the training images."""
         return image_network(config, data)
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
         """Judge a network beside classical methods, or beside principal components where it has a code."""
-        return evaluate_images(model, self.judged_on(model, request.noise, request.target), own, request)
+        return evaluate_images(model, self.judged_on(model, request.noise, request.target), own, request=request)
 
     def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
         """Test models trained at several noise levels at every level: the matrix."""
@@ -158,18 +155,16 @@ class ImageJob:
             images, notes = named_images(models[first], request)
         seed = make_config(models[first].artefact.training).split_seed if request.seed is None else request.seed
         matrix = evaluate_matrix(
-            models, tasks, images, request.sweep, baselines=request.baselines, seed=seed, most=request.most,
+            models, tasks, images, levels=request.sweep, baselines=request.baselines, seed=seed, most=request.most,
             progress=request.progress,
         )  # fmt: skip
         matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})
         return Several(matrix, matrix_result(matrix), lambda folder: save_matrix(folder, matrix))
 
     def result(self, found: Any) -> Result:
-        """Return an evaluation as JSON, CSV and tables."""
         return result_of(found)
 
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
-        """Say in a few lines what was reached."""
         methods = metrics["methods"]
         other = next((methods[name] for name in SHOWN_BESIDE if name in methods), None)
         lines = []
@@ -179,12 +174,10 @@ class ImageJob:
         return [*lines, metrics["verdict"]]
 
     def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
-        """Write metrics.json, images.csv, the figures and report.html."""
         result_of(judged.found).save(run)
-        write_report(run, model, judged.about, judged.found, command=command, notes=judged.notes)
+        write_report(run, model, judged.about, evaluation=judged.found, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
-        """Return MSE and PSNR of the network."""
         ours = metrics["methods"]["network"]
         return {"psnr": ours["psnr"], **{name: ours[name] for name in ("mse",) if name in ours}}
 
@@ -195,11 +188,9 @@ class ImageJob:
         return (max(found)[1], max(found)[0]) if found else None
 
     def answer(self, model: Model, images: Tensor) -> Tensor:
-        """Restore a batch."""
         return model.restore_batch(images)
 
     def title(self, config: TrainConfig) -> str:
-        """Name the job and what it undoes."""
         return f"{self.name} {config.noise or 'pairs of images'}" if self.restores else self.name
 
     @property
@@ -282,13 +273,33 @@ def judged_on_itself(model: Model, noise: str | None, target: str | Path | None)
 
 
 DENOISE = ImageJob(
-    "denoise", "noisy image to clean image", "impulse-s", denoising, judged_on_noise, options=("noise", "target")
+    name="denoise",
+    summary="noisy image to clean image",
+    default_model="impulse-s",
+    task=denoising,
+    judged_on=judged_on_noise,
+    options=("noise", "target"),
 )
 UPSCALE = ImageJob(
-    "upscale", "small image to large image", "up-s", upscaling, judged_on_small, options=("noise", "target", "scale"),
+    name="upscale",
+    summary="small image to large image",
+    default_model="up-s",
+    task=upscaling,
+    judged_on=judged_on_small,
+    options=("noise", "target", "scale"),
     shrinks=True,
-)  # fmt: skip
-RECONSTRUCT = ImageJob(
-    "reconstruct", "image to itself, through a code of few numbers", "mlp-32-8-2", coding, judged_on_itself
 )
-GENERATE = ImageJob("generate", "new images from codes drawn at random", "vae-200-2", coding, judged_on_itself)
+RECONSTRUCT = ImageJob(
+    name="reconstruct",
+    summary="image to itself, through a code of few numbers",
+    default_model="mlp-32-8-2",
+    task=coding,
+    judged_on=judged_on_itself,
+)
+GENERATE = ImageJob(
+    name="generate",
+    summary="new images from codes drawn at random",
+    default_model="vae-200-2",
+    task=coding,
+    judged_on=judged_on_itself,
+)

@@ -96,7 +96,7 @@ def evaluate_matrix(
         if name in {spec.name for spec in specs}:
             raise CuelloError(f"a network cannot be called {name!r}: a classical method is. Give it another name.")
     ordered = {name: models[name] for name in sorted(models, key=lambda name: order_of(tasks[name]))}
-    draw = Draw(task, images, seed, most or None)
+    draw = Draw(task, images, seed, most=most or None)
     found = []
     for position, at_level in enumerate(spoiled):
         told = counted(progress, position * draw.count, len(chosen) * draw.count)

@@ -40,9 +40,9 @@ def heat_map(matrix: Matrix, theme: Theme) -> bytes:
             for column, (level, value) in enumerate(zip(matrix.levels, line, strict=True)):
                 share = (value - low) / (high - low) if high > low else 0.5
                 best = matrix.best["psnr"][level] == row.name
-                cell(axes, column, top, value, colours(share), best, theme)
+                cell(axes, column, top=top, value=value, colour=colours(share), best=best, theme=theme)
                 if row.trained == show(level):
-                    frame(axes, column, top, theme)
+                    frame(axes, column, top, theme=theme)
         axes.set(
             title="PSNR in dB by trained and tested level", xlabel=f"tested level of {matrix.noise}",
             xlim=(0, len(matrix.levels)), ylim=(tops[-1] + 1, 0),

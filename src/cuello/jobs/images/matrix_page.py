@@ -49,10 +49,10 @@ def save_matrix(folder: Path, matrix: Matrix) -> None:
     write_page(
         folder / "matrix.html",
         "Trained level against tested level",
-        subtitle,
-        result.verdict,
-        sections,
-        environment(),
+        subtitle=subtitle,
+        verdict=result.verdict,
+        sections=sections,
+        environment=environment(),
     )
 
 
@@ -90,7 +90,7 @@ def result_of(matrix: Matrix) -> Result:
     tables = [replace(metric_table(matrix, metric), title=f"{title}, {where}") for metric, title in titles.items()]
     verdict = verdict_of(matrix)
     notes = [f"note: {note}" for note in matrix.protocol.get("notes", ())]
-    return Result(verdict, values, rows, [*tables, f"*: best of its column. {verdict}", *notes])
+    return Result(verdict, values, rows, shown=[*tables, f"*: best of its column. {verdict}", *notes])
 
 
 def metric_table(matrix: Matrix, metric: str) -> Table:
@@ -101,7 +101,7 @@ def metric_table(matrix: Matrix, metric: str) -> Table:
         for row in matrix.rows
     ]
     ours = frozenset(position for position, row in enumerate(matrix.rows) if row.kind == NETWORK)
-    return Table(columns, rows, "Tested level across. *: best of its column.", ours)
+    return Table(columns, rows, "Tested level across. *: best of its column.", ours=ours)
 
 
 def marked(matrix: Matrix, metric: str, name: str) -> list[str]:

@@ -31,17 +31,19 @@ def write_report(
     summaries = [(name, METRICS[name].summary) for name in evaluation.ours.scores]
     sections = [
         Section("", parts=[Headlines(tiles(evaluation, best))]),
-        examples_section(run, model, task, evaluation, best),
+        examples_section(run, model, task=task, evaluation=evaluation, best=best),
         methods_section(run, task, evaluation),
         gains_section(run, evaluation, best),
         *([sweep_section(run, evaluation)] if evaluation.sweep else []),
         *([Section("To know", notes)] if notes else []),
-        *run_sections(run, model, curves, command),
+        *run_sections(run, model, curves, command=command),
         Section("Metrics", parts=[Facts(summaries)], folded=True),
     ]
     noise = evaluation.noise or ("pairs of images" if restores else "no noise")
     subtitle = f"{model.artefact.architecture.name} · {run.config.job} · {noise} · {run.config.data}"
-    write_run_page(run, subtitle, Verdict(evaluation.verdict, evaluation.verdict.startswith("Beats")), sections)
+    write_run_page(
+        run, subtitle, Verdict(evaluation.verdict, evaluation.verdict.startswith("Beats")), sections=sections
+    )
 
 
 def tiles(evaluation: Evaluation, best: str | None) -> list[Tile]:
@@ -63,7 +65,9 @@ def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation,
     wanted = ("nearest", "bicubic", OURS) if enlarges else ("input", "median-3", best, OURS)
     methods = [name for name in dict.fromkeys(wanted) if name in evaluation.labels]
     seed = evaluation.protocol["noise_seed"]
-    examples = make_examples(model, task, evaluation, methods, choose_rows(evaluation), seed)
+    examples = make_examples(
+        model, task, evaluation=evaluation, methods=methods, rows=choose_rows(evaluation), seed=seed
+    )
     grid = enlargement_grid if enlarges else example_grid
     themes = save_both(run.figures, "examples", lambda theme: grid(examples, methods, evaluation.labels, theme))
     chosen = "Typical, best and worst by the network's PSNR; larger images are shown by their middle."
@@ -117,7 +121,7 @@ def methods_section(run: Run, task: Task, evaluation: Evaluation) -> Section:
         said.append("PCA is the best linear code of as many numbers as the network's, fitted to the training images.")
     ours = frozenset(place for place, method in enumerate(methods) if method.name == OURS)
     themes = save_both(run.figures, "methods", lambda theme: psnr_bars(evaluation, theme))
-    table = Table(columns, rows, " ".join(said), ours, best=frozenset(best))
+    table = Table(columns, rows, " ".join(said), ours=ours, best=frozenset(best))
     title = "Against the classical methods" if restores else "Against principal components"
     return Section(title, parts=[Picture(themes, "Mean PSNR of every method"), table])
 
@@ -149,4 +153,4 @@ def sweep_section(run: Run, evaluation: Evaluation) -> Section:
     )
     ours = frozenset(place for place, name in enumerate(evaluation.labels) if name == OURS)
     picture = Picture(themes, "PSNR and MSE of every method against the noise level")
-    return Section("Other noise levels, same weights", parts=[picture, Table(columns, rows, note, ours)])
+    return Section("Other noise levels, same weights", parts=[picture, Table(columns, rows, note, ours=ours)])

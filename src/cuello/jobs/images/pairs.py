@@ -89,7 +89,7 @@ def degrade_each(degradation: Degradation | Composition, batch: Batch, seed: int
     of Gaussian noise in each (see ``Pair``).
     """
     parts = [
-        degradation.with_level(batch.images[row : row + 1], generator(seed, "evaluation noise", 0, index))
+        degradation.with_level(batch.images[row : row + 1], generator(seed, "evaluation noise", 0, index=index))
         for row, index in enumerate(batch.ids.tolist())
     ]
     levels = [level for _, level in parts if level is not None]
