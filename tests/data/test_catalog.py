@@ -15,7 +15,7 @@ from PIL import Image
 
 from cuello.core.errors import CuelloError
 from cuello.data import catalog, transients
-from cuello.data.catalog import CATALOG, PHOTOS, DatasetSpec, RemoteFile, checked, locate, open_dataset, open_source
+from cuello.data.catalog import CATALOG, DatasetSpec, RemoteFile, checked, locate, open_dataset, open_source
 from cuello.data.images import load_images
 from cuello.data.sources import ArraySource
 from cuello.data.split import split
@@ -195,7 +195,7 @@ class TestPhotos:
     def test_they_open_offline_with_their_checksums(self):
         source = open_source("photos")
         images = load_images(source)
-        assert list(source.names) == list(PHOTOS)
+        assert list(source.names) == [file.name for file in CATALOG["photos"].files()]
         assert len(images) == 14
         assert images.channels == 3
         assert any("6 of 14 images are grey" in note for note in images.notes)

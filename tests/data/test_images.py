@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from cuello.core.errors import CuelloError
-from cuello.data.images import Images, load_images, pair, parse_size, to_depth, unify
+from cuello.data.form import facts_of, form_of
+from cuello.data.images import Images, load_images, pair, parse_size, to_depth
 from cuello.data.picture import Picture, write_picture
 from cuello.data.sources import ArraySource, array_source, folder_source
 
@@ -132,7 +133,8 @@ class TestDepths:
     def test_images_of_different_depths_come_to_the_widest(self, second, widest):
         white = Picture(np.full((2, 2, 1), 255, np.uint8))
         other = Picture(np.full((2, 2, 1), 1 if second == np.float32 else np.iinfo(second).max, second))
-        arrays, notes = unify([white, other], None)
+        form, notes = form_of([facts_of(white), facts_of(other)])
+        arrays = [form.arranged(white), form.arranged(other)]
         assert {array.dtype for array in arrays} == {np.dtype(widest)}
         np.testing.assert_array_equal(arrays[0], arrays[1])
         assert len(notes) == (0 if second == np.uint8 else 1)

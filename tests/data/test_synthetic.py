@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from cuello.data.synthetic import SIDE, Canvas, arc, emoji, emoji_4, glyphs
+from cuello.data.synthetic import SIDE, Disc, Polygon, Stroke, arc, emoji, emoji_4, glyphs, picture
 from cuello.studies.glyphs.limits import distances
 
 every_source = pytest.mark.parametrize("make", [glyphs, emoji, emoji_4], ids=lambda make: make.__name__)
@@ -98,30 +98,24 @@ class TestDrawings:
         assert list(emoji_4().names) == ["heart", "star", "house", "moon"]
 
 
-class TestCanvas:
-    def test_it_begins_black(self):
-        assert Canvas().pixels().shape == (SIDE, SIDE, 1)
-        assert not Canvas().pixels().any()
+class TestMarks:
+    def test_a_picture_begins_black(self):
+        assert picture(()).shape == (SIDE, SIDE, 1)
+        assert not picture(()).any()
 
-    def test_the_area_of_a_disc_is_kept_by_the_averaging(self):
-        canvas = Canvas()
-        canvas.disc(9, 11, 5, 255)
-        assert canvas.pixels().sum() / 255 == pytest.approx(np.pi * 25, rel=0.02)
-        assert canvas.pixels()[11, 9, 0] == 255
+    @pytest.mark.parametrize(
+        ("mark", "area"),
+        [(Disc((9, 11), 5, 255), np.pi * 25), (Stroke([(5, 10), (15, 10)], 2, 255), 10 * 2 + np.pi)],
+        ids=["a disc", "a stroke with round ends"],
+    )
+    def test_areas_are_kept_by_the_averaging(self, mark, area):
+        assert picture((mark,)).sum() / 255 == pytest.approx(area, rel=0.03)
 
     def test_half_a_pixel_is_half_as_bright(self):
-        canvas = Canvas()
-        canvas.polygon([(4, 4), (8, 4), (8, 6.5), (4, 6.5)], 200)
-        column = canvas.pixels()[:, 5, 0]
+        column = picture((Polygon([(4, 4), (8, 4), (8, 6.5), (4, 6.5)], 200),))[:, 5, 0]
         assert column[4:6].tolist() == [200, 200]
         assert column[6] == pytest.approx(100, abs=13)  # the outline is part of it: a sixteenth more
         assert not column[8:].any()
 
-    def test_a_stroke_is_as_wide_as_asked_with_round_ends(self):
-        canvas = Canvas()
-        canvas.stroke([(5, 10), (15, 10)], 2, 255)
-        assert canvas.pixels().sum() / 255 == pytest.approx(10 * 2 + np.pi, rel=0.03)
-
     def test_an_arc_goes_down_for_a_smile(self):
-        points = arc(10, 12, 8, 3, points=3)
-        np.testing.assert_allclose(points, [(6, 12), (10, 15), (14, 12)], atol=1e-9)
+        np.testing.assert_allclose(arc((10, 12), 8, 3, points=3), [(6, 12), (10, 15), (14, 12)], atol=1e-9)

@@ -82,14 +82,9 @@ def test_progress_counts_tiles_to_the_last():
     image = np.zeros((10, 7, 1), np.uint8)
     calls: list[tuple[int, int]] = []
     run_tiled(
-        lambda tile: tile + 1,
-        image,
-        np.zeros_like(image),
-        tile=4,
-        reach=1,
-        stride=1,
+        lambda tile: tile + 1, image, np.zeros_like(image), tile=4, reach=1, stride=1,
         progress=lambda done, total: calls.append((done, total)),
-    )
+    )  # fmt: skip
     assert calls == [(k, 6) for k in range(1, 7)]
 
 
@@ -115,5 +110,5 @@ def test_tiled_is_whole_where_the_result_is_larger(scale, kernel, stride, rows, 
 
     image = np.random.default_rng(0).random((rows * stride, columns * stride, 2), dtype=np.float32)
     out = np.full((scale * rows * stride, scale * columns * stride, 2), np.nan, np.float32)
-    run_tiled(larger, image, out, tile=tile * stride, reach=network.reach, stride=stride, scale=scale)
+    run_tiled(larger, image, out, tile=tile * stride, reach=network.reach, stride=stride)
     np.testing.assert_allclose(out, larger(image), atol=1e-5)

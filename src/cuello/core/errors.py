@@ -15,8 +15,18 @@ class Interrupted(Exception):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 
 
+def first_few(names: Iterable[str], most: int = 3) -> str:
+    """List the first names, for a message.
+
+    >>> first_few(["a", "b", "c"], 2)
+    'a, b, …'
+    """
+    every = list(names)
+    return ", ".join(every[:most]) + (", …" if len(every) > most else "")
+
+
 def closest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the nearest known name, or an empty string.
+    """Say ``" Did you mean 'x'?"`` for the nearest known name, or an empty string.
 
     >>> closest("salt-peper", ["gaussian", "salt-pepper"])
     " Did you mean 'salt-pepper'?"

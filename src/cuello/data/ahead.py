@@ -39,11 +39,10 @@ class ReadAhead(Generic[Result]):
             self.begun += 1
 
     def take(self) -> Result:
-        """Return the next result, waiting for it if need be; its memory counts until ``release``."""
+        """Give the next result, waiting for it if need be; its memory counts until ``release``."""
         self.begin(self.taken + 1)
         self.taken += 1
         return self.waiting.popleft().result()
 
     def release(self, index: int) -> None:
-        """Say that result ``index`` is no longer held."""
         self.held -= self.costs[index]

@@ -27,7 +27,7 @@ def check_labels(labels: np.ndarray | None, count: int, name: str) -> None:
 
 
 def numbered(count: int) -> list[str]:
-    """Return names for ``count`` images that have none, which sort in their order.
+    """Name ``count`` images that have no names, so that they sort in their order.
 
     >>> numbered(11)[-2:]
     ['09', '10']
@@ -37,7 +37,7 @@ def numbered(count: int) -> list[str]:
 
 
 def named_labels(labels: np.ndarray | None, names: Sequence[str] | None) -> tuple[np.ndarray | None, list[str]]:
-    """Return labels as positions in the list of those that occur, and that list's names.
+    """Turn labels into positions in the list of those that occur, and give that list's names.
 
     >>> named_labels(np.array([7, 3, 7]), None)
     (array([1, 0, 1]), ['3', '7'])

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ RESIDENT_BYTES = 256 * 2**20
 
 
 def to_tensor(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Return ``(N, H, W, C)`` pixels as float32 in [0, 1], ``(N, C, H, W)``, channels last in memory."""
+    """Turn ``(N, H, W, C)`` pixels into float32 in [0, 1], ``(N, C, H, W)``, channels last in memory."""
     if not pixels.flags.writeable:  # as Pillow's are; torch warns about those
         pixels = pixels.copy()
     tensor = torch.from_numpy(pixels.astype(np.int32) if pixels.dtype == np.uint16 else pixels).to(device)
@@ -46,14 +46,12 @@ def turned(images: Tensor, turns: Tensor) -> Tensor:
 
 
 class Cut(NamedTuple):
-    """Crops of a batch as they were stored: the batch's number, their rows, pixels ``(N, H, W, C)``, and those of
-    their targets.
-    """
+    """Crops of a batch as stored: the batch's number, their rows, pixels ``(N, H, W, C)``, those of their targets."""
 
     number: int
     rows: np.ndarray
     images: np.ndarray
-    targets: np.ndarray | None
+    targets: np.ndarray | None = None
 
 
 class Batches:
@@ -69,6 +67,7 @@ class Batches:
     file changed are left out; otherwise that is a CuelloError.
     """
 
+    # More than seven parameters: how crops are cut and in which order they come, of which most callers name a few.
     def __init__(
         self,
         images: Images,
@@ -92,9 +91,10 @@ class Batches:
         if crop is None:
             self.crops = whole_images(images, ids, count)
         elif layout == "grid":
-            self.crops = grid_crops(images, ids, crop, count)
+            self.crops = grid_crops(images, ids, crop, count=count)
         else:
-            self.crops = random_crops(images, ids, crop, count or tiles_in(images, ids, crop), seed)
+            count = count or tiles_in(images, ids, crop)
+            self.crops = random_crops(images, ids, crop, count=count, seed=seed)
         self.even = crop is None and (batch_size % len(ids) == 0 or self.count <= batch_size)
         self.full: dict[str, tuple[Tensor, Tensor | None]] = {}
         self.resident: Cut | None = None
@@ -103,11 +103,10 @@ class Batches:
         elif not self.fresh:
             every, larger = np.arange(len(self.crops)), self.crops.enlarged(images.scale)
             targets = cut(images.targets, larger, every) if images.targets is not None else None
-            self.resident = Cut(0, every, cut(images.arrays, self.crops, every), targets)
+            self.resident = Cut(0, every, cut(images.arrays, self.crops, every), targets=targets)
 
     @property
     def count(self) -> int:
-        """How many crops an epoch has."""
         return len(self.crops)
 
     @property
@@ -125,7 +124,7 @@ class Batches:
         """
         crops = self.crops
         if self.fresh:
-            crops = random_crops(self.images, self.ids, crops.size[0], self.count, self.seed, epoch)
+            crops = random_crops(self.images, self.ids, crops.size[0], count=self.count, seed=self.seed, epoch=epoch)
         given = 0
         with closing(self._cuts(crops, epoch)) as cuts:
             for number, rows, pixels, clean in cuts:
@@ -133,24 +132,21 @@ class Batches:
                 images, targets = self._tensors(pixels, clean, device)
                 if self.augment:
                     square = images.shape[2] == images.shape[3]
-                    turns = torch.randint(
-                        8 if square else 4,
-                        (len(rows),),
-                        generator=generator(self.seed, "augment", epoch, number),
-                    )
+                    random = generator(self.seed, "augment", epoch, index=number)
+                    turns = torch.randint(8 if square else 4, (len(rows),), generator=random)
                     images = turned(images, turns)
                     targets = turned(targets, turns) if targets is not None else None
                 labels = None
                 if self.labels is not None:
                     labels = torch.from_numpy(self.labels[crops.places[rows, 0]]).to(device)
-                yield Batch(images, torch.from_numpy(rows), targets, labels)
+                yield Batch(images, torch.from_numpy(rows), targets, labels=labels)
         if not given:
             raise self._nothing_left()
 
     def _tensors(
         self, pixels: np.ndarray, clean: np.ndarray | None, device: torch.device | str
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the pixels of a batch and of its targets as tensors; made once where all batches are alike."""
+        """Turn a batch and its targets into tensors; made once where all batches are alike."""
         alike = self.even and self.resident is not None and len(pixels) == self.batch_size
         if alike and str(device) in self.full:
             return self.full[str(device)]
@@ -160,19 +156,21 @@ class Batches:
         return made
 
     def describe(self, row: int) -> tuple[str, int, int]:
-        """Return the image name, top and left (pixels, of the target where that is larger) of crop ``row``."""
+        """Name the image of crop ``row``, and its top and left (pixels, of the target where that is larger)."""
         index, top, left = (int(value) for value in self.crops.places[row])
         return self.images.names[index], self.images.scale * top, self.images.scale * left
 
     def rows(self, epoch: int) -> list[np.ndarray]:
-        """Return the rows of each batch of an epoch, of crops with fixed places."""
+        """Give the rows of each batch of an epoch, of crops with fixed places."""
         order = np.arange(self.count)
         if self.shuffle and not self.even:
-            order = np.concatenate(windows.shuffled(self.crops.places[:, 0], self.images.costs, self.seed, epoch))
+            order = np.concatenate(
+                windows.shuffled(self.crops.places[:, 0], self.images.costs, seed=self.seed, epoch=epoch)
+            )
         return [order[start : start + self.batch_size] for start in range(0, self.count, self.batch_size)]
 
     def take(self, rows: np.ndarray, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor | None]:
-        """Return crops that are kept in memory, in the order of ``rows``, and their targets, as ``epoch`` does."""
+        """Take crops that are kept in memory, in the order of ``rows``, and their targets, as ``epoch`` does."""
         if self.resident is None:
             raise ValueError("these crops are not kept in memory: go through epoch()")
         targets = self.resident.targets
@@ -180,7 +178,7 @@ class Batches:
         return images, to_tensor(targets[rows], device) if targets is not None else None
 
     def with_seed(self, seed: int) -> "Batches":
-        """Return the same crops in the order of another seed; ValueError where their places depend on the seed."""
+        """Give the same crops in the order of another seed; ValueError where their places depend on the seed."""
         if self.scattered:
             raise ValueError("the places of these crops depend on the seed")
         other = copy.copy(self)
@@ -192,11 +190,11 @@ class Batches:
         if self.resident is not None:
             images, clean = self.resident.images, self.resident.targets
             for number, rows in enumerate(self.rows(epoch)):
-                yield Cut(number, rows, images[rows], clean[rows] if clean is not None else None)
+                yield Cut(number, rows, images[rows], targets=clean[rows] if clean is not None else None)
             return
         chosen = crops.places[:, 0]
         if self.shuffle and not self.even:
-            order = windows.shuffled(chosen, self.images.costs, self.seed, epoch)
+            order = windows.shuffled(chosen, self.images.costs, seed=self.seed, epoch=epoch)
         else:
             order = windows.plain(chosen, self.images.costs) if self.images.streamed else [np.arange(self.count)]
         if self.images.streamed:
@@ -207,7 +205,7 @@ class Batches:
         for number, start in enumerate(range(0, self.count, self.batch_size)):
             rows = rows_in_order[start : start + self.batch_size]
             targets = cut(clean, larger, rows) if clean is not None else None
-            yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets)
+            yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets=targets)
 
     def _keep_streamed(self) -> None:
         """Cut crops that never move, image by image, and keep them if they are few; those of lost images go."""
@@ -225,7 +223,7 @@ class Batches:
             raise self._nothing_left()
         self.crops = Crops(self.crops.places[found], self.crops.size)
         kept = [whole[found] for whole in kept] if not found.all() else kept
-        self.resident = Cut(0, np.arange(self.count), kept[0], kept[1] if len(kept) > 1 else None)
+        self.resident = Cut(0, np.arange(self.count), *kept)
 
     def _stream(self, crops: Crops, order: list[np.ndarray]) -> Generator[Cut]:
         """Yield the crops, windows of rows one after another, each image decoded before its first use in a window.
@@ -240,7 +238,7 @@ class Batches:
         rows_in_order = np.concatenate(order)
         places = crops.places[rows_in_order]
         places[:, 0] = visits.of
-        parts = self._parts()
+        parts = [part for part in (self.images.arrays, self.images.targets) if part is not None]
         held: list[dict[int, np.ndarray]] = [{} for _ in parts]
 
         def read(visit: int) -> list[np.ndarray]:
@@ -254,7 +252,9 @@ class Batches:
                         for kept, pixels in zip(held, reader.take(), strict=True):
                             kept[visit] = pixels
                     except LostError as error:
-                        self._lose(int(visits.image[visit]), error)
+                        if not isinstance(self.images.arrays, StreamedArrays):
+                            raise
+                        self.images.arrays.lose(int(visits.image[visit]), error)
                 there = np.array([visit in held[0] for visit in visits.of[start:stop].tolist()])
                 here = self._places(Crops(places[start:stop][there], crops.size))
                 cuts = [cut(*part, slice(None)) for part in zip(held, here, strict=True)] if there.any() else []
@@ -264,22 +264,11 @@ class Batches:
                     reader.release(leaving[gone])
                     gone += 1
                 if cuts:
-                    targets = cuts[1] if len(cuts) > 1 else None
-                    yield Cut(start // self.batch_size, rows_in_order[start:stop][there], cuts[0], targets)
-
-    def _parts(self) -> list[Sequence[np.ndarray]]:
-        """Return the images, and their targets where they have them."""
-        return [part for part in (self.images.arrays, self.images.targets) if part is not None]
+                    yield Cut(start // self.batch_size, rows_in_order[start:stop][there], *cuts)
 
     def _places(self, crops: Crops) -> list[Crops]:
-        """Return where crops are cut from the images, and from their targets where they have them."""
-        return [crops, crops.enlarged(self.images.scale)][: len(self._parts())]
-
-    def _lose(self, index: int, error: LostError) -> None:
-        """Go on without an image, or raise the error where errors stop the work."""
-        if not isinstance(self.images.arrays, StreamedArrays):
-            raise error
-        self.images.arrays.lose(index, error)
+        """Place crops in the images, and in their targets where they have them."""
+        return [crops] if self.images.targets is None else [crops, crops.enlarged(self.images.scale)]
 
     def _nothing_left(self) -> CuelloError:
         return CuelloError(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest, first_few
 from cuello.data.arrays import named_labels
 from cuello.data.images import Images
 
@@ -13,7 +13,7 @@ HOW = "Put the images of each class into a subfolder of its own, or give an .npz
 
 
 def classified(images: Images) -> Images:
-    """Return the images with labels from 0 to K - 1, int64, and the K names they stand for.
+    """Number the labels from 0 to K - 1, int64, and keep the K names they stand for.
 
     Raises CuelloError where there are no labels, and why, or fewer than two classes.
 
@@ -31,14 +31,13 @@ def classified(images: Images) -> Images:
 
 
 def unlabelled(images: Images) -> CuelloError:
-    """Return the error that says why images have no labels."""
+    """Say why images have no labels."""
     folders = sorted({name.partition("/")[0] for name in images.names if "/" in name})
     beside = [name for name in images.names if "/" not in name]
     if folders and beside:
-        shown = ", ".join(beside[:3]) + (", …" if len(beside) > 3 else "")
         return CuelloError(
-            f"{len(beside)} of the {len(images)} images of {images.name} lie beside its subfolders ({shown}), so that "
-            f"their class is not known. {HOW}"
+            f"{len(beside)} of the {len(images)} images of {images.name} lie beside its subfolders "
+            f"({first_few(beside)}), so that their class is not known. {HOW}"
         )
     if len(folders) == 1:
         return CuelloError(
@@ -49,7 +48,7 @@ def unlabelled(images: Images) -> CuelloError:
 
 
 def aligned(images: Images, classes: Sequence[str]) -> Images:
-    """Return labelled images with labels that are positions in ``classes``, a classifier's; some may not occur.
+    """Turn labels into positions in ``classes``, a classifier's; some may not occur.
 
     Raises CuelloError that names a class of the images that the classifier does not know.
     """

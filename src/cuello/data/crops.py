@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.core.seeding import numpy_generator
 from cuello.data.images import Images
 
@@ -21,24 +21,23 @@ class Crops:
         return len(self.places)
 
     def enlarged(self, scale: int) -> "Crops":
-        """Return the same crops in images that are ``scale`` times larger."""
+        """Find the same crops in images that are ``scale`` times larger."""
         if scale == 1:
             return self
         return Crops(self.places * np.array([1, scale, scale]), (scale * self.size[0], scale * self.size[1]))
 
 
 def whole_images(images: Images, ids: np.ndarray, count: int | None = None) -> Crops:
-    """Return each image as one crop of its own size, or ``count`` such crops: fewer are spread evenly over the images,
+    """Take each image as one crop of its own size, or ``count`` such crops: fewer are spread evenly over the images,
     more go through them again and again.
 
     Raises CuelloError where the sizes differ.
     """
     shapes = {(height, width) for height, width in images.sizes[ids].tolist()}
     if len(shapes) > 1:
-        shown = ", ".join(f"{width}×{height}" for height, width in sorted(shapes)[:3])
+        shown = first_few(f"{width}×{height}" for height, width in sorted(shapes))
         raise CuelloError(
-            f"the images of {images.name} have {len(shapes)} different sizes "
-            f"({shown}{', …' if len(shapes) > 3 else ''}), and a batch needs one. "
+            f"the images of {images.name} have {len(shapes)} different sizes ({shown}), and a batch needs one. "
             "Train on crops (--crop 64) or resize them (--resize 64)."
         )
     count = count or len(ids)
@@ -52,22 +51,21 @@ def check_crop(images: Images, ids: np.ndarray, crop: int) -> None:
     """Raise CuelloError, naming them, where images are smaller than the crop."""
     small = [images.names[int(index)] for index in ids[images.sizes[ids].min(1) < crop]]
     if small:
-        shown = ", ".join(small[:5]) + (", …" if len(small) > 5 else "")
         large = crop * images.scale
         meant = f" (of the targets, that is {crop}×{crop} of them)" if images.scale > 1 else ""
         raise CuelloError(
-            f"{len(small)} images of {images.name} are smaller than the crop of {large}×{large} pixels{meant}: {shown}"
-            ". Choose a smaller --crop, or move them elsewhere."
+            f"{len(small)} images of {images.name} are smaller than the crop of {large}×{large} pixels{meant}: "
+            f"{first_few(small, 5)}. Choose a smaller --crop, or move them elsewhere."
         )
 
 
 def tiles_in(images: Images, ids: np.ndarray, crop: int) -> int:
-    """Return how many crops, side by side, fit into the images."""
+    """Count how many crops, side by side, fit into the images."""
     return int((images.sizes[ids] // crop).prod(1).sum())
 
 
 def grid_crops(images: Images, ids: np.ndarray, crop: int, count: int | None = None) -> Crops:
-    """Return crops side by side, at most ``count`` of them, then spread evenly over all."""
+    """Place crops side by side, at most ``count`` of them, then spread evenly over all."""
     check_crop(images, ids, crop)
     places = [
         (index, top, left)
@@ -82,7 +80,7 @@ def grid_crops(images: Images, ids: np.ndarray, crop: int, count: int | None = N
 
 
 def random_crops(images: Images, ids: np.ndarray, crop: int, count: int, seed: int, epoch: int = 0) -> Crops:
-    """Return ``count`` crops at random places, every image as often as any other (or once more).
+    """Place ``count`` crops at random, every image as often as any other (or once more).
 
     The draw depends on (seed, "crops", epoch) alone, so that an epoch has the same crops whenever it is run.
     """
@@ -95,7 +93,7 @@ def random_crops(images: Images, ids: np.ndarray, crop: int, count: int, seed: i
 
 
 def cut(arrays: Sequence[np.ndarray] | Mapping[int, np.ndarray], crops: Crops, rows: np.ndarray | slice) -> np.ndarray:
-    """Return the crops ``rows`` (one at least), ``(N, H, W, C)`` in the arrays' own type."""
+    """Cut the crops ``rows`` (one at least), ``(N, H, W, C)`` in the arrays' own type."""
     height, width = crops.size
     places = crops.places[rows]
     first = arrays[int(places[0, 0])]

@@ -20,7 +20,6 @@ class Facts(NamedTuple):
 
 
 def facts_of(picture: Picture) -> Facts:
-    """Return what is to be known of a picture."""
     height, width, channels = picture.pixels.shape
     return Facts(height, width, channels, picture.pixels.dtype, picture.alpha is not None)
 
@@ -34,7 +33,7 @@ class Form:
     size: tuple[int, int] | None = None
 
     def arranged(self, picture: Picture) -> np.ndarray:
-        """Return the picture's pixels in this form, ``(H, W, C)``; without its transparency."""
+        """Bring a picture's pixels to this form, ``(H, W, C)``; without its transparency."""
         pixels = to_depth(as_channels(picture, self.channels).pixels, self.dtype)
         return pixels if self.size is None else resized(pixels, self.size)
 
@@ -42,7 +41,7 @@ class Form:
 def form_of(
     facts: Sequence[Facts], channels: int | None = None, size: tuple[int, int] | None = None
 ) -> tuple[Form, list[str]]:
-    """Return the form in which pictures fit together, and notes that say what it changes.
+    """Find the form in which pictures fit together, and notes that say what it changes.
 
     channels: 1 or 3; by default what all pictures have, or 3 where some are grey and others not. The type is the widest
     of all.
@@ -66,7 +65,7 @@ def form_of(
 
 
 def to_depth(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return ``array`` at a wider type, white staying white: 8 bits times 257 are 16 bits."""
+    """Bring ``array`` to a wider type, white staying white: 8 bits times 257 are 16 bits."""
     if array.dtype == dtype:
         return array
     if dtype.kind == "f":

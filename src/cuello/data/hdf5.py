@@ -82,7 +82,7 @@ def hdf5_source(path: Path, data_set: str | None = None, levels: Levels | None =
         ) from None
     try:
         file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
-        dataset = chosen(file, h5py.Dataset, data_set, path)
+        dataset = chosen(file, h5py.Dataset, data_set, path=path)
         beside = dataset.parent.get("labels")
         labels = np.asarray(beside[()]) if isinstance(beside, h5py.Dataset) and beside != dataset else None
     except (OSError, RuntimeError, KeyError, ValueError) as error:
@@ -101,11 +101,11 @@ def hdf5_source(path: Path, data_set: str | None = None, levels: Levels | None =
     check_labels(labels, shape[0], name)
     notes = [f"{name}: the fourth channel was taken for transparency and dropped"] if shape[-1] == 4 else []
     numbers = labels.astype(np.int64) if labels is not None else None
-    return Hdf5Source(name, numbered(shape[0]), path, dataset, numbers, notes=notes, levels=levels)
+    return Hdf5Source(name, numbered(shape[0]), path, dataset=dataset, labels=numbers, notes=notes, levels=levels)
 
 
-def chosen(file: Any, kind: type, data_set: str | None, path: Path) -> Any:
-    """Return the data set that is asked for, or that can only be meant; CuelloError that lists what is there."""
+def chosen(file: Any, kind: type, data_set: str | None, *, path: Path) -> Any:
+    """Find the data set that is asked for, or that can only be meant; CuelloError that lists what is there."""
     there: dict[str, Any] = {}
     file.visititems(lambda name, item: there.update({name: item}) if isinstance(item, kind) else None)
     wanted = data_set.strip("/") if data_set is not None else "images"

@@ -9,11 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
-from cuello.data.form import Facts, Form, facts_of, form_of, to_depth
-from cuello.data.picture import Picture
+from cuello.core.errors import CuelloError, first_few
+from cuello.data.form import form_of, to_depth
 from cuello.data.sources import ImageSource
-from cuello.data.stream import Stamp, StreamedArrays, glance, in_order, looking
+from cuello.data.stream import Seen, StreamedArrays, glance, in_order, looking
 
 OnError = Literal["stop", "skip"]
 ReportProgress = Callable[[int, int], None]
@@ -25,10 +24,10 @@ class Images:
 
     arrays: one ``(H, W, C)`` array an image, all of one type (uint8, uint16 or float32) and one C, in memory or
     streamed. names: one each. labels: one whole number each, or None; label_names: what the numbers stand for, where
-    that is known. held_out: positions that the data set keeps for
-    testing, or None. targets: the clean counterpart of each image where the data come in pairs, or None. scale: how
-    many times larger the targets' sides are. skipped: why images were left out, one sentence each. notes: what else a
-    user should know. fingerprint: their checksum, where reading them gave it already.
+    that is known. held_out: positions that the data set keeps for testing, or None. targets: the clean counterpart of
+    each image where the data come in pairs, or None. scale: how many times larger the targets' sides are. skipped: why
+    images were left out, one sentence each. notes: what else a user should know. fingerprint: their checksum, where
+    reading them gave it already.
     """
 
     name: str
@@ -48,7 +47,6 @@ class Images:
 
     @property
     def streamed(self) -> bool:
-        """Whether the images are left in their files."""
         return isinstance(self.arrays, StreamedArrays)
 
     @property
@@ -57,7 +55,6 @@ class Images:
 
     @property
     def dtype(self) -> np.dtype:
-        """The type of all pixels."""
         return self.arrays.form.dtype if isinstance(self.arrays, StreamedArrays) else self.arrays[0].dtype
 
     @cached_property
@@ -74,7 +71,6 @@ class Images:
         return self.sizes.prod(1) * planes
 
     def shapes(self) -> set[tuple[int, int]]:
-        """Return the different (height, width) pairs."""
         return {(height, width) for height, width in self.sizes.tolist()}
 
     def clean(self) -> Iterator[np.ndarray]:
@@ -96,7 +92,6 @@ class Fingerprint:
         self.state = hashlib.blake2b(digest_size=16)
 
     def add(self, name: str, array: np.ndarray) -> None:
-        """Take one image into account."""
         self.state.update(f"{name}/{array.shape}/{array.dtype}".encode())
         self.state.update(np.ascontiguousarray(array).data)
 
@@ -119,98 +114,45 @@ def load_images(
     image's CuelloError, "skip" leaves such images out and lists them in ``skipped``.
     progress: called with how many images of how many are read.
     """
-    found = survey(source, channels, size, on_error, progress) if stream else read_all(source, on_error, progress)
-    if not found.kept:
-        raise CuelloError(f"no image of {source.name} could be read; the first problem: {found.skipped[0]}")
-    form, notes = form_of(found.facts, channels, size)
+    glimpse = glance(source) if stream else []
+    guess = form_of(glimpse, channels, size)[0] if glimpse else None
+    look, count = looking(source, guess), len(source.names)
+    seen: dict[int, Seen] = {}
+    skipped, fingerprint = [], Fingerprint()
+    for index, one in enumerate(in_order(look, count) if stream else map(look, range(count))):
+        if isinstance(one, Seen):
+            if one.pixels is not None:
+                fingerprint.add(source.names[index], one.pixels)
+            seen[index] = replace(one, pixels=None, picture=None) if stream else one
+        elif on_error == "stop":
+            raise CuelloError(f"{one} To leave such images out, use --on-error skip.")
+        else:
+            skipped.append(str(one))
+        if progress:
+            progress(index + 1, count)
+    if not seen:
+        raise CuelloError(f"no image of {source.name} could be read; the first problem: {skipped[0]}")
+    kept, facts = list(seen), [one.facts for one in seen.values()]
+    form, notes = form_of(facts, channels, size)
     if stream:
-        sizes = [(fact.height, fact.width) if size is None else (size[1], size[0]) for fact in found.facts]
-        arrays = StreamedArrays(source, found.kept, form, np.array(sizes, np.int64), found.stamps, on_error)
+        sizes = [(fact.height, fact.width) if size is None else (size[1], size[0]) for fact in facts]
+        stamps = [one.stamp for one in seen.values()]
+        arrays = StreamedArrays(source, kept, form, sizes=np.array(sizes, np.int64), stamps=stamps, on_error=on_error)
         notes.append(f"the {len(sizes)} images of {source.name} stay in their files and are decoded when they are used")
     else:
-        arrays = [form.arranged(picture) for picture in found.pictures]
-    kept = found.kept
-    labels = source.labels[kept] if source.labels is not None else None
-    held_out = np.flatnonzero(np.isin(kept, source.held_out)) if source.held_out is not None else None
-    names = [source.names[index] for index in kept]
-    known = str(found.fingerprint) if stream and form == found.guess else None
+        arrays = [form.arranged(one.picture) for one in seen.values() if one.picture is not None]
     return Images(
-        source.name, arrays, names, labels, held_out, None, found.skipped, [*source.notes, *notes], known,
+        source.name,
+        arrays,
+        names=[source.names[index] for index in kept],
+        labels=source.labels[kept] if source.labels is not None else None,
         label_names=source.label_names,
-    )  # fmt: skip
-
-
-@dataclass
-class Found:
-    """What a pass over a source found.
-
-    kept: positions of the images that could be read; skipped: why the others could not. facts, stamps: one each.
-    pictures: those images, unless they are streamed. fingerprint: theirs in the form ``guess``.
-    """
-
-    guess: Form | None = None
-    kept: list[int] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    facts: list[Facts] = field(default_factory=list)
-    stamps: list[Stamp | None] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-    fingerprint: Fingerprint = field(default_factory=Fingerprint)
-
-    def skip(self, error: CuelloError, on_error: OnError) -> None:
-        """Leave an image out, or raise the error with the way round."""
-        if on_error == "stop":
-            raise CuelloError(f"{error} To leave such images out, use --on-error skip.") from None
-        self.skipped.append(str(error))
-
-
-def read_all(source: ImageSource, on_error: OnError, progress: ReportProgress | None) -> Found:
-    """Read every image and keep it."""
-    found = Found()
-    for index in range(len(source.names)):
-        try:
-            picture = source.read(index)
-            found.pictures.append(picture)
-            found.facts.append(facts_of(picture))
-            found.kept.append(index)
-        except CuelloError as error:
-            found.skip(error, on_error)
-        if progress:
-            progress(index + 1, len(source.names))
-    return found
-
-
-def survey(
-    source: ImageSource,
-    channels: int | None,
-    size: tuple[int, int] | None,
-    on_error: OnError,
-    progress: ReportProgress | None,
-) -> Found:
-    """Read every image once and keep only what is known of it.
-
-    Its checksum needs the form of all, which is known at the end: it is guessed from a few, and where the guess was
-    wrong (one colour image among thousands of grey ones), the fingerprint takes a second pass.
-    """
-    sample = glance(source)
-    found = Found(form_of(sample, channels, size)[0] if sample else None)
-    for index, seen in enumerate(in_order(looking(source, found.guess), len(source.names))):
-        if isinstance(seen, CuelloError):
-            found.skip(seen, on_error)
-        else:
-            found.kept.append(index)
-            found.facts.append(seen.facts)
-            found.stamps.append(seen.stamp)
-            if seen.pixels is not None:
-                found.fingerprint.add(source.names[index], seen.pixels)
-        if progress:
-            progress(index + 1, len(source.names))
-    return found
-
-
-def unify(pictures: Sequence[Picture], channels: int | None) -> tuple[list[np.ndarray], list[str]]:
-    """Bring pictures to one number of channels and one type, and say in notes what that changed."""
-    form, notes = form_of([facts_of(picture) for picture in pictures], channels)
-    return [form.arranged(picture) for picture in pictures], notes
+        held_out=np.flatnonzero(np.isin(kept, source.held_out)) if source.held_out is not None else None,
+        skipped=skipped,
+        notes=[*source.notes, *notes],
+        # the guess was the form of a few: where it was wrong, the fingerprint takes a second pass
+        fingerprint=str(fingerprint) if stream and form == guess else None,
+    )
 
 
 def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError = "stop") -> Images:
@@ -227,10 +169,9 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
     by_name = {name: index for index, name in enumerate(targets.names)}  # a.png goes with a.png before a.jpg
     missing = [name for name in inputs.names if stem(name) not in by_stem]
     if missing:
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         raise CuelloError(
             f"{len(missing)} of {len(inputs)} images in {inputs.name} have no partner of the same name in "
-            f"{targets.name}: {shown}. Name the clean image of a.png a.png (or a.tif …)."
+            f"{targets.name}: {first_few(missing, 5)}. Name the clean image of a.png a.png (or a.tif …)."
         )
     partners = [by_name.get(name, by_stem[stem(name)]) for name in inputs.names]
     unused = len(targets) - len(set(partners))
@@ -240,7 +181,7 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
     ):
         one, other = (*size, inputs.channels), (*target, targets.channels)
         if (*(scale * side for side in size), inputs.channels) != other:
-            unfit[place] = unfit_pair(name, inputs.name, targets.name, one, other, scale)
+            unfit[place] = unfit_pair(name, (inputs.name, targets.name), (one, other), scale=scale)
     if unfit and (on_error == "stop" or len(unfit) == len(inputs)):
         way_round = " To leave such pairs out, use --on-error skip." if on_error == "stop" else " No pair is left."
         raise CuelloError(next(iter(unfit.values())) + way_round)
@@ -259,8 +200,9 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
     return replace(inputs, targets=matched, skipped=skipped, notes=notes, fingerprint=None, scale=scale)
 
 
-def unfit_pair(name: str, inputs: str, targets: str, size: tuple[int, ...], target: tuple[int, ...], scale: int) -> str:
+def unfit_pair(name: str, sets: tuple[str, str], sizes: tuple[tuple[int, ...], tuple[int, ...]], scale: int) -> str:
     """Say that the sizes (height, width, channels) of a pair do not fit, and what to do."""
+    (inputs, targets), (size, target) = sets, sizes
     if scale == 1:
         return (
             f"the pair {name} has different sizes: {size} in {inputs}, {target} in {targets} (height, width, "
@@ -274,7 +216,7 @@ def unfit_pair(name: str, inputs: str, targets: str, size: tuple[int, ...], targ
 
 
 def subset(images: Images, kept: Sequence[int]) -> Images:
-    """Return the images at these positions (rising), with their names and labels."""
+    """Keep the images at these positions (rising), with their names and labels."""
     held_out = images.held_out
     return replace(
         images,
@@ -287,12 +229,10 @@ def subset(images: Images, kept: Sequence[int]) -> Images:
 
 
 def picked(arrays: Sequence[np.ndarray], order: Sequence[int]) -> Sequence[np.ndarray]:
-    """Return the arrays at these positions, in memory or streamed as they are."""
     return arrays.picked(order) if isinstance(arrays, StreamedArrays) else [arrays[index] for index in order]
 
 
 def at_depth(arrays: Sequence[np.ndarray], dtype: np.dtype) -> Sequence[np.ndarray]:
-    """Return the arrays at a wider type, in memory or streamed as they are."""
     return arrays.at_depth(dtype) if isinstance(arrays, StreamedArrays) else [to_depth(one, dtype) for one in arrays]
 
 

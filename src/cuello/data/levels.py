@@ -29,7 +29,7 @@ class Levels:
         return f"{self.black:.10g}..{self.white:.10g}"
 
     def scaled(self, values: np.ndarray, what: str) -> np.ndarray:
-        """Return ``(value - black) / (white - black)`` as float32 of the same shape, in [0, 1].
+        """Compute ``(value - black) / (white - black)`` as float32 of the same shape, in [0, 1].
 
         values: whole numbers or floats of any size. what: how an error calls them.
         Raises UnfitError for other types, NaN, infinity, and values outside the range: nothing is ever clipped.
@@ -51,7 +51,7 @@ class Levels:
         return share.clip(0, 1).astype(np.float32)  # only rounding is cut
 
     def back(self, shares: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Return shares of the range in the file's own units and type; whole numbers are rounded, and fit the type."""
+        """Bring shares of the range to the file's own units and type; whole numbers are rounded, and fit the type."""
         values = shares.astype(np.float64) * (self.white - self.black) + self.black
         if dtype.kind in "ui":
             limits = np.iinfo(dtype)
@@ -81,7 +81,7 @@ def parse_levels(text: str | None) -> Levels | None:
 
 
 def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarray:
-    """Return pixels of any type as uint8, uint16, or float32 in [0, 1]; shape kept.
+    """Bring pixels of any type to uint8, uint16, or float32 in [0, 1]; shape kept.
 
     Without ``levels`` the type's full scale is black to white, 0 to 1 for floats. Raises UnfitError for what does not
     fit, with the way round.
@@ -104,7 +104,7 @@ def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarr
 
 
 def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
-    """Return ``pixels`` as float32; UnfitError unless every value is a number in [0, 1]."""
+    """Bring floats to float32; UnfitError unless every value is a number in [0, 1]."""
     refuse_no_numbers(pixels, what)
     if pixels.size and (pixels.min() < 0 or pixels.max() > 1):
         low, high = f"{pixels.min():g}", f"{pixels.max():g}"
@@ -116,12 +116,11 @@ def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
 
 
 def refuse_no_numbers(pixels: np.ndarray, what: str) -> None:
-    """Raise UnfitError where floats are NaN or infinite."""
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         bad = int((~np.isfinite(pixels)).sum())
         raise UnfitError(f"{what} holds {bad} values that are not numbers (NaN or infinite); replace them first")
 
 
 def full_scale(dtype: np.dtype) -> int:
-    """Return the value that stands for white: 255, 65,535, or 1 for floats."""
+    """Give the value that stands for white: 255, 65,535, or 1 for floats."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)

@@ -44,6 +44,10 @@ class Picture:
     dpi: tuple[float, float] | None = None
     stored: np.dtype | None = None
 
+    @property
+    def with_alpha(self) -> np.ndarray:
+        return self.pixels if self.alpha is None else np.concatenate([self.pixels, self.alpha], axis=2)
+
 
 def read_picture(path: Path, levels: Levels | None = None) -> Picture:
     """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
@@ -80,16 +84,7 @@ def reading_errors(path: Path | str) -> Iterator[None]:
         ) from None
     except UnfitError as error:
         raise CuelloError(f"{path}: {error}.") from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        LookupError,
-        TypeError,
-        struct.error,
-        zlib.error,
-    ) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error) as error:
         if "imagecodecs" in str(error):
             raise CuelloError(
                 f"{path} is compressed in a way that needs one more package: pip install imagecodecs"
@@ -106,10 +101,14 @@ def decode(content: bytes, path: Path, levels: Levels | None = None) -> Picture:
         if deep is not None:
             return deep
     with opened(io.BytesIO(content)) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
+        check_size(image.width, image.height)
         image.load()
         return fitted(from_pillow(image), levels)
+
+
+def check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def opened(file: IO[bytes] | Path) -> Image.Image:
@@ -120,19 +119,15 @@ def opened(file: IO[bytes] | Path) -> Image.Image:
 
 
 def fitted(picture: Picture, levels: Levels | None) -> Picture:
-    """Return the picture with pixels of a known type: uint8, uint16, or float32 in [0, 1]."""
+    """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
     pixels = fit(picture.pixels, "the image", levels)
     return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype)
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """Return the Picture that a Pillow image holds; 32-bit values stay as they are."""
+    """Take what a Pillow image holds; 32-bit values stay as they are."""
     mode, about = image.mode, image.info
-    extras: dict[str, Any] = {
-        "icc_profile": about.get("icc_profile"),
-        "exif": about.get("exif"),
-        "mode": mode,
-    }
+    extras: dict[str, Any] = {"icc_profile": about.get("icc_profile"), "exif": about.get("exif"), "mode": mode}
     if "dpi" in about:
         extras["dpi"] = tuple(float(value) for value in about["dpi"])
     if mode.startswith("I;16"):
@@ -143,14 +138,11 @@ def from_pillow(image: Image.Image) -> Picture:
         return Picture((levels.astype(np.uint16) if small else levels)[:, :, None], **extras)
     if mode == "F":
         return Picture(np.asarray(image)[:, :, None], **extras)
-    if mode in ("1", "L"):
-        if "transparency" in about:
-            both = np.asarray(image.convert("LA"))
-            return Picture(both[:, :, :1], both[:, :, 1:], **extras)
-        return Picture(np.asarray(image.convert("L"))[:, :, None], **extras)
-    if mode in ("LA", "La"):
+    if mode in ("LA", "La") or (mode in ("1", "L") and "transparency" in about):
         both = np.asarray(image.convert("LA"))
         return Picture(both[:, :, :1], both[:, :, 1:], **extras)
+    if mode in ("1", "L"):
+        return Picture(np.asarray(image.convert("L"))[:, :, None], **extras)
     if mode == "LAB":
         raise UnfitError("its colours are stored as LAB; save it as RGB")
     if mode == "CMYK":
@@ -172,8 +164,7 @@ def decode_16_bit_png(content: bytes) -> Picture:
 
     try:
         width, height, rows, about = png.Reader(bytes=content).read()
-        if width * height > MAX_PIXELS:
-            raise Image.DecompressionBombError
+        check_size(width, height)
         planes = about["planes"]
         pixels = np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, planes)
     except png.Error as error:
@@ -182,12 +173,8 @@ def decode_16_bit_png(content: bytes) -> Picture:
         extras = {name: image.info.get(name) for name in ("icc_profile", "exif", "dpi")}
     colours = planes - 1 if about["alpha"] else planes
     alpha = pixels[:, :, colours:] if about["alpha"] else None
-    return Picture(
-        pixels[:, :, :colours],
-        alpha,
-        mode=f"{'L' if colours == 1 else 'RGB'}{'A' if about['alpha'] else ''};16",
-        **extras,
-    )
+    mode = f"{'L' if colours == 1 else 'RGB'}{'A' if about['alpha'] else ''};16"
+    return Picture(pixels[:, :, :colours], alpha, mode=mode, **extras)
 
 
 TIFF_COLOURS = (0, 1, 2)
@@ -208,9 +195,8 @@ def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> Picture | 
 
 
 def from_tiff_page(page: Any, levels: Levels | None = None) -> Picture:
-    """Return the Picture that a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
-    if page.imagewidth * page.imagelength > MAX_PIXELS:
-        raise Image.DecompressionBombError
+    """Take what a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
+    check_size(page.imagewidth, page.imagelength)
     if page.photometric not in TIFF_COLOURS:
         raise UnfitError(f"its colours are of kind {int(page.photometric)} (5 is CMYK); save it as RGB or grey")
     pixels = page.asarray()
@@ -232,7 +218,7 @@ def from_tiff_page(page: Any, levels: Levels | None = None) -> Picture:
 
 
 def written_path(path: Path) -> Path:
-    """Return where a restored image can be written without loss of colours: GIF has only 256, so it becomes PNG.
+    """Say where a restored image can be written without loss of colours: GIF has only 256, so it becomes PNG.
 
     >>> written_path(Path("a.gif")).name
     'a.png'
@@ -251,10 +237,12 @@ def write_picture(path: Path, picture: Picture) -> None:
         raise CuelloError(
             f"{path}: no image format is known by the ending {suffix or '(none)'!r}; use .png, .jpg or .tif."
         )
-    pixels = picture.pixels if picture.alpha is None else np.concatenate([picture.pixels, picture.alpha], axis=2)
+    pixels = picture.with_alpha
     with replacing(path) as temporary:
         if suffix in TIFF_SUFFIXES:
-            write_tiff(temporary, pixels, picture)
+            import tifffile
+
+            tifffile.imwrite(temporary, without_axis(pixels), **tiff_options(picture))
         elif pixels.dtype == np.uint16 and suffix == ".png":
             write_16_bit_png(temporary, pixels, picture)
         elif pixels.dtype != np.uint8:
@@ -264,14 +252,14 @@ def write_picture(path: Path, picture: Picture) -> None:
         elif suffix in (".jpg", ".jpeg", ".bmp") and picture.alpha is not None:
             raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")
         else:
-            image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+            image = Image.fromarray(without_axis(pixels))
             if picture.mode == "1" and image.mode == "L":
                 image = image.point([0] * 128 + [255] * 128, mode="1")  # two levels stay two levels
             image.save(temporary, **save_options(suffix, picture))
 
 
 def save_options(suffix: str, picture: Picture) -> dict[str, Any]:
-    """Return what Pillow's save needs for this format to keep the profile, EXIF data and resolution."""
+    """Give what Pillow's save needs for this format to keep the profile, EXIF data and resolution."""
     kept = {"icc_profile": picture.icc_profile, "exif": picture.exif, "dpi": picture.dpi}
     options = {name: value for name, value in kept.items() if value is not None}
     if suffix in (".jpg", ".jpeg"):
@@ -281,15 +269,13 @@ def save_options(suffix: str, picture: Picture) -> dict[str, Any]:
     return options
 
 
-def write_tiff(path: Path, pixels: np.ndarray, picture: Picture) -> None:
-    """Write a TIFF of any depth with its colour profile, compressed without loss."""
-    import tifffile
-
-    tifffile.imwrite(path, pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, **tiff_options(picture))
+def without_axis(pixels: np.ndarray) -> np.ndarray:
+    """Take ``(H, W, 1)`` to ``(H, W)``, as libraries want grey; others stay."""
+    return pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
 
 
 def tiff_options(picture: Picture) -> dict[str, Any]:
-    """Return what tifffile needs beside the pixels to write a page: kind of colours, profile, resolution."""
+    """Give what tifffile needs beside the pixels to write a page: kind of colours, profile, resolution."""
     return {
         "photometric": "minisblack" if picture.pixels.shape[-1] == 1 else "rgb",
         "extrasamples": ["unassalpha"] if picture.alpha is not None else None,
@@ -319,7 +305,7 @@ def write_16_bit_png(path: Path, pixels: np.ndarray, picture: Picture) -> None:
 
 
 def about_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
-    """Return the PNG chunks, which pypng does not write, for the profile, resolution and EXIF data (PNG, 11.3)."""
+    """Give the PNG chunks, which pypng does not write, for the profile, resolution and EXIF data (PNG, 11.3)."""
     chunks = []
     if picture.icc_profile:  # a name, two zero bytes, the compressed profile
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc_profile)))
@@ -331,7 +317,7 @@ def about_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
 
 
 def as_channels(picture: Picture, channels: int) -> Picture:
-    """Return the picture with 1 or 3 colour channels: grey is repeated, colour becomes luma (ITU-R 601).
+    """Bring a picture to 1 or 3 colour channels: grey is repeated, colour becomes luma (ITU-R 601).
 
     Raises CuelloError for a picture of channels that are no colours, asked for in another number.
     """
@@ -350,11 +336,11 @@ def as_channels(picture: Picture, channels: int) -> Picture:
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return ``(H, W, C)`` pixels at ``size`` = (width, height) by Pillow's antialiased bicubic, type kept."""
+    """Bring ``(H, W, C)`` pixels to ``size`` = (width, height) by Pillow's antialiased bicubic, type kept."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
     if pixels.dtype == np.uint8:
-        image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+        image = Image.fromarray(without_axis(pixels))
         return np.asarray(image.resize(size, Image.Resampling.BICUBIC)).reshape(size[1], size[0], -1)
     planes = [
         np.asarray(Image.fromarray(pixels[:, :, k].astype(np.float32)).resize(size, Image.Resampling.BICUBIC))

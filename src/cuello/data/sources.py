@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.data.arrays import check_labels, check_shape, numbered
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import Levels, UnfitError, fit
@@ -104,28 +104,24 @@ class ArraySource:
 
 
 def image_paths(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the images below ``folder``, sorted by path, and the files left aside because of their ending.
+    """List the images below ``folder``, sorted by path, and the files left aside because of their ending.
 
     Hidden files and folders are not looked at. A folder whose name ends like an image's and that holds none is
     listed as an image, so that reading it reports the mistake.
     """
-    found, aside = [], []
+    images, aside = [], []
     for path in sorted(folder.rglob("*")):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
-        looks_like_image = path.suffix.lower() in SUFFIXES
-        if path.is_dir():
-            if looks_like_image and not any(path.rglob("*")):
-                found.append(path)
-        elif looks_like_image:
-            found.append(path)
-        else:
-            aside.append(path)
-    return found, aside
+        if path.suffix.lower() not in SUFFIXES:
+            aside += [] if path.is_dir() else [path]
+        elif not path.is_dir() or not any(path.rglob("*")):
+            images.append(path)
+    return images, aside
 
 
 def folder_source(folder: Path, levels: Levels | None = None) -> FileSource:
-    """Return every image below ``folder``, every page of a TIFF as one; class-named subfolders become labels.
+    """Open every image below ``folder``, every page of a TIFF as one; class-named subfolders become labels.
 
     Images have labels when all of them lie in at least two subfolders of ``folder`` and none directly in it.
     """
@@ -136,41 +132,38 @@ def folder_source(folder: Path, levels: Levels | None = None) -> FileSource:
     if not paths:
         what = f"; it holds {len(aside)} other files, e.g. {aside[0].name}" if aside else ""
         raise CuelloError(f"{folder} holds no image (PNG, JPEG, BMP, GIF, WebP or TIFF){what}.")
-    source = with_pages(str(folder), paths, [path.relative_to(folder).as_posix() for path in paths], levels)
+    source = with_pages(str(folder), paths, [path.relative_to(folder).as_posix() for path in paths], levels=levels)
     parts = [path.relative_to(folder).parts for path in source.paths]
     classes = sorted({part[0] for part in parts if len(part) > 1})
     labelled = len(classes) > 1 and all(len(part) > 1 for part in parts)
     labels = np.array([classes.index(part[0]) for part in parts]) if labelled else None
     notes = []
     if aside:
-        shown = ", ".join(path.name for path in aside[:3]) + (", …" if len(aside) > 3 else "")
+        shown = first_few(path.name for path in aside)
         notes.append(f"{len(aside)} files in {folder} are not images by their ending and were left aside: {shown}")
     return replace(source, labels=labels, label_names=classes if labelled else None, notes=notes)
 
 
 def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: Levels | None) -> FileSource:
-    """Return the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …"""
-    all_names: list[str] = []
-    all_paths: list[Path] = []
+    """Open the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …"""
+    images: list[tuple[str, Path]] = []
     pages: dict[int, tuple[int, int]] = {}
     for path, own in zip(paths, names, strict=True):
         offsets = page_offsets(path)
         if len(offsets) < 2:
-            all_names.append(own)
-            all_paths.append(path)
+            images.append((own, path))
             continue
         digits = max(3, len(str(len(offsets) - 1)))
         for number, offset in enumerate(offsets):
-            pages[len(all_names)] = (number, offset)
-            all_names.append(f"{own}#{number:0{digits}d}")
-            all_paths.append(path)
-    return FileSource(name, all_names, all_paths, pages=pages, levels=levels)
+            pages[len(images)] = (number, offset)
+            images.append((f"{own}#{number:0{digits}d}", path))
+    return FileSource(name, [own for own, _ in images], [path for _, path in images], pages=pages, levels=levels)
 
 
 def array_source(
     images: np.ndarray, labels: np.ndarray | None = None, name: str = "array", levels: Levels | None = None
 ) -> ArraySource:
-    """Return a source of the images in an array.
+    """Make a source of the images in an array.
 
     images: ``(N, H, W)`` grey or ``(N, H, W, C)`` with C of 1, 3 or 4 (RGBA: alpha is dropped); uint8, uint16, bool,
     or floats in [0, 1]; with ``levels``, which say what stands for black and white, any whole numbers or floats.
@@ -195,11 +188,11 @@ def array_source(
     except UnfitError as error:
         raise CuelloError(f"{name}: {error}.") from None
     check_labels(labels, len(images), name)
-    return ArraySource(name, numbered(len(images)), images, labels, notes=notes)
+    return ArraySource(name, numbered(len(images)), images, labels=labels, notes=notes)
 
 
 def numpy_source(path: Path, levels: Levels | None = None) -> ArraySource:
-    """Return the images in an ``.npy`` or ``.npz`` file; nothing in it is ever run (pickles are refused).
+    """Open the images in an ``.npy`` or ``.npz`` file; nothing in it is ever run (pickles are refused).
 
     An ``.npz`` gives its array ``images`` (or its only one) and ``labels`` if it has them.
     """
@@ -215,7 +208,7 @@ def numpy_source(path: Path, levels: Levels | None = None) -> ArraySource:
                 )
             images = content["images" if "images" in keys else keys[0]]
             labels = content["labels"] if "labels" in content.files else None
-            return array_source(images, labels, str(path), levels)
+            return array_source(images, labels, str(path), levels=levels)
     except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         reason = f"{error}. Copy or save it again"
         if "pickle" in str(error).lower():
@@ -230,7 +223,7 @@ IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Return the array in an IDX file, MNIST's format, compressed by gzip or not.
+    """Read the array in an IDX file, MNIST's format, compressed by gzip or not.
 
     Layout: two zero bytes, a type code, the number of axes, each axis as a big-endian 32-bit number, then the data.
     """
@@ -254,20 +247,20 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def is_idx_name(path: Path) -> bool:
-    """Tell by its name whether a file is IDX: …-idx3-ubyte, ….idx, with or without .gz."""
+    """Know an IDX file by its name: …-idx3-ubyte, ….idx, with or without .gz."""
     name = path.name.lower().removesuffix(".gz")
     return name.endswith(("ubyte", ".idx"))
 
 
 def idx_source(path: Path, levels: Levels | None = None) -> ArraySource:
-    """Return the images in an IDX file; labels come from the ``labels-idx1`` file beside it, if there is one."""
+    """Open the images in an IDX file; labels come from the ``labels-idx1`` file beside it, if there is one."""
     labels_path = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     labels = read_idx(labels_path).astype(np.int64) if labels_path != path and labels_path.is_file() else None
-    return array_source(read_idx(path), labels, str(path), levels)
+    return array_source(read_idx(path), labels, str(path), levels=levels)
 
 
 def open_path(path: Path, levels: Levels | None = None) -> ImageSource:
-    """Return the images at ``path``: a folder, one image or a TIFF's pages, .npy, .npz, IDX or HDF5 (FILE.h5:NAME).
+    """Open the images at ``path``: a folder, one image or a TIFF's pages, .npy, .npz, IDX or HDF5 (FILE.h5:NAME).
 
     levels: the values that stand for black and white, where they are not the type's full scale.
     """
@@ -283,7 +276,7 @@ def open_path(path: Path, levels: Levels | None = None) -> ImageSource:
     if is_idx_name(path):
         return idx_source(path, levels)
     if path.suffix.lower() in SUFFIXES:
-        return with_pages(str(path), [path], [path.name], levels)
+        return with_pages(str(path), [path], [path.name], levels=levels)
     raise CuelloError(
         f"{path}: no kind of images is known by the ending {path.suffix or '(none)'!r}. "
         "Needed: a folder, an image, .npy, .npz, .h5, or IDX (…-ubyte, …-ubyte.gz)."

@@ -3,24 +3,24 @@
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from cuello.core.files import replacing
 from cuello.data.levels import Levels
 from cuello.data.picture import (
-    MAX_PIXELS,
     TIFF_COLOURS,
     TIFF_SUFFIXES,
     Picture,
+    check_size,
     fitted,
     from_pillow,
     from_tiff_page,
     opened,
     reading_errors,
     tiff_options,
+    without_axis,
 )
 
 NEW_SUBFILE_TYPE = 254
@@ -30,7 +30,7 @@ PLAIN_COMPRESSIONS = (1, 8, 32946)
 
 
 def page_offsets(path: Path) -> list[int]:
-    """Return where in the file the directory of every page lies; of thumbnails and masks it does not.
+    """Find where in the file the directory of every page lies; of thumbnails and masks it does not.
 
     Follows the chain of directories (TIFF 6.0, section 2; BigTIFF) without reading a pixel: about ten microseconds a
     page. What is no TIFF gives an empty list; a chain that is cut short ends with a place that cannot be read.
@@ -43,13 +43,12 @@ def page_offsets(path: Path) -> list[int]:
             head = file.read(16)
             order = {b"II": "<", b"MM": ">"}[head[:2]]
             (version,) = struct.unpack(f"{order}H", head[2:4])
-            count, entry, step = {42: ("H", "I", 12), 43: ("Q", "Q", 20)}[version]
-            start = 4 if version == 42 else 8
-            (offset,) = struct.unpack(f"{order}{entry}", head[start : start + struct.calcsize(f"={entry}")])
+            form = {42: Layout(order, "H", "I", 12), 43: Layout(order, "Q", "Q", 20)}[version]
+            (offset,) = struct.unpack_from(f"{order}{form.entry}", head, 4 if version == 42 else 8)
             seen = set()
             while offset and offset not in seen:
                 seen.add(offset)
-                kind, following = directory(file, offset, order, count, entry, step)
+                kind, following = directory(file, offset, form)
                 offsets += [] if kind & REDUCED_OR_MASK else [offset]
                 offset = following
     except struct.error:  # cut short: reading the page that should be there says so
@@ -59,17 +58,25 @@ def page_offsets(path: Path) -> list[int]:
     return offsets
 
 
-def directory(file: BinaryIO, offset: int, order: str, count: str, entry: str, step: int) -> tuple[int, int]:
-    """Return a directory's NewSubfileType (0 where it has none) and where the next directory lies (0 for none)."""
+class Layout(NamedTuple):
+    """How TIFF and BigTIFF write a directory: byte order, type of its count, type of a place, bytes of an entry."""
+
+    order: str
+    count: str
+    entry: str
+    step: int
+
+
+def directory(file: BinaryIO, offset: int, form: Layout) -> tuple[int, int]:
+    """Read a directory's NewSubfileType (0 where it has none) and where the next directory lies (0 for none)."""
+    count, place = (struct.Struct(form.order + kind) for kind in (form.count, form.entry))
     file.seek(offset)
-    (entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"={count}")))
-    first = file.read(step)  # tags are sorted, and no lower one is in use
-    tag, _ = struct.unpack(f"{order}HH", first[:4])
-    kind = 0
-    if tag == NEW_SUBFILE_TYPE:
-        (kind,) = struct.unpack(f"{order}I", first[step - struct.calcsize(f"={entry}") :][:4])
-    file.seek(offset + struct.calcsize(f"={count}") + entries * step)
-    (following,) = struct.unpack(f"{order}{entry}", file.read(struct.calcsize(f"={entry}")))
+    (entries,) = count.unpack(file.read(count.size))
+    first = file.read(form.step)  # tags are sorted, and no lower one is in use
+    tag, _ = struct.unpack_from(f"{form.order}HH", first)
+    kind = struct.unpack_from(f"{form.order}I", first, form.step - place.size)[0] if tag == NEW_SUBFILE_TYPE else 0
+    file.seek(offset + count.size + entries * form.step)
+    (following,) = place.unpack(file.read(place.size))
     return kind, following
 
 
@@ -87,8 +94,7 @@ def read_page(path: Path, number: int, offset: int, levels: Levels | None = None
         plain = page.compression in PLAIN_COMPRESSIONS and page.photometric in TIFF_COLOURS and page.bitspersample == 8
         if deep or plain:
             return from_tiff_page(page, levels)
-        if page.imagewidth * page.imagelength > MAX_PIXELS:
-            raise Image.DecompressionBombError
+        check_size(page.imagewidth, page.imagelength)
         with opened(path) as image:
             image.seek(next(k for k in range(getattr(image, "n_frames", 1)) if directory_at(image, k) == offset))
             image.load()
@@ -96,7 +102,6 @@ def read_page(path: Path, number: int, offset: int, levels: Levels | None = None
 
 
 def directory_at(image: Image.Image, frame: int) -> int:
-    """Return where the directory of a frame lies, for an opened TIFF."""
     image.seek(frame)
     return image._frame_pos[frame]  # type: ignore[attr-defined]
 
@@ -107,6 +112,4 @@ def write_pages(path: Path, pictures: Iterable[Picture]) -> None:
 
     with replacing(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=False) as file:
         for picture in pictures:
-            parts = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
-            pixels = np.concatenate(parts, axis=2)
-            file.write(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, **tiff_options(picture))
+            file.write(without_axis(picture.with_alpha), **tiff_options(picture))

@@ -11,6 +11,7 @@ import numpy as np
 from cuello.core.errors import CuelloError
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Facts, Form, facts_of, form_of
+from cuello.data.picture import Picture
 from cuello.data.sources import ArraySource, ImageSource, InFiles
 
 SAMPLE = 32
@@ -62,7 +63,6 @@ class StreamedArrays(Sequence[np.ndarray]):
 
     @staticmethod
     def sentence(name: str, why: str) -> str:
-        """Say that an image changed, and how to go on."""
         return (
             f"{name} changed during the training ({why}). The run is kept: once the file is back as it was, go on "
             "with `cuello resume RUN`. With --on-error skip a training goes on without such images."
@@ -87,7 +87,6 @@ class StreamedArrays(Sequence[np.ndarray]):
             yield pixels
 
     def picked(self, order: Sequence[int]) -> "StreamedArrays":
-        """Return the images at these positions."""
         return replace(
             self,
             positions=[self.positions[index] for index in order],
@@ -97,19 +96,18 @@ class StreamedArrays(Sequence[np.ndarray]):
         )
 
     def at_depth(self, dtype: np.dtype) -> "StreamedArrays":
-        """Return the images at a wider type."""
         return replace(self, form=replace(self.form, dtype=dtype))
 
 
 def place_of(source: ImageSource, position: int) -> str:
-    """Return what a message calls an image: its path where it has a file of its own, else source and name."""
+    """Name an image for a message: by its path where it has a file of its own, else by source and name."""
     name = source.names[position]
     path = source.path_of(position) if isinstance(source, InFiles) else None
     return str(path) if path is not None and "#" not in name and str(path) != source.name else f"{source.name}: {name}"
 
 
 def stamp_of(source: ImageSource, position: int) -> Stamp | None:
-    """Return size (bytes) and time of the last change (ns) of an image's file; None for what is in memory."""
+    """Give size (bytes) and time of the last change (ns) of an image's file; None for what is in memory."""
     if not isinstance(source, InFiles):
         return None
     about = source.path_of(position).stat()
@@ -118,15 +116,16 @@ def stamp_of(source: ImageSource, position: int) -> Stamp | None:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a pass over a source saw of one image; ``pixels`` in the form that was guessed."""
+    """What a pass over a source saw of one image: itself, or, where a form was guessed, its pixels in that form."""
 
     facts: Facts
     stamp: Stamp | None
-    pixels: np.ndarray | None
+    picture: Picture | None = None
+    pixels: np.ndarray | None = None
 
 
 def looking(source: ImageSource, guess: Form | None) -> Callable[[int], Seen | CuelloError]:
-    """Return what a background thread does with an image in the first pass: read, check, arrange."""
+    """Give what the first pass does with an image, perhaps in a background thread: read, check, arrange."""
 
     def look(index: int) -> Seen | CuelloError:
         try:
@@ -137,7 +136,9 @@ def looking(source: ImageSource, guess: Form | None) -> Callable[[int], Seen | C
             picture = source.read(index)
         except CuelloError as error:
             return error
-        return Seen(facts_of(picture), stamp, guess.arranged(picture) if guess else None)
+        if guess is None:
+            return Seen(facts_of(picture), stamp, picture=picture)
+        return Seen(facts_of(picture), stamp, pixels=guess.arranged(picture))
 
     return look
 
@@ -151,7 +152,7 @@ def in_order(read: Callable[[int], Seen | CuelloError], count: int) -> Iterator[
 
 
 def glance(source: ImageSource) -> list[Facts]:
-    """Return what is known of a few images, spread evenly over all; those that cannot be read are passed over."""
+    """Learn what a few images are, spread evenly over all; those that cannot be read are passed over."""
     count = len(source.names)
     found = []
     for index in np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)).tolist():
@@ -181,13 +182,13 @@ def is_to_stream(storage: str, sources: Sequence[ImageSource], channels: int | N
 
 
 def free_memory() -> int:
-    """Return how many bytes a program may still take: the system's own word, within the limit of its control group."""
+    """Count the bytes that a program may still take: the system's own word, within the limit of its control group."""
     found = [limit for limit in (available_by_system(), available_by_group()) if limit is not None]
     return min(found, default=4 * 2**30)
 
 
 def available_by_system() -> int | None:
-    """Return what /proc/meminfo calls available, else the free pages that POSIX knows of, else None."""
+    """Read what /proc/meminfo calls available, else the free pages that POSIX knows of, else None."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -203,7 +204,7 @@ def available_by_system() -> int | None:
 
 
 def available_by_group() -> int | None:
-    """Return what a container's limit (control groups, version 2) leaves, or None where there is none."""
+    """Read what a container's limit (control groups, version 2) leaves; None where there is none."""
     folder = Path("/sys/fs/cgroup")
     try:
         limit, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))

@@ -1,6 +1,7 @@
 """Cut an image into tiles, run each, and put the results together as if it had been run whole."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,10 @@ class Tile(NamedTuple):
     stop: int
     keep_start: int
     keep_stop: int
+
+    def kept(self, scale: int, start: int = 0) -> slice:
+        """Say where the pixels to keep lie in a result ``scale`` times as large that begins at ``start``."""
+        return slice(scale * (self.keep_start - start), scale * (self.keep_stop - start))
 
 
 def tiles_along(length: int, tile: int, reach: int, stride: int) -> Iterator[Tile]:
@@ -29,7 +34,7 @@ def tiles_along(length: int, tile: int, reach: int, stride: int) -> Iterator[Til
     for keep_start in range(0, length, tile):
         keep_stop = min(keep_start + tile, length)
         stop = min(-(-(keep_stop + margin) // stride) * stride, length)
-        yield Tile(max(keep_start - margin, 0), stop, keep_start, keep_stop)
+        yield Tile(max(keep_start - margin, 0), stop, keep_start, keep_stop=keep_stop)
 
 
 def run_tiled(
@@ -40,7 +45,6 @@ def run_tiled(
     tile: int,
     reach: int,
     stride: int,
-    scale: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Fill ``out`` with ``function`` of ``image``, tile by tile.
@@ -50,19 +54,11 @@ def run_tiled(
     in pixels of ``image``, both sides of which must be multiples of ``stride`` for the result to equal that of the
     whole. progress: called with tiles done and tiles in all.
     """
-    rows = list(tiles_along(image.shape[0], tile, reach, stride))
-    columns = list(tiles_along(image.shape[1], tile, reach, stride))
-    done = 0
-    for row in rows:
-        for column in columns:
-            result = function(image[row.start : row.stop, column.start : column.stop])
-            top, left = scale * row.start, scale * column.start
-            rows_kept = slice(scale * row.keep_start, scale * row.keep_stop)
-            columns_kept = slice(scale * column.keep_start, scale * column.keep_stop)
-            out[rows_kept, columns_kept] = result[
-                rows_kept.start - top : rows_kept.stop - top, columns_kept.start - left : columns_kept.stop - left
-            ]
-            done += 1
-            if progress:
-                progress(done, len(rows) * len(columns))
+    scale = out.shape[0] // image.shape[0]
+    rows, columns = (list(tiles_along(length, tile, reach, stride=stride)) for length in image.shape[:2])
+    for done, (row, column) in enumerate(product(rows, columns), 1):
+        result = function(image[row.start : row.stop, column.start : column.stop])
+        out[row.kept(scale), column.kept(scale)] = result[row.kept(scale, row.start), column.kept(scale, column.start)]
+        if progress:
+            progress(done, len(rows) * len(columns))
     return out

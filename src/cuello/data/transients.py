@@ -91,7 +91,7 @@ class Stamps(NamedTuple):
 
 
 def transient_stamps(start: int, stop: int, seed: int = 0, config: TransientConfig | None = None) -> Stamps:
-    """Return the stamps from ``start`` to ``stop`` (not included) of an endless row; odd ones are real.
+    """Simulate the stamps from ``start`` to ``stop`` (not included) of an endless row; odd ones are real.
 
     A stamp depends on seed, its index and the configuration alone, so that any range can be made again.
 
@@ -120,27 +120,26 @@ class Chance:
         self.numbers, self.used = numbers, used
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Array:
-        """Return ``(N,)`` numbers between ``low`` and ``high``."""
         self.used += 1
         return low + (high - low) * self.numbers[:, self.used - 1]
 
     def logarithmic(self, low: float, high: float) -> Array:
-        """Return ``(N,)`` numbers whose logarithm is uniform."""
+        """Draw ``(N,)`` numbers whose logarithm is uniform."""
         return np.exp(self.uniform(math.log(low), math.log(high)))
 
     def normal(self, deviation: float) -> Array:
-        """Return ``(N,)`` numbers around 0 (Box and Muller 1958)."""
+        """Draw ``(N,)`` numbers around 0 (Box and Muller 1958)."""
         radius = np.sqrt(-2 * np.log1p(-self.uniform()))
         return deviation * radius * np.cos(2 * math.pi * self.uniform())
 
 
 def wide(values: Array) -> Array:
-    """Return one number a stamp, ``(N,)``, as ``(N, 1, 1)``, to go with canvases."""
+    """Shape one number a stamp, ``(N,)``, to ``(N, 1, 1)``, to go with canvases."""
     return values[:, None, None]
 
 
 def moffat(x: Array, y: Array, width: Array, beta: Array) -> Array:
-    """Return PSFs of total flux 1, ``(N, CANVAS, CANVAS)``, at x, y from the middle; width: at half maximum.
+    """Draw PSFs of total flux 1, ``(N, CANVAS, CANVAS)``, at x, y from the middle; width: at half maximum.
 
     ``(β - 1) / (π α²) · (1 + r² / α²)^-β`` with ``α = width / (2 sqrt(2^(1/β) - 1))``. Source: Moffat 1969.
     """
@@ -151,12 +150,12 @@ def moffat(x: Array, y: Array, width: Array, beta: Array) -> Array:
 
 
 def offsets(middle: Array) -> Array:
-    """Return how far each row (or column) of the canvas is from ``middle``, ``(N, CANVAS)``, 0 being the centre."""
+    """Measure how far each row (or column) of the canvas is from ``middle``, ``(N, CANVAS)``, 0 being the centre."""
     return np.arange(-(CANVAS // 2), CANVAS - CANVAS // 2, dtype=np.float32) - middle[:, None]
 
 
 def galaxy(x: Array, y: Array, radius: Array, index: Array, ratio: Array, angle: Array) -> Array:
-    """Return galaxies of total flux 1 without PSF, ``(N, CANVAS, CANVAS)``: elliptical Sersic profiles.
+    """Draw galaxies of total flux 1 without PSF, ``(N, CANVAS, CANVAS)``: elliptical Sersic profiles.
 
     ``exp(-b (r / radius)^(1 / index))`` with ``b = 2 index - 1/3`` (Ciotti and Bertin 1999, first terms).
     """
@@ -184,7 +183,7 @@ def smoothed(noise: Array, sigma: Array) -> tuple[Array, Array]:
 
 
 def ray(x: Array, y: Array, length: Array, angle: Array) -> Array:
-    """Return straight tracks one pixel wide round (x, y), 0 to 1, ``(N, CANVAS, CANVAS)``: nothing blurs them."""
+    """Draw straight tracks one pixel wide round (x, y), 0 to 1, ``(N, CANVAS, CANVAS)``: nothing blurs them."""
     rows, columns = offsets(y)[:, :, None], offsets(x)[:, None, :]
     cos, sin = wide(np.cos(angle)), wide(np.sin(angle))
     along, across = np.abs(columns * cos + rows * sin), np.abs(rows * cos - columns * sin)
@@ -192,7 +191,7 @@ def ray(x: Array, y: Array, length: Array, angle: Array) -> Array:
 
 
 def kinds_of(indices: Sequence[int], config: TransientConfig, chance: Chance) -> Array:
-    """Return what each stamp shows, ``(N,)`` words: odd indices are "real", of the others some kind of bogus."""
+    """Choose what each stamp shows, ``(N,)`` words: odd indices are "real", of the others some kind of bogus."""
     names, shares = list(config.kinds), np.array(list(config.kinds.values()), float)
     bounds = np.cumsum(shares) / shares.sum()
     chosen = np.minimum(np.searchsorted(bounds, chance.uniform(), side="right"), len(names) - 1)
@@ -200,11 +199,11 @@ def kinds_of(indices: Sequence[int], config: TransientConfig, chance: Chance) ->
 
 
 def simulate(indices: Sequence[int], seed: int, config: TransientConfig) -> Stamps:
-    """Return the stamps of these indices, all computed at once; see ``transient_stamps``."""
+    """Compute the stamps of these indices, all at once; see ``transient_stamps``."""
     numbers = np.empty((len(indices), DRAWS), np.float32)
     noise = np.empty((2, len(indices), CANVAS, CANVAS), np.float32)
     for row, index in enumerate(indices):
-        random = numpy_generator(seed, "transients", 0, index)
+        random = numpy_generator(seed, "transients", index=index)
         random.random(dtype=np.float32, out=numbers[row])
         for image in noise[:, row]:
             random.standard_normal(dtype=np.float32, out=image)
@@ -245,7 +244,7 @@ def simulate(indices: Sequence[int], seed: int, config: TransientConfig) -> Stam
 def scene(
     kinds: Array, seeing: Array, heading: Array, config: TransientConfig, chance: Chance
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Return what does not change: the template's noise, a star's place x, y, the galaxies' light, the star's flux.
+    """Draw what does not change: the template's noise, a star's place x, y, the galaxies' light, the star's flux.
 
     heading: where a badly aligned template is not; what it holds lies the other way, its bright side at the centre.
     """
@@ -274,7 +273,7 @@ def scene(
 
 
 def subtraction_errors(kinds: Array, config: TransientConfig, chance: Chance) -> tuple[Array, Array, Array]:
-    """Return how far the template lies from where it should, along x and y, and how much too wide its PSF was made."""
+    """Draw how far the template lies from where it should, along x and y, and how much too wide its PSF was made."""
     across, down, fit = chance.normal(config.shift), chance.normal(config.shift), chance.normal(config.misfit)
     far, angle, change = chance.logarithmic(0.2, 1.2), chance.uniform(0, 2 * math.pi), chance.logarithmic(0.05, 0.25)
     narrow = chance.uniform() < 0.15
@@ -285,7 +284,7 @@ def subtraction_errors(kinds: Array, config: TransientConfig, chance: Chance) ->
 
 
 def transient(kinds: Array, seeing: Array, beta: Array, config: TransientConfig, chance: Chance) -> Array:
-    """Return the light of what is new, where a stamp is real; a matched filter's noise is sqrt(4π) σ of the PSF.
+    """Draw the light of what is new, where a stamp is real; a matched filter's noise is sqrt(4π) σ of the PSF.
 
     A smooth peak looks like it: noise that resampling correlated, of just the shape that a search for sources finds.
     """
@@ -300,7 +299,7 @@ def transient(kinds: Array, seeing: Array, beta: Array, config: TransientConfig,
 
 
 def artefacts(kinds: Array, chance: Chance) -> Array:
-    """Return what adds to the science image without having come through the telescope, ``(N, CANVAS, CANVAS)``."""
+    """Draw what adds to the science image without having come through the telescope, ``(N, CANVAS, CANVAS)``."""
     made = np.zeros((len(kinds), CANVAS, CANVAS), np.float32)
     places = {kind: np.flatnonzero(kinds == kind) for kind in BOGUS}
     for kind, draw in ARTEFACTS.items():
@@ -310,13 +309,13 @@ def artefacts(kinds: Array, chance: Chance) -> Array:
 
 
 def cosmic_rays(chance: Chance) -> Array:
-    """Return tracks of charged particles: sharp, straight, short or long."""
+    """Draw tracks of charged particles: sharp, straight, short or long."""
     x, y, length = chance.normal(0.7), chance.normal(0.7), chance.logarithmic(0.5, 14)
     return wide(chance.logarithmic(6, 150)) * ray(x, y, length, chance.uniform(0, math.pi))
 
 
 def hot_pixels(chance: Chance) -> Array:
-    """Return one to four pixels that are bright whatever shines on them."""
+    """Draw one to four pixels that are bright whatever shines on them."""
     columns, rows = (np.round(offsets(chance.normal(0.7))) for _ in range(2))
     broad, tall = chance.uniform() < 0.3, chance.uniform() < 0.3
     across = (columns == 0) | ((columns == 1) & broad[:, None])
@@ -325,7 +324,7 @@ def hot_pixels(chance: Chance) -> Array:
 
 
 def hot_columns(chance: Chance) -> Array:
-    """Return whole columns (or rows) that are too bright, some with dark neighbours."""
+    """Draw whole columns (or rows) that are too bright, some with dark neighbours."""
     places, dark = np.abs(np.round(offsets(chance.normal(0.7)))), chance.uniform() < 0.15
     profile = (places == 0) - 0.3 * ((places == 1) & dark[:, None])
     lying = wide(chance.uniform() < 0.3)
@@ -334,7 +333,7 @@ def hot_columns(chance: Chance) -> Array:
 
 
 def noise_peaks(chance: Chance) -> Array:
-    """Return what chance alone piles up in a few pixels, as a search for peaks finds it."""
+    """Draw what chance alone piles up in a few pixels, as a search for peaks finds it."""
     made = np.zeros((len(chance.numbers), CANVAS, CANVAS), np.float32)
     middle = CANVAS // 2
     for right, below in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1)):
@@ -344,7 +343,7 @@ def noise_peaks(chance: Chance) -> Array:
 
 
 def edge_glow(chance: Chance) -> Array:
-    """Return what is left along the edge of a detector."""
+    """Draw what is left along the edge of a detector."""
     return wide(chance.logarithmic(4, 40)) * np.exp(-np.clip(inside(chance), 0, None) / 1.2)
 
 
@@ -359,7 +358,7 @@ EDGE_DRAWS = 60
 
 
 def inside(chance: Chance) -> Array:
-    """Return how far each pixel of the canvas lies inside a detector whose edge crosses it, below 0: outside."""
+    """Measure how far each pixel of the canvas lies inside a detector whose edge crosses it, below 0: outside."""
     place, turn = 0.5 + 3.5 * chance.numbers[:, EDGE_DRAWS], (4 * chance.numbers[:, EDGE_DRAWS + 1]).astype(int)
     signed = np.where(turn % 2 == 1, -1, 1)[:, None] * offsets(np.zeros_like(place)) + place[:, None]
     lying = np.where(wide(turn < 2), signed[:, :, None], signed[:, None, :])
@@ -367,18 +366,18 @@ def inside(chance: Chance) -> Array:
 
 
 def no_data(kinds: Array, chance: Chance) -> Array:
-    """Return which pixels of the stamps have no data, ``(N, SIDE, SIDE)``."""
+    """Find which pixels of the stamps have no data, ``(N, SIDE, SIDE)``."""
     return cut((inside(chance) < 0) & wide(kinds == "edge"))
 
 
 def cut(canvas: Array) -> Array:
-    """Return the stamp in the middle of the canvas, ``(N, SIDE, SIDE)``."""
+    """Cut the stamp out of the middle of the canvas, ``(N, SIDE, SIDE)``."""
     first = CANVAS // 2 - SIDE // 2
     return canvas[:, first : first + SIDE, first : first + SIDE]
 
 
 def in_unit_range(views: Sequence[Array], empty: Array) -> Array:
-    """Return template, science, difference and SNR ``(N, SIDE, SIDE)`` as one ``(N, SIDE, SIDE, 4)`` in [0, 1]."""
+    """Join template, science, difference and SNR ``(N, SIDE, SIDE)`` to ``(N, SIDE, SIDE, 4)`` in [0, 1]."""
     template, science, difference, snr = views
     low, high = SNR_LIMITS
     stretched = [stretch(template, np.zeros_like(empty)), stretch(science, empty), stretch(difference, empty)]
@@ -388,7 +387,7 @@ def in_unit_range(views: Sequence[Array], empty: Array) -> Array:
 
 
 def stretch(values: Array, empty: Array) -> Array:
-    """Return ``1/2 + asinh((v - median) / (1.4826 MAD)) / (2 asinh 100)`` of each stamp; its empty pixels count not."""
+    """Compute ``1/2 + asinh((v - median) / (1.4826 MAD)) / (2 asinh 100)`` of each stamp, but for empty pixels."""
     flat = values.reshape(len(values), -1)
     spread = np.empty((2, len(values)), np.float32)
     holes = empty.reshape(len(values), -1)
@@ -412,14 +411,14 @@ VERSION = 1
 
 @lru_cache(maxsize=1)
 def catalogued() -> tuple[Array, Array]:
-    """Return the catalogue's stamps as uint8 ``(N, 21, 21, 4)`` and their labels; not to be changed."""
+    """Give the catalogue's stamps as uint8 ``(N, 21, 21, 4)`` and their labels; not to be changed."""
     images, labels = kept_stamps(COUNT)
     images.flags.writeable = labels.flags.writeable = False
     return images, labels
 
 
 def kept_stamps(count: int) -> tuple[Array, Array]:
-    """Return the first stamps and their labels: those that are kept in the cache, or made now and kept.
+    """Give the first stamps and their labels: those that are kept in the cache, or made now and kept.
 
     A file that is damaged is made again. Where none can be written, stamps are made every time.
     """
@@ -441,14 +440,13 @@ def kept_stamps(count: int) -> tuple[Array, Array]:
 
 
 def checksum_of(images: Array, labels: Array) -> str:
-    """Return a checksum of stamps and labels."""
     state = hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=16)
     state.update(np.ascontiguousarray(labels).data)
     return state.hexdigest()
 
 
 def transients(name: str = "transients", paths: Sequence[Path] = ()) -> ArraySource:
-    """Return 25,000 simulated transient stamps, 21×21 of four views, labelled; the last 5,000 are held out for testing.
+    """Give 25,000 simulated transient stamps, 21×21 of four views, labelled; the last 5,000 are held out for testing.
 
     name, paths: as a data set of the catalogue is built; there are no files. ``NAME-snr`` gives the SNR view alone, in
     one channel, and likewise for the other VIEWS.
@@ -458,4 +456,5 @@ def transients(name: str = "transients", paths: Sequence[Path] = ()) -> ArraySou
     if view:
         images = images[..., [VIEWS.index(view)]]
     names = [f"{CLASSES[label]}/{index:05d}" for index, label in enumerate(labels.tolist())]
-    return ArraySource(name, names, images, labels, list(CLASSES), np.arange(COUNT - HELD_OUT, COUNT))
+    held_out = np.arange(COUNT - HELD_OUT, COUNT)
+    return ArraySource(name, names, images, labels=labels, label_names=list(CLASSES), held_out=held_out)

@@ -11,7 +11,7 @@ WINDOW_BYTES = 256 * 2**20
 
 
 def shuffled(chosen: np.ndarray, costs: np.ndarray, seed: int, epoch: int) -> list[np.ndarray]:
-    """Return the rows of an epoch, every one once, in random order, window by window.
+    """List the rows of an epoch, every one once, in random order, window by window.
 
     chosen: the image of each row, ``(N,)``. costs: bytes of every image, decoded. The images are put in random order
     and cut into windows of at most WINDOW_BYTES; the rows of a window come in random order, and one window after
@@ -23,13 +23,13 @@ def shuffled(chosen: np.ndarray, costs: np.ndarray, seed: int, epoch: int) -> li
     window_of = np.zeros(len(costs), np.int64)
     window_of[images] = windows_of(costs[images])
     return [
-        rows[numpy_generator(seed, "order", epoch, index).permutation(len(rows))]
+        rows[numpy_generator(seed, "order", epoch, index=index).permutation(len(rows))]
         for index, rows in enumerate(by_window(window_of[chosen]))
     ]
 
 
 def plain(chosen: np.ndarray, costs: np.ndarray) -> list[np.ndarray]:
-    """Return the rows of an epoch in their own order, cut wherever the images since the last cut fill a window."""
+    """List the rows of an epoch in their own order, cut wherever the images since the last cut fill a window."""
     labels = np.empty(len(chosen), np.int64)
     label, used, seen = 0, 0, set()
     for row, image in enumerate(chosen.tolist()):
@@ -43,7 +43,7 @@ def plain(chosen: np.ndarray, costs: np.ndarray) -> list[np.ndarray]:
 
 
 def windows_of(costs: np.ndarray) -> np.ndarray:
-    """Return the window of each image, in turn: a new one begins where the last would become too large."""
+    """Number the window of each image, in turn: a new one begins where the last would become too large."""
     labels = np.empty(len(costs), np.int64)
     label, used = 0, 0
     for position, cost in enumerate(costs.tolist()):
@@ -55,7 +55,7 @@ def windows_of(costs: np.ndarray) -> np.ndarray:
 
 
 def by_window(labels: np.ndarray) -> list[np.ndarray]:
-    """Return the rows of each window, rows in their own order."""
+    """List the rows of each window, rows in their own order."""
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.cumsum(np.bincount(labels))[:-1])
 
@@ -72,7 +72,7 @@ class Visits(NamedTuple):
 
 
 def visits(chosen: np.ndarray, windows: list[np.ndarray]) -> Visits:
-    """Return which images are needed when: in each window, an image stays from its first row to its last."""
+    """Find which images are needed when: in each window, an image stays from its first row to its last."""
     of, image, begun = [], [], 0
     for rows in windows:
         images, first, inverse = np.unique(chosen[rows], return_index=True, return_inverse=True)

@@ -269,7 +269,6 @@ class Model:
             tile=-(-tile // stride) * stride,
             reach=0 if field is None else field // 2,
             stride=stride,
-            scale=scale,
             progress=progress,
         )
         return out[: scale * height, : scale * width]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cuello.core.config import make_config
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest, first_few
 from cuello.data.arrays import named_labels
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.catalog import open_source
@@ -117,7 +117,7 @@ def named_images(
 
 def check_sizes(model: Model, sizes: set[tuple[int, int]], images: str) -> None:
     """Raise CuelloError unless all images have one size, and the one that the network takes."""
-    shown = ", ".join(f"{width}×{height}" for height, width in sorted(sizes)[:3]) + (", …" if len(sizes) > 3 else "")
+    shown = first_few(f"{width}×{height}" for height, width in sorted(sizes))
     if model.size is not None and sizes != {model.size}:
         height, width = model.size
         raise CuelloError(
