@@ -1,6 +1,6 @@
 """The study `glyphs` in miniature: the source's facts, the plans, what is measured, the report."""
 
-import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ def quick(data: str) -> list[Plan]:
     return made
 
 
+Tables = Callable[[str], list[list[str]]]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("glyphs") / "study"
@@ -33,10 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(measures, "bayes_limit", lambda known, flips: bayes_limit(known, min(flips, 3)))
         run_study(replace(study.STUDY, plans=quick), None, place, repeats=2, threads=1)
     return place
-
-
-def table(folder: Path, name: str) -> list[list[str]]:
-    return list(csv.reader((folder / "tables" / f"{name}.csv").open()))
 
 
 def test_the_plans_are_the_sources_trainings() -> None:
@@ -73,18 +72,18 @@ def test_the_test_s_noise_is_none_of_the_training_s_characters() -> None:
     assert set(np.unique(measures.characters().numpy())) == {0.0, 1.0}
 
 
-def test_all_tables_with_the_sources_numbers(folder: Path) -> None:
-    classic = table(folder, "characters-through-two-numbers")
+def test_all_tables_with_the_sources_numbers(table: Tables) -> None:
+    classic = table("characters-through-two-numbers")
     assert classic[1][:3] == ["source", "19,300", "6"]
     assert [row[0].split(":")[0] for row in classic[2:]] == [
         "the source's network, redone", "ours", "principal components, 2 numbers",
     ]  # fmt: skip
-    noise = table(folder, "noise")
+    noise = table("noise")
     assert [row[:3] for row in noise[1:]] == [["3", "3", "98"], ["7", "7", "172"], ["7", "3", "165"]]
     assert noise[1][6] == "0.57", "the limit at three pixels"
-    assert len(table(folder, "layers-optimisers-learning-rates")) == 1 + 4 + 3 + 4
-    assert len(table(folder, "emoji-from-a-distribution")) == 1 + 4
-    assert len(table(folder, "trained-level-against-tested-level")) == 1 + 6
+    assert len(table("layers-optimisers-learning-rates")) == 1 + 4 + 3 + 4
+    assert len(table("emoji-from-a-distribution")) == 1 + 4
+    assert len(table("trained-level-against-tested-level")) == 1 + 6
 
 
 def test_the_hypothesis_has_an_interval(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """The study `mnist` in miniature, on small made digits: the networks, the plans, the report."""
 
-import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from cuello.studies.base import Outcome, Plan, run_study
 from cuello.studies.mnist import study
 from cuello.studies.mnist.source import EPOCHS
 from cuello.work.train import resolve
+
+Tables = Callable[[str], list[list[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +55,15 @@ def test_the_codes_have_the_numbers_that_the_table_says(name: str) -> None:
     assert code[0].numel() == study.NUMBERS[name]
 
 
-def test_the_report_has_all_rows_and_pictures(folder: Path) -> None:
-    rows = list(csv.reader((folder / "tables" / "two-networks-and-ours.csv").open()))
+def test_the_report_has_all_rows_and_pictures(folder: Path, table: Tables) -> None:
+    rows = table("two-networks-and-ours")
     assert [row[0] for row in rows[1:]] == [
         "convolutional, 4×4×8", "dense, 784-512-784", "ours: conv-128",
         "PCA, 8", "PCA, 20",
     ]  # fmt: skip
     assert float(rows[5][4]) < float(rows[4][4]), "more components leave less"
     assert rows[2][5:] == ["1", "1"]
-    times = list(csv.reader((folder / "tables" / "time.csv").open()))
+    times = table("time")
     assert [row[1] for row in times[1:]] == ["1", "1", "1"]
     assert {path.name for path in (folder / "figures").iterdir()} == {"curves.png", "digits.png"}
     page = (folder / "report.html").read_text()

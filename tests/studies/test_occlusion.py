@@ -1,9 +1,8 @@
 """The study `occlusion` in miniature: the source's facts, the plans, the report."""
 
-import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
@@ -28,9 +27,11 @@ from cuello.work.train import resolve
 DATA = "transients-snr"
 IMAGES, SEEDS = 120, 2
 
+Tables = Callable[[str], list[list[str]]]
+
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The study on a folder of few stamps."""
     place = tmp_path_factory.mktemp("occlusion")
     folder = place / "stamps"
@@ -46,11 +47,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(estimation, "AT_ONCE", 8)
         patch.setattr(estimation, "TIMES", 1)
         small = replace(STUDIES["occlusion"], data=(str(folder),), repeats=SEEDS)
-        yield run_study(small, None, place / "study", threads=1).report
-
-
-def table(report: Path, name: str) -> list[list[str]]:
-    return list(csv.reader((report.parent / "tables" / f"{name}.csv").open()))
+        yield run_study(small, None, place / "study", threads=1).report.parent
 
 
 def test_the_source_s_confusion_matrix_is_not_its_accuracy() -> None:
@@ -123,21 +120,21 @@ def test_maps_in_colours() -> None:
     assert drawn[0, 0].sum() < drawn[0, 1].sum(), "dark is low"
 
 
-def test_every_training_is_made_once_and_its_classifier_is_the_first(report: Path) -> None:
-    runs = {path.parent.relative_to(report.parent / "runs").as_posix() for path in report.parent.rglob("config.toml")}
+def test_every_training_is_made_once_and_its_classifier_is_the_first(folder: Path) -> None:
+    runs = {path.parent.relative_to(folder / "runs").as_posix() for path in folder.rglob("config.toml")}
     seeds = {f"{plan}/seed-1" for plan in ("frozen-mixed", "told-one-hot")}
     assert runs == {f"{plan.name}/seed-0" for plan in plans.plans(DATA)} | seeds
 
 
-def test_experiment_tables(report: Path) -> None:
-    sets = table(report, "experiment-1-the-training-set")
+def test_experiment_tables(table: Tables) -> None:
+    sets = table("experiment-1-the-training-set")
     assert [row[:4] for row in sets[1:3]] == [
         ["normal", "mixed", "0.02284", "0.02288"], ["normal", "supernova", "0.01398", "0.01369"],
     ]  # fmt: skip
     assert len(sets) == 1 + 6 + 3
-    told = table(report, "experiment-2-the-label-joins-the-bottleneck")
+    told = table("experiment-2-the-label-joins-the-bottleneck")
     assert [row[1:3] for row in told[2:]] == [["0.01038", "0.01204"], ["0.00956", "0.01052"], ["–", "–"]]
-    cuts = table(report, "experiment-3-the-network-cut-at-its-poolings")
+    cuts = table("experiment-3-the-network-cut-at-its-poolings")
     assert [row[:3] for row in cuts[1:]] == [
         ["whole", "294,789", "0.01416"], ["two poolings", "248,097", "more than 0.01416"],
         ["one pooling", "35,745", "more than 0.01416"],
@@ -146,14 +143,14 @@ def test_experiment_tables(report: Path) -> None:
         assert all(0 < float(cell) < 1 for cell in cells), cells
 
 
-def test_the_same_training_has_the_same_number_everywhere(report: Path) -> None:
-    seeds = {row[0]: row for row in table(report, "experiment-4-five-trainings")[1:]}
+def test_the_same_training_has_the_same_number_everywhere(table: Tables) -> None:
+    seeds = {row[0]: row for row in table("experiment-4-five-trainings")[1:]}
     assert seeds["source: frozen"][1:8] == [
         "0.01278", "0.01353", "0.01168", "0.01371", "0.01147", "0.01263", f"{stdev(source.EXPERIMENT_4['frozen']):.5f}",
     ]  # fmt: skip
     frozen, conditioned = seeds["here: frozen"], seeds["here: conditioned"]
-    assert frozen[1] == table(report, "experiment-1-the-training-set")[4][5]
-    assert conditioned[1] == table(report, "experiment-2-the-label-joins-the-bottleneck")[3][4]
+    assert frozen[1] == table("experiment-1-the-training-set")[4][5]
+    assert conditioned[1] == table("experiment-2-the-label-joins-the-bottleneck")[3][4]
     for row in (frozen, conditioned):
         values = [float(cell) for cell in row[1 : 1 + SEEDS]]
         assert row[1 + SEEDS : 6] == ["–"] * (5 - SEEDS)
@@ -161,8 +158,8 @@ def test_the_same_training_has_the_same_number_everywhere(report: Path) -> None:
         assert float(row[7]) == pytest.approx(stdev(values), abs=2e-5)
 
 
-def test_ours_beside_all(report: Path) -> None:
-    beside, areas = table(report, "ours-beside-all-1"), table(report, "ours-beside-all-2")
+def test_ours_beside_all(table: Tables) -> None:
+    beside, areas = table("ours-beside-all-1"), table("ours-beside-all-2")
     names = [row[0] for row in beside[1:]]
     told = [f"told the label, {name}" for name in ("number", "one-hot", "embedding")]
     assert names == ["normal", "frozen", *told, "cut at two poolings", "cut at one pooling", "ours: explain-s"]
@@ -172,31 +169,31 @@ def test_ours_beside_all(report: Path) -> None:
         assert all(0 <= float(cell.split(" ")[0]) <= 1 for cell in row[1:]), row
 
 
-def test_speed(report: Path) -> None:
-    speed, pays = table(report, "speed-1"), table(report, "speed-2")
+def test_speed(table: Tables) -> None:
+    speed, pays = table("speed-1"), table("speed-2")
     assert speed[1][1] == "1.28 s"
     assert [row[1] for row in speed[4:6]] == ["1.7 ms", "–"]
     assert {row[1] for row in pays[1:]} == {"18"}
     assert len(pays) == 1 + 8
 
 
-def test_one_page_that_stands_alone(report: Path) -> None:
-    page = report.read_text()
+def test_one_page_that_stands_alone(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
     for said in ("95.5%", "94.9%", "other data", "What was guessed", "told the prediction", "Best and worst maps"):
         assert said in page
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page), "nothing is loaded from elsewhere"
-    figures = {path.stem for path in (report.parent / "figures").glob("*.png")}
+    figures = {path.stem for path in (folder / "figures").glob("*.png")}
     assert figures == {"confusion", "cuts", "errors", "best-and-worst", "best-and-worst-ours"}
-    assert all((report.parent / "figures" / f"{name}.png").stat().st_size > 5000 for name in figures)
+    assert all((folder / "figures" / f"{name}.png").stat().st_size > 5000 for name in figures)
 
 
-def test_errors_are_those_of_the_history(report: Path) -> None:
+def test_errors_are_those_of_the_history(folder: Path, table: Tables) -> None:
     """The validation error measured afterwards is the best epoch's of the history."""
     stated = {"normal": "normal-mixed/seed-0", "cut at one pooling": "cut-at-one-pooling/seed-0"}
-    sets = table(report, "experiment-1-the-training-set")
-    cuts = table(report, "experiment-3-the-network-cut-at-its-poolings")
+    sets = table("experiment-1-the-training-set")
+    cuts = table("experiment-3-the-network-cut-at-its-poolings")
     for found, run in ((sets[1][5], stated["normal"]), (cuts[3][4], stated["cut at one pooling"])):
-        lines = (report.parent / "runs" / run / "history.jsonl").read_text().splitlines()
+        lines = (folder / "runs" / run / "history.jsonl").read_text().splitlines()
         best = min(map(json.loads, lines), key=lambda record: record["validation_loss"])
         assert not isnan(best["validation_mse"])
         assert float(found) == pytest.approx(best["validation_mse"], abs=6e-6)

@@ -1,8 +1,7 @@
 """The study `salt-pepper` in miniature: the source's facts, the plans, the report."""
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,20 +16,18 @@ from cuello.work.train import resolve
 
 ROWS = tuple(replace(row, epoch=1 if row.epoch == 10 else 2) for row in source.SOURCE_ROWS)
 
+Tables = Callable[[str], list[list[str]]]
+
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plans, "SCALES", {"photos": plans.CropsAndEpochs(16, 8, 1, 1)})
         patch.setattr(study, "SCALES", plans.SCALES)
         for module in (plans, source):
             patch.setattr(module, "SOURCE_ROWS", ROWS)
         found = run_study(STUDIES["salt-pepper"], "photos", tmp_path_factory.mktemp("study") / "salt-pepper")
-        yield found.report
-
-
-def table(report: Path, name: str) -> list[list[str]]:
-    return list(csv.reader((report.parent / "tables" / f"{name}.csv").open()))
+        yield found.report.parent
 
 
 def test_parameters_are_the_sources_where_it_says_enough() -> None:
@@ -66,8 +63,8 @@ def test_the_full_size_is_the_sources() -> None:
     assert (scale.samples, scale.validation_samples) == (4000, 1000)
 
 
-def test_all_rows_with_the_sources_numbers_beside_ours(report: Path) -> None:
-    losses, costs = table(report, "networks-compared-1"), table(report, "networks-compared-2")
+def test_all_rows_with_the_sources_numbers_beside_ours(table: Tables) -> None:
+    losses, costs = table("networks-compared-1"), table("networks-compared-2")
     assert len(losses) == len(costs) == 1 + 14 + 2
     assert losses[12][:3] == ["the same, 91 epochs", "2", "0.00310"]
     assert costs[7][3:] == ["426,447", "426,447"]
@@ -76,32 +73,32 @@ def test_all_rows_with_the_sources_numbers_beside_ours(report: Path) -> None:
     assert [row[2] for row in losses[15:]] == ["–", "–"], "the source has no such rows"
 
 
-def test_losses_by_epoch_and_levels(report: Path) -> None:
-    epochs = table(report, "loss-by-epoch")
+def test_losses_by_epoch_and_levels(table: Tables) -> None:
+    epochs = table("loss-by-epoch")
     assert [row[:3] for row in epochs[1:3]] == [["1", "0.06170", "0.02960"], ["2", "0.02940", "0.02940"]]
     assert epochs[1][3] != "–"
     assert epochs[-1][3] == "–", "an epoch that was not trained has no number"
-    levels = table(report, "stronger-and-stronger-noise")
+    levels = table("stronger-and-stronger-noise")
     assert [row[0] for row in levels[1:]] == ["20%", "30%", "40%", "50%", "60%", "80%", "90%", "100%"]
     assert levels[1][1] == "0.00310"
     for row in levels[1:]:
         assert float(row[5]) == pytest.approx(float(row[4]) / float(row[2]), abs=0.0051)
 
 
-def test_one_page_that_stands_alone(report: Path) -> None:
-    page = report.read_text()
+def test_one_page_that_stands_alone(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
     for heading in ("Networks compared", "Loss by epoch", "Stronger and stronger noise", "What it looks like",
                     "Trained level against tested level", "What was guessed", "side by side"):  # fmt: skip
         assert heading in page
     assert "are of other data" in page
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page), "nothing is loaded from elsewhere"
-    figures = {path.stem for path in (report.parent / "figures").glob("*.png")}
+    figures = {path.stem for path in (folder / "figures").glob("*.png")}
     assert {"size", "epochs", "levels", "matrix", "restored-1", "restored-2"} <= figures
-    assert all((report.parent / "figures" / f"{name}.png").stat().st_size > 5000 for name in figures)
+    assert all((folder / "figures" / f"{name}.png").stat().st_size > 5000 for name in figures)
 
 
-def test_the_verdict_is_the_tables(report: Path) -> None:
-    ratios = [float(row[5]) for row in table(report, "stronger-and-stronger-noise")[2:8]]
-    said = re.search(r"leaves (\d+)% to (\d+)% of the error", report.read_text())
+def test_the_verdict_is_the_tables(folder: Path, table: Tables) -> None:
+    ratios = [float(row[5]) for row in table("stronger-and-stronger-noise")[2:8]]
+    said = re.search(r"leaves (\d+)% to (\d+)% of the error", (folder / "report.html").read_text())
     assert said is not None
     assert [int(part) for part in said.groups()] == pytest.approx([100 * min(ratios), 100 * max(ratios)], abs=1)

@@ -1,8 +1,7 @@
 """The study `super-resolution` in miniature: the source's training, what cannot be reached, the report."""
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import ceil, tanh
 from pathlib import Path
@@ -14,12 +13,16 @@ from torch import nn
 
 from cuello.models import catalog
 from cuello.models.strided import StridedAutoencoder, StridedConfig
+from cuello.runs.directory import Run
+from cuello.scoring.repeats import spread
 from cuello.studies.base import run_study
 from cuello.studies.catalog import STUDIES
-from cuello.studies.super_resolution import measures, memory, pictures, plans, source, study, tables
+from cuello.studies.super_resolution import causes, measures, memory, pictures, plans, source, study
 from cuello.work.train import resolve
 
 SIDE = 32
+
+Tables = Callable[[str], list[list[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +41,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 row.network,
                 replace(spec, settings={**spec.settings, "filters": (4, 4, 8), **bottom}),
             )
-        patch.setitem(plans.SCALES, data, plans.Scale(12, 6, 3, SIDE, 1))
+        patch.setitem(
+            plans.SCALES, data, plans.CropsAndSteps(samples=12, validation_samples=6, batch=3, side=SIDE, ours=1)
+        )
         patch.setattr(plans, "EPOCHS", 2)
-        patch.setattr(tables, "peak_memory", lambda *given: 3 * 2**29 if given[0] == "strided-3" else None)
-        tables.network_of.cache_clear()
-        tables.about.cache_clear()
+        patch.setattr(study, "peak_memory", lambda *given, **more: 3 * 2**29 if given[0] == "strided-3" else None)
+        causes.network_of.cache_clear()
+        causes.about.cache_clear()
         small = replace(STUDIES["super-resolution"], data=(data,))
         run_study(small, None, place / "study", threads=1)
         yield place / "study"
-    tables.network_of.cache_clear()
-    tables.about.cache_clear()
-
-
-def table(folder: Path, name: str) -> list[list[str]]:
-    return list(csv.reader((folder / "tables" / f"{name}.csv").open()))
+    causes.network_of.cache_clear()
+    causes.about.cache_clear()
 
 
 def test_the_source_s_training() -> None:
@@ -120,31 +121,23 @@ def test_the_large_kernels_of_the_source_s_size() -> None:
     assert measures.taps_on_padding(1, 32, 62) == pytest.approx(1 - 1 / 1024)
 
 
-def test_losses_are_in_the_source_s_units(folder: Path) -> None:
-    rows = table(folder, "losses")
+def test_losses_are_in_the_source_s_units(folder: Path, table: Tables) -> None:
+    rows = table("losses")
     assert rows[1][:3] == ["strided-3", "0.2611", "0.2599"]
     assert rows[5][1:3] == ["–", "–"]
     for number, row in enumerate((*source.NETWORKS, *plans.OUR_NETWORKS), 1):
         for place, factor in ((3, 2), (5, 4)):
-            training, validation = last_losses(folder, f"{row}-x{factor}")
+            last = Run(folder / "runs" / f"{row}-x{factor}" / "seed-0").history[-1]
             if row == plans.UPSCALER:
                 assert rows[number][place] == "–", "its loss is no squared error"
             else:
-                assert float(rows[number][place]) == pytest.approx(4 * training, abs=5e-5)
-            assert float(rows[number][place + 1]) == pytest.approx(4 * validation, abs=5e-5)
+                assert float(rows[number][place]) == pytest.approx(4 * last.loss, abs=5e-5)
+            assert float(rows[number][place + 1]) == pytest.approx(4 * last.validation_mse, abs=5e-5)
     assert [row[0] for row in rows[-2:]] == ["bicubic: the input itself", "mid grey everywhere"]
 
 
-def last_losses(folder: Path, plan: str) -> tuple[float, float]:
-    """Training loss and validation error of a training's last epoch."""
-    from cuello.runs.directory import Run
-
-    last = Run(folder / "runs" / plan / "seed-0").history[-1]
-    return last.loss, last.validation_mse
-
-
-def test_no_network_is_better_than_its_range_allows(folder: Path) -> None:
-    rows = table(folder, "why-they-hardly-learn-the-last-activation")
+def test_no_network_is_better_than_its_range_allows(table: Tables) -> None:
+    rows = table("why-they-hardly-learn-the-last-activation")
     assert [row[1] for row in rows[1:]] == ["0.50 to 1.00", "0.50 to 1.00", "0.12 to 0.88", "0.50 to 0.88",
                                             "0.50 to 1.00", "0.50 to 1.00"]  # fmt: skip
     for row in rows[1:]:
@@ -152,8 +145,8 @@ def test_no_network_is_better_than_its_range_allows(folder: Path) -> None:
     assert [row[4] == "–" for row in rows[1:]] == [False, False, True, True, False, False]
 
 
-def test_errors_beside_the_input(folder: Path) -> None:
-    rows = {row[0]: row for row in table(folder, "beside-bicubic-enlargement")[1:]}
+def test_errors_beside_the_input(table: Tables) -> None:
+    rows = {row[0]: row for row in table("beside-bicubic-enlargement")[1:]}
     bicubic = rows["bicubic: the input itself"]
     assert bicubic[3] == bicubic[6] == "–"
     assert float(bicubic[4]) > float(bicubic[1]), "×4 loses more than ×2"
@@ -163,8 +156,8 @@ def test_errors_beside_the_input(folder: Path) -> None:
     assert set(rows) > {"dncnn-s", "up-s", "mid grey everywhere"}
 
 
-def test_costs_and_pictures(folder: Path) -> None:
-    rows = table(folder, "time-and-memory")
+def test_costs_and_pictures(folder: Path, table: Tables) -> None:
+    rows = table("time-and-memory")
     assert [row[6] for row in rows[1:]] == ["1.50"] + 7 * ["–"]
     assert [row[5] for row in rows[1:]] == 6 * ["3"] + 2 * [str(plans.OUR_BATCH)]
     names = {path.stem for path in (folder / "figures").iterdir()}
@@ -176,26 +169,21 @@ def test_costs_and_pictures(folder: Path) -> None:
 
 
 def test_the_verdict_counts_what_improves() -> None:
-    def tested(values: dict[str, float]) -> measures.Tested:
-        errors = {name: [0.01] for name in values}
-        found = {name: [value] for name, value in values.items()}
-        return measures.Tested(errors, found, {}, {}, 0.4, np.zeros(measures.BINS), {}, 3, 9)
+    def tested(**decibels: float) -> measures.BlurResult:
+        values = dict.fromkeys(source.NETWORKS, 12.0) | {"bicubic": 25.0, "dncnn-s": 26.0, "up-s": 26.5} | decibels
+        found = {name: spread([value]) for name, value in values.items()}
+        return measures.BlurResult(mse={}, psnr=found, losses={}, floors={}, gates={}, pairs={}, photographs=())
 
-    values = dict.fromkeys(source.NETWORKS, 12.0) | {"bicubic": 25.0, "dncnn-s": 26.0, "up-s": 26.5}
-    said = study.verdict({2: tested(values), 4: tested(values | {"strided-unet": 14.0})})
+    said = study.verdict(tested(**{"strided-unet": 14.0}))
     assert "none improves on its input: at ×4 the best, strided-unet, reaches 14.00 dB" in said
     assert "bicubic enlargement alone has 25.00 dB" in said
-    said = study.verdict({2: tested(values), 4: tested(values | {"strided-unet": 25.5})})
-    assert "1 of them improves" in said
-    assert study.agreement("a", ["a", "a"]) == "so it is"
-    assert study.agreement("a", ["a", "b"]) == "so it is in part"
-    assert study.agreement("a", ["c", "b"]) == "so it is not"
+    assert "1 of them improves" in study.verdict(tested(**{"strided-unet": 25.5}))
+    for found, said in (["a", "a"], "so it is"), (["a", "b"], "so it is in part"), (["c", "b"], "so it is not"):
+        assert study.agreement("a", found) == said
 
 
 def test_the_frame_is_around_the_part() -> None:
-    image = np.full((16, 16, 3), 0.5, np.float32)
-    shown = pictures.Shown("", {"target": image}, {}, (4, 6, 5))
-    framed = pictures.marked(shown)[..., 0]
+    framed = pictures.marked(np.full((16, 16, 3), 0.5, np.float32), 4, 6, side=5)[..., 0]
     white, black = np.argwhere(framed == 1), np.argwhere(framed == 0)
     assert (white.min(0).tolist(), white.max(0).tolist()) == ([4, 6], [8, 10])
     assert (black.min(0).tolist(), black.max(0).tolist()) == ([3, 5], [9, 11])
@@ -205,7 +193,7 @@ def test_the_frame_is_around_the_part() -> None:
 @pytest.mark.skipif(not memory.STATUS.is_file(), reason="needs Linux's /proc")
 def test_memory_holds_at_least_what_adam_keeps() -> None:
     """Weights, gradients and two averages of 4 bytes each are certain; a batch adds its activations."""
-    found = memory.peak_memory("strided-unet", 1, 32)
-    parameters = tables.about("strided-unet", 32).trainable
+    found = memory.peak_memory("strided-unet", 1, side=32)
+    parameters = causes.about("strided-unet", 32).trainable
     assert found is not None
     assert 16 * parameters <= found < 2**30

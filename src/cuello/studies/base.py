@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +78,13 @@ class Outcome:
         """Give mean and deviation of a value at each run's best epoch."""
         return self.over_seeds(plan, lambda history: value(best) if (best := best_epoch(history)) else None)
 
-    def curve(self, plan: str, label: str, value: str, role: str = "other", *, steps: int = 1) -> Series:
-        """Follow a value of the first seed by epoch, or by step, of which an epoch has ``steps``."""
+    def curve(
+        self, plan: str, label: str, value: str, *, role: str = "other", steps: int = 1, factor: float = 1
+    ) -> Series:
+        """Follow a value of the first seed, times a factor, by epoch, or by step, of which an epoch has ``steps``."""
         history = self.runs[plan][0].history
-        return Series(label, [steps * one.epoch for one in history], list(map(attrgetter(value), history)), role=role)
+        values = [factor * getattr(record, value) for record in history]
+        return Series(label, [steps * record.epoch for record in history], values, role=role)
 
     def picture(self, name: str, draw: Callable[[Theme], bytes], alt: str, note: str = "") -> Picture:
         """Draw a picture in both themes and keep the light one in the study's folder, as figures/NAME.png."""

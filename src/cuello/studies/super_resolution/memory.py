@@ -16,8 +16,8 @@ STATUS = Path("/proc/self/status")
 STEPS = 2
 
 
-def peak_memory(network: str, batch: int, side: int = TILE, scale: int = 1) -> int | None:
-    """Return how many bytes training steps take at their peak: weights, Adam's averages, activations, gradients.
+def peak_memory(network: str, batch: int, *, side: int = TILE, scale: int = 1) -> int | None:
+    """Measure how many bytes training steps take at their peak: weights, Adam's averages, activations, gradients.
 
     A fresh process builds the network, makes two steps with Adam on ``batch`` images of ``side`` pixels and reads from
     Linux how much its resident memory has been at most, less what it was before the network was built; libraries
@@ -32,22 +32,12 @@ def peak_memory(network: str, batch: int, side: int = TILE, scale: int = 1) -> i
 
 
 def resident(field: str) -> int:
-    """Return a field of this process' status in bytes: "VmRSS", what it has, or "VmHWM", the most it has had."""
+    """Read a field of this process' status in bytes: "VmRSS", what it has, or "VmHWM", the most it has had."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
     return 1024 * int(line.split()[1])
 
 
-def step(
-    network: torch.nn.Module, optimizer: torch.optim.Optimizer, inputs: torch.Tensor, target: torch.Tensor
-) -> None:
-    """Make one training step."""
-    optimizer.zero_grad()
-    (network(inputs).image - target).square().mean().backward()
-    optimizer.step()
-
-
 def main(network: str, batch: str, side: str, scale: str) -> None:
-    """Make the steps and print the bytes."""
     torch.set_num_threads(1)
     tiny = torch.nn.Conv2d(1, 1, 3)
     optimizer = torch.optim.Adam(tiny.parameters())  # loads what every training loads
@@ -55,10 +45,13 @@ def main(network: str, batch: str, side: str, scale: str) -> None:
     optimizer.step()
     before = resident("VmRSS")
     small = int(side) // int(scale)
-    built = build(architecture_of(network, 3, (small, small), int(scale) if scale != "1" else None)).train()
+    built = build(architecture_of(network, 3, size=(small, small), scale=int(scale) if scale != "1" else None)).train()
     optimizer = torch.optim.Adam(built.parameters())
     for _ in range(STEPS):
-        step(built, optimizer, torch.rand(int(batch), 3, small, small), torch.rand(int(batch), 3, int(side), int(side)))
+        inputs, target = (torch.rand(int(batch), 3, pixels, pixels) for pixels in (small, int(side)))
+        optimizer.zero_grad()
+        (built(inputs).image - target).square().mean().backward()
+        optimizer.step()
     print(resident("VmHWM") - before)
 
 

@@ -4,17 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cuello.studies.base import Plan
-from cuello.studies.super_resolution.source import (
-    DECAY,
-    EPOCHS,
-    NETWORKS,
-    RATE,
-    SIDE,
-)
+from cuello.studies.super_resolution.source import DECAY, EPOCHS, NETWORKS, RATE, SIDE
 
 
-@dataclass(frozen=True)
-class Scale:
+@dataclass(frozen=True, kw_only=True)
+class CropsAndSteps:
     """How much of it: crops for training, crops for validation and as many for the test, images a step, and the
     crops' side in pixels; ours: epochs of our networks.
     """
@@ -22,11 +16,14 @@ class Scale:
     samples: int
     validation_samples: int
     batch: int
-    side: int
+    side: int = SIDE
     ours: int
 
 
-SCALES = {"photos": Scale(48, 16, 8, SIDE, 30), "bsds400": Scale(192, 48, 18, SIDE, 10)}
+SCALES = {
+    "photos": CropsAndSteps(samples=48, validation_samples=16, batch=8, ours=30),
+    "bsds400": CropsAndSteps(samples=192, validation_samples=48, batch=18, ours=10),
+}
 """On ``bsds400`` as many steps as the source's 220, on fewer crops: all of its 685 would take most of a day."""
 FACTORS = (2, 4)
 OURS, UPSCALER = "dncnn-s", "up-s"
@@ -41,7 +38,6 @@ def plan_name(network: str, factor: int) -> str:
 
 
 def plans(data: str) -> list[Plan]:
-    """Return every training."""
     scale = SCALES[data]
     common: dict[str, Any] = {
         "job": "upscale", "channels": 3, "crop": scale.side, "crops": "fixed", "samples": scale.samples,
@@ -52,12 +48,10 @@ def plans(data: str) -> list[Plan]:
         "warmup_epochs": 0.0, "loss": "mse", "batch_size": scale.batch, "epochs": EPOCHS,
     }  # fmt: skip
     ours = {"batch_size": OUR_BATCH, "epochs": scale.ours}
-    found = []
-    for factor in FACTORS:
-        same_size = {"noise": f"resize:{factor}"}
-        found += [
-            Plan(plan_name(name, factor), {**common, **as_source, **same_size, "model": name}) for name in NETWORKS
-        ]
-        found.append(Plan(plan_name(OURS, factor), {**common, **ours, **same_size, "model": OURS}))
-        found.append(Plan(plan_name(UPSCALER, factor), {**common, **ours, "scale": factor, "model": UPSCALER}))
-    return found
+
+    def plan(name: str, factor: int) -> Plan:
+        task = {"scale": factor} if name == UPSCALER else {"noise": f"resize:{factor}"}
+        own = ours if name in OUR_NETWORKS else as_source
+        return Plan(plan_name(name, factor), {**common, **own, **task, "model": name})
+
+    return [plan(name, factor) for factor in FACTORS for name in EVERY]

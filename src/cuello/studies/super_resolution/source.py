@@ -10,23 +10,22 @@ IN_ITS_UNITS = 4
 
 
 @dataclass(frozen=True)
-class SourceRow:
-    """A network of the source: its name here, its activation, and its last losses; None where it states none."""
+class SourceNetwork:
+    """A network of the source: its name here, its activation, and its last training and validation loss, if stated."""
 
     network: str
     label: str
     activation: str
-    loss: float | None = None
-    validation_loss: float | None = None
+    losses: tuple[float, float] | None = None
 
 
 SOURCE_ROWS = (
-    SourceRow("strided-3", "three layers, ReLU", "relu", 0.2611, 0.2599),
-    SourceRow("strided-4", "four layers, ReLU", "relu", 0.2667, 0.2735),
-    SourceRow("strided-4-tanh", "four layers, tanh", "tanh", 0.1501, 0.1611),
-    SourceRow("strided-4-sigmoid", "four layers, sigmoid", "sigmoid", 0.2816, 0.2768),
-    SourceRow("strided-4-norm", "four layers, ReLU, batch normalisation and dropout", "relu"),
-    SourceRow("strided-unet", "U-Net, five layers", "relu"),
+    SourceNetwork("strided-3", "three layers, ReLU", "relu", losses=(0.2611, 0.2599)),
+    SourceNetwork("strided-4", "four layers, ReLU", "relu", losses=(0.2667, 0.2735)),
+    SourceNetwork("strided-4-tanh", "four layers, tanh", "tanh", losses=(0.1501, 0.1611)),
+    SourceNetwork("strided-4-sigmoid", "four layers, sigmoid", "sigmoid", losses=(0.2816, 0.2768)),
+    SourceNetwork("strided-4-norm", "four layers, ReLU, batch normalisation and dropout", "relu"),
+    SourceNetwork("strided-unet", "U-Net, five layers", "relu"),
 )
 NETWORKS = tuple(row.network for row in SOURCE_ROWS)
 BEST, WORST = "strided-unet", "strided-4-norm"

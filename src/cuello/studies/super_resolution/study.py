@@ -1,21 +1,36 @@
-"""The study `super-resolution`: what its report tells, in order."""
+"""The study `super-resolution`: the sections of its report, in order."""
 
 from collections.abc import Mapping
+from itertools import chain
+from statistics import fmean
 
-from cuello.comparison.page import decibels, duration
-from cuello.inference.model import load
-from cuello.report.page import Section
+from cuello.comparison.page import decibels, duration, loss_text
+from cuello.report.grids import Series
+from cuello.report.page import Picture, Section
+from cuello.scoring.repeats import Spread
 from cuello.studies.base import Outcome, Story, Study
-from cuello.studies.super_resolution.measures import INPUT, Tested, measure, reachable
-from cuello.studies.super_resolution.pictures import curves, reach_picture, restored_pictures
-from cuello.studies.super_resolution.plans import FACTORS, OUR_BATCH, OUR_NETWORKS, OURS, SCALES, UPSCALER, plans
+from cuello.studies.super_resolution.causes import about, large_kernel, last_activation
+from cuello.studies.super_resolution.measures import GREY, INPUT, BlurResult, measure
+from cuello.studies.super_resolution.memory import peak_memory
+from cuello.studies.super_resolution.pictures import restored
+from cuello.studies.super_resolution.plans import (
+    EVERY,
+    FACTORS,
+    OUR_BATCH,
+    OUR_NETWORKS,
+    OURS,
+    SCALES,
+    UPSCALER,
+    plan_name,
+    plans,
+)
 from cuello.studies.super_resolution.source import (
     BATCH,
     BEST,
+    COSTS,
     EPOCHS,
     IMAGES,
     IN_ITS_UNITS,
-    KERNEL,
     NETWORKS,
     SOURCE_ROWS,
     TESTED_ON,
@@ -23,48 +38,11 @@ from cuello.studies.super_resolution.source import (
     VALIDATED_ON,
     WORST,
 )
-from cuello.studies.super_resolution.tables import (
-    about,
-    costs_table,
-    errors_table,
-    four,
-    gates_table,
-    kernels_table,
-    losses_table,
-    share,
-)
+from cuello.studies.tables import Column, table
 
 HARDEST = max(FACTORS)
-
-
-def story(outcome: Outcome) -> Story:
-    """Tell what the trainings came to."""
-    models = {plan: [load(run.path) for run in runs] for plan, runs in outcome.runs.items()}
-    tested = {factor: measure(outcome, factor, models) for factor in FACTORS}
-    return Story(
-        verdict(tested),
-        [
-            Section(
-                "Losses",
-                text_of_losses(outcome),
-                [losses_table(outcome, tested), *(curves(outcome, factor, tested[factor]) for factor in FACTORS)],
-            ),
-            Section("Beside bicubic enlargement", conclusions(tested), [errors_table(tested)]),
-            Section(
-                "What it looks like",
-                parts=[picture for factor in FACTORS for picture in restored_pictures(outcome, factor, models)],
-            ),
-            Section(
-                "Why they hardly learn: the last activation",
-                text_of_gates(tested[HARDEST]),
-                [reach_picture(outcome, HARDEST, tested[HARDEST]), gates_table(tested[HARDEST])],
-            ),
-            Section("Why they hardly learn: the large kernel", text_of_kernels(), [kernels_table()]),
-            Section("Time and memory", text_of_time(outcome), [costs_table(outcome)]),
-            Section("What was guessed, and what differs", GUESSES),
-        ],
-    )
-
+REFERENCES = {INPUT: "bicubic: the input itself", GREY: "mid grey everywhere"}
+OURS_ROWS = range(len(SOURCE_ROWS), len(EVERY))
 
 GUESSES = (
     f"The source's {IMAGES} pairs of images are not to be had, nor is it known how its low resolution was made. Here "
@@ -80,27 +58,41 @@ GUESSES = (
 )
 
 
-def verdict(tested: Mapping[int, Tested]) -> str:
+def story(outcome: Outcome) -> Story:
+    models = outcome.models()
+    results = {factor: measure(outcome, factor, models) for factor in FACTORS}
+    shown = [picture for factor, result in results.items() for picture in restored(outcome, factor, result, models)]
+    sections = [
+        last_losses(outcome, results),
+        beside_bicubic(results),
+        Section("What it looks like", parts=shown),
+        last_activation(outcome, HARDEST, results[HARDEST]),
+        large_kernel(),
+        time_and_memory(outcome),
+        Section("What was guessed, and what differs", GUESSES),
+    ]
+    return Story(verdict(results[HARDEST]), sections)
+
+
+def verdict(hardest: BlurResult) -> str:
     """Say whether the source's networks improve on what they are given, and what ours do."""
-    hardest = tested[HARDEST]
-    best = max(NETWORKS, key=lambda name: hardest.decibels(name).mean)
+    best = max(NETWORKS, key=lambda name: hardest.psnr[name].mean)
     better = sum(hardest.gain(name) > 0 for name in NETWORKS)
     counted = "none improves" if better == 0 else f"{better} of them improve{'s' if better == 1 else ''}"
     ours = " and ".join(
-        f"{name} ({about(name).trainable:,} parameters) {decibels(hardest.decibels(name).mean)} dB"
-        for name in OUR_NETWORKS
+        f"{name} ({about(name).trainable:,} parameters) {decibels(hardest.psnr[name].mean)} dB" for name in OUR_NETWORKS
     )
     return (
         f"Of the source's {len(NETWORKS)} networks {counted} on its input: at ×{HARDEST} the best, {best}, reaches "
-        f"{decibels(hardest.decibels(best).mean)} dB on test images, where bicubic enlargement alone has "
-        f"{decibels(hardest.decibels(INPUT).mean)} dB. Ours: {ours}."
+        f"{decibels(hardest.psnr[best].mean)} dB on test images, where bicubic enlargement alone has "
+        f"{decibels(hardest.psnr[INPUT].mean)} dB. Ours: {ours}."
     )
 
 
-def text_of_losses(outcome: Outcome) -> list[str]:
-    """Say which networks there are and how they were trained."""
+def last_losses(outcome: Outcome, results: Mapping[int, BlurResult]) -> Section:
+    """Set the source's last losses beside ours, in its units."""
     scale = SCALES[outcome.data]
-    return [
+    text = [
         f"{scale.samples} crops of {scale.side}×{scale.side} pixels for training, {scale.validation_samples} for "
         f"validation, in batches of {scale.batch}: Adam with a learning rate of .01, weight decay 1e-5, mean squared "
         f"error, {EPOCHS} epochs, as the source trains: {EPOCHS * -(-scale.samples // scale.batch)} steps; the source, "
@@ -109,20 +101,75 @@ def text_of_losses(outcome: Outcome) -> list[str]:
         f"The source's networks: {'; '.join(f'{row.network}, {row.label}' for row in SOURCE_ROWS)}. Where a loss is "
         "that of mid grey everywhere, nothing was learned.",
     ]
+    stated = {row.network: row.losses for row in SOURCE_ROWS if row.losses is not None}
 
+    def here(name: str, factor: int, validation: bool) -> float | Spread | None:
+        if name in REFERENCES:
+            return IN_ITS_UNITS * results[factor].losses[name][validation]
+        plan = plan_name(name, factor)
+        if validation:
+            return outcome.over_seeds(plan, lambda history: IN_ITS_UNITS * history[-1].validation_mse)
+        if outcome.runs[plan][0].config.loss != "mse":
+            return None
+        return outcome.over_seeds(plan, lambda history: IN_ITS_UNITS * history[-1].loss)
 
-def conclusions(tested: Mapping[int, Tested]) -> list[str]:
-    """Set the source's conclusions beside what was measured."""
-    found = []
-    for factor in FACTORS:
-        order = sorted(NETWORKS, key=lambda name: -tested[factor].decibels(name).mean)
-        found.append(f"×{factor}: {', '.join(order)}")
-    firsts = [max(NETWORKS, key=lambda name: tested[factor].decibels(name).mean) for factor in FACTORS]
-    lasts = [min(NETWORKS, key=lambda name: tested[factor].decibels(name).mean) for factor in FACTORS]
-    return [
-        f"The source finds its U-Net the best ({agreement(BEST, firsts)} here) and batch normalisation with dropout in "
-        f"every layer the worst ({agreement(WORST, lasts)}). From best to worst: {'; '.join(found)}."
+    columns = [
+        Column("network", lambda name: REFERENCES.get(name, name)),
+        Column("source: training>", lambda name: stated[name][0] if name in stated else None, ".4f"),
+        Column("validation>", lambda name: stated[name][1] if name in stated else None, ".4f"),
     ]
+    for factor in FACTORS:
+        columns += [
+            Column(f"×{factor}: training>", lambda name, factor=factor: here(name, factor, False), ".4f"),
+            Column("validation>", lambda name, factor=factor: here(name, factor, True), ".4f"),
+        ]
+    note = (
+        "Mean squared errors of the last epoch, of values in [-1, 1] as in the source: four times those of values in "
+        "[0, 1], in which the other tables are. The source's are of other images (its own, not to be had) and of "
+        "a blur that it does not state. No training error where another loss is trained on."
+    )
+    losses = table((*EVERY, *REFERENCES), columns, note, ours=OURS_ROWS)
+    return Section("Losses", text, [losses, *(curves(outcome, factor, result) for factor, result in results.items())])
+
+
+def curves(outcome: Outcome, factor: int, result: BlurResult) -> Picture:
+    """Draw validation losses by epoch in the source's units, first seed."""
+    series = []
+    for name in EVERY:
+        role = "ours" if name == OURS else "other"
+        series.append(outcome.curve(plan_name(name, factor), name, "validation_mse", role=role, factor=IN_ITS_UNITS))
+    epochs = max(len(one.x) for one in series)
+    for name, label, role in ((GREY, "mid grey everywhere", "other"), (INPUT, "bicubic", "source")):
+        series.append(Series(label, [1, epochs], [IN_ITS_UNITS * result.losses[name][1]] * 2, role=role))
+    title = f"×{factor}: validation error by epoch, values in [-1, 1]"
+    alt = f"{title}, on a log axis"
+    return outcome.curves(f"curves-x{factor}", series, alt=alt, title=title, up="mean squared error")
+
+
+def beside_bicubic(results: Mapping[int, BlurResult]) -> Section:
+    """Set errors on test images beside the input's, and the source's conclusions beside what was measured."""
+    ranked = {factor: sorted(NETWORKS, key=lambda name: -result.psnr[name].mean) for factor, result in results.items()}
+    listed = [f"×{factor}: {', '.join(names)}" for factor, names in ranked.items()]
+    text = (
+        f"The source finds its U-Net the best ({agreement(BEST, [names[0] for names in ranked.values()])} here) and "
+        "batch normalisation with dropout in every layer the worst "
+        f"({agreement(WORST, [names[-1] for names in ranked.values()])}). From best to worst: {'; '.join(listed)}."
+    )
+    columns = [Column("network", lambda name: REFERENCES.get(name, name))]
+    for factor, result in results.items():
+        columns += [
+            Column(f"×{factor}: MSE>", result.mse.get, loss_text),
+            Column("PSNR, dB>", result.psnr.get, ".2f"),
+            Column("on bicubic>", lambda name, result=result: None if name == INPUT else result.gain(name), "+.2f"),
+        ]
+    photographs = results[FACTORS[0]].photographs
+    note = (
+        f"{len(photographs)} crops of {len(set(photographs))} test images, never seen in training, with the weights "
+        f"of the best epoch. {UPSCALER} enlarges the small image itself; the others are given the same small image "
+        "after bicubic enlargement, so that all know the same and have the same target."
+    )
+    errors = table((*EVERY, *REFERENCES), columns, note, ours=OURS_ROWS)
+    return Section("Beside bicubic enlargement", [text], [errors])
 
 
 def agreement(said: str, found: list[str]) -> str:
@@ -131,61 +178,48 @@ def agreement(said: str, found: list[str]) -> str:
     return "so it is" if count == len(found) else "so it is not" if count == 0 else "so it is in part"
 
 
-def text_of_gates(tested: Tested) -> list[str]:
-    """Explain the last activation with its numbers."""
-    known = {row.network: row for row in SOURCE_ROWS}
-    relus = [name for name in NETWORKS if known[name].activation == "relu"]
-    dead = max(relus, key=lambda name: tested.gates[name].dead)
-    left = {name: four(IN_ITS_UNITS * value) for name, value in tested.floors.items()}
-    sigmoid, tanh = ("{:.2f} to {:.2f}".format(*reachable(name)) for name in ("sigmoid", "tanh"))
-    return [
-        "The last layer is tanh of an activation. ReLU gives nothing below 0, so tanh of it lies in [0, 1), and as the "
-        "networks count from -1 (black) to 1 (white), nothing darker than mid grey can be made: "
-        f"{share(tested.darker)} of the test images' values are darker. With every other value perfect, a mean squared "
-        f"error of {left['relu']} in the source's units would be left; the input itself has "
-        f"{four(IN_ITS_UNITS * tested.error(INPUT).mean)}. Sigmoid reaches {sigmoid} of white (left: "
-        f"{left['sigmoid']}); tanh, twice, {tanh} (left: {left['tanh']}). {order_of_losses(tested)}",
-        "Where a ReLU is given a negative value it passes no gradient: an output that is at mid grey by mistake is not "
-        f"corrected. Most of it in {dead}: {share(tested.gates[dead].dead)} of its "
-        "outputs are shut in every test image.",
-        f"Measured at ×{HARDEST} on the test images, first seed.",
-    ]
-
-
-def order_of_losses(tested: Tested) -> str:
-    """Say whether the source's losses, by activation, stand in the order of what is left at least."""
-    stated = {row.activation: row.validation_loss for row in reversed(SOURCE_ROWS) if row.validation_loss is not None}
-    in_order = sorted(stated, key=lambda name: tested.floors[name]) == sorted(stated, key=lambda name: stated[name])
-    listed = ", ".join(f"{name} {four(loss)}" for name, loss in sorted(stated.items(), key=lambda item: item[1]))
-    return f"The source's validation losses stand in {'the same' if in_order else 'another'} order: {listed}."
-
-
-def text_of_kernels() -> list[str]:
-    """Explain the large kernel."""
-    return [
-        f"In the four-layer networks the {KERNEL}×{KERNEL} kernel meets a map of {KERNEL}×{KERNEL}: it is a dense "
-        "layer, used once an image, and an image passes through 128 numbers. What a small image lacks, its edges' "
-        "sharpness, has no room there; the code can hold little more than where it is bright and dark. In the "
-        "three-layer network the map's sides are twice as long; the code is larger, but each of its numbers is a sum "
-        "over a quarter of the map, and the mirrored kernel smears each over as much.",
-        "No connection brings the input itself to the output, so the networks have to learn to draw what they are "
-        "given, which bicubic enlargement has for nothing. Ours add what is missing to their input.",
-    ]
-
-
-def text_of_time(outcome: Outcome) -> list[str]:
-    """Say how long everything took."""
-    return [
+def time_and_memory(outcome: Outcome) -> Section:
+    """Show parameters, arithmetic, time and memory."""
+    scale = SCALES[outcome.data]
+    text = (
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; trainings at once: "
         f"{outcome.workers}. Every training is a run directory below runs/, which `cuello compare`, `evaluate` and "
-        "`apply` read.",
+        "`apply` read."
+    )
+
+    def batch(name: str) -> int:
+        return OUR_BATCH if name in OUR_NETWORKS else scale.batch
+
+    def epochs(name: str) -> list[list[float]]:
+        runs = [run for factor in FACTORS for run in outcome.runs[plan_name(name, factor)]]
+        return [[record.seconds for record in run.history] for run in runs]
+
+    def gigabytes(name: str) -> float | None:
+        outcome.watch(f"measuring the memory of {name}", 1.0)
+        taken = peak_memory(name, batch(name), side=scale.side, scale=2 if name == UPSCALER else 1)
+        return None if taken is None else taken / 2**30
+
+    columns = [
+        Column("network", lambda name: name),
+        Column("parameters>", lambda name: about(name, scale.side).trainable, ","),
+        Column("10⁹ multiply-adds>", lambda name: about(name, scale.side).multiply_adds / 1e9, ".2f"),
+        Column("an epoch>", lambda name: fmean(chain(*epochs(name))), duration),
+        Column("a training>", lambda name: fmean(map(sum, epochs(name))), duration),
+        Column("batch>", batch),
+        Column("memory, GiB>", gigabytes, ".2f"),
     ]
+    note = (
+        f"Multiply-adds: of one crop ({UPSCALER}: ×2). Times: means over both degrees of blur. Memory: what a training "
+        "step takes at its peak in a fresh process, above what the process had with its libraries loaded; measured on "
+        f"the processor, so no GPU's. {COSTS}"
+    )
+    return Section("Time and memory", [text], [table(EVERY, columns, note, ours=OURS_ROWS)])
 
 
 STUDY = Study(
-    "super-resolution",
-    "strided autoencoders and a U-Net make enlarged images sharp, or do not",
-    ("photos", "bsds400"),
-    plans,
-    story,
+    name="super-resolution",
+    summary="strided autoencoders and a U-Net make enlarged images sharp, or do not",
+    data=("photos", "bsds400"),
+    plans=plans,
+    story=story,
 )
