@@ -18,8 +18,8 @@ class Recording(Degradation):
     name: ClassVar[str] = "recording"
     summary: ClassVar[str] = "for tests"
     main: ClassVar[str] = "amount"
-    amount: Quantity = quantity(0.5, "what is added", "grey levels", 0, 1)
-    steps: Quantity = quantity(2, "a whole number", "steps", 0, 9, whole=True)
+    amount: Quantity = quantity(0.5, "what is added", "grey levels", limits=(0, 1))
+    steps: Quantity = quantity(2, "a whole number", "steps", limits=(0, 9), whole=True)
     seen: ClassVar[list[dict[str, Tensor]]] = []
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:

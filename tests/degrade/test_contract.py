@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cuello.core.errors import CuelloError
 from cuello.degrade import DEGRADATIONS, Degradation, Range, has_range, parse
 
-CLASSES = [spec.cls for spec in DEGRADATIONS]
+CLASSES = list(DEGRADATIONS)
 NOT_RANDOM = {"blur", "jpeg", "none", "down", "resize"}
 SMALL = {("missing-blocks", "count"): 12, ("invert", "count"): 9, ("blur", "sigma"): 6}
 """Upper limits where a value within the documented ones would be slow, or too much for the smallest image here."""
@@ -112,7 +112,7 @@ def test_another_seed_gives_another_result_and_images_of_a_batch_differ(cls):
 @pytest.mark.parametrize("name", sorted(NOT_RANDOM))
 def test_what_is_not_random_is_the_same_for_every_seed(name):
     images = grey_levels(2, 3, 19, 17)
-    degradation = DEGRADATIONS[name].cls()
+    degradation = DEGRADATIONS[name]()
     assert torch.equal(degradation(images, random(0)), degradation(images, random(1)))
 
 

@@ -154,7 +154,9 @@ def test_adaptive_median_removes_impulses_that_the_small_median_leaves():
 
 
 def test_the_best_strength_has_the_smallest_squared_error():
-    brighter = BaselineSpec("brighter", "", "", lambda image, strength: image + strength, (0.0, 0.1, 0.2, 0.3))
+    brighter = BaselineSpec(
+        "brighter", "", "", lambda image, strength: image + strength, strengths=(0.0, 0.1, 0.2, 0.3)
+    )
     clean = np.full((2, 1, 4, 4), 0.5, np.float32)
     assert best_strength(brighter, clean - 0.21, clean) == 0.2
     assert best_strength(brighter, clean, clean) == 0.0

@@ -453,8 +453,8 @@ def noises(*, json: JSON = False) -> None:
 
     listed, rows = [], []
     for spec in DEGRADATIONS:
-        described = spec.cls().parameters()
-        listed.append({"name": spec.name, "summary": spec.summary, "main": spec.cls.main, "parameters": described})
+        described = spec().parameters()
+        listed.append({"name": spec.name, "summary": spec.summary, "main": spec.main, "parameters": described})
         rows.append([spec.name, spec.summary, "", ""])
         rows += [[f"  {item['name']}", item["meaning"], item["values"], item["default"]] for item in described]
     if json:

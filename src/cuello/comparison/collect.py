@@ -60,14 +60,14 @@ def compare(
         found = with_latency(found, progress)
     keys = [group_key(run) for run in found]
     groups = [
-        make_group([run for run, other in zip(found, keys, strict=True) if other == key], key, keys, epoch)
+        make_group([run for run, other in zip(found, keys, strict=True) if other == key], key, keys, epoch=epoch)
         for key in dict.fromkeys(keys)
     ]
     return Comparison(tuple(groups), differing_sentence(keys), tuple(left_out))
 
 
 def listed(paths: Sequence[str | Path]) -> list[tuple[Path, str]]:
-    """Return every run directory named, and its label; a folder that holds runs stands for all of them."""
+    """List every run directory named, and its label; a folder that holds runs stands for all of them."""
     found = []
     for text in paths:
         path = Path(text).expanduser()

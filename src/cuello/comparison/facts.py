@@ -44,12 +44,11 @@ class RunFacts:
     channels: int
     parameters: int
     images: str
-    milliseconds: float | None
-    metrics: dict[str, Any] | None
+    milliseconds: float | None = None
+    metrics: dict[str, Any] | None = None
 
     @property
     def job(self) -> Job:
-        """The run's job."""
         return JOBS[self.config.job]
 
     @property
@@ -58,7 +57,7 @@ class RunFacts:
         return best_epoch(self.history)  # type: ignore[return-value]  # the history is not empty
 
     def at(self, epoch: int) -> EpochRecord | None:
-        """Return an epoch (from 1), or None where the run has fewer."""
+        """Find an epoch (from 1); None where the run has fewer."""
         return self.history[epoch - 1] if epoch <= len(self.history) else None
 
     @property
@@ -72,7 +71,7 @@ class RunFacts:
         return sum(record.seconds for record in self.history)
 
     def evaluated(self, metric: str) -> float | None:
-        """Return the evaluation's mean of a metric, or None where there is none."""
+        """Find the evaluation's mean of a metric; None where there is none."""
         return self.job.reached(self.metrics).get(metric) if self.metrics else None
 
     @property
@@ -88,7 +87,7 @@ class RunFacts:
 
 
 def gap(record: EpochRecord) -> float:
-    """Return the over-fitting gap of an epoch: validation loss minus training loss."""
+    """Compute the over-fitting gap of an epoch: validation loss minus training loss."""
     return record.validation_loss - record.loss
 
 
@@ -109,7 +108,10 @@ def read_facts(run: Run, label: str) -> RunFacts:
     known = read_reached(run.checkpoint_path).fingerprint if run.checkpoint_path.is_file() else f"? {config.data}"
     metrics = read_metrics(run) if run.metrics_path.is_file() else None
     name = config.model.rpartition(":")[2] if is_reference(config.model) else artefact.architecture.name
-    return RunFacts(label, run, config, history, name, artefact.channels, parameters, known, None, metrics)
+    return RunFacts(
+        label, run, config, history=history, network=name, channels=artefact.channels, parameters=parameters,
+        images=known, metrics=metrics,
+    )  # fmt: skip
 
 
 def read_metrics(run: Run) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def read_metrics(run: Run) -> dict[str, Any]:
 
 
 def with_latency(runs: Sequence[RunFacts], progress: Progress | None) -> list[RunFacts]:
-    """Return the runs with the time for one image, measured once for each network and size; own code is not run."""
+    """Add the time for one image, measured once for each network and size; own code is not run."""
     known: dict[tuple[Any, ...], float] = {}
     timed = []
     for done, run in enumerate(runs, 1):
@@ -141,7 +143,7 @@ def with_latency(runs: Sequence[RunFacts], progress: Progress | None) -> list[Ru
 
 
 def image_size(config: TrainConfig) -> tuple[int, int] | None:
-    """Return height and width of what went into a run's network, or None where the images cannot be read."""
+    """Find height and width of what went into a run's network, None where the images cannot be read."""
     scale = config.scale or 1
     if config.crop is not None:
         return config.crop // scale, config.crop // scale
@@ -156,7 +158,7 @@ def image_size(config: TrainConfig) -> tuple[int, int] | None:
 
 
 def latency_of(model: Model, size: tuple[int, int], passes: int = TIMED_PASSES) -> float:
-    """Return the median milliseconds for one image of ``size`` (height, width), after a warm-up of five."""
+    """Measure the median milliseconds for one image of ``size`` (height, width), after a warm-up of five."""
     image = probe(model.channels, *size)
     seconds = []
     for _ in range(5 + passes):
@@ -169,7 +171,7 @@ def latency_of(model: Model, size: tuple[int, int], passes: int = TIMED_PASSES) 
 
 
 def run_values(run: RunFacts, epoch: int) -> dict[str, Any]:
-    """Return every value of one run by name: a line of compare.csv. Times in seconds, latency in milliseconds."""
+    """List every value of one run by name: a line of compare.csv. Times in seconds, latency in milliseconds."""
     there, best = run.at(epoch), run.best
     return {
         "label": run.label,

@@ -1,18 +1,15 @@
 """The pictures of a comparison: error against size and time, and the losses by epoch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cuello.comparison import Group, Row, RunFacts
 from cuello.report.axes import plain_ticks, widen
 from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, shorten, whole_numbers
 from cuello.report.labels import name_points
 from cuello.report.page import Picture
-
-if TYPE_CHECKING:
-    pass
 
 DASHES = ("-", "--", ":", "-.")
 
@@ -25,95 +22,86 @@ def pictures(group: Group, folder: Path | None, suffix: str) -> list[Picture]:
             return save_both(folder, f"{name}{suffix}", draw)
         return {theme.name: draw(theme) for theme in THEMES}
 
-    found = []
     label = error_label(group.rows).capitalize().replace("mse", "MSE")
-    if len(group.rows) > 1:
-        found = [
-            Picture(
-                drawn("parameters", lambda theme: error_by_parameters(group.rows, theme)),
-                f"{label} against the number of trainable parameters",
-                "Further down is better, further left is smaller. Bars, where there are any, span the repeats.",
-            ),
-            Picture(
-                drawn("time", lambda theme: error_by_time(group.rows, theme)),
-                f"{label} against the time of training",
-                "Further down is better, further left is faster.",
-            ),
-        ]
-    curves = drawn("losses", lambda theme: loss_by_epoch(group.rows, theme))
-    return [*found, Picture(curves, "Validation loss of every run by epoch", "One line a run, one colour a row.")]
+    curves = Picture(
+        drawn("losses", lambda theme: loss_by_epoch(group.rows, theme)), "Validation loss of every run by epoch",
+        "One line a run, one colour a row.",
+    )  # fmt: skip
+    if len(group.rows) == 1:
+        return [curves]
+    return [
+        Picture(
+            drawn("parameters", lambda theme: error_by_parameters(group.rows, theme)),
+            f"{label} against the number of trainable parameters",
+            "Further down is better, further left is smaller. Bars, where there are any, span the repeats.",
+        ),
+        Picture(
+            drawn("time", lambda theme: error_by_time(group.rows, theme)),
+            f"{label} against the time of training", "Further down is better, further left is faster.",
+        ),
+        curves,
+    ]  # fmt: skip
 
 
 def colour_of(position: int, theme: Theme) -> str:
-    """Return a row's colour; the best row stands out."""
+    """Choose a row's colour; the best row stands out."""
     return theme.ours if position == 0 else theme.others[1:][(position - 1) % (len(theme.others) - 1)]
 
 
 def error_of(run: RunFacts) -> float:
-    """Return what a run's best epoch has wrong on validation: its MSE, or the share of wrong answers."""
+    """Measure what a run's best epoch has wrong on validation: its MSE, or the share of wrong answers."""
     score = run.job.scores[0]
     value = getattr(run.best, f"validation_{score.name}")
     return max(1e-4, 1 - value) if score.higher_is_better else value
 
 
 def error_label(rows: Sequence[Row]) -> str:
-    """Say what ``error_of`` is."""
     score = rows[0].runs[0].job.scores[0]
     return "share wrong on validation" if score.higher_is_better else f"best validation {score.label}"
 
 
 def error_by_parameters(rows: Sequence[Row], theme: Theme) -> bytes:
-    """Draw the best validation MSE against the parameters, both on log axes."""
-    sizes = [row.runs[0].parameters for row in rows]
-    return scatter(rows, sizes, "Error by size", "trainable parameters", theme)
+    sizes = {"trainable parameters": [row.runs[0].parameters for row in rows]}
+    return scatter(rows, "Error by size", sizes, theme=theme)
 
 
 def error_by_time(rows: Sequence[Row], theme: Theme) -> bytes:
-    """Draw the best validation MSE against the mean time of training, both on log axes."""
     seconds = [fmean(run.seconds for run in row.runs) for row in rows]
-    if max(seconds) < 180:
-        return scatter(rows, seconds, "Error by time", "training, seconds", theme)
-    return scatter(rows, [value / 60 for value in seconds], "Error by time", "training, minutes", theme)
+    unit, length = ("seconds", 1) if max(seconds) < 180 else ("minutes", 60)
+    times = {f"training, {unit}": [value / length for value in seconds]}
+    return scatter(rows, "Error by time", times, theme=theme)
 
 
-def scatter(rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme) -> bytes:
-    """Draw one point a row, named beside it, or numbered with a legend where the names would not fit."""
-    return scatter_named(rows, across, title, label, theme) or scatter_numbered(rows, across, title, label, theme)
+def scatter(rows: Sequence[Row], title: str, across: Mapping[str, Sequence[float]], *, theme: Theme) -> bytes:
+    """Draw one point a row on two log axes, named beside it, or numbered with a legend where the names do not fit.
 
-
-def scatter_named(rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme) -> bytes | None:
-    """Draw points with names, or return None where these do not fit."""
+    across: what the first axis stands for, and its values.
+    """
+    shades = [colour_of(position, theme) for position in range(len(rows))]
     with drawing(theme, 8.4, 3.8) as (figure, axes):
-        points = draw_points(axes, rows, across, title, label, theme)
-        shades = [colour_of(position, theme) for position in range(len(rows))]
-        fits = name_points(axes, points, [row.label for row in rows], shades, fontsize=8)
-        return as_png(figure) if fits else None
-
-
-def scatter_numbered(rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme) -> bytes:
-    """Draw points with numbers, the best 1, and a legend."""
+        points = draw_points(axes, rows, title, across=across, shades=shades)
+        if name_points(axes, points, [row.label for row in rows], colours=shades, fontsize=8):
+            return as_png(figure)
     with drawing(theme, 8.4, max(3.8, 0.2 * len(rows) + 0.6)) as (figure, axes):
-        points = draw_points(axes, rows, across, title, label, theme)
-        shades = [colour_of(position, theme) for position in range(len(rows))]
+        points = draw_points(axes, rows, title, across=across, shades=shades)
         handles = [axes.plot([], [], "o", color=shade)[0] for shade in shades]
         names = [f"{number}  {shorten(row.label, 26, end=12)}" for number, row in enumerate(rows, 1)]
         figure.legend(handles, names, loc="outside right upper", fontsize=8)
-        name_points(axes, points, [str(number) for number in range(1, len(rows) + 1)], shades, fontsize=8)
+        name_points(axes, points, [str(number) for number in range(1, len(rows) + 1)], colours=shades, fontsize=8)
         return as_png(figure)
 
 
 def draw_points(
-    axes: Any, rows: Sequence[Row], across: Sequence[float], title: str, label: str, theme: Theme
+    axes: Any, rows: Sequence[Row], title: str, *, across: Mapping[str, Sequence[float]], shades: Sequence[str]
 ) -> list[tuple[float, float]]:
-    """Draw each row's mean of the best MSE, with a bar over its repeats; return the points."""
-    points = []
-    for position, (row, x) in enumerate(zip(rows, across, strict=True)):
-        errors = [error_of(run) for run in row.runs]
-        colour, mean = colour_of(position, theme), fmean(errors)
-        if len(errors) > 1:
-            axes.plot([x, x], [min(errors), max(errors)], color=colour, linewidth=1.4, alpha=0.7)
-        axes.plot([x], [mean], "o", color=colour, markersize=7)
-        points.append((x, mean))
+    """Draw each row's mean error of its runs' best epochs, with a bar over its repeats; give the points."""
+    ((label, places),) = across.items()
+    errors = [[error_of(run) for run in row.runs] for row in rows]
+    points = [(x, fmean(values)) for x, values in zip(places, errors, strict=True)]
+    for point, values, colour in zip(points, errors, shades, strict=True):
+        if len(values) > 1:
+            axes.plot([point[0]] * 2, [min(values), max(values)], color=colour, linewidth=1.4, alpha=0.7)
+        axes.plot(*point, "o", color=colour, markersize=7)
     axes.set(title=title, xlabel=label, ylabel=error_label(rows), xscale="log", yscale="log")
     axes.margins(x=0.12, y=0.14)
     for axis in (axes.xaxis, axes.yaxis):
@@ -123,7 +111,6 @@ def draw_points(
 
 
 def loss_by_epoch(rows: Sequence[Row], theme: Theme) -> bytes:
-    """Draw every run's validation loss by epoch on a log axis."""
     with drawing(theme, 8.4, max(3.8, 0.2 * len(rows) + 0.6)) as (figure, axes):
         handles = []
         for position, row in enumerate(rows):

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ class Row:
     runs: tuple[RunFacts, ...]
 
     def spread(self, value: Callable[[RunFacts], float | None]) -> Spread | None:
-        """Return mean and deviation of a value over the runs, or None where a run lacks it."""
+        """Compute mean and deviation of a value over the runs; None where a run lacks it."""
         values = [value(run) for run in self.runs]
         known = [number for number in values if number is not None]
         return spread(known) if len(known) == len(values) else None
+
+    @property
+    def loss_by_seed(self) -> dict[int, float]:
+        return {run.config.seed: run.best.validation_loss for run in self.runs}
 
     @property
     def best_loss(self) -> float:
@@ -68,19 +73,18 @@ class Group:
 
     @property
     def job(self) -> Job:
-        """The job of all runs of the group."""
         return self.rows[0].runs[0].job
 
 
 def group_key(run: RunFacts) -> Key:
-    """Return what two runs must share for their validation losses to be comparable."""
+    """List what two runs must share for their validation losses to be comparable."""
     config = run.config
     same = {"job": config.job, "noise": config.noise, "images": run.images, "channels": run.channels}
     return tuple((same | {name: getattr(config, name) for name in ("loss", *VALIDATION_SETTINGS)}).items())
 
 
 def differing(keys: Sequence[Key]) -> list[str]:
-    """Return the names of what is not the same in all keys."""
+    """Name what is not the same in all keys."""
     return [name for position, (name, _) in enumerate(keys[0]) if len({key[position] for key in keys}) > 1]
 
 
@@ -94,7 +98,7 @@ def differing_sentence(keys: Sequence[Key]) -> str:
     return f"These runs differ in {'; '.join(parts)}: they stand in {tables} tables, not in one." if parts else ""
 
 
-def make_group(runs: list[RunFacts], key: Key, keys: Sequence[Key], epoch: int | None) -> Group:
+def make_group(runs: list[RunFacts], key: Key, keys: Sequence[Key], *, epoch: int | None) -> Group:
     """Put comparable runs into rows, the best first, and compare repeats."""
     runs, notes = with_like_evaluations(runs)
     for run in runs:
@@ -106,14 +110,12 @@ def make_group(runs: list[RunFacts], key: Key, keys: Sequence[Key], epoch: int |
     repeated = [row for row in rows if len(row.runs) > 1]
     many = len(repeated) > MOST_PAIRED_ROWS
     pairs = [(repeated[0], row) for row in repeated[1:]] if many else list(combinations(repeated, 2))
-    differences = tuple(row_difference(first, second) for first, second in pairs)
-    return Group(title_of(runs[0], key, keys), epoch or shared, tuple(rows), differences, tuple(notes))
-
-
-def row_difference(first: Row, second: Row) -> RowDifference:
-    """Pair two rows' best validation losses by seed."""
-    losses = [{run.config.seed: run.best.validation_loss for run in row.runs} for row in (first, second)]
-    return RowDifference(first.label, second.label, paired_difference(*losses))
+    differences = tuple(
+        RowDifference(first.label, second.label, paired_difference(first.loss_by_seed, second.loss_by_seed))
+        for first, second in pairs
+    )
+    title = title_of(runs[0], key, keys)
+    return Group(title, epoch or shared, tuple(rows), differences=differences, notes=tuple(notes))
 
 
 def make_rows(runs: Sequence[RunFacts]) -> list[Row]:
@@ -142,12 +144,11 @@ def make_rows(runs: Sequence[RunFacts]) -> list[Row]:
 
 
 def row_label(runs: Sequence[RunFacts]) -> str:
-    """Return what a row is called: the run's label, or what the labels of repeats begin with."""
+    """Name a row by the run's label, or by what the labels of repeats begin with."""
     if len(runs) == 1:
         return runs[0].label
-    first, last = min(run.label for run in runs), max(run.label for run in runs)
-    same = next((place for place, letter in enumerate(first) if last[place : place + 1] != letter), len(first))
-    return re.sub(r"/?seed-\d*$", "", first[:same]).rstrip("-_/. ") or runs[0].network
+    first = commonprefix([run.label for run in runs])  # noqa: RUF071 (letters, not folders)
+    return re.sub(r"/?seed-\d*$", "", first).rstrip("-_/. ") or runs[0].network
 
 
 def with_like_evaluations(runs: Sequence[RunFacts]) -> tuple[list[RunFacts], list[str]]:

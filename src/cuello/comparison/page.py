@@ -14,6 +14,7 @@ from cuello.jobs.base import Score
 from cuello.report.page import Picture, Section, Table, write_page
 from cuello.report.result import Result
 from cuello.runs.directory import environment
+from cuello.runs.history import EpochRecord
 from cuello.scoring.repeats import Spread, in_words
 
 CSV_NAME, PAGE_NAME = "compare.csv", "compare.html"
@@ -21,14 +22,14 @@ NONE = "–"
 
 
 def loss_text(value: float) -> str:
-    """Return a loss with three significant digits at least."""
+    """Write a loss with three significant digits at least."""
     if value == 0 or abs(value) >= 0.001:
         return f"{value:.5f}"
     return f"{value:.6f}" if abs(value) >= 0.0001 else f"{value:.2e}"
 
 
 def spread_text(spread: Spread | None, form: Callable[[float], str]) -> str:
-    """Return the mean, and behind ± the standard deviation, with as many decimals, where there are repeats.
+    """Write the mean, and behind ± the standard deviation, with as many decimals, where there are repeats.
 
     >>> spread_text(Spread(0.25, 0.000184, 3), loss_text)
     '0.25000 ±0.00018'
@@ -43,12 +44,11 @@ def spread_text(spread: Spread | None, form: Callable[[float], str]) -> str:
 
 
 def decibels(value: float) -> str:
-    """Return a PSNR."""
     return f"{value:.2f}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time that people can read.
+    """Write a time for people.
 
     >>> duration(45), duration(600), duration(7200)
     ('45 s', '10.0 min', '2.0 h')
@@ -59,35 +59,29 @@ def duration(seconds: float) -> str:
 
 
 def between(values: Sequence[int]) -> str:
-    """Return the only value, or the smallest and the largest."""
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low}–{high}"
 
 
 def mean_text(row: Row, value: Callable[[RunFacts], float | None], form: Callable[[float], str]) -> str:
-    """Return the mean alone, for columns where the deviation would only take room."""
+    """Write the mean alone, for columns where the deviation would only take room."""
     spread = row.spread(value)
     return NONE if spread is None else form(spread.mean)
 
 
 def evaluated_text(row: Row, score: Score, deciding: bool) -> str:
-    """Return what a row's evaluations reached; with the deviation over repeats of what decides."""
+    """Write what a row's evaluations reached; with the deviation over repeats of what decides."""
     if not deciding:
         return mean_text(row, lambda run: run.evaluated(score.name), loss_text)
     return spread_text(row.spread(lambda run: run.evaluated(score.name)), score.text)
 
 
 def reached_table(group: Group, wide: bool) -> Table:
-    """Return what each row reached; wide: also the gap at the best epoch."""
+    """Show what each row reached; wide: also the gap at the best epoch."""
     epoch, score = group.epoch, group.job.scores[-1]
 
-    def loss_there(run: RunFacts) -> float | None:
-        record = run.at(epoch)
-        return record.validation_loss if record else None
-
-    def gap_there(run: RunFacts) -> float | None:
-        record = run.at(epoch)
-        return gap(record) if record else None
+    def there(value: Callable[[EpochRecord], float]) -> Callable[[RunFacts], float | None]:
+        return lambda run: value(record) if (record := run.at(epoch)) else None
 
     columns = ["run", "n>", f"loss, epoch {epoch}>", f"gap, epoch {epoch}>", "best loss>", "at>", f"{score.heading}>"]
     rows = []
@@ -95,8 +89,8 @@ def reached_table(group: Group, wide: bool) -> Table:
         cells = [
             row.label,
             str(len(row.runs)),
-            spread_text(row.spread(loss_there), loss_text),
-            mean_text(row, gap_there, lambda value: ("+" if value > 0 else "") + loss_text(value)),
+            spread_text(row.spread(there(lambda record: record.validation_loss)), loss_text),
+            mean_text(row, there(gap), lambda value: ("+" if value > 0 else "") + loss_text(value)),
             spread_text(row.spread(lambda run: run.best.validation_loss), loss_text),
             between([run.best.epoch for run in row.runs]),
             spread_text(row.spread(lambda run: getattr(run.best, f"validation_{score.name}")), score.text),
@@ -111,17 +105,15 @@ def reached_table(group: Group, wide: bool) -> Table:
         "network knows its training images better. n: runs that differ only in the seed; ± is their standard "
         "deviation, without it there was one run."
     )
-    return Table(columns, rows, note, frozenset({0}) if len(rows) > 1 else frozenset())
+    return Table(columns, rows, note, ours=frozenset({0}) if len(rows) > 1 else frozenset())
 
 
 def cost_table(group: Group, wide: bool) -> Table:
-    """Return what each row is and costs, and its evaluation; columns that nobody fills are left out."""
+    """Show what each row is and costs, and its evaluation; columns that nobody fills are left out."""
     columns = ["run", "network", "parameters>", "epochs>", "s an epoch>", "in all>", "ms an image>"]
     deciding = group.job.deciding
-    columns += [
-        *(f"evaluated {score.label}>" for score in group.job.results),
-        f"gain, {deciding.unit or deciding.label}>",
-    ]
+    columns += [f"evaluated {score.label}>" for score in group.job.results]
+    columns.append(f"gain, {deciding.unit or deciding.label}>")
     rows = [
         [
             row.label,
@@ -136,17 +128,19 @@ def cost_table(group: Group, wide: bool) -> Table:
         ]
         for row in group.rows
     ]
-    used = [place for place in range(len(columns)) if any(row[place] != NONE for row in rows)]
-    used = [place for place in used if wide or columns[place] != "evaluated MSE>"]
+    used = [
+        place
+        for place, column in enumerate(columns)
+        if any(row[place] != NONE for row in rows) and (wide or column != "evaluated MSE>")
+    ]
     note = (
         "Times are of training, as each run measured them; ms an image: one crop at a time, measured on this machine. "
+        "Gain: PSNR of the run's evaluation above that of the best classical method."
     )
-    note += "Gain: PSNR of the run's evaluation above that of the best classical method."
     return Table([columns[place] for place in used], [[row[place] for place in used] for row in rows], note)
 
 
 def difference_table(differences: Sequence[RowDifference]) -> Table:
-    """Return the paired differences between rows of repeats."""
     columns = ["best loss of", "minus that of", "difference>", "95% interval>", "pairs>", "ratio>", "so"]
     rows = []
     for item in differences:
@@ -170,12 +164,10 @@ def headline(group: Group) -> str:
     if len(group.rows) == 1:
         return f"{best.label} reached a validation loss of {at}."
     second = group.rows[1]
-    said = (
-        f"{best.label} reached the lowest validation loss, {at}; next is {second.label}, {loss_text(second.best_loss)}"
-    )
-    known = next(
-        (item.found for item in group.differences if {item.first, item.second} == {best.label, second.label}), None
-    )
+    next_best = f"{second.label}, {loss_text(second.best_loss)}"
+    said = f"{best.label} reached the lowest validation loss, {at}; next is {next_best}"
+    pair = {best.label, second.label}
+    known = next((item.found for item in group.differences if {item.first, item.second} == pair), None)
     if known is None or not known.enough:
         return f"{said}. Too few repeats to tell whether that is chance: train both with --repeats 3 or more."
     if known.told_from_zero:
@@ -184,7 +176,7 @@ def headline(group: Group) -> str:
 
 
 def result_of(comparison: Comparison) -> Result:
-    """Return the comparison in every form; CSV: one line a run, groups numbered from 1."""
+    """Give the comparison in every form; CSV: one line a run, groups numbered from 1."""
     values = {
         "differing": comparison.differing,
         "left_out": [{"path": path, "reason": reason} for path, reason in comparison.left_out],
@@ -213,11 +205,11 @@ def result_of(comparison: Comparison) -> Result:
             title = "Differences of the best loss, paired by seed"
             tables.append(replace(difference_table(group.differences), title=title))
         shown += [*tables, headline(group), *group.notes]
-    return Result(comparison.differing or headline(comparison.groups[0]), values, rows, shown)
+    return Result(comparison.differing or headline(comparison.groups[0]), values, rows, shown=shown)
 
 
 def row_json(row: Row, epoch: int) -> dict[str, Any]:
-    """Return a row: every number's mean, deviation and count, and its runs."""
+    """List every number's mean, deviation and count, and the runs."""
     runs = [run_values(run, epoch) for run in row.runs]
     numbers = [name for name, value in runs[0].items() if isinstance(value, float)]
     spreads = {name: row.spread(lambda run, name=name: run_values(run, epoch)[name]) for name in numbers}
@@ -230,7 +222,6 @@ def row_json(row: Row, epoch: int) -> dict[str, Any]:
 
 
 def difference_json(difference: RowDifference) -> dict[str, Any]:
-    """Return a difference; its interval is null where there were too few repeats."""
     found = difference.found
     return {
         "first": difference.first,

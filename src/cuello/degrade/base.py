@@ -40,14 +40,17 @@ Quantity = Annotated[float | Range, pydantic.BeforeValidator(parse_number_or_ran
 
 
 def quantity(
-    default: float, meaning: str, unit: str, low: float, high: float, whole: bool = False, ranged: bool = True
+    default: float,
+    meaning: str,
+    unit: str,
+    *,
+    limits: tuple[float, float],
+    whole: bool = False,
+    ranged: bool = True,
 ) -> Any:
     """Declare a numeric parameter: its meaning, unit, limits, whether it is a whole number, and may be a range."""
-    return pydantic.Field(
-        default,
-        description=meaning,
-        json_schema_extra={"unit": unit, "low": low, "high": high, "whole": whole, "ranged": ranged},
-    )
+    about: Any = {"unit": unit, "low": limits[0], "high": limits[1], "whole": whole, "ranged": ranged}
+    return pydantic.Field(default, description=meaning, json_schema_extra=about)
 
 
 class Degradation(pydantic.BaseModel, ABC):
@@ -65,7 +68,7 @@ class Degradation(pydantic.BaseModel, ABC):
 
     @abstractmethod
     def degrade(self, images: "Tensor", values: "dict[str, Tensor]", generator: "Generator") -> "Tensor":
-        """Return degraded copies of ``images``.
+        """Make degraded copies of ``images``.
 
         images: ``(N, C, H, W)`` float32 in [0, 1]. values: for every quantity a ``(N, 1, 1, 1)`` tensor.
         generator: where every random number comes from.
@@ -77,7 +80,7 @@ class Degradation(pydantic.BaseModel, ABC):
         return 1
 
     def level(self, values: "dict[str, Tensor]") -> "Tensor | None":
-        """Return the standard deviation of the Gaussian noise that these values stand for, ``(N, 1, 1, 1)``.
+        """Give the standard deviation of the Gaussian noise that these values stand for, ``(N, 1, 1, 1)``.
 
         In units of white = 1; None where the degradation is not Gaussian noise.
         """
@@ -105,7 +108,7 @@ class Degradation(pydantic.BaseModel, ABC):
         return self
 
     def quantities(self) -> "dict[str, tuple[float | Range, dict[str, Any]]]":
-        """Return, for every numeric parameter, its value and its limits."""
+        """Give the value and the limits of every numeric parameter."""
         fields = type(self).model_fields
         return {
             name: (getattr(self, name), dict(fields[name].json_schema_extra))  # type: ignore[arg-type]
@@ -114,7 +117,7 @@ class Degradation(pydantic.BaseModel, ABC):
         }
 
     def parameters(self) -> list[dict[str, str]]:
-        """Return each parameter's name, meaning, allowed values and present value, in words."""
+        """Describe each parameter: its name, meaning, allowed values and present value, in words."""
         listed = []
         for name, field in type(self).model_fields.items():
             limits = field.json_schema_extra
@@ -122,14 +125,8 @@ class Degradation(pydantic.BaseModel, ABC):
                 values = f"{limits['low']:g} to {limits['high']:g}, {limits['unit']}"
             else:
                 values = "yes or no" if field.annotation is bool else " or ".join(get_args(field.annotation))
-            listed.append(
-                {
-                    "name": name,
-                    "meaning": field.description or "",
-                    "values": values,
-                    "default": show(getattr(self, name)),
-                }
-            )
+            default = show(getattr(self, name))
+            listed.append({"name": name, "meaning": field.description or "", "values": values, "default": default})
         return listed
 
     def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
@@ -155,7 +152,7 @@ class Degradation(pydantic.BaseModel, ABC):
         return self.degrade(images, values, generator), self.level(values)
 
     def spec(self) -> str:
-        """Return the shortest spec string that gives this degradation back.
+        """Write the shortest spec string that gives this degradation back.
 
         >>> from cuello.degrade import parse
         >>> parse("salt-pepper:amount=0.2,per=channel").spec()
@@ -169,7 +166,7 @@ class Degradation(pydantic.BaseModel, ABC):
         return self.name + (":" + ",".join(parts) if parts else "")
 
     def with_main(self, value: float) -> "Degradation":
-        """Return the same degradation with its main parameter at ``value``, as a sweep needs it."""
+        """Set the main parameter to ``value``, as a sweep needs it."""
         if not self.varies:
             raise CuelloError(f"{self.name!r} has no parameter that a sweep could vary.")
         try:
@@ -178,7 +175,7 @@ class Degradation(pydantic.BaseModel, ABC):
             raise CuelloError(error.errors()[0]["msg"].removeprefix("Value error, ") + ".") from None
 
     def typical(self) -> "Degradation":
-        """Return the same degradation with every range replaced by its middle, to be evaluated at one level."""
+        """Replace every range by its middle, to be evaluated at one level."""
         middle = {
             name: round((value.low + value.high) / 2) if limits["whole"] else (value.low + value.high) / 2
             for name, (value, limits) in self.quantities().items()

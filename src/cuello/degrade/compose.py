@@ -1,6 +1,7 @@
 """Several degradations one after another, and the spec strings they are read from and written to."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pydantic
@@ -12,14 +13,13 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
+@dataclass(frozen=True, repr=False)
 class Composition:
     """Degradations applied in order with one generator; acts like a single one."""
 
-    def __init__(self, parts: tuple[Degradation, ...]):
-        self.parts = parts
+    parts: tuple[Degradation, ...]
 
     def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
-        """Degrade a batch ``(N, C, H, W)`` by each part in turn."""
         return self.with_level(images, generator)[0]
 
     def with_level(self, images: "Tensor", generator: "Generator") -> "tuple[Tensor, Tensor | None]":
@@ -34,12 +34,6 @@ class Composition:
                 levels.append(level)
         return images, sum(level**2 for level in levels) ** 0.5 if levels else None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Composition) and self.parts == other.parts
-
-    def __hash__(self) -> int:
-        return hash(self.parts)
-
     def __repr__(self) -> str:
         return f"Composition({self.spec()!r})"
 
@@ -49,20 +43,16 @@ class Composition:
 
     @property
     def scale(self) -> int:
-        """How many times smaller the sides become: the product over the parts."""
         return math.prod(part.scale for part in self.parts)
 
     @property
     def varies(self) -> bool:
-        """Whether there is something that a sweep can vary."""
         return self.parts[self.varied].varies
 
     def spec(self) -> str:
-        """Return the spec string that gives this composition back."""
         return "+".join(part.spec() for part in self.parts)
 
     def with_main(self, value: float) -> "Composition":
-        """Return the composition with the main parameter of the part that a sweep varies at ``value``."""
         place = self.varied
         return Composition((*self.parts[:place], self.parts[place].with_main(value), *self.parts[place + 1 :]))
 
@@ -72,7 +62,6 @@ class Composition:
         return next((place for place, part in enumerate(self.parts) if part.scale == 1), 0)
 
     def typical(self) -> "Composition":
-        """Return the composition with every range replaced by its middle."""
         return Composition(tuple(part.typical() for part in self.parts))
 
 
@@ -97,7 +86,7 @@ def parse_one(part: str, spec: str) -> Degradation:
     from cuello.degrade import DEGRADATIONS
 
     name, _, rest = part.partition(":")
-    cls = DEGRADATIONS[name].cls
+    cls = DEGRADATIONS[name]
     settings: dict[str, str] = {}
     for position, item in enumerate(filter(None, rest.split(","))):
         key, equals, value = item.partition("=")

@@ -1,6 +1,6 @@
 """Noise on some pixels only: salt and pepper, inversion, missing pixels and blocks."""
 
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import pydantic
 import torch
@@ -8,6 +8,11 @@ from torch import Generator, Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.degrade.base import Degradation, Quantity, quantity
+
+Per = Literal["pixel", "channel"]
+PER: Any = pydantic.Field(
+    default="pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
+)
 
 
 def smallest(scores: Tensor, counts: Tensor) -> Tensor:
@@ -23,14 +28,12 @@ class SaltPepper(Degradation):
     y = 1 where u < amount · salt, 0 where amount · salt ≤ u < amount, x elsewhere, with u ~ U(0, 1).
     """
 
-    name: ClassVar[str] = "salt-pepper"
-    summary: ClassVar[str] = "a share of the pixels becomes white or black: dead and hot pixels, bit errors"
-    main: ClassVar[str] = "amount"
-    amount: Quantity = quantity(0.2, "how many of the pixels (or values) are hit", "share", 0, 1)
-    salt: Quantity = quantity(0.5, "how many of those become white", "share", 0, 1)
-    per: Literal["pixel", "channel"] = pydantic.Field(
-        default="pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
-    )
+    name = "salt-pepper"
+    summary = "a share of the pixels becomes white or black: dead and hot pixels, bit errors"
+    main = "amount"
+    amount: Quantity = quantity(0.2, "how many of the pixels (or values) are hit", "share", limits=(0, 1))
+    salt: Quantity = quantity(0.5, "how many of those become white", "share", limits=(0, 1))
+    per: Per = PER
     draws: Literal["independent", "exact"] = pydantic.Field(
         default="independent",
         description="independent: each with probability `amount`; exact: that share to the nearest whole number",
@@ -55,10 +58,10 @@ class SaltPepper(Degradation):
 class Invert(Degradation):
     """Inversion of exactly k pixels an image, y = 1 - x there, all channels together."""
 
-    name: ClassVar[str] = "invert"
-    summary: ClassVar[str] = "exactly k pixels an image become their opposite, 1 - x"
-    main: ClassVar[str] = "count"
-    count: Quantity = quantity(3, "how many pixels an image", "pixels", 0, 1e9, whole=True)
+    name = "invert"
+    summary = "exactly k pixels an image become their opposite, 1 - x"
+    main = "count"
+    count: Quantity = quantity(3, "how many pixels an image", "pixels", limits=(0, 1e9), whole=True)
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, _, height, width = images.shape
@@ -75,14 +78,12 @@ class Invert(Degradation):
 class Missing(Degradation):
     """Missing pixels: a share of them is replaced by a constant, y = fill where u < amount."""
 
-    name: ClassVar[str] = "missing"
-    summary: ClassVar[str] = "a share of the pixels is missing and holds a constant"
-    main: ClassVar[str] = "amount"
-    amount: Quantity = quantity(0.5, "how many of the pixels are missing", "share", 0, 1)
-    fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", 0, 1)
-    per: Literal["pixel", "channel"] = pydantic.Field(
-        default="pixel", description="pixel: all channels of a pixel together; channel: each value on its own"
-    )
+    name = "missing"
+    summary = "a share of the pixels is missing and holds a constant"
+    main = "amount"
+    amount: Quantity = quantity(0.5, "how many of the pixels are missing", "share", limits=(0, 1))
+    fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
+    per: Per = PER
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, channels, height, width = images.shape
@@ -94,12 +95,12 @@ class Missing(Degradation):
 class MissingBlocks(Degradation):
     """Missing squares: ``count`` blocks of ``size`` pixels, inside the image, hold a constant; they may overlap."""
 
-    name: ClassVar[str] = "missing-blocks"
-    summary: ClassVar[str] = "square holes that hold a constant"
-    main: ClassVar[str] = "count"
-    count: Quantity = quantity(4, "how many squares an image", "squares", 0, 10000, whole=True)
-    size: Quantity = quantity(8, "side of a square (cut to the image)", "pixels", 1, 10000, whole=True)
-    fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", 0, 1)
+    name = "missing-blocks"
+    summary = "square holes that hold a constant"
+    main = "count"
+    count: Quantity = quantity(4, "how many squares an image", "squares", limits=(0, 10000), whole=True)
+    size: Quantity = quantity(8, "side of a square (cut to the image)", "pixels", limits=(1, 10000), whole=True)
+    fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, _, height, width = images.shape

@@ -1,7 +1,7 @@
 """JPEG's compression, by a real encoder."""
 
 import io
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import pydantic
@@ -19,10 +19,10 @@ class Jpeg(Degradation):
     Works on images of 1 or 3 channels, one at a time: an encoder has no batches.
     """
 
-    name: ClassVar[str] = "jpeg"
-    summary: ClassVar[str] = "artefacts of JPEG's compression"
-    main: ClassVar[str] = "quality"
-    quality: Quantity = quantity(30, "JPEG's quality; lower is worse", "JPEG quality", 1, 100, whole=True)
+    name = "jpeg"
+    summary = "artefacts of JPEG's compression"
+    main = "quality"
+    quality: Quantity = quantity(30, "JPEG's quality; lower is worse", "JPEG quality", limits=(1, 100), whole=True)
     chroma: Literal["full", "half"] = pydantic.Field(
         default="half", description="colour at full or half resolution (4:4:4 or 4:2:0)"
     )

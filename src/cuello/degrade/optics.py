@@ -1,7 +1,5 @@
 """Blur, as of a lens out of focus."""
 
-from typing import ClassVar
-
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -10,7 +8,7 @@ from cuello.degrade.base import Degradation, Quantity, Range, quantity
 
 
 def gaussian_kernels(sigma: Tensor, radius: int) -> Tensor:
-    """Return normalised one-dimensional Gaussians: ``(N,)`` standard deviations in pixels to ``(N, 2 radius + 1)``."""
+    """Make normalised one-dimensional Gaussians: ``(N,)`` standard deviations in pixels to ``(N, 2 radius + 1)``."""
     offset = torch.arange(-radius, radius + 1, dtype=torch.float32, device=sigma.device)
     kernels = torch.exp(-0.5 * (offset / sigma.clamp(min=1e-4)[:, None]) ** 2)
     return kernels / kernels.sum(dim=1, keepdim=True)
@@ -19,10 +17,10 @@ def gaussian_kernels(sigma: Tensor, radius: int) -> Tensor:
 class Blur(Degradation):
     """Gaussian blur, y = x * G(σ), cut off at 4σ, edges repeated."""
 
-    name: ClassVar[str] = "blur"
-    summary: ClassVar[str] = "Gaussian blur, as of a lens out of focus"
-    main: ClassVar[str] = "sigma"
-    sigma: Quantity = quantity(1, "standard deviation of the Gaussian", "pixels", 0, 50)
+    name = "blur"
+    summary = "Gaussian blur, as of a lens out of focus"
+    main = "sigma"
+    sigma: Quantity = quantity(1, "standard deviation of the Gaussian", "pixels", limits=(0, 50))
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, channels, height, width = images.shape

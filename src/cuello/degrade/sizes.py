@@ -1,7 +1,5 @@
 """Fewer pixels: images made smaller, or smaller and large again."""
 
-from typing import ClassVar
-
 import pydantic
 import torch
 from torch import Generator, Tensor
@@ -9,7 +7,8 @@ from torch import Generator, Tensor
 from cuello.core.resample import Edges, ResizeMethod, resize
 from cuello.degrade.base import Degradation, Quantity, quantity
 
-SMALLEST_FACTOR, LARGEST_FACTOR = 2, 8
+FACTORS = 2, 8
+"""By how many times sides may become smaller."""
 
 
 class Down(Degradation):
@@ -19,11 +18,11 @@ class Down(Degradation):
     those of Set5 with ``edges=repeat``.
     """
 
-    name: ClassVar[str] = "down"
-    summary: ClassVar[str] = "fewer pixels: a smaller image, to be upscaled"
-    main: ClassVar[str] = "factor"
+    name = "down"
+    summary = "fewer pixels: a smaller image, to be upscaled"
+    main = "factor"
     factor: Quantity = quantity(
-        2, "how many times smaller each side becomes", "times", SMALLEST_FACTOR, LARGEST_FACTOR, True, ranged=False
+        2, "how many times smaller each side becomes", "times", limits=FACTORS, whole=True, ranged=False
     )
     method: ResizeMethod = pydantic.Field(default="bicubic", description="how the image is made smaller")
     edges: Edges = pydantic.Field(
@@ -46,11 +45,11 @@ class Resize(Degradation):
     The small image, ``⌈side / factor⌉`` pixels a side, and the result are cut to [0, 1] and rounded to 8 bits.
     """
 
-    name: ClassVar[str] = "resize"
-    summary: ClassVar[str] = "made smaller and enlarged again to the old size"
-    main: ClassVar[str] = "factor"
+    name = "resize"
+    summary = "made smaller and enlarged again to the old size"
+    main = "factor"
     factor: Quantity = quantity(
-        2, "how many times smaller each side becomes meanwhile", "times", SMALLEST_FACTOR, LARGEST_FACTOR, True
+        2, "how many times smaller each side becomes meanwhile", "times", limits=FACTORS, whole=True
     )
     method: ResizeMethod = pydantic.Field(default="bicubic", description="how the image is made smaller and larger")
     round: bool = pydantic.Field(default=True, description="round both images to 8 bits, as files would")

@@ -19,7 +19,7 @@ Image = np.ndarray
 
 
 def unchanged(image: Image, strength: float) -> Image:
-    """Return the noisy image: what doing nothing scores."""
+    """Do nothing."""
     return image
 
 
@@ -68,13 +68,7 @@ def non_local_means(image: Image, strength: float) -> Image:
 
     sigma = max(float(np.mean(noise_levels(image))), 1e-3)
     restored = denoise_nl_means(
-        image,
-        patch_size=5,
-        patch_distance=6,
-        h=strength * sigma,
-        sigma=sigma,
-        fast_mode=True,
-        channel_axis=-1,
+        image, patch_size=5, patch_distance=6, h=strength * sigma, sigma=sigma, fast_mode=True, channel_axis=-1
     )
     return restored.reshape(image.shape).astype(np.float32)  # scikit-image drops the axis of a single channel
 
@@ -111,49 +105,57 @@ class BaselineSpec:
     label: str
     summary: str
     function: Callable[[Image, float], Image]
-    strengths: tuple[float, ...]
+    strengths: tuple[float, ...] = (0.0,)
     smallest_side: int = 1
 
 
 BASELINES: Registry[BaselineSpec] = Registry(
     "baseline",
     [
-        BaselineSpec("input", "degraded input", "nothing done", unchanged, (0.0,)),
-        BaselineSpec("median-3", "median 3×3", "median over 3×3 pixels", median, (3,)),
-        BaselineSpec("median-5", "median 5×5", "median over 5×5 pixels", median, (5,)),
+        BaselineSpec("input", "degraded input", "nothing done", function=unchanged),
+        BaselineSpec("median-3", "median 3×3", "median over 3×3 pixels", function=median, strengths=(3,)),
+        BaselineSpec("median-5", "median 5×5", "median over 5×5 pixels", function=median, strengths=(5,)),
         BaselineSpec(
-            "adaptive-median",
-            "adaptive median",
-            "median that grows with the noise",
-            adaptive_median,
-            (7, 11, 19),
-            3,
+            "adaptive-median", "adaptive median", "median that grows with the noise", function=adaptive_median,
+            strengths=(7, 11, 19), smallest_side=3,
         ),
-        BaselineSpec("gaussian", "Gaussian blur", "Gaussian blur", gaussian, (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)),
-        BaselineSpec("nlm", "non-local means", "average of similar patches", non_local_means, (0.6, 0.9, 1.2, 2.0), 7),
-        BaselineSpec("tv", "total variation", "total variation", total_variation, (0.03, 0.06, 0.1, 0.2, 0.4, 0.8), 2),
-        BaselineSpec("wavelet", "wavelet shrinkage", "wavelet shrinkage", wavelet, (0.5, 1.0, 1.5, 2.5), 8),
+        BaselineSpec(
+            "gaussian", "Gaussian blur", "Gaussian blur", function=gaussian, strengths=(0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+        ),
+        BaselineSpec(
+            "nlm", "non-local means", "average of similar patches", function=non_local_means,
+            strengths=(0.6, 0.9, 1.2, 2.0), smallest_side=7,
+        ),
+        BaselineSpec(
+            "tv", "total variation", "total variation", function=total_variation,
+            strengths=(0.03, 0.06, 0.1, 0.2, 0.4, 0.8), smallest_side=2,
+        ),
+        BaselineSpec(
+            "wavelet", "wavelet shrinkage", "wavelet shrinkage", function=wavelet, strengths=(0.5, 1.0, 1.5, 2.5),
+            smallest_side=8,
+        ),
     ],
-)
+)  # fmt: skip
+
+ENLARGERS: dict[ResizeMethod, tuple[str, str]] = {
+    "nearest": ("nearest neighbour", "the input, each pixel a square"),
+    "bilinear": ("bilinear", "straight lines between pixels"),
+    "bicubic": ("bicubic", "Keys' cubic between pixels, the literature's yardstick"),
+    "lanczos": ("Lanczos", "windowed sinc of three lobes"),
+}
 
 
 def enlargers(scale: int) -> Registry[BaselineSpec]:
-    """Return the classical methods that make images ``scale`` times larger; they have nothing to choose.
+    """List the classical methods that make images ``scale`` times larger; they have nothing to choose.
 
     >>> enlargers(2).names()
     ['nearest', 'bilinear', 'bicubic', 'lanczos']
     """
-
-    def spec(method: ResizeMethod, label: str, summary: str) -> BaselineSpec:
-        return BaselineSpec(method, label, summary, partial(enlarged, scale=scale, method=method), (0.0,))
-
     return Registry(
         "baseline",
         [
-            spec("nearest", "nearest neighbour", "the input, each pixel a square"),
-            spec("bilinear", "bilinear", "straight lines between pixels"),
-            spec("bicubic", "bicubic", "Keys' cubic between pixels, the literature's yardstick"),
-            spec("lanczos", "Lanczos", "windowed sinc of three lobes"),
+            BaselineSpec(method, label, summary, function=partial(enlarged, scale=scale, method=method))
+            for method, (label, summary) in ENLARGERS.items()
         ],
     )
 
@@ -168,7 +170,7 @@ def run_baseline(spec: BaselineSpec, images: np.ndarray, strength: float) -> np.
 
 
 def best_strength(spec: BaselineSpec, noisy: np.ndarray, clean: np.ndarray) -> float:
-    """Return the strength with the smallest mean squared error on these ``(N, C, H, W)`` images."""
+    """Choose the strength with the smallest mean squared error on these ``(N, C, H, W)`` images."""
     if len(spec.strengths) == 1:
         return spec.strengths[0]
     errors = [float(np.mean((run_baseline(spec, noisy, strength) - clean) ** 2)) for strength in spec.strengths]

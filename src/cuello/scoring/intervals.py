@@ -12,7 +12,7 @@ FEWEST_GROUPS = 5
 
 
 def bootstrap_interval(values: np.ndarray, groups: Sequence[str], seed: int = 0) -> tuple[float, float]:
-    """Return the 2.5% and 97.5% quantiles of the mean of ``values`` when whole groups are drawn with replacement."""
+    """Find the 2.5% and 97.5% quantiles of the mean of ``values`` when whole groups are drawn with replacement."""
     names, members = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < 2:
         return float("nan"), float("nan")

@@ -28,7 +28,6 @@ def bce(image: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim_loss(image: Tensor, target: Tensor) -> Tensor:
-    """One minus the structural similarity of each image, 0 where identical."""
     return 1 - ssim(image, target)
 
 
@@ -83,23 +82,19 @@ LOSSES: Registry[LossSpec] = Registry(
         LossSpec("l1", "mean absolute error: sharper, less moved by outliers", mae),
         LossSpec("charbonnier", "absolute error made smooth at 0", charbonnier),
         LossSpec("bce", "binary cross-entropy, for images of two levels", bce),
-        LossSpec("ssim", "one minus structural similarity", ssim_loss, SSIM_WINDOW),
+        LossSpec("ssim", "one minus structural similarity", ssim_loss, smallest_side=SSIM_WINDOW),
         LossSpec("bernoulli", "negative log-likelihood in nats, for images of two levels", bernoulli),
         LossSpec("gaussian", "negative log-likelihood in nats, gaussian:SIGMA", gaussian, number="sigma"),
         LossSpec(
-            "cross-entropy",
-            "of classes, in nats; cross-entropy:ε smooths the labels",
-            cross_entropy,
-            number="smoothing",
-            below=1,
-            classifies=True,
+            "cross-entropy", "of classes, in nats; cross-entropy:ε smooths the labels", cross_entropy,
+            number="smoothing", below=1, classifies=True,
         ),
     ],
-)
+)  # fmt: skip
 
 
 def find_loss(text: str) -> LossSpec:
-    """Return the loss that NAME or NAME:NUMBER stands for; CuelloError where there is none, or the number is wrong.
+    """Find the loss that NAME or NAME:NUMBER stands for; CuelloError where there is none, or the number is wrong.
 
     >>> find_loss("gaussian:0.5").name
     'gaussian'

@@ -80,9 +80,9 @@ class MetricSpec:
     name: str
     summary: str
     function: Callable[[Tensor, Tensor], Tensor]
-    higher_is_better: bool
-    unit: str
-    digits: int
+    higher_is_better: bool = False
+    unit: str = ""
+    digits: int = 2
     smallest_side: int = 1
     binary_only: bool = False
 
@@ -90,14 +90,20 @@ class MetricSpec:
 METRICS: Registry[MetricSpec] = Registry(
     "metric",
     [
-        MetricSpec("mse", "mean squared error, all channels, white is 1", mse, False, "", 6),
-        MetricSpec("psnr", "mean of the images' peak signal-to-noise ratios, all channels", psnr, True, "dB", 2),
-        MetricSpec("ssim", "structural similarity, window of 11, σ 1.5, whole windows", ssim, True, "", 4, SSIM_WINDOW),
-        MetricSpec("wrong", "pixels on the wrong side of one half", wrong_pixels, False, "pixels", 2, 1, True),
+        MetricSpec("mse", "mean squared error, all channels, white is 1", mse, digits=6),
+        MetricSpec(
+            "psnr", "mean of the images' peak signal-to-noise ratios, all channels", psnr, higher_is_better=True,
+            unit="dB",
+        ),
+        MetricSpec(
+            "ssim", "structural similarity, window of 11, σ 1.5, whole windows", ssim, higher_is_better=True, digits=4,
+            smallest_side=SSIM_WINDOW,
+        ),
+        MetricSpec("wrong", "pixels on the wrong side of one half", wrong_pixels, unit="pixels", binary_only=True),
     ],
-)
+)  # fmt: skip
 
 
 def metrics_for(size: tuple[int, int], binary: bool) -> list[MetricSpec]:
-    """Return the metrics that images of ``size`` (height, width) allow; ``binary``: every clean value is 0 or 1."""
+    """List the metrics that images of ``size`` (height, width) allow; ``binary``: every clean value is 0 or 1."""
     return [spec for spec in METRICS if min(size) >= spec.smallest_side and (binary or not spec.binary_only)]

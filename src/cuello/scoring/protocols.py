@@ -13,7 +13,7 @@ from cuello.scoring.metrics import METRICS
 
 
 def luma(images: Tensor) -> Tensor:
-    """Return Y of YCbCr, as MATLAB's rgb2ycbcr does: BT.601, black at 16 and white at 235 of 255.
+    """Compute Y of YCbCr, as MATLAB's rgb2ycbcr does: BT.601, black at 16 and white at 235 of 255.
 
     ``Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255``
 
@@ -31,7 +31,7 @@ def luma(images: Tensor) -> Tensor:
 
 
 def to_8_bits(images: Tensor) -> Tensor:
-    """Return values in [0, 1] at the nearest of 256 levels, halves up, as MATLAB's im2uint8 rounds."""
+    """Round values in [0, 1] to the nearest of 256 levels, halves up, as MATLAB's im2uint8 rounds."""
     return (images.clamp(0, 1) * 255 + 0.5).floor() / 255
 
 
@@ -54,20 +54,14 @@ class Protocol:
     rounded: bool = True
 
     def __str__(self) -> str:
-        unit = METRICS[self.metric].unit
+        unit = f" in {METRICS[self.metric].unit}" if METRICS[self.metric].unit else ""
+        channel = "Y of YCbCr (BT.601, 16 to 235)" if self.channel == "luma" else "all channels"
+        rounded = "rounded to 8 bits" if self.rounded else "not rounded"
         edge = f"{self.border} pixel{'s' if self.border > 1 else ''} cut at every edge" if self.border else "edges kept"
-        return ", ".join(
-            [
-                f"{self.metric.upper()}{f' in {unit}' if unit else ''} on "
-                + ("Y of YCbCr (BT.601, 16 to 235)" if self.channel == "luma" else "all channels"),
-                "cut to [0, 1]",
-                "rounded to 8 bits" if self.rounded else "not rounded",
-                edge,
-            ]
-        )
+        return f"{self.metric.upper()}{unit} on {channel}, cut to [0, 1], {rounded}, {edge}"
 
     def values(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Return one value an image, ``(N,)`` float64.
+        """Measure each image, ``(N,)`` float64.
 
         images, targets: ``(N, C, H, W)`` with white as 1, of one shape; for ``luma`` 3 channels, or 1 that is Y.
         Raises CuelloError for shapes that differ, and for images that the border leaves too little of.
@@ -86,7 +80,7 @@ class Protocol:
         return METRICS[self.metric].function(self.prepared(images), self.prepared(targets))
 
     def prepared(self, images: Tensor) -> Tensor:
-        """Return ``(N, C, H, W)`` float64 as they are measured: cut, rounded, converted, without the border."""
+        """Bring images to float64 as they are measured: cut, rounded, converted, without the border."""
         images = images.double().clamp(0, 1)
         images = to_8_bits(images) if self.rounded else images
         if self.channel == "luma" and images.shape[1] != 1:
@@ -116,7 +110,6 @@ class Score:
 
     @property
     def mean(self) -> float:
-        """The mean over images."""
         return float(np.mean(self.values))
 
     def __str__(self) -> str:
@@ -152,10 +145,10 @@ class Score:
 
 
 def super_resolution(scale: int, metric: Literal["psnr", "ssim"] = "psnr") -> Protocol:
-    """Return how super-resolution is measured since SRCNN: luma, 8 bits, as many pixels cut as the scale."""
+    """Measure as super-resolution is since SRCNN: luma, 8 bits, as many pixels cut as the scale."""
     return Protocol(metric, "luma", border=scale)
 
 
 def grey_denoising(metric: Literal["psnr", "ssim"] = "psnr") -> Protocol:
-    """Return how grey Gaussian denoising is measured since DnCNN: the whole image, 8 bits."""
+    """Measure as grey Gaussian denoising is since DnCNN: the whole image, 8 bits."""
     return Protocol(metric, "all")

@@ -44,33 +44,36 @@ PAPERS: dict[str, Paper] = {
 }
 
 
-def _denoising(bm3d: str, dncnn: str, ffdnet: str, drunet: str) -> tuple[Published, ...]:
-    """Read rows of PSNR at σ = 15, 25 and 50 out of 255."""
-    rows = {"BM3D": bm3d, "DnCNN": dncnn, "FFDNet": ffdnet, "DRUNet": drunet}
+def table(settings: tuple[int, ...], rows: dict[str, str]) -> tuple[Published, ...]:
+    """Read a row of PSNR by setting for every method, "–" where none was printed; "/" parts an SSIM off."""
     return tuple(
-        Published(method, sigma, float(value))
+        Published(method, setting, *map(float, cell.split("/")))
         for method, row in rows.items()
-        for sigma, value in zip((15, 25, 50), row.split(), strict=True)
+        for setting, cell in zip(settings, row.split(), strict=True)
+        if cell != "–"
     )
 
 
 PUBLISHED: dict[Yardstick, tuple[Published, ...]] = {
-    "set5": (
-        Published("bicubic", 2, 33.64, 0.9292), Published("bicubic", 3, 30.39, 0.8678),
-        Published("bicubic", 4, 28.42, 0.8101),
-        Published("SRCNN", 2, 36.66), Published("SRCNN", 3, 32.75), Published("SRCNN", 4, 30.48),
-        Published("FSRCNN", 2, 37.00), Published("FSRCNN", 3, 33.06), Published("FSRCNN", 4, 30.55),
-        Published("ESPCN", 3, 33.13), Published("ESPCN", 4, 30.90),
-        Published("VDSR", 2, 37.53), Published("VDSR", 3, 33.67), Published("VDSR", 4, 31.35),
-        Published("EDSR", 2, 38.11), Published("EDSR", 3, 34.65), Published("EDSR", 4, 32.46),
-    ),
-    "set12": _denoising("32.37 29.97 26.72", "32.86 30.44 27.18", "32.75 30.43 27.32", "33.25 30.94 27.90"),
-    "bsd68": _denoising("31.08 28.57 25.60", "31.73 29.23 26.23", "31.63 29.19 26.29", "31.91 29.48 26.59"),
+    "set5": table((2, 3, 4), {
+        "bicubic": "33.64/0.9292 30.39/0.8678 28.42/0.8101", "SRCNN": "36.66 32.75 30.48",
+        "FSRCNN": "37.00 33.06 30.55", "ESPCN": "– 33.13 30.90", "VDSR": "37.53 33.67 31.35",
+        "EDSR": "38.11 34.65 32.46",
+    }),
+    "set12": table((15, 25, 50), {
+        "BM3D": "32.37 29.97 26.72", "DnCNN": "32.86 30.44 27.18", "FFDNet": "32.75 30.43 27.32",
+        "DRUNet": "33.25 30.94 27.90",
+    }),
+    "bsd68": table((15, 25, 50), {
+        "BM3D": "31.08 28.57 25.60", "DnCNN": "31.73 29.23 26.23", "FFDNet": "31.63 29.19 26.29",
+        "DRUNet": "31.91 29.48 26.59",
+    }),
 }  # fmt: skip
+"""By scale, and by standard deviation of the noise out of 255."""
 
 
 def published(yardstick: Yardstick, setting: int) -> list[Published]:
-    """Return what was published on a yardstick at one scale or noise level, lowest PSNR first.
+    """List what was published on a yardstick at one scale or noise level, lowest PSNR first.
 
     >>> [row.method for row in published("set5", 3)]
     ['bicubic', 'SRCNN', 'FSRCNN', 'ESPCN', 'VDSR', 'EDSR']

@@ -15,7 +15,10 @@ MOST_IMAGES, MOST_NUMBERS = 20_000, 16_384
 
 @dataclass(frozen=True)
 class Reference:
-    """A method fitted to the training images: its name, what a table calls it, and images ``(N, C, H, W)`` restored."""
+    """A method fitted to the training images: its name, what a table calls it, and what it does.
+
+    run: images ``(N, C, H, W)`` to restored ones, or, beside a classifier, to classes ``(N,)``.
+    """
 
     name: str
     label: str
@@ -23,7 +26,7 @@ class Reference:
 
 
 def principal_components(images: np.ndarray, numbers: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean ``(P,)`` and the first components ``(numbers, P)``, orthonormal rows, of images ``(N, P)``.
+    """Find the mean ``(P,)`` and the first components ``(numbers, P)``, orthonormal rows, of images ``(N, P)``.
 
     No other linear code of so many numbers leaves a smaller squared error on these images (Eckart and Young 1936).
     Raises CuelloError where there are more numbers than images or pixels.
@@ -56,9 +59,8 @@ def fit_references(batches: Iterable[Tensor], numbers: int) -> list[Reference]:
         if count >= MOST_IMAGES:
             break
     every = np.concatenate(parts)[:MOST_IMAGES]
-    found = [
-        Reference("mean", "mean image", projection(every.mean(0, dtype=np.float64), np.zeros((0, every.shape[1]))))
-    ]
+    nothing = np.zeros((0, every.shape[1]))
+    found = [Reference("mean", "mean image", projection(every.mean(0, dtype=np.float64), nothing))]
     if numbers < min(every.shape):
         mean, components = principal_components(every, numbers)
         label = f"PCA, {numbers} number{'s' if numbers > 1 else ''}"
@@ -67,7 +69,7 @@ def fit_references(batches: Iterable[Tensor], numbers: int) -> list[Reference]:
 
 
 def projection(mean: np.ndarray, components: np.ndarray) -> Callable[[Tensor], Tensor]:
-    """Return a function that projects images on components and back, cut to [0, 1]."""
+    """Make a function that projects images on components and back, cut to [0, 1]."""
     centre, basis = torch.from_numpy(mean).float(), torch.from_numpy(components.copy()).float()
 
     def run(images: Tensor) -> Tensor:
@@ -77,17 +79,8 @@ def projection(mean: np.ndarray, components: np.ndarray) -> Callable[[Tensor], T
     return run
 
 
-@dataclass(frozen=True)
-class ClassReference:
-    """What a classifier is measured against: its name, its label, and images ``(N, C, H, W)`` to classes ``(N,)``."""
-
-    name: str
-    label: str
-    run: Callable[[Tensor], Tensor]
-
-
 def logistic_regression(x: Tensor, labels: Tensor, classes: int, most_steps: int = 100) -> tuple[Tensor, Tensor]:
-    """Return weights ``(P, K)`` and biases ``(K,)`` of the linear classifier of least cross-entropy on ``x``.
+    """Fit weights ``(P, K)`` and biases ``(K,)`` of the linear classifier of least cross-entropy on ``x``.
 
     Mean cross-entropy + ``|weights|² / 2N`` is minimised by L-BFGS.
 
@@ -108,8 +101,8 @@ def logistic_regression(x: Tensor, labels: Tensor, classes: int, most_steps: int
     return weights.detach(), biases.detach()
 
 
-def fit_class_references(batches: Iterable[tuple[Tensor, Tensor]], classes: Sequence[str]) -> list[ClassReference]:
-    """Return the largest class and a logistic regression on the pixels, both of the training images.
+def fit_class_references(batches: Iterable[tuple[Tensor, Tensor]], classes: Sequence[str]) -> list[Reference]:
+    """Find the largest class and a logistic regression on the pixels, both of the training images.
 
     batches: images ``(N, C, H, W)`` and their labels ``(N,)``; the regression takes the first MOST_IMAGES at most, and
     is left out where an image has more than MOST_NUMBERS numbers.
@@ -122,7 +115,7 @@ def fit_class_references(batches: Iterable[tuple[Tensor, Tensor]], classes: Sequ
             count += len(images)
     labels = torch.cat(known)
     largest = int(torch.bincount(labels, minlength=len(classes)).argmax())
-    majority = ClassReference(
+    majority = Reference(
         "majority", f"always {classes[largest]}", lambda images: torch.full((len(images),), largest, dtype=torch.int64)
     )
     if not kept:
@@ -137,4 +130,4 @@ def fit_class_references(batches: Iterable[tuple[Tensor, Tensor]], classes: Sequ
             raise CuelloError(f"got images of {flat.shape[1]} numbers, the logistic regression was fitted to {size}.")
         return ((flat - mean) / deviation @ weights + biases).argmax(1)
 
-    return [majority, ClassReference("logistic", "logistic regression on pixels", predict)]
+    return [majority, Reference("logistic", "logistic regression on pixels", predict)]

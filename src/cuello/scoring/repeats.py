@@ -31,17 +31,17 @@ class PairedDifference:
 
     @property
     def enough(self) -> bool:
-        """Tell whether there are enough pairs for an interval."""
+        """Whether there are enough pairs for an interval."""
         return self.count >= 2
 
     @property
     def told_from_zero(self) -> bool:
-        """Tell whether the interval leaves zero out."""
+        """Whether the interval leaves zero out."""
         return self.low > 0 or self.high < 0
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean and standard deviation, s² = Σ (x - mean)² / (n - 1); ValueError for no value at all.
+    """Compute mean and standard deviation, s² = Σ (x - mean)² / (n - 1); ValueError for no value at all.
 
     >>> spread([1.0, 3.0])
     Spread(mean=2.0, deviation=1.4142135623730951, count=2)
@@ -52,7 +52,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> PairedDifference:
-    """Return ``a`` minus ``b`` over the seeds that both have, with Student's 95% interval of the mean.
+    """Compute ``a`` minus ``b`` over the seeds that both have, with Student's 95% interval of the mean.
 
     The interval is mean ± t · s / √n, with t the 97.5% quantile for n - 1 degrees of freedom: zero is outside it
     exactly where a two-sided paired t test at 5% rejects. It takes the differences for normally distributed.
@@ -63,19 +63,20 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> PairedD
     """
     seeds = sorted(set(a) & set(b))
     if not seeds:
-        return PairedDifference(math.nan, math.nan, math.nan, 0, math.nan)
+        return PairedDifference(math.nan, math.nan, math.nan, count=0, ratio=math.nan)
     gains = spread([a[seed] - b[seed] for seed in seeds])
     below = fmean(b[seed] for seed in seeds)
     ratio = fmean(a[seed] for seed in seeds) / below if below else math.nan
     if gains.count < 2:
-        return PairedDifference(gains.mean, math.nan, math.nan, gains.count, ratio)
+        return PairedDifference(gains.mean, math.nan, math.nan, count=gains.count, ratio=ratio)
     from scipy.stats import t
 
     error = gains.deviation / math.sqrt(gains.count)
     half = float(t.ppf(0.975, gains.count - 1)) * error
     far = abs(gains.mean) / error if error else math.inf if gains.mean else 0.0
     p_value = 2 * float(t.sf(far, gains.count - 1))
-    return PairedDifference(gains.mean, gains.mean - half, gains.mean + half, gains.count, ratio, p_value)
+    low, high = gains.mean - half, gains.mean + half
+    return PairedDifference(gains.mean, low, high, count=gains.count, ratio=ratio, p_value=p_value)
 
 
 def in_words(difference: PairedDifference, first: str, second: str) -> str:

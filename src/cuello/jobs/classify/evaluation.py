@@ -15,7 +15,7 @@ from cuello.jobs.images.evaluated import EvaluatedImages
 from cuello.jobs.images.evaluation import OURS, Progress
 from cuello.report.page import Table
 from cuello.report.result import Result
-from cuello.scoring.references import ClassReference
+from cuello.scoring.references import Reference
 
 BINS = 15
 """Bins of confidence for the calibration error, as in Guo et al. 2017."""
@@ -185,7 +185,7 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 def evaluate_classes(
     model: Model,
     images: EvaluatedImages,
-    references: Sequence[ClassReference] = (),
+    references: Sequence[Reference] = (),
     progress: Progress | None = None,
 ) -> Classification:
     """Let a classifier, and what it is measured against, say the class of every image.

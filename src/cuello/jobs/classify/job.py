@@ -40,7 +40,7 @@ from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
 from cuello.scoring.losses import LossSpec
-from cuello.scoring.references import ClassReference, fit_class_references
+from cuello.scoring.references import Reference, fit_class_references
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def check_classes(images: Images, parts: Split) -> None:
         )
 
 
-def class_references_of(model: Model, data: JobData) -> list[ClassReference]:
+def class_references_of(model: Model, data: JobData) -> list[Reference]:
     """Fit what a classifier is measured against to its training images."""
     pairs = (labelled(batch) for batch in data.prepared.training.epoch(0))
     return fit_class_references(((pair.x, pair.target) for pair in pairs), model.classes)
