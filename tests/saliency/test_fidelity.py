@@ -16,6 +16,8 @@ from cuello.saliency import SCORES
 from cuello.saliency.fidelity import (
     IMPORTANT,
     MAPS,
+    CurveSettings,
+    areas,
     break_even,
     curves,
     fidelity,
@@ -23,6 +25,7 @@ from cuello.saliency.fidelity import (
     overlap,
     pearson,
     positions,
+    random_maps,
     spearman,
 )
 
@@ -97,8 +100,10 @@ def test_mse_by_hand_and_after_the_source_s_normalisation() -> None:
 
 def test_overlap_by_hand() -> None:
     first, second = np.array([[[9.0, 8, 1, 0, 2]]]), np.array([[[9.0, 0, 8, 1, 2]]])
-    assert overlap(first, second, 0.4).tolist() == [0.5]
-    assert overlap(first, second, 0.4, "low").tolist() == [0.5], "1 0 and 0 1 have the fourth pixel in common"
+    assert overlap(first, second, share=0.4).tolist() == [0.5]
+    assert overlap(first, second, share=0.4, important="low").tolist() == [0.5], (
+        "1 0 and 0 1 have the fourth pixel in common"
+    )
     assert overlap(first, second, 0.01).tolist() == [1.0], "at least one pixel"
 
 
@@ -128,39 +133,39 @@ def test_areas_by_hand() -> None:
     images = torch.ones(2, 1, 2, 2)
     maps = torch.tensor([[[4.0, 3], [2, 1]], [[1, 2], [3, 4]]])
     p = [1 / (1 + math.exp(2 - 4 * mean)) for mean in (1, 0.5, 0)]
-    found = curves(Left(), images, maps, "deletion", steps=4)
+    found = curves(Left(), images, maps, "deletion", settings=CurveSettings(steps=4))
     assert found.shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
     good, bad = [p[0], p[1], p[2], p[2], p[2]], [p[0], p[0], p[0], p[1], p[2]]
     assert np.allclose(found.probabilities, [good, bad], atol=1e-6)
     area = [0.25 * (sum(curve) - (curve[0] + curve[-1]) / 2) for curve in (good, bad)]
     assert np.allclose(found.areas, area, atol=1e-6)
-    put_in = curves(Left(), images, maps, "insertion", steps=4)
+    put_in = curves(Left(), images, maps, "insertion", settings=CurveSettings(steps=4))
     assert np.allclose(
         put_in.probabilities, [[p[2], p[1], p[0], p[0], p[0]], [p[2], p[2], p[2], p[1], p[0]]], atol=1e-6
     )
-    low = curves(Left(), images, -maps, "deletion", steps=4, important="low")
+    low = curves(Left(), images, -maps, "deletion", settings=CurveSettings(steps=4, important="low"))
     assert np.array_equal(low.probabilities, found.probabilities)
 
 
 def test_batches_steps_classes_and_fills() -> None:
     images = torch.rand(3, 2, 4, 5, generator=torch.Generator().manual_seed(1))
     maps = some_maps(3)[:, :4, :5]
-    whole = curves(Left(), images, maps, "insertion", classes=1, fill="mean")
-    assert whole.probabilities.shape == (3, 21), "no more steps than pixels"
-    few = curves(Left(), images, maps, "insertion", classes=1, fill="mean", batch_size=2)
-    assert np.allclose(whole.probabilities, few.probabilities, atol=1e-6)
-    other = curves(Left(), images, maps, "insertion", classes=[1, 0, 1], fill="mean")
-    assert np.allclose(other.probabilities[1], 1 - whole.probabilities[1], atol=1e-6)
+
+    def put_in(model: Any = None, classes: Any = 1, **settings: Any) -> np.ndarray:
+        given = CurveSettings(fill="mean", **settings)
+        return curves(model or Left(), images, maps, "insertion", classes=classes, settings=given).probabilities
+
+    whole = put_in()
+    assert whole.shape == (3, 21), "no more steps than pixels"
+    assert np.allclose(whole, put_in(batch_size=2), atol=1e-6)
+    assert np.allclose(put_in(classes=[1, 0, 1])[1], 1 - whole[1], atol=1e-6)
     with torch.no_grad():
         means = images.mean((2, 3), keepdim=True).expand_as(images)
-        assert np.allclose(whole.probabilities[:, 0], Left()(means).softmax(1)[:, 1], atol=1e-6)
-        assert np.allclose(whole.probabilities[:, -1], Left()(images).softmax(1)[:, 1], atol=1e-6)
-    thirds = curves(Left(), images, maps, "deletion", steps=3).shares
+        assert np.allclose(whole[:, 0], Left()(means).softmax(1)[:, 1], atol=1e-6)
+        assert np.allclose(whole[:, -1], Left()(images).softmax(1)[:, 1], atol=1e-6)
+    thirds = curves(Left(), images, maps, "deletion", settings=CurveSettings(steps=3)).shares
     assert np.allclose(thirds, [0, 7 / 20, 13 / 20, 1])
-    said = curves(
-        lambda x: Left()(x).softmax(1), images, maps, "insertion", classes=1, fill="mean", outputs="probabilities"
-    )
-    assert np.allclose(said.probabilities, whole.probabilities, atol=1e-6)
+    assert np.allclose(put_in(lambda x: Left()(x).softmax(1), outputs="probabilities"), whole, atol=1e-6)
 
 
 def test_the_order_is_the_map_s_and_equal_pixels_come_at_random() -> None:
@@ -176,12 +181,13 @@ def test_a_good_map_is_told_from_a_random_one() -> None:
     images = torch.ones(6, 1, 6, 6)
     exact = np.zeros((6, 6, 6))
     exact[:, 0] = 1
-    found = fidelity(exact, exact + some_maps(6, seed=3)[:, :1, :1] / 100, Left(), images, share=1 / 6)
-    assert tuple(found.deletion) == tuple(found.insertion) == MAPS
-    assert found.overlap.mean == 1
-    assert found.deletion["exact"].high < found.deletion["random"].low
-    assert found.insertion["exact"].low > found.insertion["random"].high
-    assert found.deletion["estimated"].mean == pytest.approx(found.deletion["exact"].mean)
+    estimated = exact + some_maps(6, seed=3)[:, :1, :1] / 100
+    found = areas(Left(), images, dict(zip(MAPS, (exact, estimated, random_maps(exact.shape)), strict=True)))
+    deletion, insertion = found["deletion"], found["insertion"]
+    assert fidelity(exact, estimated, share=1 / 6).overlap.mean == 1
+    assert deletion["exact"].high < deletion["random"].low
+    assert insertion["exact"].low > insertion["random"].high
+    assert deletion["estimated"].mean == pytest.approx(deletion["exact"].mean)
 
 
 def test_every_score_says_where_its_maps_are_extreme() -> None:
@@ -208,17 +214,28 @@ def test_a_measure_by_hand() -> None:
         ({"share": 0.0}, "share: got 0.0, needed more than 0"),
         ({"important": "left"}, "important: got 'left'"),
         ({"groups": ["a"]}, "got 1 for 6 images"),
-        ({"model": Left()}, "got a model without images"),
-        ({"model": Left(), "images": torch.zeros(6, 1, 9, 9)}, "needed one map an image"),
-        ({"model": Left(), "images": torch.zeros(6, 1, 5, 7), "steps": 0}, "steps: got 0"),
-        ({"model": Left(), "images": torch.zeros(6, 1, 5, 7), "classes": [0, 1]}, "got 2 for 6 images"),
-        ({"model": Left(), "images": torch.zeros(6, 1, 5, 7), "classes": 2}, "needed numbers from 0 to 1"),
-        ({"model": Left(), "images": torch.zeros(6, 1, 5, 7), "classes": "all"}, "needed 'predicted', a class"),
     ],
 )
-def test_what_does_not_fit_is_refused(arguments: dict[str, Any], message: str) -> None:
+def test_maps_that_do_not_fit_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(CuelloError, match=message):
         fidelity(**{"exact": some_maps(), "estimated": some_maps(seed=1), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("side", "classes", "settings", "message"),
+    [
+        (9, "predicted", {}, "needed one map an image"),
+        (7, "predicted", {"steps": 0}, "steps: got 0"),
+        (7, "predicted", {"important": "left"}, "important: got 'left'"),
+        (7, [0, 1], {}, "got 2 for 6 images"),
+        (7, 2, {}, "needed numbers from 0 to 1"),
+        (7, "all", {}, "needed 'predicted', a class"),
+    ],
+)
+def test_curves_that_cannot_be_are_refused(side: int, classes: Any, settings: dict[str, Any], message: str) -> None:
+    images = torch.zeros(6, 1, 5, side)
+    with pytest.raises(CuelloError, match=message):
+        curves(Left(), images, some_maps(), "deletion", classes=classes, settings=CurveSettings(**settings))
 
 
 # When it pays

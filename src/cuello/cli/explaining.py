@@ -86,7 +86,6 @@ def explain(
     """Show what a classifier looks at: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
-    from cuello.jobs.explain.estimator import as_fill
     from cuello.jobs.explain.explain import explain as explained
     from cuello.jobs.explain.output import as_json
     from cuello.training.device import choose_device, use_threads
@@ -95,7 +94,7 @@ def explain(
     with display(quiet or json) as shown:
         found = explained(
             classifier, images, output, model=model, check=check, seed=seed, box=box, stride=stride,
-            fill=None if fill is None else as_fill(fill), sigma=sigma, padding=padding, class_=class_,
+            fill=fill, sigma=sigma, padding=padding, class_=class_,
             definition=definition, score=score, outputs=outputs, resize=resize, pictures=pictures, on_error=on_error,
             overwrite=overwrite, device=str(choose_device(device)), progress=shown.work,
         )  # fmt: skip

@@ -23,6 +23,7 @@ Way = Literal["deletion", "insertion"]
 IMPORTANT: Mapping[str, Important] = {"probability": "low", "logit": "low", "drop": "high", "logit-drop": "high"}
 """Where a map of a score is extreme at the pixels that the class needs: a probability under a box is low there."""
 
+WAYS: tuple[Way, ...] = ("deletion", "insertion")
 MAPS = ("exact", "estimated", "random")
 STEPS = 50
 CONSTANT = 1e-9
@@ -80,50 +81,67 @@ class Curves:
     areas: np.ndarray
 
 
+@dataclass(frozen=True)
+class CurveSettings:
+    """How pixels are removed or put in.
+
+    important: whether high or low numbers of the maps are at the pixels that the class needs, see IMPORTANT. steps: of
+    equally many pixels as nearly as whole ones allow; no more than there are pixels. fill, sigma, outputs: what removed
+    pixels show, and what the model gives, as in `occlusion_map`; the paper deletes with a constant and inserts into
+    "blur". seed: of the order of equal pixels. batch_size: by default as in `occlusion_map`.
+    """
+
+    important: Important = "high"
+    steps: int = STEPS
+    fill: float | str = 0.0
+    sigma: float = 3.0
+    outputs: Literal["logits", "probabilities"] = "logits"
+    seed: int = 0
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        check_important(self.important)
+        if self.steps < 1:
+            raise CuelloError(f"steps: got {self.steps}, needed 1 or more.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise CuelloError(f"batch_size: got {self.batch_size}, needed 1 or more.")
+        if self.outputs not in ("logits", "probabilities"):
+            raise CuelloError(f"outputs: got {self.outputs!r}, needed 'logits' or 'probabilities'.")
+
+
 def measured(values: np.ndarray, groups: Sequence[str] | None = None) -> Measured:
-    """Return a measure of values ``(N,)``; groups: of each image, drawn whole; by default each image is one."""
+    """Summarise values ``(N,)``; groups: of each image, drawn whole; by default each image is one."""
     known = np.isfinite(values)
     names = np.asarray([str(number) for number in range(len(values))] if groups is None else groups)[known]
     kept = values[known]
     enough = len(np.unique(names)) >= FEWEST_GROUPS
     low, high = bootstrap_interval(kept, list(names)) if enough else (math.nan, math.nan)
-    return Measured(values, float(kept.mean()) if len(kept) else math.nan, low, high, len(kept))
+    mean = float(kept.mean()) if len(kept) else math.nan
+    return Measured(values, mean=mean, low=low, high=high, count=len(kept))
 
 
 def fidelity(
     exact: Arrays,
     estimated: Arrays,
-    model: Any = None,
-    images: Arrays | None = None,
     *,
-    classes: str | int | Sequence[int] = "predicted",
     important: Important = "high",
     share: float = 0.1,
     flat: float = 0.0,
-    steps: int = STEPS,
-    fill: float | str = 0.0,
-    sigma: float = 3.0,
-    outputs: Literal["logits", "probabilities"] = "logits",
     groups: Sequence[str] | None = None,
-    seed: int = 0,
 ) -> Fidelity:
-    """Compare estimated maps with exact ones, and, where a classifier and the images are given, by what it says.
+    """Compare estimated maps with exact ones; `areas` adds what the classifier says.
 
-    exact, estimated: ``(N, H, W)``. model, images ``(N, C, H, W)``, classes, fill, sigma, outputs: as in
-    `occlusion_map`, but one class an image (see `curves`). important: where the class needs the pixels, see IMPORTANT.
-    share: of the pixels, more than 0, at most 1, that count as the most important. flat: an exact map that spreads by
-    no more than this is as good as constant: nothing matters in it. steps: of each curve. groups: of
-    each image, e.g. its photograph; the interval draws them whole. seed: of the random map, and of the order of equal
-    pixels.
-    Raises CuelloError for maps or images that do not fit.
+    exact, estimated: ``(N, H, W)``. important: where the class needs the pixels, see IMPORTANT. share: of the pixels,
+    more than 0, at most 1, that count as the most important. flat: an exact map that spreads by no more than this is as
+    good as constant: nothing matters in it. groups: of each image, e.g. its photograph; the interval draws them whole.
+    Raises CuelloError for maps that do not fit.
 
     >>> maps = np.random.default_rng(0).random((6, 8, 8))
     >>> found = fidelity(maps, maps)
     >>> found.mse.mean, round(found.spearman.mean, 6), found.overlap.mean
     (0.0, 1.0, 1.0)
 
-    Source: Petsiuk et al. 2018, "RISE", section 4.3, for deletion and insertion; the `occlusion` source for the
-    normalised MSE.
+    Source: the `occlusion` source for the normalised MSE.
     """
     true, ours = as_maps(exact, "exact"), as_maps(estimated, "estimated")
     if true.shape != ours.shape:
@@ -131,18 +149,6 @@ def fidelity(
     if groups is not None and len(groups) != len(true):
         raise CuelloError(f"groups: got {len(groups)} for {len(true)} images, needed one each.")
     check_important(important)
-    named = {"exact": true, "estimated": ours, "random": numpy_generator(seed, "random map").random(true.shape)}
-    areas: dict[Way, dict[str, Measured]] = {"deletion": {}, "insertion": {}}
-    if model is not None:
-        if images is None:
-            raise CuelloError("got a model without images; needed both to ask what it says of them.")
-        for name, maps in named.items():
-            for kind, results in areas.items():
-                found = curves(
-                    model, images, maps, kind, classes=classes, important=important, steps=steps, fill=fill,
-                    sigma=sigma, outputs=outputs, seed=seed,
-                )  # fmt: skip
-                results[name] = measured(found.areas, groups)
     first, second = (normalised(maps) for maps in (true, ours))
     silent = constant(true) | constant(ours) | (np.ptp(true, (1, 2)) <= flat)
 
@@ -154,14 +160,41 @@ def fidelity(
         normalised_mse=measured(((first - second) ** 2).mean((1, 2)), groups),
         pearson=speaking(pearson(true, ours)),
         spearman=speaking(spearman(true, ours)),
-        overlap=speaking(overlap(true, ours, share, important)),
+        overlap=speaking(overlap(true, ours, share=share, important=important)),
         share=share,
         constant=int(silent.sum()),
         pooled=float(pearson(true.reshape(1, 1, -1), ours.reshape(1, 1, -1))[0]),
         images=len(true),
-        deletion=areas["deletion"],
-        insertion=areas["insertion"],
     )
+
+
+def areas(
+    model: Any,
+    images: Arrays,
+    maps: Mapping[str, Arrays],
+    *,
+    classes: str | int | Sequence[int] = "predicted",
+    settings: CurveSettings | None = None,
+    groups: Sequence[str] | None = None,
+) -> dict[Way, dict[str, Measured]]:
+    """Measure the areas under the curves of deletion and insertion, by way and by name of a map.
+
+    model, images, classes, settings: as in `curves`. maps: ``(N, H, W)`` each. groups: as in `fidelity`.
+
+    Source: Petsiuk et al. 2018, "RISE", section 4.3.
+    """
+    return {
+        way: {
+            name: measured(curves(model, images, one, kind=way, classes=classes, settings=settings).areas, groups)
+            for name, one in maps.items()
+        }
+        for way in WAYS
+    }
+
+
+def random_maps(shape: Sequence[int], seed: int = 0) -> np.ndarray:
+    """Make maps that say nothing, of uniform noise."""
+    return numpy_generator(seed, "random map").random(tuple(shape))
 
 
 def as_maps(maps: Arrays, name: str) -> np.ndarray:
@@ -245,35 +278,23 @@ def curves(
     kind: Way,
     *,
     classes: str | int | Sequence[int] = "predicted",
-    important: Important = "high",
-    steps: int = STEPS,
-    fill: float | str = 0.0,
-    sigma: float = 3.0,
-    outputs: Literal["logits", "probabilities"] = "logits",
-    seed: int = 0,
-    batch_size: int | None = None,
+    settings: CurveSettings | None = None,
 ) -> Curves:
-    """Return a class's probability while an image's pixels are removed, or put in, the most important ones first.
+    """Follow a class's probability while an image's pixels are removed, or put in, the most important ones first.
 
     A good map has a small area under "deletion" (the class is soon lost) and a large one under "insertion".
 
     model: any function of images to class scores, as in `occlusion_map`. images: ``(N, C, H, W)``; maps ``(N, H, W)``.
-    classes: "predicted", one class for all, or one an image, ``(N,)``. important: whether high or low numbers of the
-    maps are. steps: of equally many pixels as nearly as whole ones allow; no more than there are pixels. fill: what
-    removed pixels show, as in `occlusion_map`; the paper deletes with a constant and inserts into "blur". Equal pixels
-    come in a random order, of ``seed``. batch_size: by default as in `occlusion_map`.
-    Raises CuelloError for anything that does not fit.
+    classes: "predicted", one class for all, or one an image, ``(N,)``. Raises CuelloError for anything that does not
+    fit.
 
     Source: Petsiuk et al. 2018, "RISE: randomized input sampling for explanation of black-box models", section 4.3;
     the area by the trapezoid rule over the share of pixels.
     """
-    check_important(important)
-    if kind not in ("deletion", "insertion"):
+    settings = settings or CurveSettings()
+    important, steps, seed = settings.important, settings.steps, settings.seed
+    if kind not in WAYS:
         raise CuelloError(f"kind: got {kind!r}, needed 'deletion' or 'insertion'.")
-    if steps < 1:
-        raise CuelloError(f"steps: got {steps}, needed 1 or more.")
-    if batch_size is not None and batch_size < 1:
-        raise CuelloError(f"batch_size: got {batch_size}, needed 1 or more.")
     classifier = opened(model)
     with torch.no_grad(), evaluating(classifier):
         pixels = as_images(images, classifier)
@@ -284,10 +305,10 @@ def curves(
         places = positions(guide if important == "high" else -guide, seed).to(pixels.device)  # (N, H, W)
         every = guide[0].size
         counts = torch.linspace(0, every, min(steps, every) + 1, device=pixels.device, dtype=torch.float64).round()
-        fills = filling(pixels, fill, 0, sigma)
-        batch = batch_size or batch_for(classifier, pixels[:1])
-        say = probability(classifier, outputs)
-        numbers = one_class(classes, classifier, pixels, batch)
+        fills = filling(pixels, settings.fill, padding=0, sigma=settings.sigma)
+        batch = settings.batch_size or batch_for(classifier, pixels[:1])
+        say = probability(classifier, settings.outputs)
+        numbers = one_class(classes, classifier, pixels, batch=batch)
         start, end = (pixels, fills) if kind == "deletion" else (fills, pixels)
         found = []
         for part in torch.arange(len(pixels) * len(counts), device=pixels.device).split(batch):
@@ -312,8 +333,6 @@ def positions(maps: np.ndarray, seed: int) -> Tensor:
 
 def probability(classifier: Classifier, outputs: str) -> Callable[[Tensor], Tensor]:
     """Return a function of images to probabilities ``(N, K)``."""
-    if outputs not in ("logits", "probabilities"):
-        raise CuelloError(f"outputs: got {outputs!r}, needed 'logits' or 'probabilities'.")
     return lambda x: ask(classifier, x).softmax(1) if outputs == "logits" else ask(classifier, x)
 
 

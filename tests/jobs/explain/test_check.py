@@ -27,8 +27,9 @@ def made_check(pearson: list[float]) -> Check:
     maps = [np.zeros((2, 2))] * len(values)
     numbers = measured(values)
     return Check(
-        names, list(range(len(values))), measured(1 - np.nan_to_num(values)), numbers, numbers, maps, maps, 0.2, 0, 100
-    )
+        names=names, places=list(range(len(values))), mse=measured(1 - np.nan_to_num(values)), pearson=numbers,
+        spearman=numbers, exact=maps, estimated=maps, seconds_exact=0.2, seed=0, of=100,
+    )  # fmt: skip
 
 
 def test_the_worst_image_is_named_and_a_low_correlation_warned_of() -> None:

@@ -10,8 +10,8 @@ import torch
 
 from cuello.core.errors import CuelloError
 from cuello.data.images import Images
-from cuello.jobs.explain.classifier import Question, class_number, groups, opened
-from cuello.jobs.explain.estimator import exact_maps_of
+from cuello.jobs.explain.classifier import class_number, groups, open_classifier
+from cuello.jobs.explain.settings import MapSettings
 from cuello.saliency import onnx
 
 
@@ -39,22 +39,22 @@ class Session:
 
 def test_an_onnx_file_gets_the_padding_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx, "open_session", lambda path, threads: Session())
-    subject = opened("c.onnx", padding=2)
-    assert (subject.channels, subject.size, subject.padding, subject.own) == (1, (4, 5), 2, None)
-    question = Question(box=1, fill=1.0, score="logit-drop", definition="captum")
-    found = exact_maps_of(subject, torch.full((1, 1, 4, 5), 0.25), question, "predicted")
+    opened = open_classifier("c.onnx", padding=2)
+    assert (opened.channels, opened.size, opened.padding, opened.own) == (1, (4, 5), 2, None)
+    settings = MapSettings(box=1, fill="1", score="logit-drop", definition="captum")
+    found = settings.maps(opened.network, torch.full((1, 1, 4, 5), 0.25), padding=opened.padding)
     expected = np.zeros((4, 5))
     expected[2, 2] = 0.25 - 1  # the pixel (4, 4) with padding is (2, 2) without it
     np.testing.assert_allclose(found.maps[0, 0].numpy(), expected, atol=1e-6)
-    assert opened("c.onnx").size == (8, 9)
+    assert open_classifier("c.onnx").size == (8, 9)
 
 
 def test_padding_that_leaves_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx, "open_session", lambda path, threads: Session())
     with pytest.raises(CuelloError, match=r"padding: got 4, but c\.onnx takes 9×8 pixels, padding included"):
-        opened(Path("c.onnx"), padding=4)
+        open_classifier(Path("c.onnx"), padding=4)
     with pytest.raises(CuelloError, match="padding: got -1, needed 0 or more"):
-        opened("c.onnx", padding=-1)
+        open_classifier("c.onnx", padding=-1)
 
 
 def test_names_go_before_numbers() -> None:
@@ -65,6 +65,6 @@ def test_names_go_before_numbers() -> None:
 def test_groups_hold_neighbours_of_one_size() -> None:
     arrays = [np.zeros((side, 10, 1), np.uint8) for side in (10, 10, 20, 10, 10, 10)]
     images = Images("x", arrays, list("abcdef"))
-    assert groups(images, [0, 1, 2, 3, 4, 5], 64, 200) == [[0, 1], [2], [3, 4], [5]]
-    assert groups(images, [1, 3], 64, 200) == [[1, 3]]
-    assert groups(images, [0, 1, 3], 1, 200) == [[0], [1], [3]]
+    assert groups(images, [0, 1, 2, 3, 4, 5], most=64, pixels=200) == [[0, 1], [2], [3, 4], [5]]
+    assert groups(images, [1, 3], most=64, pixels=200) == [[1, 3]]
+    assert groups(images, [0, 1, 3], most=1, pixels=200) == [[0], [1], [3]]

@@ -11,8 +11,10 @@ import cuello
 from cuello.core.errors import CuelloError
 from cuello.data.images import Images
 from cuello.jobs.explain.check import checked
-from cuello.jobs.explain.classifier import Question, Subject, opened
-from cuello.jobs.explain.estimator import MapEstimator, asked, estimate, open_estimator
+from cuello.jobs.explain.classifier import ExplainedClassifier, open_classifier
+from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
+from cuello.jobs.explain.exact import exact_maps
+from cuello.jobs.explain.settings import LEARNED, MapSettings
 from cuello.models.catalog import Architecture, build
 from cuello.models.estimators import build_estimator, estimator_of
 from cuello.runs.artefact import Artefact, save_artefact
@@ -58,13 +60,13 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def subject(classifier: Path) -> Subject:
-    return opened(classifier)
+def opened(classifier: Path) -> ExplainedClassifier:
+    return open_classifier(classifier)
 
 
 @pytest.fixture(scope="module")
-def estimator(classifier: Path, subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> MapEstimator:
-    return open_estimator(estimator_file(tmp_path_factory.mktemp("estimating") / "explain", classifier), subject)
+def estimator(classifier: Path, opened: ExplainedClassifier, tmp_path_factory: pytest.TempPathFactory) -> MapEstimator:
+    return open_estimator(estimator_file(tmp_path_factory.mktemp("estimating") / "explain", classifier), opened)
 
 
 def some_images(count: int = 12, size: tuple[int, int] = SIZE) -> Images:
@@ -78,32 +80,33 @@ def as_tensor(images: Images) -> torch.Tensor:
 
 
 def test_what_it_learned_is_read_from_its_file(estimator: MapEstimator) -> None:
-    assert estimator.question == Question(3, 2, 0.5, definition="standardised-sum")
+    assert estimator.settings == MapSettings(3, 2, "0.5", definition=LEARNED)
     assert estimator.name == "explain-s"
 
 
 @pytest.mark.parametrize(("name", "condition"), [("explain-s", None), ("explain-hits", "one-hot")])
 def test_the_condition_is_the_class_that_the_classifier_predicts(
-    name: str, condition: str | None, classifier: Path, subject: Subject, tmp_path: Path
+    name: str, condition: str | None, classifier: Path, opened: ExplainedClassifier, tmp_path: Path
 ) -> None:
-    network = open_estimator(estimator_file(tmp_path / "e", classifier, name, condition=condition), subject)
+    network = open_estimator(estimator_file(tmp_path / "e", classifier, name, condition=condition), opened)
     images = as_tensor(some_images())
-    found = estimate(network, subject, images)
     model = cuello.load(classifier)
+    numbers, scores = predicted(model, images)
+    maps = estimate(network.model, images, numbers).numpy()
     shares = model.classify(images)
-    assert set(found.numbers.tolist()) == {0, 1}, "images of both classes, else the test shows little"
-    assert found.numbers.tolist() == shares.argmax(1).tolist()
-    np.testing.assert_allclose(found.scores, shares.max(1).values.numpy(), rtol=1e-6)
+    assert set(numbers.tolist()) == {0, 1}, "images of both classes, else the test shows little"
+    assert numbers.tolist() == shares.argmax(1).tolist()
+    np.testing.assert_allclose(scores, shares.max(1).values, rtol=1e-6)
     with torch.no_grad():
         expected = network.model.network(images, shares.argmax(1)).image[:, 0].numpy()
         others = network.model.network(images, 1 - shares.argmax(1)).image[:, 0].numpy()
-    np.testing.assert_allclose(found.maps, expected, atol=1e-6)
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
     if condition:
-        assert np.abs(found.maps - others).max() > 1e-4, "the class matters"
+        assert np.abs(maps - others).max() > 1e-4, "the class matters"
 
 
 def test_another_classifiers_estimator_is_refused(estimator: MapEstimator, tmp_path: Path) -> None:
-    other = opened(classifier_file(tmp_path / "other", seed=5))
+    other = open_classifier(classifier_file(tmp_path / "other", seed=5))
     assert other.own is not None
     with pytest.raises(
         CuelloError, match=rf"learned the maps of another classifier .*this one has {other.own.artefact.checksum}"
@@ -111,54 +114,60 @@ def test_another_classifiers_estimator_is_refused(estimator: MapEstimator, tmp_p
         open_estimator(estimator.path, other)
 
 
-def test_what_is_no_estimator_is_named(classifier: Path, subject: Subject, estimator: MapEstimator) -> None:
+def test_what_is_no_estimator_is_named(classifier: Path, opened: ExplainedClassifier, estimator: MapEstimator) -> None:
     with pytest.raises(
         CuelloError, match="is no estimator of occlusion maps: it is 'classify-tiny', trained to classify"
     ):
-        open_estimator(classifier, subject)
+        open_estimator(classifier, opened)
     with pytest.raises(CuelloError, match=r"c\.onnx is no classifier of Cuello's"):
-        open_estimator(estimator.path, Subject(None, "c.onnx", 1, None))
+        open_estimator(estimator.path, ExplainedClassifier(None, "c.onnx", 1, size=None))
 
 
 def test_an_estimator_in_the_classifiers_place_is_told_where_it_belongs(estimator: MapEstimator) -> None:
     with pytest.raises(CuelloError, match=r"is no classifier: its job is explain\. Give it with --model, after"):
-        opened(estimator.path)
+        open_classifier(estimator.path)
 
 
 def test_what_is_given_must_be_what_was_learned(estimator: MapEstimator) -> None:
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("box", "stride", "fill", "sigma", "class_", "definition", "score", "outputs")
-    )
-    assert asked(nothing, estimator) == estimator.question
-    same = {"box": 3, "stride": 2, "fill": 0.5, "class_": "predicted", "definition": "standardised-sum"}
-    assert asked({**nothing, **same, "score": "probability"}, estimator) == estimator.question
+    nothing: dict[str, Any] = dict.fromkeys(("box", "stride", "fill", "sigma", "definition", "score", "outputs"))
+    assert chosen_settings(nothing, estimator) == estimator.settings
+    same = {"box": 3, "stride": 2, "fill": ".50", "definition": LEARNED, "score": "probability"}
+    assert chosen_settings({**nothing, **same}, estimator) == estimator.settings
     for name, value in (("box", 5), ("stride", 1), ("fill", "mean"), ("definition", "sum"), ("score", "logit")):
         with pytest.raises(CuelloError, match=f"{name}: got {value!r}, but explain-s learned maps with {name} "):
-            asked({**nothing, name: value}, estimator)
-    with pytest.raises(
-        CuelloError, match=r"class: got 'real', .* the class that the classifier predicts, and no other's"
-    ):
-        asked({**nothing, "class_": "real"}, estimator)
-    assert asked({**nothing, "box": 5}, None) == Question(box=5)
+            chosen_settings({**nothing, name: value}, estimator)
+    assert chosen_settings({**nothing, "box": 5}, None) == MapSettings(box=5)
 
 
-def test_a_check_compares_with_occlusion_maps_of_the_padded_images(
-    estimator: MapEstimator, subject: Subject, classifier: Path
+def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_them(
+    estimator: MapEstimator,
+    opened: ExplainedClassifier,
+    classifier: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    images = some_images()
-    kept = [1, 2, 3, 5, 7, 8, 9, 11]
-    maps = list(estimate(estimator, subject, as_tensor(images)[kept]).maps)
+    monkeypatch.setenv("CUELLO_CACHE", str(tmp_path / "cache"))
+    images = some_images(8)
+    pixels = as_tensor(images)
+    maps = list(estimate(estimator.model, pixels, predicted(cuello.load(classifier), pixels)[0]).numpy())
     done: list[tuple[int, int]] = []
-    found = checked(estimator, subject, images, kept, maps, 0.5, seed=4, progress=lambda *now: done.append(now))
+    found = checked(estimator, opened, images, maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
     assert (len(found.names), found.of, found.seed, done[-1]) == (4, 8, 4, (4, 4))
-    assert found.names == [images.names[kept[place]] for place in found.places]
+    assert found.names == [images.names[place] for place in found.places]
     for place, exact, ours in zip(found.places, found.exact, found.estimated, strict=True):
         np.testing.assert_array_equal(ours, maps[place])
-        expected = padded_map(classifier, as_tensor(images)[kept[place]])
+        expected = padded_map(classifier, pixels[place])
         np.testing.assert_allclose(exact, expected, atol=1e-4)
         np.testing.assert_allclose(
             found.pearson.values[found.places.index(place)], np.corrcoef(exact.ravel(), ours.ravel())[0, 1], atol=1e-6
         )
+    model = cuello.load(classifier)
+    again = exact_maps(opened.path, model, [images.arrays[place] for place in found.places], estimator.settings)
+    assert again.made == 0, "what a check makes is kept, and found by who asks next"
+    done.clear()
+    same = checked(estimator, opened, images, maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
+    assert done == [(4, 4)], "none is made again"
+    np.testing.assert_array_equal(same.exact, found.exact)
 
 
 def padded_map(classifier: Path, image: torch.Tensor) -> np.ndarray:

@@ -14,8 +14,9 @@ import torch
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.data.batches import to_tensor
-from cuello.jobs.explain.evaluation import estimate, order, verdict_of
-from cuello.jobs.explain.exact import FLAT, MapQuestion, explained
+from cuello.jobs.explain.estimator import estimate
+from cuello.jobs.explain.evaluation import order, verdict_of
+from cuello.jobs.explain.settings import FLAT, LEARNED, MapSettings
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.saliency.fidelity import break_even, fidelity
@@ -80,7 +81,7 @@ class TestRun:
         assert len(names) == len(pixels)
         model, asked = cuello.load(run.path), cuello.load(classifier.path)
         x = to_tensor(pixels[chosen][..., None])
-        found = explained(asked, x, MapQuestion())
+        found = MapSettings(definition=LEARNED).maps(asked.network, x)
         ours = estimate(model, x, found.classes[:, 0])
         expected = fidelity(found.maps[:, 0], ours, important="low", flat=FLAT)
         assert run.metrics["images"] == len(rows) == 6

@@ -1,5 +1,7 @@
 """Exact maps that are kept: right, made once, by one process or several, and made again where a file is damaged."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +12,14 @@ import torch
 from cuello.core.errors import CuelloError
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
-from cuello.jobs.explain import exact as module
-from cuello.jobs.explain.exact import ALONE, PART, MapQuestion, exact_maps, folder_of, identity
+from cuello.jobs.explain.exact import ALONE, PART, exact_maps, folder_of, identity
+from cuello.jobs.explain.settings import LEARNED, MapSettings
 from cuello.models.catalog import Architecture, build
 from cuello.models.classifier import ClassifierConfig
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 
 SIDE, PAD = 6, 2
+SETTINGS = MapSettings(definition=LEARNED)
 CONFIG = ClassifierConfig(channels=1, height=SIDE, width=SIDE, classes=3, pad=PAD, stages=((3,), (4,)), dense=(5,))
 
 
@@ -64,7 +67,7 @@ def by_hand(classifier: Model, image: np.ndarray, box: int = 3) -> np.ndarray:
 
 def test_maps_are_the_sources(path: Path, classifier: Model) -> None:
     arrays = images(3)
-    found = exact_maps(path, classifier, arrays, MapQuestion())
+    found = exact_maps(path, classifier, arrays, SETTINGS)
     expected = classifier.network(to_tensor(np.stack(arrays))).argmax(1)
     assert found.predicted.tolist() == expected.tolist()
     for one, image in zip(found.maps, arrays, strict=True):
@@ -75,56 +78,51 @@ def test_maps_are_the_sources(path: Path, classifier: Model) -> None:
 
 def test_maps_are_made_once(path: Path, classifier: Model) -> None:
     said: list[tuple[int, int]] = []
-    first = exact_maps(path, classifier, images(5), MapQuestion(), progress=lambda *now: said.append(now))
+    first = exact_maps(path, classifier, images(5), SETTINGS, progress=lambda *now: said.append(now))
     assert (first.made, said[0], said[-1]) == (5, (0, 5), (5, 5))
     more = [*images(2, seed=1), *reversed(images(5)), images(5)[0]]
-    again = exact_maps(path, classifier, more, MapQuestion())
+    again = exact_maps(path, classifier, more, SETTINGS)
     assert again.made == 2
     np.testing.assert_array_equal(again.maps[2], first.maps[4])
     np.testing.assert_array_equal(again.maps[-1], first.maps[0])
-    assert exact_maps(path, classifier, images(5), MapQuestion(box=2)).made == 5, "another question has other maps"
+    assert exact_maps(path, classifier, images(5), MapSettings(box=2, definition=LEARNED)).made == 5, (
+        "another question has other maps"
+    )
 
 
 def test_other_weights_have_other_maps(path: Path, classifier: Model) -> None:
-    exact_maps(path, classifier, images(2), MapQuestion())
+    exact_maps(path, classifier, images(2), SETTINGS)
     weights = {name: tensor + 0.01 for name, tensor in classifier.artefact.weights.items()}
     other = replace(classifier.artefact, weights=weights)
     save_artefact(path, other)
-    assert exact_maps(path, load(path), images(2), MapQuestion()).made == 2
+    assert exact_maps(path, load(path), images(2), SETTINGS).made == 2
 
 
 def test_a_damaged_file_is_made_again(path: Path, classifier: Model) -> None:
-    first = exact_maps(path, classifier, images(3), MapQuestion())
-    (part,) = folder_of(classifier, MapQuestion()).glob("part-*.npz")
+    first = exact_maps(path, classifier, images(3), SETTINGS)
+    (part,) = folder_of(classifier, SETTINGS).glob("part-*.npz")
     part.write_bytes(part.read_bytes()[:-40])
-    again = exact_maps(path, classifier, images(3), MapQuestion())
+    again = exact_maps(path, classifier, images(3), SETTINGS)
     assert again.made == 3
     np.testing.assert_array_equal(again.maps, first.maps)
 
 
-def test_what_was_made_before_an_interruption_stays(
-    path: Path, classifier: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make, calls = module.make_part, []
-
-    def once(*arguments: object) -> object:
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return make(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "make_part", once)
+def test_what_was_made_before_an_interruption_stays(path: Path, classifier: Model) -> None:
     arrays = images(PART + 3)
+
+    def stop(done: int, total: int) -> None:
+        if done == PART:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        exact_maps(path, classifier, arrays, MapQuestion())
-    monkeypatch.setattr(module, "make_part", make)
-    assert exact_maps(path, classifier, arrays, MapQuestion()).made == 3
+        exact_maps(path, classifier, arrays, SETTINGS, progress=stop)
+    assert exact_maps(path, classifier, arrays, SETTINGS).made == 3
 
 
 def test_several_processes_make_the_same(path: Path, classifier: Model) -> None:
     arrays = images(ALONE + 10)
     said: list[tuple[int, int]] = []
-    found = exact_maps(path, classifier, arrays, MapQuestion(), workers=2, progress=lambda *now: said.append(now))
+    found = exact_maps(path, classifier, arrays, SETTINGS, workers=2, progress=lambda *now: said.append(now))
     assert found.made == len(arrays)
     assert said[-1] == (len(arrays), len(arrays))
     for place in (0, PART, len(arrays) - 1):
@@ -135,7 +133,7 @@ def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
     other = replace(classifier.artefact, weights={k: v + 1 for k, v in classifier.artefact.weights.items()})
     save_artefact(path, other)
     with pytest.raises(CuelloError, match="has changed meanwhile"):
-        exact_maps(path, classifier, images(ALONE + 1), MapQuestion(), workers=2)
+        exact_maps(path, classifier, images(ALONE + 1), SETTINGS, workers=2)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
 )
 def test_images_that_do_not_fit_are_refused(path: Path, classifier: Model, shape: tuple[int, ...], said: str) -> None:
     with pytest.raises(CuelloError, match=said):
-        exact_maps(path, classifier, [np.zeros(shape, np.uint8)], MapQuestion())
+        exact_maps(path, classifier, [np.zeros(shape, np.uint8)], SETTINGS)
 
 
 def test_identity_tells_images_apart() -> None:
@@ -151,3 +149,16 @@ def test_identity_tells_images_apart() -> None:
     others = [plain.reshape(3, 2, 1), plain.astype(np.uint16), plain + np.uint8(1)]
     assert identity(plain) == identity(plain.copy())
     assert len({identity(plain), *map(identity, others)}) == 4
+
+
+def test_maps_that_were_kept_before_are_found(classifier: Model) -> None:
+    """The folder's name is worked out as the first version did: fill is the text of the training's setting."""
+    for settings in (MapSettings(5, 2, "0", definition=LEARNED), MapSettings(3, 1, "0.50", definition=LEARNED)):
+        named = {"box": settings.box, "stride": settings.stride, "fill": settings.fill}
+        about = json.dumps([classifier.artefact.checksum, named, "standardised-sum", 1])
+        assert folder_of(classifier, settings).name == hashlib.sha256(about.encode()).hexdigest()[:16]
+    blurred = MapSettings(fill="blur", definition=LEARNED)
+    assert folder_of(classifier, blurred) != folder_of(classifier, replace(blurred, sigma=2.0))
+    assert folder_of(classifier, SETTINGS) == folder_of(classifier, replace(SETTINGS, sigma=2.0)), (
+        "only blur has a sigma"
+    )

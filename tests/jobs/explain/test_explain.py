@@ -16,9 +16,8 @@ from PIL import Image
 
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
-from cuello.jobs.explain import estimator as estimated_maps
-from cuello.jobs.explain import explain as explaining
-from cuello.jobs.explain.explain import explain, spread
+from cuello.jobs.explain import settings as map_settings
+from cuello.jobs.explain.explain import explain
 from cuello.jobs.explain.figures import Scale, Shown, overlay, views_of
 from cuello.jobs.explain.folder import UNFINISHED, claimed, remove_overlays
 from cuello.models.catalog import Architecture, build
@@ -119,24 +118,18 @@ def test_images_of_another_size_are_refused_or_left_out(
     assert {values.shape for values in resized.maps} == {(12, 10)}
 
 
-def test_what_was_finished_is_kept_after_an_interrupt(
-    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 5)
-    calls = []
+def test_what_was_finished_is_kept_after_an_interrupt(run: Run, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 8, 8), np.uint8)
+    np.save(tmp_path / "many.npy", pixels)
 
-    def stopped(*arguments: Any, **options: Any) -> Any:
-        calls.append(len(arguments[1]))
-        if len(calls) == 3:
+    def stop(doing: str, done: int, total: int) -> None:
+        if doing == "explaining" and done > 64:
             raise KeyboardInterrupt
-        return cuello.occlusion_map(*arguments, **options)
 
-    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
-    with pytest.raises(Interrupted, match="the maps of 10 of 12 images are in"):
-        explain(run.path, examples, tmp_path, pictures=0)
-    assert calls == [5, 5, 2]
-    with np.load(tmp_path / "maps.npz") as arrays:
-        assert len(arrays["maps"]) == len(arrays["names"]) == 10
+    with pytest.raises(Interrupted, match="the maps of 64 of 70 images are in"):
+        explain(run.path, tmp_path / "many.npy", tmp_path / "o", box=8, pictures=0, progress=stop)
+    with np.load(tmp_path / "o" / "maps.npz") as arrays:
+        assert len(arrays["maps"]) == len(arrays["names"]) == 64
 
 
 def test_an_image_that_is_refused_is_named_and_the_others_go_on(
@@ -149,7 +142,7 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
             raise CuelloError("not this one.")
         return cuello.occlusion_map(model, images, *arguments, **options)
 
-    monkeypatch.setattr(estimated_maps, "occlusion_map", picky)
+    monkeypatch.setattr(map_settings, "occlusion_map", picky)
     with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
         explain(run.path, examples, tmp_path / "a", pictures=0)
     found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")
@@ -170,15 +163,13 @@ def test_mistakes(run: Run, examples: Path, tmp_path: Path) -> None:
         explain("c.onnx", examples, tmp_path / "a", device="cuda")
 
 
-def small_estimator(run: Run, folder: Path, resize: str | None = None) -> Path:
+def small_estimator(run: Run, folder: Path) -> Path:
     """Write an untrained estimator of a run's maps."""
     model = cuello.load(run.path)
     architecture = estimator_of("explain-s", model.artefact.architecture)
     torch.manual_seed(2)
     network = build_estimator(architecture, model.network)
-    told: dict[str, Any] = {"box": 4, "stride": 2, "fill": "mean", "told": "prediction"} | (
-        {"resize": resize} if resize else {}
-    )
+    told = {"box": 4, "stride": 2, "fill": "mean", "told": "prediction"}
     folder.mkdir(parents=True)
     save_artefact(
         folder / "model.safetensors",
@@ -257,15 +248,14 @@ def test_images_must_fit_an_estimator_of_one_size(run: Run, examples: Path, tmp_
     assert {values.shape for values in found.maps} == {(16, 16)}
 
 
-def test_what_is_estimated_is_kept_where_the_check_is_interrupted(
-    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*arguments: Any, **options: Any) -> Any:
-        raise KeyboardInterrupt
+def test_what_is_estimated_is_kept_where_the_check_is_interrupted(run: Run, examples: Path, tmp_path: Path) -> None:
+    def stop(doing: str, done: int, total: int) -> None:
+        if doing == "checking exactly":
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimated_maps, "occlusion_map", stopped)
+    model = small_estimator(run, tmp_path / "e")
     with pytest.raises(Interrupted, match=r"the maps of 12 of 12 images are in .*, unchecked"):
-        explain(run.path, examples, tmp_path / "o", model=small_estimator(run, tmp_path / "e"), check=1, pictures=0)
+        explain(run.path, examples, tmp_path / "o", model=model, check=1, pictures=0, progress=stop)
     assert "check" not in json.loads((tmp_path / "o" / "explain.json").read_text())
 
 
@@ -322,26 +312,20 @@ def test_a_record_cannot_make_other_files_be_deleted(tmp_path: Path) -> None:
 
 
 def test_overlays_of_a_call_that_fails_are_taken_back(
-    run: Run, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, make_classes: Callable[..., Path], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(explaining, "EXACT_AT_ONCE", 1)
-    calls = []
+    folder = make_classes(tmp_path / "images", 2)
+    Image.new("L", (5, 9)).save(folder / "dark" / "small.png")
+    Image.new("L", (12, 12)).save(folder / "bright" / "02.png")  # a group by itself
+    drawn: list[Path] = []
 
-    def failing(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 3:
-            raise CuelloError("no more.")
-        return cuello.occlusion_map(*arguments, **options)
+    def watch(doing: str, done: int, total: int) -> None:
+        drawn.extend((tmp_path / "o").rglob("bright-*.png"))
 
-    monkeypatch.setattr(estimated_maps, "occlusion_map", failing)
-    with pytest.raises(CuelloError, match="no more"):
-        explain(run.path, examples, tmp_path)
-    assert len(calls) == 3
-    assert not any(tmp_path.iterdir())
-
-
-def test_positions_are_spread() -> None:
-    assert spread([3, 5, 9], 0) == set()
+    with pytest.raises(CuelloError, match=r"dark/small\.png: box: got 6 pixels of width"):
+        explain(run.path, folder, tmp_path / "o", box=6, progress=watch)
+    assert drawn
+    assert not any((tmp_path / "o").iterdir())
 
 
 def test_an_overlay_is_the_image_in_grey_where_a_signed_map_is_zero() -> None:

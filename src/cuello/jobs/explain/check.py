@@ -1,21 +1,19 @@
 """How near estimated occlusion maps come to the exact ones of the same images: a check of some, drawn at random."""
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
-from cuello.data.batches import to_tensor
 from cuello.data.images import Images
-from cuello.jobs.explain.classifier import Subject, groups
-from cuello.jobs.explain.estimator import EXACT_AT_ONCE, EXACT_PIXELS, MapEstimator, exact_maps_of
-from cuello.jobs.explain.exact import FLAT
+from cuello.jobs.explain.classifier import ExplainedClassifier
+from cuello.jobs.explain.estimator import MapEstimator
+from cuello.jobs.explain.exact import exact_maps
+from cuello.jobs.explain.settings import FLAT, Report
 from cuello.saliency.fidelity import Measured, fidelity, measured
 
 TRUSTED = 0.8
@@ -26,14 +24,19 @@ A choice, not a law: at .8 the estimates share about two thirds (.8²) of the ex
 
 Measure = Literal["mse", "pearson", "spearman"]
 
+MEASURES: dict[Measure, str] = {
+    "mse": "MSE after normalisation",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+}
+
 
 @dataclass(frozen=True)
 class Check:
     """Estimated maps beside exact ones of the same images.
 
-    names: of the images, in the order of all lists; places: where they are among all maps. mse: after the source's
-    normalisation, in which both are. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice of
-    images. of: from how many images they were drawn.
+    names: of the images, in the order of all lists; places: among all maps. mse: after the source's normalisation, in
+    which both are. exact, estimated: ``(H, W)`` each. seconds_exact: a map. seed: of the choice. of: so many images.
     """
 
     names: list[str]
@@ -58,14 +61,14 @@ class Check:
         return len(self.names) - self.pearson.count
 
     def order(self, measure: Measure = "pearson") -> list[int]:
-        """Return places from the worst to the best image; those without a number come last."""
+        """Sort places from the worst to the best image; those without a number come last."""
         sign = 1 if measure == "mse" else -1
         values = sign * getattr(self, measure).values
         return np.lexsort((np.arange(len(values)), -np.where(np.isnan(values), -np.inf, values))).tolist()
 
 
 def drawn_by_chance(count: int, share: float, seed: int) -> list[int]:
-    """Return places of a random share of ``count`` images, at least one, in order; CuelloError for no share.
+    """Draw places of a random share of ``count`` images, at least one, in order; CuelloError for no share.
 
     >>> len(drawn_by_chance(1000, 0.01, 0)), drawn_by_chance(1, 0.01, 0)
     (10, [0])
@@ -83,42 +86,30 @@ def check_share(share: float) -> None:
 
 def checked(
     estimator: MapEstimator,
-    subject: Subject,
+    classifier: ExplainedClassifier,
     images: Images,
-    positions: Sequence[int],
     maps: Sequence[np.ndarray],
+    *,
     share: float,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> Check:
-    """Explain a random share of images exactly too, and compare.
+    """Compare the estimated maps of a random share of images with the exact ones: those that are kept, or made now.
 
-    maps: estimated, of the images at ``positions``. progress: called with images done and images in all.
+    maps: one an image. progress: called with images done and images in all.
     """
-    places = drawn_by_chance(len(positions), share, seed)
-    place_of = {positions[place]: place for place in places}
-    exact: list[np.ndarray] = []
-    seconds, values = 0.0, {"mse": [], "pearson": [], "spearman": []}
+    assert classifier.own is not None
+    places = drawn_by_chance(len(images), share, seed)
+    arrays = [images.arrays[place] for place in places]
+    exact = exact_maps(classifier.path, classifier.own, arrays, estimator.settings, progress=progress)
     ours = [maps[place] for place in places]
-    for group in groups(images, list(place_of), EXACT_AT_ONCE, EXACT_PIXELS):
-        pixels = torch.cat([to_tensor(images.arrays[position][None]) for position in group])
-
-        def tell(done: int, total: int, before: int = len(exact), many: int = len(group)) -> None:
-            if progress:
-                progress(before + many * done // total, len(places))
-
-        started = time.perf_counter()
-        found = exact_maps_of(subject, pixels, estimator.question, "predicted", tell)
-        seconds += time.perf_counter() - started
-        true = found.maps[:, 0].float().cpu().numpy()
-        beside = fidelity(true, np.stack([maps[place_of[position]] for position in group]), flat=FLAT)
-        for name, so_far in values.items():
-            so_far.append(getattr(beside, name).values)
-        exact += list(true)
-    every = {name: measured(np.concatenate(parts)) for name, parts in values.items()}
+    each = [fidelity(true[None], one[None], flat=FLAT) for true, one in zip(exact.maps, ours, strict=True)]
+    mse, pearson, spearman = (
+        measured(np.concatenate([getattr(one, name).values for one in each])) for name in MEASURES
+    )
     return Check(
-        [images.names[positions[place]] for place in places], places, every["mse"], every["pearson"],
-        every["spearman"], exact, ours, seconds / len(places), seed, len(positions),
+        names=[images.names[place] for place in places], places=places, mse=mse, pearson=pearson, spearman=spearman,
+        exact=exact.maps, estimated=ours, seconds_exact=float(exact.seconds.mean()), seed=seed, of=len(images),
     )  # fmt: skip
 
 
@@ -131,18 +122,8 @@ def sentences(check: Check, seconds: float) -> list[str]:
     ]
 
 
-MEASURES: dict[Measure, str] = {
-    "mse": "MSE after normalisation",
-    "pearson": "Pearson correlation",
-    "spearman": "Spearman correlation",
-}
-
-
 def said(check: Check, name: Measure) -> str:
-    """Return a measure's mean, its interval if there is one, and the worst image.
-
-    The interval is of the mean over images, 95%.
-    """
+    """Say a measure's mean over images, its 95% interval if there is one, and the worst image."""
     found: Measured = getattr(check, name)
     if not found.count:
         return "none, as a map is flat in every image"
@@ -154,7 +135,7 @@ def said(check: Check, name: Measure) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a time in words.
+    """Say a time.
 
     >>> milliseconds(0.00123), milliseconds(2.5)
     ('1.23 ms', '2,500 ms')
@@ -164,7 +145,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def warning(check: Check) -> str | None:
-    """Return what a user must know where estimates are not near the exact maps."""
+    """Say what a user must know where estimates are not near the exact maps."""
     if check.trusted:
         return None
     reached = "no correlation could be measured" if not check.pearson.count else f"it is {check.pearson.mean:.3g}"

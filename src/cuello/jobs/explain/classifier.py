@@ -1,92 +1,81 @@
-"""What is explained, and how: a classifier with what it says of itself, and the settings of its occlusion maps."""
+"""The classifier that is explained: what it says of itself, its classes, and the images that fit it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from cuello.core.errors import CuelloError, closest
 from cuello.data.images import Images
-from cuello.data.levels import Levels
 from cuello.inference.bundled import located
 from cuello.inference.model import Model, load
 from cuello.models.classifier import Classifier, without_padding
-from cuello.saliency import DEFINITIONS
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExplainedClassifier:
     """A classifier and what it says of itself.
 
-    model: a module or function for `occlusion_map`, of images with ``padding`` pixels of 0 around them. channels, size
-    (height, width): of its images before that; None: any. classes: their names, or none. resize: what its training
-    images were resized to, "WIDTHxHEIGHT". levels: what is black and white in its images' files. own: the classifier
-    as Cuello loads it, or None for other ones.
+    network: a module or function for `occlusion_map`, of images with ``padding`` pixels of 0 around them. channels,
+    size (height, width): of its images before that; None: any. own: the classifier as Cuello loads it, from the file
+    ``path``; None for other ones.
     """
 
-    model: Any
+    network: Any
     name: str
     channels: int | None
     size: tuple[int, int] | None
-    classes: tuple[str, ...] = ()
-    resize: str | None = None
-    levels: Levels | None = None
     padding: int = 0
     own: Model | None = None
+    path: Path = Path()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names, or none."""
+        return self.own.classes if self.own else ()
 
     def called(self, number: int) -> str:
-        """Return a class' name; its number where it has none."""
+        """Name a class; its number where it has no name."""
         return self.classes[number] if self.classes else str(number)
 
 
-@dataclass(frozen=True)
-class Question:
-    """How maps are made; see `cuello.explain`, which has these defaults."""
-
-    box: int = 3
-    stride: int = 1
-    fill: float | str = 0.0
-    sigma: float = 3.0
-    class_: str | int = "predicted"
-    definition: str = "mean-drop"
-    score: str | None = None
-    outputs: Literal["logits", "probabilities"] = "logits"
-
-    @property
-    def watched(self) -> str:
-        """The name of the score."""
-        return self.score or DEFINITIONS[self.definition].score
+def own_classifier(name: str | Path, device: str = "cpu") -> tuple[Path, Model]:
+    """Load a classifier of Cuello's, with the path of its file; CuelloError for anything else."""
+    path = located(name)
+    model = load(path, None, device)
+    if not model.classes:
+        job, remedy = model.artefact.job, "Train one: cuello train classify DATA."
+        if job == "explain":
+            remedy = (
+                "Give it with --model, after the classifier whose maps it learned: cuello explain CLASSIFIER IMAGES."
+            )
+        raise CuelloError(f"{name} is no classifier: its job is {job}. {remedy}")
+    return path, model
 
 
-def opened(classifier: str | Path, device: str = "cpu", padding: int | None = None) -> Subject:
+def unpadded(model: Model) -> tuple[Any, int]:
+    """Return a classifier's network for images that are padded already, and the pixels that it puts around them."""
+    return without_padding(model.network) if isinstance(model.network, Classifier) else (model.network, 0)
+
+
+def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | None = None) -> ExplainedClassifier:
     """Open a classifier, Cuello's own or an ONNX file; CuelloError for anything else.
 
     padding: pixels of 0 put around the images for an ONNX file; Cuello's own classifiers know theirs.
     """
-    path = Path(classifier).expanduser()
-    if path.suffix.lower() == ".onnx":
-        return onnx_subject(path, device, padding or 0)
-    model = load(located(classifier), None, device)
-    if not model.classes or model.artefact.job == "explain":
-        hint = " Give it with --model, after the classifier whose maps it learned." * (model.artefact.job == "explain")
-        raise CuelloError(
-            f"{classifier} is no classifier: its job is {model.artefact.job}.{hint or TRAIN_ONE}"
-        )  # fmt: skip
-    plain, known = without_padding(model.network) if isinstance(model.network, Classifier) else (model.network, 0)
+    file = Path(classifier).expanduser()
+    if file.suffix.lower() == ".onnx":
+        return open_onnx(file, device, padding or 0)
+    path, model = own_classifier(classifier, device)
+    network, known = unpadded(model)
     if padding is not None:
         does = f"pads its images itself, by {known} pixels" if known else "takes its images without padding"
         raise CuelloError(f"padding: got {padding}, but {classifier} {does}, which is known: leave padding out.")
-    resize = cast("str | None", model.artefact.training.get("resize"))
     name = model.artefact.architecture.name
-    return Subject(
-        plain.eval(), name, model.channels, model.size, model.classes, resize, model.levels, known, model
-    )  # fmt: skip
+    return ExplainedClassifier(network.eval(), name, model.channels, model.size, padding=known, own=model, path=path)
 
 
-TRAIN_ONE = " Train one: cuello train classify DATA."
-
-
-def onnx_subject(path: Path, device: str, padding: int) -> Subject:
+def open_onnx(path: Path, device: str, padding: int) -> ExplainedClassifier:
     """Open an ONNX file; CuelloError where it is no classifier, or smaller than its padding."""
     from cuello.saliency.onnx import OnnxClassifier
 
@@ -102,7 +91,7 @@ def onnx_subject(path: Path, device: str, padding: int) -> Subject:
             f"padding: got {padding}, but {path} takes {width}×{height} pixels, padding included: nothing would be "
             "left of the images."
         )
-    return Subject(network, path.name, channels, size, padding=padding)
+    return ExplainedClassifier(network, path.name, channels, size, padding=padding)
 
 
 def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:
@@ -129,9 +118,9 @@ def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:
 
 
 def fitting(
-    images: Images, size: tuple[int, int] | None, who: str, on_error: str
+    images: Images, size: tuple[int, int] | None, *, who: str, on_error: str
 ) -> tuple[list[int], list[tuple[str, str]]]:
-    """Return positions of the images of a (height, width), and (name, problem) of the others, which may be an error.
+    """Find the positions of the images of a (height, width), and (name, problem) of the others, which may be an error.
 
     who: takes that size, in words, e.g. "the classifier".
     """
@@ -153,8 +142,8 @@ def fitting(
     return kept, failed
 
 
-def groups(images: Images, positions: Sequence[int], most: int, pixels: int) -> list[list[int]]:
-    """Return positions in their order, in groups of images of one size: at most so many images, and pixels of them."""
+def groups(images: Images, positions: Sequence[int], *, most: int, pixels: int) -> list[list[int]]:
+    """Divide positions, in their order, into groups of images of one size: at most so many images, and pixels."""
     found: list[list[int]] = []
     sizes = images.sizes.tolist()
     for position in positions:

@@ -2,8 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,79 +17,91 @@ from cuello.core.files import cache_folder
 from cuello.data.batches import Batches
 from cuello.data.classes import aligned
 from cuello.data.images import Images
-from cuello.inference.bundled import located
-from cuello.inference.model import Model, load
-from cuello.jobs.explain.exact import FLAT, IMPORTANT_SIDE, MapQuestion, exact_maps
-from cuello.jobs.images.evaluation import Progress
-from cuello.models.catalog import KINDS
+from cuello.inference.model import Model
+from cuello.jobs.base import Progress
+from cuello.jobs.explain.classifier import own_classifier
+from cuello.jobs.explain.estimator import AT_ONCE, estimate
+from cuello.jobs.explain.exact import exact_maps
+from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, MapSettings, learned_settings
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.directory import available_cores
 from cuello.runs.history import EpochRecord
-from cuello.saliency.fidelity import MAPS, Fidelity, Measured, break_even, fidelity
+from cuello.saliency.fidelity import MAPS, CurveSettings, Fidelity, Measured, areas, break_even, fidelity, random_maps
 
 ASKED = 100
 """Images whose curves of deletion and insertion are drawn: each takes some 300 answers of the classifier."""
 
-AT_ONCE, TIMES = 100, 7
-"""Images in one pass, and passes, whose median is an estimate's time."""
+TIMES = 7
+"""Passes, of AT_ONCE images each, whose median is an estimate's time."""
 
 MEASURES = ("mse", "normalised_mse", "pearson", "spearman", "overlap")
 
 
-@dataclass
-class Lesson:
-    """What a training of an estimator is about: the classifier, how its maps are made, and what came of it.
+@dataclass(frozen=True)
+class MapTargets:
+    """What an estimator learns from, beside the images: the exact maps of a classifier.
 
-    path: the classifier's file. predicted: ``(N,)``, the class of each image, -1 where its map was not made; labels:
-    ``(N,)``, or None where images have none that the classifier knows. seconds: of the maps, in one process.
+    predicted: ``(N,)``, the class of each image, -1 where its map was not made; labels: ``(N,)``, or None where images
+    have none that the classifier knows. seconds: of the maps, in one process.
     """
 
-    path: Path
     classifier: Model
-    question: MapQuestion
-    told: str
-    predicted: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    labels: np.ndarray | None = None
-    seconds: np.ndarray = field(default_factory=lambda: np.empty(0))
+    settings: MapSettings
+    predicted: np.ndarray
+    labels: np.ndarray | None
+    seconds: np.ndarray
 
-    def completing(self, threads: int | None, progress: Progress | None) -> Callable[[Images, np.ndarray], Images]:
-        """Return what adds the exact maps of those that are used to images, as targets, and what a network is told."""
 
-        def complete(images: Images, used: np.ndarray) -> Images:
-            def report(done: int, total: int) -> None:
-                if progress:
-                    progress("making exact maps", done, total)
+def learned_classifier(name: str) -> tuple[Path, Model]:
+    """Load the classifier whose maps are learned, with the path of its file; CuelloError where it is none."""
+    if Path(name).suffix.lower() == ".onnx":
+        raise CuelloError(
+            f"got --classifier {name}: an estimator is built from the classifier's own layers, which Cuello knows of "
+            "its own classifiers only. Exact maps of ONNX files: cuello explain."
+        )
+    return own_classifier(name)
 
-            try:
-                found = exact_maps(
-                    self.path, self.classifier, (images.arrays[place] for place in used.tolist()), self.question,
-                    workers=threads or available_cores(), progress=report,
-                )  # fmt: skip
-            except KeyboardInterrupt:
-                raise Interrupted(
-                    f"stopped; the exact maps made so far are kept in {cache_folder()}. The same command goes on."
-                ) from None
-            blank = np.zeros((0, 0, 1), np.float32)
-            targets = [blank] * len(images)
-            for place, values in zip(used.tolist(), found.maps, strict=True):
-                targets[place] = values[..., None]
-            self.predicted = np.full(len(images), -1, np.int64)
-            self.predicted[used] = found.predicted
-            self.labels, self.seconds = self.known_labels(images), found.seconds
-            told = self.predicted if self.told == "prediction" else cast("np.ndarray", self.labels)
-            return replace(images, targets=targets, labels=told, label_names=self.classifier.classes)
 
-        return complete
+def with_maps(
+    images: Images,
+    used: np.ndarray,
+    classifier: tuple[Path, Model],
+    *,
+    config: TrainConfig,
+    progress: Progress | None,
+) -> tuple[Images, MapTargets]:
+    """Add the exact maps of the images that are used, as targets, and the classes that a network is told, as labels."""
+    (path, model), settings = classifier, learned_settings(config.model_dump())
+    labels = known_labels(images, model.classes, needed=config.told == "label")
+    try:
+        found = exact_maps(
+            path, model, (images.arrays[place] for place in used.tolist()), settings,
+            workers=config.threads or available_cores(),
+            progress=(lambda done, total: progress("making exact maps", done, total)) if progress else None,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; the exact maps made so far are kept in {cache_folder()}. The same command goes on."
+        ) from None
+    maps = [np.zeros((0, 0, 1), np.float32)] * len(images)
+    for place, values in zip(used.tolist(), found.maps, strict=True):
+        maps[place] = values[..., None]
+    predicted = np.full(len(images), -1, np.int64)
+    predicted[used] = found.predicted
+    told = labels if config.told == "label" else predicted
+    images = replace(images, targets=maps, labels=told, label_names=model.classes)
+    return images, MapTargets(model, settings, predicted=predicted, labels=labels, seconds=found.seconds)
 
-    def known_labels(self, images: Images) -> np.ndarray | None:
-        """Return the images' labels as the classifier's classes; None where they have none and none are asked for."""
-        try:
-            return aligned(images, self.classifier.classes).labels
-        except CuelloError:
-            if self.told == "label":
-                raise
-            return None
+
+def known_labels(images: Images, classes: Sequence[str], needed: bool) -> np.ndarray | None:
+    """Number the images' labels as the classifier's classes; None where they have none and none are needed."""
+    try:
+        return aligned(images, classes).labels
+    except CuelloError:
+        if needed:
+            raise
+        return None
 
 
 @dataclass(frozen=True)
@@ -119,45 +131,6 @@ class Estimation:
     verdict: str
 
 
-def lesson_of(config: TrainConfig) -> Lesson:
-    """Open the classifier that a configuration names; CuelloError where it is none of Cuello's."""
-    name = str(config.classifier)
-    if Path(name).suffix.lower() == ".onnx":
-        raise CuelloError(
-            f"got --classifier {name}: an estimator is built from the classifier's own layers, which Cuello knows of "
-            "its own classifiers only. Exact maps of ONNX files: cuello explain."
-        )
-    path = located(name)
-    classifier = load(path)
-    if not classifier.classes:
-        raise CuelloError(
-            f"{name} is no classifier: its job is {classifier.artefact.job}. Train one: cuello train classify DATA."
-        )
-    return Lesson(path, classifier, MapQuestion(config.box, config.stride, config.fill), config.told)
-
-
-def estimate(model: Model, images: Tensor, classes: Tensor, progress: Callable[[int], None] | None = None) -> Tensor:
-    """Return the maps ``(N, H, W)`` in [0, 1] that an estimator gives in one pass.
-
-    images: ``(N, C, H, W)`` in [0, 1]. classes: ``(N,)`` int64, told to networks that take them. progress: called with
-    images done since. Raises CuelloError for a network that is no estimator, or images that do not fit it.
-    """
-    kind = model.artefact.architecture.kind
-    if kind not in KINDS or not KINDS[kind].explains:
-        raise CuelloError(
-            f"the network {model.artefact.architecture.name!r} gives no occlusion maps: its job is "
-            f"{model.artefact.job}. Train one that does: cuello train explain IMAGES --classifier CLASSIFIER."
-        )
-    device, found = next(model.network.parameters()).device, []
-    with torch.inference_mode():
-        for part, told in zip(images.split(AT_ONCE), classes.split(AT_ONCE), strict=True):
-            output = model.network(part.to(device), told.to(device))
-            found.append(output.image[:, 0].float().cpu())
-            if progress:
-                progress(len(part))
-    return torch.cat(found).clone()
-
-
 def seconds_of(model: Model, images: Tensor, classes: Tensor) -> float:
     """Return the seconds that one of AT_ONCE maps in one pass takes, the median of several passes."""
     times = -(-AT_ONCE // len(images))
@@ -173,13 +146,14 @@ def seconds_of(model: Model, images: Tensor, classes: Tensor) -> float:
 
 def evaluate_estimator(
     model: Model,
-    lesson: Lesson,
+    learned: MapTargets,
     batches: Batches,
+    *,
     history: Sequence[EpochRecord],
     training_maps: int,
     progress: Progress | None = None,
 ) -> Estimation:
-    """Judge an estimator on a part of its data; ``lesson``: what it learned from.
+    """Judge an estimator on a part of its data; ``learned``: the maps that it learned from.
 
     Curves of deletion and insertion are of ASKED images, evenly over all. Raises CuelloError where images do not fit.
     """
@@ -187,7 +161,7 @@ def evaluate_estimator(
     parts = [(batch.images, batch.targets) for batch in batches.epoch(0)]
     images = torch.cat([part for part, _ in parts]).contiguous()
     exact = torch.cat([cast("Tensor", targets) for _, targets in parts])[:, 0].numpy()
-    predicted = torch.from_numpy(lesson.predicted[places])
+    predicted = torch.from_numpy(learned.predicted[places])
     done = 0
 
     def tell(count: int) -> None:
@@ -196,35 +170,47 @@ def evaluate_estimator(
         if progress:
             progress("estimating", done, len(images))
 
-    estimated = estimate(model, images, predicted, tell).numpy()
+    estimated = estimate(model, images, predicted, progress=tell).numpy()
     chosen = np.unique(np.linspace(0, len(images) - 1, min(ASKED, len(images))).astype(int))
     if progress:
         progress("asking the classifier", 0, 1)
-    curves = fidelity(
-        exact[chosen], estimated[chosen], lesson.classifier.network, images[chosen],
-        classes=predicted[chosen].tolist(), important=IMPORTANT_SIDE, fill=lesson.question.filling,
+    maps = {"exact": exact[chosen], "estimated": estimated[chosen], "random": random_maps(exact[chosen].shape)}
+    changed = areas(
+        learned.classifier.network, images[chosen], maps,
+        classes=predicted[chosen].tolist(),
+        settings=CurveSettings(important=IMPORTANT_SIDE, fill=learned.settings.shown),
     )  # fmt: skip
-    whole = fidelity(exact, estimated, important=IMPORTANT_SIDE, flat=FLAT)
-    whole = replace(whole, deletion=curves.deletion, insertion=curves.insertion)
-    labels = None if lesson.labels is None else lesson.labels[places]
-    conditioned = bool(getattr(model.network, "class_conditioned", False))
+    whole = replace(fidelity(exact, estimated, important=IMPORTANT_SIDE, flat=FLAT), **changed)
+    labels = None if learned.labels is None else learned.labels[places]
     by_label = None
-    if conditioned and labels is not None:
+    if getattr(model.network, "class_conditioned", False) and labels is not None:
         by = estimate(model, images, torch.from_numpy(labels)).numpy()
         by_label = fidelity(exact, by, important=IMPORTANT_SIDE, flat=FLAT)
     if progress:
         progress("asking the classifier", 1, 1)
-    exact_seconds = float(np.median(lesson.seconds))
-    estimate_seconds = seconds_of(model, images, predicted)
+    exact_seconds, estimate_seconds = float(np.median(learned.seconds)), seconds_of(model, images, predicted)
     training_seconds = sum(record.seconds for record in history)
-    pays = break_even(exact_seconds, training_maps, training_seconds, estimate_seconds)
-    names = [batches.describe(row)[0] for row in range(batches.count)]
-    return Estimation(
-        names, [lesson.classifier.classes[number] for number in predicted.tolist()], images, exact, estimated, whole,
-        by_label, 0 if labels is None else int((labels != predicted.numpy()).sum()), len(chosen), exact_seconds,
-        estimate_seconds, training_maps, training_seconds, pays,
-        verdict_of(whole, exact_seconds / estimate_seconds, pays),
+    pays = break_even(
+        exact_seconds=exact_seconds, training_maps=training_maps, training_seconds=training_seconds,
+        estimate_seconds=estimate_seconds,
     )  # fmt: skip
+    return Estimation(
+        names=[batches.describe(row)[0] for row in range(batches.count)],
+        classes=[learned.classifier.classes[number] for number in predicted.tolist()],
+        images=images,
+        exact=exact,
+        estimated=estimated,
+        fidelity=whole,
+        by_label=by_label,
+        wrong=0 if labels is None else int((labels != predicted.numpy()).sum()),
+        asked=len(chosen),
+        exact_seconds=exact_seconds,
+        estimate_seconds=estimate_seconds,
+        training_maps=training_maps,
+        training_seconds=training_seconds,
+        break_even=pays,
+        verdict=verdict_of(whole, exact_seconds / estimate_seconds, pays),
+    )
 
 
 def verdict_of(found: Fidelity, ratio: float, pays: float) -> str:

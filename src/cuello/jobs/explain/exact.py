@@ -26,9 +26,8 @@ from cuello.core.files import cache_folder, make_folder, replacing, write_text
 from cuello.core.memory import kept_memory
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
-from cuello.models.classifier import Classifier, without_padding
-from cuello.saliency import DEFINITIONS, OcclusionMaps, occlusion_map
-from cuello.saliency.fidelity import IMPORTANT
+from cuello.jobs.explain.classifier import unpadded
+from cuello.jobs.explain.settings import MapSettings, Report
 
 PART = 64
 """Images whose maps are made at once and kept in one file: what a crash loses at most, in each process."""
@@ -36,36 +35,8 @@ PART = 64
 ALONE = 2 * PART
 """Up to so many images one process is quicker than starting others."""
 
-DEFINITION = "standardised-sum"
-"""What is learned: it lies in [0, 1], as a network's output does."""
-
-IMPORTANT_SIDE = IMPORTANT[DEFINITIONS[DEFINITION].score]
-"""Whether high or low numbers of these maps are at the pixels that the class needs."""
-
-FLAT = 0.02
-"""A map that spreads by no more than this, of its scale from 0 to 1, is flat: the class stays whatever is hidden."""
-
 VERSION = 1
 """To be raised when maps come out otherwise: those that are kept are then made again."""
-
-Report = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class MapQuestion:
-    """How maps are made. box, stride: pixels. fill: what a box shows, a number, "mean" or "blur"."""
-
-    box: int = 3
-    stride: int = 1
-    fill: str = "0"
-
-    @property
-    def filling(self) -> float | str:
-        """What a box shows, as ``occlusion_map`` wants it."""
-        try:
-            return float(self.fill)
-        except ValueError:
-            return self.fill
 
 
 @dataclass(frozen=True)
@@ -83,7 +54,7 @@ class ExactMaps:
 
 
 @dataclass(frozen=True)
-class Made:
+class KeptMap:
     """One map, its class, and the seconds that it took."""
 
     map: np.ndarray
@@ -95,21 +66,21 @@ def exact_maps(
     path: Path,
     classifier: Model,
     arrays: Iterable[np.ndarray],
-    question: MapQuestion,
+    settings: MapSettings,
     *,
     workers: int = 1,
     progress: Report | None = None,
 ) -> ExactMaps:
-    """Return exact maps of the class that a classifier predicts: those that are kept, and the others made and kept.
+    """Find exact maps of the class that a classifier predicts among the kept ones; make and keep the others.
 
     path: the classifier's file; classifier: what is in it. arrays: images ``(H, W, C)`` as they were read. workers:
     processes, of one thread each; one is this process. progress: called with images done and in all.
-    Kept in `cache_folder`, one folder a classifier and question, by the content of each image. Raises CuelloError where
-    images do not fit the classifier, or a process fails; what was made stays.
+    Kept in `cache_folder`, one folder for a classifier and its settings, by the content of each image. Raises
+    CuelloError where images do not fit the classifier, or a process fails; what was made stays.
     """
     every = list(arrays)
     names = [identity(array) for array in every]
-    folder = folder_of(classifier, question)
+    folder = folder_of(classifier, settings)
     known = read_parts(folder)
     missing = {name: array for name, array in zip(names, every, strict=True) if name not in known}
     done = len(names) - len(missing)
@@ -124,31 +95,41 @@ def exact_maps(
     if missing:
         check_sizes(classifier, missing.values())
         make_folder(folder)
-        about = {"classifier": classifier.artefact.checksum, **asdict(question), "definition": DEFINITION}
+        about = {"classifier": classifier.artefact.checksum, **kept_by(settings), "definition": settings.definition}
         write_text(folder / "about.json", json.dumps(about, indent=2) + "\n")
         parts = in_parts(missing)
         if workers == 1 or len(missing) <= ALONE:
             for part in parts:
-                known |= make_part(classifier, part, question, folder)
+                known |= make_part(classifier, part, settings)
                 tell(len(part))
         else:
-            make_beside(path, classifier, parts, question, folder, workers, tell)
+            make_beside(path, classifier, parts, settings=settings, workers=workers, tell=tell)
             known = read_parts(folder)
     found = [known[name] for name in names]
     return ExactMaps(
-        [one.map for one in found], np.array([one.predicted for one in found], np.int64),
-        np.array([one.seconds for one in found]), len(missing),
-    )  # fmt: skip
+        maps=[one.map for one in found],
+        predicted=np.array([one.predicted for one in found], np.int64),
+        seconds=np.array([one.seconds for one in found]),
+        made=len(missing),
+    )
 
 
-def folder_of(classifier: Model, question: MapQuestion) -> Path:
-    """Return where the maps of a classifier and a question are kept."""
-    about = [classifier.artefact.checksum, asdict(question), DEFINITION, VERSION]
+def folder_of(classifier: Model, settings: MapSettings) -> Path:
+    """Find where the maps of a classifier and these settings are kept."""
+    about = [classifier.artefact.checksum, kept_by(settings), settings.definition, VERSION]
     return cache_folder() / "maps" / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
 
+def kept_by(settings: MapSettings) -> dict[str, Any]:
+    """List what tells maps of one definition apart, as earlier versions wrote it, so that what they kept is found."""
+    about: dict[str, Any] = {"box": settings.box, "stride": settings.stride, "fill": settings.fill}
+    if settings.fill == "blur" and settings.sigma != MapSettings.sigma:
+        about["sigma"] = settings.sigma
+    return about
+
+
 def identity(array: np.ndarray) -> str:
-    """Return what tells an image from every other: a checksum of its type, shape and pixels."""
+    """Tell an image from every other by a checksum of its type, shape and pixels."""
     state = hashlib.blake2b(f"{array.dtype}{array.shape}".encode(), digest_size=12)
     state.update(np.ascontiguousarray(array).data)
     return state.hexdigest()
@@ -171,7 +152,7 @@ def check_sizes(classifier: Model, arrays: Iterable[np.ndarray]) -> None:
 
 
 def in_parts(images: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Return images in parts of one shape and type, of PART at most."""
+    """Divide images into parts of one shape and type, of PART at most."""
     alike: dict[tuple[object, ...], list[str]] = {}
     for name, array in images.items():
         alike.setdefault((array.shape, array.dtype), []).append(name)
@@ -182,43 +163,28 @@ def in_parts(images: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     ]
 
 
-def explained(classifier: Model, images: torch.Tensor, question: MapQuestion) -> OcclusionMaps:
-    """Return exact maps of the predicted class of images ``(N, C, H, W)``; boxes slide over the network's padding too.
-
-    Raises CuelloError where images do not fit.
-    """
-    network, padding = classifier.network, 0
-    if isinstance(network, Classifier):
-        network, padding = without_padding(network)
-    return occlusion_map(
-        network, images, question.box, stride=question.stride, fill=question.filling, padding=padding,
-        definition=DEFINITION,
-    )  # fmt: skip
-
-
-def make_part(
-    classifier: Model, part: Mapping[str, np.ndarray], question: MapQuestion, folder: Path
-) -> dict[str, Made]:
-    """Make the maps of a part and keep them."""
+def make_part(classifier: Model, part: Mapping[str, np.ndarray], settings: MapSettings) -> dict[str, KeptMap]:
+    """Make the maps of a part and keep them; boxes slide over the network's own padding too."""
     start = time.perf_counter()
-    found = explained(classifier, to_tensor(np.stack(list(part.values()))), question)
+    network, padding = unpadded(classifier)
+    found = settings.maps(network, to_tensor(np.stack(list(part.values()))), padding=padding)
     seconds = (time.perf_counter() - start) / len(part)
     maps, predicted = found.maps[:, 0].float().cpu().numpy(), found.classes[:, 0].cpu().numpy()
-    with replacing(folder / f"part-{next(iter(part))}.npz") as temporary:
+    with replacing(folder_of(classifier, settings) / f"part-{next(iter(part))}.npz") as temporary:
         np.savez_compressed(
             temporary, ids=np.array(list(part)), maps=maps, predicted=predicted, seconds=np.full(len(part), seconds)
         )
-    return {name: Made(maps[row], int(predicted[row]), seconds) for row, name in enumerate(part)}
+    return {name: KeptMap(maps[row], int(predicted[row]), seconds) for row, name in enumerate(part)}
 
 
-def read_parts(folder: Path) -> dict[str, Made]:
-    """Return all maps that are kept in a folder; a file that is damaged is made again and so left out."""
-    known: dict[str, Made] = {}
+def read_parts(folder: Path) -> dict[str, KeptMap]:
+    """Read all maps that are kept in a folder; a file that is damaged is made again and so left out."""
+    known: dict[str, KeptMap] = {}
     for file in sorted(folder.glob("part-*.npz")):
         try:
             with np.load(file, allow_pickle=False) as part:
                 rows = zip(part["ids"], part["maps"], part["predicted"], part["seconds"], strict=True)
-                known |= {str(name): Made(one, int(number), float(took)) for name, one, number, took in rows}
+                known |= {str(name): KeptMap(one, int(number), float(took)) for name, one, number, took in rows}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             continue
     return known
@@ -228,8 +194,8 @@ def make_beside(
     path: Path,
     classifier: Model,
     parts: Sequence[Mapping[str, np.ndarray]],
-    question: MapQuestion,
-    folder: Path,
+    *,
+    settings: MapSettings,
     workers: int,
     tell: Callable[[int], None],
 ) -> None:
@@ -248,7 +214,7 @@ def make_beside(
             np.savez(file, **stacks, **ids)  # type: ignore[arg-type]
             request = {
                 "model": str(path.resolve()), "checksum": classifier.artefact.checksum, "images": str(file),
-                "question": asdict(question), "folder": str(folder.resolve()), "parent": os.getpid(),
+                "settings": asdict(settings), "parent": os.getpid(),
             }  # fmt: skip
             processes.append(running.enter_context(started(request)))
         listen(processes, tell)
@@ -292,13 +258,13 @@ def main(request: Mapping[str, Any]) -> None:
     classifier = load(request["model"])
     if classifier.artefact.checksum != request["checksum"]:
         raise CuelloError(f"{request['model']} has changed meanwhile. Start again.")
-    question, folder = MapQuestion(**request["question"]), Path(request["folder"])
+    settings = MapSettings(**request["settings"])
     with np.load(request["images"], allow_pickle=False) as file, kept_memory():
         for place in range(len(file.files) // 2):
             if os.getppid() != request["parent"]:
                 return
             ids, images = file[f"{place}/ids"], file[f"{place}/images"]
-            make_part(classifier, dict(zip(map(str, ids), images, strict=True)), question, folder)
+            make_part(classifier, dict(zip(map(str, ids), images, strict=True)), settings)
             print(len(ids), flush=True)
 
 

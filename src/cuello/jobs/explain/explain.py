@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -12,43 +12,23 @@ import torch
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
-from cuello.data.images import Images, load_images, parse_size
+from cuello.data.images import Images, load_images, parse_size, subset
+from cuello.jobs.base import Progress
+from cuello.jobs.data import reading
 from cuello.jobs.explain.check import Check, check_share, checked
-from cuello.jobs.explain.classifier import Question, Subject, class_number, fitting, groups, opened
-from cuello.jobs.explain.estimator import (
-    AT_ONCE,
-    EXACT_AT_ONCE,
-    EXACT_PIXELS,
-    PIXELS,
-    MapEstimator,
-    asked,
-    estimate,
-    exact_maps_of,
-    open_estimator,
-)
+from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fitting, groups, open_classifier
+from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
 from cuello.jobs.explain.figures import Compared, Scale, Shown
 from cuello.jobs.explain.folder import Unfinished, claimed, remove_overlays
-from cuello.jobs.explain.output import WORST, Explained, as_pixels, draw_overlay, save, shown_of
-from cuello.jobs.explain.sheet import SHEET
-from cuello.jobs.images.evaluation import Progress
+from cuello.jobs.explain.output import SHEET, WORST, Explained, as_pixels, draw_overlay, save, shown_of
+from cuello.jobs.explain.settings import MapSettings
 from cuello.saliency import DEFINITIONS, SCORES
 
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be made. wanted: the class; kept: positions of the images; drawn: of those with an overlay."""
-
-    subject: Subject
-    estimator: MapEstimator | None
-    question: Question
-    wanted: str | int
-    images: Images
-    kept: list[int]
-    drawn: set[int]
-    on_error: str
-    progress: Progress | None
+EXACT, ESTIMATED = {"most": 64, "pixels": 2**18}, {"most": 100, "pixels": 2**19}
+"""Images, and pixels of images, whose maps are made at once, at most."""
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello explain`.
 def explain(
     classifier: str | Path,
     images: str | Path,
@@ -107,55 +87,182 @@ def explain(
     if pictures < 0:
         raise CuelloError(f"pictures: got {pictures}, needed 0 or more.")
     check_check(model, check)
-    subject = opened(classifier, device, padding)
-    estimator = open_estimator(model, subject, device) if model is not None else None
-    given = {"box": box, "stride": stride, "fill": fill, "sigma": sigma, "class_": class_, "definition": definition}
-    question = asked({**given, "score": score, "outputs": outputs}, estimator)
-    scale, wanted = scale_of(question, estimator is not None), class_number(question.class_, subject.classes)
-    folder = Path(output).expanduser()
-    with claimed(folder, overwrite) as begun:
-        size = parse_size(resize or (estimator.resize if estimator else None) or subject.resize)
-        source = open_source(str(images), subject.levels)
-        reading = (lambda done, total: progress("reading images", done, total)) if progress else None
-        loaded = load_images(source, subject.channels, size, on_error, reading)
-        found = Explained(
-            folder, notes=list(loaded.notes), failed=[(str(images), reason) for reason in loaded.skipped],
-            scored_in_percent=not SCORES[question.watched].logits, estimator=estimator.name if estimator else None,
-        )  # fmt: skip
+    opened = open_classifier(classifier, device, padding)
+    estimator = open_estimator(model, opened, device) if model is not None else None
+    settings = chosen_settings(
+        {"box": box, "stride": stride, "fill": None if fill is None else str(fill), "sigma": sigma,
+         "definition": definition, "score": score, "outputs": outputs},
+        estimator,
+    )  # fmt: skip
+    wanted = "predicted" if class_ is None else class_
+    if estimator and wanted != "predicted":
+        raise CuelloError(
+            f"class: got {wanted!r}, but {estimator.name} learned the maps of the class that the classifier predicts, "
+            "and no other's. Leave class out, or leave out model to make exact maps."
+        )
+    number = class_number(wanted, opened.classes)
+    trained = [one.artefact.training.get("resize") for one in (estimator and estimator.model, opened.own) if one]
+    size = parse_size(resize or next(filter(None, trained), None))
+    record = {"classifier": str(classifier), "images": str(images), **asdict(settings), "fill": settings.shown}
+    record |= {"score": settings.watched, "class": wanted, "padding": opened.padding}
+    record |= {"model": estimator.path} if estimator else {}
+    record |= {"check": check, "seed": seed} if check is not None else {}
+    found = Explained(
+        Path(output).expanduser(),
+        scored_in_percent=not SCORES[settings.watched].logits,
+        estimator=estimator.name if estimator else None,
+    )
+    with claimed(found.folder, overwrite) as begun:
+        source = open_source(str(images), opened.own.levels if opened.own else None)
+        loaded = load_images(source, opened.channels, size, on_error=on_error, progress=reading(progress))
+        found.notes += loaded.notes
+        found.failed += [(str(images), reason) for reason in loaded.skipped]
         if size and not resize:
             found.note(f"images were resized to {size[0]}×{size[1]} pixels, as in training")
-        who = "the classifier" if subject.size or estimator is None else estimator.name
-        kept, failed = fitting(loaded, subject.size or (estimator.model.size if estimator else None), who, on_error)
+        who = "the classifier" if opened.size or estimator is None else estimator.name
+        takes = opened.size or (estimator.model.size if estimator else None)
+        kept, failed = fitting(loaded, takes, who=who, on_error=on_error)
         found.failed += failed
-        order = Order(
-            subject, estimator, question, wanted, loaded, kept, spread(kept, pictures), on_error, progress
-        )  # fmt: skip
-        settings = settings_of(str(classifier), str(images), order, check, seed)
+        fit = subset(loaded, kept)
+        explaining = Explaining(opened, estimator, settings, number, fit, on_error, progress, found)
+        explaining.run(record, begun, pictures=pictures, check=check, seed=seed)
+    return found
+
+
+@final
+@dataclass
+class Explaining:
+    """A call of explain: what is explained, and how. number: the class, or "predicted"."""
+
+    classifier: ExplainedClassifier
+    estimator: MapEstimator | None
+    settings: MapSettings
+    number: str | int
+    images: Images
+    on_error: str
+    progress: Progress | None
+    found: Explained
+
+    def run(self, record: dict[str, Any], begun: Unfinished, *, pictures: int, check: float | None, seed: int) -> None:
+        """Make the maps, check them, and write everything; stopped by Ctrl-C, what is finished. record: settings."""
+        found, images, scale = self.found, self.images, self.scale()
         sheet: list[Shown] = []
         compared: list[Compared] = []
-        remove_overlays(folder)
+
+        def write() -> None:
+            save(
+                found, begun, classifier=self.classifier.name, sheet=sheet, compared=compared, scale=scale,
+                settings=record,
+            )  # fmt: skip
+
+        remove_overlays(found.folder)
+        drawn = spread(len(images), pictures)
         try:
-            made = make_all(order, scale, found, sheet, begun)
+            made = self.make_all(begun, sheet, drawn)
             if not made:
-                raise CuelloError(f"no image of {images} could be explained; the first problem: {found.failed[0][1]}")
-            if estimator and check is not None:
-                tell = (lambda done, total: progress("checking exactly", done, total)) if progress else None
-                found.check = checked(estimator, subject, loaded, made, found.maps, check, seed, tell)
-                compared = worst_of(found.check, loaded, made)
+                raise CuelloError(
+                    f"no image of {record['images']} could be explained; the first problem: {found.failed[0][1]}"
+                )
+            if self.estimator and check is not None:
+                explained = subset(images, made)
+                found.check = checked(
+                    self.estimator, self.classifier, explained, found.maps, share=check, seed=seed,
+                    progress=self.telling("checking exactly"),
+                )  # fmt: skip
+                compared += worst_of(found.check, explained)
         except KeyboardInterrupt:
             if not found.maps:
                 raise
-            save(subject.name, sheet, scale, compared, settings, found, begun)
-            many = (
-                f"{len(found.maps)} of {len(kept)} images are in {folder}{', unchecked' if check is not None else ''}"
-            )
-            raise Interrupted(f"stopped; the maps of {many}.") from None
-        if len(order.drawn) < len(kept):
+            write()
+            unchecked = ", unchecked" if check is not None else ""
+            raise Interrupted(
+                f"stopped; the maps of {len(found.maps)} of {len(images)} images are in {found.folder}{unchecked}."
+            ) from None
+        if len(drawn) < len(images):
             found.note(
-                f"overlays are drawn of {len(order.drawn)} of {len(kept)} images; of all with --pictures {len(kept)}"
+                f"overlays are drawn of {len(drawn)} of {len(images)} images; of all with --pictures {len(images)}"
             )
-        save(subject.name, sheet, scale, compared, settings, found, begun)
-    return found
+        write()
+
+    def make_all(self, begun: Unfinished, sheet: list[Shown], drawn: set[int]) -> list[int]:
+        """Make the maps group by group, with overlays and what the page shows; return which images are explained."""
+        at_a_glance, scale, found = spread(len(self.images), SHEET), self.scale(), self.found
+        made: list[int] = []
+        spent = 0.0
+        for positions in groups(self.images, range(len(self.images)), **ESTIMATED if self.estimator else EXACT):
+            started = time.perf_counter()
+            ready = self.add(positions)
+            spent += time.perf_counter() - started
+            made += ready
+            found.seconds = spent / max(1, len(made))
+            for place, position in enumerate(ready, len(found.maps) - len(ready)):
+                shown = shown_of(self.images.arrays[position], found, place=place, scale=scale)
+                if position in at_a_glance:
+                    sheet.append(shown)
+                if position in drawn:
+                    found.overlays.append(draw_overlay(begun, shown, scale))
+        return made
+
+    def add(self, positions: Sequence[int]) -> list[int]:
+        """Add the maps of these images to what is found; return which they are: one that is refused is left out.
+
+        Where a group is refused its images are explained one by one, to know which it is.
+        """
+        names, found = self.images.names, self.found
+        pixels = torch.cat([to_tensor(self.images.arrays[position][None]) for position in positions])
+        try:
+            maps, numbers, scores, method = self.maps_of(pixels)
+        except CuelloError as error:
+            if len(positions) > 1:
+                return [one for position in positions for one in self.add([position])]
+            if self.on_error == "stop":
+                raise CuelloError(f"{names[positions[0]]}: {error}") from error
+            found.failed.append((names[positions[0]], str(error)))
+            return []
+        found.names += [names[position] for position in positions]
+        found.maps += list(maps)
+        found.classes += [self.classifier.called(number) for number in numbers.tolist()]
+        found.numbers += numbers.tolist()
+        found.scores += scores.tolist()
+        found.methods += [method] * len(positions)
+        return list(positions)
+
+    def maps_of(self, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+        """Make maps of images ``(N, C, H, W)``: ``(N, H, W)``, class numbers and scores ``(N,)``, and by which way."""
+        tell = self.telling("explaining", len(pixels))
+        if self.estimator and self.classifier.own:
+            numbers, scores = predicted(self.classifier.own, pixels)
+            maps, method = estimate(self.estimator.model, pixels, numbers), "estimated"
+            if tell:
+                tell(1, 1)
+        else:
+            classes = self.number if isinstance(self.number, str) else [self.number]
+            exact = self.settings.maps(
+                self.classifier.network, pixels, padding=self.classifier.padding, classes=classes, progress=tell
+            )
+            maps, numbers, scores = exact.maps[:, 0].float(), exact.classes[:, 0], exact.scores[:, 0]
+            method = exact.method
+            for note in exact.notes:
+                self.found.note(note)
+        maps, numbers, scores = (part.cpu().numpy() for part in (maps, numbers, scores))
+        return maps, numbers, scores, method
+
+    def telling(self, doing: str, images: int = 0) -> Callable[[int, int], None] | None:
+        """Return a progress callback, of the boxes of so many ``images`` where there are others too."""
+        progress, before, every = self.progress, len(self.found.maps) + len(self.found.failed), len(self.images)
+        if not progress:
+            return None
+        if not images or every == 1:
+            return lambda done, total: progress(doing, done, total)
+        return lambda done, total: progress(doing, before + images * done // total, every)
+
+    def scale(self) -> Scale:
+        """Say what colours stand for."""
+        watched, definition = self.settings.watched, self.settings.definition
+        if definition == "standardised-sum":
+            return Scale(False, f"standardised sum{', estimated' if self.estimator else ''}", (0.0, 1.0))
+        units = {"drop": "fall of the probability", "logit-drop": "fall of the logit"}
+        return Scale(watched in units, f"{DEFINITIONS[definition].combine} of the {units.get(watched, watched)}")
 
 
 def check_check(model: str | Path | None, check: float | None) -> None:
@@ -170,110 +277,25 @@ def check_check(model: str | Path | None, check: float | None) -> None:
     check_share(check)
 
 
-def scale_of(question: Question, estimated: bool) -> Scale:
-    """Return what colours stand for."""
-    if question.definition == "standardised-sum":
-        return Scale(False, f"standardised sum{', estimated' if estimated else ''}", (0.0, 1.0))
-    units = {"drop": "fall of the probability", "logit-drop": "fall of the logit"}
-    combine = DEFINITIONS[question.definition].combine
-    return Scale(question.watched in units, f"{combine} of the {units.get(question.watched, question.watched)}")
+def spread(count: int, most: int) -> set[int]:
+    """Choose at most so many places of ``count``, evenly over all.
 
-
-def settings_of(classifier: str, images: str, order: Order, check: float | None, seed: int) -> dict[str, Any]:
-    """Return what is recorded of the settings."""
-    question = order.question
-    settings = {"classifier": classifier, "images": images, **asdict(question), "score": question.watched}
-    settings["class"] = settings.pop("class_")
-    settings["padding"] = order.subject.padding
-    if order.estimator:
-        settings["model"] = order.estimator.path
-    if check is not None:
-        settings |= {"check": check, "seed": seed}
-    return settings
-
-
-def spread(positions: Sequence[int], most: int) -> set[int]:
-    """Return at most so many positions, evenly over all.
-
-    >>> sorted(spread(range(10), 3)), spread(range(2), 5) == {0, 1}
-    ([0, 4, 9], True)
+    >>> sorted(spread(10, 3)), spread(2, 5), spread(3, 0)
+    ([0, 4, 9], {0, 1}, set())
     """
-    return {positions[int(place)] for place in np.linspace(0, len(positions) - 1, min(most, len(positions)))}
+    return set(np.linspace(0, count - 1, min(most, count)).astype(int).tolist())
 
 
-def make_all(order: Order, scale: Scale, found: Explained, sheet: list[Shown], begun: Unfinished) -> list[int]:
-    """Make the maps group by group, with overlays and what the page shows; return positions of the explained images."""
-    at_a_glance = spread(order.kept, SHEET)
-    made: list[int] = []
-    spent = 0.0
-    most = (AT_ONCE, PIXELS) if order.estimator else (EXACT_AT_ONCE, EXACT_PIXELS)
-    for positions in groups(order.images, order.kept, *most):
-        started = time.perf_counter()
-        ready = work(order, positions, found)
-        spent += time.perf_counter() - started
-        made += ready
-        found.seconds = spent / max(1, len(made))
-        for place, position in enumerate(ready, len(found.maps) - len(ready)):
-            shown = shown_of(order.images.arrays[position], found, place, scale)
-            if position in at_a_glance:
-                sheet.append(shown)
-            if position in order.drawn:
-                found.overlays.append(draw_overlay(begun, shown, scale))
-    return made
-
-
-def telling(order: Order, found: Explained, images: int) -> Callable[[int, int], None]:
-    """Return a progress callback for boxes of a group of ``images`` images; a single image is told by its boxes."""
-
-    def tell(done: int, total: int) -> None:
-        if order.progress and len(order.kept) == 1:
-            order.progress("explaining", done, total)
-        elif order.progress:
-            order.progress("explaining", len(found.maps) + len(found.failed) + images * done // total, len(order.kept))
-
-    return tell
-
-
-def work(order: Order, positions: Sequence[int], found: Explained) -> list[int]:
-    """Add the maps of these images to ``found`` and return which they are; one that is refused is left out, or named.
-
-    Where a group is refused its images are asked about one by one, to know which it is.
-    """
-    pixels = torch.cat([to_tensor(order.images.arrays[position][None]) for position in positions])
-    names, tell = order.images.names, telling(order, found, len(positions))
-    try:
-        if order.estimator:
-            estimates, method = estimate(order.estimator, order.subject, pixels), "estimated"
-            maps, numbers, scores = estimates.maps, estimates.numbers, estimates.scores
-            tell(1, 1)
-        else:
-            classes = order.wanted if isinstance(order.wanted, str) else [order.wanted]
-            exact = exact_maps_of(order.subject, pixels, order.question, classes, tell)
-            parts = exact.maps.float(), exact.classes, exact.scores
-            maps, numbers, scores = (part[:, 0].cpu().numpy() for part in parts)
-            method = exact.method
-            for note in exact.notes:
-                found.note(note)
-    except CuelloError as error:
-        if len(positions) > 1:
-            return [one for position in positions for one in work(order, [position], found)]
-        if order.on_error == "stop":
-            raise CuelloError(f"{names[positions[0]]}: {error}") from error
-        found.failed.append((names[positions[0]], str(error)))
-        return []
-    for place, position in enumerate(positions):
-        number = int(numbers[place])
-        called = order.subject.called(number)
-        found.add(names[position], maps[place], called, number, float(scores[place]), method)
-    return list(positions)
-
-
-def worst_of(check: Check, images: Images, positions: Sequence[int]) -> list[Compared]:
-    """Return the checked images whose estimates are the least like the exact maps; positions: of all maps."""
+def worst_of(check: Check, images: Images) -> list[Compared]:
+    """Gather the checked images whose estimates are the least like the exact maps; images: all explained ones."""
     shown = []
     for place in check.order()[:WORST]:
-        array, correlation = images.arrays[positions[check.places[place]]], check.pearson.values[place]
+        correlation = check.pearson.values[place]
         told = "no correlation" if np.isnan(correlation) else f"correlation {correlation:.2f}"
-        below = f"{told}, MSE {check.mse.values[place]:.3g}"
-        shown.append(Compared(check.names[place], as_pixels(array), check.exact[place], check.estimated[place], below))
+        shown.append(
+            Compared(
+                check.names[place], as_pixels(images.arrays[check.places[place]]), check.exact[place],
+                estimated=check.estimated[place], below=f"{told}, MSE {check.mse.values[place]:.3g}",
+            )
+        )  # fmt: skip
     return shown

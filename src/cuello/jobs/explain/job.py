@@ -1,6 +1,5 @@
 """The job explain: a classifier's occlusion maps, estimated in one pass."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +30,10 @@ from cuello.jobs.base import (
     check_plain,
 )
 from cuello.jobs.data import batches_of, cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
-from cuello.jobs.explain.evaluation import estimate, evaluate_estimator, lesson_of, result_of, shown
+from cuello.jobs.explain.estimator import estimate
+from cuello.jobs.explain.evaluation import evaluate_estimator, learned_classifier, result_of, shown, with_maps
 from cuello.jobs.explain.page import write_estimation
+from cuello.jobs.explain.settings import learned_settings
 from cuello.jobs.images.evaluated import own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
 from cuello.jobs.ranking import ranked_models
@@ -91,7 +92,7 @@ class ExplainJob:
 
     def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
         """Read images and make the exact maps of those that are used, or find them among the kept ones."""
-        lesson = lesson_of(config)
+        classifier = learned_classifier(str(config.classifier))
         images = open_images(config, reading(progress))
         if config.only is not None:
             images = of_class(images, config.only)
@@ -100,8 +101,9 @@ class ExplainJob:
         if images.streamed:
             raise CuelloError("the job explain takes images in memory only: add --storage memory.")
         used = [part.crops.places[:, 0] for part in batches_of(images, parts, config) if part is not None]
-        images = lesson.completing(config.threads, progress)(images, np.unique(np.concatenate(used)))
-        return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True), lesson)
+        used = np.unique(np.concatenate(used))
+        images, learned = with_maps(images, used, classifier, config=config, progress=progress)
+        return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True), learned)
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
         """Build an estimator out of the classifier's layers, with the classifier's weights where it wants them."""
@@ -123,12 +125,11 @@ class ExplainJob:
             )
         data = own() if own is not None else None
         prepared = request.own_images(data)
-        lesson, history = data.about, request.history  # type: ignore[union-attr]
-        learned = len(np.unique(prepared.training.crops.places[:, 0]))
-        part = prepared.test or prepared.validation
         found = evaluate_estimator(
-            model, lesson, part, history=history, training_maps=learned, progress=request.progress
-        )
+            model, data.about, prepared.test or prepared.validation,  # type: ignore[union-attr]
+            history=request.history, training_maps=len(np.unique(prepared.training.crops.places[:, 0])),
+            progress=request.progress,
+        )  # fmt: skip
         return Judged(found, own_images(prepared)[1])
 
     def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
@@ -184,16 +185,7 @@ def check_settings(config: TrainConfig) -> None:
         )
     if config.crop is not None:
         raise CuelloError(f"got --crop {config.crop} for explain, which takes whole images. Use --resize.")
-    if config.fill not in ("mean", "blur") and not is_number(config.fill):
-        raise CuelloError(f"fill: got {config.fill!r}, needed a number, mean or blur.")
-
-
-def is_number(text: str) -> bool:
-    """Tell whether a text is a finite number."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+    learned_settings(config.model_dump())
 
 
 def of_class(images: Images, name: str) -> Images:

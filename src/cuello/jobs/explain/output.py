@@ -13,12 +13,14 @@ from cuello.core.files import make_folder, replacing, write_bytes
 from cuello.data.batches import to_tensor
 from cuello.data.picture import SUFFIXES
 from cuello.jobs.explain.check import MEASURES, Check, milliseconds, said, sentences, warning
-from cuello.jobs.explain.figures import Compared, Scale, Shown, overlay_picture
+from cuello.jobs.explain.figures import Compared, Scale, Shown, comparison, contact_sheet, overlay_picture
 from cuello.jobs.explain.folder import FILES, Unfinished
-from cuello.jobs.explain.sheet import write_explanation
-from cuello.report.figures import LIGHT
-from cuello.report.page import Table
+from cuello.report.figures import LIGHT, THEMES, save_both
+from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import environment, write_json
+
+SHEET = 48
+"""Images on the contact sheet, at most: spread evenly over all."""
 
 WORST = 6
 """Checked images that the page shows, at most: the worst ones."""
@@ -68,7 +70,7 @@ class Explained:
         self.methods.append(method)
 
     def says(self) -> list[str]:
-        """Return what is to be said of the estimating and its check, a line each; nothing of exact maps."""
+        """Say what is to be known of the estimating and its check, a line each; nothing of exact maps."""
         if self.estimator is None:
             return []
         time = "" if math.isnan(self.seconds) else f": {milliseconds(self.seconds)} a map"
@@ -79,16 +81,16 @@ class Explained:
 
 
 def shown_of(array: np.ndarray, found: Explained, place: int, scale: Scale) -> Shown:
-    """Return what pictures of an image need; array: ``(H, W, C)`` as it was read."""
+    """Gather what pictures of an image need; array: ``(H, W, C)`` as it was read."""
     score, values = found.scores[place], found.maps[place]
     told = f"{score:.1%}" if found.scored_in_percent else f"{score:.3g}"
-    reached = f"{values.min():.2g} to {values.max():.2g}"
-    ends = f"±{scale.limits(values)[1]:.2g}" if scale.diverging else reached
-    return Shown(found.names[place], as_pixels(array), values, f"{found.classes[place]} {told}", ends)
+    ends = f"±{scale.limits(values)[1]:.2g}" if scale.diverging else f"{values.min():.2g} to {values.max():.2g}"
+    title = f"{found.classes[place]} {told}"
+    return Shown(found.names[place], as_pixels(array), values, title=title, below=ends)
 
 
 def as_pixels(array: np.ndarray) -> np.ndarray:
-    """Return an image ``(H, W, C)`` of any type as floats in [0, 1]."""
+    """Convert an image ``(H, W, C)`` of any type to floats in [0, 1]."""
     return to_tensor(array[None])[0].permute(1, 2, 0).numpy()
 
 
@@ -109,48 +111,101 @@ def draw_overlay(begun: Unfinished, shown: Shown, scale: Scale) -> str:
 
 
 def save(
-    name: str,
-    sheet: Sequence[Shown],
-    scale: Scale,
-    compared: Sequence[Compared],
-    settings: dict[str, Any],
     found: Explained,
     begun: Unfinished,
+    *,
+    classifier: str,
+    sheet: Sequence[Shown],
+    compared: Sequence[Compared],
+    scale: Scale,
+    settings: dict[str, Any],
 ) -> None:
-    """Write the arrays, the record and the page. name: the classifier's. compared: the worst checked images."""
-    folder, told = found.folder, environment()
+    """Write the arrays, the record, and explain.png and explain.html.
+
+    classifier: its name. sheet: what the page shows. compared: the worst checked images. settings: as recorded.
+    """
+    folder, facts = found.folder, environment()
     one_size = len({values.shape for values in found.maps}) == 1
     maps = {"maps": np.stack(found.maps)} if one_size else {f"map_{k}": values for k, values in enumerate(found.maps)}
-    arrays = {
-        "names": np.array(found.names), "classes": np.array(found.numbers), "class_names": np.array(found.classes),
-        "scores": np.array(found.scores), "settings": np.array(json.dumps(settings)),
+    arrays: dict[str, Any] = {
+        **maps, "names": np.array(found.names), "classes": np.array(found.numbers),
+        "class_names": np.array(found.classes), "scores": np.array(found.scores),
+        "settings": np.array(json.dumps(settings)),
     }  # fmt: skip
-    every: dict[str, Any] = {**maps, **arrays}
-    for written in ("maps.npz", "explain.json"):
-        begun.begin(folder / written)
+    for name in ("maps.npz", "explain.json"):
+        begun.begin(folder / name)
     with replacing(folder / "maps.npz") as temporary:
-        np.savez_compressed(temporary, **every)
-    write_json(folder / "explain.json", as_json(found) | {"settings": settings, "environment": told})
+        np.savez_compressed(temporary, **arrays)
+    write_json(folder / "explain.json", as_json(found) | {"settings": settings, "environment": facts})
     begun.keep()
+    images = f"{len(found.names):,} image{'s' if len(found.names) != 1 else ''}"
+    time = "" if math.isnan(found.seconds) else f" · {milliseconds(found.seconds)} a map"
+    kind = "exact" if found.estimator is None else "estimated"
+    write_page(
+        folder / "explain.html",
+        title="What the classifier looks at",
+        subtitle=f"{classifier} · {images} · {settings['definition']} · {kind}{time}",
+        verdict=verdict(found),
+        sections=[
+            maps_section(found, sheet, scale),
+            *check_section(found, compared),
+            images_section(found),
+            Section("Settings", parts=[Table(["setting", "value"], [[k, str(v)] for k, v in settings.items()])]),
+        ],
+        environment=facts,
+    )
+    found.written[:] = [one for one in FILES if (folder / one).exists()]
+
+
+def maps_section(found: Explained, sheet: Sequence[Shown], scale: Scale) -> Section:
+    """Draw images beside their maps, and say how colours are read and what else to know."""
+    themes = save_both(found.folder, "explain", lambda theme: contact_sheet(sheet, scale, theme))
+    reading = (
+        "Red: hiding this place lowers the score, so it speaks for the class. Blue: hiding it raises the score, so it "
+        "speaks against it. Where nothing is laid over the image the place does not matter."
+        if scale.diverging
+        else "Dark blue is the lowest value of a map: with this place hidden the score is low, so the class depends on "
+        "it. Yellow is the highest."
+    )
+    ends = "Below: the ends of the colours, which are each map's own."
+    legend = f"Left the image, right the map over it in grey. {reading} {ends}"
+    some = [f"{len(sheet)} of {len(found.names)} images are shown."] if len(sheet) < len(found.names) else []
+    notes = [*some, *found.notes, *(f"left out: {problem}" for _, problem in found.failed)]
+    return Section("Maps", notes, [Picture(themes, "Images beside their occlusion maps", legend)])
+
+
+def check_section(found: Explained, compared: Sequence[Compared]) -> list[Section]:
+    """Tabulate a check and draw its worst images; nothing without one."""
+    if found.check is None:
+        return []
+    check = found.check
+    first, *_ = sentences(check, found.seconds)
+    rows = [[MEASURES[name], said(check, name)] for name in MEASURES]
+    rows += [["time of an exact map", milliseconds(check.seconds_exact)]]
+    rows += [["time of an estimated map", milliseconds(found.seconds)]]
+    parts: list[Table | Picture] = [
+        Table(["measure", "mean, and worst image"], rows, f"{first[0].upper()}{first[1:]}, drawn at random.")
+    ]
+    if compared:
+        themes = {theme.name: comparison(compared, theme) for theme in THEMES}
+        many = f"The {len(compared)} checked images" if len(compared) > 1 else "The checked image"
+        note = f"{many} with the lowest Pearson correlation{', worst first' if len(compared) > 1 else ''}."
+        parts.append(Picture(themes, "Image, exact map, estimated map and their difference", note))
+    return [Section("Estimated and exact", parts=parts)]
+
+
+def images_section(found: Explained) -> Section:
+    """Tabulate all images: class, score, and the ends of their maps."""
     rows = [
         [name, class_, f"{score:.4g}", f"{values.min():.4g}", f"{values.max():.4g}"]
         for name, class_, score, values in zip(found.names, found.classes, found.scores, found.maps, strict=True)
     ]
-    left_out = [f"left out: {problem}" for _, problem in found.failed]
-    notes = [f"{len(sheet)} of {len(rows)} images are shown."] if len(sheet) < len(rows) else []
-    images = f"{len(rows):,} image{'s' if len(rows) != 1 else ''}"
-    time = "" if math.isnan(found.seconds) else f" · {milliseconds(found.seconds)} a map"
-    kind = "exact" if found.estimator is None else "estimated"
-    write_explanation(
-        folder, "What the classifier looks at", f"{name} · {images} · {settings['definition']} · {kind}{time}",
-        verdict(found), sheet, scale, compared, check_table(found), rows, [*notes, *found.notes, *left_out], settings,
-        told,
-    )  # fmt: skip
-    found.written[:] = [one for one in FILES if (folder / one).exists()]
+    table = Table(["image", "class", "score without a box>", "map, lowest>", "highest>"], rows)
+    return Section("Images", parts=[table], folded=len(rows) > SHEET)
 
 
 def verdict(found: Explained) -> str:
-    """Return the page's first sentences: that maps are estimated, and how near they come; nothing of exact ones."""
+    """Say first that maps are estimated, and how near they come; nothing of exact ones."""
     if found.estimator is None:
         return ""
     says = found.says()[0]
@@ -166,20 +221,8 @@ def verdict(found: Explained) -> str:
     )
 
 
-def check_table(found: Explained) -> Table | None:
-    """Return the numbers of a check."""
-    if found.check is None:
-        return None
-    check = found.check
-    first, *_ = sentences(check, found.seconds)
-    rows = [[MEASURES[name], said(check, name)] for name in MEASURES]
-    rows += [["time of an exact map", milliseconds(check.seconds_exact)]]
-    rows += [["time of an estimated map", milliseconds(found.seconds)]]
-    return Table(["measure", "mean, and worst image"], rows, f"{first[0].upper()}{first[1:]}, drawn at random.")
-
-
 def as_json(found: Explained) -> dict[str, Any]:
-    """Return the result without its maps, as plain values."""
+    """Give the result without its maps, as plain values."""
     images = [
         {"name": name, "class": class_, "number": number, "score": score, "lowest": float(values.min()),
          "highest": float(values.max()), "method": method}
@@ -196,7 +239,7 @@ def as_json(found: Explained) -> dict[str, Any]:
 
 
 def check_json(check: Check) -> dict[str, Any]:
-    """Return a check as plain values; None where there is no number."""
+    """Give a check as plain values; None where there is no number."""
     told: dict[str, Any] = {
         "images": len(check.names), "of": check.of, "seed": check.seed, "constant": check.constant,
         "seconds_per_exact_map": check.seconds_exact, "trusted": check.trusted, "warning": warning(check),
@@ -218,5 +261,5 @@ def check_json(check: Check) -> dict[str, Any]:
 
 
 def number_or_none(value: float) -> float | None:
-    """Return a number for JSON, which knows no NaN."""
+    """Give a number to JSON, which knows no NaN."""
     return float(value) if math.isfinite(value) else None

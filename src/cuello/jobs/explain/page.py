@@ -7,8 +7,9 @@ import numpy as np
 
 from cuello.inference.model import Model
 from cuello.jobs.classify.figures import side_by_side
-from cuello.jobs.explain.evaluation import ASKED, AT_ONCE, Estimation, order
-from cuello.jobs.explain.exact import FLAT
+from cuello.jobs.explain.estimator import AT_ONCE
+from cuello.jobs.explain.evaluation import ASKED, Estimation, order
+from cuello.jobs.explain.settings import FLAT
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section, Table

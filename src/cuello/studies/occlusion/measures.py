@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from cuello.core.config import TrainConfig, make_config
-from cuello.core.seeding import numpy_generator
 from cuello.data.batches import Batches
 from cuello.inference.model import Model
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification, evaluate_classes
-from cuello.jobs.explain.evaluation import Lesson, estimate, seconds_of
-from cuello.jobs.explain.exact import DEFINITION, FLAT, IMPORTANT_SIDE
+from cuello.jobs.explain.classifier import unpadded
+from cuello.jobs.explain.estimator import estimate
+from cuello.jobs.explain.evaluation import MapTargets, seconds_of
+from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, LEARNED
 from cuello.jobs.images.evaluated import own_images
-from cuello.models.classifier import Classifier, without_padding
 from cuello.runs.directory import Run
 from cuello.saliency import occlusion_map
-from cuello.saliency.fidelity import Fidelity, Measured, Way, break_even, curves, fidelity, measured
+from cuello.saliency.fidelity import CurveSettings, Fidelity, Measured, Way, areas, break_even, fidelity, random_maps
 from cuello.scoring.repeats import Spread, spread
 from cuello.studies.base import Outcome
 from cuello.studies.occlusion.plans import CLASSIFIER, OURS, SCALES
@@ -30,7 +30,6 @@ from cuello.training.device import use_threads
 from cuello.work.processes import Watch
 
 MIXED = "mixed"
-WAYS: tuple[Way, ...] = ("deletion", "insertion")
 TOGETHER, TIMES = 64, 5
 """Images whose exact maps are made at once when timed, and how often that is repeated."""
 
@@ -141,11 +140,7 @@ def measure(outcome: Outcome, models: Mapping[str, Sequence[Model]]) -> Findings
         errors[plan] = [errors_of(model, subjects[part], told) for model in models[plan]]
     classifier = models[CLASSIFIER][0]
     test = subjects[MIXED].test
-    random = numpy_generator(0, "random map").random(test.exact.shape)
-    named = {"exact": test.exact, "random": random}
-    areas: dict[Way, dict[str, Measured]] = {
-        way: {name: area(classifier, test, maps, way) for name, maps in named.items()} for way in WAYS
-    }
+    changed = changing(classifier, test, {"exact": test.exact, "random": random_maps(test.exact.shape)})
     tested = {}
     for plan in estimators:
         watch(f"asking the classifier about {plan}", 1.0)
@@ -159,7 +154,7 @@ def measure(outcome: Outcome, models: Mapping[str, Sequence[Model]]) -> Findings
         pays[plan] = break_even(times.batches, *cost), break_even(times.together, *cost)
     floors = {part: mean_map_error(own) for part, own in subjects.items()}
     return Findings(
-        classified(outcome.runs[CLASSIFIER][0], classifier), subjects, models, errors, tested, areas, floors, times,
+        classified(outcome.runs[CLASSIFIER][0], classifier), subjects, models, errors, tested, changed, floors, times,
         pays,
     )  # fmt: skip
 
@@ -173,29 +168,29 @@ def subjects_of(config: TrainConfig, tested: int) -> Subjects:
     """Return the images of a training; of those trained on as many as are kept for validation, of the test ``tested``,
     spread evenly.
     """
-    prepared, lesson = JOBS[config.job].data(config)
-    assert lesson is not None
+    prepared, learned = JOBS[config.job].data(config)
+    assert learned is not None
     assert prepared.test is not None
     validated = prepared.validation.count
     return Subjects(
-        part_of(prepared.training, lesson, validated),
-        part_of(prepared.validation, lesson, validated),
-        part_of(prepared.test, lesson, tested),
+        part_of(prepared.training, learned, validated),
+        part_of(prepared.validation, learned, validated),
+        part_of(prepared.test, learned, tested),
         prepared.training.count,
         validated,
     )
 
 
-def part_of(batches: Batches, lesson: Lesson, most: int) -> Part:
+def part_of(batches: Batches, learned: MapTargets, most: int) -> Part:
     """Return some of a part's images, at most ``most``, with their maps."""
     rows = np.unique(np.linspace(0, batches.count - 1, min(most, batches.count)).astype(int))
     images, targets = batches.take(rows)
     assert targets is not None
-    assert lesson.labels is not None
+    assert learned.labels is not None
     places = batches.crops.places[rows, 0]
     return Part(
-        images.contiguous(), targets[:, 0].numpy(), torch.from_numpy(lesson.predicted[places]),
-        torch.from_numpy(np.asarray(lesson.labels)[places]), [batches.describe(int(row))[0] for row in rows],
+        images.contiguous(), targets[:, 0].numpy(), torch.from_numpy(learned.predicted[places]),
+        torch.from_numpy(np.asarray(learned.labels)[places]), [batches.describe(int(row))[0] for row in rows],
     )  # fmt: skip
 
 
@@ -225,19 +220,18 @@ def mean_map_error(subjects: Subjects) -> float:
     return float(((subjects.validation.exact - subjects.training.exact.mean(0)) ** 2).mean())
 
 
-def area(classifier: Model, part: Part, maps: np.ndarray, way: Way) -> Measured:
-    """Return the areas under the classifier's probability while the pixels that a map calls important are changed."""
-    found = curves(
-        classifier.network, part.images, maps, way, classes=part.predicted.tolist(), important=IMPORTANT_SIDE
-    )
-    return measured(found.areas)
+def changing(classifier: Model, part: Part, maps: Mapping[str, np.ndarray]) -> dict[Way, dict[str, Measured]]:
+    """Measure the classifier's probability while the pixels that maps call important are removed, or put in."""
+    return areas(
+        classifier.network, part.images, maps, classes=part.predicted.tolist(),
+        settings=CurveSettings(important=IMPORTANT_SIDE),
+    )  # fmt: skip
 
 
 def tested_with(classifier: Model, part: Part, maps: np.ndarray) -> Fidelity:
     """Return how near maps are to the exact ones, and their areas of deletion and insertion."""
     found = fidelity(part.exact, maps, important=IMPORTANT_SIDE, flat=FLAT)
-    deletion, insertion = ({"estimated": area(classifier, part, maps, way)} for way in WAYS)
-    return replace(found, deletion=deletion, insertion=insertion)
+    return replace(found, **changing(classifier, part, {"estimated": maps}))
 
 
 def classified(run: Run, classifier: Model) -> Classification:
@@ -250,14 +244,13 @@ def timed(classifier: Model, part: Part, estimators: Mapping[str, Model], count:
     """Return the seconds of a map, with one thread, by turns and as medians, so that whatever else the machine does
     meets all alike. count: images whose maps are made one after another.
     """
-    assert isinstance(classifier.network, Classifier)
-    network, padding = without_padding(classifier.network)
+    network, padding = unpadded(classifier)
     times = -(-TOGETHER // len(part.images))
     many = part.images.repeat(times, 1, 1, 1)[:TOGETHER]
 
     def seconds(method: str, images: Tensor) -> float:
         start = time.perf_counter()
-        occlusion_map(network, images, 3, padding=padding, definition=DEFINITION, method=method)  # type: ignore[arg-type]
+        occlusion_map(network, images, 3, padding=padding, definition=LEARNED, method=method)  # type: ignore[arg-type]
         return (time.perf_counter() - start) / len(images)
 
     before = torch.get_num_threads()

@@ -6,7 +6,7 @@ from typing import Any
 
 from cuello.comparison.page import NONE, duration, spread_text
 from cuello.jobs.classify.evaluation import Classification
-from cuello.jobs.explain.exact import FLAT
+from cuello.jobs.explain.settings import FLAT
 from cuello.report.page import Table
 from cuello.saliency.fidelity import Fidelity, Measured
 from cuello.scoring.repeats import PairedDifference, paired_difference, spread
