@@ -20,7 +20,7 @@ from cuello.runs.directory import Run
 from cuello.search import Found, page, parse_overs, samplers, search
 from cuello.search import work as running
 from cuello.search.entries import search_space
-from cuello.search.figures import Dot, Scale, aside, front
+from cuello.search.figures import Dot, ObjectiveScale, aside, front
 from cuello.search.question import as_words, make_question
 from cuello.search.samplers import mend
 from cuello.search.space import Choices, Range, Space
@@ -685,7 +685,7 @@ def test_names_of_folders() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12), st.booleans())
 def test_the_front_is_what_nothing_smaller_beats(points: list[tuple[int, int]], less: bool) -> None:
-    scale, sign = Scale("loss", less), 1 if less else -1
+    scale, sign = ObjectiveScale("loss", less), 1 if less else -1
     dots = [Dot(number, "", float(value), True, {}, size) for number, (size, value) in enumerate(points)]
     best = {(dot.parameters, dot.value) for dot in front(dots, scale)}
     beaten = {

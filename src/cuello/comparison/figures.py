@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from cuello.comparison import Group, Row, RunFacts
-from cuello.report.axes import plain_ticks, widen
+from cuello.report.axes import LEAST_SPAN, plain_ticks
 from cuello.report.figures import THEMES, Theme, as_png, drawing, save_both, shorten, whole_numbers
 from cuello.report.labels import name_points
 from cuello.report.page import Picture
@@ -105,8 +105,7 @@ def draw_points(
     axes.set(title=title, xlabel=label, ylabel=error_label(rows), xscale="log", yscale="log")
     axes.margins(x=0.12, y=0.14)
     for axis in (axes.xaxis, axes.yaxis):
-        widen(axis)
-        plain_ticks(axis)
+        plain_ticks(axis, LEAST_SPAN)
     return points
 
 
@@ -124,8 +123,7 @@ def loss_by_epoch(rows: Sequence[Row], theme: Theme) -> bytes:
         axes.set(title="Validation loss by epoch", xlabel="epoch", yscale="log")
         if max(len(run.history) for row in rows for run in row.runs) == 1:
             axes.margins(x=0.5)
-        widen(axes.yaxis)
-        plain_ticks(axes.yaxis)
+        plain_ticks(axes.yaxis, LEAST_SPAN)
         whole_numbers(axes)
         names = [
             shorten(row.label, 26, end=12) + (f", {len(row.runs)} runs" if len(row.runs) > 1 else "") for row in rows

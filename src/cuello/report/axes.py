@@ -6,19 +6,22 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 
-def widen(axis: "Axis", least: float = 1.25) -> None:
-    """Give a log axis a span of at least this factor, so that almost equal values do not fill it."""
+LEAST_SPAN = 1.25
+"""From end to end of a log axis, as a factor."""
+
+
+def plain_ticks(axis: "Axis", least: float = 1.0) -> None:
+    """Put round numbers on a log axis, three at least, written out.
+
+    least: the span, as a factor, that the axis gets in any case, so that almost equal values do not fill it.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
     low, high = axis.get_view_interval()
     if high / low < least:
         middle = (low * high) ** 0.5
         axis.axes.set(**{f"{axis.axis_name}lim": (middle / least**0.5, middle * least**0.5)})  # type: ignore[attr-defined]
-
-
-def plain_ticks(axis: "Axis") -> None:
-    """Put round numbers on a log axis, three at least, written out."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-
-    low, high = axis.get_view_interval()
+        low, high = axis.get_view_interval()
     axis.set_major_locator(FixedLocator(round_numbers(low, high)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_locator(NullLocator())
@@ -26,7 +29,7 @@ def plain_ticks(axis: "Axis") -> None:
 
 
 def written(value: float) -> str:
-    """Return a number of an axis written out, unless it is tiny.
+    """Write a number of an axis out, unless it is tiny.
 
     >>> written(1_000_000), written(0.003), written(0.00003)
     ('1,000,000', '0.003', '3e-05')
@@ -37,7 +40,7 @@ def written(value: float) -> str:
 
 
 def round_numbers(low: float, high: float) -> list[float]:
-    """Return at least three, if possible at most seven, round numbers between two positive ones.
+    """Find at least three, if possible at most seven, round numbers between two positive ones.
 
     >>> round_numbers(900, 60_000)
     [1000.0, 3000.0, 10000.0, 30000.0]
