@@ -21,11 +21,12 @@ from cuello.models.summary import count
 from cuello.scoring.repeats import paired_difference
 from cuello.studies.base import run_study, turns_of
 from cuello.studies.catalog import STUDIES
-from cuello.studies.occlusion import measures, pictures, plans, source, tables
+from cuello.studies.occlusion import beside, experiments, measures, plans, source
 from cuello.work.train import resolve
 
 DATA = "transients-snr"
 IMAGES, SEEDS = 120, 2
+TINY = plans.MapsAndEpochs(classifier=1, samples=12, validation_samples=6, epochs=1, tested=6, seeds=SEEDS, timed=1)
 
 Tables = Callable[[str], list[list[str]]]
 
@@ -42,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         Image.fromarray((image * 255).round().astype(np.uint8)).save(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUELLO_CACHE", str(place / "cache"))
-        patch.setitem(plans.SCALES, str(folder), plans.Scale(1, 12, 6, 1, 6, SEEDS, 1))
+        patch.setitem(plans.SCALES, str(folder), TINY)
         patch.setattr(measures, "TOGETHER", 4)
         patch.setattr(estimation, "AT_ONCE", 8)
         patch.setattr(estimation, "TIMES", 1)
@@ -91,18 +92,18 @@ def test_the_plans() -> None:
 
 def test_what_the_test_of_five_trainings_says() -> None:
     frozen, conditioned = dict(enumerate([5.0, 6.0, 7.0])), dict(enumerate([2.0, 2.9, 4.1]))
-    theirs, ours = tables.seeds_text(paired_difference(conditioned, frozen))
+    theirs, ours = experiments.text_of_seeds(paired_difference(conditioned, frozen))
     expected: Any = ttest_ind(source.EXPERIMENT_4["conditioned"], source.EXPERIMENT_4["frozen"], equal_var=False)
-    assert tables.p_text(float(expected.pvalue)) in theirs
+    assert experiments.p_text(float(expected.pvalue)) in theirs
     assert "-0.00387" in theirs
     assert ".01309" in theirs
     assert "0.01263" in theirs
     assert "-3.00000" in ours
     assert "over 3 seeds" in ours
     assert "the conditioned network is better" in ours
-    assert "frozen network is better" in tables.seeds_text(paired_difference(frozen, conditioned))[1]
-    assert "cannot be told" in tables.seeds_text(paired_difference({0: 1.0, 1: 2.0}, {0: 2.0, 1: 1.0}))[1]
-    assert "too few" in tables.seeds_text(paired_difference({0: 1.0}, {0: 2.0}))[1]
+    assert "frozen network is better" in experiments.text_of_seeds(paired_difference(frozen, conditioned))[1]
+    assert "cannot be told" in experiments.text_of_seeds(paired_difference({0: 1.0, 1: 2.0}, {0: 2.0, 1: 1.0}))[1]
+    assert "too few" in experiments.text_of_seeds(paired_difference({0: 1.0}, {0: 2.0}))[1]
 
 
 def test_a_confusion_matrix_is_read_with_supernovae_as_positive() -> None:
@@ -110,12 +111,12 @@ def test_a_confusion_matrix_is_read_with_supernovae_as_positive() -> None:
         classes = ("bogus", "real")
         confusion = np.array([[70, 30], [5, 95]])  # rows: the true class
 
-    found = tables.confusion_of(Found())  # type: ignore[arg-type]
+    found = experiments.confusion_of(Found())  # type: ignore[arg-type]
     assert (found.true_positive, found.missed, found.false, found.true_negative) == (95, 5, 30, 70)
 
 
 def test_maps_in_colours() -> None:
-    drawn = pictures.coloured(np.array([[0.0, 1.0]]))
+    drawn = beside.coloured(np.array([[0.0, 1.0]]))
     assert drawn.shape == (1, 2, 3)
     assert drawn[0, 0].sum() < drawn[0, 1].sum(), "dark is low"
 

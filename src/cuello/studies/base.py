@@ -70,6 +70,9 @@ class Outcome:
         known = [number for number in values if number is not None]
         return spread(known) if len(known) == len(values) else None
 
+    def seconds_of(self, plan: str) -> Spread | None:
+        return self.over_seeds(plan, lambda history: sum(record.seconds for record in history))
+
     def at(self, plan: str, epoch: int, value: Value) -> Spread | None:
         """Give mean and deviation of a value at an epoch (from 1); None where a run is shorter."""
         return self.over_seeds(plan, lambda history: value(history[epoch - 1]) if len(history) >= epoch else None)

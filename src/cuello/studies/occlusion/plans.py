@@ -1,13 +1,13 @@
 """What is trained: the classifier, the source's estimators of its occlusion maps as it trains them, and ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cuello.studies.base import Plan
 from cuello.studies.occlusion.source import SETS
 
-CLASSIFIER, OURS = "classifier", "explain-s"
+CLASSIFIER, OURS, MIXED = "classifier", "explain-s", "mixed"
 ENCODERS = {"normal": "explain-hits", "frozen": "explain-hits-frozen"}
 TOLD = {
     "number": "explain-hits-number",
@@ -20,8 +20,8 @@ CONDITIONED = "one-hot"
 SEEDS = 5
 
 
-@dataclass(frozen=True)
-class Scale:
+@dataclass(frozen=True, kw_only=True)
+class MapsAndEpochs:
     """How much of it.
 
     classifier: epochs of the classifier. samples, validation_samples: images of a training, the same ones in every
@@ -34,51 +34,58 @@ class Scale:
     validation_samples: int
     epochs: int
     tested: int
-    seeds: int
+    seeds: int = SEEDS
     timed: int
 
 
-SCALES: dict[str, Scale] = {"transients-snr": Scale(3, 4_000, 800, 6, 150, SEEDS, 5)}
+SCALES = {
+    "transients-snr": MapsAndEpochs(classifier=3, samples=4_000, validation_samples=800, epochs=6, tested=150, timed=5)
+}
 """The source makes 40,000 maps and keeps a quarter for validation; its number of epochs is not known."""
 
 
-def encoder_plan(encoder: str, part: str = "mixed") -> str:
-    """Return the plan of an encoder ("normal", "frozen") trained on "mixed" images, or on those of one class."""
+def encoder_plan(encoder: str, part: str = MIXED) -> str:
+    """Name the training of an encoder ("normal", "frozen") on "mixed" images, or on those of one class."""
     return f"{encoder}-{part}"
 
 
 def told_plan(told: str) -> str:
-    """Return the plan of a network that is told the label in some way."""
+    """Name the training of a network that is told the label in some way."""
     return f"told-{told}"
 
 
 def cut_plan(cut: str) -> str:
-    """Return the plan of a network cut somewhere; the whole one is experiment 1's."""
+    """Name the training of a network cut somewhere; the whole one is experiment 1's."""
     return encoder_plan("normal") if cut == "whole" else f"cut-at-{cut.replace(' ', '-')}"
 
 
+LABELS = {
+    **{encoder_plan(name): name for name in ENCODERS},
+    **{told_plan(name): f"told the label, {name}" for name in TOLD},
+    **{cut_plan(name): f"cut at {name}" for name in CUTS if name != "whole"},
+    OURS: f"ours: {OURS}",
+}
+"""What estimators are called in tables, by plan; networks trained on one class are left out."""
+
+
 def plans(data: str) -> Sequence[Plan]:
-    """Return all trainings; experiment 4 takes the first two rows of its networks from experiments 1 and 2."""
+    """List all trainings; experiment 4 takes the first two rows of its networks from experiments 1 and 2."""
     scale = SCALES[data]
     shared: dict[str, Any] = {
         "job": "explain", "samples": scale.samples, "validation_samples": scale.validation_samples,
         "epochs": scale.epochs,
     }  # fmt: skip
 
-    def one(name: str, model: str, own: Mapping[str, Any] | None = None, seeds: int = 1) -> Plan:
-        settings = {**shared, "model": model, **(own or {})}
-        return Plan(name, settings, most_repeats=seeds, uses={"classifier": CLASSIFIER})
+    def estimator(name: str, model: str, *, repeated: bool = False, **own: Any) -> Plan:
+        settings = {**shared, "model": model, **own}
+        return Plan(name, settings, most_repeats=scale.seeds if repeated else 1, uses={"classifier": CLASSIFIER})
 
     classifier = {"job": "classify", "model": "classify-hits", "epochs": scale.classifier}
     found = [Plan(CLASSIFIER, classifier, most_repeats=1)]
     for encoder, model in ENCODERS.items():
-        for part in SETS:
-            own = {} if part == "mixed" else {"only": part}
-            repeated = encoder == "frozen" and part == "mixed"
-            found.append(one(encoder_plan(encoder, part), model, own, scale.seeds if repeated else 1))
+        found.append(estimator(encoder_plan(encoder), model, repeated=encoder == "frozen"))
+        found += [estimator(encoder_plan(encoder, part), model, only=part) for part in SETS if part != MIXED]
     for told, model in TOLD.items():
-        found.append(one(told_plan(told), model, {"told": "label"}, scale.seeds if told == CONDITIONED else 1))
-    for cut, model in CUTS.items():
-        if cut != "whole":
-            found.append(one(cut_plan(cut), model))
-    return [*found, one(OURS, OURS)]
+        found.append(estimator(told_plan(told), model, repeated=told == CONDITIONED, told="label"))
+    found += [estimator(cut_plan(cut), model) for cut, model in CUTS.items() if cut != "whole"]
+    return [*found, estimator(OURS, OURS)]

@@ -1,12 +1,11 @@
 """What the source says. Its data, HiTS 2013, is not to be had: all its numbers are of other data."""
 
-import math
 from dataclasses import dataclass
 
 from cuello.scoring.repeats import Spread
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Confusion:
     """Test images by what they are and what they are taken for; positive: a supernova."""
 
@@ -16,30 +15,28 @@ class Confusion:
     true_negative: int
 
     @property
-    def accuracy(self) -> float:
-        """Return the share that is right, 0 to 1."""
-        return (self.true_positive + self.true_negative) / self.images
-
-    @property
     def images(self) -> int:
-        """How many images there are."""
         return self.true_positive + self.missed + self.false + self.true_negative
 
     @property
-    def recall(self) -> float:
-        """Return the share of supernovae that are found; nan where there are none."""
-        return self.true_positive / supernovae if (supernovae := self.true_positive + self.missed) else math.nan
+    def accuracy(self) -> float:
+        return (self.true_positive + self.true_negative) / self.images
 
     @property
-    def precision(self) -> float:
-        """Return the share of what is taken for a supernova that is one; nan where nothing is."""
-        return self.true_positive / taken if (taken := self.true_positive + self.false) else math.nan
+    def recall(self) -> float | None:
+        """Give the share of supernovae that are found; None where there are none."""
+        return self.true_positive / supernovae if (supernovae := self.true_positive + self.missed) else None
+
+    @property
+    def precision(self) -> float | None:
+        """Give the share of what is taken for a supernova that is one; None where nothing is."""
+        return self.true_positive / taken if (taken := self.true_positive + self.false) else None
 
 
-CONFUSION, PRINTED_ACCURACY = Confusion(12_385, 106, 1_160, 11_349), 0.955
+CONFUSION = Confusion(true_positive=12_385, missed=106, false=1_160, true_negative=11_349)
+PRINTED_ACCURACY = 0.955
 BATCH, RATE = 10, 1e-3
-MAPS, SHARE_VALIDATED = 40_000, 0.25
-EXACT_SECONDS, ESTIMATE_SECONDS, INFERENCES = 1.28, 1.7e-3, 625
+MAPS, EXACT_SECONDS, ESTIMATE_SECONDS = 40_000, 1.28, 1.7e-3
 TRAINABLE, FROZEN_TRAINABLE, FROZEN = 294_789, 192_645, 102_144
 PATIENCE = 3
 
