@@ -26,6 +26,7 @@ from cuello.search.samplers import mend
 from cuello.search.space import Choices, Range, Space
 from cuello.search.trials import folder_name
 from cuello.training.observers import EpochDone, Event, Started
+from cuello.work import plans
 from cuello.work.train import train_or_resume
 
 TINY: dict[str, Any] = {"epochs": 2, "batch_size": 16, "device": "cpu", "threads": 1}
@@ -46,13 +47,13 @@ def searched(dots: Path, folder: Path, space: Mapping[str, Any], **options: Any)
     return search("reconstruct", dots, space=space, output=folder, **{**TINY, **options})
 
 
-TOGETHER = running.found_together
+AT_ONCE = plans.batches_at_once
 
 
 @pytest.fixture(autouse=True)
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train every trial by itself, so that observers see each; but for the tests that are about the other way."""
-    monkeypatch.setattr(running, "found_together", lambda *_, **__: [])
+    monkeypatch.setattr(plans, "batches_at_once", lambda *_, **__: [])
 
 
 @pytest.fixture
@@ -454,7 +455,7 @@ def test_memory_that_runs_out_fails_one_trial_and_other_faults_are_raised(
             raise RuntimeError("a bug")
         return train_or_resume(path, *arguments, **options)
 
-    monkeypatch.setattr(running, "train_or_resume", broken)
+    monkeypatch.setattr(plans, "train_or_resume", broken)
     found = searched(dots, tmp_path / "search", WIDTHS)
     assert [trial.state for trial in found.trials] == ["failed", "finished"]
     with pytest.raises(RuntimeError, match="a bug"):
@@ -467,9 +468,9 @@ def test_trials_of_a_grid_are_handed_over_together(dots: Path, tmp_path: Path, m
 
     def together(runs: Any, settings: Any, **options: Any) -> Any:
         groups.append([run.path.name for run in runs])
-        return TOGETHER(runs, settings, **options)
+        return AT_ONCE(runs, settings, **options)
 
-    monkeypatch.setattr(running, "found_together", together)
+    monkeypatch.setattr(plans, "batches_at_once", together)
     monkeypatch.setattr(running, "GROUP", 2)
     space = {"model": "mlp:{widths}", "widths": ["35-2", "35-4-2", "36-2", "35-3-2", "35-5-2"]}
     found = searched(dots, tmp_path / "search", space, epochs=1)
@@ -483,7 +484,7 @@ def test_together_they_come_to_the_same_and_go_on_after_a_kill(
 ) -> None:
     space = {**WIDTHS, "learning_rate": [1e-3, 1e-2]}
     alone = searched(dots, tmp_path / "alone", space)
-    monkeypatch.setattr(running, "found_together", TOGETHER)
+    monkeypatch.setattr(plans, "batches_at_once", AT_ONCE)
     with pytest.raises(Interrupted, match="The same command goes on"):
         searched(dots, tmp_path / "together", space, observers=[Kill(2)])
     together = searched(dots, tmp_path / "together", space)
@@ -521,6 +522,7 @@ def test_a_range_in_a_grid(dots: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_progress_tells_the_share_and_the_best(dots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(plans, "TELL_SECONDS", 0.0)
     told: list[tuple[str, float]] = []
     searched(dots, tmp_path / "search", WIDTHS, progress=lambda words, share: told.append((words, share)))
     shares = [share for _, share in told]

@@ -16,7 +16,7 @@ from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.studies import base
 from cuello.studies.base import Outcome, Plan, Story, Study, run_study, turns_of
-from cuello.work.processes import Watch
+from cuello.work.plans import Watch
 
 SETTINGS = {
     "job": "denoise", "noise": "gaussian:25", "crop": 32, "crops": "fixed", "samples": 8, "validation_samples": 4,
@@ -190,7 +190,7 @@ def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monke
         asked.append((f"prepared for {len(configs)}", configs[0].target))
         tell("preparing", 1.0)
 
-    monkeypatch.setattr("cuello.work.processes.train_or_resume", stand_in)
+    monkeypatch.setattr("cuello.work.plans.train_or_resume", stand_in)
     paired = {**SETTINGS, "noise": None, "model": "conv-single"}
     first = Plan("first", {**SETTINGS, "model": "conv-single", "epochs": 1}, most_repeats=1)
     second = Plan("second", paired, uses={"target": "first"})

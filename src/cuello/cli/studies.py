@@ -35,7 +35,7 @@ def study(
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.studies.catalog import study as redo
-    from cuello.work.processes import default_workers
+    from cuello.work.plans import default_workers
 
     many = default_workers(device) if workers is None else workers
     with display(quiet or json) as shown:

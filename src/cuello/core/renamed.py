@@ -42,7 +42,7 @@ MODULES = {
     "series": "work.repeats",
     "subjects": "jobs.explain.classifier",
     "tasks": "jobs.images.pairs",
-    "together": "work.together",
+    "together": "work.at_once",
     "types": "core.types",
     "workflow": "work.train",
 }

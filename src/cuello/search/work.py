@@ -1,29 +1,21 @@
 """The work of a search: trials proposed, trained, written down, until there are no more."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cuello.core.errors import CuelloError
 from cuello.runs.directory import Run
 from cuello.search.question import Question
 from cuello.search.samplers import Proposal, Sampler
 from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, runs_of, save_trials
-from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
-from cuello.work.together import found_together, train_together
-from cuello.work.train import train_or_resume
+from cuello.training.observers import EpochDone, Event, Observer, Started
+from cuello.work.plans import Hopeless, PlannedRun, Watch, run_plans
+from cuello.work.train import Wishes
 
 GROUP = 64
 """So many trials are handed over to be trained together, where none depends on what another came to."""
 SAVE_SECONDS, TELL_SECONDS = 2.0, 0.2
-
-Watch = Callable[[str, float], None]
-"""Called with what is being done and how much of the whole is done, 0 to 1."""
-
-
-class Hopeless(Exception):
-    """Raised by an observer to stop a training that is worse than the others; its run directory stays as it is."""
 
 
 @dataclass
@@ -69,50 +61,44 @@ class Work:
         return self.trials.setdefault(number, new)
 
     def trained(self, trials: Sequence[Trial]) -> Iterator[Trial]:
-        """Train trials and yield each with what it came to."""
-        if len(trials) > 1:
-            self.train_together(trials)
+        """Train trials with every seed, or go on with them, and yield each with what it came to."""
+        plans: list[PlannedRun] = []
+        owners: list[Trial] = []
         for trial in trials:
-            yield self.train(trial)
-
-    def train_together(self, trials: Sequence[Trial]) -> None:
-        """Train those of the trials that are faster at once; what is not finished then is trained by itself."""
-        work = [
-            (run, {**self.question.settings(trial.values), "seed": seed})
-            for trial in trials
-            for run, seed in zip(runs_of(self.folder, trial, self.question.seeds), self.question.seeds, strict=True)
-        ]
-        done = 0.0
-        for batch in found_together([run for run, _ in work], [settings for _, settings in work], report=False):
-            size = len(batch.members)
-            share = len(trials) * size / len(work)
-            shown = self.shown(f"{size} at once,", 1, share, before=done)
-            try:
-                train_together(batch, observers=[*self.observers, shown])
-            except Exception as error:  # trained one by one, each says for itself whether it fails
-                if not is_failure(error):
-                    raise
-            done += share
-
-    def train(self, trial: Trial) -> Trial:
-        """Train one trial with every seed, or go on with it, and return what it came to."""
-        runs = runs_of(self.folder, trial, self.question.seeds)
-        settings = self.question.settings(trial.values)
-        try:
+            settings = self.question.settings(trial.values)
+            runs = runs_of(self.folder, trial, self.question.seeds)
             for place, (run, seed) in enumerate(zip(runs, self.question.seeds, strict=True)):
-                observers = [*self.observers, self.shown(trial.name, self.question.repeats, done=place)]
-                if self.question.prune and place == 0:
-                    observers.append(self.judged(trial, run))
-                train_or_resume(run.path, {**settings, "seed": seed}, report=False, observers=observers)
-        except Hopeless as stopped:
-            trial = replace(trial, state="pruned", message=str(stopped))
-        except Exception as error:
-            if not is_failure(error):
-                raise
+                watched = [self.judged(trial, run)] if self.question.prune and place == 0 else []
+                plans.append(
+                    PlannedRun(run.path, {**settings, "seed": seed}, trial.name, group=trial.name, observers=watched)
+                )
+                owners.append(trial)
+        shares: dict[int, float] = {}
+        missing = {trial.number: self.question.repeats for trial in trials}
+
+        def tell(places: Sequence[int], share: float, words: str) -> None:
+            shares.update(dict.fromkeys(places, share))
+            name = plans[places[0]].name if len(places) == 1 else f"{len(places)} at once,"
+            under_way = sum(share for place, share in shares.items() if missing[owners[place].number])
+            self.tell(f"{name} {words}".strip(), under_way / self.question.repeats)
+
+        for ending in run_plans(plans, Wishes(report=False, observers=self.observers), retry=True, tell=tell):
+            for place in ending.places:
+                trial = owners[place]
+                missing[trial.number] -= 1
+                if ending.error is not None or not missing[trial.number]:
+                    missing[trial.number] = 0
+                    yield self.ended(trial, ending.error)
+
+    def ended(self, trial: Trial, error: Exception | None) -> Trial:
+        """Return what a trial came to."""
+        if error is not None and not isinstance(error, Hopeless):
             return replace(trial, state="failed", message=str(error))
-        else:
-            trial = replace(trial, state="finished")
-        return replace(trial, reached=outcome(runs, self.question.objective))
+        runs = runs_of(self.folder, trial, self.question.seeds)
+        reached = outcome(runs, self.question.objective)
+        if error is None:
+            return replace(trial, state="finished", reached=reached)
+        return replace(trial, state="pruned", message=str(error), reached=reached)
 
     def judged(self, trial: Trial, run: Run) -> Observer:
         """Return an observer that stops a training where the sampler finds it hopeless."""
@@ -126,25 +112,6 @@ class Work:
                 worse = self.sampler.hopeless(trial.number, record.epoch, self.question.objective.value(record))
                 if worse and record.epoch < event.epochs:  # type: ignore[union-attr]  # both have it
                     raise Hopeless(f"worse than the median after epoch {record.epoch} of {event.epochs}")  # type: ignore[union-attr]
-
-        return observe
-
-    def shown(self, name: str, parts: int, trials: float = 1, done: int = 0, before: float = 0.0) -> Observer:
-        """Return an observer that tells how far so many trials are, trained in so many parts, ``done`` of them done.
-
-        before: the trials' worth of work that was done before them.
-        """
-        epochs = 1
-
-        def observe(event: Event) -> None:
-            nonlocal epochs, done
-            if isinstance(event, Started):
-                epochs = event.epochs
-            elif isinstance(event, StepDone):
-                share = (done + (event.epoch - 1 + event.step / event.steps) / epochs) / parts
-                self.tell(f"{name} epoch {event.epoch} of {epochs}", before + trials * min(share, 1.0))
-            elif isinstance(event, Stopped):
-                done += 1
 
         return observe
 
@@ -163,9 +130,3 @@ class Work:
         if time.monotonic() - self.saved >= after:
             save_trials(self.folder, self.question.as_json(), self.trials, self.sampler.total)
             self.saved = time.monotonic()
-
-
-def is_failure(error: Exception) -> bool:
-    """Tell whether an error is of one trial, to be written down, or a fault that ends the search."""
-    out_of_memory = isinstance(error, RuntimeError) and "memory" in str(error)
-    return out_of_memory or isinstance(error, CuelloError | MemoryError)

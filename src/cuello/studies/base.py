@@ -19,7 +19,7 @@ from cuello.report.result import csv_text
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.scoring.repeats import Spread, spread
-from cuello.work.processes import Job, Watch, train_all
+from cuello.work.plans import PlannedRun, Watch, run_turns
 from cuello.work.train import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
@@ -177,7 +177,7 @@ def run_study(
             used = {name: str(folder / "runs" / other / "seed-0") for name, other in plan.uses.items()}
             own = {"data": data, **plan.settings, **used, **settings, "seed": seed}
             label = f"{plan.name}, seed {seed}" if repeats > 1 else plan.name
-            jobs.append(Job(label, path, own, cost=costs[plan.name], turn=turns[plan.name]))
+            jobs.append(PlannedRun(path, own, label, cost=costs[plan.name], turn=turns[plan.name]))
             runs[plan.name].append(Run(path))
     for job in jobs:
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
@@ -191,7 +191,7 @@ def run_study(
             study.prepare(left, workers, tell)
 
     try:
-        train_all(jobs, workers, watch, before_turn)
+        run_turns(jobs, workers, watch, before_turn)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
     watch("evaluating", 1.0)

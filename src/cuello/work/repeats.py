@@ -15,8 +15,8 @@ from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.observers import Observer
-from cuello.work.together import found_together, train_together
-from cuello.work.train import check_same, resolve, train_or_resume
+from cuello.work.plans import PlannedRun, run_plans
+from cuello.work.train import Wishes, check_same, resolve
 
 
 def train_repeats(
@@ -99,38 +99,39 @@ def train_many(
     """
     if len(paths) != len(settings):
         raise ValueError(f"got {len(paths)} paths and {len(settings)} settings, needed as many of each")
-    tell = progress or (lambda doing, done, total: None)
-    runs = [Run(Path(path)) for path in paths]
-    done: set[int] = set()
-    failure: CuelloError | None = None
+    show = progress or (lambda doing, done, total: None)
+    plans = [PlannedRun(Path(path), given) for path, given in zip(paths, settings, strict=True)]
+    done, failure, where = 0, None, ""
+
+    def tell(places: Sequence[int], share: float, words: str) -> None:
+        nonlocal where
+        if len(places) == 1:
+            where = f"stopped in {noun} {places[0] + 1} of {len(plans)}"
+            if share == 0:
+                show(f"{noun}s", done, len(plans))
+            return
+        names = f"{len(places)} {noun}s at once"
+        where = f"stopped while training {names}"
+        if share == 0:
+            show(f"training {names}, means of all", 0, len(places))
+        elif share == 1:
+            show(f"trained {names}", len(places), len(places))
 
     def say(reason: str) -> None:
-        tell(f"{noun}s one after another: {reason}", len(done), len(runs))
+        show(f"{noun}s one after another: {reason}", done, len(plans))
 
-    for batch in found_together(runs, settings, report=report, sweep=sweep, progress=progress, say=say):
-        names = f"{len(batch.members)} {noun}s at once"
-        tell(f"training {names}, means of all", 0, len(batch.members))
-        try:
-            train_together(batch, report=report, sweep=sweep, observers=observers, progress=progress)
-        except KeyboardInterrupt:
-            raise Interrupted(f"stopped while training {names}") from None
-        except CuelloError as error:
-            failure = failure or error
-        tell(f"trained {names}", len(batch.members), len(batch.members))
-        done.update(batch.places)
-    for place, (run, given) in enumerate(zip(runs, settings, strict=True)):
-        if place in done:
-            continue
-        tell(f"{noun}s", len(done), len(runs))
-        try:
-            train_or_resume(run.path, given, report=report, sweep=sweep, observers=observers, progress=progress)
-        except Interrupted:
-            raise Interrupted(f"stopped in {noun} {place + 1} of {len(runs)}") from None
-        done.add(place)
-    tell(f"{noun}s", len(runs), len(runs))
+    try:
+        for outcome in run_plans(plans, Wishes(report, sweep, observers, progress), tell=tell, say=say):
+            if outcome.error is not None and not (len(outcome.places) > 1 and isinstance(outcome.error, CuelloError)):
+                raise outcome.error
+            failure = failure or outcome.error
+            done += len(outcome.places)
+    except (Interrupted, KeyboardInterrupt):
+        raise Interrupted(where) from None
+    show(f"{noun}s", len(plans), len(plans))
     if failure is not None:
         raise failure
-    return runs
+    return [Run(plan.path) for plan in plans]
 
 
 def default_path(config: TrainConfig) -> Path:

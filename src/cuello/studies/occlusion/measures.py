@@ -24,7 +24,7 @@ from cuello.saliency.fidelity import CurveSettings, Fidelity, Measured, Way, are
 from cuello.studies.base import Outcome
 from cuello.studies.occlusion.plans import CLASSIFIER, MIXED, OURS, SCALES
 from cuello.training.device import use_threads
-from cuello.work.processes import Watch
+from cuello.work.plans import Watch
 
 TOGETHER, TIMES = 64, 5
 """Images whose exact maps are made at once when timed, and how often that is repeated."""

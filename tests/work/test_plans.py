@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cuello.work import processes as pool
-from cuello.work.processes import Job, Progress, default_workers
+from cuello.work import plans as pool
+from cuello.work.plans import PlannedRun, Shares, default_workers
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,13 @@ def test_one_a_core_as_far_as_memory_allows(
 
 def test_the_share_of_the_whole_is_weighted_by_cost() -> None:
     heard: list[tuple[str, float]] = []
-    jobs = [Job("large", Path("a"), {}, 3.0), Job("small", Path("b"), {}, 1.0)]
-    progress = Progress(jobs, lambda words, share: heard.append((words, share)), {}, {})
-    progress.tell(0, 0.5, "epoch 1 of 2")
-    progress.tell(1, 0.0, "")
-    progress.tell(0, 1.0, "")
-    progress.tell(1, 1.0, "")
+    plans = [PlannedRun(Path(name), {}, name, cost) for name, cost in (("large", 3.0), ("small", 1.0))]
+    shares = Shares(plans, lambda words, share: heard.append((words, share)))
+    shares.tell([0], 0.5, "epoch 1 of 2")
+    shares.tell([1], 0.0, "")
+    shares.tell([0], 1.0, "")
+    shares.tell([0], 0.9, "late news are passed over")
+    shares.tell([1], 1.0, "")
     assert heard == [
         ("0 of 2 trained  large epoch 1 of 2", 0.375),
         ("0 of 2 trained  large epoch 1 of 2  small", 0.375),

@@ -15,9 +15,9 @@ from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.training.observers import EpochDone, Event
 from cuello.work import train as workflow
-from cuello.work.processes import Job, train_all
+from cuello.work.at_once import AtOnce, batches_at_once
+from cuello.work.plans import PlannedRun, run_turns
 from cuello.work.repeats import train_many
-from cuello.work.together import Together, found_together
 from cuello.work.train import train_or_resume
 
 TINY: dict[str, Any] = {
@@ -31,9 +31,9 @@ def variants(folder: Path, *own: dict[str, Any]) -> tuple[list[Path], list[dict[
     return [folder / str(place) for place in range(len(own))], [{**TINY, **one} for one in own]
 
 
-def found(folder: Path, *own: dict[str, Any], **options: Any) -> list[Together]:
+def found(folder: Path, *own: dict[str, Any], **options: Any) -> list[AtOnce]:
     paths, settings = variants(folder, *own)
-    return list(found_together([Run(path) for path in paths], settings, **{"report": False, **options}))
+    return list(batches_at_once([Run(path) for path in paths], settings, **{"report": False, **options}))
 
 
 def stop_after(epoch: int) -> Callable[[Event], None]:
@@ -62,7 +62,7 @@ def assert_same(run: Run, other: Run) -> None:
 # What is found
 
 
-def test_those_that_differ_in_training_only_are_found_together(tmp_path: Path) -> None:
+def test_those_that_differ_in_training_only_are_batches_at_once(tmp_path: Path) -> None:
     batches = found(
         tmp_path, {"seed": 0}, CONVOLUTIONAL, {"seed": 1}, {"model": "mlp:35-9-2"}, {"learning_rate": 1e-3},
         {"model": "mlp:35-9-2", "seed": 4}, {**CONVOLUTIONAL, "seed": 1}, {"loss": "bce"}, {"max_minutes": 1.0},
@@ -179,11 +179,11 @@ def test_a_study_trains_them_at_once_and_the_others_apart(tmp_path: Path, monkey
         alone.append(path.name)
         return workflow.train_or_resume(path, *given, **options)
 
-    monkeypatch.setattr("cuello.work.processes.train_or_resume", count)
+    monkeypatch.setattr("cuello.work.plans.train_or_resume", count)
     paths, settings = variants(tmp_path, {"seed": 0}, CONVOLUTIONAL, {"seed": 1})
     told: list[tuple[str, float]] = []
-    jobs = [Job(path.name, path, one, 1.0) for path, one in zip(paths, settings, strict=True)]
-    train_all(jobs, 1, lambda words, share: told.append((words, share)))
+    plans = [PlannedRun(path, one, path.name) for path, one in zip(paths, settings, strict=True)]
+    run_turns(plans, 1, lambda words, share: told.append((words, share)))
     assert alone == ["1"]
     assert [len(Run(path).history) for path in paths] == [3, 3, 3]
     assert any("2 at once epoch 3 of 3" in words for words, _ in told)

@@ -30,15 +30,15 @@ from cuello.work.train import (
 )
 
 
-class Asked(NamedTuple):
-    """A run that is not finished: its place among all, and its settings."""
+class Unfinished(NamedTuple):
+    """A run to be trained: its place among all, and its settings."""
 
     place: int
     run: Run
     config: TrainConfig
 
 
-class Together(NamedTuple):
+class AtOnce(NamedTuple):
     """Runs to be trained at once. places: among all runs, as are members and their data."""
 
     places: Sequence[int]
@@ -47,7 +47,7 @@ class Together(NamedTuple):
     device: torch.device
 
 
-def found_together(
+def batches_at_once(
     runs: Sequence[Run],
     settings: Sequence[Mapping[str, Any]],
     *,
@@ -55,26 +55,26 @@ def found_together(
     sweep: Sequence[float] = (),
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda reason: None,
-) -> Iterator[Together]:
+) -> Iterator[AtOnce]:
     """Yield those of the runs that can be trained at once, where that is faster, batch after batch.
 
     Finished runs are left out, and those with a mistake in them: whoever trains them by themselves says so. report: a
     run without report.html is not finished. say: called with the reason where runs come close, and yet are no batch.
     """
-    alike: dict[str, list[Asked]] = {}
+    alike: dict[str, list[Unfinished]] = {}
     for place, (run, given) in enumerate(zip(runs, settings, strict=True)):
         try:
-            config = asked_config(run, given, report, sweep)
+            config = config_at_once(run, given, report, sweep)
         except CuelloError:
             continue
         if config is not None:
-            alike.setdefault(settings_in_common(config), []).append(Asked(place, run, config))
-    for asked in alike.values():
-        if len(asked) > 1:
-            yield from batches_of(asked, progress, say)
+            alike.setdefault(settings_in_common(config), []).append(Unfinished(place, run, config))
+    for unfinished in alike.values():
+        if len(unfinished) > 1:
+            yield from batches_alike(unfinished, progress, say)
 
 
-def asked_config(run: Run, given: Mapping[str, Any], report: bool, sweep: Sequence[float]) -> TrainConfig | None:
+def config_at_once(run: Run, given: Mapping[str, Any], report: bool, sweep: Sequence[float]) -> TrainConfig | None:
     """Return the settings of a run that may be trained with others; None where it is finished, or is for itself."""
     config = resolve({name: str(value) if isinstance(value, Path) else value for name, value in given.items()})
     if run.config_path.is_file():
@@ -94,15 +94,17 @@ def is_free(path: Path) -> bool:
     return not path.exists() or (path.is_dir() and all(found.name.startswith(".") for found in path.iterdir()))
 
 
-def batches_of(asked: Sequence[Asked], progress: Progress | None, say: Callable[[str], None]) -> Iterator[Together]:
+def batches_alike(
+    unfinished: Sequence[Unfinished], progress: Progress | None, say: Callable[[str], None]
+) -> Iterator[AtOnce]:
     """Yield batches of runs that differ in nothing but training, and maybe their networks."""
-    device = choose_device(asked[0].config.device)
+    device = choose_device(unfinished[0].config.device)
     try:
-        data = JOBS[asked[0].config.job].data(asked[0].config, progress)
+        data = JOBS[unfinished[0].config.job].data(unfinished[0].config, progress)
     except CuelloError:
         return
     groups: dict[str, list[tuple[int, Session, JobData]]] = {}
-    for place, run, given in asked:
+    for place, run, given in unfinished:
         config = given
         if not run.config_path.is_file():
             config = make_config({**given.model_dump(), "threads": use_threads(given.threads)})
@@ -119,13 +121,13 @@ def batches_of(asked: Sequence[Asked], progress: Progress | None, say: Callable[
         places, members, prepared = zip(*group, strict=True)
         reason = reason_apart(members, device) or reason_slower(members)
         if reason is None:
-            yield Together(places, members, prepared, device)
+            yield AtOnce(places, members, prepared, device)
         elif len(group) > 1:
             say(reason)
 
 
-def train_together(
-    batch: Together,
+def train_at_once(
+    batch: AtOnce,
     *,
     threads: int | None = None,
     report: bool = False,

@@ -1,0 +1,270 @@
+"""The runner of many trainings, for repeats, searches and studies. Very small ones are trained at once; others one by
+one, or each in a process of its own, with one thread each, so that cores never wait for one another.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cuello.core.errors import CuelloError
+from cuello.data.stream import free_memory
+from cuello.runs.directory import Run, available_cores
+from cuello.training.device import choose_device
+from cuello.training.observers import Event, Observer, Started, StepDone
+from cuello.work.at_once import batches_at_once, train_at_once
+from cuello.work.train import Wishes, train_or_resume
+
+TELL_SECONDS = 0.2
+MOST_WORKERS, WORKER_BYTES = 8, 5 * 2**29
+"""How many trainings at once at most, by default, and what one may take: the largest so far took 2.3 GB."""
+
+Watch = Callable[[str, float], None]
+"""Called with what is being done and how much of the whole is done, 0 to 1."""
+
+Tell = Callable[[Sequence[int], float, str], None]
+"""Called with the places of plans that are trained at once, or of a single one, how far they are, 0 to 1, and words."""
+
+
+class Hopeless(Exception):
+    """Raised by an observer to stop a training that is worse than others; its run directory stays as it is."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A training to be made or finished: its run directory, its settings, its name for people, and its cost.
+
+    turn: it begins when all of lower turns are finished, because it uses what they made. group: where one of a group
+    fails, the rest of it is left out. observers: of this training alone, where it is made by itself.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    name: str = ""
+    cost: float = 1.0
+    turn: int = 0
+    group: str | None = None
+    observers: Sequence[Observer] = ()
+
+
+class Outcome(NamedTuple):
+    """What became of a plan, or of several that were trained at once: their places, and what stopped them."""
+
+    places: Sequence[int]
+    error: Exception | None = None
+
+
+def run_plans(
+    plans: Sequence[PlannedRun],
+    wishes: Wishes,
+    *,
+    workers: int = 1,
+    retry: bool = False,
+    tell: Tell = lambda places, share, words: None,
+    say: Callable[[str], None] = lambda reason: None,
+) -> Generator[Outcome]:
+    """Make or finish every training, and yield what became of each as soon as it is known.
+
+    First come those that are faster at once, with the threads of all workers; then the others in their order,
+    ``workers`` at a time. retry: where a batch fails, train each of it by itself, so that each says whether it fails.
+    say: called with the reason where plans come close, and yet cannot be trained at once. What is no failure of one
+    training, but a fault, is raised, as is KeyboardInterrupt, after the others have stopped at their next step. What
+    was trained is kept, and a later call goes on.
+    """
+    left = dict(enumerate(plans))
+    runs, settings = [Run(plan.path) for plan in plans], [plan.settings for plan in plans]
+    common: dict[str, Any] = {"report": wishes.report, "sweep": wishes.sweep, "progress": wishes.progress}
+    for batch in batches_at_once(runs, settings, **common, say=say) if len(plans) > 1 else ():
+        tell(batch.places, 0.0, "")
+        threads = None if workers == 1 else available_cores()
+        observer = observer_of(lambda share, words, places=batch.places: tell(places, share, words))
+        error = None
+        try:
+            train_at_once(batch, threads=threads, observers=[*wishes.observers, observer], **common)
+        except Exception as failure:
+            if not is_failure(failure):
+                raise
+            error = failure
+        if error is None or not retry:
+            for place in batch.places:
+                del left[place]
+            tell(batch.places, 1.0, "")
+            yield Outcome(batch.places, error)
+    yield from (run_apart if workers > 1 and left else run_in_turn)(left, wishes, workers, tell)
+
+
+def run_in_turn(plans: Mapping[int, PlannedRun], wishes: Wishes, workers: int, tell: Tell) -> Iterator[Outcome]:
+    """Make or finish plans in this process, one after another."""
+    failed: set[str] = set()
+    for place, plan in plans.items():
+        if plan.group in failed:
+            continue
+        tell([place], 0.0, "")
+        observer = observer_of(lambda share, words, place=place: tell([place], share, words))
+        error = train_plan(plan, replace(wishes, observers=[*wishes.observers, observer, *plan.observers]))
+        if error is not None and plan.group is not None:
+            failed.add(plan.group)
+        tell([place], 1.0, "")
+        yield Outcome([place], error)
+
+
+def train_plan(plan: PlannedRun, wishes: Wishes) -> Exception | None:
+    """Make or finish one training, and return what stopped it, if anything did; a fault is raised."""
+    try:
+        train_or_resume(plan.path, plan.settings, **vars(wishes))
+    except Exception as error:
+        if not is_failure(error):
+            raise
+        return error
+    return None
+
+
+def is_failure(error: Exception) -> bool:
+    """Tell whether an error is of one training, or a fault that ends all."""
+    out_of_memory = isinstance(error, RuntimeError) and "memory" in str(error)
+    return out_of_memory or isinstance(error, CuelloError | MemoryError | Hopeless)
+
+
+def observer_of(tell: Callable[[float, str], None], check: Callable[[], None] = lambda: None) -> Observer:
+    """Return an observer that tells, now and then, how far a training is. check: called at every step."""
+    epochs, said = 1, 0.0
+
+    def observe(event: Event) -> None:
+        nonlocal epochs, said
+        if isinstance(event, Started):
+            epochs = event.epochs
+        elif isinstance(event, StepDone):
+            check()
+            if event.step == event.steps or time.monotonic() - said > TELL_SECONDS:
+                said = time.monotonic()
+                done = (event.epoch - 1 + event.step / event.steps) / epochs
+                tell(min(done, 0.999), f"epoch {event.epoch} of {epochs}, loss {event.loss:.5f}")
+
+    return observe
+
+
+# Processes
+
+
+def default_workers(device: str) -> int:
+    """Return how many trainings to make at once: one a core, as far as memory allows; one where there is a GPU."""
+    if choose_device(device).type != "cpu":
+        return 1
+    return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
+
+
+def run_apart(plans: Mapping[int, PlannedRun], wishes: Wishes, workers: int, tell: Tell) -> Iterator[Outcome]:
+    """Make or finish plans, without observers or reports, ``workers`` at a time, each in a process of its own."""
+    context = multiprocessing.get_context("spawn")  # a forked torch can hang
+    messages, stop = context.Queue(), context.Event()
+    pool = ProcessPoolExecutor(workers, context, begin_worker, (messages, stop, os.getpid()))
+    try:
+        waiting = {pool.submit(work_in_pool, place, plan): place for place, plan in plans.items()}
+        while waiting:
+            finished, _ = wait(waiting, timeout=TELL_SECONDS, return_when=FIRST_COMPLETED)
+            hear(messages, tell)
+            for future in finished:
+                place = waiting.pop(future)
+                error = future.result()
+                tell([place], 1.0, "")
+                yield Outcome([place], error)
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def hear(messages: Any, tell: Tell) -> None:
+    """Tell what the workers have said since the last time."""
+    while True:
+        try:
+            place, share, words = messages.get_nowait()
+        except queue.Empty:
+            return
+        tell([place], share, words)
+
+
+WORKER: dict[str, Any] = {}
+"""What a worker process was given when it began: messages, stop, parent."""
+
+
+def begin_worker(messages: Any, stop: Any, parent: int) -> None:
+    """Set up a worker: Ctrl-C is for the parent to see, which then says stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    WORKER.update(messages=messages, stop=stop, parent=parent)
+
+
+def work_in_pool(place: int, plan: PlannedRun) -> Exception | None:
+    """Train a plan in a worker; it stops at the next step when told so, or when the parent is gone."""
+
+    def check() -> None:
+        if WORKER["stop"].is_set() or os.getppid() != WORKER["parent"]:
+            raise KeyboardInterrupt
+
+    observer = observer_of(lambda share, words: WORKER["messages"].put((place, share, words)), check)
+    return train_plan(plan, Wishes(report=False, observers=[observer]))
+
+
+# Turn after turn
+
+
+@dataclass
+class Shares:
+    """How far each plan is, told as one share of the whole and a few words."""
+
+    plans: Sequence[PlannedRun]
+    watch: Watch
+    shares: dict[int, float] = field(default_factory=dict)
+    words: dict[int, str] = field(default_factory=dict)
+
+    def tell(self, places: Sequence[int], share: float, words: str) -> None:
+        """Take in that plans are so far, 0 to 1, and tell the whole; what is over stays over."""
+        if share < 1 and self.shares.get(places[0], 0.0) >= 1:
+            return
+        for place in places:
+            self.shares[place] = share
+            self.words.pop(place, None)
+        if share < 1:
+            name = self.plans[places[0]].name if len(places) == 1 else f"{len(places)} at once"
+            self.words[places[0]] = f"{name} {words}".strip()
+        done = sum(1 for value in self.shares.values() if value >= 1)
+        active = [self.words[place] for place in sorted(self.words)]
+        self.watch("  ".join([f"{done} of {len(self.plans)} trained", *active]), self.reached)
+
+    @property
+    def reached(self) -> float:
+        """The share of the whole that is done."""
+        total = sum(plan.cost for plan in self.plans)
+        return sum(plan.cost * self.shares.get(place, 0.0) for place, plan in enumerate(self.plans)) / total
+
+
+def run_turns(
+    plans: Sequence[PlannedRun],
+    workers: int,
+    watch: Watch,
+    before_turn: Callable[[int, Watch], None] = lambda turn, watch: None,
+) -> None:
+    """Make or finish every training, turn after turn, the most costly of a turn first, without reports.
+
+    before_turn: called before the plans of a turn with its number, and with what it should tell its doing to.
+    Raises the first mistake, after the others have stopped at their next step.
+    """
+    shares = Shares(plans, watch)
+    for turn in sorted({plan.turn for plan in plans}):
+        places = sorted((n for n, plan in enumerate(plans) if plan.turn == turn), key=lambda n: -plans[n].cost)
+        before_turn(turn, lambda words, share: watch(words, shares.reached))
+
+        def tell(own: Sequence[int], share: float, words: str, places: Sequence[int] = places) -> None:
+            shares.tell([places[place] for place in own], share, words)
+
+        chosen = [plans[place] for place in places]
+        with closing(run_plans(chosen, Wishes(report=False), workers=workers, tell=tell)) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    raise outcome.error
