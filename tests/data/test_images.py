@@ -1,5 +1,6 @@
 """Images in memory: one number of channels, one depth; pairs; what is left out is listed by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from cuello.core.errors import CuelloError
 from cuello.data.form import facts_of, form_of
 from cuello.data.images import Images, load_images, pair, parse_size, to_depth
 from cuello.data.picture import Picture, write_picture
-from cuello.data.sources import ArraySource, array_source, folder_source
+from cuello.data.sources import ImageSource, array_source, folder_source
 
 
 def levels(*shape: int, seed: int = 0, dtype: type = np.uint8) -> np.ndarray:
@@ -63,10 +64,8 @@ class TestLoading:
         assert images.channels == channels
 
     def test_labels_and_what_is_held_out_follow_their_images(self):
-        source = ArraySource(
-            "mine", ["0", "1", "2", "3"], levels(4, 5, 5, 1), np.array([4, 5, 6, 7]), None, np.array([1, 3])
-        )
-        images = load_images(source)
+        source = array_source(levels(4, 5, 5, 1), labels=np.array([4, 5, 6, 7]))
+        images = load_images(replace(source, held_out=np.array([1, 3])))
         assert images.labels is not None
         assert images.labels.tolist() == [4, 5, 6, 7]
         assert images.held_out is not None
@@ -97,18 +96,17 @@ class TestLoading:
         assert images.labels is not None
         assert images.labels.tolist() == [0, 1]
 
-        class Holey:
-            """A source whose first image cannot be read, and whose last two are for testing."""
-
-            name, names, labels, label_names, notes = "holey", ["0", "1", "2", "3"], None, None, ()
-            held_out = np.array([2, 3])
+        class Holey(ImageSource):
+            """A source whose first image cannot be read."""
 
             def read(self, index: int) -> Picture:
                 if index == 0:
                     raise CuelloError("image 0 is missing.")
                 return Picture(levels(4, 4, 1, seed=index))
 
-        held_out = load_images(Holey(), on_error="skip").held_out
+        held_out = load_images(
+            Holey("holey", ["0", "1", "2", "3"], held_out=np.array([2, 3])), on_error="skip"
+        ).held_out
         assert held_out is not None
         assert held_out.tolist() == [1, 2]
 

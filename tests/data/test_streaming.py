@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,16 @@ from cuello.data.ahead import ReadAhead
 from cuello.data.batches import Batches
 from cuello.data.images import Images, load_images, pair
 from cuello.data.picture import Picture
-from cuello.data.sources import ArraySource, FileSource, folder_source
+from cuello.data.sources import ArraySource, FileSource, ImageSource, folder_source
 from cuello.data.stream import LostError, StreamedArrays, decoded_bytes, free_memory, is_to_stream
 
 
-class Pictures:
+@dataclass(frozen=True, kw_only=True)
+class Pictures(ImageSource):
     """A source of arrays of any sizes, in no file; it counts how often each was read."""
 
-    labels = label_names = held_out = None
-    notes = ()
-
-    def __init__(self, arrays: list[np.ndarray], name: str = "pictures"):
-        self.name, self.arrays = name, arrays
-        self.names = [f"{index}.png" for index in range(len(arrays))]
-        self.reads: list[int] = []
+    arrays: list[np.ndarray]
+    reads: list[int] = field(default_factory=list)
 
     def read(self, index: int) -> Picture:
         self.reads.append(index)
@@ -44,7 +40,8 @@ class Pictures:
 
 def pictures(*sizes: tuple[int, int], seed: int = 0, name: str = "pictures") -> Pictures:
     random = np.random.default_rng(seed)
-    return Pictures([random.integers(0, 256, (*size, 1), np.uint8) for size in sizes], name)
+    arrays = [random.integers(0, 256, (*size, 1), np.uint8) for size in sizes]
+    return Pictures(name, [f"{index}.png" for index in range(len(arrays))], arrays=arrays)
 
 
 def both(*sizes: tuple[int, int], targets: bool = False) -> tuple[Images, Images]:
@@ -287,7 +284,7 @@ class TestChoice:
         assert is_to_stream("auto", [source], channels=3)
         assert is_to_stream("stream", [source])
         assert not is_to_stream("memory", [source, source])
-        array = ArraySource("array", ["0"], np.zeros((1, 300, 300, 1), np.uint8))
+        array = ArraySource("array", ["0"], images=np.zeros((1, 300, 300, 1), np.uint8))
         assert not is_to_stream("auto", [array]), "it is in memory already"
 
     def test_images_that_cannot_be_read_do_not_count(self, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cuello.latent.grids import Grid
 from cuello.latent.map_picture import PALETTES, Map, coloured, draw_map, shades, spread
-from cuello.latent.sheets import Row, Sheet, Tile, at_size, draw_sheets, image_plane, joined, number
+from cuello.latent.sheets import Sheet, Tile, TileRow, at_size, draw_sheets, image_plane, joined, number
 from cuello.report.figures import DARK, LIGHT, THEMES, Theme, shorten
 from cuello.report.labels import overlap
 
@@ -113,14 +113,17 @@ def test_a_sheet_shows_its_images_and_frames_ours(theme: Theme) -> None:
     red = np.zeros((5, 4, 3), np.float32)
     red[..., 0] = 1
     grey = np.full((5, 4, 1), 0.5, np.float32)
-    rows = [Row("first", [Tile(red, "a long $ caption"), Tile(grey)]), Row("second", [Tile(grey, "b", ours=True)])]
+    rows = [
+        TileRow("first", [Tile(red, "a long $ caption"), Tile(grey)]),
+        TileRow("second", [Tile(grey, "b", ours=True)]),
+    ]
     one = Sheet("A title with $ signs $", ["left", "right"], rows, {1: 0.2})
-    pixels = decoded(draw_sheets([one, Sheet("Below", [], [Row("", [Tile(red)] * 30)])], theme))
+    pixels = decoded(draw_sheets([one, Sheet("Below", [], [TileRow("", [Tile(red)] * 30)])], theme))
     assert pixels.shape[1] == pytest.approx(8.4 * 144, abs=2)
     assert "#" + bytes(pixels[0, 0]).hex() == theme.background
     for colour in ("#ff0000", "#808080", theme.ours, theme.text):
         assert has(colour, pixels)
-    unframed = decoded(draw_sheets([Sheet("t", [], [Row("", [Tile(grey)])])], theme))
+    unframed = decoded(draw_sheets([Sheet("t", [], [TileRow("", [Tile(grey)])])], theme))
     assert not has(theme.ours, unframed)
 
 

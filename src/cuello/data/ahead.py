@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 
-class ReadAhead(Generic[Result]):
+class ReadAhead(Generic[Value]):
     """The results of ``read(0)``, ``read(1)``, …, made by background threads before they are asked for.
 
     costs: bytes of each result (or 1 for counting). limit: what all results that are made and not yet released may
@@ -16,13 +16,13 @@ class ReadAhead(Generic[Result]):
     ``with`` block, for whatever reason, ends them at once. An error of ``read`` is raised by ``take``.
     """
 
-    def __init__(self, read: Callable[[int], Result], costs: Sequence[int], limit: int, threads: int = 2):
+    def __init__(self, read: Callable[[int], Value], costs: Sequence[int], limit: int, threads: int = 2):
         self.read, self.costs, self.limit = read, costs, limit
         self.taken = self.begun = self.held = 0
-        self.waiting: deque[Future[Result]] = deque()
+        self.waiting: deque[Future[Value]] = deque()
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="cuello-read")
 
-    def __enter__(self) -> "ReadAhead[Result]":
+    def __enter__(self) -> "ReadAhead[Value]":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -38,7 +38,7 @@ class ReadAhead(Generic[Result]):
             self.held += cost
             self.begun += 1
 
-    def take(self) -> Result:
+    def take(self) -> Value:
         """Give the next result, waiting for it if need be; its memory counts until ``release``."""
         self.begin(self.taken + 1)
         self.taken += 1

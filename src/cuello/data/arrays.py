@@ -1,10 +1,38 @@
-"""What arrays of images have in common, wherever they are stored: their shape, their labels, their names."""
+"""What sources of images have in common, wherever these are stored: shape, labels, names."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.data.picture import Picture
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Images by position, and what is known about each: the base of every source.
+
+    name: what a message calls the whole. names: one stable name an image. labels: one whole number an image, or None;
+    label_names: what the numbers stand for. held_out: positions that the data set itself keeps for testing, or None.
+    notes: what a user should know about how the images were found.
+    """
+
+    name: str
+    names: Sequence[str]
+    labels: np.ndarray | None = None
+    label_names: Sequence[str] | None = None
+    held_out: np.ndarray | None = None
+    notes: Sequence[str] = ()
+
+    def read(self, index: int) -> Picture:
+        """Read image ``index``; CuelloError, naming it, where that is not possible."""
+        raise NotImplementedError
+
+    def path_of(self, index: int) -> Path | None:
+        """Name the file that holds image ``index``; None for what is in memory."""
+        return None
 
 
 def check_shape(shape: Sequence[int], name: str) -> None:

@@ -77,7 +77,7 @@ def file_images(keep: str = "") -> Callable[[str, list[Path]], ImageSource]:
 
     def build(name: str, paths: list[Path]) -> ImageSource:
         kept = [path for path in paths if keep in path.name]
-        return FileSource(name, [path.name for path in kept], kept)
+        return FileSource(name, [path.name for path in kept], paths=kept)
 
     return build
 
@@ -92,7 +92,7 @@ def build_mnist(name: str, paths: list[Path]) -> ImageSource:
     labels = np.concatenate([train_labels, test_labels]).astype(np.int64)
     names = [f"train/{k:05d}" for k in range(len(train))] + [f"test/{k:05d}" for k in range(len(test))]
     held_out = np.arange(len(train), len(images))
-    return ArraySource(name, names, images, labels=labels, label_names=DIGITS, held_out=held_out)
+    return ArraySource(name, names, images=images, labels=labels, label_names=DIGITS, held_out=held_out)
 
 
 def build_digits(name: str, paths: list[Path]) -> ImageSource:

@@ -9,7 +9,7 @@ import numpy as np
 from cuello.data.picture import Picture, as_channels, resized
 
 
-class Facts(NamedTuple):
+class PictureFacts(NamedTuple):
     """What is known of a picture once its pixels are dropped: size in pixels, channels, type, transparency."""
 
     height: int
@@ -19,9 +19,9 @@ class Facts(NamedTuple):
     transparent: bool
 
 
-def facts_of(picture: Picture) -> Facts:
+def facts_of(picture: Picture) -> PictureFacts:
     height, width, channels = picture.pixels.shape
-    return Facts(height, width, channels, picture.pixels.dtype, picture.alpha is not None)
+    return PictureFacts(height, width, channels, picture.pixels.dtype, picture.alpha is not None)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Form:
 
 
 def form_of(
-    facts: Sequence[Facts], channels: int | None = None, size: tuple[int, int] | None = None
+    facts: Sequence[PictureFacts], channels: int | None = None, size: tuple[int, int] | None = None
 ) -> tuple[Form, list[str]]:
     """Find the form in which pictures fit together, and notes that say what it changes.
 

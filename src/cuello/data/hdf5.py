@@ -1,7 +1,6 @@
 """Images in an HDF5 file, read one by one."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cuello.core.errors import CuelloError, closest
-from cuello.data.arrays import check_labels, check_shape, numbered
+from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.levels import Levels, UnfitError, fit
 from cuello.data.picture import Picture
 
@@ -19,21 +18,15 @@ CHUNK_CACHE = 16 * 2**20
 """Bytes of decompressed chunks that HDF5 keeps: images of one chunk are often read one after another."""
 
 
-@dataclass(frozen=True)
-class Hdf5Source:
+@dataclass(frozen=True, kw_only=True)
+class Hdf5Source(ImageSource):
     """The images of one data set, ``(N, H, W)`` or ``(N, H, W, C)``, of an HDF5 file that stays open.
 
     dataset: h5py's. levels: the values that stand for black and white, where they are not the type's full scale.
     """
 
-    name: str
-    names: Sequence[str]
     path: Path
     dataset: Any
-    labels: np.ndarray | None = None
-    label_names: Sequence[str] | None = None
-    held_out: np.ndarray | None = None
-    notes: Sequence[str] = ()
     levels: Levels | None = None
     lock: Lock = field(default_factory=Lock)
 
@@ -101,7 +94,7 @@ def hdf5_source(path: Path, data_set: str | None = None, levels: Levels | None =
     check_labels(labels, shape[0], name)
     notes = [f"{name}: the fourth channel was taken for transparency and dropped"] if shape[-1] == 4 else []
     numbers = labels.astype(np.int64) if labels is not None else None
-    return Hdf5Source(name, numbered(shape[0]), path, dataset=dataset, labels=numbers, notes=notes, levels=levels)
+    return Hdf5Source(name, numbered(shape[0]), path=path, dataset=dataset, labels=numbers, notes=notes, levels=levels)
 
 
 def chosen(file: Any, kind: type, data_set: str | None, *, path: Path) -> Any:

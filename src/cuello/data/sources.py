@@ -8,12 +8,11 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from cuello.core.errors import CuelloError, first_few
-from cuello.data.arrays import check_labels, check_shape, numbered
+from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import Levels, UnfitError, fit
 from cuello.data.picture import SUFFIXES, Picture, read_picture
@@ -22,59 +21,15 @@ from cuello.data.stack import page_offsets, read_page
 ARRAY_SUFFIXES = {".npy", ".npz"}
 
 
-class ImageSource(Protocol):
-    """Images by position, and what is known about each.
-
-    name: what a message calls the whole. names: one stable name an image. labels: one whole number an image, or None;
-    label_names: what the numbers stand for. held_out: positions that the data set itself keeps for testing, or None.
-    notes: what a user should know about how the images were found.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def names(self) -> Sequence[str]: ...
-
-    @property
-    def labels(self) -> np.ndarray | None: ...
-
-    @property
-    def label_names(self) -> Sequence[str] | None: ...
-
-    @property
-    def held_out(self) -> np.ndarray | None: ...
-
-    @property
-    def notes(self) -> Sequence[str]: ...
-
-    def read(self, index: int) -> Picture:
-        """Return image ``index``; CuelloError, naming it, where that is not possible."""
-        ...
-
-
-@runtime_checkable
-class InFiles(Protocol):
-    """A source that reads its images from files when they are asked for, and knows which file each is in."""
-
-    def path_of(self, index: int) -> Path: ...
-
-
-@dataclass(frozen=True)
-class FileSource:
+@dataclass(frozen=True, kw_only=True)
+class FileSource(ImageSource):
     """Images in files: one each, or the pages of a TIFF.
 
     pages: by position, for the images that are one page of several, its number and where it lies in the file. levels:
     the values that stand for black and white, where they are not the type's full scale.
     """
 
-    name: str
-    names: Sequence[str]
     paths: Sequence[Path]
-    labels: np.ndarray | None = None
-    label_names: Sequence[str] | None = None
-    held_out: np.ndarray | None = None
-    notes: Sequence[str] = ()
     pages: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     levels: Levels | None = None
 
@@ -87,17 +42,11 @@ class FileSource:
         return self.paths[index]
 
 
-@dataclass(frozen=True)
-class ArraySource:
+@dataclass(frozen=True, kw_only=True)
+class ArraySource(ImageSource):
     """Images of one size in an array ``(N, H, W, C)``, uint8, uint16, or float in [0, 1]."""
 
-    name: str
-    names: Sequence[str]
     images: np.ndarray
-    labels: np.ndarray | None = None
-    label_names: Sequence[str] | None = None
-    held_out: np.ndarray | None = None
-    notes: Sequence[str] = ()
 
     def read(self, index: int) -> Picture:
         return Picture(self.images[index])
@@ -157,7 +106,8 @@ def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: L
         for number, offset in enumerate(offsets):
             pages[len(images)] = (number, offset)
             images.append((f"{own}#{number:0{digits}d}", path))
-    return FileSource(name, [own for own, _ in images], [path for _, path in images], pages=pages, levels=levels)
+    names, paths = [own for own, _ in images], [path for _, path in images]
+    return FileSource(name, names, paths=paths, pages=pages, levels=levels)
 
 
 def array_source(
@@ -188,7 +138,7 @@ def array_source(
     except UnfitError as error:
         raise CuelloError(f"{name}: {error}.") from None
     check_labels(labels, len(images), name)
-    return ArraySource(name, numbered(len(images)), images, labels=labels, notes=notes)
+    return ArraySource(name, numbered(len(images)), images=images, labels=labels, notes=notes)
 
 
 def numpy_source(path: Path, levels: Levels | None = None) -> ArraySource:

@@ -10,9 +10,9 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.data.ahead import ReadAhead
-from cuello.data.form import Facts, Form, facts_of, form_of
+from cuello.data.form import Form, PictureFacts, facts_of, form_of
 from cuello.data.picture import Picture
-from cuello.data.sources import ArraySource, ImageSource, InFiles
+from cuello.data.sources import ArraySource, ImageSource
 
 SAMPLE = 32
 """Images that are decoded to estimate what all of them would take."""
@@ -102,23 +102,22 @@ class StreamedArrays(Sequence[np.ndarray]):
 def place_of(source: ImageSource, position: int) -> str:
     """Name an image for a message: by its path where it has a file of its own, else by source and name."""
     name = source.names[position]
-    path = source.path_of(position) if isinstance(source, InFiles) else None
+    path = source.path_of(position)
     return str(path) if path is not None and "#" not in name and str(path) != source.name else f"{source.name}: {name}"
 
 
 def stamp_of(source: ImageSource, position: int) -> Stamp | None:
     """Give size (bytes) and time of the last change (ns) of an image's file; None for what is in memory."""
-    if not isinstance(source, InFiles):
-        return None
-    about = source.path_of(position).stat()
-    return about.st_size, about.st_mtime_ns
+    path = source.path_of(position)
+    about = path.stat() if path is not None else None
+    return (about.st_size, about.st_mtime_ns) if about is not None else None
 
 
 @dataclass(frozen=True)
 class Seen:
     """What a pass over a source saw of one image: itself, or, where a form was guessed, its pixels in that form."""
 
-    facts: Facts
+    facts: PictureFacts
     stamp: Stamp | None
     picture: Picture | None = None
     pixels: np.ndarray | None = None
@@ -151,7 +150,7 @@ def in_order(read: Callable[[int], Seen | CuelloError], count: int) -> Iterator[
             reader.release(index)
 
 
-def glance(source: ImageSource) -> list[Facts]:
+def glance(source: ImageSource) -> list[PictureFacts]:
     """Learn what a few images are, spread evenly over all; those that cannot be read are passed over."""
     count = len(source.names)
     found = []

@@ -87,7 +87,7 @@ def glyphs(name: str = "glyphs", paths: Sequence[Path] = ()) -> ArraySource:
     names = [f"{FIRST_CHARACTER + index:x} {character}" for index, character in enumerate(characters)]
     images = (white * 255).astype(np.uint8)[..., None]
     labels = np.arange(len(images), dtype=np.int64)
-    return ArraySource(name, names, images, labels=labels, label_names=characters)
+    return ArraySource(name, names, images=images, labels=labels, label_names=characters)
 
 
 @dataclass(frozen=True)
@@ -253,4 +253,4 @@ def emoji_4(name: str = "emoji-4", paths: Sequence[Path] = ()) -> ArraySource:
 def drawn(name: str, drawings: Mapping[str, Drawing]) -> ArraySource:
     titles, labels = list(drawings), np.arange(len(drawings), dtype=np.int64)
     images = np.stack([picture(drawing) for drawing in drawings.values()])
-    return ArraySource(name, titles, images, labels=labels, label_names=titles)
+    return ArraySource(name, titles, images=images, labels=labels, label_names=titles)

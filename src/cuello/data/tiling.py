@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Tile(NamedTuple):
+class TileSpan(NamedTuple):
     """One tile along one axis: read [start, stop), keep [keep_start, keep_stop); all in pixels of the image."""
 
     start: int
@@ -20,7 +20,7 @@ class Tile(NamedTuple):
         return slice(scale * (self.keep_start - start), scale * (self.keep_stop - start))
 
 
-def tiles_along(length: int, tile: int, reach: int, stride: int) -> Iterator[Tile]:
+def tiles_along(length: int, tile: int, reach: int, stride: int) -> Iterator[TileSpan]:
     """Yield tiles that together keep every pixel of ``length`` once.
 
     tile: pixels kept a tile, a multiple of ``stride``. reach: how far a result depends on its surroundings, in pixels
@@ -34,7 +34,7 @@ def tiles_along(length: int, tile: int, reach: int, stride: int) -> Iterator[Til
     for keep_start in range(0, length, tile):
         keep_stop = min(keep_start + tile, length)
         stop = min(-(-(keep_stop + margin) // stride) * stride, length)
-        yield Tile(max(keep_start - margin, 0), stop, keep_start, keep_stop=keep_stop)
+        yield TileSpan(max(keep_start - margin, 0), stop, keep_start, keep_stop=keep_stop)
 
 
 def run_tiled(

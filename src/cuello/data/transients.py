@@ -41,7 +41,7 @@ PER_WIDTH = 1 / 2.355
 """Standard deviation of a Gaussian over its full width at half maximum."""
 
 Array = np.ndarray
-Range = tuple[float, float]
+Limits = tuple[float, float]
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
@@ -59,21 +59,21 @@ class TransientConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seeing: Range = measure((3.0, 5.5), "full width at half maximum of the science image's PSF, pixels")
-    sharper: Range = measure((0.7, 0.95), "the template's, as a share of the science image's")
-    wings: Range = measure((2.5, 5.0), "exponent β of the Moffat profile; small: wide wings")
-    signal: Range = measure((7.5, 60.0), "a transient's flux over the noise of its matched filter")
+    seeing: Limits = measure((3.0, 5.5), "full width at half maximum of the science image's PSF, pixels")
+    sharper: Limits = measure((0.7, 0.95), "the template's, as a share of the science image's")
+    wings: Limits = measure((2.5, 5.0), "exponent β of the Moffat profile; small: wide wings")
+    signal: Limits = measure((7.5, 60.0), "a transient's flux over the noise of its matched filter")
     detected: float = measure(5.0, "that signal from which noise is taken for a source: smooth peaks lie above")
     excess: float = measure(2.0, "by how much they do, the mean of an exponential distribution")
     jitter: float = measure(0.6, "standard deviation of a transient's distance from the centre along an axis, pixels")
-    template_noise: Range = measure((0.4, 0.7), "the template's sky noise over the science image's")
+    template_noise: Limits = measure((0.4, 0.7), "the template's sky noise over the science image's")
     gain: float = measure(20.0, "photons a unit of flux: shot noise has the variance flux / gain")
     host: Share = measure(0.7, "share of stamps with a galaxy")
-    host_flux: Range = measure((30.0, 3000.0), "a galaxy's total flux")
-    host_radius: Range = measure((1.0, 4.0), "a galaxy's half-light radius, pixels")
+    host_flux: Limits = measure((30.0, 3000.0), "a galaxy's total flux")
+    host_radius: Limits = measure((1.0, 4.0), "a galaxy's half-light radius, pixels")
     neighbour: Share = measure(0.25, "share of stamps with a star that does not change")
-    star_flux: Range = measure((30.0, 2000.0), "that star's flux")
-    bad_flux: Range = measure((600.0, 12000.0), "flux of a star or galaxy core that was badly subtracted")
+    star_flux: Limits = measure((30.0, 2000.0), "that star's flux")
+    bad_flux: Limits = measure((600.0, 12000.0), "flux of a star or galaxy core that was badly subtracted")
     shift: float = measure(0.03, "standard deviation of the alignment's usual error along an axis, pixels")
     misfit: float = measure(0.012, "standard deviation of the usual error in the matched PSF's width, as a share of it")
     kinds: dict[str, float] = measure(
@@ -457,4 +457,4 @@ def transients(name: str = "transients", paths: Sequence[Path] = ()) -> ArraySou
         images = images[..., [VIEWS.index(view)]]
     names = [f"{CLASSES[label]}/{index:05d}" for index, label in enumerate(labels.tolist())]
     held_out = np.arange(COUNT - HELD_OUT, COUNT)
-    return ArraySource(name, names, images, labels=labels, label_names=list(CLASSES), held_out=held_out)
+    return ArraySource(name, names, images=images, labels=labels, label_names=list(CLASSES), held_out=held_out)

@@ -48,7 +48,7 @@ def invent(
     threshold: float | None = 0.5,
     parents: Sequence[int] | None = None,
 ) -> Inventions:
-    """Return images that lie between two known ones and are like none, from the closest pairs of codes first.
+    """Find images that lie between two known ones and are like none, from the closest pairs of codes first.
 
     Some points of the line between two codes, drawn at random one from each equal part of it, are decoded and
     thresholded; the one furthest from everything known is kept, one a line, if it is news: further from the known image
@@ -64,16 +64,18 @@ def invent(
     x = model.stacked(images)
     known = x.permute(0, 2, 3, 1).cpu().numpy()
     chosen = np.arange(len(known)) if parents is None else np.asarray(parents, np.int64)
-    check_invention(known, n, threshold, chosen)
+    check_invention(known, n, threshold, chosen=chosen)
     codes = model.encode(x).cpu().numpy()
     rows = known.reshape(len(known), -1)
     copies = cut_at(model.decode(codes), threshold).reshape(rows.shape)
     slack = np.array([distances(a[None], b[None], threshold)[0, 0] for a, b in zip(rows, copies, strict=True)])
     random = numpy_generator(seed, "invent")
-    kept = Kept(threshold)
+    kept: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, float]] = []
     tried = 0
     pairs = close_pairs(codes, chosen)[:MOST_LINES]
     for start in range(0, len(pairs), LINES):
+        if len(kept) == n:
+            break
         lines = pairs[start : start + LINES]
         points = on_lines(codes[lines[:, 0]], codes[lines[:, 1]], random)  # (L, POINTS, …)
         drawn = cut_at(model.decode(points.reshape(-1, *codes.shape[1:])), threshold)
@@ -83,41 +85,19 @@ def invent(
         for line, pair in enumerate(lines):
             best = int(apart[line].min(1).argmax())
             like = int(apart[line, best].argmin())
-            kept.consider(drawn[line, best], points[line, best], pair, like, apart[line, best, like], slack[like])
-            if len(kept.images) == n:
-                return kept.gathered(known, codes, tried)
-    return kept.gathered(known, codes, tried)
-
-
-class Kept:
-    """Inventions so far."""
-
-    def __init__(self, threshold: float | None):
-        self.threshold = threshold
-        self.images: list[np.ndarray] = []
-        self.found: list[tuple[np.ndarray, np.ndarray, int, float]] = []
-
-    def consider(
-        self, image: np.ndarray, code: np.ndarray, pair: np.ndarray, like: int, apart: float, least: float
-    ) -> None:
-        """Keep an image that is further than ``least`` from the known one it resembles and from those kept before."""
-        one = image.reshape(1, -1)
-        if apart <= least or any(distances(one, old.reshape(1, -1), self.threshold) <= least for old in self.images):
-            return
-        self.images.append(image)
-        self.found.append((code, pair, like, apart))
-
-    def gathered(self, known: np.ndarray, codes: np.ndarray, tried: int) -> Inventions:
-        """Return what was kept as arrays."""
-        points, parents, like, apart = zip(*self.found, strict=True) if self.found else ((), (), (), ())
-        return Inventions(
-            np.array(self.images, np.float32).reshape(-1, *known.shape[1:]),
-            np.array(points, np.float32).reshape(-1, *codes.shape[1:]),
-            np.array(parents, np.int64).reshape(-1, 2),
-            np.array(like, np.int64),
-            np.array(apart, np.float64),
-            tried,
-        )
+            far, least, image = apart[line, best, like], slack[like], drawn[line, best]
+            before = np.array([other for other, *_ in kept]).reshape(len(kept), image.size)
+            if far > least and (distances(image.reshape(1, -1), before, threshold) > least).all() and len(kept) < n:
+                kept.append((image, points[line, best], pair, like, far))
+    made, places, between, likest, far = zip(*kept, strict=True) if kept else ((),) * 5
+    return Inventions(
+        np.array(made, np.float32).reshape(-1, *known.shape[1:]),
+        codes=np.array(places, np.float32).reshape(-1, *codes.shape[1:]),
+        parents=np.array(between, np.int64).reshape(-1, 2),
+        nearest=np.array(likest, np.int64),
+        distances=np.array(far, np.float64),
+        tried=tried,
+    )
 
 
 def check_invention(known: np.ndarray, n: int, threshold: float | None, chosen: np.ndarray) -> None:
@@ -135,7 +115,7 @@ def check_invention(known: np.ndarray, n: int, threshold: float | None, chosen: 
 
 
 def close_pairs(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return pairs of positions ``(P, 2)`` among the chosen codes, the closest first; equal codes make no pair."""
+    """Pair positions ``(P, 2)`` among the chosen codes, the closest first; equal codes make no pair."""
     found = nearest(codes[chosen], codes[chosen], min(PARTNERS + 1, len(chosen)))
     ones = np.repeat(np.arange(len(chosen)), found.positions.shape[1])
     pairs = np.sort(np.column_stack([ones, found.positions.ravel()]), axis=1)
@@ -146,19 +126,19 @@ def close_pairs(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def on_lines(starts: np.ndarray, ends: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return a point from each of POINTS equal parts of each line, ``(L, …)`` twice to ``(L, POINTS, …)`` float32."""
+    """Choose a point from each of POINTS equal parts of each line, ``(L, …)`` twice to ``(L, POINTS, …)`` float32."""
     shares = (np.arange(POINTS) + random.random((len(starts), POINTS))) / POINTS
     shares = shares.reshape(*shares.shape, *[1] * (starts.ndim - 1))
     return (starts[:, None] + shares * (ends - starts)[:, None]).astype(np.float32)
 
 
 def cut_at(images: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Return images of 0 and 1 where there is a threshold, else as they are; float32."""
+    """Make images of 0 and 1 where there is a threshold, else as they are; float32."""
     return images if threshold is None else (images >= threshold).astype(np.float32)
 
 
 def distances(images: np.ndarray, known: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Return how far each image ``(N, P)`` is from each known one ``(K, P)``: Hamming, or root mean square.
+    """Measure how far each image ``(N, P)`` is from each known one ``(K, P)``: Hamming, or root mean square.
 
     >>> distances(np.array([[0, 1, 1]]), np.array([[0, 0, 1], [1, 0, 0]]), 0.5).tolist()
     [[1.0, 3.0]]

@@ -15,14 +15,14 @@ from cuello.latent.images import MOST, Known, named_images, own_images
 from cuello.latent.maps import check_named
 from cuello.latent.planes import grid_part, map_part, samples_part
 from cuello.latent.relatives import invented_part, neighbours_part
-from cuello.latent.view import LatentSettings, LatentView, NotApplicable, Part, check_labels, check_settings
+from cuello.latent.view import CodePart, LatentSettings, LatentView, NotApplicable, check_labels, check_settings
 from cuello.latent.ways import interpolation_part, traversal_part
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table, write_page
 from cuello.report.result import Result
 from cuello.runs.directory import environment
 
-PARTS: dict[str, Callable[[LatentView], Part]] = {
+PARTS: dict[str, Callable[[LatentView], CodePart]] = {
     "map": map_part,
     "grid": grid_part,
     "interpolation": interpolation_part,
@@ -138,7 +138,7 @@ def numbers_of(model: Model) -> int:
     return int(np.prod(shape))
 
 
-def look(view: LatentView, progress: Progress | None) -> tuple[list[Part], dict[str, str]]:
+def look(view: LatentView, progress: Progress | None) -> tuple[list[CodePart], dict[str, str]]:
     """Make the parts that make sense here, and say why the others do not."""
     parts, left_out = [], {}
     for done, (name, part) in enumerate(PARTS.items(), 1):
@@ -154,7 +154,7 @@ def look(view: LatentView, progress: Progress | None) -> tuple[list[Part], dict[
 def save(
     folder: Path,
     view: LatentView,
-    parts: Sequence[Part],
+    parts: Sequence[CodePart],
     *,
     left_out: Mapping[str, str],
     repeat: str,

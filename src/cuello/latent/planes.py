@@ -6,7 +6,7 @@ from cuello import latent
 from cuello.latent.map_picture import MOST_IMAGES, Map, draw_map
 from cuello.latent.maps import Method
 from cuello.latent.sheets import Sheet, Tile, image_plane, in_rows
-from cuello.latent.view import LatentView, NotApplicable, Part, sheet_part
+from cuello.latent.view import CodePart, LatentView, NotApplicable, sheet_part
 
 MOST_LEVELS = 30
 COMPONENTS = "first principal component", "second principal component"
@@ -33,7 +33,7 @@ def coordinates(view: LatentView) -> tuple[np.ndarray, str, str, str]:
     return found.points, said, *COMPONENTS
 
 
-def map_part(view: LatentView) -> Part:
+def map_part(view: LatentView) -> CodePart:
     known, thumbnails = view.known, view.settings.thumbnails
     if thumbnails is None:
         thumbnails = known.labels is None or len(known) <= MOST_IMAGES
@@ -53,10 +53,10 @@ def map_part(view: LatentView) -> Part:
     if view.settings.method in ("tsne", "umap"):
         caution = " Neighbours stay together; distances, and the sizes of groups and gaps, mean little."
     text = f"Where the network puts images: {said}. {drawn}{caution}"
-    return Part("map", "Map", text, draw=lambda theme: draw_map(shown, theme), arrays={"points": points})
+    return CodePart("map", "Map", text, draw=lambda theme: draw_map(shown, theme), arrays={"points": points})
 
 
-def grid_part(view: LatentView) -> Part:
+def grid_part(view: LatentView) -> CodePart:
     model = view.model
     side = 15 if max(view.known.x.shape[2:]) <= 48 else 9
     if model.prior == "normal" and view.numbers <= 2:
@@ -84,10 +84,10 @@ def grid_part(view: LatentView) -> Part:
     }[found.kind]  # fmt: skip
     axes = COMPONENTS if found.kind == "components" else ("z₁", "z₂" if len(found.y) > 1 else "")
     arrays = {"grid_images": found.images, "grid_codes": found.codes, "grid_x": found.x, "grid_y": found.y}
-    return Part("grid", "Grid", text, draw=lambda theme: image_plane(found, title, axes, theme), arrays=arrays)
+    return CodePart("grid", "Grid", text, draw=lambda theme: image_plane(found, title, axes, theme), arrays=arrays)
 
 
-def samples_part(view: LatentView) -> Part:
+def samples_part(view: LatentView) -> CodePart:
     model, settings = view.model, view.settings
     if model.prior is not None:
         found = latent.sample(model, settings.samples, settings.seed)

@@ -4,8 +4,8 @@ import numpy as np
 
 from cuello import latent
 from cuello.latent.images import Known, spread_evenly
-from cuello.latent.sheets import Row, Sheet, Tile, in_rows, number
-from cuello.latent.view import LatentView, NotApplicable, Part, sheet_part
+from cuello.latent.sheets import Sheet, Tile, TileRow, in_rows, number
+from cuello.latent.view import CodePart, LatentView, NotApplicable, sheet_part
 
 QUERIES, NEAREST = 8, 8
 """Images whose neighbours are shown, and how many of these."""
@@ -13,7 +13,7 @@ INVENTED, PARENTS = 12, 64
 """Inventions, and images that they are looked for between."""
 
 
-def neighbours_part(view: LatentView) -> Part:
+def neighbours_part(view: LatentView) -> CodePart:
     known, codes = view.known, view.codes
     count = len(known)
     if count < 3:
@@ -30,7 +30,7 @@ def neighbours_part(view: LatentView) -> Part:
             caption = number(apart, distances[query]) + (f" · {view.called(other)}" if labels is not None else "")
             framed = several and labels is not None and labels[other] != labels[query]
             tiles.append(Tile(images[other], caption, ours=bool(framed)))
-        rows.append(Row("", tiles))
+        rows.append(TileRow("", tiles))
     title = "Images and those whose codes are nearest" + ("; framed: of another label" if several else "")
     text = (
         "At the left an image, then those with the nearest codes, nearest first, with the distance between the codes."
@@ -57,7 +57,7 @@ def queries(known: Known) -> list[int]:
     return [int(np.flatnonzero(known.labels == k)[0]) for k in spread_evenly(len(known.classes), QUERIES)]
 
 
-def invented_part(view: LatentView) -> Part:
+def invented_part(view: LatentView) -> CodePart:
     known = view.known
     if len(known) < 2:
         raise NotApplicable("there is only one image")

@@ -33,7 +33,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class TileRow:
     """Images side by side, and what stands at their left."""
 
     label: str
@@ -50,13 +50,13 @@ class Sheet:
 
     title: str
     headings: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TileRow]
     breaks: Mapping[int, float] = field(default_factory=dict)
     most: float = 0.9
 
 
-def in_rows(tiles: Sequence[Tile], columns: int) -> list[Row]:
-    return [Row("", tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+def in_rows(tiles: Sequence[Tile], columns: int) -> list[TileRow]:
+    return [TileRow("", tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
 
 
 def draw_sheets(sheets: Sequence[Sheet], theme: Theme) -> bytes:
@@ -96,7 +96,7 @@ def tile_width(sheet: Sheet) -> float:
     return min(sheet.most, free / columns)
 
 
-def row_height(sheet: Sheet, row: Row) -> float:
+def row_height(sheet: Sheet, row: TileRow) -> float:
     """Measure a row with its captions and the gap below, in inches."""
     height, width = row.tiles[0].image.shape[:2]
     captions = CAPTION if any(tile.caption for tile in row.tiles) else 0.0

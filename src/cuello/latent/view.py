@@ -39,7 +39,7 @@ class LatentSettings:
 
 
 @dataclass(frozen=True)
-class Part:
+class CodePart:
     """One section of the page: the name of its picture, its title, what to know of it, how to draw it, its arrays."""
 
     name: str
@@ -49,8 +49,10 @@ class Part:
     arrays: Mapping[str, np.ndarray]
 
 
-def sheet_part(name: str, title: str, text: str, *, sheets: Sequence[Sheet], arrays: Mapping[str, np.ndarray]) -> Part:
-    return Part(name, title, text, draw=lambda theme: draw_sheets(sheets, theme), arrays=arrays)
+def sheet_part(
+    name: str, title: str, text: str, *, sheets: Sequence[Sheet], arrays: Mapping[str, np.ndarray]
+) -> CodePart:
+    return CodePart(name, title, text, draw=lambda theme: draw_sheets(sheets, theme), arrays=arrays)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 from cuello import latent
 from cuello.latent.images import find_image, typical
 from cuello.latent.maps import main_axes
-from cuello.latent.sheets import Row, Sheet, Tile, number
-from cuello.latent.view import LatentView, NotApplicable, Part, label_pairs, sheet_part
+from cuello.latent.sheets import Sheet, Tile, TileRow, number
+from cuello.latent.view import CodePart, LatentView, NotApplicable, label_pairs, sheet_part
 from cuello.report.figures import shorten
 
 VALUES = 9
@@ -33,12 +33,12 @@ def ends(view: LatentView) -> list[tuple[int, int]]:
     return label_pairs(len(known))
 
 
-def interpolation_part(view: LatentView) -> Part:
+def interpolation_part(view: LatentView) -> CodePart:
     known, settings, codes, images = view.known, view.settings, view.codes, view.known.images
     pairs, steps = ends(view), settings.steps
     paths = [latent.interpolate(view.model, codes[a], codes[b], steps=steps, path=settings.path) for a, b in pairs]
     rows = [
-        Row(f"{view.called(a)} → {view.called(b)}", [Tile(image) for image in (images[a], *path.images, images[b])])
+        TileRow(f"{view.called(a)} → {view.called(b)}", [Tile(image) for image in (images[a], *path.images, images[b])])
         for path, (a, b) in zip(paths, pairs, strict=True)
     ]
     headings = ["image", *(f"{share:.3g}" for share in np.linspace(0, 1, steps)), "image"]
@@ -60,7 +60,7 @@ def stacked(name: str, changed: Sequence[latent.Decoded]) -> dict[str, np.ndarra
     }
 
 
-def traversal_part(view: LatentView) -> Part:
+def traversal_part(view: LatentView) -> CodePart:
     """Change one number at a time, and go from one label's mean towards another's."""
     codes, few = view.codes, view.numbers <= MOST_NUMBERS
     if len(codes) < 3:
@@ -68,7 +68,7 @@ def traversal_part(view: LatentView) -> Part:
     start = codes[typical(codes, np.ones(len(codes), bool))]
     names, changed, values = numbers_changed(view, start) if few else components_changed(view, start)
     rows = [
-        Row(name, [Tile(image, number(value, row)) for image, value in zip(one.images, row.tolist(), strict=True)])
+        TileRow(name, [Tile(image, number(value, row)) for image, value in zip(one.images, row.tolist(), strict=True)])
         for name, one, row in zip(names, changed, values, strict=True)
     ]
     what = "number of the code" if few else "principal component of the codes"
@@ -81,7 +81,7 @@ def traversal_part(view: LatentView) -> Part:
     attributes = attribute_rows(view)
     if attributes:
         amounts = [number(amount, AMOUNTS) for amount in AMOUNTS.tolist()]
-        rows = [Row(name, [Tile(image) for image in one.images]) for name, one in attributes]
+        rows = [TileRow(name, [Tile(image) for image in one.images]) for name, one in attributes]
         parts.append(Sheet("From one label's mean code towards another's, so many times the way", amounts, rows))
         arrays |= stacked("attribute", [one for _, one in attributes])
         text += (
