@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NoReturn
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, levels
+from cuello.cli.options import JSON, Device, OwnCode, Quiet, Sweep, Threads, levels
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.version import VERSION
 
@@ -77,7 +77,7 @@ app.command(
     help="""Go on with a training that was interrupted, or that should be longer.
 
 Without changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same
-kind of CPU, with the same number of threads).
+kind of CPU, with the same number of threads). Flags are new values: --epochs 100 trains up to 100 epochs in all.
 
 For example:
 
@@ -162,8 +162,8 @@ def apply(
         ),
     ] = None,
     code: OwnCode = None,
-    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
-    threads: Annotated[int | None, Parameter(help="Processor threads; by default all cores.")] = None,
+    device: Device = "cpu",
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
@@ -242,7 +242,8 @@ def evaluate(
         Parameter(validator=Number(gte=1), help="Several runs: images at most, spread evenly over all."),
     ] = None,
     model: OwnCode = None,
-    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    device: Device = "cpu",
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
@@ -282,7 +283,7 @@ def evaluate(
         {"--target": target, "--noise": noise},
         {"--output": output, "--overwrite": overwrite, "--most": most},
     )
-    use_threads(None)
+    use_threads(threads)
     names = baselines.split(",") if baselines else None
     options = {
         "sweep": levels(sweep), "baselines": names, "seed": seed, "network": model,

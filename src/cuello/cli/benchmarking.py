@@ -1,14 +1,11 @@
 """The command that measures a network on published yardsticks. Loaded when it is called."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, OwnCode, Quiet
-
-if TYPE_CHECKING:
-    pass
+from cuello.cli.options import JSON, Device, OwnCode, Quiet, Threads
 
 
 def benchmark(
@@ -20,8 +17,8 @@ def benchmark(
     csv: Annotated[Path | None, Parameter(help="Write the table to this file.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace a file that exists already.")] = False,
     model: OwnCode = None,
-    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
-    threads: Annotated[int | None, Parameter(help="Processor threads; by default all cores.")] = None,
+    device: Device = "cpu",
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:

@@ -2,15 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Quiet
+from cuello.cli.options import JSON, Quiet, Threads
 from cuello.core.errors import CuelloError
-
-if TYPE_CHECKING:
-    pass
 
 
 def compare(
@@ -27,6 +24,7 @@ def compare(
     html: Annotated[Path | None, Parameter(help="Write the page to this file.")] = None,
     csv: Annotated[Path | None, Parameter(help="Write one line a run, every number, to this file.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace files that exist already.")] = False,
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +40,7 @@ def compare(
         raise CuelloError("name at least one run directory, as in: cuello compare runs/first runs/second")
     for file in (html, csv):
         check_new(file, overwrite)
-    use_threads(None)
+    use_threads(threads)
     with display(quiet or json) as shown:
         found = compare_runs(runs, epoch=epoch, latency=latency, progress=shown.work)
     result = result_of(found)

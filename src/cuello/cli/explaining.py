@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Quiet
+from cuello.cli.options import JSON, Device, Overwrite, Quiet, Threads
 
 
 def explain(
@@ -77,9 +77,9 @@ def explain(
     on_error: Annotated[
         Literal["stop", "skip"], Parameter(help="What to do with an image that cannot be read or does not fit.")
     ] = "stop",
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")] = False,
-    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
-    threads: Annotated[int | None, Parameter(help="Processor threads; by default all cores.")] = None,
+    overwrite: Overwrite = False,
+    device: Device = "cpu",
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:

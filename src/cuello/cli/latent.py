@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, OwnCode, Quiet
+from cuello.cli.options import JSON, Device, Overwrite, OwnCode, Quiet, Threads
 
 
 def latent(
@@ -52,9 +52,10 @@ def latent(
     ] = "straight",
     samples: Annotated[int, Parameter(help="How many codes to draw at random.")] = 64,
     seed: Annotated[int, Parameter(help="Of the samples, the inventions, tsne and umap.")] = 0,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")] = False,
+    overwrite: Overwrite = False,
     code: OwnCode = None,
-    device: Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")] = "cpu",
+    device: Device = "cpu",
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -65,7 +66,7 @@ def latent(
     from cuello.latent.view import LatentSettings
     from cuello.training.device import choose_device, use_threads
 
-    use_threads(None)
+    use_threads(threads)
     settings = LatentSettings(
         images=images, method=method, start=start, end=end, steps=steps, samples=samples, path=path, seed=seed,
         thumbnails=thumbnails,

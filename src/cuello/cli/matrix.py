@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cuello.core.errors import CuelloError
-
-if TYPE_CHECKING:
-    pass
 
 
 def is_run(text: str) -> bool:

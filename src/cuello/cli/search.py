@@ -1,13 +1,11 @@
 """The command that trains with many settings. Loaded when it is called: every setting of TrainConfig is a flag here."""
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Quiet
-from cuello.cli.training import SIGNATURE as TRAIN_SIGNATURE
+from cuello.cli.options import JSON, Quiet, takes
 from cuello.core.config import TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 
@@ -17,22 +15,56 @@ if TYPE_CHECKING:
 MOST_ROWS = 10
 
 
+@takes(TrainConfig)
 def search(
     job: str | None = None,
     data: str | None = None,
     *,
-    space: Path | None = None,
-    over: list[str] | None = None,
-    sampler: str = "grid",
-    trials: int | None = None,
-    points: int | None = None,
-    prune: bool = False,
-    objective: str | None = None,
-    repeats: int = 1,
-    output: Path | None = None,
-    config: Path | None = None,
-    json: bool = False,
-    quiet: bool = False,
+    space: Annotated[
+        Path | None,
+        Parameter(
+            help="A TOML file of what is searched. A setting with a list: learning_rate = [1e-3, 1e-2]; with a "
+            "range: learning_rate = {low = 1e-4, high = 0.1, log = true}; or with placeholders that other lines "
+            "fill: model = 'mlp:35-{widths}', widths = ['20-2', '32-8-2']."
+        ),
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        Parameter(
+            help="NAME=VALUES, without a file and as often as needed: optimizer=sgd,adam or "
+            "learning-rate=1e-4..1e-1,log or epochs=10..50,step=10.",
+            negative="",
+        ),
+    ] = None,
+    sampler: Annotated[
+        Literal["grid", "random", "tpe"],
+        Parameter(help="grid: every combination; random, tpe: drawn by Optuna (pip install 'cuello[search]')."),
+    ] = "grid",
+    trials: Annotated[
+        int | None, Parameter(help="How many are drawn, by default 30; may be raised when a search goes on.")
+    ] = None,
+    points: Annotated[int | None, Parameter(help="grid: how many numbers of each range that has no step.")] = None,
+    prune: Annotated[
+        bool, Parameter(negative="", help="Stop a trial that is worse at an epoch than the median of the others.")
+    ] = False,
+    objective: Annotated[
+        Literal["loss", "mse", "psnr", "accuracy"] | None,
+        Parameter(
+            help="What the best is the best by, on the validation images at the best epoch: by default the loss, "
+            "or what the job measures where trials differ in their loss."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int, Parameter(help="Train each trial with so many seeds, SEED, SEED + 1, …, and go by the mean.")
+    ] = 1,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="The search's folder; by default runs/search-JOB-DATA.")
+    ] = None,
+    config: Annotated[
+        Path | None, Parameter(help="A TOML file of settings for all trials; flags, and what is searched, win.")
+    ] = None,
+    json: JSON = False,
+    quiet: Quiet = False,
     **settings: Any,
 ) -> None:
     """Train with many settings and find out which are the best: the help is in cli/app.py."""
@@ -58,71 +90,6 @@ def joined(space: dict[str, Any], overs: dict[str, Any]) -> dict[str, Any]:
         if name in space:
             raise CuelloError(f"{name} is in --space and in --over: leave out one of them.")
     return space | overs
-
-
-def search_signature() -> inspect.Signature:
-    """Return search's signature, with every setting of TrainConfig as a flag, as `cuello train` has it."""
-    of_train = [one for one in TRAIN_SIGNATURE.parameters.values() if one.name in TrainConfig.model_fields]
-    own = {
-        "space": Annotated[
-            Path | None,
-            Parameter(
-                help="A TOML file of what is searched. A setting with a list: learning_rate = [1e-3, 1e-2]; with a "
-                "range: learning_rate = {low = 1e-4, high = 0.1, log = true}; or with placeholders that other lines "
-                "fill: model = 'mlp:35-{widths}', widths = ['20-2', '32-8-2']."
-            ),
-        ],
-        "over": Annotated[
-            list[str] | None,
-            Parameter(
-                help="NAME=VALUES, without a file and as often as needed: optimizer=sgd,adam or "
-                "learning-rate=1e-4..1e-1,log or epochs=10..50,step=10.",
-                negative="",
-            ),
-        ],
-        "sampler": Annotated[
-            Literal["grid", "random", "tpe"],
-            Parameter(help="grid: every combination; random, tpe: drawn by Optuna (pip install 'cuello[search]')."),
-        ],
-        "trials": Annotated[
-            int | None, Parameter(help="How many are drawn, by default 30; may be raised when a search goes on.")
-        ],
-        "points": Annotated[int | None, Parameter(help="grid: how many numbers of each range that has no step.")],
-        "prune": Annotated[
-            bool,
-            Parameter(negative="", help="Stop a trial that is worse at an epoch than the median of the others."),
-        ],
-        "objective": Annotated[
-            Literal["loss", "mse", "psnr", "accuracy"] | None,
-            Parameter(
-                help="What the best is the best by, on the validation images at the best epoch: by default the loss, "
-                "or what the job measures where trials differ in their loss."
-            ),
-        ],
-        "repeats": Annotated[
-            int, Parameter(help="Train each trial with so many seeds, SEED, SEED + 1, …, and go by the mean.")
-        ],
-        "output": Annotated[
-            Path | None, Parameter(alias="-o", help="The search's folder; by default runs/search-JOB-DATA.")
-        ],
-        "config": Annotated[
-            Path | None, Parameter(help="A TOML file of settings for all trials; flags, and what is searched, win.")
-        ],
-        "json": JSON,
-        "quiet": Quiet,
-    }  # fmt: skip
-    defaults = {"sampler": "grid", "prune": False, "repeats": 1, "json": False, "quiet": False}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    flags = [
-        inspect.Parameter(name, keyword, default=defaults.get(name), annotation=kind) for name, kind in own.items()
-    ]
-    positional = [one for one in of_train if one.kind is not keyword]
-    return inspect.Signature([*positional, *flags, *(one for one in of_train if one.kind is keyword)])
-
-
-SIGNATURE = search_signature()
-search.__signature__ = SIGNATURE  # type: ignore[attr-defined]
-search.__annotations__ = {name: parameter.annotation for name, parameter in SIGNATURE.parameters.items()}
 
 
 def say_search(found: "Found", json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Quiet
+from cuello.cli.options import JSON, Quiet, Threads
 
 
 def study(
@@ -25,9 +25,7 @@ def study(
         Parameter(help="Trainings at once, each in a process of its own; by default one a core, if memory allows."),
     ] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    threads: Annotated[
-        int | None, Parameter(help="Processor threads; by default OMP_NUM_THREADS or all cores.")
-    ] = None,
+    threads: Threads = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:

@@ -1,34 +1,39 @@
 """The commands that train. Loaded when they are called: every setting of TrainConfig becomes a flag here."""
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Group, Parameter
-from pydantic_core import PydanticUndefined
+from cyclopts import Parameter
 
-from cuello.cli.options import JSON, OwnCode, Quiet, Sweep, Track, levels, names
-from cuello.core.config import DATA, MACHINE, NETWORK, STOPPING, TASK, TRAINING, TrainConfig, read_toml
+from cuello.cli.options import JSON, Overwrite, OwnCode, Quiet, Report, Sweep, Track, levels, names, takes
+from cuello.core.config import CHANGEABLE, TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
     from cuello.runs.directory import Run
 
 
+@takes(TrainConfig)
 def train(
     job: str | None = None,
     data: str | None = None,
     *,
-    output: Path | None = None,
-    config: Path | None = None,
-    overwrite: bool = False,
-    report: bool = True,
-    sweep: str | None = None,
-    track: str | None = None,
-    repeats: int = 1,
-    json: bool = False,
-    quiet: bool = False,
+    output: Annotated[Path | None, Parameter(alias="-o", help="The run directory; by default runs/JOB-MODEL.")] = None,
+    config: Annotated[Path | None, Parameter(help="A TOML file of settings; flags win over it.")] = None,
+    overwrite: Overwrite = False,
+    report: Report = True,
+    sweep: Sweep = None,
+    track: Track = None,
+    repeats: Annotated[
+        int,
+        Parameter(
+            help="Train so many times, with seeds SEED, SEED + 1, …, in OUTPUT/seed-N, and compare. The same "
+            "command again keeps what is finished and goes on with the rest."
+        ),
+    ] = 1,
+    json: JSON = False,
+    quiet: Quiet = False,
     **settings: Any,
 ) -> None:
     """Train a network, judge it beside the classical methods and write a report: the help is in cli/app.py."""
@@ -57,99 +62,28 @@ def train(
         say_run(runs[0].path, report, json)
 
 
-def train_signature() -> inspect.Signature:
-    """Return train's signature with every setting of TrainConfig as a flag: declared once, there."""
-    keyword, positional = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    panels = {
-        name: Group(name, sort_key=order)
-        for order, name in enumerate((TASK, DATA, NETWORK, TRAINING, STOPPING, MACHINE), 1)
-    }
-    parameters, flags = [], []
-    for name, field in TrainConfig.model_fields.items():
-        group = field.json_schema_extra["group"] if isinstance(field.json_schema_extra, dict) else TASK
-        about = Parameter(
-            help=field.description,
-            group=panels[str(group)],
-            negative="" if field.default is not False else None,
-            allow_leading_hyphen=name == "range",  # --range -1000..3000
-        )
-        if name in ("job", "data"):
-            kind = Annotated[field.annotation | None, about]  # type: ignore[operator]
-            parameters.append(inspect.Parameter(name, positional, default=None, annotation=kind))
-        else:
-            default = None if field.default is PydanticUndefined else field.default
-            kind = Annotated[field.annotation, about]  # type: ignore[valid-type]
-            flags.append(inspect.Parameter(name, keyword, default=default, annotation=kind))
-    own = {
-        "output": Annotated[Path | None, Parameter(alias="-o", help="The run directory; by default runs/JOB-MODEL.")],
-        "config": Annotated[Path | None, Parameter(help="A TOML file of settings; flags win over it.")],
-        "overwrite": Annotated[bool, Parameter(negative="", help="Replace an earlier run in the same place.")],
-        "report": Annotated[bool, Parameter(help="Evaluate and write the report.")],
-        "sweep": Sweep,
-        "track": Track,
-        "repeats": Annotated[
-            int,
-            Parameter(
-                help="Train so many times, with seeds SEED, SEED + 1, …, in OUTPUT/seed-N, and compare. The same "
-                "command again keeps what is finished and goes on with the rest."
-            ),
-        ],
-        "json": JSON,
-        "quiet": Quiet,
-    }
-    defaults = {"overwrite": False, "report": True, "repeats": 1, "json": False, "quiet": False}
-    parameters += [
-        inspect.Parameter(name, keyword, default=defaults.get(name), annotation=kind) for name, kind in own.items()
-    ]
-    return inspect.Signature(parameters + flags)
-
-
-SIGNATURE = train_signature()
-train.__signature__ = SIGNATURE  # type: ignore[attr-defined]
-train.__annotations__ = {name: parameter.annotation for name, parameter in SIGNATURE.parameters.items()}
-
-
+@takes(TrainConfig, *CHANGEABLE, optional=True)
 def resume(
     run: Annotated[Path, Parameter(help="The run directory.")],
     /,
     *,
-    epochs: Annotated[int | None, Parameter(help="Train up to this many epochs in all.")] = None,
-    max_minutes: Annotated[
-        float | None, Parameter(help="Stop when this time, earlier parts included, is over.")
-    ] = None,
-    patience: Annotated[int | None, Parameter(help="Stop after so many epochs without improvement.")] = None,
-    device: Annotated[str | None, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = None,
-    threads: Annotated[int | None, Parameter(help="Processor threads; another number rounds sums differently.")] = None,
-    storage: Annotated[
-        Literal["auto", "memory", "stream"] | None,
-        Parameter(help="Images in memory, or streamed from their files; the result is the same."),
-    ] = None,
     model: OwnCode = None,
-    report: Annotated[bool, Parameter(help="Evaluate and write the report.")] = True,
+    report: Report = True,
     sweep: Sweep = None,
     track: Track = None,
     json: JSON = False,
     quiet: Quiet = False,
+    **changes: Any,
 ) -> None:
     """Go on with a training: the help is in cli/app.py."""
     from cuello.cli.progress import display
     from cuello.work import train as workflow
 
-    given = {
-        "epochs": epochs, "max_minutes": max_minutes, "patience": patience, "device": device, "threads": threads,
-        "storage": storage,
-    }  # fmt: skip
     with display(quiet or json) as shown:
         workflow.resume(
-            run,
-            network=model,
-            report=report,
-            sweep=levels(sweep),
-            observers=[shown.observe],
-            track=names(track),
-            progress=shown.work,
-            **{name: value for name, value in given.items() if value is not None},
-        )
+            run, network=model, report=report, sweep=levels(sweep), observers=[shown.observe], track=names(track),
+            progress=shown.work, **changes,
+        )  # fmt: skip
     say_run(run, report, json)
 
 

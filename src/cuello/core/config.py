@@ -181,6 +181,10 @@ class TrainConfig(pydantic.BaseModel):
     compile: bool = setting(False, "Compile the network with torch.compile (needs a C++ compiler).", MACHINE)
 
 
+CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage")
+"""Settings that may differ when a run goes on: how long, on what, and where the images are."""
+
+
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:
     """Return the checked configuration for ``settings``; only what is given counts as set by the user.
 

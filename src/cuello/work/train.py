@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cuello.core.config import TrainConfig, make_config, to_toml
+from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import write_text
 from cuello.core.memory import kept_memory
@@ -30,9 +30,6 @@ from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.schedule import SCHEDULES, reason_to_stop
 from cuello.training.session import Session
 from cuello.training.trackers import check_trackers, make_trackers
-
-CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage")
-"""Settings that may differ when a run goes on: how long, on what, and where the images are."""
 
 UNCOMPARED = ("device", "threads", "storage")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
