@@ -39,7 +39,7 @@ def story(outcome: Outcome) -> Story:
     return Story("It <works>.", [Section("What came, of it", parts=[Table(["name", "n>", "loss>"], rows)])])
 
 
-TOY = Study("toy", "two small networks", ("photos", "train400"), plans, story)
+TOY = Study(name="toy", summary="two small networks", data=("photos", "train400"), plans=plans, story=story)
 
 
 @pytest.fixture(scope="module")

@@ -44,10 +44,10 @@ def test_the_plans_are_the_sources_trainings() -> None:
     assert classic.epochs * (classic.samples or 0) // 32 == source.CLASSIC_EPOCHS
     assert (classic.learning_rate, classic.optimizer, classic.batch_size) == (5e-4, "adam", 32)
     for flips, epochs in ((3, 11_500), (7, 13_000)):
-        config = made[plans.denoising(flips, False)]
+        config = made[plans.denoising(flips, ours=False)]
         assert config.epochs * (config.samples or 0) // 32 == epochs
         assert config.noise == f"invert:{flips}"
-        assert made[plans.denoising(flips, True)].noise == f"invert:{flips}"
+        assert made[plans.denoising(flips, ours=True)].noise == f"invert:{flips}"
     for widths in source.EMOJI_WIDTHS:
         for rate in source.EMOJI_RATES:
             config = made[plans.emoji(widths, rate)]

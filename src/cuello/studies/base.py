@@ -73,6 +73,9 @@ class Outcome:
     def seconds_of(self, plan: str) -> Spread | None:
         return self.over_seeds(plan, lambda history: sum(record.seconds for record in history))
 
+    def last(self, plan: str, value: str) -> Spread | None:
+        return self.over_seeds(plan, lambda history: getattr(history[-1], value) if history else None)
+
     def at(self, plan: str, epoch: int, value: Value) -> Spread | None:
         """Give mean and deviation of a value at an epoch (from 1); None where a run is shorter."""
         return self.over_seeds(plan, lambda history: value(history[epoch - 1]) if len(history) >= epoch else None)
@@ -89,7 +92,7 @@ class Outcome:
         values = [factor * getattr(record, value) for record in history]
         return Series(label, [steps * record.epoch for record in history], values, role=role)
 
-    def picture(self, name: str, draw: Callable[[Theme], bytes], alt: str, note: str = "") -> Picture:
+    def picture(self, name: str, draw: Callable[[Theme], bytes], *, alt: str, note: str = "") -> Picture:
         """Draw a picture in both themes and keep the light one in the study's folder, as figures/NAME.png."""
         return Picture(save_both(self.folder / "figures", name, draw), alt, note)
 
@@ -114,7 +117,7 @@ class StudyReport:
     verdict: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A source system's work, done again.
 

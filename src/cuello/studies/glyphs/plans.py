@@ -30,10 +30,11 @@ RATES = (5e-2, 5e-3, 5e-4, 5e-5)
 COMPARED_EPOCHS = 5_000
 RECOMMENDED = "mlp:35-64-2,activation=elu"
 RECOMMENDED_DENOISER = "mlp:35-256-128-32-2,activation=relu"
-DENOISER_REPEATS, EMOJI_REPEATS = 3, 3
+FEW = 3
+"""Seeds of what is compared only, or takes long."""
 
 
-def denoising(flips: int, ours: bool) -> str:
+def denoising(flips: int, *, ours: bool) -> str:
     """Name a denoiser by how many pixels are inverted in training."""
     return f"{'ours' if ours else 'source'}-at-{flips}"
 
@@ -52,55 +53,41 @@ EMOJI_FOUR, EMOJI_OURS = "emoji-4", "emoji-ours"
 
 
 def plans(data: str) -> list[Plan]:
-    """Return every training."""
     full = {
         "job": "reconstruct", "batch_size": 32, "samples": 32 * EPOCH, "schedule": "constant", "optimizer": "adam",
         "learning_rate": CLASSIC_RATE,
     }  # fmt: skip
-    classic = [
-        Plan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": CLASSIC_EPOCHS // EPOCH}),
-        Plan(
-            OURS,
-            {**full, "model": RECOMMENDED, "loss": "bce", "learning_rate": 1e-2, "schedule": "cosine", "epochs": 20},
-        ),
-    ]
-    short = {**full, "epochs": COMPARED_EPOCHS // EPOCH}
-    compared = [Plan(f"layers-{number}", {**short, "model": f"mlp:{widths},{SYMMETRIC}"}, DENOISER_REPEATS)
-                for widths, number in LAYERS.items()]  # fmt: skip
-    compared += [Plan(optimiser(name), {**short, "model": CLASSIC, **own}, DENOISER_REPEATS)
-                 for name, own in OPTIMISERS.items()]  # fmt: skip
-    compared += [
-        Plan(f"rate-{rate:g}", {**short, "model": CLASSIC, "learning_rate": rate}, DENOISER_REPEATS) for rate in RATES
-    ]
-    noisy = [
-        Plan(
-            denoising(flips, False),
-            {**full, "job": "denoise", "noise": f"invert:{flips}", "model": DENOISER, "learning_rate": DENOISER_RATE,
-             "epochs": NOISE_EPOCHS[flips] // EPOCH, "validation_samples": 320},
-        )
-        for flips in FLIPS
-    ]  # fmt: skip
-    noisy += [
-        Plan(
-            denoising(flips, True),
-            {"job": "denoise", "noise": f"invert:{flips}", "model": RECOMMENDED_DENOISER, "loss": "bce",
-             "learning_rate": 3e-3, "schedule": "cosine", "warmup_epochs": 1.0, "batch_size": 512,
-             "samples": 512 * EPOCH, "epochs": 30, "validation_samples": 3200},
-            DENOISER_REPEATS,
-        )
-        for flips in FLIPS
-    ]  # fmt: skip
+    ours = {"model": RECOMMENDED, "loss": "bce", "learning_rate": 1e-2, "schedule": "cosine", "epochs": 20}
+    short = {**full, "model": CLASSIC, "epochs": COMPARED_EPOCHS // EPOCH}
+    compared = {f"layers-{number}": {"model": f"mlp:{widths},{SYMMETRIC}"} for widths, number in LAYERS.items()}
+    compared |= {optimiser(name): own for name, own in OPTIMISERS.items()}
+    compared |= {f"rate-{rate:g}": {"learning_rate": rate} for rate in RATES}
+    as_source = {**full, "job": "denoise", "model": DENOISER, "learning_rate": DENOISER_RATE, "validation_samples": 320}
+    denoised = {
+        "job": "denoise", "model": RECOMMENDED_DENOISER, "loss": "bce", "learning_rate": 3e-3, "schedule": "cosine",
+        "warmup_epochs": 1.0, "batch_size": 512, "samples": 512 * EPOCH, "epochs": 30, "validation_samples": 3200,
+    }  # fmt: skip
     faces = {
         "job": "generate", "data": "emoji", "batch_size": 8, "samples": 8 * EMOJI_EPOCH, "schedule": "constant",
         "loss": "bernoulli", "epochs": EMOJI_EPOCHS // EMOJI_EPOCH,
     }  # fmt: skip
-    generated = [
-        Plan(emoji(widths, rate), {**faces, "model": f"vae:400-{widths}", "learning_rate": rate}, EMOJI_REPEATS)
-        for widths in EMOJI_WIDTHS
-        for rate in EMOJI_RATES
-    ]
     sharp = {"loss": "gaussian:0.2", "learning_rate": 3e-3, "schedule": "cosine", "epochs": 300}
-    generated.append(Plan(EMOJI_OURS, {**faces, **sharp, "model": "vae:400-200-100-2"}, EMOJI_REPEATS))
-    four = {**faces, "data": "emoji-4", "batch_size": 4, "samples": 4 * EMOJI_EPOCH}
-    generated.append(Plan(EMOJI_FOUR, {**four, "model": "vae:400-200-2", "learning_rate": 0.01}, EMOJI_REPEATS))
-    return [*classic, *compared, *noisy, *generated]
+    four = {"data": "emoji-4", "batch_size": 4, "samples": 4 * EMOJI_EPOCH}
+    generated = {emoji(widths, rate): {"model": f"vae:400-{widths}", "learning_rate": rate}
+                 for widths in EMOJI_WIDTHS for rate in EMOJI_RATES}  # fmt: skip
+    generated[EMOJI_OURS] = {**sharp, "model": "vae:400-200-100-2"}
+    generated[EMOJI_FOUR] = {**four, "model": "vae:400-200-2", "learning_rate": 0.01}
+    return [
+        Plan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": CLASSIC_EPOCHS // EPOCH}),
+        Plan(OURS, {**full, **ours}),
+        *(Plan(name, {**short, **own}, FEW) for name, own in compared.items()),
+        *(
+            Plan(
+                denoising(flips, ours=False),
+                {**as_source, "noise": f"invert:{flips}", "epochs": NOISE_EPOCHS[flips] // EPOCH},
+            )
+            for flips in FLIPS
+        ),
+        *(Plan(denoising(flips, ours=True), {**denoised, "noise": f"invert:{flips}"}, FEW) for flips in FLIPS),
+        *(Plan(name, {**faces, **own}, FEW) for name, own in generated.items()),
+    ]

@@ -1,25 +1,12 @@
 """What the source says. Pixels: 32 characters of 5×7, 1,120 in all. An epoch is one step on all characters."""
 
-from dataclasses import dataclass
-
 PIXELS = 1120
 SYMMETRIC = "activation=tanh,code=tanh,output=tanh,centred=yes"
 """Guess: tanh after every layer, and so pixels as -1 and 1."""
 CLASSIC, CLASSIC_EPOCHS, CLASSIC_RATE, CLASSIC_WRONG = f"mlp:35-20-2,{SYMMETRIC}", 19_300, 5e-4, 6
 DENOISER, DENOISER_RATE = f"mlp:35-32-8-2,{SYMMETRIC}", 1e-3
-
-
-@dataclass(frozen=True)
-class NoiseRow:
-    """A row of the source's denoising: pixels inverted in training and in testing, wrong pixels, epochs."""
-
-    trained: int
-    tested: int
-    wrong: int
-    epochs: int
-
-
-NOISE_ROWS = (NoiseRow(3, 3, 98, 11_500), NoiseRow(7, 7, 172, 13_000), NoiseRow(7, 3, 165, 13_000))
+NOISE_WRONG = {(3, 3): 98, (7, 7): 172, (7, 3): 165}
+"""Wrong pixels after denoising, by pixels inverted in training and in testing."""
 NOISE_EPOCHS = {3: 11_500, 7: 13_000}
 EMOJI_WIDTHS = ("200-2", "200-100-2", "50-30-2", "150-50-15-2")
 EMOJI_RATES = (0.1, 0.01, 0.001, 0.0001)

@@ -1,63 +1,14 @@
-"""The study `glyphs`: what its report tells, in order."""
+"""The study `glyphs`: the sections of its report, in order."""
 
 from cuello.comparison.page import duration
-from cuello.inference.model import Model, load
 from cuello.report.page import Section
 from cuello.studies.base import Outcome, Story, Study
-from cuello.studies.glyphs.measures import DRAWS, Tested, characters, measure
-from cuello.studies.glyphs.pictures import (
-    comparisons,
-    denoised_picture,
-    emoji_curves,
-    emoji_pictures,
-    invented_picture,
-    map_picture,
-    plane_picture,
-)
+from cuello.studies.glyphs import characters
+from cuello.studies.glyphs.characters import wrong_text
+from cuello.studies.glyphs.emoji import emoji_section
+from cuello.studies.glyphs.measures import DRAWS, WrongPixels, measure
 from cuello.studies.glyphs.plans import FLIPS, OURS, denoising, plans
 from cuello.studies.glyphs.source import PIXELS
-from cuello.studies.glyphs.tables import (
-    classic_table,
-    compared_table,
-    emoji_table,
-    hypothesis,
-    matrix_table,
-    noise_table,
-    wrong_text,
-)
-
-
-def story(outcome: Outcome) -> Story:
-    """Tell what the trainings came to."""
-    models = load_all(outcome)
-    tested = measure({plan: own for plan, own in models.items() if own[0].size == (7, 5)}, FLIPS)
-    ours = models[OURS][0]
-    return Story(
-        verdict(tested),
-        [
-            Section(
-                "Characters through two numbers",
-                ["32 characters of 5×7 pixels; every network sees all of them, in every step, and is tested on them."],
-                [classic_table(outcome, tested), map_picture(outcome, ours),
-                 plane_picture(outcome, ours, characters(), "plane", "What the plane of two numbers stands for", True)],
-            ),
-            Section("New characters", parts=invented_picture(outcome, ours)),
-            Section(
-                "Layers, optimisers, learning rates",
-                parts=[compared_table(outcome, tested), *comparisons(outcome)],
-            ),
-            Section("Noise", parts=[noise_table(tested), *denoised_picture(outcome, models)]),
-            Section("Trained level against tested level", hypothesis(tested), [matrix_table(tested)]),
-            Section(
-                "Emoji from a distribution",
-                ["8 faces, then 4 very different pictures, 20×20 in grey: variational autoencoders."],
-                [emoji_table(outcome), *emoji_curves(outcome), *emoji_pictures(outcome, models)],
-            ),
-            Section("What was guessed, and what differs", GUESSES),
-            Section("Time", time_text(outcome)),
-        ],
-    )  # fmt: skip
-
 
 GUESSES = (
     "The characters are the source's. Its network has tanh after every layer; that its pixels are -1 and 1 inside, its "
@@ -75,40 +26,48 @@ GUESSES = (
 )
 
 
-def load_all(outcome: Outcome) -> dict[str, list[Model]]:
-    """Load the model of every training, by plan, in the order of seeds."""
-    return {plan: [load(run.path) for run in runs] for plan, runs in outcome.runs.items()}
-
-
-def verdict(tested: Tested) -> str:
-    """Say how near the networks come to what is possible."""
-    seeds = list(tested.by_seed(OURS, 0).values())
-    perfect = sum(value == 0 for value in seeds)
-    parts = [
-        f"{wrong_text(tested.spread(denoising(flips, True), flips).mean)} with {flips} pixels inverted "
-        f"({tested.spread(denoising(flips, True), flips).mean / tested.limits[flips].wrong:.1f} times the limit)"
-        for flips in FLIPS
-    ]
-    return (
-        f"Our network brings all 32 characters through two numbers without a wrong pixel in {perfect} of {len(seeds)} "
-        f"seeds. Of {PIXELS:,} pixels it leaves wrong {' and '.join(parts)}, on fresh noise."
-    )
-
-
-def time_text(outcome: Outcome) -> list[str]:
-    """Say how long it took, and on what it was tested."""
-    return [
+def story(outcome: Outcome) -> Story:
+    models = outcome.models()
+    tested = measure({plan: own for plan, own in models.items() if own[0].size == (7, 5)}, FLIPS)
+    ours = models[OURS][0]
+    time = [
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another. The source: hours, by hand. "
         f"Noise of the test: {DRAWS} draws a character.",
         "Every training is a run directory below runs/, which `cuello compare`, `evaluate` and `latent` read.",
     ]
+    sections = [
+        characters.through_two_numbers(outcome, tested, ours),
+        characters.new_characters(outcome, ours),
+        characters.compared(outcome, tested),
+        characters.noise(outcome, tested, models),
+        characters.trained_and_tested(tested),
+        emoji_section(outcome, models),
+        Section("What was guessed, and what differs", GUESSES),
+        Section("Time", time),
+    ]
+    return Story(verdict(tested), sections)
+
+
+def verdict(tested: WrongPixels) -> str:
+    """Say how near the networks come to what is possible."""
+    seeds = list(tested.by_seed(OURS, 0).values())
+    perfect = sum(value == 0 for value in seeds)
+    means = {flips: tested.spread(denoising(flips, ours=True), flips).mean for flips in FLIPS}
+    left = [
+        f"{wrong_text(mean)} with {flips} pixels inverted ({mean / tested.limits[flips].wrong:.1f} times the limit)"
+        for flips, mean in means.items()
+    ]
+    return (
+        f"Our network brings all 32 characters through two numbers without a wrong pixel in {perfect} of {len(seeds)} "
+        f"seeds. Of {PIXELS:,} pixels it leaves wrong {' and '.join(left)}, on fresh noise."
+    )
 
 
 STUDY = Study(
-    "glyphs",
-    "characters of 5×7 pixels and emoji through two numbers, and noise on them",
-    ("glyphs",),
-    plans,
-    story,
+    name="glyphs",
+    summary="characters of 5×7 pixels and emoji through two numbers, and noise on them",
+    data=("glyphs",),
+    plans=plans,
+    story=story,
     repeats=10,
 )

@@ -1,0 +1,245 @@
+"""The sections on the 32 characters: through two numbers, new ones, what was compared, and noise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from cuello.comparison.page import loss_text
+from cuello.data.catalog import open_source
+from cuello.inference.model import Model
+from cuello.latent import grid, invent
+from cuello.latent.map_picture import Map, draw_map
+from cuello.latent.sheets import image_plane
+from cuello.report.figures import Theme
+from cuello.report.grids import image_grid
+from cuello.report.page import Picture, Section
+from cuello.scoring.repeats import Spread, in_words, paired_difference
+from cuello.studies.base import Outcome
+from cuello.studies.glyphs.measures import DRAWS, WrongPixels, characters, inverted
+from cuello.studies.glyphs.plans import (
+    CLASSIC_PLAN,
+    EPOCH,
+    FLIPS,
+    LAYERS,
+    OPTIMISERS,
+    OURS,
+    RATES,
+    RECOMMENDED,
+    RECOMMENDED_DENOISER,
+    denoising,
+    optimiser,
+)
+from cuello.studies.glyphs.source import CLASSIC_EPOCHS, CLASSIC_WRONG, NOISE_WRONG, PIXELS
+from cuello.studies.tables import Column, table
+
+SHOWN = (1, 2, 7, 11, 18, 23, 26, 31)
+"""Characters shown with noise: a, b, g, k, r, w, z and the filled square."""
+
+
+def as_ink(x: torch.Tensor) -> np.ndarray:
+    """Turn characters ``(N, C, H, W)`` into ``(N, H, W, C)``, black on white."""
+    return 1 - x.permute(0, 2, 3, 1).numpy()
+
+
+def names_of_characters() -> list[str]:
+    return list(open_source("glyphs").label_names or [])
+
+
+def wrong_text(value: float) -> str:
+    """Write wrong pixels: two digits below ten."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def steps_of(outcome: Outcome, plan: str) -> int:
+    """Count the steps of a training on all characters."""
+    return sum(record.images for record in outcome.runs[plan][0].history) // 32
+
+
+def through_two_numbers(outcome: Outcome, tested: WrongPixels, model: Model) -> Section:
+    """Set the wrong pixels of characters through two numbers beside the source's, and draw the two numbers."""
+    text = "32 characters of 5×7 pixels; every network sees all of them, in every step, and is tested on them."
+    seeds = {plan: list(tested.by_seed(plan, 0).values()) for plan in (CLASSIC_PLAN, OURS)}
+    rows = [
+        ("source", CLASSIC_EPOCHS, CLASSIC_WRONG, None),
+        *(
+            (label, steps_of(outcome, plan), tested.spread(plan, 0), seeds[plan])
+            for label, plan in (("the source's network, redone", CLASSIC_PLAN), (f"ours: {RECOMMENDED}", OURS))
+        ),
+        ("principal components, 2 numbers", None, tested.linear[0], None),
+    ]
+
+    def share(wrong: float | Spread) -> float:
+        return (wrong.mean if isinstance(wrong, Spread) else wrong) / PIXELS
+
+    def perfect(seeds: Sequence[float] | None) -> str | None:
+        return None if seeds is None else f"{sum(value == 0 for value in seeds)} of {len(seeds)}"
+
+    columns = [
+        Column("network", lambda label, steps, wrong, seeds: label),
+        Column("steps>", lambda label, steps, wrong, seeds: steps, ","),
+        Column(
+            f"wrong of {PIXELS:,}>",
+            lambda label, steps, wrong, seeds: str(wrong) if isinstance(wrong, int) else wrong,
+            wrong_text,
+        ),
+        Column("share>", lambda label, steps, wrong, seeds: share(wrong), ".2%"),
+        Column("seeds without a wrong pixel>", lambda label, steps, wrong, seeds: perfect(seeds)),
+        Column("from, to>", lambda *row: f"{min(row[-1]):.0f} to {max(row[-1]):.0f}" if row[-1] else None),
+    ]
+    images = characters()
+    shown = Map(
+        points=model.encode(images).numpy(), images=as_ink(images), labels=np.arange(32), classes=names_of_characters(),
+        title="The 32 characters at their two numbers", across="first number", up="second number", thumbnails=True,
+    )  # fmt: skip
+    alt = "Scatter plot of the characters at their codes"
+    parts = [
+        table(rows, columns, "Mean ± standard deviation over seeds.", ours=[2]),
+        outcome.picture("map", lambda theme: draw_map(shown, theme), alt=alt),
+        plane(outcome, model, images, name="plane", title="What the plane of two numbers stands for", ink=True),
+    ]
+    return Section("Characters through two numbers", [text], parts)
+
+
+def plane(outcome: Outcome, model: Model, images: torch.Tensor, *, name: str, title: str, ink: bool = False) -> Picture:
+    """Draw what a plane of codes stands for; ink: black on white."""
+    plane = grid(model, 15, None if model.prior == "normal" else model.encode(images).numpy())
+    if ink:
+        plane = replace(plane, images=1 - plane.images)
+    names = "first number", "second number"
+    return outcome.picture(name, lambda theme: image_plane(plane, title, names, theme), alt=title)
+
+
+def new_characters(outcome: Outcome, model: Model) -> Section:
+    """Draw new characters between two known ones; nothing where none is new."""
+    images = characters()
+    found = invent(model, images.permute(0, 2, 3, 1).numpy(), 12)
+    known, names = as_ink(images), names_of_characters()
+    first, second = ([(known[place], names[place]) for place in places] for places in found.parents.T)
+    new = [(1 - image, f"{far:.0f} px off") for image, far in zip(found.images, found.distances, strict=True)]
+    half = (len(found) + 1) // 2
+    blanks = [(np.ones_like(known[0]), "")] * half
+    rows = [
+        (label, (cells[start : start + half] + blanks)[:half])
+        for start in (0, half)
+        for label, cells in (("between", first), ("new", new), ("and", second))
+        if cells[start:]
+    ]
+    note = (
+        "Points between two close codes, decoded and cut at one half; under each new character, in how many pixels it "
+        "differs from the known character that is nearest. Copies of known ones are left out."
+    )
+    alt = "Characters that are none of the 32"
+    drawn = (
+        [outcome.picture("invented", lambda theme: image_grid(rows, [""] * half, theme), alt=alt, note=note)]
+        if len(found)
+        else []
+    )
+    return Section("New characters", parts=drawn)
+
+
+def compared(outcome: Outcome, tested: WrongPixels) -> Section:
+    """Compare numbers of layers, optimisers and learning rates, for the source's kind of network."""
+    layers = {f"{number} layer{'s' if number > 1 else ''}: {widths}": f"layers-{number}"
+              for widths, number in LAYERS.items()}  # fmt: skip
+    optimisers = {name: optimiser(name) for name in OPTIMISERS}
+    rates = {f"{rate:g}": f"rate-{rate:g}" for rate in RATES}
+    rows = [*layers.items(), *optimisers.items()]
+    rows += [(f"Adam, learning rate {rate}", plan) for rate, plan in rates.items()]
+    columns = [
+        Column("network or training", lambda label, plan: label),
+        Column("mean squared error>", lambda label, plan: outcome.last(plan, "validation_mse"), loss_text),
+        Column("wrong pixels>", lambda label, plan: tested.spread(plan, 0), wrong_text),
+    ]
+    steps = steps_of(outcome, "layers-1")
+    note = f"{steps:,} steps each. The source shows such comparisons as curves, without numbers."
+
+    def curves(name: str, title: str, plans: Mapping[str, str]) -> Picture:
+        series = [outcome.curve(plan, label, "validation_mse", steps=EPOCH) for label, plan in plans.items()]
+        return outcome.curves(name, series, title=title, across="step", up="mean squared error")
+
+    pictures = [
+        curves("layers", "By number of layers", layers),
+        curves("optimisers", "By optimiser", optimisers),
+        curves("rates", "By learning rate (Adam)", rates),
+    ]
+    return Section("Layers, optimisers, learning rates", parts=[table(rows, columns, note), *pictures])
+
+
+def noise(outcome: Outcome, tested: WrongPixels, models: Mapping[str, Sequence[Model]]) -> Section:
+    """Set wrong pixels after denoising beside the source's, with the floor and the limit."""
+
+    def ours(trained: int, at: int) -> Spread:
+        return tested.spread(denoising(trained, ours=True), at)
+
+    columns = [
+        Column("pixels inverted in training>", lambda trained, at: trained),
+        Column("in testing>", lambda trained, at: at),
+        Column("source>", lambda *levels: NOISE_WRONG[levels]),
+        Column(
+            "its network, redone>",
+            lambda trained, at: tested.spread(denoising(trained, ours=False), at),
+            wrong_text,
+        ),
+        Column("ours>", ours, wrong_text),
+        Column("principal components>", lambda trained, at: tested.linear[at], wrong_text),
+        Column("limit>", lambda trained, at: tested.limits[at].wrong, wrong_text),
+        Column("ours ÷ limit>", lambda trained, at: ours(trained, at).mean / tested.limits[at].wrong, ".1f"),
+    ]
+    note = (
+        f"Wrong pixels of {PIXELS:,}, mean over {DRAWS} noises that no training has seen, ± standard deviation over "
+        f"seeds. Ours: {RECOMMENDED_DENOISER}. Principal components: the noisy character through two of them. Limit: "
+        "what the decoder leaves that knows the characters and how many pixels are inverted, computed exactly."
+    )
+    return Section(
+        "Noise", parts=[table(NOISE_WRONG, columns, note), *(denoised(outcome, models, flips) for flips in FLIPS)]
+    )
+
+
+def denoised(outcome: Outcome, models: Mapping[str, Sequence[Model]], flips: int) -> Picture:
+    """Draw some characters: original, noisy, restored by the source's network and by ours."""
+    clean, noisy = characters()[list(SHOWN)], inverted(flips, 1, seed=1)[list(SHOWN)]
+    states = {
+        "original": clean,
+        "noisy": noisy,
+        "source's network": models[denoising(flips, ours=False)][0].restore_batch(noisy),
+        "ours": models[denoising(flips, ours=True)][0].restore_batch(noisy),
+    }
+
+    def draw(theme: Theme) -> bytes:
+        rows = []
+        for label, images in states.items():
+            wrong = ((images >= 0.5) != (clean >= 0.5)).flatten(1).sum(1).tolist()
+            captions = ["" if label == "original" else f"{count} wrong" for count in wrong]
+            rows.append((label, list(zip(as_ink(images), captions, strict=True))))
+        return image_grid(rows, [""] * len(SHOWN), theme)
+
+    note = f"{flips} pixels of each character inverted; wrong pixels after cutting at one half."
+    return outcome.picture(f"denoised-{flips}", draw, alt="Characters: original, noisy, restored", note=note)
+
+
+def trained_and_tested(tested: WrongPixels) -> Section:
+    """Show trained level against tested level, and whether training at 7 inverted pixels helps at 3."""
+    rows, text = [], []
+    for ours, name in ((False, "source's network"), (True, "ours")):
+        rows.append((f"{name}, no noise", OURS if ours else CLASSIC_PLAN))
+        rows += [(f"{name}, trained at {flips}", denoising(flips, ours=ours)) for flips in FLIPS]
+    for ours, name in ((False, "the source's network"), (True, "our network")):
+        hard, easy = (tested.by_seed(denoising(flips, ours=ours), 3) for flips in (7, 3))
+        found = paired_difference(hard, easy)
+        interval = f"95% interval {found.low:+.1f} to {found.high:+.1f}, {found.count} pairs of seeds"
+        text.append(
+            f"Tested at 3 inverted pixels, {name} trained at 7 leaves {found.mean:+.1f} wrong pixels against the one "
+            f"trained at 3 ({interval if found.enough else 'one seed'}): "
+            f"{in_words(found, 'harder training', 'training at the same level')}."
+        )
+    columns = [
+        Column("", lambda label, plan: label),
+        *(
+            Column(f"tested at {flips}>", lambda label, plan, flips=flips: tested.spread(plan, flips), wrong_text)
+            for flips in (0, *FLIPS)
+        ),
+    ]
+    note = "Wrong pixels, mean ± standard deviation over seeds."
+    return Section("Trained level against tested level", text, [table(rows, columns, note)])
