@@ -44,10 +44,10 @@ def test_boxes_that_do_not_fit_are_refused(size: tuple[int, int], box: object, s
 
 def test_fills() -> None:
     images = torch.tensor([[[[0.0, 1.0], [1.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]]]])
-    assert filling(images, 0.25, 1, 3.0).unique().tolist() == [0.25]
-    assert filling(images, 0.25, 1, 3.0).shape == (1, 2, 4, 4)
-    assert filling(images, "mean", 1, 3.0)[0, :, 0, 0].tolist() == [0.5, 0.75]
-    blurred = filling(torch.ones(1, 1, 5, 5), "blur", 0, 2.0)
+    assert filling(images, 0.25, padding=1, sigma=3.0).unique().tolist() == [0.25]
+    assert filling(images, 0.25, padding=1, sigma=3.0).shape == (1, 2, 4, 4)
+    assert filling(images, "mean", padding=1, sigma=3.0)[0, :, 0, 0].tolist() == [0.5, 0.75]
+    blurred = filling(torch.ones(1, 1, 5, 5), "blur", padding=0, sigma=2.0)
     torch.testing.assert_close(blurred, torch.ones(1, 1, 5, 5))
 
 
@@ -55,7 +55,7 @@ def test_blur_is_scipys() -> None:
     """SciPy: scipy.ndimage.gaussian_filter(x, 1, mode="nearest") of one bright pixel, the centre and its neighbour."""
     images = torch.zeros(1, 1, 9, 9)
     images[0, 0, 4, 4] = 1
-    blurred = filling(images, "blur", 0, 1.0)
+    blurred = filling(images, "blur", padding=0, sigma=1.0)
     assert blurred[0, 0, 4, 4].item() == pytest.approx(0.15924, abs=1e-4)
     assert blurred[0, 0, 4, 5].item() == pytest.approx(0.09658, abs=1e-4)
 
@@ -63,12 +63,12 @@ def test_blur_is_scipys() -> None:
 @pytest.mark.parametrize("fill", ["grey", None, True])
 def test_fills_that_are_none_are_refused(fill: object) -> None:
     with pytest.raises(CuelloError, match="fill: got"):
-        filling(torch.ones(1, 1, 2, 2), fill, 0, 3.0)  # pyright: ignore[reportArgumentType]
+        filling(torch.ones(1, 1, 2, 2), fill, padding=0, sigma=3.0)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_blur_without_width_is_refused() -> None:
     with pytest.raises(CuelloError, match="sigma: got 0"):
-        filling(torch.ones(1, 1, 2, 2), "blur", 0, 0)
+        filling(torch.ones(1, 1, 2, 2), "blur", padding=0, sigma=0)
 
 
 def test_padding_is_of_zeros() -> None:

@@ -104,25 +104,25 @@ def test_overlap_by_hand() -> None:
     assert overlap(first, second, share=0.4, important="low").tolist() == [0.5], (
         "1 0 and 0 1 have the fourth pixel in common"
     )
-    assert overlap(first, second, 0.01).tolist() == [1.0], "at least one pixel"
+    assert overlap(first, second, share=0.01).tolist() == [1.0], "at least one pixel"
 
 
 def test_equal_pixels_at_the_edge_share_what_is_left() -> None:
     """The two highest of 5 3 3 3: all of the first, a third of each other; of 3 5 3 3: all of the second."""
     first, second = np.array([[[5.0, 3, 3, 3]]]), np.array([[[3.0, 5, 3, 3]]])
-    assert overlap(first, second, 0.5)[0] == pytest.approx(4 / 3 / 2)
-    assert overlap(first, first, 0.5)[0] == pytest.approx(1)
-    assert overlap(np.zeros((1, 1, 4)), first, 0.5)[0] == pytest.approx((1 / 2 + 3 * 1 / 3) / 2)
+    assert overlap(first, second, share=0.5)[0] == pytest.approx(4 / 3 / 2)
+    assert overlap(first, first, share=0.5)[0] == pytest.approx(1)
+    assert overlap(np.zeros((1, 1, 4)), first, share=0.5)[0] == pytest.approx((1 / 2 + 3 * 1 / 3) / 2)
 
 
 @given(st.integers(0, 100), st.sampled_from([0, 2, 5]), st.floats(0.01, 1))
 @settings(max_examples=30, deadline=None)
 def test_overlap_is_symmetric_within_0_and_1_and_whole_with_itself(seed: int, levels: int, share: float) -> None:
     first, second = some_maps(2, levels, seed), some_maps(2, levels, seed + 1)
-    found = overlap(first, second, share)
-    assert np.allclose(found, overlap(second, first, share))
+    found = overlap(first, second, share=share)
+    assert np.allclose(found, overlap(second, first, share=share))
     assert ((found >= 0) & (found <= 1 + 1e-12)).all()
-    assert np.allclose(overlap(first, first, share), 1)
+    assert np.allclose(overlap(first, first, share=share), 1)
 
 
 # Deletion and insertion

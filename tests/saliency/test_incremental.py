@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cuello.saliency.boxes import filling, make_boxes
-from cuello.saliency.incremental import Clean, Incremental, Items, Place, Side
+from cuello.saliency.incremental import Clean, Incremental, Items, Side, pasted
 from cuello.saliency.layers import read
 from cuello.saliency.linear import Planner, linear_runs
 
@@ -85,7 +85,7 @@ def test_the_result_is_that_of_brute_force(data: st.DataObject) -> None:
     fill = draw(st.sampled_from([0.0, 0.7, "mean", "blur"]))
     apart, batch = draw(st.booleans()), draw(st.sampled_from([None, 1, 5]))
     images = torch.rand(draw(st.integers(1, 2)), channels, height, width)
-    fills = filling(images, fill, 0, 1.5)
+    fills = filling(images, fill, padding=0, sigma=1.5)
     with torch.no_grad():
         chain = read(network, images[:1])
         engine = Incremental(chain, make_boxes((height, width), box, stride), apart, batch)
@@ -93,7 +93,8 @@ def test_the_result_is_that_of_brute_force(data: st.DataObject) -> None:
             found = engine.outputs(images, fills, lambda count: None)
         else:  # every run of convolutions as one, whether it is worth it or not
             planner = Planner(chain, channels, *engine.reaches(), len(images), 1, 1e5)
-            plan = planner.with_runs(tuple(linear_runs(chain, channels)))
+            runs = tuple(linear_runs(chain, channels))
+            plan = planner.split(planner.grouped(runs), runs)
             found = engine.some(images, fills, plan, lambda count: None)
         for image, filled, one in zip(images.split(1), fills.split(1), found, strict=True):
             expected = brute_force(network, image, filled, box, stride, apart)
@@ -120,5 +121,5 @@ def test_regions_are_pasted_where_they_belong_and_cut_where_they_do_not_fit() ->
     columns = Side(window, torch.tensor([[-1, 0], [1, 2]]), None, torch.tensor([[False, True], [True, True]]))
     both = torch.arange(2)
     items = Items(torch.zeros(2, dtype=torch.long), both, both, both)
-    found = Place(rows, columns).surrounded(torch.arange(1.0, 9.0).view(2, 2, 2, 1), clean, items)
+    found = pasted(torch.arange(1.0, 9.0).view(2, 2, 2, 1), clean, items, rows=rows, columns=columns)
     assert found[..., 0].tolist() == [[[2, 0, 0], [4, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 5, 6]]]

@@ -48,7 +48,7 @@ def test_regions_hold_all_that_changes_and_every_box_is_in_one_class(
         sides.append(length)
     where = spans(side, box, min(stride, box), "height")
     found = reach(where, axes, sides)
-    rows, columns = grouped(found, found, [0.0] + [1e3] * len(axes), images, 1e5)
+    rows, columns = grouped(found, found, [0.0] + [1e3] * len(axes), images=images, overhead=1e5)
     for classes in (rows, columns):
         assert sorted(np.concatenate([one.members.numpy() for one in classes])) == list(range(len(where)))
     limits = needed(axes, sides)
@@ -70,6 +70,6 @@ def test_regions_hold_all_that_changes_and_every_box_is_in_one_class(
 
 def test_many_images_make_small_regions_and_one_image_few_classes() -> None:
     found = reach(spans(27, 3, 1, "height"), SOURCE, SIDES)
-    one = grouped(found, found, [0.0] + [1e4] * 4, 1, 1e6)
-    many = grouped(found, found, [0.0] + [1e4] * 4, 1000, 1e6)
+    one = grouped(found, found, [0.0] + [1e4] * 4, images=1, overhead=1e6)
+    many = grouped(found, found, [0.0] + [1e4] * 4, images=1000, overhead=1e6)
     assert len(one[0]) < len(many[0])

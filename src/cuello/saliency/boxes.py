@@ -26,7 +26,6 @@ class Spans:
         return len(self.starts)
 
     def only(self, number: int) -> "Spans":
-        """Return one of the boxes by itself."""
         return Spans(self.side, self.starts[number : number + 1], self.ends[number : number + 1])
 
     def covered(self) -> Tensor:
@@ -53,7 +52,7 @@ class Boxes:
 
 
 def spans(side: int, box: int, stride: int, name: str) -> Spans:
-    """Return where boxes of ``box`` pixels lie that move by ``stride`` from 0 until they have reached the edge.
+    """Lay boxes of ``box`` pixels that move by ``stride`` from 0 until they have reached the edge.
 
     The last one is cut off by the edge where the steps do not end there, so every pixel is covered (as in Captum).
     name: of the side, for messages. Raises CuelloError for a box that is larger than the side, or a stride that leaves
@@ -70,7 +69,7 @@ def spans(side: int, box: int, stride: int, name: str) -> Spans:
     if stride < 1 or (stride > box and box < side):
         raise CuelloError(
             f"stride: got {stride} for a box of {box} pixels of {name}; needed 1 to {box}, so that no pixel is left "
-            f"out."
+            "out."
         )
     steps = -(-(side - box) // stride)
     starts = tuple(range(0, steps * stride + 1, stride))
@@ -86,17 +85,19 @@ def pair(value: int | Pair, name: str) -> Pair:
 
 
 def make_boxes(size: Pair, box: int | Pair, stride: int | Pair) -> Boxes:
-    """Return the boxes of images of ``size`` (height, width), all three in pixels; errors as in ``spans``.
+    """Lay boxes over images of ``size`` (height, width), all three in pixels; errors as in ``spans``.
 
     >>> len(make_boxes((27, 27), 3, 1))
     625
     """
     (height, width), (down, right) = pair(box, "box"), pair(stride, "stride")
-    return Boxes(spans(size[0], height, down, "height"), spans(size[1], width, right, "width"))
+    return Boxes(
+        spans(size[0], box=height, stride=down, name="height"), spans(size[1], box=width, stride=right, name="width")
+    )
 
 
-def filling(images: Tensor, fill: float | str, padding: int, sigma: float) -> Tensor:
-    """Return what boxes show, ``(N, C, H + 2 padding, W + 2 padding)``.
+def filling(images: Tensor, fill: float | str, *, padding: int, sigma: float) -> Tensor:
+    """Make what boxes show, ``(N, C, H + 2 padding, W + 2 padding)``.
 
     images: ``(N, C, H, W)``, not padded yet. fill: a number; "mean", the mean of each image and channel, padding not
     counted; or "blur", the padded image under a Gaussian of ``sigma`` pixels (`degrade.Blur`). Raises CuelloError for
@@ -117,5 +118,4 @@ def filling(images: Tensor, fill: float | str, padding: int, sigma: float) -> Te
 
 
 def padded(images: Tensor, padding: int) -> Tensor:
-    """Return images with ``padding`` pixels of 0 on every side."""
     return torch.nn.functional.pad(images, [padding] * 4) if padding else images

@@ -24,7 +24,7 @@ MOST_BATCH = 1024
 
 
 def ask(classifier: Classifier, x: Tensor) -> Tensor:
-    """Return class scores ``(N, K)`` of images; CuelloError where that is not what the classifier gives."""
+    """Ask for class scores ``(N, K)`` of images; CuelloError where that is not what the classifier gives."""
     try:
         scores = classifier(x)
     except CuelloError:
@@ -43,14 +43,13 @@ def ask(classifier: Classifier, x: Tensor) -> Tensor:
     if scores.ndim != 2 or len(scores) != len(x) or scores.shape[1] == 0 or not scores.is_floating_point():
         raise CuelloError(
             f"the classifier gave {scores.dtype} of shape {tuple(scores.shape)} for {len(x)} images, needed class "
-            f"scores "
-            f"before softmax, ({len(x)}, K). Wrap it in a function that returns that."
+            f"scores before softmax, ({len(x)}, K). Wrap it in a function that returns that."
         )
     return scores
 
 
 def largest_layer(classifier: Classifier, image: Tensor) -> int:
-    """Return the most numbers that a module of the classifier gives for one image, ``(1, C, H, W)``.
+    """Count the most numbers that a module of the classifier gives for one image, ``(1, C, H, W)``.
 
     Of anything but a module: UNKNOWN_LAYER times the image's.
     """
@@ -72,7 +71,7 @@ def largest_layer(classifier: Classifier, image: Tensor) -> int:
 
 
 def batch_for(classifier: Classifier, image: Tensor) -> int:
-    """Return how many copies of an image to ask about at once, 1 to MOST_BATCH.
+    """Count the copies of an image to ask about at once, 1 to MOST_BATCH.
 
     As many as keep the classifier's largest layer within LAYER_BYTES on a processor, and within an eighth of the free
     memory on an NVIDIA GPU.
@@ -105,8 +104,7 @@ class Batches:
         return torch.cat(found).view(len(images), len(self.boxes.rows), len(self.boxes.columns), channels, -1)
 
     def some(self, images: Tensor, fills: Tensor, number: Tensor) -> Tensor:
-        """Return what the classifier says of some copies, ``(B, K)``: image by image, box by box, channel by "
-        "channel."""
+        """Ask about some copies, ``(B, K)``: image by image, box by box, channel by channel."""
         return ask(self.classifier, self.copies(images, fills, number))
 
     def copies(self, images: Tensor, fills: Tensor, number: Tensor) -> Tensor:

@@ -29,21 +29,16 @@ class ScoreSpec:
 class Definition:
     """One way to make a map.
 
-    score: watched unless the user asks for another one. combine: over the boxes that cover a pixel. finish: done to
-    maps ``(N, K, C, H, W)``, padding still on; source: where it comes from.
+    score: watched unless the user asks for another one. combine: over the boxes that cover a pixel. source: where it
+    comes from. finish: done to maps ``(N, K, C, H, W)``, padding still on.
     """
 
     name: str
     summary: str
     score: str
     combine: Combine
-    finish: Callable[[Tensor], Tensor]
     source: str
-
-
-def as_it_is(maps: Tensor) -> Tensor:
-    """Return maps unchanged."""
-    return maps
+    finish: Callable[[Tensor], Tensor] = lambda maps: maps
 
 
 def standardised(maps: Tensor) -> Tensor:
@@ -61,13 +56,21 @@ def standardised(maps: Tensor) -> Tensor:
     return ((centred / deviation.masked_fill(flat, torch.inf)).clamp(-1, 1) / 2 + 0.5).to(maps.dtype)
 
 
+def under_box(boxed: Tensor, clean: Tensor) -> Tensor:
+    return boxed
+
+
+def fall(boxed: Tensor, clean: Tensor) -> Tensor:
+    return clean - boxed
+
+
 SCORES = Registry[ScoreSpec](
     "score",
     [
-        ScoreSpec("probability", "probability of the class under the box", False, lambda boxed, clean: boxed),
-        ScoreSpec("logit", "score of the class before softmax, under the box", True, lambda boxed, clean: boxed),
-        ScoreSpec("drop", "probability without the box minus with it", False, lambda boxed, clean: clean - boxed),
-        ScoreSpec("logit-drop", "logit without the box minus with it", True, lambda boxed, clean: clean - boxed),
+        ScoreSpec("probability", "probability of the class under the box", logits=False, of=under_box),
+        ScoreSpec("logit", "score of the class before softmax, under the box", logits=True, of=under_box),
+        ScoreSpec("drop", "probability without the box minus with it", logits=False, of=fall),
+        ScoreSpec("logit-drop", "logit without the box minus with it", logits=True, of=fall),
     ],
 )
 
@@ -77,42 +80,38 @@ DEFINITIONS = Registry[Definition](
         Definition(
             "mean-drop",
             "mean fall of the probability over the boxes that cover a pixel: what the class loses without it",
-            "drop",
-            "mean",
-            as_it_is,
-            "Zeiler and Fergus 2014, section 4.2, as a difference; equals Captum's Occlusion of the probabilities",
+            score="drop",
+            combine="mean",
+            source="Zeiler and Fergus 2014, section 4.2, as a difference; Captum's Occlusion of the probabilities",
         ),
         Definition(
             "captum",
             "mean fall of the network's own output (before softmax) over the boxes that cover a pixel",
-            "logit-drop",
-            "mean",
-            as_it_is,
-            "Captum, Occlusion.attribute of the network itself",
+            score="logit-drop",
+            combine="mean",
+            source="Captum, Occlusion.attribute of the network itself",
         ),
         Definition(
             "mean",
             "mean probability of the class over the boxes that cover a pixel: low where the class depends on it",
-            "probability",
-            "mean",
-            as_it_is,
-            "Zeiler and Fergus 2014, section 4.2 and figure 7 (d)",
+            score="probability",
+            combine="mean",
+            source="Zeiler and Fergus 2014, section 4.2 and figure 7 (d)",
         ),
         Definition(
             "sum",
             "sum of the probabilities of the class over the boxes that cover a pixel",
-            "probability",
-            "sum",
-            as_it_is,
-            "the `occlusion` source, before it is standardised",
+            score="probability",
+            combine="sum",
+            source="the `occlusion` source, before it is standardised",
         ),
         Definition(
             "standardised-sum",
             "the sum, standardised over the padded image, clipped to ±1 standard deviation, moved to [0, 1]",
-            "probability",
-            "sum",
-            standardised,
-            "the `occlusion` source",
+            score="probability",
+            combine="sum",
+            source="the `occlusion` source",
+            finish=standardised,
         ),
     ],
 )

@@ -149,7 +149,7 @@ def fidelity(
     if groups is not None and len(groups) != len(true):
         raise CuelloError(f"groups: got {len(groups)} for {len(true)} images, needed one each.")
     check_important(important)
-    first, second = (normalised(maps) for maps in (true, ours))
+    first, second = (standardised(torch.from_numpy(maps)).numpy() for maps in (true, ours))
     silent = constant(true) | constant(ours) | (np.ptp(true, (1, 2)) <= flat)
 
     def speaking(values: np.ndarray) -> Measured:
@@ -193,12 +193,11 @@ def areas(
 
 
 def random_maps(shape: Sequence[int], seed: int = 0) -> np.ndarray:
-    """Make maps that say nothing, of uniform noise."""
     return numpy_generator(seed, "random map").random(tuple(shape))
 
 
 def as_maps(maps: Arrays, name: str) -> np.ndarray:
-    """Return maps ``(N, H, W)`` as float64; CuelloError for what is none."""
+    """Take maps ``(N, H, W)`` as float64; CuelloError for what is none."""
     found = maps.detach().cpu().double().numpy() if isinstance(maps, Tensor) else np.asarray(maps, np.float64)
     if found.ndim != 3 or 0 in found.shape:
         raise CuelloError(
@@ -210,14 +209,8 @@ def as_maps(maps: Arrays, name: str) -> np.ndarray:
 
 
 def check_important(important: str) -> None:
-    """Raise CuelloError for a side that is none."""
     if important not in ("high", "low"):
         raise CuelloError(f"important: got {important!r}, needed 'high' or 'low'.")
-
-
-def normalised(maps: np.ndarray) -> np.ndarray:
-    """Return maps ``(N, H, W)`` standardised, clipped to ±1 deviation, moved to [0, 1]; see `standardised`."""
-    return standardised(torch.from_numpy(maps)).numpy()
 
 
 def constant(maps: np.ndarray) -> np.ndarray:
@@ -227,7 +220,7 @@ def constant(maps: np.ndarray) -> np.ndarray:
 
 
 def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of each pair of maps ``(N, H, W)``, ``(N,)``; nan where one of them is constant."""
+    """Correlate each pair of maps ``(N, H, W)``, by Pearson, ``(N,)``; nan where one of them is constant."""
     centred = [maps.reshape(len(maps), -1) for maps in (first, second)]
     one, other = (flat - flat.mean(1, keepdims=True) for flat in centred)
     scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
@@ -236,7 +229,7 @@ def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of the ranks of each pair of maps ``(N, H, W)``; equal pixels share their mean rank.
+    """Correlate the ranks of each pair of maps ``(N, H, W)``; equal pixels share their mean rank.
 
     ``(N,)``; nan where one of the maps is constant.
     """
@@ -247,14 +240,14 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(constant(first) | constant(second), np.nan, found)
 
 
-def overlap(first: np.ndarray, second: np.ndarray, share: float, important: Important = "high") -> np.ndarray:
-    """Return which part of the k most important pixels of two maps is the same, ``(N,)``, 0 to 1.
+def overlap(first: np.ndarray, second: np.ndarray, *, share: float, important: Important = "high") -> np.ndarray:
+    """Measure which part of the k most important pixels of two maps is the same, ``(N,)``, 0 to 1.
 
     k is ``share`` of the pixels, rounded, at least 1. Pixels that are equal at the edge of the k share what is left
     alike, as clipped maps have many: with w the share of a pixel that is among the k, ``Σ min(w, w') / k``.
     Raises CuelloError for a share that is none.
 
-    >>> overlap(np.array([[[3.0, 2, 1, 0]]]), np.array([[[3.0, 0, 2, 1]]]), 0.5)
+    >>> overlap(np.array([[[3.0, 2, 1, 0]]]), np.array([[[3.0, 0, 2, 1]]]), share=0.5)
     array([0.5])
     """
     if not 0 < share <= 1:
@@ -265,7 +258,7 @@ def overlap(first: np.ndarray, second: np.ndarray, share: float, important: Impo
 
 
 def among(flat: np.ndarray, k: int) -> np.ndarray:
-    """Return how far each pixel is among the k highest of its map: 1, 0, or at the edge a part; ``(N, P)`` both."""
+    """Tell how far each pixel is among the k highest of its map: 1, 0, or at the edge a part; ``(N, P)`` both."""
     edge = np.sort(flat, 1)[:, -k][:, None]
     above, level = flat > edge, flat == edge
     return above + level * ((k - above.sum(1, keepdims=True)) / level.sum(1, keepdims=True))
@@ -322,7 +315,7 @@ def curves(
 
 
 def positions(maps: np.ndarray, seed: int) -> Tensor:
-    """Return each pixel's place in the order from high to low, from 0; equal pixels at random; ``(N, H, W)`` both."""
+    """Find each pixel's place in the order from high to low, from 0; equal pixels at random; ``(N, H, W)`` both."""
     flat = maps.reshape(len(maps), -1)
     chance = numpy_generator(seed, "order of equal pixels").random(flat.shape)
     order = np.lexsort((chance, -flat), axis=1)
@@ -332,12 +325,11 @@ def positions(maps: np.ndarray, seed: int) -> Tensor:
 
 
 def probability(classifier: Classifier, outputs: str) -> Callable[[Tensor], Tensor]:
-    """Return a function of images to probabilities ``(N, K)``."""
     return lambda x: ask(classifier, x).softmax(1) if outputs == "logits" else ask(classifier, x)
 
 
-def one_class(classes: str | int | Sequence[int], classifier: Classifier, pixels: Tensor, batch: int) -> Tensor:
-    """Return the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one an image."""
+def one_class(classes: str | int | Sequence[int], classifier: Classifier, pixels: Tensor, *, batch: int) -> Tensor:
+    """Number the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one an image."""
     clean = torch.cat([ask(classifier, channels_last(part)) for part in pixels.split(batch)])
     if isinstance(classes, str | int):
         if classes == "all":
@@ -351,7 +343,7 @@ def one_class(classes: str | int | Sequence[int], classifier: Classifier, pixels
 
 
 def break_even(exact_seconds: float, training_maps: int, training_seconds: float, estimate_seconds: float) -> float:
-    """Return for how many maps an estimator has repaid making its training maps and training: the least such number.
+    """Count the maps after which an estimator has repaid making its training maps and training.
 
     ``m = ⌈(training_maps · exact_seconds + training_seconds) / (exact_seconds - estimate_seconds)⌉``; inf where an
     estimate is not quicker than an exact map, nan where a time is. The training maps are counted as an expense

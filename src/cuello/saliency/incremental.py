@@ -54,31 +54,28 @@ class Items:
     channel: Tensor
 
     def part(self, start: int, count: int) -> "Items":
-        """Return some of them."""
         here = slice(start, start + count)
-        return Items(self.image[here], self.row[here], self.column[here], self.channel[here])
+        return Items(*(one[here] for one in (self.image, self.row, self.column, self.channel)))
 
 
 def pixels_first(x: Tensor) -> Tensor:
-    """Return ``(N, C, H, W)`` as ``(N, H, W, C)``, contiguous."""
     return x.permute(0, 2, 3, 1).contiguous()
 
 
 def kept(x: Tensor, layer: Layer | None = None, after: tuple[int, int] = (0, 0)) -> Clean:
     """Return images ``(N, C, H, W)`` as rows, padded as a layer that gives ``after`` (H, W) of them asks for."""
+    top, left = 0, 0
     if layer is not None:
         axes, sides = (layer.rows, layer.columns), (x.shape[2], x.shape[3])
-        low, high = (
+        (top, bottom), (left, right) = (
             (axis.before, max(0, (count - 1) * axis.stride + axis.extent - axis.before - side))
             for axis, side, count in zip(axes, sides, after, strict=True)
         )
-        x = functional.pad(x, [high[0], high[1], low[0], low[1]], value=layer.outside)
-        return Clean(pixels_first(x).view(-1, x.shape[1]), (x.shape[2], x.shape[3]), low[0], high[0])
-    return Clean(pixels_first(x).view(-1, x.shape[1]), (x.shape[2], x.shape[3]))
+        x = functional.pad(x, [left, right, top, bottom], value=layer.outside)
+    return Clean(pixels_first(x).view(-1, x.shape[1]), (x.shape[2], x.shape[3]), top=top, left=left)
 
 
 def applied(operations: tuple[Operation, ...], x: Tensor) -> Tensor:
-    """Return x after one operation after the other."""
     for operation in operations:
         x = operation(x)
     return x
@@ -115,8 +112,8 @@ class Side:
     fits: Tensor | None
 
 
-def side_of(one: Class, level: int, axis: Axis | None, before: int, side: int) -> Side:
-    """Return where windows and regions of a class lie at a level.
+def side_of(one: Class, level: int, axis: Axis | None, *, before: int, side: int) -> Side:
+    """Find where windows and regions of a class lie at a level.
 
     axis: how the layer walks there; None where the window is the whole side. before: pixels of padding in front.
     """
@@ -129,41 +126,35 @@ def side_of(one: Class, level: int, axis: Axis | None, before: int, side: int) -
     low, high = int(offset.min()), int(offset.max())
     inside = low >= 0 and high + one.lengths[level] <= length
     fits = None if inside else (inner >= 0) & (inner < length)
-    return Side(first[:, None] + torch.arange(length), inner, low if inside and low == high else None, fits)
+    at = low if inside and low == high else None
+    return Side(first[:, None] + torch.arange(length), inner, at=at, fits=fits)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Windows of one class of rows and one of columns in a layer without a box, and where regions go in them."""
-
-    rows: Side
-    columns: Side
-
-    def surrounded(self, regions: Tensor, clean: Clean, items: Items) -> Tensor:
-        """Return ``(B, H, W, C)``: windows of the clean layer with the regions, ``(B, h, w, C)``, pasted into them."""
-        found = looked_up(clean, items, self.rows.windows, self.columns.windows)
-        count, height, width, channels = found.shape
-        top, left = self.rows.at, self.columns.at
-        if top is not None and left is not None:
-            found[:, top : top + regions.shape[1], left : left + regions.shape[2]] = regions
-            return found
-        first = torch.arange(0, count * height * width, height * width, device=found.device)
-        rows = self.rows.inner[items.row] * width + first[:, None]
-        index = (rows[:, :, None] + self.columns.inner[items.column][:, None, :]).view(-1)
-        values = regions.reshape(-1, channels)
-        if self.rows.fits is not None or self.columns.fits is not None:
-            row_in, column_in = (
-                torch.ones_like(side.inner, dtype=torch.bool) if side.fits is None else side.fits
-                for side in (self.rows, self.columns)
-            )
-            chosen = (row_in[items.row][:, :, None] & column_in[items.column][:, None, :]).view(-1).nonzero().view(-1)
-            index, values = index.index_select(0, chosen), values.index_select(0, chosen)
-        found.view(-1, channels).index_copy_(0, index, values)
+def pasted(regions: Tensor, clean: Clean, items: Items, *, rows: Side, columns: Side) -> Tensor:
+    """Paste regions ``(B, h, w, C)`` into windows of the layer without a box, ``(B, H, W, C)``."""
+    found = looked_up(clean, items, rows=rows.windows, columns=columns.windows)
+    count, height, width, channels = found.shape
+    top, left = rows.at, columns.at
+    if top is not None and left is not None:
+        found[:, top : top + regions.shape[1], left : left + regions.shape[2]] = regions
         return found
+    first = torch.arange(0, count * height * width, height * width, device=found.device)
+    starts = rows.inner[items.row] * width + first[:, None]
+    index = (starts[:, :, None] + columns.inner[items.column][:, None, :]).view(-1)
+    values = regions.reshape(-1, channels)
+    if rows.fits is not None or columns.fits is not None:
+        row_in, column_in = (
+            torch.ones_like(side.inner, dtype=torch.bool) if side.fits is None else side.fits
+            for side in (rows, columns)
+        )
+        chosen = (row_in[items.row][:, :, None] & column_in[items.column][:, None, :]).view(-1).nonzero().view(-1)
+        index, values = index.index_select(0, chosen), values.index_select(0, chosen)
+    found.view(-1, channels).index_copy_(0, index, values)
+    return found
 
 
-def looked_up(clean: Clean, items: Items, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return ``(B, h, w, C)``: the pixels of rows ``(P, h)`` and columns ``(Q, w)`` of each item's image."""
+def looked_up(clean: Clean, items: Items, *, rows: Tensor, columns: Tensor) -> Tensor:
+    """Look up ``(B, h, w, C)``: the pixels of rows ``(P, h)`` and columns ``(Q, w)`` of each item's image."""
     height, width = clean.size
     first = (rows * width)[items.row] + (items.image * (height * width))[:, None]
     index = first[:, :, None] + columns[items.column][:, None, :]
@@ -204,7 +195,7 @@ class Work:
     columns: Line
 
     def outputs(self, items: Items, apart: bool) -> Tensor:
-        """Return what the network says of some regions, ``(B, K)``."""
+        """Ask the network about some regions, ``(B, K)``."""
         regions, level, layers = self.covered(items, apart), 0, self.chain.layers
         while level < len(layers):
             if run := self.runs.get(level):
@@ -220,24 +211,24 @@ class Work:
         rows, columns = (
             line.pixels(run.first) + before for line, before in zip(lines, (clean.top, clean.left), strict=True)
         )
-        difference = regions - looked_up(clean, items, rows, columns)
+        difference = regions - looked_up(clean, items, rows=rows, columns=columns)
         rows, columns = (line.pixels(run.last) for line in lines)
-        found = looked_up(self.given[run.last], items, rows, columns)
+        found = looked_up(self.given[run.last], items, rows=rows, columns=columns)
         ends = (Ends(line.begins[run.first], line.begins[run.last]) for line in lines)
         run.add(found, difference, *ends)
         return found.permute(0, 3, 1, 2)
 
     def surrounded(self, regions: Tensor, level: int, items: Items) -> Tensor:
-        """Return windows ``(B, C, H, W)`` of what a layer gets, with regions ``(B, h, w, C)`` pasted into them."""
-        place = Place(self.rows.sides[level], self.columns.sides[level])
-        return place.surrounded(regions, self.clean[level], items).permute(0, 3, 1, 2)
+        """Surround regions ``(B, h, w, C)`` by what a layer gets without a box, ``(B, C, H, W)``."""
+        rows, columns = self.rows.sides[level], self.columns.sides[level]
+        return pasted(regions, self.clean[level], items, rows=rows, columns=columns).permute(0, 3, 1, 2)
 
     def covered(self, items: Items, apart: bool) -> Tensor:
         """Return the input's regions with their boxes, ``(B, h, w, C)``."""
-        pixels = [line.pixels(0) for line in (self.rows, self.columns)]
+        rows, columns = (line.pixels(0) for line in (self.rows, self.columns))
         clean = self.clean[0]
-        inside = looked_up(self.filled, items, pixels[0], pixels[1])
-        whole = looked_up(clean, items, pixels[0] + clean.top, pixels[1] + clean.left)
+        inside = looked_up(self.filled, items, rows=rows, columns=columns)
+        whole = looked_up(clean, items, rows=rows + clean.top, columns=columns + clean.left)
         under = (self.rows.under[items.row][:, :, None] & self.columns.under[items.column][:, None, :])[..., None]
         if apart:
             one = items.channel[:, None] == torch.arange(whole.shape[3], device=whole.device)
@@ -279,10 +270,14 @@ class Incremental:
         found, channels = [], images.shape[1]
         at_once = min(len(images), self.images_at_once(images))
         together, times = at_once * (channels if self.apart else 1), len(images) / at_once
-        plan = Planner(self.chain, channels, *self.reaches(), together, times, CALL_WORK).best()
+        rows, columns = self.reaches()
+        planner = Planner(
+            self.chain, channels, rows=rows, columns=columns, images=together, times=times, overhead=CALL_WORK
+        )
+        plan = planner.best()
         for start in range(0, len(images), at_once):
             here = slice(start, start + at_once)
-            found.append(self.some(images[here], fills[here], plan, progress))
+            found.append(self.some(images[here], fills[here], plan, progress=progress))
             if check and start == 0:
                 check(found[0])
         return torch.cat(found)
@@ -296,7 +291,7 @@ class Incremental:
         )
 
     def images_at_once(self, images: Tensor) -> int:
-        """Return how many images' layers are kept at once: see CLEAN_BYTES."""
+        """Count the images whose layers are kept at once: see CLEAN_BYTES."""
         channels = (layer.channels for layer in self.chain.layers)
         areas = (height * width for height, width in self.chain.sizes[1:])
         numbers = images[0].numel() + sum(area * count for area, count in zip(areas, channels, strict=True))
@@ -314,10 +309,10 @@ class Incremental:
         ]
         for row_line in prepared[0]:
             for column_line in prepared[1]:
-                work = Work(self.chain, runs, clean, given, filled, row_line, column_line)
+                work = Work(self.chain, runs, clean, given=given, filled=filled, rows=row_line, columns=column_line)
                 sides = (len(row_line.one.members), len(column_line.one.members))
                 items = every_item(len(images), *sides, channels, images.device)
-                at_once = self.batch or fitting(self.chain, clean, row_line.one, column_line.one)
+                at_once = self.batch or fitting(self.chain, clean, rows=row_line.one, columns=column_line.one)
                 for start in range(0, len(items.image), at_once):
                     part = items.part(start, at_once)
                     says = work.outputs(part, self.apart)
@@ -335,10 +330,11 @@ class Incremental:
         spans = (self.boxes.rows, self.boxes.columns)[axis]
         walks = [*((layer.rows, layer.columns)[axis] for layer in self.chain.layers), None]
         sides = [
-            side_of(one, level, walk, (layer.top, layer.left)[axis], layer.size[axis])
+            side_of(one, level, walk, before=(layer.top, layer.left)[axis], side=layer.size[axis])
             for level, (walk, layer) in enumerate(zip(walks, clean, strict=True))
         ]
-        found = Line(one, sides, under_boxes(spans, one), tuple(one.starts[:, 0].tolist()))
+        begins = tuple(one.starts[:, 0].tolist())
+        found = Line(one, sides, under_boxes(spans, one), begins=begins)
         device = clean[0].rows.device
         return found if device.type == "cpu" else moved(found, device)
 
@@ -355,14 +351,15 @@ def moved(value: Any, device: torch.device) -> Any:
 
 
 def every_item(images: int, rows: int, columns: int, channels: int, device: torch.device) -> Items:
-    """Return every region of two classes, image by image."""
     number = torch.arange(images * rows * columns * channels, device=device)
     number, channel = number // channels, number % channels
-    return Items(number // (rows * columns), number // columns % rows, number % columns, channel)
+    return Items(
+        image=number // (rows * columns), row=number // columns % rows, column=number % columns, channel=channel
+    )
 
 
-def fitting(chain: Chain, clean: list[Clean], rows: Class, columns: Class) -> int:
-    """Return how many regions of these classes are worked on at once: see REGION_BYTES."""
+def fitting(chain: Chain, clean: list[Clean], *, rows: Class, columns: Class) -> int:
+    """Count the regions of these classes that are worked on at once: see REGION_BYTES."""
     most = clean[-1].rows.shape[1] * chain.sizes[-1][0] * chain.sizes[-1][1]
     for level, layer in enumerate(chain.layers):
         height, width = rows.lengths[level + 1], columns.lengths[level + 1]

@@ -92,13 +92,12 @@ ARITHMETIC = {operator.add, operator.sub, operator.mul, operator.truediv, torch.
 
 
 def both(value: Any) -> tuple[int, int]:
-    """Return a setting of a layer for rows and columns."""
     return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-    groups: int = 1, name: str = "conv2d",
+    groups: int = 1,
 ) -> Layer:  # fmt: skip
     """Return a convolution with zero padding as a layer; padding may be "same" (the extra pixel last) or "valid"."""
     stride, dilation, kernel = both(stride), both(dilation), (weight.shape[2], weight.shape[3])
@@ -112,26 +111,22 @@ def convolution(
     local = partial(functional.conv2d, weight=last, bias=bias, padding=0, **settings)
     full = {"padding": (rows.extent - 1, columns.extent - 1), "dilation": dilation, "groups": groups}
     spread = partial(functional.conv2d, weight=last, **full) if stride == (1, 1) else None
-    if padding == "same":
-        after = [axis.extent - 1 - axis.before for axis in (rows, columns)]
-        around = [columns.before, after[1], rows.before, after[0]]
-        return Layer(
-            name,
-            rows,
-            columns,
-            0.0,
-            local,
-            lambda y: local(functional.pad(y, around)),
-            float(weight.numel()),
-            len(weight),
-            spread=spread,
-        )
-    whole = partial(functional.conv2d, weight=last, bias=bias, padding=before, **settings)
-    return Layer(name, rows, columns, 0.0, local, whole, float(weight.numel()), len(weight), spread=spread)
+    after = [axis.extent - 1 - axis.before for axis in (rows, columns)]
+    around = [columns.before, after[1], rows.before, after[0]]
+    whole: Operation = (
+        (lambda y: local(functional.pad(y, around)))
+        if padding == "same"
+        else partial(functional.conv2d, weight=last, bias=bias, padding=before, **settings)
+    )
+    return Layer(
+        name="conv2d", rows=rows, columns=columns, outside=0.0, local=local, whole=whole, work=float(weight.numel()),
+        channels=len(weight), spread=spread,
+    )  # fmt: skip
 
 
-def pooling(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, outside: float, pool: Any, **whole: Any):
-    """Return a pooling as a layer."""
+def pooling(
+    x: Tensor, pool: Any, *, kernel: Any, stride: Any, padding: Any, outside: float, dilation: Any = 1, **whole: Any
+) -> Layer:
     kernel, padding, dilation = both(kernel), both(padding), both(dilation)
     stride = both(stride) if stride is not None and stride != [] else kernel
     rows, columns = (Axis(*axis) for axis in zip(kernel, stride, padding, dilation, strict=True))
@@ -139,8 +134,9 @@ def pooling(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ou
     local = partial(pool, kernel_size=kernel, stride=stride, **spread)
     full = partial(pool, kernel_size=kernel, stride=stride, padding=padding, **spread, **whole)
     return Layer(
-        pool.__name__, rows, columns, outside, local, full, 4.0 * kernel[0] * kernel[1] * x.shape[1], x.shape[1]
-    )
+        name=pool.__name__, rows=rows, columns=columns, outside=outside, local=local, whole=full,
+        work=4.0 * kernel[0] * kernel[1] * x.shape[1], channels=x.shape[1],
+    )  # fmt: skip
 
 
 def max_pooling(
@@ -151,7 +147,8 @@ def max_pooling(
     if return_indices:
         return None
     return pooling(
-        x, kernel_size, stride, padding, dilation, -torch.inf, functional.max_pool2d, ceil_mode=ceil_mode
+        x, functional.max_pool2d, kernel=kernel_size, stride=stride, padding=padding, dilation=dilation,
+        outside=-torch.inf, ceil_mode=ceil_mode,
     )  # fmt: skip
 
 
@@ -162,7 +159,7 @@ def average_pooling(
     """Return average pooling as a layer; None where the divisor depends on the place."""
     if ceil_mode or divisor_override is not None or (both(padding) != (0, 0) and not count_include_pad):
         return None
-    return pooling(x, kernel_size, stride, padding, 1, 0.0, functional.avg_pool2d)
+    return pooling(x, functional.avg_pool2d, kernel=kernel_size, stride=stride, padding=padding, outside=0.0)
 
 
 def adaptive_pooling(x: Tensor, output_size: Any, average: bool) -> Layer | None:
@@ -178,19 +175,14 @@ def adaptive_pooling(x: Tensor, output_size: Any, average: bool) -> Layer | None
 def windowed(module: nn.Module, x: Tensor) -> Layer | None:
     """Return a module that looks at windows as a layer on images like x, or None."""
     if type(module) is nn.Conv2d and module.padding_mode == "zeros":
-        return convolution(
-            x, module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups
-        )  # fmt: skip
+        names = ("weight", "bias", "stride", "padding", "dilation", "groups")
+        return convolution(x, **{name: getattr(module, name) for name in names})
     if type(module) is nn.MaxPool2d:
-        return max_pooling(
-            x, module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode,
-            module.return_indices,
-        )  # fmt: skip
+        names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+        return max_pooling(x, **{name: getattr(module, name) for name in names})
     if type(module) is nn.AvgPool2d:
-        return average_pooling(
-            x, module.kernel_size, module.stride, module.padding, module.ceil_mode, module.count_include_pad,
-            module.divisor_override,
-        )  # fmt: skip
+        names = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+        return average_pooling(x, **{name: getattr(module, name) for name in names})
     if type(module) is nn.AdaptiveAvgPool2d:
         return adaptive_pooling(x, module.output_size, True)
     if type(module) is nn.AdaptiveMaxPool2d and not module.return_indices:
@@ -213,7 +205,6 @@ def known(module: nn.Module, x: Tensor) -> Layer | Operation | None:
 
 
 def value_of(graph: fx.GraphModule, node: fx.Node) -> Any:
-    """Return what a get_attr node stands for."""
     return operator.attrgetter(str(node.target))(graph)
 
 
@@ -287,7 +278,8 @@ class Reading:
             raise Unreadable(
                 f"its beginning ({stopped}) is neither a convolution nor a pooling of a plain chain of layers"
             )
-        return Chain(tuple(self.first), tuple(self.layers), tail, (*self.sizes, (self.x.shape[2], self.x.shape[3])))
+        sizes = (*self.sizes, (self.x.shape[2], self.x.shape[3]))
+        return Chain(tuple(self.first), tuple(self.layers), tail, sizes=sizes)
 
 
 def read(network: nn.Module, image: Tensor) -> Chain:
@@ -320,7 +312,6 @@ def read_in_order(network: nn.Sequential, image: Tensor) -> Chain:
 
 
 def in_order(network: nn.Sequential, within: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Go through the modules of a sequence, and of sequences in it, with their names."""
     for name, module in network._modules.items():  # named_children leaves out a module that stands there again
         assert module is not None  # a sequence has none
         if type(module) is nn.Sequential:
@@ -341,7 +332,7 @@ def read_traced(network: nn.Module, image: Tensor) -> Chain:
     found, stopped = Reading(image.clone()), "its output"
     while len(here.users) == 1 and found.x.ndim == 4:
         node = next(iter(here.users))
-        layer = recognised(graph, node, here, found.x)
+        layer = recognised(graph, node, here, x=found.x)
         if layer is None:
             stopped = f"{node.target}"
             break

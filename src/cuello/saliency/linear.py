@@ -57,14 +57,14 @@ class Walk:
             lead, after = lead + axis.extent - 1 - axis.before, after + axis.before
             if number < len(axes) - 1:
                 low, high = max(low, lead), max(high, after + sides[0] - side)
-        return Walk(sides[0], lead, sum(axis.extent - 1 for axis in axes) + 1, low, high)
+        extent = sum(axis.extent - 1 for axis in axes) + 1
+        return Walk(sides[0], lead=lead, extent=extent, low=low, high=high)
 
     def kind(self, pixel: int) -> Kind:
         """Return what pixels that are alike have in common: how far they are from both edges, as far as it matters."""
         return min(pixel, self.low), min(self.side - 1 - pixel, self.high)
 
     def kinds(self) -> int:
-        """Return how many kinds there are."""
         return len({self.kind(pixel) for pixel in range(self.side)})
 
 
@@ -84,12 +84,13 @@ class Run:
     matrices: dict[tuple[Kind, Kind], Tensor] = field(default_factory=dict, compare=False)
 
     @staticmethod
-    def of(chain: Chain, first: int, last: int, channels: int) -> "Run":
+    def of(chain: Chain, first: int, last: int, *, channels: int) -> "Run":
         """Return the run of these layers; channels: of what the first gets."""
         layers, sizes = chain.layers[first:last], chain.sizes[first : last + 1]
         rows = Walk.of([layer.rows for layer in layers], [size[0] for size in sizes])
         columns = Walk.of([layer.columns for layer in layers], [size[1] for size in sizes])
-        return Run(chain, first, last, rows, columns, (channels, layers[-1].channels))
+        both = (channels, layers[-1].channels)
+        return Run(chain, first, last, rows=rows, columns=columns, channels=both)
 
     def work(self) -> float:
         """Return multiply-adds a changed pixel."""
@@ -205,7 +206,8 @@ def linear_runs(chain: Chain, channels: int) -> list[Run]:
             if chain.layers[last - 1].then:
                 break
         if last > first:
-            found.append(Run.of(chain, first, last, chain.layers[first - 1].channels if first else channels))
+            before = chain.layers[first - 1].channels if first else channels
+            found.append(Run.of(chain, first, last, channels=before))
         first = max(last, first + 1)
     return found
 
@@ -244,17 +246,16 @@ class Planner:
 
         Boxes are grouped anew only for the runs that are found so: grouping takes a millisecond or more.
         """
-        plain = grouped(self.rows, self.columns, self.work(()), self.images, self.overhead * self.calls(()))
+        plain = self.grouped(())
         best = self.split(plain, ())
         for run in linear_runs(self.chain, self.channels):
             tried = self.split(plain, (*best.runs, run))
             best = tried if tried.cost < best.cost else best
-        return self.with_runs(best.runs) if best.runs else best
+        return self.split(self.grouped(best.runs), best.runs) if best.runs else best
 
-    def with_runs(self, runs: tuple[Run, ...]) -> Plan:
-        """Return the plan with these runs."""
-        work, calls = self.work(runs), self.calls(runs)
-        return self.split(grouped(self.rows, self.columns, work, self.images, self.overhead * calls), runs)
+    def grouped(self, runs: tuple[Run, ...]) -> tuple[list[Class], list[Class]]:
+        overhead = self.overhead * self.calls(runs)
+        return grouped(self.rows, self.columns, self.work(runs), images=self.images, overhead=overhead)
 
     def split(self, classes: tuple[list[Class], list[Class]], runs: tuple[Run, ...]) -> Plan:
         """Return the plan with these runs and these classes, split where the runs ask for it."""
@@ -264,7 +265,8 @@ class Planner:
         ]
         moving = self.images * float(totals[0] * totals[1] @ np.array(self.work(runs)))
         calling = self.overhead * self.calls(runs) * len(tall) * len(wide)
-        return Plan(runs, tall, wide, moving + calling + sum(run.preparation() for run in runs) / self.times)
+        preparing = sum(run.preparation() for run in runs) / self.times
+        return Plan(runs, tall, wide, cost=moving + calling + preparing)
 
     def work(self, runs: tuple[Run, ...]) -> list[float]:
         """Return multiply-adds a pixel at each level, the input's first."""

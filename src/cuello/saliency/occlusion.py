@@ -52,6 +52,7 @@ class OcclusionMaps:
     notes: tuple[str, ...] = ()
 
 
+# More than seven parameters: those by name are its settings, each with a default of its own.
 def occlusion_map(
     model: Any,
     images: Arrays,
@@ -70,7 +71,7 @@ def occlusion_map(
     batch_size: int | None = None,
     progress: Report | None = None,
 ) -> OcclusionMaps:
-    """Return exact occlusion maps of a classifier: how its answer depends on each part of each image.
+    """Make exact occlusion maps of a classifier: how its answer depends on each part of each image.
 
     A box hides ``box`` pixels of the image at a time; with s(b) the score with box b, the map at pixel p is the mean
     (or the sum) of s over the boxes that cover p: ``m(p) = Σ_{b ∋ p} s(b) / |{b ∋ p}|``, then finished as the
@@ -103,21 +104,21 @@ def occlusion_map(
     """
     chosen = DEFINITIONS[definition]
     watched = SCORES[score or chosen.score]
-    check_options(channels, method, outputs, batch_size, padding, watched)
+    check_options(watched, channels=channels, method=method, outputs=outputs, batch_size=batch_size, padding=padding)
     classifier = opened(model)
     with torch.no_grad(), kept_memory(give_back=False), evaluating(classifier) as notes:
         pixels = as_images(images, classifier)
         whole = padded(pixels, padding)
         check_size(classifier, whole)
         boxes = make_boxes((whole.shape[2], whole.shape[3]), box, stride)
-        fills = filling(pixels, fill, padding, sigma)
+        fills = filling(pixels, fill, padding=padding, sigma=sigma)
         batch = batch_size or batch_for(classifier, whole[:1])
-        plain = Batches(classifier, boxes, channels == "apart", batch)
+        plain = Batches(classifier, boxes, apart=channels == "apart", batch=batch)
         clean = torch.cat([ask(classifier, some) for some in channels_last(whole).split(batch)])
-        check_answers(plain, whole, fills, clean, outputs)
+        check_answers(plain, whole, fills, clean=clean, outputs=outputs)
         numbers = wanted(classes, clean)
-        found, reason = evaluated(plain, whole, fills, method, batch_size, progress)
-        values = scored(watched, found, clean, numbers, outputs)
+        found, reason = evaluated(plain, whole, fills, method=method, batch=batch_size, report=progress)
+        values = scored(watched, found, clean, numbers=numbers, outputs=outputs)
         maps = combined(chosen, values, boxes)
         if padding:
             maps = maps[..., padding:-padding, padding:-padding]
@@ -140,9 +141,8 @@ def occlusion_map(
 
 
 def check_options(
-    channels: str, method: str, outputs: str, batch_size: int | None, padding: int, watched: ScoreSpec
+    watched: ScoreSpec, *, channels: str, method: str, outputs: str, batch_size: int | None, padding: int
 ) -> None:
-    """Raise CuelloError for an option that is none."""
     for name, value, known in (
         ("channels", channels, ("together", "apart")),
         ("method", method, ("auto", "incremental", "batches")),
@@ -162,7 +162,7 @@ def check_options(
 
 
 def opened(model: Any) -> Classifier:
-    """Return a model as something to be called: the path of an ONNX file is opened."""
+    """Take a model as something to be called: the path of an ONNX file is opened."""
     if isinstance(model, str | Path):
         from cuello.saliency.onnx import OnnxClassifier
 
@@ -170,8 +170,7 @@ def opened(model: Any) -> Classifier:
     if not callable(model):
         raise CuelloError(
             f"model: got {type(model).__name__}, needed a torch module, a function of images (N, C, H, W) to class "
-            f"scores "
-            "(N, K), or the path of an ONNX file."
+            "scores (N, K), or the path of an ONNX file."
         )
     return cast("Classifier", model)
 
@@ -194,14 +193,13 @@ def evaluating(classifier: Classifier) -> Iterator[list[str]]:
 
 
 def as_images(images: Arrays, classifier: Classifier) -> Tensor:
-    """Return images as floats on the classifier's device and of its type; CuelloError for what is none."""
+    """Take images as floats on the classifier's device and of its type; CuelloError for what is none."""
     if not isinstance(images, Tensor | np.ndarray):
         raise CuelloError(f"images: got {type(images).__name__}, needed an array or a tensor (N, C, H, W).")
     pixels = torch.from_numpy(np.ascontiguousarray(images)) if isinstance(images, np.ndarray) else images.detach()
     if pixels.ndim != 4 or 0 in pixels.shape:
         raise CuelloError(
-            f"images: got shape {tuple(pixels.shape)}, needed (N, C, H, W), none of them 0. For one image use "
-            f"images[None]."
+            f"images: got shape {tuple(pixels.shape)}, needed (N, C, H, W), none of them 0. One image: images[None]."
         )
     if not pixels.is_floating_point():
         raise CuelloError(f"images: got {pixels.dtype}, needed floats in [0, 1]: divide by the type's largest value.")
@@ -227,17 +225,16 @@ def check_size(classifier: Classifier, whole: Tensor) -> None:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Return x, channels last in memory."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def differ(first: Tensor, second: Tensor) -> bool:
-    """Return whether two answers are not the same, rounding aside (SAME); NaN is never the same."""
+    """Tell whether two answers are not the same, rounding aside (SAME); NaN is never the same."""
     limit = SAME * max(1.0, float(second.abs().max()))
     return not bool((first - second).abs().max() <= limit)
 
 
-def check_answers(plain: Batches, whole: Tensor, fills: Tensor, clean: Tensor, outputs: str) -> None:
+def check_answers(plain: Batches, whole: Tensor, fills: Tensor, *, clean: Tensor, outputs: str) -> None:
     """Raise CuelloError where answers change from call to call or with the company, or are not what they should be.
 
     The first image is asked about again, together with a copy of it under the last box.
@@ -248,11 +245,9 @@ def check_answers(plain: Batches, whole: Tensor, fills: Tensor, clean: Tensor, o
     again = ask(plain.classifier, channels_last(torch.cat([whole[:1], plain.copies(whole[:1], fills[:1], last)])))
     if differ(again[:1], clean[:1]):
         raise CuelloError(
-            "the classifier's scores of one image changed from call to call, or with the other images of the "
-            "batch; a map "
-            "would show that instead of the boxes. Switch its random parts off (dropout, sampling: model.eval()), "
-            "and use "
-            "batch norm with running statistics."
+            "the classifier's scores of one image changed from call to call, or with the other images of the batch; a "
+            "map would show that instead of the boxes. Switch its random parts off (dropout, sampling: model.eval()), "
+            "and use batch norm with running statistics."
         )
     sums = clean.sum(1)
     like_probabilities = bool((clean >= 0).all()) and bool(((sums - 1).abs() < 1e-4).all())
@@ -269,7 +264,7 @@ def check_answers(plain: Batches, whole: Tensor, fills: Tensor, clean: Tensor, o
 
 
 def wanted(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
-    """Return the numbers of the classes to be explained, ``(N, K)``; CuelloError for one that does not exist."""
+    """Number the classes to be explained, ``(N, K)``; CuelloError for one that does not exist."""
     count = clean.shape[1]
     if isinstance(classes, str):
         if classes == "predicted":
@@ -286,9 +281,9 @@ def wanted(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
 
 
 def evaluated(
-    plain: Batches, whole: Tensor, fills: Tensor, method: str, batch: int | None, report: Report | None
+    plain: Batches, whole: Tensor, fills: Tensor, *, method: str, batch: int | None, report: Report | None
 ) -> tuple[Tensor, str | None]:
-    """Return what the classifier says with each box, ``(N, P, Q, C or 1, K)``, and why not incrementally, or None."""
+    """Ask the classifier with each box, ``(N, P, Q, C or 1, K)``, and say why not incrementally, or None."""
     total = len(whole) * len(plain.boxes) * (whole.shape[1] if plain.apart else 1)
     done = 0
 
@@ -302,7 +297,7 @@ def evaluated(
     if method != "batches":
         try:
             found = incremental(plain, whole, batch)
-            return found.outputs(whole, fills, progress, checking(plain, whole, fills)), None
+            return found.outputs(whole, fills, progress, check=checking(plain, whole, fills)), None
         except Unreadable as refused:
             reason, done = str(refused), 0
         if method == "incremental":
@@ -311,7 +306,7 @@ def evaluated(
 
 
 def incremental(plain: Batches, whole: Tensor, batch: int | None) -> Incremental:
-    """Return the incremental evaluation of a classifier; Unreadable where there is none."""
+    """Prepare the incremental evaluation of a classifier; Unreadable where there is none."""
     if not isinstance(plain.classifier, nn.Module):
         raise Unreadable("it is not a torch module")
     if whole.dtype not in (torch.float32, torch.float64):
@@ -319,11 +314,11 @@ def incremental(plain: Batches, whole: Tensor, batch: int | None) -> Incremental
     network = plain.classifier
     if callable(sequence := getattr(network, "sequence", None)):  # Cuello's classifiers say what they are made of
         network = cast("nn.Module", sequence())
-    return Incremental(read(network, whole[:1]), plain.boxes, plain.apart, batch)
+    return Incremental(read(network, whole[:1]), plain.boxes, apart=plain.apart, batch=batch)
 
 
 def checking(plain: Batches, whole: Tensor, fills: Tensor) -> Callable[[Tensor], None]:
-    """Return a function of incremental results that raises Unreadable where the model itself says something else.
+    """Make a function of incremental results that raises Unreadable where the model itself says something else.
 
     A few boxes of the first image, from the first to the last, are asked about the plain way.
     """
@@ -337,8 +332,8 @@ def checking(plain: Batches, whole: Tensor, fills: Tensor) -> Callable[[Tensor],
     return check
 
 
-def scored(watched: ScoreSpec, found: Tensor, clean: Tensor, numbers: Tensor, outputs: str) -> Tensor:
-    """Return the score of each box, ``(N, K, C or 1, P, Q)``, of what a classifier says, ``(N, P, Q, C or 1, all)``.
+def scored(watched: ScoreSpec, found: Tensor, clean: Tensor, *, numbers: Tensor, outputs: str) -> Tensor:
+    """Work out the score of each box, ``(N, K, C or 1, P, Q)``, of what a classifier says, ``(N, P, Q, C or 1, all)``.
 
     In float64: float32 has no probabilities between 1 - 6e-8 and 1, where those of a classifier that is sure lie.
     """
@@ -352,7 +347,7 @@ def scored(watched: ScoreSpec, found: Tensor, clean: Tensor, numbers: Tensor, ou
 
 
 def combined(definition: Definition, values: Tensor, boxes: Boxes) -> Tensor:
-    """Return maps ``(N, K, C or 1, H, W)`` of the score of each box, ``(N, K, C or 1, P, Q)``; float64 inside."""
+    """Put maps ``(N, K, C or 1, H, W)`` together of the score of each box, ``(N, K, C or 1, P, Q)``; float64 inside."""
     rows, columns = boxes.rows.covered().to(values.device), boxes.columns.covered().to(values.device)
     maps = rows @ values.double() @ columns.T
     if definition.combine == "mean":
@@ -361,5 +356,4 @@ def combined(definition: Definition, values: Tensor, boxes: Boxes) -> Tensor:
 
 
 def like(result: Tensor, images: Arrays) -> Arrays:
-    """Return a result as the images came: an array, or a tensor where they are."""
     return result.cpu().numpy() if isinstance(images, np.ndarray) else result.to(images.device)

@@ -64,7 +64,6 @@ TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 def open_session(path: Path, threads: int) -> Any:
-    """Return onnxruntime's session of a file; CuelloError where one of the two is missing."""
     try:
         import onnxruntime  # pyright: ignore[reportMissingImports] (an extra)
     except ImportError as error:

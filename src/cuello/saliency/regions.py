@@ -65,7 +65,7 @@ def reach(spans: Spans, axes: Sequence[Axis], sides: Sequence[int]) -> Reach:
 
 
 def grouped(
-    rows: Reach, columns: Reach, work: Sequence[float], images: int, overhead: float
+    rows: Reach, columns: Reach, work: Sequence[float], *, images: int, overhead: float
 ) -> tuple[list[Class], list[Class]]:
     """Return the boxes in classes of rows and of columns; a box is in one of each.
 
@@ -77,7 +77,7 @@ def grouped(
     level l, C_l that of widths: the two sides can be joined in turn.
     """
     lengths = [tuple(map(tuple, (side.ends - side.starts).T.tolist())) for side in (rows, columns)]
-    sides = partitions(lengths[0], lengths[1], tuple(images * one for one in work), overhead)
+    sides = partitions(*lengths, work=tuple(images * one for one in work), overhead=overhead)
     return sides[0].classes(rows), sides[1].classes(columns)
 
 
@@ -116,7 +116,6 @@ class Partition:
         return Partition(counts, lengths, group.reshape(-1))
 
     def total(self) -> np.ndarray:
-        """Return the sum of the lengths over all spans, ``(levels,)``."""
         return self.counts @ self.lengths
 
     def joined(self, price: np.ndarray, saved: float) -> "Partition | None":

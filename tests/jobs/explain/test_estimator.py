@@ -151,7 +151,7 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     pixels = as_tensor(images)
     maps = list(estimate(estimator.model, pixels, predicted(cuello.load(classifier), pixels)[0]).numpy())
     done: list[tuple[int, int]] = []
-    found = checked(estimator, opened, images, maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
+    found = checked(estimator, opened, images, maps=maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
     assert (len(found.names), found.of, found.seed, done[-1]) == (4, 8, 4, (4, 4))
     assert found.names == [images.names[place] for place in found.places]
     for place, exact, ours in zip(found.places, found.exact, found.estimated, strict=True):
@@ -162,10 +162,12 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
             found.pearson.values[found.places.index(place)], np.corrcoef(exact.ravel(), ours.ravel())[0, 1], atol=1e-6
         )
     model = cuello.load(classifier)
-    again = exact_maps(opened.path, model, [images.arrays[place] for place in found.places], estimator.settings)
+    again = exact_maps(
+        opened.path, model, [images.arrays[place] for place in found.places], settings=estimator.settings
+    )
     assert again.made == 0, "what a check makes is kept, and found by who asks next"
     done.clear()
-    same = checked(estimator, opened, images, maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
+    same = checked(estimator, opened, images, maps=maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
     assert done == [(4, 4)], "none is made again"
     np.testing.assert_array_equal(same.exact, found.exact)
 

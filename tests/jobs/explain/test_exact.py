@@ -67,7 +67,7 @@ def by_hand(classifier: Model, image: np.ndarray, box: int = 3) -> np.ndarray:
 
 def test_maps_are_the_sources(path: Path, classifier: Model) -> None:
     arrays = images(3)
-    found = exact_maps(path, classifier, arrays, SETTINGS)
+    found = exact_maps(path, classifier, arrays, settings=SETTINGS)
     expected = classifier.network(to_tensor(np.stack(arrays))).argmax(1)
     assert found.predicted.tolist() == expected.tolist()
     for one, image in zip(found.maps, arrays, strict=True):
@@ -78,31 +78,30 @@ def test_maps_are_the_sources(path: Path, classifier: Model) -> None:
 
 def test_maps_are_made_once(path: Path, classifier: Model) -> None:
     said: list[tuple[int, int]] = []
-    first = exact_maps(path, classifier, images(5), SETTINGS, progress=lambda *now: said.append(now))
+    first = exact_maps(path, classifier, images(5), settings=SETTINGS, progress=lambda *now: said.append(now))
     assert (first.made, said[0], said[-1]) == (5, (0, 5), (5, 5))
     more = [*images(2, seed=1), *reversed(images(5)), images(5)[0]]
-    again = exact_maps(path, classifier, more, SETTINGS)
+    again = exact_maps(path, classifier, more, settings=SETTINGS)
     assert again.made == 2
     np.testing.assert_array_equal(again.maps[2], first.maps[4])
     np.testing.assert_array_equal(again.maps[-1], first.maps[0])
-    assert exact_maps(path, classifier, images(5), MapSettings(box=2, definition=LEARNED)).made == 5, (
-        "another question has other maps"
-    )
+    other = replace(SETTINGS, box=2)
+    assert exact_maps(path, classifier, images(5), settings=other).made == 5, "other settings have other maps"
 
 
 def test_other_weights_have_other_maps(path: Path, classifier: Model) -> None:
-    exact_maps(path, classifier, images(2), SETTINGS)
+    exact_maps(path, classifier, images(2), settings=SETTINGS)
     weights = {name: tensor + 0.01 for name, tensor in classifier.artefact.weights.items()}
     other = replace(classifier.artefact, weights=weights)
     save_artefact(path, other)
-    assert exact_maps(path, load(path), images(2), SETTINGS).made == 2
+    assert exact_maps(path, load(path), images(2), settings=SETTINGS).made == 2
 
 
 def test_a_damaged_file_is_made_again(path: Path, classifier: Model) -> None:
-    first = exact_maps(path, classifier, images(3), SETTINGS)
+    first = exact_maps(path, classifier, images(3), settings=SETTINGS)
     (part,) = folder_of(classifier, SETTINGS).glob("part-*.npz")
     part.write_bytes(part.read_bytes()[:-40])
-    again = exact_maps(path, classifier, images(3), SETTINGS)
+    again = exact_maps(path, classifier, images(3), settings=SETTINGS)
     assert again.made == 3
     np.testing.assert_array_equal(again.maps, first.maps)
 
@@ -115,14 +114,14 @@ def test_what_was_made_before_an_interruption_stays(path: Path, classifier: Mode
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        exact_maps(path, classifier, arrays, SETTINGS, progress=stop)
-    assert exact_maps(path, classifier, arrays, SETTINGS).made == 3
+        exact_maps(path, classifier, arrays, settings=SETTINGS, progress=stop)
+    assert exact_maps(path, classifier, arrays, settings=SETTINGS).made == 3
 
 
 def test_several_processes_make_the_same(path: Path, classifier: Model) -> None:
     arrays = images(ALONE + 10)
     said: list[tuple[int, int]] = []
-    found = exact_maps(path, classifier, arrays, SETTINGS, workers=2, progress=lambda *now: said.append(now))
+    found = exact_maps(path, classifier, arrays, settings=SETTINGS, workers=2, progress=lambda *now: said.append(now))
     assert found.made == len(arrays)
     assert said[-1] == (len(arrays), len(arrays))
     for place in (0, PART, len(arrays) - 1):
@@ -133,7 +132,7 @@ def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
     other = replace(classifier.artefact, weights={k: v + 1 for k, v in classifier.artefact.weights.items()})
     save_artefact(path, other)
     with pytest.raises(CuelloError, match="has changed meanwhile"):
-        exact_maps(path, classifier, images(ALONE + 1), SETTINGS, workers=2)
+        exact_maps(path, classifier, images(ALONE + 1), settings=SETTINGS, workers=2)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +140,7 @@ def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
 )
 def test_images_that_do_not_fit_are_refused(path: Path, classifier: Model, shape: tuple[int, ...], said: str) -> None:
     with pytest.raises(CuelloError, match=said):
-        exact_maps(path, classifier, [np.zeros(shape, np.uint8)], SETTINGS)
+        exact_maps(path, classifier, [np.zeros(shape, np.uint8)], settings=SETTINGS)
 
 
 def test_identity_tells_images_apart() -> None:

@@ -79,7 +79,6 @@ def drawn_by_chance(count: int, share: float, seed: int) -> list[int]:
 
 
 def check_share(share: float) -> None:
-    """Raise CuelloError for a share of the images that is none."""
     if not 0 < share <= 1:
         raise CuelloError(f"check: got {share:g}, needed a share of the images, more than 0 and at most 1, e.g. 0.01.")
 
@@ -88,8 +87,8 @@ def checked(
     estimator: MapEstimator,
     classifier: ExplainedClassifier,
     images: Images,
-    maps: Sequence[np.ndarray],
     *,
+    maps: Sequence[np.ndarray],
     share: float,
     seed: int = 0,
     progress: Report | None = None,
@@ -101,7 +100,7 @@ def checked(
     assert classifier.own is not None
     places = drawn_by_chance(len(images), share, seed)
     arrays = [images.arrays[place] for place in places]
-    exact = exact_maps(classifier.path, classifier.own, arrays, estimator.settings, progress=progress)
+    exact = exact_maps(classifier.path, classifier.own, arrays, settings=estimator.settings, progress=progress)
     ours = [maps[place] for place in places]
     each = [fidelity(true[None], one[None], flat=FLAT) for true, one in zip(exact.maps, ours, strict=True)]
     mse, pearson, spearman = (
@@ -145,7 +144,6 @@ def milliseconds(seconds: float) -> str:
 
 
 def warning(check: Check) -> str | None:
-    """Say what a user must know where estimates are not near the exact maps."""
     if check.trusted:
         return None
     reached = "no correlation could be measured" if not check.pearson.count else f"it is {check.pearson.mean:.3g}"

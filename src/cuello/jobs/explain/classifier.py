@@ -31,7 +31,6 @@ class ExplainedClassifier:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names, or none."""
         return self.own.classes if self.own else ()
 
     def called(self, number: int) -> str:
@@ -72,7 +71,9 @@ def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | 
         does = f"pads its images itself, by {known} pixels" if known else "takes its images without padding"
         raise CuelloError(f"padding: got {padding}, but {classifier} {does}, which is known: leave padding out.")
     name = model.artefact.architecture.name
-    return ExplainedClassifier(network.eval(), name, model.channels, model.size, padding=known, own=model, path=path)
+    return ExplainedClassifier(
+        network.eval(), name, model.channels, size=model.size, padding=known, own=model, path=path
+    )
 
 
 def open_onnx(path: Path, device: str, padding: int) -> ExplainedClassifier:
@@ -91,7 +92,7 @@ def open_onnx(path: Path, device: str, padding: int) -> ExplainedClassifier:
             f"padding: got {padding}, but {path} takes {width}×{height} pixels, padding included: nothing would be "
             "left of the images."
         )
-    return ExplainedClassifier(network, path.name, channels, size, padding=padding)
+    return ExplainedClassifier(network, path.name, channels, size=size, padding=padding)
 
 
 def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:

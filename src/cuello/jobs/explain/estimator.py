@@ -29,7 +29,6 @@ class MapEstimator:
 
     @property
     def name(self) -> str:
-        """The network's name."""
         return self.model.artefact.architecture.name
 
 
@@ -66,7 +65,6 @@ def open_estimator(path: str | Path, classifier: ExplainedClassifier, device: st
 
 
 def gives_maps(model: Model) -> bool:
-    """Tell whether a network's output is occlusion maps."""
     kind = model.artefact.architecture.kind
     return kind in KINDS and KINDS[kind].explains
 

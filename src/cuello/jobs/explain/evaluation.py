@@ -76,7 +76,7 @@ def with_maps(
     labels = known_labels(images, model.classes, needed=config.told == "label")
     try:
         found = exact_maps(
-            path, model, (images.arrays[place] for place in used.tolist()), settings,
+            path, model, (images.arrays[place] for place in used.tolist()), settings=settings,
             workers=config.threads or available_cores(),
             progress=(lambda done, total: progress("making exact maps", done, total)) if progress else None,
         )  # fmt: skip
@@ -132,7 +132,7 @@ class Estimation:
 
 
 def seconds_of(model: Model, images: Tensor, classes: Tensor) -> float:
-    """Return the seconds that one of AT_ONCE maps in one pass takes, the median of several passes."""
+    """Measure the seconds of one of AT_ONCE maps in one pass: the median of several."""
     times = -(-AT_ONCE // len(images))
     x, told = images.repeat(times, 1, 1, 1)[:AT_ONCE], classes.repeat(times)[:AT_ONCE]
     estimate(model, x, told)
@@ -214,7 +214,6 @@ def evaluate_estimator(
 
 
 def verdict_of(found: Fidelity, ratio: float, pays: float) -> str:
-    """Say in a sentence or two how faithful the maps are and when they pay."""
     shown = found.images - found.constant
     return (
         f"Squared error {found.mse.mean:.5f}, correlation with the exact maps {found.pearson.mean:.3f} (1 is perfect) "
@@ -225,12 +224,12 @@ def verdict_of(found: Fidelity, ratio: float, pays: float) -> str:
 
 
 def order(found: Estimation) -> list[int]:
-    """Return the images' positions, the most faithful map first; constant maps last."""
+    """Sort positions from the most faithful map to the least; constant maps last."""
     return np.argsort(-np.nan_to_num(found.fidelity.pearson.values, nan=-2.0), kind="stable").tolist()
 
 
 def result_of(found: Estimation) -> Result:
-    """Return the result in every form; CSV: a row an image, its name, the predicted class, and its measures."""
+    """Give the result in every form; CSV: a row an image, its name, the predicted class, and its measures."""
     told: dict[str, Any] = {}
     if found.by_label is not None:
         told = {"prediction": plain(found.fidelity), "label": plain(found.by_label)}
@@ -245,11 +244,10 @@ def result_of(found: Estimation) -> Result:
     rows = [["image", "class", *MEASURES]]
     for row, (name, predicted) in enumerate(zip(found.names, found.classes, strict=True)):
         rows.append([name, predicted, *(f"{getattr(found.fidelity, one).values[row]:.6g}" for one in MEASURES)])
-    return Result(found.verdict, values, rows, shown(values))
+    return Result(found.verdict, values, rows, shown=shown(values))
 
 
 def shown(values: Mapping[str, Any]) -> list[Table | str]:
-    """Return what a terminal shows of metrics.json: how faithful the maps are."""
     labels = {
         "mse": "squared error", "normalised_mse": "… standardised once more", "pearson": "correlation (Pearson)",
         "spearman": "correlation of ranks (Spearman)", "overlap": "most important pixels in common",
@@ -262,8 +260,6 @@ def shown(values: Mapping[str, Any]) -> list[Table | str]:
 
 
 def plain(found: Fidelity) -> dict[str, Any]:
-    """Return measures by name, deletion and insertion by map too."""
-
     def of(one: Measured) -> dict[str, float]:
         return {"mean": one.mean, "low": one.low, "high": one.high}
 

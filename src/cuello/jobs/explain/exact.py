@@ -66,8 +66,8 @@ def exact_maps(
     path: Path,
     classifier: Model,
     arrays: Iterable[np.ndarray],
-    settings: MapSettings,
     *,
+    settings: MapSettings,
     workers: int = 1,
     progress: Report | None = None,
 ) -> ExactMaps:
@@ -136,7 +136,6 @@ def identity(array: np.ndarray) -> str:
 
 
 def check_sizes(classifier: Model, arrays: Iterable[np.ndarray]) -> None:
-    """Raise CuelloError where an image has another size or other channels than the classifier takes."""
     for height, width, channels in {array.shape for array in arrays}:
         if channels != classifier.channels:
             raise CuelloError(
@@ -152,7 +151,7 @@ def check_sizes(classifier: Model, arrays: Iterable[np.ndarray]) -> None:
 
 
 def in_parts(images: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Divide images into parts of one shape and type, of PART at most."""
+    """Divide images into parts of one shape and type."""
     alike: dict[tuple[object, ...], list[str]] = {}
     for name, array in images.items():
         alike.setdefault((array.shape, array.dtype), []).append(name)

@@ -124,7 +124,9 @@ def explain(
         kept, failed = fitting(loaded, takes, who=who, on_error=on_error)
         found.failed += failed
         fit = subset(loaded, kept)
-        explaining = Explaining(opened, estimator, settings, number, fit, on_error, progress, found)
+        explaining = Explaining(
+            opened, estimator, settings, number=number, images=fit, on_error=on_error, progress=progress, found=found
+        )
         explaining.run(record, begun, pictures=pictures, check=check, seed=seed)
     return found
 
@@ -166,7 +168,7 @@ class Explaining:
             if self.estimator and check is not None:
                 explained = subset(images, made)
                 found.check = checked(
-                    self.estimator, self.classifier, explained, found.maps, share=check, seed=seed,
+                    self.estimator, self.classifier, explained, maps=found.maps, share=check, seed=seed,
                     progress=self.telling("checking exactly"),
                 )  # fmt: skip
                 compared += worst_of(found.check, explained)
@@ -257,7 +259,6 @@ class Explaining:
         return lambda done, total: progress(doing, before + images * done // total, every)
 
     def scale(self) -> Scale:
-        """Say what colours stand for."""
         watched, definition = self.settings.watched, self.settings.definition
         if definition == "standardised-sum":
             return Scale(False, f"standardised sum{', estimated' if self.estimator else ''}", (0.0, 1.0))
@@ -266,7 +267,6 @@ class Explaining:
 
 
 def check_check(model: str | Path | None, check: float | None) -> None:
-    """Raise CuelloError where a check is asked for that there cannot be: before the work."""
     if check is None:
         return
     if model is None:

@@ -56,7 +56,7 @@ class Scale:
 
     @property
     def colours(self) -> str:
-        """The name of the colour map: both are even to the eye (Moreland 2009; van der Walt and Smith 2015)."""
+        """Even to the eye (Moreland 2009; van der Walt and Smith 2015)."""
         return "coolwarm" if self.diverging else "viridis"
 
     def limits(self, values: np.ndarray) -> tuple[float, float]:
@@ -194,5 +194,4 @@ def comparison(images: Sequence[Compared], theme: Theme) -> bytes:
 
 
 def interpolation(image: np.ndarray) -> str:
-    """Return how an image is drawn larger or smaller."""
     return "nearest" if max(image.shape[:2]) <= LARGE else "antialiased"

@@ -52,11 +52,9 @@ class MapPairing:
     degradation: None = None
 
     def pair(self, batch: Batch, random: Generator) -> Pair:
-        """Return the batch's images, maps and classes."""
         return mapped(batch)
 
     def pair_each(self, batch: Batch, seed: int) -> Pair:
-        """Return the batch's images, maps and classes."""
         return mapped(batch)
 
 
@@ -75,15 +73,12 @@ class ExplainJob:
     gives: str = "maps"
 
     def completed(self, config: TrainConfig) -> TrainConfig:
-        """Return the configuration as it is."""
         return config
 
     def check(self, model: str, loss: LossSpec) -> None:
-        """Raise CuelloError where a network gives no occlusion maps, or a loss compares classes."""
         check_network(self, model, loss)
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> MapPairing:
-        """Return what makes the pairs; CuelloError for settings that do not go with occlusion maps."""
         check_plain(self, config, "its occlusion map")
         check_settings(config)
         check_no_scale(self.name, config)
@@ -103,7 +98,8 @@ class ExplainJob:
         used = [part.crops.places[:, 0] for part in batches_of(images, parts, config) if part is not None]
         used = np.unique(np.concatenate(used))
         images, learned = with_maps(images, used, classifier, config=config, progress=progress)
-        return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True), learned)
+        known = f"{known}/{labels_checksum(images)}"
+        return JobData(cut(images, parts, config, known=known, labelled=True), learned)
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
         """Build an estimator out of the classifier's layers, with the classifier's weights where it wants them."""
@@ -116,7 +112,6 @@ class ExplainJob:
         )
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
-        """Judge an estimator on its own test images, whose exact maps are known."""
         request.refuse_given(f"{request.path} estimates occlusion maps")
         if request.images is not None:
             raise CuelloError(
@@ -133,24 +128,19 @@ class ExplainJob:
         return Judged(found, own_images(prepared)[1])
 
     def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
-        """Judge several models on the same images and put them in order."""
         return ranked_models(self, models, own, request=request)
 
     def result(self, found: Any) -> Result:
-        """Return an evaluation as JSON, CSV and tables."""
         return result_of(found)
 
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
-        """Say in a few lines what was reached."""
         return shown(metrics)
 
     def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
-        """Write metrics.json, images.csv, the figures and report.html."""
         result_of(judged.found).save(run)
         write_estimation(run, model, judged.found, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
-        """Return squared error and correlation of the maps, means over images."""
         return {name: metrics["fidelity"][name]["mean"] for name in ("mse", "pearson")}
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
@@ -162,19 +152,16 @@ class ExplainJob:
         return estimate(model, images, torch.zeros(len(images), dtype=torch.int64))
 
     def title(self, config: TrainConfig) -> str:
-        """Name the job."""
         return self.name
 
 
 def mapped(batch: Batch) -> Pair:
-    """Return the batch's images, their occlusion maps, and the classes that a network is told."""
     if batch.targets is None or batch.labels is None:
         raise ValueError("the occlusion maps of these images were not made")
     return Pair(batch.images, batch.targets, condition=batch.labels)
 
 
 def check_settings(config: TrainConfig) -> None:
-    """Raise CuelloError where settings do not go with occlusion maps, or the classifier is not named."""
     if config.classifier is None:
         raise CuelloError(
             "whose occlusion maps are to be learned is not said: add --classifier RUN, of `cuello train classify`."
@@ -189,7 +176,6 @@ def check_settings(config: TrainConfig) -> None:
 
 
 def of_class(images: Images, name: str) -> Images:
-    """Return the images of a class; CuelloError where there is none of that name, or no labels."""
     named = classified(images)
     names = list(named.label_names or ())
     if name not in names:

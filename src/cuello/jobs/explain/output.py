@@ -56,18 +56,8 @@ class Explained:
     check: Check | None = None
 
     def note(self, text: str) -> None:
-        """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
-
-    def add(self, name: str, values: np.ndarray, class_: str, number: int, score: float, method: str) -> None:
-        """Add an image's map."""
-        self.names.append(name)
-        self.maps.append(values)
-        self.classes.append(class_)
-        self.numbers.append(number)
-        self.scores.append(score)
-        self.methods.append(method)
 
     def says(self) -> list[str]:
         """Say what is to be known of the estimating and its check, a line each; nothing of exact maps."""
@@ -195,7 +185,6 @@ def check_section(found: Explained, compared: Sequence[Compared]) -> list[Sectio
 
 
 def images_section(found: Explained) -> Section:
-    """Tabulate all images: class, score, and the ends of their maps."""
     rows = [
         [name, class_, f"{score:.4g}", f"{values.min():.4g}", f"{values.max():.4g}"]
         for name, class_, score, values in zip(found.names, found.classes, found.scores, found.maps, strict=True)
@@ -261,5 +250,4 @@ def check_json(check: Check) -> dict[str, Any]:
 
 
 def number_or_none(value: float) -> float | None:
-    """Give a number to JSON, which knows no NaN."""
     return float(value) if math.isfinite(value) else None

@@ -59,14 +59,13 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
             ],
         ),
         Section("When does it pay?", [paying(found)], [times_table(found)]),
-        *run_sections(run, model, curves, command),
+        *run_sections(run, model, curves, command=command),
     ]
     subtitle = f"{model.artefact.architecture.name} · explain · {run.config.data}"
-    write_run_page(run, subtitle, found.verdict, sections)
+    write_run_page(run, subtitle, verdict=found.verdict, sections=sections)
 
 
 def said(one: Measured, digits: int) -> str:
-    """Write a mean with its interval."""
     if math.isnan(one.low):
         return f"{one.mean:.{digits}f}"
     return f"{one.mean:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"
@@ -102,7 +101,6 @@ def fidelity_table(found: Estimation) -> Table:
 
 
 def asked_table(found: Estimation) -> Table:
-    """Return the areas under the curves of deletion and insertion by map."""
     rows = [
         [f"{name} map", said(found.fidelity.deletion[name], 3), said(found.fidelity.insertion[name], 3)]
         for name in MAPS
@@ -114,7 +112,6 @@ def asked_table(found: Estimation) -> Table:
 
 
 def paying(found: Estimation) -> str:
-    """Say when the estimator has repaid its making."""
     if math.isinf(found.break_even):
         return "It does not: an estimate takes no less time than an exact map."
     return (
@@ -124,7 +121,6 @@ def paying(found: Estimation) -> str:
 
 
 def times_table(found: Estimation) -> Table:
-    """Return what maps and training take."""
     maps = found.training_maps * found.exact_seconds
     rows = [
         ["one exact map", f"{1e3 * found.exact_seconds:.3g} ms"],
@@ -139,7 +135,6 @@ def times_table(found: Estimation) -> Table:
 
 
 def correlations(values: np.ndarray, theme: Theme) -> bytes:
-    """Draw how many images have which correlation."""
     known = values[np.isfinite(values)]
     with drawing(theme, 8.4, 2.4) as (figure, axes):
         low = min(0.0, float(known.min()) if len(known) else 0.0)

@@ -59,7 +59,6 @@ class MapSettings:
 
     @property
     def watched(self) -> str:
-        """The name of the score."""
         return self.score or DEFINITIONS[self.definition].score
 
     def maps(
