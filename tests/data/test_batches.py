@@ -38,10 +38,11 @@ class TestWhole:
         assert crops.places.tolist() == [[2, 0, 0], [0, 0, 0]]
 
     def test_different_sizes_are_an_error_that_names_them_and_the_remedy(self):
-        with pytest.raises(CuelloError) as caught:
+        words = (
+            r"test have 3 different sizes \(6×5, 5×6, 7×7\).*Train on crops \(--crop 64\) or resize them \(--resize 64"
+        )
+        with pytest.raises(CuelloError, match=words):
             whole_images(images_of((6, 5), (5, 6), (7, 7)), np.arange(3))
-        assert "the images of test have 3 different sizes (6×5, 5×6, 7×7)" in str(caught.value)
-        assert "Train on crops (--crop 64) or resize them (--resize 64)" in str(caught.value)
 
     def test_only_the_sizes_of_this_part_count(self):
         assert whole_images(images_of((6, 5), (5, 6)), np.array([1])).size == (5, 6)
@@ -73,10 +74,9 @@ class TestGrid:
             assert seen[-1].any()
 
     def test_an_image_smaller_than_the_crop_is_named_with_the_remedy(self):
-        with pytest.raises(CuelloError) as caught:
+        words = r"2 images of test are smaller than the crop of 6×6 pixels: 1\.png, 2\.png\. Choose a smaller --crop"
+        with pytest.raises(CuelloError, match=words):
             check_crop(images_of((8, 8), (8, 5), (3, 8)), np.arange(3), 6)
-        assert "2 images of test are smaller than the crop of 6×6 pixels: 1.png, 2.png." in str(caught.value)
-        assert "Choose a smaller --crop" in str(caught.value)
         check_crop(images_of((8, 8), (8, 5), (3, 8)), np.array([0]), 6)
 
     @pytest.mark.parametrize("layout", ["grid", "fixed", "random"])
@@ -127,12 +127,9 @@ def test_cut_takes_the_pixels_at_the_place():
 
 @pytest.mark.parametrize(
     ("pixels", "expected"),
-    [
-        (np.array([0, 51, 255], np.uint8), [0, 0.2, 1]),
-        (np.array([0, 13107, 65535], np.uint16), [0, 0.2, 1]),
-        (np.array([0, 0.2, 1], np.float32), [0, 0.2, 1]),
-    ],
-)
+    [(np.array([0, 51, 255], np.uint8), [0, 0.2, 1]), (np.array([0, 13107, 65535], np.uint16), [0, 0.2, 1]),
+     (np.array([0, 0.2, 1], np.float32), [0, 0.2, 1])],
+)  # fmt: skip
 def test_white_is_one_at_every_depth(pixels, expected):
     tensor = to_tensor(pixels.reshape(1, 1, 3, 1))
     assert tensor.shape == (1, 1, 1, 3)
@@ -217,18 +214,11 @@ class TestBatches:
         images = images_of((8, 8), (7, 8))
         first, second = (
             Batches(
-                images,
-                all_ids(images),
-                batch_size=3,
-                crop=3,
-                layout=layout,
-                count=7,
-                seed=5,
-                shuffle=True,
+                images, all_ids(images), batch_size=3, crop=3, layout=layout, count=7, seed=5, shuffle=True,
                 augment=augment,
             )
             for _ in range(2)
-        )
+        )  # fmt: skip
         forwards = [levels_of(first, epoch) for epoch in (0, 1, 2)]
         backwards = [levels_of(second, epoch) for epoch in (2, 1, 0)]
         for one, other in zip(forwards, reversed(backwards), strict=True):
@@ -339,7 +329,6 @@ class TestLargerTargets:
         assert [grid.describe(row) for row in range(grid.count)] == [("0", 0, 0), ("0", 0, 6), ("0", 6, 0), ("0", 6, 6)]
 
     def test_images_smaller_than_a_crop_are_named_with_both_sizes(self):
-        with pytest.raises(CuelloError) as caught:
+        words = r"1 images of pairs are smaller than the crop of 8×8 pixels \(of the targets, that is 4×4 of them\): 0"
+        with pytest.raises(CuelloError, match=words):
             Batches(self.pairs(2, (3, 9), (9, 9)), np.arange(2), batch_size=1, crop=8)
-        words = "1 images of pairs are smaller than the crop of 8×8 pixels (of the targets, that is 4×4 of them): 0"
-        assert words in str(caught.value)

@@ -48,8 +48,7 @@ def test_which_data_set(write: Callable[..., Path]) -> None:
     path = write(images=levels(2, 4, 5), raw__day1=levels(3, 4, 5), table=levels(7, 2), labels=np.array([5, 6]))
     assert len(hdf5_source(path).names) == 2
     labels = hdf5_source(path).labels
-    assert labels is not None
-    assert labels.tolist() == [5, 6]
+    assert np.asarray(labels).tolist() == [5, 6]
     day = open_source(f"{path}:raw/day1")
     assert len(day.names) == 3
     assert day.labels is None
@@ -87,12 +86,9 @@ def test_what_does_not_fit_is_said_when_it_is_opened(write: Callable[..., Path],
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [
-        (np.nan, "image 1 holds 1 values that are not numbers"),
-        (1.5, r"floats from 0 to 1.5; needed 0 to 1.*--range 0\.\.1\.5"),
-        (-7.0, r"--range -7\.\.0"),
-    ],
-)
+    [(np.nan, "image 1 holds 1 values that are not numbers"),
+     (1.5, r"floats from 0 to 1.5; needed 0 to 1.*--range 0\.\.1\.5"), (-7.0, r"--range -7\.\.0")],
+)  # fmt: skip
 def test_a_bad_image_is_named_and_can_be_skipped(write: Callable[..., Path], value: float, words: str) -> None:
     pixels = np.zeros((3, 4, 5), np.float32)
     pixels[1, 2, 2] = value

@@ -6,7 +6,9 @@ import struct
 import tempfile
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +32,12 @@ from cuello.data.picture import (
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = [".png", ".bmp", ".webp", ".tif"]
+UNREADABLE = "is not an image.*Convert it, or remove it"
+SIX: Any = {"photometric": "minisblack", "planarconfig": "contig"}
+
+
+def full(*arguments) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def exif_bytes() -> bytes:
@@ -100,8 +108,7 @@ class TestReading:
         np.testing.assert_array_equal(picture.pixels, expected[:, :, :colours])
         assert picture.pixels.dtype == (np.uint16 if mode == "I;16" else np.uint8)
         if mode.endswith("A"):
-            assert picture.alpha is not None
-            np.testing.assert_array_equal(picture.alpha, expected[:, :, colours:])
+            np.testing.assert_array_equal(np.asarray(picture.alpha), expected[:, :, colours:])
         else:
             assert picture.alpha is None
 
@@ -120,8 +127,7 @@ class TestReading:
         image = pillow_image("P")
         image.save(tmp_path / f"a{suffix}", transparency=4)
         picture = read_picture(tmp_path / f"a{suffix}")
-        assert picture.alpha is not None
-        np.testing.assert_array_equal(picture.alpha[:, :, 0], np.where(np.asarray(image) == 4, 0, 255))
+        np.testing.assert_array_equal(np.asarray(picture.alpha)[:, :, 0], np.where(np.asarray(image) == 4, 0, 255))
         np.testing.assert_array_equal(picture.pixels, np.asarray(image.convert("RGB")))
 
     @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
@@ -133,8 +139,7 @@ class TestReading:
         picture = read_picture(tmp_path / "a.png")
         expected = pixels == colour if mode != "RGB" else (pixels == colour).all(-1)
         assert expected.any()
-        assert picture.alpha is not None
-        np.testing.assert_array_equal(picture.alpha[:, :, 0], np.where(expected, 0, 255))
+        np.testing.assert_array_equal(np.asarray(picture.alpha)[:, :, 0], np.where(expected, 0, 255))
         again = tmp_path / "again.png"
         write_picture(again, picture)
         np.testing.assert_array_equal(read_picture(again).pixels, picture.pixels)
@@ -162,7 +167,7 @@ class TestReading:
         if planes == 3:
             assert picture.alpha is None
         else:
-            np.testing.assert_array_equal(picture.alpha, pixels[:, :, colours:])  # type: ignore[arg-type]
+            np.testing.assert_array_equal(np.asarray(picture.alpha), pixels[:, :, colours:])
 
     @pytest.mark.parametrize("planar", ["contig", "separate"])
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -229,7 +234,7 @@ class TestRoundTrip:
         elif alpha is None:
             assert picture.alpha is None
         else:
-            np.testing.assert_array_equal(picture.alpha, alpha)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(np.asarray(picture.alpha), alpha)
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -248,20 +253,14 @@ class TestRoundTrip:
         np.testing.assert_array_equal(picture.pixels, both[:, :, :colours])
         assert (picture.alpha is not None) == with_alpha
         if with_alpha:
-            np.testing.assert_array_equal(picture.alpha, both[:, :, colours:])  # type: ignore[arg-type]
+            np.testing.assert_array_equal(np.asarray(picture.alpha), both[:, :, colours:])
 
     @pytest.mark.parametrize(
         ("suffix", "dtype", "kept"),
-        [
-            (".png", np.uint8, {"icc", "exif", "dpi"}),
-            (".png", np.uint16, {"icc", "exif", "dpi"}),
-            (".jpg", np.uint8, {"icc", "exif", "dpi"}),
-            (".webp", np.uint8, {"icc", "exif"}),
-            (".tif", np.uint8, {"icc", "dpi"}),
-            (".tif", np.uint16, {"icc", "dpi"}),
-            (".bmp", np.uint8, {"dpi"}),
-        ],
-    )
+        [(".png", np.uint8, {"icc", "exif", "dpi"}), (".png", np.uint16, {"icc", "exif", "dpi"}),
+         (".jpg", np.uint8, {"icc", "exif", "dpi"}), (".webp", np.uint8, {"icc", "exif"}),
+         (".tif", np.uint8, {"icc", "dpi"}), (".tif", np.uint16, {"icc", "dpi"}), (".bmp", np.uint8, {"dpi"})],
+    )  # fmt: skip
     @pytest.mark.parametrize("channels", [1, 3])
     def test_profile_exif_and_resolution_where_the_format_holds_them(self, tmp_path, suffix, dtype, kept, channels):
         first = Picture(levels(9, 7, channels, dtype=dtype), icc_profile=ICC, exif=exif_bytes(), dpi=(300, 150))
@@ -319,26 +318,31 @@ class TestBadFiles:
     def test_what_is_not_an_image(self, tmp_path, suffix):
         path = tmp_path / f"a{suffix}"
         path.write_text("hello, I am a text")
-        with pytest.raises(CuelloError) as caught:
+        with pytest.raises(CuelloError, match=f"{UNREADABLE}|is damaged.*Copy it again") as caught:
             read_picture(path)
         assert str(path) in str(caught.value)
-        assert "is not an image" in str(caught.value) or "damaged" in str(caught.value)
-        assert "Convert it, or remove it" in str(caught.value) or "Copy it again" in str(caught.value)
 
-    def test_an_empty_file(self, tmp_path):
-        (tmp_path / "a.png").touch()
-        with pytest.raises(CuelloError, match=r"a\.png is empty \(0 bytes\)\. Remove it, or copy it again"):
-            read_picture(tmp_path / "a.png")
+    @pytest.mark.parametrize(
+        ("make", "words"),
+        [
+            (Path.touch, r"is empty \(0 bytes\)\. Remove it, or copy it again"),
+            (Path.mkdir, "is a folder, not an image; give the images in it"),
+            (lambda path: None, "could not be read: No such file or directory"),
+            (lambda path: tifffile.imwrite(path, levels(8, 9, 6, dtype=np.uint16), **SIX),
+             "it has 6 channels; needed 1 to 4"),
+            (lambda path: tifffile.imwrite(path, levels(8, 9, 4, dtype=np.uint16), photometric="separated"),
+             "its colours are of kind 5 .*; save it as RGB or grey"),
+            (lambda path: Image.frombytes("LAB", (7, 9), levels(9, 7, 3).tobytes()).save(path),
+             "its colours are stored as LAB; save it as RGB"),
+        ],
+        ids=["empty", "folder", "missing", "six channels", "16-bit CMYK is not transparency", "LAB is not damaged"],
+    )  # fmt: skip
+    def test_what_cannot_be_read_says_why(self, tmp_path, make, words):
+        make(tmp_path / "a.tif")
+        with pytest.raises(CuelloError, match=rf"a\.tif:? {words}"):
+            read_picture(tmp_path / "a.tif")
 
-    def test_a_folder(self, tmp_path):
-        (tmp_path / "x.png").mkdir()
-        with pytest.raises(CuelloError, match=r"x\.png is a folder, not an image; give the images in it"):
-            read_picture(tmp_path / "x.png")
-
-    def test_a_file_that_is_not_there_or_may_not_be_read(self, tmp_path, monkeypatch):
-        with pytest.raises(CuelloError, match=r"a\.png could not be read: No such file or directory"):
-            read_picture(tmp_path / "a.png")
-
+    def test_a_file_that_may_not_be_read(self, tmp_path, monkeypatch):
         def refuse(path: Path) -> bytes:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -362,10 +366,9 @@ class TestBadFiles:
         # The last bytes of JPEG and GIF are their end marks: without them the pixels are whole.
         for length in [*range(1, 80, 3), *range(80, len(content) - 40, len(content) // 30)]:
             path.write_bytes(content[:length])
-            with pytest.raises(CuelloError) as caught:
+            with pytest.raises(CuelloError, match=r"Copy it again|Convert it, or remove it") as caught:
                 read_picture(path)
             assert str(path) in str(caught.value)
-            assert "Copy it again" in str(caught.value) or "Convert it, or remove it" in str(caught.value)
 
     @settings(max_examples=150, deadline=None)
     @given(st.data())
@@ -395,16 +398,18 @@ class TestBadFiles:
     def test_a_decompression_bomb_is_refused_before_it_takes_memory(self, tmp_path, depth, colour_type, width, height):
         path = tmp_path / "bomb.png"
         path.write_bytes(png_claiming(width, height, depth, colour_type))
+        self.check_refused(path)
+
+    @staticmethod
+    def check_refused(path: Path) -> None:
         tracemalloc.start()
         try:
-            with pytest.raises(CuelloError) as caught:
+            with pytest.raises(CuelloError, match=r"claims more than 179 million.*into smaller images") as caught:
                 read_picture(path)
             assert tracemalloc.get_traced_memory()[1] < 10_000_000
         finally:
             tracemalloc.stop()
         assert str(path) in str(caught.value)
-        assert "claims more than 179 million pixels" in str(caught.value)
-        assert "cut it into smaller images" in str(caught.value)
 
     def test_a_tiff_bomb_is_refused_before_it_takes_memory(self, tmp_path):
         path = tmp_path / "bomb.tif"
@@ -416,13 +421,7 @@ class TestBadFiles:
         for place in places:
             content = content[:place] + struct.pack("<H", 60_000) + content[place + 2 :]
         path.write_bytes(content)
-        tracemalloc.start()
-        try:
-            with pytest.raises(CuelloError, match=r"bomb\.tif claims more than 179 million pixels.*smaller images"):
-                read_picture(path)
-            assert tracemalloc.get_traced_memory()[1] < 10_000_000
-        finally:
-            tracemalloc.stop()
+        self.check_refused(path)
 
     @pytest.mark.parametrize(
         ("pixels", "words"),
@@ -440,23 +439,6 @@ class TestBadFiles:
         assert str(caught.value).startswith(f"{tmp_path / 'a.tif'}: ")
         assert words in str(caught.value)
         assert "damaged" not in str(caught.value)
-
-    def test_too_many_channels(self, tmp_path):
-        tifffile.imwrite(
-            tmp_path / "a.tif", levels(8, 9, 6, dtype=np.uint16), photometric="minisblack", planarconfig="contig"
-        )
-        with pytest.raises(CuelloError, match=r"a\.tif: it has 6 channels; needed 1 to 4"):
-            read_picture(tmp_path / "a.tif")
-
-    def test_16_bit_cmyk_is_not_taken_for_transparency(self, tmp_path):
-        tifffile.imwrite(tmp_path / "a.tif", levels(8, 9, 4, dtype=np.uint16), photometric="separated")
-        with pytest.raises(CuelloError, match=r"a\.tif: its colours are of kind 5 .*; save it as RGB or grey"):
-            read_picture(tmp_path / "a.tif")
-
-    def test_lab_is_not_called_damaged(self, tmp_path):
-        Image.frombytes("LAB", (7, 9), levels(9, 7, 3).tobytes()).save(tmp_path / "a.tif")
-        with pytest.raises(CuelloError, match=r"a\.tif: its colours are stored as LAB; save it as RGB"):
-            read_picture(tmp_path / "a.tif")
 
 
 class TestWriting:
@@ -484,33 +466,24 @@ class TestWriting:
 
     @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
     def test_a_full_disk_leaves_the_old_image(self, tmp_path, monkeypatch, suffix):
-        path = tmp_path / f"a{suffix}"
+        self.fill_disk(tmp_path / f"a{suffix}", lambda: monkeypatch.setattr(os, "replace", full))
+
+    def test_a_full_disk_within_the_encoder_leaves_the_old_image(self, tmp_path, monkeypatch):
+        def half(image: Image.Image, target: Path, **options) -> None:
+            Path(target).write_bytes(b"\x89PNG")
+            full()
+
+        self.fill_disk(tmp_path / "a.png", lambda: monkeypatch.setattr(Image.Image, "save", half))
+
+    @staticmethod
+    def fill_disk(path: Path, fill: Callable[[], None]) -> None:
         write_picture(path, Picture(levels(6, 5, 3)))
         before = path.read_bytes()
-
-        def full(*arguments) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr(os, "replace", full)
+        fill()
         with pytest.raises(CuelloError, match=r"no space left for .*Free some space"):
             write_picture(path, Picture(levels(6, 5, 3, seed=1)))
         assert path.read_bytes() == before
-        assert list(tmp_path.iterdir()) == [path]
-
-    def test_a_full_disk_within_the_encoder_leaves_the_old_image(self, tmp_path, monkeypatch):
-        path = tmp_path / "a.png"
-        write_picture(path, Picture(levels(6, 5, 3)))
-        before = path.read_bytes()
-
-        def half(image: Image.Image, target: Path, **options) -> None:
-            Path(target).write_bytes(b"\x89PNG")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr(Image.Image, "save", half)
-        with pytest.raises(CuelloError, match="no space left for"):
-            write_picture(path, Picture(levels(6, 5, 3, seed=1)))
-        assert path.read_bytes() == before
-        assert list(tmp_path.iterdir()) == [path]
+        assert list(path.parent.iterdir()) == [path]
 
     def test_only_gif_changes_its_name(self):
         assert written_path(Path("in/A.GIF")) == Path("in/A.png")

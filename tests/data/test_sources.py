@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -59,8 +60,7 @@ class TestFolder:
         save_images(tmp_path, "dog/1.png", "cat/2.png", "cat/more/3.png")
         source = folder_source(tmp_path)
         assert source.names == ["cat/2.png", "cat/more/3.png", "dog/1.png"]
-        assert source.labels is not None
-        assert source.labels.tolist() == [0, 0, 1]
+        assert np.asarray(source.labels).tolist() == [0, 0, 1]
         assert source.label_names == ["cat", "dog"]
 
     @pytest.mark.parametrize("names", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/2.png", "3.png"), ("1.png",)])
@@ -96,10 +96,8 @@ class TestFolder:
         with pytest.raises(CuelloError, match=r"holds no image \(PNG, JPEG, BMP, GIF, WebP or TIFF\)\.$"):
             folder_source(tmp_path)
         (tmp_path / "a.heic").write_text("x")
-        with pytest.raises(CuelloError) as caught:
+        with pytest.raises(CuelloError, match=rf"{tmp_path} .*it holds 1 other files, e\.g\. a\.heic"):
             folder_source(tmp_path)
-        assert str(tmp_path) in str(caught.value)
-        assert "it holds 1 other files, e.g. a.heic" in str(caught.value)
 
     def test_a_folder_without_permission(self, tmp_path, monkeypatch):
         def refuse(*arguments):
@@ -142,8 +140,7 @@ class TestArray:
 
     def test_labels_one_each(self):
         source = array_source(random_bytes(3, 4, 4), np.array([5, 6, 7]))
-        assert source.labels is not None
-        assert source.labels.tolist() == [5, 6, 7]
+        assert np.asarray(source.labels).tolist() == [5, 6, 7]
         with pytest.raises(CuelloError, match=r"mine: got labels of shape \(2,\) for 3 images, needed one each"):
             array_source(random_bytes(3, 4, 4), np.array([5, 6]), "mine")
 
@@ -165,10 +162,8 @@ class TestArray:
         ],
     )
     def test_what_is_no_array_of_images_says_what_is_needed(self, images, words):
-        with pytest.raises(CuelloError) as caught:
+        with pytest.raises(CuelloError, match=f"^mine: .*{re.escape(words)}"):
             array_source(images, name="mine")
-        assert str(caught.value).startswith("mine: ")
-        assert words in str(caught.value)
 
 
 class TestNumpyFiles:
@@ -183,8 +178,7 @@ class TestNumpyFiles:
         save(tmp_path / "a.npz", images=random_bytes(3, 4, 5), labels=np.array([1, 2, 3]), masks=random_bytes(3, 4, 5))
         source = numpy_source(tmp_path / "a.npz")
         np.testing.assert_array_equal(source.images[..., 0], random_bytes(3, 4, 5))
-        assert source.labels is not None
-        assert source.labels.tolist() == [1, 2, 3]
+        assert np.asarray(source.labels).tolist() == [1, 2, 3]
         save(tmp_path / "b.npz", x=random_bytes(3, 4, 5))
         assert numpy_source(tmp_path / "b.npz").labels is None
 
@@ -204,12 +198,10 @@ class TestNumpyFiles:
         path = tmp_path / f"a.{ending}"
         trap = np.array([Trap()], object)
         np.save(path, trap) if ending == "npy" else np.savez(path, images=trap)
-        with pytest.raises(CuelloError) as caught:
+        words = "Python objects, which are not read for safety. Save the images as one array of numbers"
+        with pytest.raises(CuelloError, match=f"{path}.*{words}"):
             numpy_source(path)
         assert not evidence.exists()
-        assert str(path) in str(caught.value)
-        assert "Python objects, which are not read for safety" in str(caught.value)
-        assert "Save the images as one array of numbers" in str(caught.value)
 
     @pytest.mark.parametrize("ending", ["npy", "npz"])
     def test_a_file_cut_short_anywhere_is_named_with_the_remedy(self, tmp_path, ending):
@@ -219,10 +211,8 @@ class TestNumpyFiles:
         path = tmp_path / f"cut.{ending}"
         for length in [*range(0, 20), *range(20, len(content), 7)]:
             path.write_bytes(content[:length])
-            with pytest.raises(CuelloError) as caught:
+            with pytest.raises(CuelloError, match=f"{path} could not be read as NumPy's.*(again|Save the images as)"):
                 numpy_source(path)
-            assert f"{path} could not be read as NumPy's format" in str(caught.value)
-            assert "again" in str(caught.value) or "Save the images as" in str(caught.value)
 
     def test_a_damaged_npz_is_named(self, tmp_path):
         path = tmp_path / "a.npz"
@@ -266,8 +256,7 @@ class TestIdx:
         (tmp_path / "my-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
         source = idx_source(tmp_path / "my-images-idx3-ubyte")
         np.testing.assert_array_equal(source.images[..., 0], images)
-        assert source.labels is not None
-        assert source.labels.tolist() == [7, 0, 9]
+        assert np.asarray(source.labels).tolist() == [7, 0, 9]
 
     @pytest.mark.parametrize(
         ("content", "words"),
@@ -296,23 +285,14 @@ class TestIdx:
     def test_a_file_cut_short_or_damaged_is_named_with_the_remedy(self, tmp_path, content, words):
         path = tmp_path / "a.idx"
         path.write_bytes(content)
-        with pytest.raises(CuelloError) as caught:
+        with pytest.raises(CuelloError, match=f"{path}.*{words}.*Copy it again"):
             read_idx(path)
-        assert str(path) in str(caught.value)
-        assert words in str(caught.value)
-        assert "Copy it again" in str(caught.value)
 
     @pytest.mark.parametrize(
         ("name", "is_idx"),
-        [
-            ("t10k-images-idx3-ubyte", True),
-            ("a.IDX.gz", True),
-            ("x-ubyte.gz", True),
-            ("a.idx", True),
-            ("a.gz", False),
-            ("idx.png", False),
-        ],
-    )
+        [("t10k-images-idx3-ubyte", True), ("a.IDX.gz", True), ("x-ubyte.gz", True), ("a.idx", True), ("a.gz", False),
+         ("idx.png", False)],
+    )  # fmt: skip
     def test_names(self, name, is_idx):
         assert is_idx_name(Path(name)) == is_idx
 

@@ -194,8 +194,7 @@ class TestCatalogued:
         assert every.images.shape == (40, SIDE, SIDE, 4)
         np.testing.assert_array_equal(every.images[..., 3:], snr.images)
         np.testing.assert_array_equal(transients("transients-template").images, every.images[..., :1])
-        assert every.held_out is not None
-        assert every.held_out.tolist() == list(range(30, 40))
+        assert np.asarray(every.held_out).tolist() == list(range(30, 40))
         assert every.label_names == list(CLASSES)
         assert every.names[:2] == ["bogus/00000", "real/00001"]
 

@@ -90,14 +90,10 @@ def test_a_single_pixel_stays_one():
 
 @pytest.mark.parametrize(
     ("spec", "words"),
-    [
-        ("down:1", ["factor is 1.0", "2 to 8 (times)"]),
-        ("down:2.5", ["factor is 2.5", "whole number"]),
-        ("down:2..4", ["factor is 2..4", "needed one number"]),
-        ("down:2,method=cubic", ["method got 'cubic'", "'bicubic'"]),
-        ("resize:9", ["factor is 9.0", "2 to 8 (times)"]),
-    ],
-)
+    [("down:1", ["factor is 1.0", "2 to 8 (times)"]), ("down:2.5", ["factor is 2.5", "whole number"]),
+     ("down:2..4", ["factor is 2..4", "needed one number"]),
+     ("down:2,method=cubic", ["method got 'cubic'", "'bicubic'"]), ("resize:9", ["factor is 9.0", "2 to 8 (times)"])],
+)  # fmt: skip
 def test_a_mistake_says_what_is_needed(spec, words):
     with pytest.raises(CuelloError) as caught:
         parse(spec)

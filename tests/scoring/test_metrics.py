@@ -141,13 +141,9 @@ def test_psnr_falls_by_six_decibels_where_the_error_doubles(difference):
 
 @pytest.mark.parametrize(
     ("size", "binary", "names"),
-    [
-        ((64, 64), False, ["mse", "psnr", "ssim"]),
-        ((11, 11), False, ["mse", "psnr", "ssim"]),
-        ((10, 64), False, ["mse", "psnr"]),
-        ((7, 5), True, ["mse", "psnr", "wrong"]),
-    ],
-)
+    [((64, 64), False, ["mse", "psnr", "ssim"]), ((11, 11), False, ["mse", "psnr", "ssim"]),
+     ((10, 64), False, ["mse", "psnr"]), ((7, 5), True, ["mse", "psnr", "wrong"])],
+)  # fmt: skip
 def test_the_metrics_that_a_size_allows(size, binary, names):
     assert [spec.name for spec in metrics_for(size, binary)] == names
     for spec in metrics_for(size, binary):
