@@ -17,20 +17,8 @@ from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section
 from cuello.scoring.repeats import Spread, in_words, paired_difference
 from cuello.studies.base import Outcome
+from cuello.studies.glyphs import plans
 from cuello.studies.glyphs.measures import DRAWS, WrongPixels, characters, inverted
-from cuello.studies.glyphs.plans import (
-    CLASSIC_PLAN,
-    EPOCH,
-    FLIPS,
-    LAYERS,
-    OPTIMISERS,
-    OURS,
-    RATES,
-    RECOMMENDED,
-    RECOMMENDED_DENOISER,
-    denoising,
-    optimiser,
-)
 from cuello.studies.glyphs.source import CLASSIC_EPOCHS, CLASSIC_WRONG, NOISE_WRONG, PIXELS
 from cuello.studies.tables import Column, table
 
@@ -60,12 +48,15 @@ def steps_of(outcome: Outcome, plan: str) -> int:
 def through_two_numbers(outcome: Outcome, tested: WrongPixels, model: Model) -> Section:
     """Set the wrong pixels of characters through two numbers beside the source's, and draw the two numbers."""
     text = "32 characters of 5×7 pixels; every network sees all of them, in every step, and is tested on them."
-    seeds = {plan: list(tested.by_seed(plan, 0).values()) for plan in (CLASSIC_PLAN, OURS)}
+    seeds = {plan: list(tested.by_seed(plan, 0).values()) for plan in (plans.CLASSIC_PLAN, plans.OURS)}
     rows = [
         ("source", CLASSIC_EPOCHS, CLASSIC_WRONG, None),
         *(
             (label, steps_of(outcome, plan), tested.spread(plan, 0), seeds[plan])
-            for label, plan in (("the source's network, redone", CLASSIC_PLAN), (f"ours: {RECOMMENDED}", OURS))
+            for label, plan in (
+                ("the source's network, redone", plans.CLASSIC_PLAN),
+                (f"ours: {plans.RECOMMENDED}", plans.OURS),
+            )
         ),
         ("principal components, 2 numbers", None, tested.linear[0], None),
     ]
@@ -142,9 +133,9 @@ def new_characters(outcome: Outcome, model: Model) -> Section:
 def compared(outcome: Outcome, tested: WrongPixels) -> Section:
     """Compare numbers of layers, optimisers and learning rates, for the source's kind of network."""
     layers = {f"{number} layer{'s' if number > 1 else ''}: {widths}": f"layers-{number}"
-              for widths, number in LAYERS.items()}  # fmt: skip
-    optimisers = {name: optimiser(name) for name in OPTIMISERS}
-    rates = {f"{rate:g}": f"rate-{rate:g}" for rate in RATES}
+              for widths, number in plans.LAYERS.items()}  # fmt: skip
+    optimisers = {name: plans.optimiser(name) for name in plans.OPTIMISERS}
+    rates = {f"{rate:g}": f"rate-{rate:g}" for rate in plans.RATES}
     rows = [*layers.items(), *optimisers.items()]
     rows += [(f"Adam, learning rate {rate}", plan) for rate, plan in rates.items()]
     columns = [
@@ -155,8 +146,8 @@ def compared(outcome: Outcome, tested: WrongPixels) -> Section:
     steps = steps_of(outcome, "layers-1")
     note = f"{steps:,} steps each. The source shows such comparisons as curves, without numbers."
 
-    def curves(name: str, title: str, plans: Mapping[str, str]) -> Picture:
-        series = [outcome.curve(plan, label, "validation_mse", steps=EPOCH) for label, plan in plans.items()]
+    def curves(name: str, title: str, shown: Mapping[str, str]) -> Picture:
+        series = [outcome.curve(plan, label, "validation_mse", steps=plans.EPOCH) for label, plan in shown.items()]
         return outcome.curves(name, series, title=title, across="step", up="mean squared error")
 
     pictures = [
@@ -171,7 +162,7 @@ def noise(outcome: Outcome, tested: WrongPixels, models: Mapping[str, Sequence[M
     """Set wrong pixels after denoising beside the source's, with the floor and the limit."""
 
     def ours(trained: int, at: int) -> Spread:
-        return tested.spread(denoising(trained, ours=True), at)
+        return tested.spread(plans.denoising(trained, ours=True), at)
 
     columns = [
         Column("pixels inverted in training>", lambda trained, at: trained),
@@ -179,7 +170,7 @@ def noise(outcome: Outcome, tested: WrongPixels, models: Mapping[str, Sequence[M
         Column("source>", lambda *levels: NOISE_WRONG[levels]),
         Column(
             "its network, redone>",
-            lambda trained, at: tested.spread(denoising(trained, ours=False), at),
+            lambda trained, at: tested.spread(plans.denoising(trained, ours=False), at),
             wrong_text,
         ),
         Column("ours>", ours, wrong_text),
@@ -189,11 +180,11 @@ def noise(outcome: Outcome, tested: WrongPixels, models: Mapping[str, Sequence[M
     ]
     note = (
         f"Wrong pixels of {PIXELS:,}, mean over {DRAWS} noises that no training has seen, ± standard deviation over "
-        f"seeds. Ours: {RECOMMENDED_DENOISER}. Principal components: the noisy character through two of them. Limit: "
-        "what the decoder leaves that knows the characters and how many pixels are inverted, computed exactly."
+        f"seeds. Ours: {plans.RECOMMENDED_DENOISER}. Principal components: the noisy character through two of them. "
+        "Limit: what the decoder leaves that knows the characters and how many pixels are inverted, computed exactly."
     )
     return Section(
-        "Noise", parts=[table(NOISE_WRONG, columns, note), *(denoised(outcome, models, flips) for flips in FLIPS)]
+        "Noise", parts=[table(NOISE_WRONG, columns, note), *(denoised(outcome, models, flips) for flips in plans.FLIPS)]
     )
 
 
@@ -203,8 +194,8 @@ def denoised(outcome: Outcome, models: Mapping[str, Sequence[Model]], flips: int
     states = {
         "original": clean,
         "noisy": noisy,
-        "source's network": models[denoising(flips, ours=False)][0].restore_batch(noisy),
-        "ours": models[denoising(flips, ours=True)][0].restore_batch(noisy),
+        "source's network": models[plans.denoising(flips, ours=False)][0].restore_batch(noisy),
+        "ours": models[plans.denoising(flips, ours=True)][0].restore_batch(noisy),
     }
 
     def draw(theme: Theme) -> bytes:
@@ -223,10 +214,10 @@ def trained_and_tested(tested: WrongPixels) -> Section:
     """Show trained level against tested level, and whether training at 7 inverted pixels helps at 3."""
     rows, text = [], []
     for ours, name in ((False, "source's network"), (True, "ours")):
-        rows.append((f"{name}, no noise", OURS if ours else CLASSIC_PLAN))
-        rows += [(f"{name}, trained at {flips}", denoising(flips, ours=ours)) for flips in FLIPS]
+        rows.append((f"{name}, no noise", plans.OURS if ours else plans.CLASSIC_PLAN))
+        rows += [(f"{name}, trained at {flips}", plans.denoising(flips, ours=ours)) for flips in plans.FLIPS]
     for ours, name in ((False, "the source's network"), (True, "our network")):
-        hard, easy = (tested.by_seed(denoising(flips, ours=ours), 3) for flips in (7, 3))
+        hard, easy = (tested.by_seed(plans.denoising(flips, ours=ours), 3) for flips in (7, 3))
         found = paired_difference(hard, easy)
         interval = f"95% interval {found.low:+.1f} to {found.high:+.1f}, {found.count} pairs of seeds"
         text.append(
@@ -238,7 +229,7 @@ def trained_and_tested(tested: WrongPixels) -> Section:
         Column("", lambda label, plan: label),
         *(
             Column(f"tested at {flips}>", lambda label, plan, flips=flips: tested.spread(plan, flips), wrong_text)
-            for flips in (0, *FLIPS)
+            for flips in (0, *plans.FLIPS)
         ),
     ]
     note = "Wrong pixels, mean ± standard deviation over seeds."

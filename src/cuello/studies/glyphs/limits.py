@@ -27,10 +27,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Limit:
-    """What the best decoder leaves on average over one noisy image of each prototype.
-
-    wrong: expected number of wrong pixels, of ``total``. mse: expected mean squared error of a pixel, white being 1.
-    total: pixels of all prototypes together.
+    """What the best decoder leaves on average over one noisy image of each prototype: the expected number of wrong
+    pixels, of ``total``, and the expected mean squared error of a pixel, white being 1.
     """
 
     wrong: float
@@ -44,14 +42,13 @@ class Limit:
 
 
 def bayes_decode(noisy: ArrayLike, prototypes: ArrayLike, flips: int) -> np.ndarray:
-    """Return the mean of the prototypes from which each noisy image can have come.
+    """Average the prototypes from which each noisy image can have come.
 
     E[x | y] = mean of the prototypes p with |y - p|₁ = F: the estimate of least mean squared error. Thresholded at 0.5
     it is the one with the fewest wrong pixels on average.
 
-    noisy: ``(N, P)`` of 0 and 1. prototypes: ``(K, P)`` of 0 and 1. flips: F, how many pixels of every prototype were
-    inverted, 0 to P. Returns ``(N, P)`` float64 in [0, 1]. Raises CuelloError where no prototype fits an image, and for
-    other values or shapes.
+    noisy: ``(N, P)``, prototypes: ``(K, P)``, of 0 and 1. flips: F, 0 to P. Returns ``(N, P)`` float64 in [0, 1].
+    Raises CuelloError where no prototype fits an image, and for other values or shapes.
 
     >>> bayes_decode([[0, 1, 1]], [[0, 0, 1], [1, 1, 1], [0, 0, 0]], flips=1)
     array([[0.5, 0.5, 1. ]])
@@ -72,9 +69,7 @@ def bayes_decode(noisy: ArrayLike, prototypes: ArrayLike, flips: int) -> np.ndar
 
 
 def distances(images: ArrayLike, prototypes: ArrayLike) -> np.ndarray:
-    """Return how many pixels of each image differ from each prototype: ``(N, P)`` and ``(K, P)`` to ``(N, K)`` int64.
-
-    Both of 0 and 1, else CuelloError.
+    """Count the pixels of each image that differ from each prototype: ``(N, P)`` and ``(K, P)`` to ``(N, K)`` int64.
 
     >>> distances([[0, 1, 1]], [[0, 0, 1], [1, 0, 0]])
     array([[1, 3]])
@@ -90,7 +85,7 @@ def distances(images: ArrayLike, prototypes: ArrayLike) -> np.ndarray:
 
 
 def bayes_limit(prototypes: ArrayLike, flips: int, progress: Progress | None = None) -> Limit:
-    """Return the exact expectation of what the best decoder leaves, over all prototypes and all patterns of flips.
+    """Compute the exact expectation of what the best decoder leaves, over all prototypes and all patterns of flips.
 
     With q the posterior probability of the wrong value, wrong = Σ over prototypes and pixels of E[1 where q > ½, ½
     where q = ½], and mse = E[q²] averaged over prototypes and pixels; E is over all C(P, F) patterns, each looked at,
@@ -133,10 +128,8 @@ def bayes_limit(prototypes: ArrayLike, flips: int, progress: Progress | None = N
 
 
 def half_patterns(pixels: int, flips: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield all patterns of ``flips`` pixels as products of a pattern of the first half and one of the second.
-
-    Each yield is ``(A, a)`` and ``(B, b)``, positions of a + b = ``flips`` pixels in their rows; any row of the one
-    with any of the other is a pattern.
+    """Yield ``(A, a)`` and ``(B, b)``, positions in the rows; any row of the one with any of the other is a pattern of
+    a + b = ``flips`` pixels, and each pattern is made once.
     """
     middle = pixels // 2
     for size in range(flips + 1):
@@ -147,7 +140,7 @@ def half_patterns(pixels: int, flips: int) -> Iterator[tuple[np.ndarray, np.ndar
 
 
 def subsets(start: int, stop: int, size: int) -> np.ndarray:
-    """Return every choice of ``size`` numbers of ``range(start, stop)``, one a row, uint8.
+    """List every choice of ``size`` numbers of ``range(start, stop)``, one a row, uint8.
 
     >>> subsets(1, 4, 2).tolist()
     [[1, 2], [1, 3], [2, 3]]
@@ -158,23 +151,21 @@ def subsets(start: int, stop: int, size: int) -> np.ndarray:
 
 
 def confusions(differing: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Return wrong pixels and squared error of one prototype, summed over every pattern of ``first`` with ``second``.
+    """Sum wrong pixels and squared error of one prototype over every pattern of ``first`` with ``second``.
 
     After a pattern, another prototype is as near as the true one where the pattern holds exactly half of the pixels
-    in which the two differ.
-
-    differing: ``(J, P)`` uint8, 1 where another prototype differs from this one. first, second: from `half_patterns`.
+    in which the two differ. differing: ``(J, P)`` uint8, 1 where another prototype differs from this one.
     """
     others = len(differing)
     if others == 0:
         return 0.0, 0.0
-    half = differing.sum(1, dtype=np.int8) // 2
+    half = differing.sum(1, dtype=np.int8)[:, None] // 2
     rows = max(1, BLOCK // (COLUMNS * others))
     wrong = squared = 0.0
     for top in range(0, len(first), rows):
-        covered = covers(differing, first[top : top + rows])
+        covered = differing[:, first[top : top + rows]].sum(2, dtype=np.int8)  # how many of a row's ones
         for left in range(0, len(second), COLUMNS):
-            missing = half[:, None] - covers(differing, second[left : left + COLUMNS])
+            missing = half - differing[:, second[left : left + COLUMNS]].sum(2, dtype=np.int8)
             groups, counts = equal_columns(covered[:, :, None] == missing[:, None, :])
             members = 1 + groups.sum(1)[:, None]
             mistaken = groups @ differing.astype(np.float64)  # of the members, how many have the pixel's wrong value
@@ -184,13 +175,8 @@ def confusions(differing: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     return wrong, squared
 
 
-def covers(differing: np.ndarray, patterns: np.ndarray) -> np.ndarray:
-    """Return how many of each row's ones each pattern holds: ``(J, P)`` and ``(N, a)`` to ``(J, N)`` int8."""
-    return differing[:, patterns].sum(2, dtype=np.int8)
-
-
 def equal_columns(matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which columns ``(J, A, B)`` bool has, but for the empty one, ``(G, J)`` float64, and each one's count."""
+    """Give the columns that ``(J, A, B)`` bool has, but for the empty one, ``(G, J)`` float64, and each one's count."""
     others = len(matches)
     codes = np.zeros((-(-others // 8), matches[0].size), np.uint8)  # eight rows of matches to a byte
     for row, match in enumerate(matches.reshape(others, -1).view(np.uint8)):
@@ -200,16 +186,14 @@ def equal_columns(matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     words = np.zeros((found.shape[1], width), np.uint8)
     words[:, : len(found)] = found.T
     words = words.view(np.uint64)
-    if width == 8:  # much faster than the comparison of rows
-        different, counts = np.unique(words[:, 0], return_counts=True)
-    else:
-        different, counts = np.unique(words, axis=0, return_counts=True)
+    one = width == 8  # much faster than the comparison of rows
+    different, counts = np.unique(words[:, 0] if one else words, axis=None if one else 0, return_counts=True)
     octets = np.ascontiguousarray(different).view(np.uint8).reshape(-1, width)
     return np.unpackbits(octets, axis=1, count=others, bitorder="little").astype(np.float64), counts
 
 
 def binary(values: ArrayLike, what: str) -> np.ndarray:
-    """Return ``values`` as ``(N, P)`` uint8; CuelloError unless they are a matrix, not empty, of 0 and 1."""
+    """Check that values are a matrix, not empty, of 0 and 1; give it as uint8."""
     array = np.asarray(values)
     if array.ndim != 2 or 0 in array.shape:
         raise CuelloError(
@@ -222,6 +206,5 @@ def binary(values: ArrayLike, what: str) -> np.ndarray:
 
 
 def check_flips(flips: int, pixels: int) -> None:
-    """Raise CuelloError unless ``flips`` is a number of pixels that an image of ``pixels`` has."""
     if not 0 <= flips <= pixels:
         raise CuelloError(f"got {flips} flips, needed 0 to {pixels}, the number of an image's pixels.")

@@ -3,18 +3,8 @@
 from typing import Any
 
 from cuello.studies.base import Plan
-from cuello.studies.glyphs.source import (
-    CLASSIC,
-    CLASSIC_EPOCHS,
-    CLASSIC_RATE,
-    DENOISER,
-    DENOISER_RATE,
-    EMOJI_EPOCHS,
-    EMOJI_RATES,
-    EMOJI_WIDTHS,
-    NOISE_EPOCHS,
-    SYMMETRIC,
-)
+from cuello.studies.glyphs import source
+from cuello.studies.glyphs.source import CLASSIC, CLASSIC_RATE, DENOISER, EMOJI_RATES, EMOJI_WIDTHS, SYMMETRIC
 
 EPOCH, EMOJI_EPOCH = 100, 20
 FLIPS = (3, 7)
@@ -62,14 +52,16 @@ def plans(data: str) -> list[Plan]:
     compared = {f"layers-{number}": {"model": f"mlp:{widths},{SYMMETRIC}"} for widths, number in LAYERS.items()}
     compared |= {optimiser(name): own for name, own in OPTIMISERS.items()}
     compared |= {f"rate-{rate:g}": {"learning_rate": rate} for rate in RATES}
-    as_source = {**full, "job": "denoise", "model": DENOISER, "learning_rate": DENOISER_RATE, "validation_samples": 320}
+    as_source = {
+        **full, "job": "denoise", "model": DENOISER, "learning_rate": source.DENOISER_RATE, "validation_samples": 320,
+    }  # fmt: skip
     denoised = {
         "job": "denoise", "model": RECOMMENDED_DENOISER, "loss": "bce", "learning_rate": 3e-3, "schedule": "cosine",
         "warmup_epochs": 1.0, "batch_size": 512, "samples": 512 * EPOCH, "epochs": 30, "validation_samples": 3200,
     }  # fmt: skip
     faces = {
         "job": "generate", "data": "emoji", "batch_size": 8, "samples": 8 * EMOJI_EPOCH, "schedule": "constant",
-        "loss": "bernoulli", "epochs": EMOJI_EPOCHS // EMOJI_EPOCH,
+        "loss": "bernoulli", "epochs": source.EMOJI_EPOCHS // EMOJI_EPOCH,
     }  # fmt: skip
     sharp = {"loss": "gaussian:0.2", "learning_rate": 3e-3, "schedule": "cosine", "epochs": 300}
     four = {"data": "emoji-4", "batch_size": 4, "samples": 4 * EMOJI_EPOCH}
@@ -78,13 +70,13 @@ def plans(data: str) -> list[Plan]:
     generated[EMOJI_OURS] = {**sharp, "model": "vae:400-200-100-2"}
     generated[EMOJI_FOUR] = {**four, "model": "vae:400-200-2", "learning_rate": 0.01}
     return [
-        Plan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": CLASSIC_EPOCHS // EPOCH}),
+        Plan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": source.CLASSIC_EPOCHS // EPOCH}),
         Plan(OURS, {**full, **ours}),
         *(Plan(name, {**short, **own}, FEW) for name, own in compared.items()),
         *(
             Plan(
                 denoising(flips, ours=False),
-                {**as_source, "noise": f"invert:{flips}", "epochs": NOISE_EPOCHS[flips] // EPOCH},
+                {**as_source, "noise": f"invert:{flips}", "epochs": source.NOISE_EPOCHS[flips] // EPOCH},
             )
             for flips in FLIPS
         ),

@@ -183,10 +183,7 @@ def speed(outcome: Outcome, findings: Findings) -> Section:
         "Maps after which making its exact maps, training and estimating take less time than exact maps of all of them "
         "would. Time of the classifier, which is there anyway, is left out."
     )
-    tables = [
-        table(rows, columns, note, ours=[3 + OURS_ROW]),
-        table(LABELS, repaid, below, ours=[OURS_ROW]),
-    ]
+    tables = [table(rows, columns, note, ours=[3 + OURS_ROW]), table(LABELS, repaid, below, ours=[OURS_ROW])]
     return Section("Speed", [text], tables)
 
 

@@ -10,29 +10,9 @@ from cuello.jobs.classify.figures import confusion_picture
 from cuello.report.page import Section
 from cuello.scoring.repeats import PairedDifference, paired_difference, spread
 from cuello.studies.base import Outcome
+from cuello.studies.occlusion import source
 from cuello.studies.occlusion.measures import Errors, Findings
-from cuello.studies.occlusion.plans import (
-    CONDITIONED,
-    CUTS,
-    MIXED,
-    SCALES,
-    TOLD,
-    cut_plan,
-    encoder_plan,
-    told_plan,
-)
-from cuello.studies.occlusion.source import (
-    CONFUSION,
-    EXPERIMENT_1,
-    EXPERIMENT_2,
-    EXPERIMENT_3_WHOLE,
-    EXPERIMENT_4,
-    MAPS,
-    PRINTED_4,
-    PRINTED_ACCURACY,
-    SETS,
-    Confusion,
-)
+from cuello.studies.occlusion.plans import CONDITIONED, CUTS, MIXED, SCALES, TOLD, cut_plan, encoder_plan, told_plan
 from cuello.studies.tables import Column, table
 
 OTHER_DATA = "source (other data)"
@@ -42,11 +22,11 @@ FIVE = ".5f"
 """As many digits of an MSE as the source has."""
 
 
-def confusion_of(found: Classification) -> Confusion:
+def confusion_of(found: Classification) -> source.Confusion:
     """Read our confusion matrix as the source prints its own; positive: a supernova."""
     place, counts = list(found.classes).index("real"), found.confusion
     other = 1 - place
-    return Confusion(
+    return source.Confusion(
         true_positive=int(counts[place, place]), missed=int(counts[place, other]),
         false=int(counts[other, place]), true_negative=int(counts[other, other]),
     )  # fmt: skip
@@ -57,10 +37,10 @@ def the_classifier(outcome: Outcome, findings: Findings) -> Section:
     text = [
         "The source's data, HiTS 2013, is not to be had: here its classifier learns simulated stamps of such a survey, "
         "the difference over its noise alone. All of the source's numbers on this page are of other data.",
-        f"The source prints an accuracy of {PRINTED_ACCURACY:.1%}; its own confusion matrix gives "
-        f"{CONFUSION.accuracy:.1%}.",
+        f"The source prints an accuracy of {source.PRINTED_ACCURACY:.1%}; its own confusion matrix gives "
+        f"{source.CONFUSION.accuracy:.1%}.",
     ]
-    rows = [(OTHER_DATA, CONFUSION, PRINTED_ACCURACY), ("here", confusion_of(findings.classified), None)]
+    rows = [(OTHER_DATA, source.CONFUSION, source.PRINTED_ACCURACY), ("here", confusion_of(findings.classified), None)]
     counts = {"test images>": "images", "true positive>": "true_positive", "missed>": "missed",
               "false positive>": "false", "true negative>": "true_negative"}  # fmt: skip
     shares = {"recall>": "recall", "precision>": "precision", "accuracy>": "accuracy"}
@@ -87,7 +67,7 @@ def training_sets(outcome: Outcome, findings: Findings) -> Section:
         "is added to every pixel under the box; the sum is standardised, clipped to ±1 standard deviation and moved to "
         "[0, 1], and the padding is cut off. Estimators learn these maps with binary cross-entropy.",
         f"{scale.samples:,} maps for training and {scale.validation_samples:,} for validation, of each training set; "
-        f"at most {scale.epochs} epochs. The source: {MAPS:,} maps, a quarter of them for validation.",
+        f"at most {scale.epochs} epochs. The source: {source.MAPS:,} maps, a quarter of them for validation.",
     ]
 
     def first(encoder: str, part: str) -> Errors:
@@ -95,21 +75,21 @@ def training_sets(outcome: Outcome, findings: Findings) -> Section:
 
     columns = [
         Column("encoder", lambda encoder, part: encoder),
-        Column("training set", lambda encoder, part: SETS[part]),
-        Column(f"{OTHER_DATA}: training>", lambda *key: EXPERIMENT_1[key][0], FIVE),
-        Column("validation>", lambda *key: EXPERIMENT_1[key][1], FIVE),
+        Column("training set", lambda encoder, part: source.SETS[part]),
+        Column(f"{OTHER_DATA}: training>", lambda *key: source.EXPERIMENT_1[key][0], FIVE),
+        Column("validation>", lambda *key: source.EXPERIMENT_1[key][1], FIVE),
         Column("here: training>", lambda *key: first(*key).training, FIVE),
         Column("validation>", lambda *key: first(*key).validation, FIVE),
         Column("÷ mean map>", lambda *key: first(*key).validation / findings.sets[key[1]].floor, ".2f"),
     ]
-    floors = [["always the mean map", SETS[part], NONE, NONE, NONE, f"{found.floor:{FIVE}}", "1"]
+    floors = [["always the mean map", source.SETS[part], NONE, NONE, NONE, f"{found.floor:{FIVE}}", "1"]
               for part, found in findings.sets.items()]  # fmt: skip
     note = (
         "Mean squared error of maps in [0, 1]; the first seed, at its best epoch. Frozen: the classifier's "
         "convolutions. Validation images are of the training set's kind. Always the mean map: what is left where every "
         "estimate is the mean of the training maps."
     )
-    return Section("Experiment 1: the training set", text, [table(EXPERIMENT_1, columns, note, more=floors)])
+    return Section("Experiment 1: the training set", text, [table(source.EXPERIMENT_1, columns, note, more=floors)])
 
 
 def told_the_label(findings: Findings) -> Section:
@@ -122,7 +102,7 @@ def told_the_label(findings: Findings) -> Section:
         "validation images. So the same networks are also shown when told the prediction."
     )
     plans = {None: encoder_plan("normal"), **{name: told_plan(name) for name in TOLD}}
-    stated = {None: EXPERIMENT_1["normal", MIXED], **EXPERIMENT_2}
+    stated = {None: source.EXPERIMENT_1["normal", MIXED], **source.EXPERIMENT_2}
     labels = {None: "not at all", "number": "as a number", "one-hot": "as one-hot",
               "embedding": "as an embedding (not in the source)"}  # fmt: skip
 
@@ -156,7 +136,7 @@ def cut_networks(outcome: Outcome, findings: Findings) -> Section:
         "positive and sum to 1; a network that is cut keeps all maps of features at that depth."
     )
     networks = {cut: findings.models[cut_plan(cut)][0].network for cut in CUTS}
-    whole = f"{EXPERIMENT_3_WHOLE:{FIVE}}"
+    whole = f"{source.EXPERIMENT_3_WHOLE:{FIVE}}"
     columns = [
         Column("network", lambda cut: cut),
         Column("parameters>", lambda cut: sum(tensor.numel() for tensor in networks[cut].parameters()), ","),
@@ -182,8 +162,8 @@ def cut_networks(outcome: Outcome, findings: Findings) -> Section:
 
 def five_trainings(findings: Findings) -> Section:
     """Experiment 4: all values of the repeated trainings."""
-    most = max(len(values) for values in EXPERIMENT_4.values())
-    rows = [(f"source: {name}", values, PRINTED_4[name].mean) for name, values in EXPERIMENT_4.items()]
+    most = max(len(values) for values in source.EXPERIMENT_4.values())
+    rows = [(f"source: {name}", values, source.PRINTED_4[name].mean) for name, values in source.EXPERIMENT_4.items()]
     rows += [
         (f"here: {name}", tuple(findings.by_seed(plan).values())[:most], None) for name, plan in NETWORKS_4.items()
     ]
@@ -204,8 +184,8 @@ def five_trainings(findings: Findings) -> Section:
     note = (
         "The source's numbers are of other data. Deviation: of a sample (n - 1). The source's printed means are not "
         "those of its five values, which are worked out in the columns before (deviations as printed: "
-        f"{' and '.join(f'{PRINTED_4[name].deviation:{FIVE}}' for name in EXPERIMENT_4)}). Here, a training's number "
-        "is its seed plus 1; the conditioned network is told the label, one-hot."
+        f"{' and '.join(f'{printed.deviation:{FIVE}}' for printed in source.PRINTED_4.values())}). Here, a training's "
+        "number is its seed plus 1; the conditioned network is told the label, one-hot."
     )
     conditioned, frozen = (findings.by_seed(NETWORKS_4[name]) for name in ("conditioned", "frozen"))
     text = text_of_seeds(paired_difference(conditioned, frozen))
@@ -216,7 +196,7 @@ def text_of_seeds(found: PairedDifference) -> list[str]:
     """Say whether the conditioned network is better, by a paired test here and by the source's own values."""
     from scipy.stats import ttest_ind
 
-    conditioned, frozen = (EXPERIMENT_4[name] for name in ("conditioned", "frozen"))
+    conditioned, frozen = (source.EXPERIMENT_4[name] for name in ("conditioned", "frozen"))
     theirs: Any = ttest_ind(conditioned, frozen, equal_var=False)
     gap = spread(conditioned).mean - spread(frozen).mean
     interval = theirs.confidence_interval(0.95)

@@ -9,11 +9,7 @@ from cuello.studies.occlusion.source import SETS
 
 CLASSIFIER, OURS, MIXED = "classifier", "explain-s", "mixed"
 ENCODERS = {"normal": "explain-hits", "frozen": "explain-hits-frozen"}
-TOLD = {
-    "number": "explain-hits-number",
-    "one-hot": "explain-hits-one-hot",
-    "embedding": "explain-hits-embedding",
-}
+TOLD = {"number": "explain-hits-number", "one-hot": "explain-hits-one-hot", "embedding": "explain-hits-embedding"}
 CUTS = {"whole": "explain-hits", "two poolings": "explain-hits-cut-2", "one pooling": "explain-hits-cut-1"}
 CONDITIONED = "one-hot"
 """How the conditioned network of experiment 4 is told the class: as the source's best."""

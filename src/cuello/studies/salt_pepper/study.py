@@ -23,22 +23,6 @@ from cuello.studies.salt_pepper.plans import HIGHEST, LOWEST, OURS, OURS_EVERY, 
 from cuello.studies.salt_pepper.source import AS_CHOSEN, CHOSEN, OTHER, SOURCE_EPOCHS, SOURCE_LEVELS, ComparedNetwork
 from cuello.studies.tables import Column, table
 
-GUESSES = (
-    "The source gives filters, parameter counts, losses and times. For the chosen network it gives the order of layers "
-    "too; its smaller and larger kin follow the same rule here and have exactly the source's counts.",
-    "The network without the dense layer: convolutions doubled around the same poolings, and four batch normalisations "
-    "where they give the source's 426,447 parameters exactly; that these stand where we put them is a guess.",
-    "The networks with dense layers are guessed: the doubled network's convolutions, pooled four times, with a code of "
-    "108 or 310 numbers, which comes within 0.2% and 0.03% of the source's counts (138,347 for 138,601; 1,698,565 for "
-    "1,698,057) and has about the source's ratio of times.",
-    "The source states the batch size only of the dense networks. The others are trained with 256, the best of "
-    "those it tried. Adam with a learning rate of .001, Keras' default, is a guess too.",
-    "Salt and pepper hits a pixel's three channels together; the source does not say.",
-    "The chosen network at stronger noise is trained anew at each level, with our recipe (a learning rate that rises "
-    "to .01 and falls along a cosine, batch 64), which serves it better than the source's in the same time. Ours has "
-    "one set of weights for all levels.",
-)
-
 
 def story(outcome: Outcome) -> Story:
     subjects, matrix, models = tested(outcome)
@@ -62,7 +46,7 @@ def story(outcome: Outcome) -> Story:
         Section("Trained level against tested level", parts=[trained_and_tested(outcome, matrix)]),
         Section("What it looks like", parts=restored(outcome, subjects, models)),
         side_by_side(outcome),
-        Section("What was guessed, and what differs", GUESSES),
+        Section("What was guessed, and what differs", source.GUESSES),
         Section("Data and time", data),
     ]
     return Story(verdict, sections)

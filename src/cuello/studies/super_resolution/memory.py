@@ -19,10 +19,9 @@ STEPS = 2
 def peak_memory(network: str, batch: int, *, side: int = TILE, scale: int = 1) -> int | None:
     """Measure how many bytes training steps take at their peak: weights, Adam's averages, activations, gradients.
 
-    A fresh process builds the network, makes two steps with Adam on ``batch`` images of ``side`` pixels and reads from
-    Linux how much its resident memory has been at most, less what it was before the network was built; libraries
-    are loaded by then, so that they do not count. None where the system does not tell, or the process fails.
-    scale: of a network that enlarges; its images are ``side / scale`` pixels. On the processor, with one thread.
+    A fresh process builds the network, makes two steps with Adam, with one thread, and reads from Linux how much its
+    resident memory has been at most, less what it was before, with libraries loaded. None where the system does not
+    tell, or the process fails. side: of the target images, pixels. scale: of a network that enlarges.
     """
     if not STATUS.is_file():
         return None

@@ -9,6 +9,7 @@ from cuello.report.grids import Series
 from cuello.report.page import Picture, Section
 from cuello.scoring.repeats import Spread
 from cuello.studies.base import Outcome, Story, Study
+from cuello.studies.super_resolution import source
 from cuello.studies.super_resolution.causes import about, large_kernel, last_activation
 from cuello.studies.super_resolution.measures import GREY, INPUT, BlurResult, measure
 from cuello.studies.super_resolution.memory import peak_memory
@@ -24,38 +25,12 @@ from cuello.studies.super_resolution.plans import (
     plan_name,
     plans,
 )
-from cuello.studies.super_resolution.source import (
-    BATCH,
-    BEST,
-    COSTS,
-    EPOCHS,
-    IMAGES,
-    IN_ITS_UNITS,
-    NETWORKS,
-    SOURCE_ROWS,
-    TESTED_ON,
-    TRAINED_ON,
-    VALIDATED_ON,
-    WORST,
-)
+from cuello.studies.super_resolution.source import EPOCHS, GUESSES, IN_ITS_UNITS, NETWORKS, SOURCE_ROWS, TRAINED_ON
 from cuello.studies.tables import Column, table
 
 HARDEST = max(FACTORS)
 REFERENCES = {INPUT: "bicubic: the input itself", GREY: "mid grey everywhere"}
 OURS_ROWS = range(len(SOURCE_ROWS), len(EVERY))
-
-GUESSES = (
-    f"The source's {IMAGES} pairs of images are not to be had, nor is it known how its low resolution was made. Here "
-    "images are made 2 and 4 times smaller and as large again as before, both by MATLAB's bicubic imresize, rounded to "
-    "8 bits.",
-    "The source's images have a fourth channel, alpha, as screenshots have; photographs have three.",
-    f"The source has {TRAINED_ON} images for training, {VALIDATED_ON} for validation, {TESTED_ON} for the test; here "
-    "they are crops, from different photographs in each part.",
-    "The source states filters, kernels and strides. Paddings, the share of dropout (.2) and, for the U-Net, its "
-    "strides, its joins and its activation (ReLU before tanh, as in the others) are guesses. The sigmoid and tanh "
-    "variants have their activation in place of every ReLU, before the last tanh too.",
-    "Losses in the first table are of the last epoch, as in the source; all else is of each training's best epoch.",
-)
 
 
 def story(outcome: Outcome) -> Story:
@@ -96,8 +71,8 @@ def last_losses(outcome: Outcome, results: Mapping[int, BlurResult]) -> Section:
         f"{scale.samples} crops of {scale.side}×{scale.side} pixels for training, {scale.validation_samples} for "
         f"validation, in batches of {scale.batch}: Adam with a learning rate of .01, weight decay 1e-5, mean squared "
         f"error, {EPOCHS} epochs, as the source trains: {EPOCHS * -(-scale.samples // scale.batch)} steps; the source, "
-        f"with its {TRAINED_ON} images in batches of {BATCH}, takes {EPOCHS * -(-TRAINED_ON // BATCH)}. Ours, {OURS} "
-        f"and {UPSCALER}, with their own recipes, {scale.ours} epochs in batches of {OUR_BATCH}.",
+        f"with its {TRAINED_ON} images in batches of {source.BATCH}, takes {EPOCHS * -(-TRAINED_ON // source.BATCH)}. "
+        f"Ours, {OURS} and {UPSCALER}, with their own recipes, {scale.ours} epochs in batches of {OUR_BATCH}.",
         f"The source's networks: {'; '.join(f'{row.network}, {row.label}' for row in SOURCE_ROWS)}. Where a loss is "
         "that of mid grey everywhere, nothing was learned.",
     ]
@@ -150,10 +125,10 @@ def beside_bicubic(results: Mapping[int, BlurResult]) -> Section:
     """Set errors on test images beside the input's, and the source's conclusions beside what was measured."""
     ranked = {factor: sorted(NETWORKS, key=lambda name: -result.psnr[name].mean) for factor, result in results.items()}
     listed = [f"×{factor}: {', '.join(names)}" for factor, names in ranked.items()]
+    firsts, lasts = ([names[place] for names in ranked.values()] for place in (0, -1))
     text = (
-        f"The source finds its U-Net the best ({agreement(BEST, [names[0] for names in ranked.values()])} here) and "
-        "batch normalisation with dropout in every layer the worst "
-        f"({agreement(WORST, [names[-1] for names in ranked.values()])}). From best to worst: {'; '.join(listed)}."
+        f"The source finds its U-Net the best ({agreement(source.BEST, firsts)} here) and batch normalisation with "
+        f"dropout in every layer the worst ({agreement(source.WORST, lasts)}). From best to worst: {'; '.join(listed)}."
     )
     columns = [Column("network", lambda name: REFERENCES.get(name, name))]
     for factor, result in results.items():
@@ -211,7 +186,7 @@ def time_and_memory(outcome: Outcome) -> Section:
     note = (
         f"Multiply-adds: of one crop ({UPSCALER}: ×2). Times: means over both degrees of blur. Memory: what a training "
         "step takes at its peak in a fresh process, above what the process had with its libraries loaded; measured on "
-        f"the processor, so no GPU's. {COSTS}"
+        f"the processor, so no GPU's. {source.COSTS}"
     )
     return Section("Time and memory", [text], [table(EVERY, columns, note, ours=OURS_ROWS)])
 
