@@ -13,9 +13,6 @@ import pytest
 import torch
 from PIL import Image
 
-from cuello.cli.app import levels
-from cuello.core.config import TrainConfig
-from cuello.core.errors import CuelloError
 from cuello.inference.bundled import BUNDLED
 from cuello.models import catalog
 from cuello.runs.artefact import load_artefact
@@ -50,6 +47,7 @@ TINY = ["--model", "conv-8-16-8", *OTHERS]
         (["--crop", "18", "--model", "unet-s"], "needs a multiple of 4. Pad or crop to 20"),
         (["--loss", "ssim", "--crop", "8"], "needs images of at least 11×11 pixels, got 8×8. Choose another --loss"),
         (["--sweep", "a,b"], "sweep: got 'a,b', needed numbers with commas between, such as 0.1,0.2,0.5"),
+        (["--sweep", "0.1,,2"], "needed numbers with commas"),
         (["--sweep", "10,300"], "sigma is 300.0, needed 0 to 255"),
         (["--sweep", "nan"], "finite number"),
         (["--validation", "0.6", "--test", "0.6"], "got 6 images, needed more than"),
@@ -315,24 +313,6 @@ def test_a_recipe_fills_only_what_was_not_given(images: Path, tmp_path: Path, co
 def test_a_mistake_in_the_file(tmp_path: Path, refused: Refused, text: str, message: str) -> None:
     (tmp_path / "settings.toml").write_text(text)
     assert message in refused("train", "--config", tmp_path / "settings.toml", "--noise", "gaussian:25")
-
-
-def test_every_setting_is_a_flag_with_its_help(command: Command) -> None:
-    answer = command("train", "--help")
-    assert answer.code == 0
-    shown = " ".join(answer.out.split())
-    for name, field in TrainConfig.model_fields.items():
-        if name not in ("job", "data"):
-            assert f"--{name.replace('_', '-')}" in shown, name
-        assert field.description
-        assert field.description.split()[0] in shown
-
-
-def test_levels() -> None:
-    assert levels(None) == levels("") == ()
-    assert levels("0.1,2") == (0.1, 2.0)
-    with pytest.raises(CuelloError, match=r"needed numbers with commas"):
-        levels("0.1,,2")
 
 
 # What is right

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import cuello
-from cuello.cli.matrix import split_words
+from cuello.cli.evaluate import split_words
 from cuello.core.errors import CuelloError
 from cuello.jobs.images.matrix_page import FILES
 from cuello.runs.directory import Run

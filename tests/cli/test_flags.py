@@ -1,7 +1,16 @@
 """Which command has which flags: those that all share, and those of each setting."""
 
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import pytest
+
+import cuello
 from cuello.cli.app import app
+from cuello.cli.options import settings_of
 from cuello.core.config import CHANGEABLE, TrainConfig
+from cuello.core.settings import EvaluateSettings, ExplainSettings, LatentSettings, SearchSettings
 
 SHARED = ("--json", "--quiet", "--device", "--threads", "--overwrite")
 LISTS = "it lists what is known: nothing runs, nothing is written"
@@ -29,8 +38,40 @@ def test_every_command_has_the_shared_flags_or_a_reason() -> None:
     assert missing == set(WITHOUT)
 
 
-def test_every_setting_is_a_flag_where_it_may_be_given() -> None:
-    flags = {f"--{name.replace('_', '-')}" for name in TrainConfig.model_fields} - {"--job", "--data"}
-    assert flags <= flags_of("train")
-    assert flags <= flags_of("search")
+DECLARED = {
+    "train": (TrainConfig,),
+    "search": (TrainConfig, SearchSettings),
+    "evaluate": (EvaluateSettings,),
+    "explain": (ExplainSettings,),
+    "latent": (LatentSettings,),
+}
+PLACED = {"--job", "--data", "--images", "--class-", "--start", "--end", "--thumbnails"}
+"""Settings given by their place, or by a flag of another name."""
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_every_declared_setting_is_a_flag_with_its_help(name: str, command: Callable[..., Any]) -> None:
+    declared = [one for kind in DECLARED[name] for one in settings_of(kind)]
+    assert {f"--{one.name.replace('_', '-')}" for one in declared} - PLACED <= flags_of(name)
+    shown = " ".join(command(name, "--help").out.replace("│", " ").split())
+    assert all(one.help and one.help.split(".")[0].split()[0] in shown for one in declared)
+
+
+def test_resume_takes_what_may_change() -> None:
+    flags = {f"--{name.replace('_', '-')}" for name in TrainConfig.model_fields}
     assert flags & flags_of("resume") == {f"--{name.replace('_', '-')}" for name in CHANGEABLE} | {"--model"}
+
+
+@pytest.mark.parametrize(
+    ("functions", "settings"),
+    [
+        ((cuello.evaluate, cuello.evaluate_runs), EvaluateSettings),
+        ((cuello.explain,), ExplainSettings),
+        ((cuello.search.search,), SearchSettings),
+    ],
+)
+def test_python_takes_the_settings_that_are_flags_with_the_same_defaults(
+    functions: tuple[Callable[..., Any], ...], settings: type
+) -> None:
+    taken = {name: one.default for function in functions for name, one in signature(function).parameters.items()}
+    assert {one.name: one.default for one in settings_of(settings)}.items() <= taken.items()

@@ -10,10 +10,11 @@ import pytest
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.core.settings import LatentSettings
 from cuello.latent.page import CONTENTS, FILES, PARTS, make_latent
 from cuello.latent.planes import columns_for
 from cuello.latent.relatives import without_self
-from cuello.latent.view import LatentSettings, label_pairs
+from cuello.latent.view import label_pairs
 from cuello.runs.directory import Run
 
 TINY: dict[str, Any] = {"epochs": 2, "device": "cpu", "threads": 1, "report": False}

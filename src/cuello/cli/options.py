@@ -1,17 +1,13 @@
-"""Flags that several commands share."""
+"""Flags: those that several commands share, and those made of declared settings."""
 
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from cuello.core.errors import CuelloError
-
-if TYPE_CHECKING:
-    from cuello.core.config import TrainConfig
-
-Command = TypeVar("Command", bound=Callable[..., None])
 
 PANELS = ("Job", "Data", "Network", "Training", "Stopping", "Machine")
 """Of the help of many settings, in their order."""
@@ -21,47 +17,57 @@ Quiet = Annotated[bool, Parameter(negative="", help="Show no progress.")]
 OwnCode = Annotated[
     str | None, Parameter(name="--model", help="FILE.py:CLASS, for a model whose network is your own code.")
 ]
-Sweep = Annotated[str | None, Parameter(help="Noise levels to try the finished network at, with commas: 0.1,0.2,0.5.")]
-
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")]
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")]
 Threads = Annotated[int | None, Parameter(help="Processor threads; by default OMP_NUM_THREADS or all cores.")]
 Report = Annotated[bool, Parameter(help="Evaluate and write the report.")]
-Track = Annotated[
-    str | None,
-    Parameter(help="Follow the training elsewhere too: tensorboard, mlflow, or both with a comma."),
-]
 
 
-def names(text: str | None) -> tuple[str, ...]:
-    """Read names written with commas."""
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
-
-
-def levels(text: str | None) -> tuple[float, ...]:
-    """Read noise levels written with commas."""
+def with_commas(kind: Any, tokens: Sequence[Token]) -> tuple[Any, ...]:
+    """Read numbers or names written with commas."""
+    name, text = (tokens[0].keyword or "").lstrip("-"), tokens[0].value
+    if float not in get_args(kind):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise CuelloError(f"sweep: got {text!r}, needed numbers with commas between, such as 0.1,0.2,0.5.") from None
+        raise CuelloError(f"{name}: got {text!r}, needed numbers with commas between, such as 0.1,0.2,0.5.") from None
 
 
-def takes(settings: "type[TrainConfig]", *names: str, optional: bool = False) -> Callable[[Command], Command]:
-    """Give a command the flags of settings, each declared once, in the place of its ``**settings``.
+LISTED = Parameter(converter=with_commas, n_tokens=1, negative="", show_default=False)
+Sweep = Annotated[
+    Sequence[float], Parameter(help="Noise levels to try the finished network at, with commas: 0.1,0.2,0.5."), LISTED
+]
+Track = Annotated[
+    Sequence[str],
+    Parameter(help="Follow the training elsewhere too: tensorboard, mlflow, or both with a comma."),
+    LISTED,
+]
 
-    names: which ones, by default all; a parameter of the command that has a setting's name becomes that setting, and is
-    given by position. optional: a flag that is left out changes nothing, so no default is shown.
+
+def takes(
+    *declared: type, only: Sequence[str] = (), **shown: Parameter
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of declared settings in the place of its ``**settings``, which holds what is given.
+
+    A parameter of the command that has a setting's name becomes that setting, given by its place. only: these settings,
+    of something that has its own already, so no default is shown. shown: how a flag differs from its setting.
     """
 
-    def give(command: Command) -> Command:
+    def give(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)
         own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
         flags = {
-            name: flag_of(settings, name, optional or name in signature.parameters)
-            for name in names or settings.model_fields
+            one.name: one.flag(
+                *filter(None, [shown.get(one.name)]), optional=bool(only) or one.name in signature.parameters
+            )
+            for kind in declared
+            for one in settings_of(kind)
+            if not only or one.name in only
         }
-        placed = [one.replace(annotation=flags.pop(one.name).annotation) if one.name in flags else one for one in own]
-        whole = signature.replace(parameters=[*placed, *flags.values()])
+        own = [one.replace(annotation=flags.pop(one.name).annotation) if one.name in flags else one for one in own]
+        places = [one for one in own if one.kind is not one.KEYWORD_ONLY]
+        whole = signature.replace(parameters=[*places, *flags.values(), *own[len(places) :]])
         command.__signature__ = whole  # type: ignore[attr-defined]
         command.__annotations__ = {name: parameter.annotation for name, parameter in whole.parameters.items()}
         return command
@@ -69,16 +75,40 @@ def takes(settings: "type[TrainConfig]", *names: str, optional: bool = False) ->
     return give
 
 
-def flag_of(settings: "type[TrainConfig]", name: str, optional: bool) -> inspect.Parameter:
-    """Make a flag of a setting, in the panel that it belongs to."""
-    field = settings.model_fields[name]
-    panel = str(field.json_schema_extra["group"])  # type: ignore[index]
-    about = Parameter(
-        help=field.description,
-        group=Group(panel, sort_key=PANELS.index(panel)),
-        negative="" if field.default is not False else None,
-        allow_leading_hyphen=name == "range",  # --range -1000..3000
-    )
-    kind: Any = Annotated[field.annotation | None if optional else field.annotation, about]  # type: ignore
-    default = None if optional else field.default
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+@dataclass(frozen=True)
+class Setting:
+    """A declared setting: its name, type, default and help, and the panel of the help that it is shown in."""
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
+    panel: str = ""
+
+    def flag(self, *shown: Parameter, optional: bool) -> inspect.Parameter:
+        """Make a flag of it. optional: None, for not given, is allowed and the default."""
+        kind, default = (self.kind | None, None) if optional else (self.kind, self.default)
+        leading = self.name == "range"  # --range -1000..3000
+        negative = None if self.panel and self.default is False else ""
+        about = [Parameter(help=self.help, negative=negative, allow_leading_hyphen=leading)]
+        if self.panel:
+            about.append(Parameter(group=Group(self.panel, sort_key=PANELS.index(self.panel))))
+        if any(get_origin(part) is Sequence for part in (kind, *get_args(kind))):
+            about.append(LISTED)
+        for one in (*about, *shown):
+            kind = Annotated[kind, one]
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def settings_of(declared: Any) -> list[Setting]:
+    """List the settings of TrainConfig, or of a dataclass with ``Annotated[type, help]``."""
+    if is_dataclass(declared):
+        hints = get_type_hints(declared, include_extras=True)
+        return [
+            Setting(one.name, hints[one.name].__origin__, one.default, hints[one.name].__metadata__[0])
+            for one in fields(declared)
+        ]
+    return [
+        Setting(name, field.annotation, field.default, field.description, field.json_schema_extra["group"])
+        for name, field in declared.model_fields.items()
+    ]

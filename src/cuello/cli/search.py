@@ -1,13 +1,14 @@
-"""The command that trains with many settings. Loaded when it is called: every setting of TrainConfig is a flag here."""
+"""`cuello search`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from cuello.cli.options import JSON, Quiet, takes
 from cuello.core.config import TrainConfig, read_toml
 from cuello.core.errors import CuelloError
+from cuello.core.settings import SearchSettings
 
 if TYPE_CHECKING:
     from cuello.search import Found
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 10
 
 
-@takes(TrainConfig)
+@takes(SearchSettings, TrainConfig)
 def search(
     job: str | None = None,
     data: str | None = None,
@@ -36,27 +37,6 @@ def search(
             negative="",
         ),
     ] = None,
-    sampler: Annotated[
-        Literal["grid", "random", "tpe"],
-        Parameter(help="grid: every combination; random, tpe: drawn by Optuna (pip install 'cuello[search]')."),
-    ] = "grid",
-    trials: Annotated[
-        int | None, Parameter(help="How many are drawn, by default 30; may be raised when a search goes on.")
-    ] = None,
-    points: Annotated[int | None, Parameter(help="grid: how many numbers of each range that has no step.")] = None,
-    prune: Annotated[
-        bool, Parameter(negative="", help="Stop a trial that is worse at an epoch than the median of the others.")
-    ] = False,
-    objective: Annotated[
-        Literal["loss", "mse", "psnr", "accuracy"] | None,
-        Parameter(
-            help="What the best is the best by, on the validation images at the best epoch: by default the loss, "
-            "or what the job measures where trials differ in their loss."
-        ),
-    ] = None,
-    repeats: Annotated[
-        int, Parameter(help="Train each trial with so many seeds, SEED, SEED + 1, …, and go by the mean.")
-    ] = 1,
     output: Annotated[
         Path | None, Parameter(alias="-o", help="The search's folder; by default runs/search-JOB-DATA.")
     ] = None,
@@ -67,7 +47,20 @@ def search(
     quiet: Quiet = False,
     **settings: Any,
 ) -> None:
-    """Train with many settings and find out which are the best: the help is in cli/app.py."""
+    """Train with many settings and find out which are the best.
+
+    What is searched stands in a file (--space) or on the command line (--over); every other setting is a flag, the same
+    for all trials. Trials are run directories that `cuello compare` reads. The same command again goes on with a search
+    that was stopped. In the output folder: search.html, search.csv, figures, trials/.
+
+    For example:
+
+    cuello search reconstruct glyphs --model "mlp:35-{widths},activation={activation}" --over widths=2,20-2,32-8-2
+    --over activation=tanh,relu --over learning-rate=1e-3,1e-2
+
+    cuello search denoise photos --noise gaussian:25 --crop 64 --model unet-s --over learning-rate=1e-4..1e-1,log
+    --over optimizer=adam,sgd --sampler tpe --trials 20 --prune -o runs/search
+    """
     from cuello.cli.progress import display
     from cuello.search import parse_overs
     from cuello.search import search as search_settings
@@ -77,10 +70,7 @@ def search(
     kept = {name: value for name, value in (read_toml(config) if config else {}).items() if name not in searched}
     with display(quiet or json) as shown:
         common: dict[str, Any] = {"job": "denoise", "data": "photos"} | kept | given
-        found = search_settings(
-            **common, space=searched, sampler=sampler, trials=trials, points=points, prune=prune, objective=objective,
-            repeats=repeats, output=output, progress=shown.whole,
-        )  # fmt: skip
+        found = search_settings(**common, space=searched, output=output, progress=shown.whole)
     say_search(found, json)
 
 

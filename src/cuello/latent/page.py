@@ -9,13 +9,14 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
+from cuello.core.settings import LatentSettings
 from cuello.inference.model import Model, load
 from cuello.jobs.images.evaluation import Progress
 from cuello.latent.images import MOST, Known, named_images, own_images
 from cuello.latent.maps import check_named
 from cuello.latent.planes import grid_part, map_part, samples_part
 from cuello.latent.relatives import invented_part, neighbours_part
-from cuello.latent.view import CodePart, LatentSettings, LatentView, NotApplicable, check_labels, check_settings
+from cuello.latent.view import CodePart, LatentView, NotApplicable, check_labels, check_settings
 from cuello.latent.ways import interpolation_part, traversal_part
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table, write_page

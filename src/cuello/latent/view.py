@@ -9,33 +9,15 @@ from os.path import commonprefix
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.core.settings import LatentSettings
 from cuello.inference.model import Model
 from cuello.latent.images import Known, spread_evenly, typical
-from cuello.latent.maps import Method, check_method
-from cuello.latent.paths import PathKind
+from cuello.latent.maps import check_method
 from cuello.latent.sheets import Sheet, draw_sheets
 from cuello.report.figures import Theme, shorten
 
 PAIRS = 5
 """Pairs of labels that are shown, at most."""
-
-
-@dataclass(frozen=True)
-class LatentSettings:
-    """What to look at, and how; see ``cuello latent --help``.
-
-    images: a folder, a file or a data set; None: the run's own test images. thumbnails: None lets their number decide.
-    """
-
-    images: str | None = None
-    method: Method | None = None
-    start: str | None = None
-    end: str | None = None
-    steps: int = 9
-    samples: int = 64
-    path: PathKind = "straight"
-    seed: int = 0
-    thumbnails: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The command that redoes a source system's work. Loaded when it is called."""
+"""`cuello study`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +29,18 @@ def study(
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
-    """Redo a source's work: the help is in cli/app.py."""
+    """Redo a source system's work: every training, table and picture, its numbers beside ours.
+
+    Without --data it is a miniature on bundled data, done in some minutes. A study that was stopped goes on when the
+    same command is given again. Every training in it is a run directory that `cuello compare`, `evaluate` and `apply`
+    read.
+
+    For example:
+
+    cuello study salt-pepper
+
+    cuello study salt-pepper --data bsds400 --repeats 3 -o runs/salt-pepper
+    """
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.studies.catalog import study as redo
@@ -45,15 +56,3 @@ def study(
         return
     print(result.verdict)
     print(f"report: {result.report}")
-
-
-def studies(*, json: JSON = False) -> None:
-    """List the studies: the help is in cli/app.py."""
-    from cuello.cli.render import print_json, print_rows
-    from cuello.studies.catalog import STUDIES
-
-    if json:
-        print_json([{"name": one.name, "summary": one.summary, "data": list(one.data)} for one in STUDIES])
-        return
-    print_rows("", ["study", "what it is", "data"], [[one.name, one.summary, ", ".join(one.data)] for one in STUDIES])
-    print("\nOn the first data set, a miniature that needs no download: cuello study NAME. On the second: --data.")

@@ -1,4 +1,4 @@
-"""The command that puts runs side by side. Loaded when it is called."""
+"""`cuello compare`."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,22 @@ def compare(
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put runs side by side: the help is in cli/app.py."""
+    """Put trained runs side by side: losses, over-fitting, parameters, times, and their evaluations.
+
+    Only like stands beside like: runs of another job, other images, noise, crops, channels or loss get a table of their
+    own. Runs that differ only in the seed are one line, mean ± standard deviation, and differences between networks are
+    paired by seed, with a 95% interval. What is no complete run is left out and named; the exit code is then 1.
+
+    For example:
+
+    cuello compare runs/*
+
+    cuello compare runs/first runs/second --epoch 5 --html compare.html
+
+    cuello train denoise photos --noise gaussian:25 --crop 64 --model unet-s --repeats 3 -o runs/unet
+
+    cuello compare runs/unet runs/three -o runs/comparison        (folders of repeats)
+    """
     from cuello.cli.progress import display
     from cuello.cli.render import print_result
     from cuello.comparison import compare as compare_runs

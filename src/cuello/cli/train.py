@@ -1,4 +1,4 @@
-"""The commands that train. Loaded when they are called: every setting of TrainConfig becomes a flag here."""
+"""`cuello train` and `cuello resume`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Overwrite, OwnCode, Quiet, Report, Sweep, Track, levels, names, takes
+from cuello.cli.options import JSON, Overwrite, OwnCode, Quiet, Report, Sweep, Track, takes
 from cuello.core.config import CHANGEABLE, TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 
@@ -23,8 +23,8 @@ def train(
     config: Annotated[Path | None, Parameter(help="A TOML file of settings; flags win over it.")] = None,
     overwrite: Overwrite = False,
     report: Report = True,
-    sweep: Sweep = None,
-    track: Track = None,
+    sweep: Sweep = (),
+    track: Track = (),
     repeats: Annotated[
         int,
         Parameter(
@@ -36,7 +36,27 @@ def train(
     quiet: Quiet = False,
     **settings: Any,
 ) -> None:
-    """Train a network, judge it beside the classical methods and write a report: the help is in cli/app.py."""
+    """Train a network, judge it beside the classical methods and write a report.
+
+    For example:
+
+    cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
+
+    cuello train denoise my-images/ --noise gaussian:5..50 --model unet-s --crop 64 --epochs 50
+
+    cuello train denoise noisy/ --target clean/ --crop 64
+
+    cuello train --config runs/first/config.toml --epochs 50        (flags win over the file)
+
+    cuello train denoise photos --noise gaussian:25 --crop 64 --repeats 3 -o runs/three
+
+    cuello train classify pets/ --resize 64 --augment        (pets/cats/…, pets/dogs/…)
+
+    cuello train explain pets/ --resize 64 --classifier runs/classify-classify-s        (its occlusion maps in one pass)
+
+    The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
+    metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
+    """
     from cuello.cli.progress import display
     from cuello.work import train as workflow
 
@@ -45,7 +65,7 @@ def train(
     with display(quiet or json) as shown:
         common: dict[str, Any] = {
             **{"job": "denoise", "data": "photos"} | merged,
-            "output": output, "overwrite": overwrite, "report": report, "sweep": levels(sweep),
+            "output": output, "overwrite": overwrite, "report": report, "sweep": sweep,
             "observers": [shown.observe], "progress": shown.work,
         }  # fmt: skip
         if repeats != 1:
@@ -55,33 +75,43 @@ def train(
                 raise CuelloError("--track follows one training, not --repeats. Leave one of them out.")
             runs = train_repeats(repeats=repeats, **common)
         else:
-            runs = [workflow.train(**common, track=names(track))]
+            runs = [workflow.train(**common, track=track)]
     if repeats != 1:
         say_repeats(runs, json)
     else:
         say_run(runs[0].path, report, json)
 
 
-@takes(TrainConfig, *CHANGEABLE, optional=True)
+@takes(TrainConfig, only=CHANGEABLE)
 def resume(
     run: Annotated[Path, Parameter(help="The run directory.")],
     /,
     *,
     model: OwnCode = None,
     report: Report = True,
-    sweep: Sweep = None,
-    track: Track = None,
+    sweep: Sweep = (),
+    track: Track = (),
     json: JSON = False,
     quiet: Quiet = False,
     **changes: Any,
 ) -> None:
-    """Go on with a training: the help is in cli/app.py."""
+    """Go on with a training that was interrupted, or that should be longer.
+
+    Without changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same
+    kind of CPU, with the same number of threads). Flags are new values: --epochs 100 trains up to 100 epochs in all.
+
+    For example:
+
+    cuello resume runs/first
+
+    cuello resume runs/first --epochs 100
+    """
     from cuello.cli.progress import display
     from cuello.work import train as workflow
 
     with display(quiet or json) as shown:
         workflow.resume(
-            run, network=model, report=report, sweep=levels(sweep), observers=[shown.observe], track=names(track),
+            run, network=model, report=report, sweep=sweep, observers=[shown.observe], track=track,
             progress=shown.work, **changes,
         )  # fmt: skip
     say_run(run, report, json)

@@ -1,0 +1,150 @@
+"""`cuello models`, `datasets`, `noises`, `studies` and `summary`: what there is."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from cuello.cli.options import JSON
+
+
+def models(
+    *,
+    channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3,
+    long: Annotated[
+        bool, Parameter(negative="", help="Multiply-adds and reach too, and the whole description.")
+    ] = False,
+    json: JSON = False,
+) -> None:
+    """List the networks by name, with their size, and the trained models that come with the package."""
+    from cuello.cli.ready import print_ready, ready_models
+    from cuello.cli.render import print_json, print_rows
+    from cuello.models.listing import listed
+
+    rows = listed(channels)
+    if json:
+        print_json(rows + ready_models())
+        return
+    columns = ["name", "parameters>", "what it is"]
+    cells = [[row["name"], f"{row['parameters']:,}", row["summary"]] for row in rows]
+    if long:
+        columns[2:2] = ["multiply-adds a pixel>", "sees pixels>"]
+        for row, cell in zip(rows, cells, strict=True):
+            cell[2:2] = [f"{row['multiply_adds_a_pixel']:,.0f}", str(row["receptive_field"] or "all")]
+    print_rows("", columns, cells, one_line=not long)
+    if long:
+        wider = [row for row in rows if row["parameters_while_training"] != row["parameters"]]
+        names = ", ".join(f"{row['name']} {row['parameters_while_training']:,}" for row in wider)
+        print(f"\nFolded for use; wider while training: {names}.")
+    print("\nMore of each: --long. Layers of one: cuello summary NAME. Your own: --model FILE.py:CLASS.\n")
+    print_ready()
+
+
+def datasets(*, json: JSON = False) -> None:
+    """List the data sets of the catalogue: contents, size, source, licence."""
+    from cuello.cli.render import print_json, print_rows
+    from cuello.data.catalog import CATALOG
+
+    if json:
+        fields = ("name", "summary", "contents", "megabytes", "source", "licence", "test_only", "closed")
+        print_json([{name: getattr(spec, name) for name in fields} for spec in CATALOG])
+        return
+    print_rows(
+        "",
+        ["name", "what it is", "contents", "download", "source", "licence"],
+        [
+            [
+                spec.name,
+                spec.summary + (" (for testing only)" if spec.test_only else ""),
+                spec.contents,
+                f"{spec.megabytes:g} MB" if spec.megabytes else "none",
+                spec.source,
+                spec.licence,
+            ]
+            for spec in CATALOG
+        ],
+    )
+    whole = ", ".join(spec.name for spec in CATALOG if spec.closed)
+    print(f"\nLearned whole, training and validation alike, and made here: {whole}.")
+    print("Others: found under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
+
+
+def noises(*, json: JSON = False) -> None:
+    """List the degradations, their parameters, units and limits, and how to write them."""
+    from cuello.cli.render import print_json, print_rows
+    from cuello.degrade import DEGRADATIONS
+
+    listed, rows = [], []
+    for spec in DEGRADATIONS:
+        described = spec().parameters()
+        listed.append({"name": spec.name, "summary": spec.summary, "main": spec.main, "parameters": described})
+        rows.append([spec.name, spec.summary, "", ""])
+        rows += [[f"  {item['name']}", item["meaning"], item["values"], item["default"]] for item in described]
+    if json:
+        print_json(listed)
+        return
+    print_rows("", ["noise", "what it is", "values", "default"], rows)
+    print(
+        "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as\n"
+        "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
+    )
+
+
+def studies(*, json: JSON = False) -> None:
+    """List the studies: source systems redone."""
+    from cuello.cli.render import print_json, print_rows
+    from cuello.studies.catalog import STUDIES
+
+    if json:
+        print_json([{"name": one.name, "summary": one.summary, "data": list(one.data)} for one in STUDIES])
+        return
+    print_rows("", ["study", "what it is", "data"], [[one.name, one.summary, ", ".join(one.data)] for one in STUDIES])
+    print("\nOn the first data set, a miniature that needs no download: cuello study NAME. On the second: --data.")
+
+
+def summary(
+    model: Annotated[
+        str, Parameter(help="A network's name, FILE.py:CLASS, a run directory or a model.safetensors file.")
+    ],
+    /,
+    *,
+    channels: Annotated[Literal[1, 3], Parameter(help="Of the images (for a name).")] = 3,
+    scale: Annotated[
+        int | None, Parameter(help="How many times larger the images become (for a name of a network that enlarges).")
+    ] = None,
+    size: Annotated[
+        str, Parameter(help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number.")
+    ] = "64",
+    json: JSON = False,
+) -> None:
+    """Show a network's layers, output shapes, parameters, multiply-adds and receptive field.
+
+    For example:
+
+    cuello summary impulse-s
+
+    cuello summary runs/first --size 640x480
+
+    cuello summary up-s --scale 4
+    """
+    from dataclasses import asdict
+
+    from cuello.cli.render import print_json, print_summary
+    from cuello.data.images import parse_size
+    from cuello.inference.model import load
+    from cuello.models.catalog import architecture_of, build
+    from cuello.models.custom import is_reference
+    from cuello.models.summary import summarise
+
+    if Path(model).exists():
+        loaded = load(model)
+        network, planes = loaded.network, loaded.channels
+    else:
+        planes = channels
+        network = build(architecture_of(model, channels, scale=scale), model if is_reference(model) else None)
+    width, height = parse_size(size) or (64, 64)
+    found = summarise(network, planes, (height, width))
+    if json:
+        print_json({"model": model, **asdict(found)})
+    else:
+        print_summary(model, found)

@@ -1,0 +1,124 @@
+"""Settings of what is done with trained networks: each declared once, with its help, for Python and the command line.
+
+Those of a training are in ``core/config.py``. Here is nothing that takes long to load: flags are made of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+OnError = Annotated[Literal["stop", "skip"], "What to do with an image that cannot be read or does not fit."]
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Of ``cuello.evaluate`` and ``cuello.evaluate_runs``."""
+
+    target: Annotated[str | None, "A folder with the clean image of every image in IMAGES."] = None
+    noise: Annotated[str | None, "Another degradation than the model's own."] = None
+    sweep: Annotated[Sequence[float], "Noise levels to try the finished network at, with commas: 0.1,0.2,0.5."] = ()
+    baselines: Annotated[
+        Sequence[str] | None,
+        "Classical methods to compare with, with commas, or all; by default all (several runs: quick).",
+    ] = None
+    seed: Annotated[int | None, "Of the noise; by default the run's own."] = None
+    on_error: OnError = "stop"
+    most: Annotated[int | None, "Several runs: images at most, spread evenly over all."] = None
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """Of ``cuello.explain``; None: the default that the help names, or what the estimator learned."""
+
+    model: Annotated[
+        str | None,
+        "Estimate the maps in one pass: a run directory or model.safetensors of `cuello train explain` that learned "
+        "this classifier's maps. What it learned (box, fill, …) is known.",
+    ] = None
+    check: Annotated[
+        float | None, "With --model: explain this share of the images, e.g. 0.01, exactly too, and compare."
+    ] = None
+    seed: Annotated[int, "Of the choice of images for --check."] = 0
+    box: Annotated[int | None, "Side of the box that hides a part, pixels; by default 3."] = None
+    stride: Annotated[int | None, "How far the box moves, pixels: 1 (the default) to its side."] = None
+    fill: Annotated[
+        str | None,
+        "What the box shows: a number (0, the default, is black, 1 white), mean (of the image), or blur (the image).",
+    ] = None
+    sigma: Annotated[float | None, "Of --fill blur, pixels; by default 3."] = None
+    padding: Annotated[
+        int | None,
+        "Pixels of 0 put around the images for an ONNX file; boxes slide over them too. By default none; Cuello's own "
+        "classifiers know theirs.",
+    ] = None
+    class_: Annotated[
+        str | None, "The class to explain: predicted (each image's own, the default), a name, or a number from 0."
+    ] = None
+    definition: Annotated[
+        Literal["mean-drop", "captum", "mean", "sum", "standardised-sum"] | None,
+        "mean-drop (the default): mean fall of the probability under the boxes that cover a pixel; captum: of the "
+        "score before softmax; mean, sum: of the probability itself; standardised-sum: the sum, cut to ±1 standard "
+        "deviation.",
+    ] = None
+    score: Annotated[
+        Literal["probability", "logit", "drop", "logit-drop"] | None,
+        "What is watched; by default the definition's own.",
+    ] = None
+    outputs: Annotated[
+        Literal["logits", "probabilities"] | None,
+        "What an ONNX file gives: scores before softmax (logits, the default), or probabilities.",
+    ] = None
+    resize: Annotated[str | None, "Resize the images to N or WIDTHxHEIGHT pixels; by default as in training."] = None
+    pictures: Annotated[int, "Overlays to draw, at most: spread evenly over the images."] = 100
+    on_error: OnError = "stop"
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """What to look at in a code, and how."""
+
+    images: Annotated[
+        str | None, "A folder, file or data set whose codes to look at; by default the run's own test images."
+    ] = None
+    method: Annotated[
+        Literal["pca", "tsne", "umap"] | None,
+        "What brings codes to two numbers for the map: pca; tsne (needs scikit-learn) or umap (needs umap-learn). "
+        "Needed where a code has more than two numbers.",
+    ] = None
+    start: Annotated[
+        str | None,
+        "Where the interpolation begins: an image's name, or a label, for its most typical image. By default some "
+        "pairs of different labels.",
+    ] = None
+    end: Annotated[str | None, "Where it ends."] = None
+    steps: Annotated[int, "Codes on the way, both ends among them; 2 or more."] = 9
+    samples: Annotated[int, "How many codes to draw at random."] = 64
+    path: Annotated[
+        Literal["straight", "spherical"],
+        "straight, or spherical: the code turns, its length changes evenly; for codes of many numbers.",
+    ] = "straight"
+    seed: Annotated[int, "Of the samples, the inventions, tsne and umap."] = 0
+    thumbnails: Annotated[
+        bool | None,
+        "Draw the map with the images at their codes, or with points in the colours of their labels. By default images "
+        "where there are at most 200 or no labels.",
+    ] = None
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Of ``cuello.search.search``: how trials are chosen, and what the best is the best by."""
+
+    sampler: Annotated[
+        Literal["grid", "random", "tpe"],
+        "grid: every combination; random, tpe: drawn by Optuna (pip install 'cuello[search]').",
+    ] = "grid"
+    trials: Annotated[int | None, "How many are drawn, by default 30; may be raised when a search goes on."] = None
+    points: Annotated[int | None, "grid: how many numbers of each range that has no step."] = None
+    prune: Annotated[bool, "Stop a trial that is worse at an epoch than the median of the others."] = False
+    objective: Annotated[
+        Literal["loss", "mse", "psnr", "accuracy"] | None,
+        "What the best is the best by, on the validation images at the best epoch: by default the loss, or what the "
+        "job measures where trials differ in their loss.",
+    ] = None
+    repeats: Annotated[int, "Train each trial with so many seeds, SEED, SEED + 1, …, and go by the mean."] = 1
