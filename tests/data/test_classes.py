@@ -29,7 +29,7 @@ def folder(root: Path, *files: str) -> Images:
 def test_classes_are_those_that_occur_in_their_order():
     found = classified(labelled([9, 2, 9, 4]))
     assert (np.asarray(found.labels).tolist(), found.label_names) == ([2, 0, 2, 1], ["2", "4", "9"])
-    assert found.labels.dtype == np.int64
+    assert np.asarray(found.labels).dtype == np.int64
     named = classified(labelled([2, 0], ["cat", "cow", "dog"]))
     assert (np.asarray(named.labels).tolist(), named.label_names) == ([1, 0], ["cat", "dog"])
 

@@ -152,7 +152,7 @@ class TestPairs:
         inputs = Images("noisy", [levels(4, 4, 1)] * 2, ["a.jpg", "a.png"])
         paired = pair(inputs, Images("clean", [one, other], ["a.jpg", "a.png"]))
         np.testing.assert_array_equal(np.asarray(paired.targets)[0], one)
-        np.testing.assert_array_equal(paired.targets[1], other)
+        np.testing.assert_array_equal(np.asarray(paired.targets)[1], other)
         assert list(paired.notes) == []
 
     def test_images_without_a_partner_are_named(self):

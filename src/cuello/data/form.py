@@ -20,8 +20,7 @@ class PictureFacts(NamedTuple):
 
 
 def facts_of(picture: Picture) -> PictureFacts:
-    height, width, channels = picture.pixels.shape
-    return PictureFacts(height, width, channels, picture.pixels.dtype, picture.alpha is not None)
+    return PictureFacts(*picture.pixels.shape, dtype=picture.pixels.dtype, transparent=picture.alpha is not None)
 
 
 @dataclass(frozen=True)

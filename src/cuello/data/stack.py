@@ -43,7 +43,7 @@ def page_offsets(path: Path) -> list[int]:
             head = file.read(16)
             order = {b"II": "<", b"MM": ">"}[head[:2]]
             (version,) = struct.unpack(f"{order}H", head[2:4])
-            form = {42: Layout(order, "H", "I", 12), 43: Layout(order, "Q", "Q", 20)}[version]
+            form = {42: Layout(order, "H", "I", step=12), 43: Layout(order, "Q", "Q", step=20)}[version]
             (offset,) = struct.unpack_from(f"{order}{form.entry}", head, 4 if version == 42 else 8)
             seen = set()
             while offset and offset not in seen:

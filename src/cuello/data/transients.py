@@ -212,7 +212,7 @@ def simulate(indices: Sequence[int], seed: int, config: TransientConfig) -> Stam
     seeing, beta = chance.uniform(*config.seeing), chance.uniform(*config.wings)
     sharp = seeing * chance.uniform(*config.sharper)
     across, down, fit = subtraction_errors(kinds, config, chance)
-    sky, x, y, light, stars = scene(kinds, seeing, np.arctan2(down, across), config, chance)
+    sky, x, y, light, stars = scene(kinds, seeing, np.arctan2(down, across), config=config, chance=chance)
 
     spectrum = np.fft.rfft2(light)
     starry = np.flatnonzero(stars)
@@ -220,14 +220,14 @@ def simulate(indices: Sequence[int], seed: int, config: TransientConfig) -> Stam
     def seen(width: Array, right: Array | float, below: Array | float) -> Array:
         """What does not change, through a PSF of this width, moved a little."""
         still = np.zeros_like(x)
-        made = convolved(spectrum, moffat(still + right, still + below, width, beta))
+        made = convolved(spectrum, moffat(still + right, still + below, width, beta=beta))
         places = (x + right)[starry], (y + below)[starry]
         made[starry] += wide(stars[starry]) * moffat(*places, width[starry], beta[starry])
         return made
 
     science, template = seen(seeing, 0.0, 0.0), seen(sharp, 0.0, 0.0)
     matched = seen(seeing * (1 + fit), -across, -down)
-    science += transient(kinds, seeing, beta, config, chance)
+    science += transient(kinds, seeing, beta, config=config, chance=chance)
     science_variance = 1 + np.clip(science, 0, None) / config.gain
     template_variance = wide(sky**2) * (1 + np.clip(template, 0, None) / config.gain)
     science += noise[0] * np.sqrt(science_variance) + artefacts(kinds, chance)
@@ -263,7 +263,7 @@ def scene(
     galaxy_y = away * np.sin(direction) + np.where(core, lean * np.sin(heading), 0.0)
     index, ratio, angle = chance.uniform(0.7, 2.5), chance.uniform(0.4, 1.0), chance.uniform(0, math.pi)
     size = np.where(core, np.minimum(radius, 1.5), radius)
-    light = wide(flux) * galaxy(galaxy_x, galaxy_y, size, index, ratio, angle)
+    light = wide(flux) * galaxy(galaxy_x, galaxy_y, size, index=index, ratio=ratio, angle=angle)
     star_x, star_y = chance.uniform(-13, 13), chance.uniform(-13, 13)
     beside = np.hypot(star_x, star_y) > 1.2 * seeing  # one at the centre would be what was detected
     there = (chance.uniform() < config.neighbour) & beside & ~bad
@@ -294,7 +294,7 @@ def transient(kinds: Array, seeing: Array, beta: Array, config: TransientConfig,
     flux = signal * math.sqrt(4 * math.pi) * seeing * PER_WIDTH
     x, y = chance.normal(config.jitter), chance.normal(config.jitter)
     made = np.zeros((len(kinds), CANVAS, CANVAS), np.float32)
-    made[chosen] = wide(flux[chosen]) * moffat(x[chosen], y[chosen], seeing[chosen], beta[chosen])
+    made[chosen] = wide(flux[chosen]) * moffat(x[chosen], y[chosen], seeing[chosen], beta=beta[chosen])
     return made
 
 
@@ -311,7 +311,7 @@ def artefacts(kinds: Array, chance: Chance) -> Array:
 def cosmic_rays(chance: Chance) -> Array:
     """Draw tracks of charged particles: sharp, straight, short or long."""
     x, y, length = chance.normal(0.7), chance.normal(0.7), chance.logarithmic(0.5, 14)
-    return wide(chance.logarithmic(6, 150)) * ray(x, y, length, chance.uniform(0, math.pi))
+    return wide(chance.logarithmic(6, 150)) * ray(x, y, length, angle=chance.uniform(0, math.pi))
 
 
 def hot_pixels(chance: Chance) -> Array:

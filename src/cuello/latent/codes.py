@@ -20,7 +20,7 @@ class Decoded:
 
 
 def code_of(model: Model, given: Any) -> np.ndarray:
-    """Return the code of one image, or one code as it is, with or without N = 1; without N, float32.
+    """Give the code of one image, or one code as it is, with or without N = 1; without N, float32.
 
     What has the shape of a code is a code. Where that depends on the image's size, floats with as many planes first as
     a code has are one, unless they end in the image's channels. Raises CuelloError for several images or codes.

@@ -19,7 +19,7 @@ LIKELIHOODS = ("bernoulli", "gaussian")
 
 
 def elbo(network: nn.Module, images: Tensor, loss: str, seed: int, samples: int = 1) -> Tensor:
-    """Return the evidence lower bound of each image in nats, E_q[log p(x | z)] - KL(q(z | x) || N(0, 1)).
+    """Compute the evidence lower bound of each image in nats, E_q[log p(x | z)] - KL(q(z | x) || N(0, 1)).
 
     The expectation is a mean over draws of z from q(z | x); KL is exact and has the weight 1, whatever the training's.
 
@@ -35,12 +35,12 @@ def elbo(network: nn.Module, images: Tensor, loss: str, seed: int, samples: int 
     >>> elbo(network, torch.ones(3, 1, 7, 5), "bernoulli", seed=0).shape
     torch.Size([3])
     """
-    found = [drawn.likelihood.mean(1) - drawn.kl for drawn in draws(network, images, loss, samples, seed)]
+    found = [drawn.likelihood.mean(1) - drawn.kl for drawn in draws(network, images, loss, samples=samples, seed=seed)]
     return torch.cat(found).to(images.device)
 
 
 def log_likelihood(network: nn.Module, images: Tensor, loss: str, samples: int, seed: int) -> Tensor:
-    """Return the importance-weighted estimate of log p(x) of each image in nats, log 1/K Σ p(x | z) p(z) / q(z | x).
+    """Compute the importance-weighted estimate of log p(x) of each image in nats, log 1/K Σ p(x | z) p(z) / q(z | x).
 
     The sum is over K draws of z from q(z | x). The estimate's expectation is the evidence lower bound for K = 1, never
     falls as K grows, and nears log p(x) from below.
@@ -56,7 +56,7 @@ def log_likelihood(network: nn.Module, images: Tensor, loss: str, samples: int, 
     """
     found = [
         (drawn.likelihood + drawn.ratio).logsumexp(1) - math.log(samples)
-        for drawn in draws(network, images, loss, samples, seed)
+        for drawn in draws(network, images, loss, samples=samples, seed=seed)
     ]
     return torch.cat(found).to(images.device)
 
@@ -77,40 +77,28 @@ class Draws(NamedTuple):
 def draws(network: nn.Module, images: Tensor, loss: str, samples: int, seed: int) -> Iterator[Draws]:
     """Yield the draws of a few images at a time, in order; CuelloError where `elbo` says so."""
     variational: Any = network
-    distance = check(network, images, loss, samples)
+    distance = check(network, images, loss, samples=samples)
     rows = max(1, NUMBERS_AT_ONCE // images[0].numel())
     together = max(1, rows // samples)
     device = next(network.parameters()).device
     for start in range(0, len(images), together):
         x = images[start : start + together].to(device)  # (n, C, H, W)
         mean, log_variance = variational.bottleneck.posterior(variational.features(x))  # (n, d, …) each
-        noise = torch.stack(
-            [
-                torch.randn(samples, *mean.shape[1:], generator=generator(seed, "likelihood", index=start + place))
-                for place in range(len(x))
-            ]
-        ).to(mean)  # (n, K, d, …)
+        randoms = [generator(seed, "likelihood", index=start + place) for place in range(len(x))]
+        noise = torch.stack([torch.randn(samples, *mean.shape[1:], generator=random) for random in randoms]).to(mean)
         codes = mean[:, None] + (log_variance / 2).exp()[:, None] * noise
-        likelihood = [
-            -distance(variational.decode(part), x[places])
-            for part, places in zip(
-                codes.flatten(0, 1).split(rows),
-                torch.arange(len(x), device=device).repeat_interleave(samples).split(rows),
-                strict=True,
-            )
-        ]
+        places = torch.arange(len(x), device=device).repeat_interleave(samples)
+        parts = zip(codes.flatten(0, 1).split(rows), places.split(rows), strict=True)
+        likelihood = [-distance(variational.decode(part), x[chosen]) for part, chosen in parts]
         # Both densities' constants cancel; z = μ + σ ε makes ((z - μ) / σ)² the square of the noise.
         ratio = (noise.double().square() - codes.double().square()).flatten(2).sum(2) / 2
         ratio = ratio + log_variance.double().flatten(1).sum(1)[:, None] / 2
-        yield Draws(
-            torch.cat(likelihood).double().view(len(x), samples),
-            ratio,
-            normal_kl(mean.double(), log_variance.double()),
-        )
+        kl = normal_kl(mean.double(), log_variance.double())
+        yield Draws(torch.cat(likelihood).double().view(len(x), samples), ratio, kl)
 
 
 def check(network: nn.Module, images: Tensor, loss: str, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the negative log-likelihood of images that a loss stands for; CuelloError for what `elbo` cannot take."""
+    """Find the negative log-likelihood of images that a loss stands for; CuelloError for what `elbo` cannot take."""
     if not hasattr(getattr(network, "bottleneck", None), "posterior"):
         raise CuelloError(
             f"{type(network).__name__}: got a network without a distribution of codes for each image, needed a "

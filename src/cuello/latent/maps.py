@@ -43,7 +43,7 @@ class Neighbours:
 
 
 def project(codes: np.ndarray, method: Method | None = None, seed: int = 0) -> Projection:
-    """Return codes of any number of numbers as points of a plane.
+    """Bring codes of any number of numbers to points of a plane.
 
     codes: ``(N, …)``, N of 3 or more, two numbers or more each. method: "pca", the first two principal components;
     "tsne", from scikit-learn, or "umap", from umap-learn, where they are installed: both keep neighbours together, but
@@ -108,7 +108,7 @@ def check_method(method: str) -> None:
 
 
 def main_axes(rows: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean ``(P,)`` and the first principal axes ``(count, P)`` of ``(N, P)`` numbers.
+    """Find the mean ``(P,)`` and the first principal axes ``(count, P)`` of ``(N, P)`` numbers.
 
     Each axis is turned so that its largest number is positive: the same on every machine.
     """
@@ -118,7 +118,7 @@ def main_axes(rows: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray]
 
 
 def neighbours(model: Model, images: Any, queries: Any, k: int = 5) -> Neighbours:
-    """Return the ``k`` images whose codes are nearest to each query's.
+    """Find the ``k`` images whose codes are nearest to each query's.
 
     images, queries: as ``encode`` takes them; k: 1 to the number of images. A query that is one of the images finds
     itself, at distance 0 but for rounding. Raises CuelloError for another k.
@@ -127,7 +127,7 @@ def neighbours(model: Model, images: Any, queries: Any, k: int = 5) -> Neighbour
 
 
 def nearest(codes: np.ndarray, queries: np.ndarray, k: int) -> Neighbours:
-    """Return the ``k`` codes nearest to each query, ``(N, …)`` and ``(Q, …)``; equally near ones in their order.
+    """Find the ``k`` codes nearest to each query, ``(N, …)`` and ``(Q, …)``; equally near ones in their order.
 
     >>> nearest(np.array([[0.0], [5.0], [1.0]]), np.array([[2.0]]), 2).positions.tolist()
     [[2, 0]]

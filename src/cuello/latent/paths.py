@@ -32,12 +32,12 @@ def interpolate(model: Model, a: Any, b: Any, steps: int = 9, path: PathKind = "
     first, last = code_of(model, a), code_of(model, b)
     if first.shape != last.shape:
         raise CuelloError(f"got codes of shapes {first.shape} and {last.shape}, needed one for both ends.")
-    codes = along(first, last, np.linspace(0, 1, steps), path)
+    codes = along(first, last, np.linspace(0, 1, steps), path=path)
     return Decoded(codes, model.decode(codes))
 
 
 def along(a: np.ndarray, b: np.ndarray, shares: ArrayLike, path: PathKind = "straight") -> np.ndarray:
-    """Return codes on the path from a to b, ``(n, …)`` float32, at shares of it, 0 to 1; see ``interpolate``.
+    """Place codes on the path from a to b, ``(n, …)`` float32, at shares of it, 0 to 1; see ``interpolate``.
 
     >>> along(np.array([1.0, 0.0]), np.array([0.0, 3.0]), [0.0, 0.5, 1.0], "spherical").round(3).tolist()
     [[1.0, 0.0], [1.4140000343322754, 1.4140000343322754], [0.0, 3.0]]
@@ -67,7 +67,7 @@ def along(a: np.ndarray, b: np.ndarray, shares: ArrayLike, path: PathKind = "str
 
 
 def turn(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the angle between two directions of length 1, 0 to π, exact for small angles too (Kahan 2006)."""
+    """Measure the angle between two directions of length 1, 0 to π, exact for small angles too (Kahan 2006)."""
     return float(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))
 
 
@@ -97,7 +97,7 @@ def traverse(model: Model, code: Any, axis: int | np.ndarray, values: Sequence[f
 
 
 def direction(codes: np.ndarray, labels: ArrayLike, start: Any, end: Any) -> np.ndarray:
-    """Return the way from one label's mean code to another's, of the shape of a code: an attribute to ``traverse``.
+    """Find the way from one label's mean code to another's, of the shape of a code: an attribute to ``traverse``.
 
     labels: ``(N,)``, one a code. Raises CuelloError where no image has one of the two.
 

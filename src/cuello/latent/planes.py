@@ -84,7 +84,9 @@ def grid_part(view: LatentView) -> CodePart:
     }[found.kind]  # fmt: skip
     axes = COMPONENTS if found.kind == "components" else ("z₁", "z₂" if len(found.y) > 1 else "")
     arrays = {"grid_images": found.images, "grid_codes": found.codes, "grid_x": found.x, "grid_y": found.y}
-    return CodePart("grid", "Grid", text, draw=lambda theme: image_plane(found, title, axes, theme), arrays=arrays)
+    return CodePart(
+        "grid", "Grid", text, draw=lambda theme: image_plane(found, title, axes, theme=theme), arrays=arrays
+    )
 
 
 def samples_part(view: LatentView) -> CodePart:

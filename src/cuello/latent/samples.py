@@ -36,7 +36,7 @@ def sample(model: Model, n: int, seed: int = 0, codes: np.ndarray | None = None)
 
 
 def from_prior(model: Model, n: int, random: torch.Generator) -> np.ndarray:
-    """Return ``n`` codes drawn from the network's prior, float32."""
+    """Draw ``n`` codes from the network's prior, float32."""
     shape = model.latent_shape
     if shape is None:
         raise CuelloError("the shape of this network's code depends on the image's size. Give codes=… to sample.")
@@ -49,7 +49,7 @@ def from_prior(model: Model, n: int, random: torch.Generator) -> np.ndarray:
 
 
 def fitted_normal(codes: np.ndarray, n: int, random: torch.Generator) -> np.ndarray:
-    """Return ``n`` codes, float32, from the normal distribution with the mean and covariance of these.
+    """Draw ``n`` codes, float32, from the normal distribution with the mean and covariance of these.
 
     With R of the centred codes' QR decomposition, ``mean + Rᵀ ε / √(N - 1)`` has exactly their covariance, whatever its
     rank. Raises CuelloError for fewer than two codes.

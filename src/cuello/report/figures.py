@@ -28,12 +28,12 @@ class Theme:
 
 
 LIGHT = Theme(
-    "light", "#ffffff", "#1d232b", "#667080", "#dfe3e8", "#c2410c",
-    ("#8a94a3", "#2563a8", "#4d9dc6", "#0f766e", "#7c5cb8", "#a16207", "#b4487c", "#5b6b2f"),
+    "light", background="#ffffff", text="#1d232b", faint="#667080", line="#dfe3e8", ours="#c2410c",
+    others=("#8a94a3", "#2563a8", "#4d9dc6", "#0f766e", "#7c5cb8", "#a16207", "#b4487c", "#5b6b2f"),
 )  # fmt: skip
 DARK = Theme(
-    "dark", "#14181d", "#e6e9ed", "#98a2b0", "#2c333c", "#fb923c",
-    ("#7f8a99", "#6ea8e8", "#9bd0ea", "#4fc3b0", "#b39be6", "#d8ab4c", "#e58ab4", "#a9bd6c"),
+    "dark", background="#14181d", text="#e6e9ed", faint="#98a2b0", line="#2c333c", ours="#fb923c",
+    others=("#7f8a99", "#6ea8e8", "#9bd0ea", "#4fc3b0", "#b39be6", "#d8ab4c", "#e58ab4", "#a9bd6c"),
 )  # fmt: skip
 THEMES = (LIGHT, DARK)
 
@@ -72,7 +72,7 @@ def save_both(folder: Path, name: str, draw: Callable[[Theme], bytes]) -> dict[s
 
 
 def as_png(figure: "Figure") -> bytes:
-    """Return the figure as a PNG at 144 dots an inch."""
+    """Draw a PNG at 144 dots an inch."""
     import io
 
     stream = io.BytesIO()
@@ -113,7 +113,6 @@ def learning_curves(
 
 
 def whole_numbers(axes: "Axes") -> None:
-    """Put ticks of the x axis at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

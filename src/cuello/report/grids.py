@@ -26,7 +26,7 @@ class Series:
 
 
 def shades(series: Sequence[Series], theme: Theme) -> list[str]:
-    """Return a colour for every series: ours stands out, the source's is the text's."""
+    """Choose a colour for every series: ours stands out, the source's is the text's."""
     found, used = [], 0
     for one in series:
         if one.role == "other":
@@ -75,7 +75,8 @@ def points(series: Sequence[Series], theme: Theme, *, title: str, across: str, u
         if named:
             nameless = [point for one in series for point in zip(one.x, one.y, strict=True)]
             found, names, colours = zip(*named, strict=True)
-            name_points(axes, found, names, colours, [point for point in nameless if point not in found], fontsize=7)
+            others = [point for point in nameless if point not in found]
+            name_points(axes, found, names, colours=colours, others=others, fontsize=7)
         return as_png(figure)
 
 

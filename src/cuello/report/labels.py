@@ -19,9 +19,9 @@ def overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def candidates(x: float, y: float, width: float, height: float, near: float) -> list[Box]:
-    """Return boxes of a size around a point, the best first: right, left, above, below, the corners; then further."""
-    found = []
+def candidates(point: tuple[float, float], size: tuple[float, float], near: float) -> list[Box]:
+    """List boxes of a size around a point, the best first: right, left, above, below, the corners; then further."""
+    (x, y), (width, height), found = point, size, []
     for reach in (near, 2 * near, 3.2 * near):
         for across, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
             left = x + across * reach - (width if across < 0 else width / 2 if across == 0 else 0)
@@ -37,7 +37,7 @@ def place(
     near: float,
     others: Sequence[tuple[float, float]] = (),
 ) -> list[Box] | None:
-    """Return a box for every point's name, all inside a box, none over another or over a point; None where none fits.
+    """Find a box for every point's name, all inside a box, none over another or over a point; None where none fits.
 
     points: in pixels. sizes: (width, height) of the names, pixels. near: distance of a name from its point, pixels.
     others: points without a name that no name may cover.
@@ -46,7 +46,7 @@ def place(
     taken: list[Box] = [(x - half, y - half, x + half, y + half) for x, y in [*points, *others]]
     placed: list[Box] = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
-        for box in candidates(x, y, width, height, near):
+        for box in candidates((x, y), (width, height), near):
             within = box[0] >= inside[0] and box[1] >= inside[1] and box[2] <= inside[2] and box[3] <= inside[3]
             if within and not any(overlap(box, other) for other in taken):
                 placed.append(box)
@@ -80,7 +80,7 @@ def name_points(
     near = 7 * figure.dpi / 72  # type: ignore[union-attr]
     inside = (frame.x0, frame.y0, frame.x1, frame.y1)
     also = [tuple(axes.transData.transform(point)) for point in others]
-    placed = place(pixels, [(box.width + 2, box.height) for box in boxes], inside, near, also)
+    placed = place(pixels, [(box.width + 2, box.height) for box in boxes], inside, near=near, others=also)
     for written in texts:
         written.remove()
     if placed is None:

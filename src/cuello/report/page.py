@@ -149,12 +149,11 @@ def write_page(
 
 
 def check_table(table: Table) -> None:
-    """Raise CuelloError that names the first row whose cells do not match the columns."""
+    """Check that cells match columns; CuelloError names the first row where they do not."""
     for position, row in enumerate(table.rows):
         if len(row) != len(table.columns):
             raise CuelloError(f"row {position} of a table has {len(row)} cells, needed {len(table.columns)}: {row}.")
 
 
 def encoded(themes: Mapping[str, bytes]) -> dict[str, str]:
-    """Return each theme's PNG in base64."""
     return {theme: base64.b64encode(png).decode() for theme, png in themes.items()}

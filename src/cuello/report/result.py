@@ -27,12 +27,10 @@ class Result:
 
     @property
     def json(self) -> str:
-        """``values`` as JSON for people: indented."""
         return json.dumps(self.values, indent=2)
 
     @property
     def csv(self) -> str:
-        """``rows`` as CSV."""
         return csv_text(self.rows)
 
     def save(self, run: Run) -> None:
@@ -42,7 +40,7 @@ class Result:
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    r"""Return rows as CSV; None is an empty cell.
+    r"""Write rows as CSV; None is an empty cell.
 
     >>> csv_text([["name", "value"], ["a, b", None]])
     'name,value\n"a, b",\n'

@@ -21,12 +21,14 @@ def write_run_page(run: Run, subtitle: str, verdict: str | Verdict, sections: Se
 def curves_picture(run: Run, name: str, left: str, right: str, value: Callable[[EpochRecord], float]) -> Picture:
     """Draw figures/NAME.png: loss by epoch, titled ``left``, and a value of the validation, titled ``right``."""
     history = run.history
-    themes = save_both(run.figures, name, lambda theme: learning_curves(history, theme, left, right, value))
+    themes = save_both(
+        run.figures, name, lambda theme: learning_curves(history, theme, left, right_title=right, value=value)
+    )
     return Picture(themes, f"{left}; {right}", "The dot: the epoch that is kept.")
 
 
 def run_sections(run: Run, model: Model, curves: Picture, command: str) -> list[Section]:
-    """Return the last sections of a report. curves: drawn by epoch. command: what to type to repeat the training."""
+    """Make the last sections of a report. curves: drawn by epoch. command: what to type to repeat the training."""
     settings = [(name, str(value)) for name, value in run.config.model_dump(exclude_none=True).items()]
     note = (
         "Same seed, same machine, same number of threads: the same weights, bit for bit. They are in "
@@ -40,27 +42,22 @@ def run_sections(run: Run, model: Model, curves: Picture, command: str) -> list[
 
 
 def facts(model: Model, history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
-    """Return what is to be known of the network and its training at a glance."""
     summary = summarise(model.network, model.channels)
     of_input = " of the input" if model.scale > 1 else ""
     seconds = sum(record.seconds for record in history)
     training_seconds = sum(record.training_seconds for record in history)
-    images = sum(record.images for record in history)
-    trained = sum(tensor.numel() for tensor in model.artefact.weights.values()) - summary.frozen
+    speed = sum(record.images for record in history) / training_seconds if training_seconds else None
+    tensors = model.artefact.weights.values()
+    trained = sum(tensor.numel() for tensor in tensors) - summary.frozen
     folded = [("parameters, folded for use", f"{summary.trainable:,}")] if trained > summary.trainable else []
+    field = f"{summary.receptive_field} pixels{of_input}" if summary.receptive_field else "the whole image"
     return [
         ("trainable parameters", f"{max(trained, summary.trainable):,}"),
         *folded,
         (f"multiply-adds a pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
-        (
-            "receptive field",
-            f"{summary.receptive_field} pixels{of_input}" if summary.receptive_field else "the whole image",
-        ),
+        ("receptive field", field),
         ("epochs", f"{len(history)}"),
         ("training time", f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"),
-        ("training speed", f"{images / training_seconds:,.0f} images a second" if training_seconds else "–"),
-        (
-            "file",
-            f"{sum(t.numel() * t.element_size() for t in model.artefact.weights.values()) / 1000:,.1f} kB of weights",
-        ),
+        ("training speed", f"{speed:,.0f} images a second" if speed is not None else "–"),
+        ("file", f"{sum(t.numel() * t.element_size() for t in tensors) / 1000:,.1f} kB of weights"),
     ]
