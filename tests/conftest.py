@@ -15,6 +15,8 @@ from PIL import Image
 import cuello
 from cuello.cli import main
 from cuello.inference.model import Model
+from cuello.models.estimators import build_estimator, estimator_of
+from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.runs.directory import Run
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -76,6 +78,25 @@ def write_classes(folder: Path, count: int = 12, names: tuple[str, ...] = ("brig
     return folder
 
 
+def write_estimator(
+    folder: Path,
+    classifier: Path,
+    name: str = "explain-s",
+    size: tuple[int, int] | None = None,
+    condition: Any = None,
+    **training: Any,
+) -> Path:
+    """Write an untrained estimator of a classifier's maps; training: the settings that it says it was trained with."""
+    model = cuello.load(classifier)
+    architecture = estimator_of(name, model.artefact.architecture, size=size, condition=condition)
+    torch.manual_seed(2)
+    weights = build_estimator(architecture, model.network).state_dict()
+    folder.mkdir(parents=True)
+    artefact = Artefact(architecture, "explain", None, weights, training, classifier=model.artefact.checksum)
+    save_artefact(folder / FILE_NAME, artefact)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is kept for the next time is kept in a folder of the tests, not in the user's."""
@@ -100,6 +121,11 @@ def make_images() -> Callable[..., Path]:
 def make_classes() -> Callable[..., Path]:
     """write_classes, for tests that want labelled images."""
     return write_classes
+
+
+@pytest.fixture(scope="session")
+def make_estimator() -> Callable[..., Path]:
+    return write_estimator
 
 
 @pytest.fixture(scope="session")

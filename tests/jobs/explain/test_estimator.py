@@ -1,5 +1,6 @@
 """Estimated occlusion maps: whose they are, what is refused, and a check of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimat
 from cuello.jobs.explain.exact import exact_maps
 from cuello.jobs.explain.settings import LEARNED, MapSettings
 from cuello.models.catalog import Architecture, build
-from cuello.models.estimators import build_estimator, estimator_of
 from cuello.runs.artefact import Artefact, save_artefact
 
 CLASSES = ("bogus", "real")
@@ -38,20 +38,7 @@ def classifier_file(folder: Path, pad: int = 2, seed: int = 0) -> Path:
     return folder
 
 
-def estimator_file(folder: Path, classifier: Path, name: str = "explain-s", **changed: Any) -> Path:
-    """Write an untrained estimator of a classifier's maps."""
-    model = cuello.load(classifier)
-    condition = changed.pop("condition", None)
-    architecture = estimator_of(name, model.artefact.architecture, condition=condition)
-    torch.manual_seed(1)
-    network = build_estimator(architecture, model.network)
-    told = {"box": 3, "stride": 2, "fill": "0.5", "told": "prediction", **changed}
-    folder.mkdir(parents=True)
-    artefact = Artefact(
-        architecture, "explain", None, network.state_dict(), training=told, classifier=model.artefact.checksum
-    )
-    save_artefact(folder / "model.safetensors", artefact)
-    return folder
+TRAINED = {"box": 3, "stride": 2, "fill": "0.5"}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +52,14 @@ def opened(classifier: Path) -> ExplainedClassifier:
 
 
 @pytest.fixture(scope="module")
-def estimator(classifier: Path, opened: ExplainedClassifier, tmp_path_factory: pytest.TempPathFactory) -> MapEstimator:
-    return open_estimator(estimator_file(tmp_path_factory.mktemp("estimating") / "explain", classifier), opened)
+def estimator(
+    classifier: Path,
+    opened: ExplainedClassifier,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_estimator: Callable[..., Path],
+) -> MapEstimator:
+    folder = tmp_path_factory.mktemp("estimating") / "explain"
+    return open_estimator(make_estimator(folder, classifier, **TRAINED), opened)
 
 
 def some_images(count: int = 12, size: tuple[int, int] = SIZE) -> Images:
@@ -86,9 +79,14 @@ def test_what_it_learned_is_read_from_its_file(estimator: MapEstimator) -> None:
 
 @pytest.mark.parametrize(("name", "condition"), [("explain-s", None), ("explain-hits", "one-hot")])
 def test_the_condition_is_the_class_that_the_classifier_predicts(
-    name: str, condition: str | None, classifier: Path, opened: ExplainedClassifier, tmp_path: Path
+    name: str,
+    condition: str | None,
+    classifier: Path,
+    opened: ExplainedClassifier,
+    tmp_path: Path,
+    make_estimator: Callable[..., Path],
 ) -> None:
-    network = open_estimator(estimator_file(tmp_path / "e", classifier, name, condition=condition), opened)
+    network = open_estimator(make_estimator(tmp_path / "e", classifier, name, condition=condition), opened)
     images = as_tensor(some_images())
     model = cuello.load(classifier)
     numbers, scores = predicted(model, images)
@@ -156,8 +154,10 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     assert found.names == [images.names[place] for place in found.places]
     for place, exact, ours in zip(found.places, found.exact, found.estimated, strict=True):
         np.testing.assert_array_equal(ours, maps[place])
-        expected = padded_map(classifier, pixels[place])
-        np.testing.assert_allclose(exact, expected, atol=1e-4)
+        expected = cuello.occlusion_map(
+            opened.network, pixels[place][None], 3, stride=2, fill=0.5, padding=2, definition=LEARNED
+        )
+        np.testing.assert_allclose(exact, expected.maps[0, 0], atol=1e-4)
         np.testing.assert_allclose(
             found.pearson.values[found.places.index(place)], np.corrcoef(exact.ravel(), ours.ravel())[0, 1], atol=1e-6
         )
@@ -170,23 +170,3 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     same = checked(estimator, opened, images, maps=maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
     assert done == [(4, 4)], "none is made again"
     np.testing.assert_array_equal(same.exact, found.exact)
-
-
-def padded_map(classifier: Path, image: torch.Tensor) -> np.ndarray:
-    """Work out one map box by box, from its definition: boxes of 3 pixels, 2 apart, filled with .5, padding of 2."""
-    network = cuello.load(classifier).network
-    weights = network.state_dict()
-    settings = {**network.config.model_dump(), "pad": 0, "height": SIZE[0] + 4, "width": SIZE[1] + 4}  # type: ignore[union-attr]
-    plain = build(Architecture("plain", "classifier", settings)).eval()
-    plain.load_state_dict(weights)
-    whole = torch.nn.functional.pad(image[None], (2, 2, 2, 2))
-    with torch.no_grad():
-        number = int(plain(whole).argmax())
-        total = np.zeros(whole.shape[2:])
-        for row in range(0, whole.shape[2] - 1, 2):
-            for column in range(0, whole.shape[3] - 1, 2):
-                hidden = whole.clone()
-                hidden[..., row : row + 3, column : column + 3] = 0.5
-                total[row : row + 3, column : column + 3] += float(plain(hidden).softmax(1)[0, number])
-    clipped = np.clip((total - total.mean()) / total.std(), -1, 1)
-    return ((clipped + 1) / 2)[2:-2, 2:-2]

@@ -110,14 +110,13 @@ class TestRun:
     ) -> None:
         settings: dict[str, Any] = {
             **TINY,
-            "epochs": 1,
             "schedule": "constant",
             "warmup_epochs": 0.0,
             "classifier": str(classifier.path),
         }
-        cuello.train("explain", examples, output=tmp_path / "one", report=False, **settings)
+        shorter: dict[str, Any] = settings | {"epochs": 1}
+        cuello.train("explain", examples, output=tmp_path / "one", report=False, **shorter)
         cuello.resume(tmp_path / "one", epochs=2, report=False)
-        settings["epochs"] = 2
         cuello.train("explain", examples, output=tmp_path / "two", report=False, **settings)
         first, second = (load_artefact(tmp_path / name).weights for name in ("one", "two"))
         assert all(torch.equal(first[name], second[name]) for name in first)
@@ -139,10 +138,10 @@ class TestSourceNetworks:
 
     def test_only_a_class(self, examples: Path, hits: Run, tmp_path: Path) -> None:
         settings: dict[str, Any] = {
+            **TINY,
             "model": "explain-hits",
             "classifier": str(hits.path),
             "epochs": 1,
-            "threads": 1,
             "only": "1",
         }
         run = cuello.train("explain", examples, output=tmp_path / "run", report=False, **settings)
@@ -220,14 +219,10 @@ class TestMistakes:
     def test_a_search_is_by_what_the_job_measures(self, examples: Path, run: Run, tmp_path: Path) -> None:
         settings = {**run.config.model_dump(exclude_none=True), "epochs": 1}
         settings = {name: value for name, value in settings.items() if name not in ("job", "data", "learning_rate")}
+        space = {"learning_rate": [1e-3, 1e-2]}
         found = cuello.search.search(
-            "explain",
-            str(examples),
-            space={"learning_rate": [1e-3, 1e-2]},
-            objective="mse",
-            output=tmp_path / "s",
-            **settings,
-        )  # fmt: skip
+            "explain", str(examples), space=space, objective="mse", output=tmp_path / "s", **settings
+        )
         assert len(found.trials) == 2
         best = min(found.trials, key=lambda trial: trial.reached.validation_mse)  # type: ignore[union-attr]
         assert found.best == best
@@ -263,29 +258,17 @@ def test_the_verdict_names_what_counts() -> None:
 def test_the_command_line_says_how_faithful(
     examples: Path, classifier: Run, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
-    answer = command(
-        "train", "explain", examples, "--classifier", classifier.path, "--epochs", 1, "--device", "cpu", "--threads", 1,
-        "-o", tmp_path / "run",
-    )  # fmt: skip
+    start = ["train", "explain", examples, "--classifier", classifier.path, "--epochs", 1, "--device", "cpu"]
+    start += ["--threads", 1, "-o"]
+    answer = command(*start, tmp_path / "run")
     assert answer.code == 0, answer
     assert "correlation (Pearson)" in answer.out
     assert "told the label" in answer.out
     assert str(tmp_path / "run" / "report.html") in answer.out.replace("\n", "")
-    answer = command(
-        "train", "explain", examples, "--classifier", classifier.path, "--epochs", 1, "--device", "cpu", "--threads", 1,
-        "--repeats", 2, "-o", tmp_path / "two",
-    )  # fmt: skip
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    curves = {"deletion", "insertion"}
+    assert set(found["fidelity"]) == curves | {"mse", "normalised_mse", "pearson", "spearman", "overlap", "pooled"}
+    answer = command(*start, tmp_path / "two", "--repeats", 2)
     assert answer.code == 0, answer
     assert re.search(r"evaluation, 2 repeats: MSE 0\.\d+ ± 0\.\d+  correlation", answer.out)
     assert "evaluated correlation" in (tmp_path / "two" / "compare.html").read_text()
-    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert set(found["fidelity"]) == {
-        "mse",
-        "normalised_mse",
-        "pearson",
-        "spearman",
-        "overlap",
-        "pooled",
-        "deletion",
-        "insertion",
-    }

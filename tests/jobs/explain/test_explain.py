@@ -21,7 +21,6 @@ from cuello.jobs.explain.explain import explain
 from cuello.jobs.explain.figures import Scale, Shown, overlay, views_of
 from cuello.jobs.explain.folder import UNFINISHED, claimed, remove_overlays
 from cuello.models.catalog import Architecture, build
-from cuello.models.estimators import build_estimator, estimator_of
 from cuello.runs.artefact import Artefact, save_artefact
 from cuello.runs.directory import Run
 
@@ -150,36 +149,32 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
     assert len(found.maps) == 11
 
 
-def test_mistakes(run: Run, examples: Path, tmp_path: Path) -> None:
-    with pytest.raises(CuelloError, match=r"class: got 'drak', needed .* bright, dark\. Did you mean 'dark'"):
-        explain(run.path, examples, tmp_path / "a", class_="drak")
-    with pytest.raises(CuelloError, match="class: got '2', needed 'predicted', a number from 0 to 1"):
-        explain(run.path, examples, tmp_path / "a", class_="2")
-    with pytest.raises(CuelloError, match="denoise is no classifier: its job is denoise"):
-        explain("denoise", examples, tmp_path / "a")
-    with pytest.raises(CuelloError, match="box: got 11 pixels of width for images of 10"):
-        explain(run.path, examples, tmp_path / "a", box=11)
-    with pytest.raises(CuelloError, match="ONNX files run on the processor"):
-        explain("c.onnx", examples, tmp_path / "a", device="cuda")
+@pytest.mark.parametrize(
+    ("classifier", "settings", "said"),
+    [
+        (None, {"class_": "drak"}, r"class: got 'drak', needed .* bright, dark\. Did you mean 'dark'"),
+        (None, {"class_": "2"}, "class: got '2', needed 'predicted', a number from 0 to 1"),
+        (None, {"box": 11}, "box: got 11 pixels of width for images of 10"),
+        (None, {"check": 0.5}, "exact maps need no check"),
+        ("denoise", {}, "denoise is no classifier: its job is denoise"),
+        ("c.onnx", {"device": "cuda"}, "ONNX files run on the processor"),
+    ],
+)
+def test_mistakes(
+    run: Run, examples: Path, tmp_path: Path, classifier: str | None, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(CuelloError, match=said):
+        explain(classifier or run.path, examples, tmp_path / "a", **settings)
 
 
-def small_estimator(run: Run, folder: Path) -> Path:
-    """Write an untrained estimator of a run's maps."""
-    model = cuello.load(run.path)
-    architecture = estimator_of("explain-s", model.artefact.architecture)
-    torch.manual_seed(2)
-    network = build_estimator(architecture, model.network)
-    told = {"box": 4, "stride": 2, "fill": "mean", "told": "prediction"}
-    folder.mkdir(parents=True)
-    save_artefact(
-        folder / "model.safetensors",
-        Artefact(architecture, "explain", None, network.state_dict(), told, classifier=model.artefact.checksum),
-    )
-    return folder
+@pytest.fixture(scope="module")
+def estimator(run: Run, make_estimator: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_estimator(tmp_path_factory.mktemp("runs") / "estimator", run.path, box=4, stride=2, fill="mean")
 
 
-def test_maps_are_estimated_in_one_pass_and_said_to_be(run: Run, examples: Path, tmp_path: Path) -> None:
-    estimator = small_estimator(run, tmp_path / "estimator")
+def test_maps_are_estimated_in_one_pass_and_said_to_be(
+    run: Run, estimator: Path, examples: Path, tmp_path: Path
+) -> None:
     found = explain(run.path, examples, tmp_path / "out", model=estimator, pictures=1)
     paths = sorted(examples.rglob("*.png"))
     images = torch.cat([tensor_of(path) for path in paths])
@@ -205,8 +200,7 @@ def test_maps_are_estimated_in_one_pass_and_said_to_be(run: Run, examples: Path,
         explain(run.path, examples, tmp_path / "no", model=estimator, class_="dark")
 
 
-def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_path: Path) -> None:
-    estimator = small_estimator(run, tmp_path / "estimator")
+def test_a_check_is_of_the_exact_maps_and_warns(run: Run, estimator: Path, examples: Path, tmp_path: Path) -> None:
     found = explain(run.path, examples, tmp_path / "out", model=estimator, check=0.25, pictures=0)
     check = found.check
     assert check is not None
@@ -214,13 +208,9 @@ def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_pa
     paths = {f"{path.parent.name}/{path.name}": path for path in examples.rglob("*.png")}
     for name, exact in zip(check.names, check.exact, strict=True):
         expected = cuello.occlusion_map(
-            cuello.load(run.path).network,
-            tensor_of(paths[name]),
-            4,
-            stride=2,
-            fill="mean",
+            cuello.load(run.path).network, tensor_of(paths[name]), 4, stride=2, fill="mean",
             definition="standardised-sum",
-        )
+        )  # fmt: skip
         np.testing.assert_allclose(exact, expected.maps[0, 0].numpy(), atol=1e-4)
     record = json.loads((tmp_path / "out" / "explain.json").read_text())["check"]
     assert (record["images"], record["of"], record["seed"], record["trusted"]) == (3, 12, 0, False)
@@ -230,32 +220,29 @@ def test_a_check_is_of_the_exact_maps_and_warns(run: Run, examples: Path, tmp_pa
     page = (tmp_path / "out" / "explain.html").read_text()
     assert "Warning: the estimates are far from the exact maps" in page
     assert "Estimated and exact" in page
-    with pytest.raises(CuelloError, match="exact maps need no check"):
-        explain(run.path, examples, tmp_path / "no", check=0.5)
     with pytest.raises(CuelloError, match=r"check: got 2, needed a share"):
         explain(run.path, examples, tmp_path / "no", model=estimator, check=2)
 
 
-def test_images_must_fit_an_estimator_of_one_size(run: Run, examples: Path, tmp_path: Path) -> None:
-    model = cuello.load(run.path)
-    architecture = estimator_of("explain-hits", model.artefact.architecture, (16, 16))
-    weights = build_estimator(architecture, model.network).state_dict()
-    artefact = Artefact(architecture, "explain", None, weights, {}, classifier=model.artefact.checksum)
-    save_artefact(tmp_path / "model.safetensors", artefact)
+def test_images_must_fit_an_estimator_of_one_size(
+    run: Run, examples: Path, tmp_path: Path, make_estimator: Callable[..., Path]
+) -> None:
+    estimator = make_estimator(tmp_path / "estimator", run.path, "explain-hits", (16, 16))
     with pytest.raises(CuelloError, match=r"has 10×12 pixels, but explain-hits takes 16×16\. .*--resize 16x16"):
-        explain(run.path, examples, tmp_path / "out", model=tmp_path)
-    found = explain(run.path, examples, tmp_path / "out", model=tmp_path, resize="16", pictures=0)
+        explain(run.path, examples, tmp_path / "out", model=estimator)
+    found = explain(run.path, examples, tmp_path / "out", model=estimator, resize="16", pictures=0)
     assert {values.shape for values in found.maps} == {(16, 16)}
 
 
-def test_what_is_estimated_is_kept_where_the_check_is_interrupted(run: Run, examples: Path, tmp_path: Path) -> None:
+def test_what_is_estimated_is_kept_where_the_check_is_interrupted(
+    run: Run, estimator: Path, examples: Path, tmp_path: Path
+) -> None:
     def stop(doing: str, done: int, total: int) -> None:
         if doing == "checking exactly":
             raise KeyboardInterrupt
 
-    model = small_estimator(run, tmp_path / "e")
     with pytest.raises(Interrupted, match=r"the maps of 12 of 12 images are in .*, unchecked"):
-        explain(run.path, examples, tmp_path / "o", model=model, check=1, pictures=0, progress=stop)
+        explain(run.path, examples, tmp_path / "o", model=estimator, check=1, pictures=0, progress=stop)
     assert "check" not in json.loads((tmp_path / "o" / "explain.json").read_text())
 
 

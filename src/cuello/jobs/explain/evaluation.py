@@ -35,7 +35,13 @@ ASKED = 100
 TIMES = 7
 """Passes, of AT_ONCE images each, whose median is an estimate's time."""
 
-MEASURES = ("mse", "normalised_mse", "pearson", "spearman", "overlap")
+MEASURES = {
+    "mse": "squared error",
+    "normalised_mse": "… standardised once more",
+    "pearson": "correlation (Pearson)",
+    "spearman": "correlation of ranks (Spearman)",
+    "overlap": "most important pixels in common",
+}
 
 
 @dataclass(frozen=True)
@@ -248,20 +254,16 @@ def result_of(found: Estimation) -> Result:
 
 
 def shown(values: Mapping[str, Any]) -> list[Table | str]:
-    labels = {
-        "mse": "squared error", "normalised_mse": "… standardised once more", "pearson": "correlation (Pearson)",
-        "spearman": "correlation of ranks (Spearman)", "overlap": "most important pixels in common",
-    }  # fmt: skip
     names = {"prediction": "told the prediction>", "label": "told the label>", "estimated": "estimated>"}
     told = values["told"] or {"estimated": values["fidelity"]}
-    rows = [[label, *(f"{one[name]['mean']:.4f}" for one in told.values())] for name, label in labels.items()]
+    rows = [[label, *(f"{one[name]['mean']:.4f}" for one in told.values())] for name, label in MEASURES.items()]
     columns = ["beside the exact maps", *(names[name] for name in told)]
     return [Table(columns, rows, title=f"{values['images']:,} images"), values["verdict"]]
 
 
 def plain(found: Fidelity) -> dict[str, Any]:
     def of(one: Measured) -> dict[str, float]:
-        return {"mean": one.mean, "low": one.low, "high": one.high}
+        return {name: getattr(one, name) for name in ("mean", "low", "high")}
 
     measures: dict[str, Any] = {name: of(getattr(found, name)) for name in MEASURES} | {"pooled": found.pooled}
     for way in ("deletion", "insertion"):

@@ -204,15 +204,13 @@ def make_beside(
     Raises CuelloError that holds what a process said where one fails. However this ends, they end too.
     """
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as running:
+        files = [str(Path(name) / f"{number}.npz") for number in range(len(parts))]
+        for file, part in zip(files, parts, strict=True):
+            np.savez(file, ids=np.array(list(part)), images=np.stack(list(part.values())))
         processes = []
         for number in range(min(workers, len(parts))):
-            file = Path(name) / f"{number}.npz"
-            own = parts[number::workers]
-            stacks = {f"{place}/images": np.stack(list(part.values())) for place, part in enumerate(own)}
-            ids = {f"{place}/ids": np.array(list(part)) for place, part in enumerate(own)}
-            np.savez(file, **stacks, **ids)  # type: ignore[arg-type]
             request = {
-                "model": str(path.resolve()), "checksum": classifier.artefact.checksum, "images": str(file),
+                "model": str(path.resolve()), "checksum": classifier.artefact.checksum, "parts": files[number::workers],
                 "settings": asdict(settings), "parent": os.getpid(),
             }  # fmt: skip
             processes.append(running.enter_context(started(request)))
@@ -252,19 +250,19 @@ def listen(processes: Sequence[subprocess.Popen[str]], tell: Callable[[int], Non
 
 
 def main(request: Mapping[str, Any]) -> None:
-    """Make the maps of the parts in a file, and print how many after each; end where the parent did."""
+    """Make the maps of parts, a file each, and print how many after each; end where the parent did."""
     torch.set_num_threads(1)
     classifier = load(request["model"])
     if classifier.artefact.checksum != request["checksum"]:
         raise CuelloError(f"{request['model']} has changed meanwhile. Start again.")
     settings = MapSettings(**request["settings"])
-    with np.load(request["images"], allow_pickle=False) as file, kept_memory():
-        for place in range(len(file.files) // 2):
+    with kept_memory():
+        for file in request["parts"]:
             if os.getppid() != request["parent"]:
                 return
-            ids, images = file[f"{place}/ids"], file[f"{place}/images"]
-            make_part(classifier, dict(zip(map(str, ids), images, strict=True)), settings)
-            print(len(ids), flush=True)
+            with np.load(file, allow_pickle=False) as part:
+                make_part(classifier, dict(zip(map(str, part["ids"]), part["images"], strict=True)), settings)
+                print(len(part["ids"]), flush=True)
 
 
 if __name__ == "__main__":

@@ -168,14 +168,11 @@ def check_section(found: Explained, compared: Sequence[Compared]) -> list[Sectio
     """Tabulate a check and draw its worst images; nothing without one."""
     if found.check is None:
         return []
-    check = found.check
-    first, *_ = sentences(check, found.seconds)
+    check, note = found.check, f"{capital(sentences(found.check, found.seconds)[0])}, drawn at random."
     rows = [[MEASURES[name], said(check, name)] for name in MEASURES]
     rows += [["time of an exact map", milliseconds(check.seconds_exact)]]
     rows += [["time of an estimated map", milliseconds(found.seconds)]]
-    parts: list[Table | Picture] = [
-        Table(["measure", "mean, and worst image"], rows, f"{first[0].upper()}{first[1:]}, drawn at random.")
-    ]
+    parts: list[Table | Picture] = [Table(["measure", "mean, and worst image"], rows, note)]
     if compared:
         themes = {theme.name: comparison(compared, theme) for theme in THEMES}
         many = f"The {len(compared)} checked images" if len(compared) > 1 else "The checked image"
@@ -197,17 +194,20 @@ def verdict(found: Explained) -> str:
     """Say first that maps are estimated, and how near they come; nothing of exact ones."""
     if found.estimator is None:
         return ""
-    says = found.says()[0]
-    text = f"{says[0].upper()}{says[1:]}."
+    text = f"{capital(found.says()[0])}."
     if found.check is None:
         return f"{text} How near it comes was not checked: --check 0.01 explains one image in a hundred exactly too."
     if warned := warning(found.check):
-        return f"{text} {warned[0].upper()}{warned[1:]}"
+        return f"{text} {capital(warned)}"
     many = len(found.check.names)
     return (
         f"{text} Checked on {many:,} image{'s' if many != 1 else ''}: a mean Pearson correlation of "
         f"{found.check.pearson.mean:.3g} with the exact maps."
     )
+
+
+def capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def as_json(found: Explained) -> dict[str, Any]:
@@ -234,17 +234,12 @@ def check_json(check: Check) -> dict[str, Any]:
         "seconds_per_exact_map": check.seconds_exact, "trusted": check.trusted, "warning": warning(check),
     }  # fmt: skip
     for name in MEASURES:
-        found = getattr(check, name)
-        worst = check.order(name)[0]
-        told[name] = {
-            "mean": number_or_none(found.mean), "low": number_or_none(found.low), "high": number_or_none(found.high),
-            "worst": {"name": check.names[worst], "value": number_or_none(found.values[worst])},
-        }  # fmt: skip
+        found, worst = getattr(check, name), check.order(name)[0]
+        told[name] = {key: number_or_none(getattr(found, key)) for key in ("mean", "low", "high")}
+        told[name]["worst"] = {"name": check.names[worst], "value": number_or_none(found.values[worst])}
     told["each"] = [
-        {"name": name, "mse": float(mse), "pearson": number_or_none(r), "spearman": number_or_none(rho)}
-        for name, mse, r, rho in zip(
-            check.names, check.mse.values, check.pearson.values, check.spearman.values, strict=True
-        )
+        {"name": image, **{name: number_or_none(getattr(check, name).values[row]) for name in MEASURES}}
+        for row, image in enumerate(check.names)
     ]
     return told
 

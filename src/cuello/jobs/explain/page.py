@@ -8,7 +8,7 @@ import numpy as np
 from cuello.inference.model import Model
 from cuello.jobs.classify.figures import side_by_side
 from cuello.jobs.explain.estimator import AT_ONCE
-from cuello.jobs.explain.evaluation import ASKED, Estimation, order
+from cuello.jobs.explain.evaluation import ASKED, MEASURES, Estimation, order
 from cuello.jobs.explain.settings import FLAT
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
@@ -16,8 +16,6 @@ from cuello.report.page import Picture, Section, Table
 from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 from cuello.saliency.fidelity import MAPS, Fidelity, Measured
-
-DIGITS = {"mse": 5, "normalised_mse": 5, "pearson": 3, "spearman": 3, "overlap": 3}
 
 
 def write_estimation(run: Run, model: Model, found: Estimation, command: str, notes: Sequence[str]) -> None:
@@ -76,16 +74,15 @@ def fidelity_table(found: Estimation) -> Table:
     columns: list[tuple[str, Fidelity]] = [("estimated>", found.fidelity)]
     if found.by_label is not None:
         columns = [("told the prediction>", found.fidelity), ("told the label>", found.by_label)]
-    meanings = [
-        ("mse", "squared error"),
-        ("normalised_mse", "squared error, both standardised once more"),
-        ("pearson", "correlation (Pearson)"),
-        ("spearman", "correlation of ranks (Spearman)"),
-        ("overlap", f"most important {found.fidelity.share:.0%} of the pixels in common"),
+    rows = [
+        [label, *(said(getattr(one, name), 5 if "mse" in name else 3) for _, one in columns)]
+        for name, label in MEASURES.items()
     ]
-    rows = [[meaning, *(said(getattr(one, name), DIGITS[name]) for _, one in columns)] for name, meaning in meanings]
     rows.insert(3, ["correlation over all pixels of all maps", *(f"{one.pooled:.3f}" for _, one in columns)])
-    note = "Means over images and their 95% intervals (bootstrap)."
+    note = (
+        "Means over images and their 95% intervals (bootstrap). The most important pixels are "
+        f"{found.fidelity.share:.0%} of all."
+    )
     if found.fidelity.constant:
         note += (
             f" In {found.fidelity.constant:,} of {len(found.names):,} images the map is flat, spreading by {FLAT:g} of "
