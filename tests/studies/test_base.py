@@ -15,7 +15,7 @@ from cuello.report.page import Section, Table
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.studies import base
-from cuello.studies.base import Outcome, Plan, Story, Study, run_study, turns_of
+from cuello.studies.base import Story, Study, StudyOutcome, StudyPlan, run_study, turns_of
 from cuello.work.plans import Watch
 
 SETTINGS = {
@@ -24,11 +24,14 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def plans(data: str) -> Sequence[Plan]:
-    return [Plan("single", {**SETTINGS, "model": "conv-single"}), Plan("more", {**SETTINGS, "model": "conv-16"})]
+def plans(data: str) -> Sequence[StudyPlan]:
+    return [
+        StudyPlan("single", {**SETTINGS, "model": "conv-single"}),
+        StudyPlan("more", {**SETTINGS, "model": "conv-16"}),
+    ]
 
 
-def story(outcome: Outcome) -> Story:
+def story(outcome: StudyOutcome) -> Story:
     rows = []
     for name in outcome.runs:
         best, second = outcome.best(name, lambda record: record.validation_loss), outcome.at(name, 2, lambda r: r.loss)
@@ -61,7 +64,7 @@ def test_every_seed_of_every_plan_is_a_run(told: tuple[Path, list[tuple[str, flo
 def test_the_time_is_that_of_all_epochs(told: tuple[Path, list[tuple[str, float]]]) -> None:
     runs = {"single": [Run(told[0] / "runs" / "single" / f"seed-{seed}") for seed in (0, 1)]}
     lines = [json.loads(line) for run in runs["single"] for line in run.history_path.read_text().splitlines()]
-    outcome = Outcome("photos", told[0], runs, 1, lambda words, share: None)
+    outcome = StudyOutcome("photos", told[0], runs, 1, lambda words, share: None)
     assert outcome.seconds == pytest.approx(sum(line["seconds"] for line in lines))
     assert outcome.seconds > 0
 
@@ -141,7 +144,9 @@ def test_two_at_a_time_stopped_and_gone_on_with_give_the_same(
 
 
 def test_a_mistake_in_a_training_is_told_from_its_process(tmp_path: Path) -> None:
-    wrong = replace(TOY, plans=lambda data: [Plan("a", {**SETTINGS, "model": "conv-single", "noise": "nonsense:1"})])
+    wrong = replace(
+        TOY, plans=lambda data: [StudyPlan("a", {**SETTINGS, "model": "conv-single", "noise": "nonsense:1"})]
+    )
     with pytest.raises(CuelloError, match="nonsense"):
         run_study(wrong, "photos", tmp_path / "toy", workers=2)
 
@@ -168,7 +173,7 @@ def test_only_its_own_folder_and_data(tmp_path: Path) -> None:
 
 
 def test_a_run_of_other_settings_is_told_before_anything_is_trained(tmp_path: Path) -> None:
-    def changed(data: str) -> Sequence[Plan]:
+    def changed(data: str) -> Sequence[StudyPlan]:
         single, more = plans(data)
         return [replace(more, settings={**more.settings, "learning_rate": 0.5}), single]
 
@@ -192,9 +197,9 @@ def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monke
 
     monkeypatch.setattr("cuello.work.plans.train_or_resume", stand_in)
     paired = {**SETTINGS, "noise": None, "model": "conv-single"}
-    first = Plan("first", {**SETTINGS, "model": "conv-single", "epochs": 1}, most_repeats=1)
-    second = Plan("second", paired, uses={"target": "first"})
-    third = Plan("third", paired, most_repeats=1, uses={"target": "second"})
+    first = StudyPlan("first", {**SETTINGS, "model": "conv-single", "epochs": 1}, most_repeats=1)
+    second = StudyPlan("second", paired, uses={"target": "first"})
+    third = StudyPlan("third", paired, most_repeats=1, uses={"target": "second"})
     heard: list[tuple[str, float]] = []
     toy = replace(TOY, plans=lambda data: [third, second, first], story=lambda o: Story("", []), prepare=prepared)
     run_study(toy, None, tmp_path, repeats=2, watch=lambda words, share: heard.append((words, share)))
@@ -214,9 +219,9 @@ def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monke
 
 def test_plans_that_use_each_other_cannot_be_trained() -> None:
     with pytest.raises(CuelloError, match="'a' uses b: needed plans of the same study that do not use it in turn"):
-        turns_of([Plan("a", {}, uses={"data": "b"}), Plan("b", {}, uses={"data": "a"})])
+        turns_of([StudyPlan("a", {}, uses={"data": "b"}), StudyPlan("b", {}, uses={"data": "a"})])
     with pytest.raises(CuelloError, match="'a' uses nothing"):
-        turns_of([Plan("a", {}, uses={"data": "nothing"})])
+        turns_of([StudyPlan("a", {}, uses={"data": "nothing"})])
 
 
 def no_training(words: str, share: float) -> None:

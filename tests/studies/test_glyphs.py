@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from cuello.studies.base import Plan, run_study
+from cuello.studies.base import StudyPlan, run_study
 from cuello.studies.glyphs import measures, plans, source, study
 from cuello.studies.glyphs.limits import bayes_limit
 from cuello.work.train import resolve
 
 
-def quick(data: str) -> list[Plan]:
+def quick(data: str) -> list[StudyPlan]:
     """The study's plans, each a few steps, with small networks of ours."""
     made = []
     for plan in plans.plans(data):

@@ -10,7 +10,7 @@ import pytest
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, write_history
-from cuello.studies.base import Outcome, Plan, run_study
+from cuello.studies.base import StudyOutcome, StudyPlan, run_study
 from cuello.studies.mnist import study
 from cuello.studies.mnist.source import EPOCHS
 from cuello.work.train import resolve
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     coarse = random.random((80, 7, 7)) > 0.6
     np.save(place / "digits.npy", (coarse.repeat(4, 1).repeat(4, 2) * 255).astype(np.uint8))
 
-    def quick(data: str) -> list[Plan]:
+    def quick(data: str) -> list[StudyPlan]:
         made = study.plans(data)
         return [replace(plan, settings={**plan.settings, "epochs": 1, "batch_size": 20}) for plan in made]
 
@@ -88,4 +88,4 @@ def test_until_when_the_convolutional_network_is_ahead(
         run.path.mkdir()
         write_history(run.history_path, [EpochRecord(n, 0, 0, e, 0, 0, 0, 0, 1) for n, e in enumerate(errors, 1)])
         runs[name] = [run]
-    assert said in study.crossing(Outcome("mnist", tmp_path, runs, 1, lambda words, share: None))
+    assert said in study.crossing(StudyOutcome("mnist", tmp_path, runs, 1, lambda words, share: None))

@@ -29,7 +29,7 @@ Value = Callable[[EpochRecord], float]
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """One training of a study: a name, which is its folder's, and its settings (without seed).
 
     settings: with the data where they are not the study's. most_repeats: seeds at most, for what takes long.
@@ -44,7 +44,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudyOutcome:
     """What a study's trainings came to.
 
     folder: of the study. runs: by plan, one a seed. workers: how many were trained at once, in the last call.
@@ -130,8 +130,8 @@ class Study:
     name: str
     summary: str
     data: tuple[str, ...]
-    plans: Callable[[str], Sequence[Plan]]
-    story: Callable[[Outcome], Story]
+    plans: Callable[[str], Sequence[StudyPlan]]
+    story: Callable[[StudyOutcome], Story]
     repeats: int = 1
     prepare: Callable[[Sequence[TrainConfig], int, Watch], None] | None = None
 
@@ -194,24 +194,25 @@ def run_study(
             study.prepare(left, workers, tell)
 
     try:
-        run_turns(jobs, workers, watch, before_turn)
+        run_turns(jobs, workers, watch, before_turn=before_turn)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
     watch("evaluating", 1.0)
-    story = study.story(Outcome(data, folder, runs, workers=workers, watch=watch))
+    story = study.story(StudyOutcome(data, folder, runs, workers=workers, watch=watch))
     write_tables(folder / "tables", story.sections)
     report = folder / "report.html"
     subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"
-    write_page(report, f"Study: {study.name}", subtitle, story.verdict, story.sections, environment())
+    title, machine = f"Study: {study.name}", environment()
+    write_page(report, title, subtitle, verdict=story.verdict, sections=story.sections, environment=machine)
     return StudyReport(report, story.verdict)
 
 
-def turns_of(plans: Sequence[Plan]) -> dict[str, int]:
+def turns_of(plans: Sequence[StudyPlan]) -> dict[str, int]:
     """Say when each plan's trainings begin: 0, or after all whose runs they use.
 
     Raises CuelloError for one that uses a plan that is none, or in the end itself.
 
-    >>> turns_of([Plan("estimator", {}, uses={"classifier": "classifier"}), Plan("classifier", {})])
+    >>> turns_of([StudyPlan("estimator", {}, uses={"classifier": "classifier"}), StudyPlan("classifier", {})])
     {'classifier': 0, 'estimator': 1}
     """
     turns: dict[str, int] = {}
@@ -247,7 +248,7 @@ def claim(folder: Path, study: str, data: str) -> None:
         )
 
 
-def cost(plan: Plan) -> float:
+def cost(plan: StudyPlan) -> float:
     """Guess how much work a training is, in multiply-adds of the forward pass: for the progress bar."""
     config = resolve({"data": "", **plan.settings})
     side, samples = config.crop or 64, config.samples or 1000

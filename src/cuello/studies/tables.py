@@ -33,7 +33,7 @@ def table(
     filled = [
         [written(one.value(*row if isinstance(row, tuple) else (row,)), one.form) for one in columns] for row in rows
     ]
-    return Table([one.heading for one in columns], [*filled, *more], note, frozenset(ours))
+    return Table([one.heading for one in columns], [*filled, *more], note=note, ours=frozenset(ours))
 
 
 def written(cell: Cell, form: Form) -> str:

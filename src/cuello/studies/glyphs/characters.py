@@ -16,7 +16,7 @@ from cuello.report.figures import Theme
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section
 from cuello.scoring.repeats import Spread, in_words, paired_difference
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.glyphs import plans
 from cuello.studies.glyphs.measures import DRAWS, WrongPixels, characters, inverted
 from cuello.studies.glyphs.source import CLASSIC_EPOCHS, CLASSIC_WRONG, NOISE_WRONG, PIXELS
@@ -40,12 +40,12 @@ def wrong_text(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
-def steps_of(outcome: Outcome, plan: str) -> int:
+def steps_of(outcome: StudyOutcome, plan: str) -> int:
     """Count the steps of a training on all characters."""
     return sum(record.images for record in outcome.runs[plan][0].history) // 32
 
 
-def through_two_numbers(outcome: Outcome, tested: WrongPixels, model: Model) -> Section:
+def through_two_numbers(outcome: StudyOutcome, tested: WrongPixels, model: Model) -> Section:
     """Set the wrong pixels of characters through two numbers beside the source's, and draw the two numbers."""
     text = "32 characters of 5×7 pixels; every network sees all of them, in every step, and is tested on them."
     seeds = {plan: list(tested.by_seed(plan, 0).values()) for plan in (plans.CLASSIC_PLAN, plans.OURS)}
@@ -93,7 +93,9 @@ def through_two_numbers(outcome: Outcome, tested: WrongPixels, model: Model) -> 
     return Section("Characters through two numbers", [text], parts)
 
 
-def plane(outcome: Outcome, model: Model, images: torch.Tensor, *, name: str, title: str, ink: bool = False) -> Picture:
+def plane(
+    outcome: StudyOutcome, model: Model, images: torch.Tensor, *, name: str, title: str, ink: bool = False
+) -> Picture:
     """Draw what a plane of codes stands for; ink: black on white."""
     plane = grid(model, 15, None if model.prior == "normal" else model.encode(images).numpy())
     if ink:
@@ -102,7 +104,7 @@ def plane(outcome: Outcome, model: Model, images: torch.Tensor, *, name: str, ti
     return outcome.picture(name, lambda theme: image_plane(plane, title, names, theme), alt=title)
 
 
-def new_characters(outcome: Outcome, model: Model) -> Section:
+def new_characters(outcome: StudyOutcome, model: Model) -> Section:
     """Draw new characters between two known ones; nothing where none is new."""
     images = characters()
     found = invent(model, images.permute(0, 2, 3, 1).numpy(), 12)
@@ -130,7 +132,7 @@ def new_characters(outcome: Outcome, model: Model) -> Section:
     return Section("New characters", parts=drawn)
 
 
-def compared(outcome: Outcome, tested: WrongPixels) -> Section:
+def compared(outcome: StudyOutcome, tested: WrongPixels) -> Section:
     """Compare numbers of layers, optimisers and learning rates, for the source's kind of network."""
     layers = {f"{number} layer{'s' if number > 1 else ''}: {widths}": f"layers-{number}"
               for widths, number in plans.LAYERS.items()}  # fmt: skip
@@ -158,7 +160,7 @@ def compared(outcome: Outcome, tested: WrongPixels) -> Section:
     return Section("Layers, optimisers, learning rates", parts=[table(rows, columns, note), *pictures])
 
 
-def noise(outcome: Outcome, tested: WrongPixels, models: Mapping[str, Sequence[Model]]) -> Section:
+def noise(outcome: StudyOutcome, tested: WrongPixels, models: Mapping[str, Sequence[Model]]) -> Section:
     """Set wrong pixels after denoising beside the source's, with the floor and the limit."""
 
     def ours(trained: int, at: int) -> Spread:
@@ -188,7 +190,7 @@ def noise(outcome: Outcome, tested: WrongPixels, models: Mapping[str, Sequence[M
     )
 
 
-def denoised(outcome: Outcome, models: Mapping[str, Sequence[Model]], flips: int) -> Picture:
+def denoised(outcome: StudyOutcome, models: Mapping[str, Sequence[Model]], flips: int) -> Picture:
     """Draw some characters: original, noisy, restored by the source's network and by ours."""
     clean, noisy = characters()[list(SHOWN)], inverted(flips, 1, seed=1)[list(SHOWN)]
     states = {

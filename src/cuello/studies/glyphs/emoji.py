@@ -9,7 +9,7 @@ from cuello.latent import sample
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section, Table
 from cuello.scoring.losses import bernoulli
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.glyphs.characters import plane
 from cuello.studies.glyphs.measures import images_of
 from cuello.studies.glyphs.plans import EMOJI_EPOCH, EMOJI_FOUR, EMOJI_OURS, emoji
@@ -19,7 +19,7 @@ from cuello.studies.tables import Column, table
 DRAWN = 8
 
 
-def emoji_section(outcome: Outcome, models: Mapping[str, Sequence[Model]]) -> Section:
+def emoji_section(outcome: StudyOutcome, models: Mapping[str, Sequence[Model]]) -> Section:
     text = "8 faces, then 4 very different pictures, 20×20 in grey: variational autoencoders."
     chosen, rate = EMOJI_CHOSEN
     widths = {f"400-{one}": emoji(one, rate) for one in EMOJI_WIDTHS}
@@ -33,7 +33,7 @@ def emoji_section(outcome: Outcome, models: Mapping[str, Sequence[Model]]) -> Se
     return Section("Emoji from a distribution", [text], parts)
 
 
-def losses(outcome: Outcome) -> Table:
+def losses(outcome: StudyOutcome) -> Table:
     """Compare architectures and learning rates: loss at the end."""
     columns = [
         Column("architecture", lambda widths: f"400-{widths}"),
@@ -53,12 +53,12 @@ def losses(outcome: Outcome) -> Table:
     return table(EMOJI_WIDTHS, columns, note)
 
 
-def curves(outcome: Outcome, name: str, title: str, *, plans: Mapping[str, str]) -> Picture:
+def curves(outcome: StudyOutcome, name: str, title: str, *, plans: Mapping[str, str]) -> Picture:
     series = [outcome.curve(plan, label, "validation_loss", steps=EMOJI_EPOCH) for label, plan in plans.items()]
     return outcome.curves(name, series, title=title, across="step", up="loss, nats")
 
 
-def pictures(outcome: Outcome, models: Mapping[str, Sequence[Model]]) -> list[Picture]:
+def pictures(outcome: StudyOutcome, models: Mapping[str, Sequence[Model]]) -> list[Picture]:
     """Draw the decoded planes of both sets of emoji, and samples."""
     drawn = []
     for data, plan, name, label in (

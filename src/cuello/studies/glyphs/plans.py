@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cuello.studies.base import Plan
+from cuello.studies.base import StudyPlan
 from cuello.studies.glyphs import source
 from cuello.studies.glyphs.source import CLASSIC, CLASSIC_RATE, DENOISER, EMOJI_RATES, EMOJI_WIDTHS, SYMMETRIC
 
@@ -42,7 +42,7 @@ def emoji(widths: str, rate: float) -> str:
 EMOJI_FOUR, EMOJI_OURS = "emoji-4", "emoji-ours"
 
 
-def plans(data: str) -> list[Plan]:
+def plans(data: str) -> list[StudyPlan]:
     full = {
         "job": "reconstruct", "batch_size": 32, "samples": 32 * EPOCH, "schedule": "constant", "optimizer": "adam",
         "learning_rate": CLASSIC_RATE,
@@ -70,16 +70,16 @@ def plans(data: str) -> list[Plan]:
     generated[EMOJI_OURS] = {**sharp, "model": "vae:400-200-100-2"}
     generated[EMOJI_FOUR] = {**four, "model": "vae:400-200-2", "learning_rate": 0.01}
     return [
-        Plan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": source.CLASSIC_EPOCHS // EPOCH}),
-        Plan(OURS, {**full, **ours}),
-        *(Plan(name, {**short, **own}, FEW) for name, own in compared.items()),
+        StudyPlan(CLASSIC_PLAN, {**full, "model": CLASSIC, "epochs": source.CLASSIC_EPOCHS // EPOCH}),
+        StudyPlan(OURS, {**full, **ours}),
+        *(StudyPlan(name, {**short, **own}, FEW) for name, own in compared.items()),
         *(
-            Plan(
+            StudyPlan(
                 denoising(flips, ours=False),
                 {**as_source, "noise": f"invert:{flips}", "epochs": source.NOISE_EPOCHS[flips] // EPOCH},
             )
             for flips in FLIPS
         ),
-        *(Plan(denoising(flips, ours=True), {**denoised, "noise": f"invert:{flips}"}, FEW) for flips in FLIPS),
-        *(Plan(name, {**faces, **own}, FEW) for name, own in generated.items()),
+        *(StudyPlan(denoising(flips, ours=True), {**denoised, "noise": f"invert:{flips}"}, FEW) for flips in FLIPS),
+        *(StudyPlan(name, {**faces, **own}, FEW) for name, own in generated.items()),
     ]

@@ -2,7 +2,7 @@
 
 from cuello.comparison.page import duration
 from cuello.report.page import Section
-from cuello.studies.base import Outcome, Story, Study
+from cuello.studies.base import Story, Study, StudyOutcome
 from cuello.studies.glyphs import characters
 from cuello.studies.glyphs.characters import wrong_text
 from cuello.studies.glyphs.emoji import emoji_section
@@ -26,7 +26,7 @@ GUESSES = (
 )
 
 
-def story(outcome: Outcome) -> Story:
+def story(outcome: StudyOutcome) -> Story:
     models = outcome.models()
     tested = measure({plan: own for plan, own in models.items() if own[0].size == (7, 5)}, FLIPS)
     ours = models[OURS][0]

@@ -19,7 +19,7 @@ from cuello.report.page import Picture, Section, Table
 from cuello.scoring.metrics import mse
 from cuello.scoring.references import fit_references
 from cuello.scoring.repeats import Spread, spread
-from cuello.studies.base import Outcome, Plan, Story, Study
+from cuello.studies.base import Story, Study, StudyOutcome, StudyPlan
 from cuello.studies.mnist.source import EPOCHS, MOMENTUM, RATE, RATIO, SECONDS
 from cuello.studies.tables import Column, table
 
@@ -38,16 +38,16 @@ GUESSES = (
 )
 
 
-def plans(data: str) -> list[Plan]:
+def plans(data: str) -> list[StudyPlan]:
     common = {"job": "reconstruct", "validation": 1 / 12}
     as_source = {
         "optimizer": "sgd", "nesterov": True, "momentum": MOMENTUM, "learning_rate": RATE, "schedule": "constant",
         "batch_size": BATCH, "epochs": EPOCHS, "loss": "mse", "warmup_epochs": 0.0,
     }  # fmt: skip
     return [
-        Plan(CONVOLUTIONAL, {**common, **as_source, "model": CONVOLUTIONAL}),
-        Plan(DENSE, {**common, **as_source, "model": DENSE}),
-        Plan(OURS, {**common, "model": OURS, "epochs": OUR_EPOCHS}),
+        StudyPlan(CONVOLUTIONAL, {**common, **as_source, "model": CONVOLUTIONAL}),
+        StudyPlan(DENSE, {**common, **as_source, "model": DENSE}),
+        StudyPlan(OURS, {**common, "model": OURS, "epochs": OUR_EPOCHS}),
     ]
 
 
@@ -73,7 +73,7 @@ def images_of(batches: Batches, most: int) -> Tensor:
     return torch.cat(taken)[:most]
 
 
-def measure(outcome: Outcome, prepared: Prepared, models: Mapping[str, Sequence[Model]]) -> DigitErrors:
+def measure(outcome: StudyOutcome, prepared: Prepared, models: Mapping[str, Sequence[Model]]) -> DigitErrors:
     """Test all networks, and principal components with as many numbers as their codes."""
     assert prepared.test is not None
     test, training = images_of(prepared.test, 10_000), images_of(prepared.training, 10_000)
@@ -94,7 +94,7 @@ def measure(outcome: Outcome, prepared: Prepared, models: Mapping[str, Sequence[
     return DigitErrors(errors(test), errors(training), linear)
 
 
-def story(outcome: Outcome) -> Story:
+def story(outcome: StudyOutcome) -> Story:
     models = outcome.models()
     prepared = prepare(outcome.runs[OURS][0].config)
     tested = measure(outcome, prepared, models)
@@ -123,7 +123,7 @@ def story(outcome: Outcome) -> Story:
     return Story(verdict, sections)
 
 
-def crossing(outcome: Outcome) -> str:
+def crossing(outcome: StudyOutcome) -> str:
     """Say until when the convolutional network is ahead of the dense one on validation images, means over seeds."""
     epochs = range(1, len(outcome.runs[CONVOLUTIONAL][0].history) + 1)
 
@@ -163,7 +163,7 @@ def errors_table(tested: DigitErrors, models: Mapping[str, Sequence[Model]]) -> 
     return table(models, columns, note, ours=[list(models).index(OURS)], more=linear)
 
 
-def curves(outcome: Outcome) -> Picture:
+def curves(outcome: StudyOutcome) -> Picture:
     """Draw losses by epoch on a log axis, training and validation, first seed."""
     series = []
     for name in LABELS:
@@ -174,7 +174,7 @@ def curves(outcome: Outcome) -> Picture:
     return outcome.curves("curves", series, alt=alt, title="Mean squared error by epoch", up="MSE")
 
 
-def digits(outcome: Outcome, prepared: Prepared, models: Mapping[str, Sequence[Model]]) -> Picture:
+def digits(outcome: StudyOutcome, prepared: Prepared, models: Mapping[str, Sequence[Model]]) -> Picture:
     """Draw random test digits above their reconstructions."""
     assert prepared.test is not None
     every = images_of(prepared.test, prepared.test.count)

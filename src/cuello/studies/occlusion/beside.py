@@ -13,7 +13,7 @@ from cuello.report.figures import Theme
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section
 from cuello.saliency.fidelity import Measured
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.occlusion.measures import Findings, maps_of, squared_errors
 from cuello.studies.occlusion.plans import LABELS, MIXED, OURS, encoder_plan
 from cuello.studies.occlusion.source import ESTIMATE_SECONDS, EXACT_SECONDS
@@ -25,7 +25,7 @@ LABEL = Column("network", lambda plan: LABELS[plan])
 OURS_ROW = list(LABELS).index(OURS)
 
 
-def ours_beside_all(outcome: Outcome, findings: Findings) -> Section:
+def ours_beside_all(outcome: StudyOutcome, findings: Findings) -> Section:
     """Set ours beside all of the source's networks, on test images, told the prediction."""
     text = (
         f"{OURS}: a small decoder on the features of the frozen classifier at every depth, told the class and what the "
@@ -84,7 +84,7 @@ def with_half(found: Measured, decimals: int) -> str:
     return mean if math.isnan(found.low) else f"{mean} ±{(found.high - found.low) / 2:.{decimals}f}"
 
 
-def best_and_worst(outcome: Outcome, findings: Findings) -> Section:
+def best_and_worst(outcome: StudyOutcome, findings: Findings) -> Section:
     """Draw the validation images whose maps come out best and worst: image, exact map, estimate."""
     best = findings.best_of_source
     labels = {best: f"the source's best network here ({LABELS[best]})", OURS: f"ours ({OURS})"}
@@ -138,7 +138,7 @@ def seconds_text(value: float) -> str:
     return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.2g} ms" if value < 0.1 else f"{1000 * value:.0f} ms"
 
 
-def speed(outcome: Outcome, findings: Findings) -> Section:
+def speed(outcome: StudyOutcome, findings: Findings) -> Section:
     """Set the seconds of a map beside the source's, and say after how many maps each estimator is repaid."""
     times = findings.times
     text = (

@@ -9,7 +9,7 @@ from cuello.jobs.classify.evaluation import Classification
 from cuello.jobs.classify.figures import confusion_picture
 from cuello.report.page import Section
 from cuello.scoring.repeats import PairedDifference, paired_difference, spread
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.occlusion import source
 from cuello.studies.occlusion.measures import Errors, Findings
 from cuello.studies.occlusion.plans import CONDITIONED, CUTS, MIXED, SCALES, TOLD, cut_plan, encoder_plan, told_plan
@@ -32,7 +32,7 @@ def confusion_of(found: Classification) -> source.Confusion:
     )  # fmt: skip
 
 
-def the_classifier(outcome: Outcome, findings: Findings) -> Section:
+def the_classifier(outcome: StudyOutcome, findings: Findings) -> Section:
     """Set our confusion matrix beside the source's."""
     text = [
         "The source's data, HiTS 2013, is not to be had: here its classifier learns simulated stamps of such a survey, "
@@ -59,7 +59,7 @@ def the_classifier(outcome: Outcome, findings: Findings) -> Section:
     return Section("The classifier", text, [table(rows, columns, note, ours=[1]), picture])
 
 
-def training_sets(outcome: Outcome, findings: Findings) -> Section:
+def training_sets(outcome: StudyOutcome, findings: Findings) -> Section:
     """Experiment 1: encoders and training sets."""
     scale = SCALES[outcome.data]
     text = [
@@ -125,7 +125,7 @@ def told_the_label(findings: Findings) -> Section:
     return Section("Experiment 2: the label joins the bottleneck", [text], [table(plans, columns, note)])
 
 
-def cut_networks(outcome: Outcome, findings: Findings) -> Section:
+def cut_networks(outcome: StudyOutcome, findings: Findings) -> Section:
     """Experiment 3: where the network is cut."""
     errors = {cut: findings.errors[cut_plan(cut)][0] for cut in CUTS}
     best = min(errors, key=lambda cut: errors[cut].validation)

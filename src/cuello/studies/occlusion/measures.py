@@ -21,7 +21,7 @@ from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, LEARNED
 from cuello.jobs.images.evaluated import own_images
 from cuello.saliency import occlusion_map
 from cuello.saliency.fidelity import CurveSettings, Fidelity, Measured, Way, areas, break_even, fidelity, random_maps
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.occlusion.plans import CLASSIFIER, MIXED, OURS, SCALES
 from cuello.training.device import use_threads
 from cuello.work.plans import Watch
@@ -120,7 +120,7 @@ def make_maps(configs: Sequence[TrainConfig], workers: int, tell: Watch) -> None
         )
 
 
-def measure(outcome: Outcome) -> Findings:
+def measure(outcome: StudyOutcome) -> Findings:
     watch, scale, models = outcome.watch, SCALES[outcome.data], outcome.models()
     runs = {plan: found[0] for plan, found in outcome.runs.items() if plan != CLASSIFIER}
     sets: dict[str, TrainingSet] = {}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.studies.base import Plan
+from cuello.studies.base import StudyPlan
 from cuello.studies.occlusion.source import SETS
 
 CLASSIFIER, OURS, MIXED = "classifier", "explain-s", "mixed"
@@ -64,7 +64,7 @@ LABELS = {
 """What estimators are called in tables, by plan; networks trained on one class are left out."""
 
 
-def plans(data: str) -> Sequence[Plan]:
+def plans(data: str) -> Sequence[StudyPlan]:
     """List all trainings; experiment 4 takes the first two rows of its networks from experiments 1 and 2."""
     scale = SCALES[data]
     shared: dict[str, Any] = {
@@ -72,12 +72,12 @@ def plans(data: str) -> Sequence[Plan]:
         "epochs": scale.epochs,
     }  # fmt: skip
 
-    def estimator(name: str, model: str, *, repeated: bool = False, **own: Any) -> Plan:
+    def estimator(name: str, model: str, *, repeated: bool = False, **own: Any) -> StudyPlan:
         settings = {**shared, "model": model, **own}
-        return Plan(name, settings, most_repeats=scale.seeds if repeated else 1, uses={"classifier": CLASSIFIER})
+        return StudyPlan(name, settings, most_repeats=scale.seeds if repeated else 1, uses={"classifier": CLASSIFIER})
 
     classifier = {"job": "classify", "model": "classify-hits", "epochs": scale.classifier}
-    found = [Plan(CLASSIFIER, classifier, most_repeats=1)]
+    found = [StudyPlan(CLASSIFIER, classifier, most_repeats=1)]
     for encoder, model in ENCODERS.items():
         found.append(estimator(encoder_plan(encoder), model, repeated=encoder == "frozen"))
         found += [estimator(encoder_plan(encoder, part), model, only=part) for part in SETS if part != MIXED]

@@ -3,7 +3,7 @@
 from cuello.comparison.page import duration
 from cuello.models.summary import count
 from cuello.report.page import Section
-from cuello.studies.base import Outcome, Story, Study
+from cuello.studies.base import Story, Study, StudyOutcome
 from cuello.studies.occlusion import beside, experiments
 from cuello.studies.occlusion.beside import seconds_text
 from cuello.studies.occlusion.measures import Findings, make_maps, measure
@@ -12,7 +12,7 @@ from cuello.studies.occlusion.source import BATCH, MAPS, PATIENCE, RATE
 from cuello.studies.tables import Column, table
 
 
-def story(outcome: Outcome) -> Story:
+def story(outcome: StudyOutcome) -> Story:
     findings = measure(outcome)
     sections = [
         experiments.the_classifier(outcome, findings),
@@ -46,7 +46,7 @@ def verdict(findings: Findings) -> str:
     )
 
 
-def guesses(outcome: Outcome) -> list[str]:
+def guesses(outcome: StudyOutcome) -> list[str]:
     scale = SCALES[outcome.data]
     cut_rate = outcome.runs[cut_plan("two poolings")][0].config
     return [
@@ -68,7 +68,7 @@ def guesses(outcome: Outcome) -> list[str]:
     ]
 
 
-def time(outcome: Outcome) -> Section:
+def time(outcome: StudyOutcome) -> Section:
     """Say how long it took, and how each training went."""
     number = sum(len(runs) for plan, runs in outcome.runs.items() if plan != CLASSIFIER)
     text = [

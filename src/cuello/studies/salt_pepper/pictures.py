@@ -13,13 +13,13 @@ from cuello.report.grids import image_grid
 from cuello.report.page import Picture
 from cuello.scoring.baselines import BASELINES, run_baseline
 from cuello.scoring.metrics import psnr
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.salt_pepper.plans import OURS, OURS_EVERY, at_level, plans
 from cuello.studies.salt_pepper.source import CHOSEN, SOURCE_LEVELS
 from cuello.work.train import resolve
 
 
-def restored(outcome: Outcome, subjects: EvaluatedImages, models: Mapping[str, Model]) -> list[Picture]:
+def restored(outcome: StudyOutcome, subjects: EvaluatedImages, models: Mapping[str, Model]) -> list[Picture]:
     """Draw two crops from different photographs at each level: original, noisy, restored."""
     settings = plans(outcome.data)[0].settings
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cuello.studies.base import Plan
+from cuello.studies.base import StudyPlan
 from cuello.studies.salt_pepper.source import CHOSEN, SOURCE_LEVELS, SOURCE_ROWS
 
 
@@ -26,7 +26,7 @@ def at_level(level: float) -> str:
     return f"{CHOSEN}-at-{100 * level:g}"
 
 
-def plans(data: str) -> list[Plan]:
+def plans(data: str) -> list[StudyPlan]:
     """List the source's rows as it trains them, its chosen network at each level, and ours."""
     scale = SCALES[data]
     common = {
@@ -38,11 +38,11 @@ def plans(data: str) -> list[Plan]:
     at_levels = {**common, "model": CHOSEN, "epochs": scale.level_epochs}
     longest = {row.plan: row for row in SOURCE_ROWS}  # the chosen network's two rows are one training's
     return [
-        Plan(OURS, ours),
-        Plan(OURS_EVERY, {**ours, "noise": f"salt-pepper:{LOWEST}..{HIGHEST}"}),
+        StudyPlan(OURS, ours),
+        StudyPlan(OURS_EVERY, {**ours, "noise": f"salt-pepper:{LOWEST}..{HIGHEST}"}),
         *(
-            Plan(name, {**common, **as_source, "model": row.network, "batch_size": row.batch, "epochs": row.epoch})
+            StudyPlan(name, {**common, **as_source, "model": row.network, "batch_size": row.batch, "epochs": row.epoch})
             for name, row in longest.items()
         ),
-        *(Plan(at_level(level), {**at_levels, "noise": f"salt-pepper:{level:g}"}) for level in SOURCE_LEVELS),
+        *(StudyPlan(at_level(level), {**at_levels, "noise": f"salt-pepper:{level:g}"}) for level in SOURCE_LEVELS),
     ]

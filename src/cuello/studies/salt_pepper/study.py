@@ -16,7 +16,7 @@ from cuello.models.summary import count
 from cuello.report.grids import Series, points
 from cuello.report.page import Picture, Section
 from cuello.scoring.repeats import Spread
-from cuello.studies.base import Outcome, Story, Study, Value
+from cuello.studies.base import Story, Study, StudyOutcome, Value
 from cuello.studies.salt_pepper import source
 from cuello.studies.salt_pepper.pictures import restored
 from cuello.studies.salt_pepper.plans import HIGHEST, LOWEST, OURS, OURS_EVERY, SCALES, at_level, plans
@@ -24,7 +24,7 @@ from cuello.studies.salt_pepper.source import AS_CHOSEN, CHOSEN, OTHER, SOURCE_E
 from cuello.studies.tables import Column, table
 
 
-def story(outcome: Outcome) -> Story:
+def story(outcome: StudyOutcome) -> Story:
     subjects, matrix, models = tested(outcome)
     shares = [ratio for level, ratio in ratios(matrix).items() if 0.3 <= level <= 0.9]
     verdict = (
@@ -52,7 +52,7 @@ def story(outcome: Outcome) -> Story:
     return Story(verdict, sections)
 
 
-def tested(outcome: Outcome) -> tuple[EvaluatedImages, Matrix, Mapping[str, Model]]:
+def tested(outcome: StudyOutcome) -> tuple[EvaluatedImages, Matrix, Mapping[str, Model]]:
     """Test the networks of the first seed at every level, on the validation crops."""
     plan_of = {f"{CHOSEN}, 91 epochs": AS_CHOSEN}
     plan_of |= {name: name for name in (*map(at_level, SOURCE_LEVELS), OURS, OURS_EVERY)}
@@ -74,7 +74,7 @@ def parameters(network: str) -> int:
     return count(build(architecture_of(network, 3)))[0]
 
 
-def networks_compared(outcome: Outcome) -> Section:
+def networks_compared(outcome: StudyOutcome) -> Section:
     """Set losses, times and parameters of the source's 14 rows beside ours, and our networks' below."""
     scale = SCALES[outcome.data]
     text = (
@@ -113,7 +113,7 @@ def networks_compared(outcome: Outcome) -> Section:
     return Section("Networks compared", [text], [*tables, losses_by_size(outcome)])
 
 
-def losses_by_size(outcome: Outcome) -> Picture:
+def losses_by_size(outcome: StudyOutcome) -> Picture:
     """Draw loss against parameters, the source's and ours."""
     rows = [row for row in source.SOURCE_ROWS if row.epoch == 10]
     losses = {row.plan: outcome.at(row.plan, row.epoch, lambda record: record.validation_loss) for row in rows}
@@ -136,7 +136,7 @@ def losses_by_size(outcome: Outcome) -> Picture:
     return outcome.picture("size", lambda theme: points(series, theme, **labels), alt=alt)
 
 
-def losses_by_epoch(outcome: Outcome) -> Section:
+def losses_by_epoch(outcome: StudyOutcome) -> Section:
     """Set the chosen network's losses by epoch beside the source's."""
 
     def column(heading: str, plan: str, value: Value) -> Column:
@@ -169,7 +169,7 @@ def ratios(matrix: Matrix) -> dict[float, float]:
     return {level: ours.mse[level] / matrix.row(at_level(level)).mse[level] for level in SOURCE_LEVELS}
 
 
-def noise_levels(outcome: Outcome, matrix: Matrix) -> Section:
+def noise_levels(outcome: StudyOutcome, matrix: Matrix) -> Section:
     """Set the noise sweep beside the source's."""
     text = (
         "Mean squared error on the validation crops; every method sees the same noise. The source's network is trained "
@@ -209,14 +209,14 @@ def noise_levels(outcome: Outcome, matrix: Matrix) -> Section:
     return Section("Stronger and stronger noise", [text], [table(SOURCE_LEVELS, columns, note), picture])
 
 
-def trained_and_tested(outcome: Outcome, matrix: Matrix) -> Picture:
+def trained_and_tested(outcome: StudyOutcome, matrix: Matrix) -> Picture:
     images, photographs = matrix.protocol["images"], matrix.protocol["photographs"]
     note = f"Mean PSNR in dB on {images:,} crops of {photographs} photographs."
     alt = "PSNR by trained and tested level"
     return outcome.picture("matrix", lambda theme: heat_map(matrix, theme), alt=alt, note=note)
 
 
-def side_by_side(outcome: Outcome) -> Section:
+def side_by_side(outcome: StudyOutcome) -> Section:
     """Compare all trainings at 20%, as `cuello compare` does."""
     names = dict.fromkeys([*(row.plan for row in source.SOURCE_ROWS), at_level(0.2), OURS])
     folders = [outcome.folder / "runs" / name for name in names]

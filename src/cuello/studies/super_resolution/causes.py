@@ -11,7 +11,7 @@ from cuello.models.strided import StridedAutoencoder
 from cuello.models.summary import Summary, summarise
 from cuello.report.figures import Theme, as_png, drawing
 from cuello.report.page import Section, Table
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.super_resolution.measures import BINS, INPUT, BlurResult, histogram, reachable, taps_on_padding
 from cuello.studies.super_resolution.plans import UPSCALER
 from cuello.studies.super_resolution.source import IN_ITS_UNITS, KERNEL, SIDE, SOURCE_ROWS, SourceNetwork
@@ -22,7 +22,7 @@ def share(value: float) -> str:
     return f"{value:.1%}" if 0 < value < 0.9995 else f"{value:.0%}"
 
 
-def last_activation(outcome: Outcome, factor: int, result: BlurResult) -> Section:
+def last_activation(outcome: StudyOutcome, factor: int, result: BlurResult) -> Section:
     """Show what the last activation allows and lets through."""
     relus = [row.network for row in SOURCE_ROWS if row.activation == "relu"]
     dead = max(relus, key=lambda name: result.gates[name].dead)

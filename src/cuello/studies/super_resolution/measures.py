@@ -17,7 +17,7 @@ from cuello.jobs.images.evaluation import Draw, restore
 from cuello.models.strided import StridedAutoencoder
 from cuello.scoring.metrics import mse, psnr
 from cuello.scoring.repeats import Spread, spread
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.super_resolution.plans import EVERY, OURS, UPSCALER, plan_name
 from cuello.studies.super_resolution.source import NETWORKS
 
@@ -136,7 +136,7 @@ class BlurResult:
         return self.psnr[name].mean - self.psnr[INPUT].mean
 
 
-def measure(outcome: Outcome, factor: int, models: Mapping[str, Sequence[Model]]) -> BlurResult:
+def measure(outcome: StudyOutcome, factor: int, models: Mapping[str, Sequence[Model]]) -> BlurResult:
     """Test every network of one degree of blur, each on its own input for the same targets."""
     configs = {name: outcome.runs[plan_name(name, factor)][0].config for name in (OURS, UPSCALER)}
     tasks, seed = {name: task_of(config) for name, config in configs.items()}, configs[OURS].split_seed

@@ -15,14 +15,16 @@ from cuello.report.figures import Theme
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture
 from cuello.scoring.metrics import mse, psnr
-from cuello.studies.base import Outcome
+from cuello.studies.base import StudyOutcome
 from cuello.studies.super_resolution.measures import INPUT, BlurResult
 from cuello.studies.super_resolution.plans import EVERY, OURS, UPSCALER, plan_name
 
 COLUMNS = 5
 
 
-def restored(outcome: Outcome, factor: int, result: BlurResult, models: Mapping[str, Sequence[Model]]) -> list[Picture]:
+def restored(
+    outcome: StudyOutcome, factor: int, result: BlurResult, models: Mapping[str, Sequence[Model]]
+) -> list[Picture]:
     """Draw a test image where bicubic is furthest off, and one about the median, by every network."""
     inputs = {name: torch.cat([pair.x for pair in pairs]) for name, pairs in result.pairs.items()}
     ranked: list[int] = mse(inputs[OURS], result.targets).argsort(descending=True).tolist()

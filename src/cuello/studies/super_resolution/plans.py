@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cuello.studies.base import Plan
+from cuello.studies.base import StudyPlan
 from cuello.studies.super_resolution.source import DECAY, EPOCHS, NETWORKS, RATE, SIDE
 
 
@@ -37,7 +37,7 @@ def plan_name(network: str, factor: int) -> str:
     return f"{network}-x{factor}"
 
 
-def plans(data: str) -> list[Plan]:
+def plans(data: str) -> list[StudyPlan]:
     scale = SCALES[data]
     common: dict[str, Any] = {
         "job": "upscale", "channels": 3, "crop": scale.side, "crops": "fixed", "samples": scale.samples,
@@ -49,9 +49,9 @@ def plans(data: str) -> list[Plan]:
     }  # fmt: skip
     ours = {"batch_size": OUR_BATCH, "epochs": scale.ours}
 
-    def plan(name: str, factor: int) -> Plan:
+    def plan(name: str, factor: int) -> StudyPlan:
         task = {"scale": factor} if name == UPSCALER else {"noise": f"resize:{factor}"}
         own = ours if name in OUR_NETWORKS else as_source
-        return Plan(plan_name(name, factor), {**common, **own, **task, "model": name})
+        return StudyPlan(plan_name(name, factor), {**common, **own, **task, "model": name})
 
     return [plan(name, factor) for factor in FACTORS for name in EVERY]

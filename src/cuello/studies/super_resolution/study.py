@@ -8,7 +8,7 @@ from cuello.comparison.page import decibels, duration, loss_text
 from cuello.report.grids import Series
 from cuello.report.page import Picture, Section
 from cuello.scoring.repeats import Spread
-from cuello.studies.base import Outcome, Story, Study
+from cuello.studies.base import Story, Study, StudyOutcome
 from cuello.studies.super_resolution import source
 from cuello.studies.super_resolution.causes import about, large_kernel, last_activation
 from cuello.studies.super_resolution.measures import GREY, INPUT, BlurResult, measure
@@ -33,10 +33,12 @@ REFERENCES = {INPUT: "bicubic: the input itself", GREY: "mid grey everywhere"}
 OURS_ROWS = range(len(SOURCE_ROWS), len(EVERY))
 
 
-def story(outcome: Outcome) -> Story:
+def story(outcome: StudyOutcome) -> Story:
     models = outcome.models()
     results = {factor: measure(outcome, factor, models) for factor in FACTORS}
-    shown = [picture for factor, result in results.items() for picture in restored(outcome, factor, result, models)]
+    shown = [
+        picture for factor, result in results.items() for picture in restored(outcome, factor, result, models=models)
+    ]
     sections = [
         last_losses(outcome, results),
         beside_bicubic(results),
@@ -64,7 +66,7 @@ def verdict(hardest: BlurResult) -> str:
     )
 
 
-def last_losses(outcome: Outcome, results: Mapping[int, BlurResult]) -> Section:
+def last_losses(outcome: StudyOutcome, results: Mapping[int, BlurResult]) -> Section:
     """Set the source's last losses beside ours, in its units."""
     scale = SCALES[outcome.data]
     text = [
@@ -107,7 +109,7 @@ def last_losses(outcome: Outcome, results: Mapping[int, BlurResult]) -> Section:
     return Section("Losses", text, [losses, *(curves(outcome, factor, result) for factor, result in results.items())])
 
 
-def curves(outcome: Outcome, factor: int, result: BlurResult) -> Picture:
+def curves(outcome: StudyOutcome, factor: int, result: BlurResult) -> Picture:
     """Draw validation losses by epoch in the source's units, first seed."""
     series = []
     for name in EVERY:
@@ -153,7 +155,7 @@ def agreement(said: str, found: list[str]) -> str:
     return "so it is" if count == len(found) else "so it is not" if count == 0 else "so it is in part"
 
 
-def time_and_memory(outcome: Outcome) -> Section:
+def time_and_memory(outcome: StudyOutcome) -> Section:
     """Show parameters, arithmetic, time and memory."""
     scale = SCALES[outcome.data]
     text = (
