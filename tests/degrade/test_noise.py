@@ -103,9 +103,7 @@ def test_black_stays_black(cls):
 
 
 @pytest.mark.parametrize(
-    ("cls", "strength"),
-    [(Gaussian, 80.0), (Poisson, 3.0), (Speckle, 1.5), (Uniform, 120.0)],
-    ids=str,
+    ("cls", "strength"), [(Gaussian, 80.0), (Poisson, 3.0), (Speckle, 1.5), (Uniform, 120.0)], ids=str
 )
 def test_clipping_cuts_the_same_noise_to_the_range_of_a_file(cls, strength):
     images = torch.rand(2, 1, 32, 32, generator=random(1))

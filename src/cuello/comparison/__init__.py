@@ -9,13 +9,4 @@ from cuello.comparison.collect import Comparison, compare
 from cuello.comparison.facts import RunFacts, gap, run_values
 from cuello.comparison.groups import Group, Row, RowDifference
 
-__all__ = [
-    "Comparison",
-    "Group",
-    "Row",
-    "RowDifference",
-    "RunFacts",
-    "compare",
-    "gap",
-    "run_values",
-]
+__all__ = ["Comparison", "Group", "Row", "RowDifference", "RunFacts", "compare", "gap", "run_values"]

@@ -21,11 +21,7 @@ class Comparison:
 
 
 def compare(
-    paths: Sequence[str | Path],
-    *,
-    epoch: int | None = None,
-    latency: bool = True,
-    progress: Progress | None = None,
+    paths: Sequence[str | Path], *, epoch: int | None = None, latency: bool = True, progress: Progress | None = None
 ) -> Comparison:
     """Put trained runs side by side.
 

@@ -15,6 +15,12 @@ class Interrupted(Exception):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 
 
+def unknown(kind: str, name: str, known: Iterable[str]) -> CuelloError:
+    """Say that there is nothing of this name, what is nearest, and what there is."""
+    every = list(known)
+    return CuelloError(f"there is no {kind} called {name!r}.{closest(name, every)} Known: {', '.join(every)}.")
+
+
 def first_few(names: Iterable[str], most: int = 3) -> str:
     """List the first names, for a message.
 

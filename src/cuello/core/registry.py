@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import unknown
 
 
 class Named(Protocol):
@@ -36,9 +36,7 @@ class Registry(Generic[SpecType]):
     def __getitem__(self, name: str) -> SpecType:
         """Return the Spec called ``name``; CuelloError names the nearest one when there is none."""
         if name not in self._specs:
-            raise CuelloError(
-                f"there is no {self.kind} called {name!r}.{closest(name, self._specs)} Known: {', '.join(self._specs)}."
-            )
+            raise unknown(self.kind, name, self._specs)
         return self._specs[name]
 
     def __contains__(self, name: object) -> bool:

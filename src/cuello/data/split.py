@@ -40,7 +40,5 @@ def split(count: int, validation: float, test: float, seed: int = 0, held_out: n
         )
     for_validation, for_test, for_training = np.split(order, np.cumsum(sizes))
     return Split(
-        np.sort(for_training),
-        np.sort(for_validation),
-        np.sort(held_out if held_out is not None else for_test),
+        np.sort(for_training), np.sort(for_validation), np.sort(held_out if held_out is not None else for_test)
     )

@@ -40,13 +40,7 @@ Quantity = Annotated[float | Range, pydantic.BeforeValidator(parse_number_or_ran
 
 
 def quantity(
-    default: float,
-    meaning: str,
-    unit: str,
-    *,
-    limits: tuple[float, float],
-    whole: bool = False,
-    ranged: bool = True,
+    default: float, meaning: str, unit: str, *, limits: tuple[float, float], whole: bool = False, ranged: bool = True
 ) -> Any:
     """Declare a numeric parameter: its meaning, unit, limits, whether it is a whole number, and may be a range."""
     about: Any = {"unit": unit, "low": limits[0], "high": limits[1], "whole": whole, "ranged": ranged}

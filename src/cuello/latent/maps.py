@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, unknown
 from cuello.inference.model import Model
 from cuello.scoring.references import principal_components
 
@@ -95,10 +95,7 @@ def check_named(method: str | None, numbers: int) -> None:
 def check_method(method: str) -> None:
     """Raise CuelloError for a method that there is not, or whose package is not installed."""
     if method not in get_args(Method):
-        raise CuelloError(
-            f"there is no method called {method!r}.{closest(str(method), get_args(Method))} "
-            f"Known: {', '.join(get_args(Method))}."
-        )
+        raise unknown("method", method, get_args(Method))
     module, package = PACKAGES.get(method, ("", ""))
     if module and find_spec(module) is None:
         raise CuelloError(

@@ -38,33 +38,20 @@ FILES = (PAGE, ARRAYS, *(f"{name}.png" for name in PARTS))
 MOST_NUMBERS = 8_000_000
 """Numbers of all codes together, at most: of networks with large codes, fewer images are looked at."""
 CONTENTS = {
-    "codes": "the images' codes",
-    "names": "the images' names",
-    "labels": "positions in classes",
-    "classes": "names of the labels",
-    "points": "places on the map",
-    "grid_images": "the grid, rows from the top",
-    "grid_codes": "their codes",
-    "grid_x": "places of its columns",
-    "grid_y": "places of its rows",
-    "interpolation_images": "a path a row",
-    "interpolation_codes": "their codes",
-    "interpolation_ends": "positions of the images at both ends",
-    "sample_images": "samples",
-    "sample_codes": "their codes",
-    "traversal_images": "a number (or component) a row",
-    "traversal_codes": "their codes",
-    "traversal_values": "what it was set to",
-    "attribute_images": "a pair of labels a row",
-    "attribute_codes": "their codes",
-    "neighbours": "positions of the nearest other images",
-    "neighbour_distances": "distances of their codes",
-    "invented_images": "new images",
-    "invented_codes": "their codes",
+    "codes": "the images' codes", "names": "the images' names", "labels": "positions in classes",
+    "classes": "names of the labels", "points": "places on the map", "grid_images": "the grid, rows from the top",
+    "grid_codes": "their codes", "grid_x": "places of its columns", "grid_y": "places of its rows",
+    "interpolation_images": "a path a row", "interpolation_codes": "their codes",
+    "interpolation_ends": "positions of the images at both ends", "sample_images": "samples",
+    "sample_codes": "their codes", "traversal_images": "a number (or component) a row",
+    "traversal_codes": "their codes", "traversal_values": "what it was set to",
+    "attribute_images": "a pair of labels a row", "attribute_codes": "their codes",
+    "neighbours": "positions of the nearest other images", "neighbour_distances": "distances of their codes",
+    "invented_images": "new images", "invented_codes": "their codes",
     "invented_parents": "positions of the images each lies between",
     "invented_nearest": "position of the known image it is most like",
     "invented_distances": "distance from that one",
-}
+}  # fmt: skip
 """What latent.npz may hold, in words."""
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, unknown
 from cuello.inference.model import Model
 from cuello.latent.codes import Decoded, code_of
 
@@ -43,10 +43,7 @@ def along(a: np.ndarray, b: np.ndarray, shares: ArrayLike, path: PathKind = "str
     [[1.0, 0.0], [1.4140000343322754, 1.4140000343322754], [0.0, 3.0]]
     """
     if path not in get_args(PathKind):
-        raise CuelloError(
-            f"there is no path called {path!r}.{closest(path, get_args(PathKind))} "
-            f"Known: {', '.join(get_args(PathKind))}."
-        )
+        raise unknown("path", path, get_args(PathKind))
     t = np.asarray(shares, np.float64)[:, None]
     one, other = (np.asarray(end, np.float64).ravel() for end in (a, b))
     found = one + t * (other - one)

@@ -90,10 +90,7 @@ def trials_picture(dots: Sequence[Dot], failed: Sequence[int], scale: ObjectiveS
             [*(dot.number for dot in done), last], [*reached, reached[-1]], where="post", color=theme.ours,
             linewidth=1.6, label="best so far", zorder=2,
         )  # fmt: skip
-        styles = (
-            {"alpha": 0.8, "label": "finished", "zorder": 3},
-            {"label": "pruned: best until then", "zorder": 3},
-        )
+        styles = ({"alpha": 0.8, "label": "finished", "zorder": 3}, {"label": "pruned: best until then", "zorder": 3})
         shown = [(dot.number, dot) for dot in dots if dot.value <= top]
         draw_groups(axes, shown, 5 if len(dots) <= 200 else 3, theme=theme, styles=styles)
         best = scale.best(done)

@@ -44,14 +44,16 @@ class Found:
 
 
 def write_results(folder: Path, question: Question, trials: Mapping[int, Trial], total: int) -> Found:
-    """Write search.csv, search.html and figures/*.png, and return what was found; one trial at least is finished."""
+    """Write search.csv, search.html and figures/*.png; one trial at least is finished."""
     listed = [trials[number] for number in sorted(trials)]
     order = ranked(listed, question.objective)
     best = order[0][0]
     run = runs_of(folder, best, question.seeds)[0]
     again = repeat_command(run) + (f" --repeats {question.repeats}" if question.repeats > 1 else "")
-    said = verdict(folder, question, listed, total)
-    found = Found(best, tuple(listed), folder / PAGE_NAME, said, again, run, best_table(question, order, False))
+    found = Found(
+        best, tuple(listed), folder / PAGE_NAME, verdict=verdict(folder, question, listed, total=total), command=again,
+        run=run, table=best_table(question, order, False),
+    )  # fmt: skip
     write_text(folder / CSV_NAME, csv_text(csv_rows(question, listed)))
     sections = [
         Section("The best", best_text(found, question), [best_table(question, order, True)]),
@@ -73,7 +75,7 @@ def verdict(folder: Path, question: Question, trials: Sequence[Trial], total: in
     said += f"{in_words(best)}."
     for second, its in others[:1]:
         said += f" Next is trial {second.number}, {in_numbers(its, objective)}; "
-        said += told_apart(folder, question, best, second)
+        said += told_apart(folder, question, best, second=second)
     failed = sum(trial.state == "failed" for trial in trials)
     missing = total - sum(trial.over for trial in trials)
     said += f" {failed} failed." if failed else ""
@@ -93,13 +95,12 @@ def told_apart(folder: Path, question: Question, best: Trial, second: Trial) -> 
 
 
 def in_numbers(reached: Reached, objective: Objective) -> str:
-    """Return a trial's objective, with its deviation over repeats."""
+    """Write a trial's objective, with its deviation over repeats."""
     text = objective.text(reached.objective)
     return text if reached.deviation is None else f"{text} ± {objective.text(reached.deviation)}"
 
 
 def in_words(trial: Trial) -> str:
-    """Return a trial's values as people read them."""
     return ", ".join(f"{label_of(name)} {as_words(value)}" for name, value in trial.values.items())
 
 
@@ -116,7 +117,7 @@ def best_text(found: Found, question: Question) -> list[str]:
 
 
 def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide: bool) -> Table:
-    """Return the best trials as a table for people; narrow: only what fits on a terminal."""
+    """Show the best trials; narrow: only what fits on a terminal."""
     names = list(question.space.axes)
     scores = JOBS[question.job].scores
     headings = {
@@ -139,11 +140,11 @@ def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide:
     columns = ["trial>", *map(label_of, names), *(headings[name] for name in numbers)]
     shown = f"The best {len(rows)} of {len(order)}; all are in {CSV_NAME}. " if len(order) > len(rows) else ""
     note = f"{shown}Scores are those of the validation images at the best epoch. Run directories: {TRIALS_NAME}/."
-    return Table(columns, rows, note, frozenset({0}))
+    return Table(columns, rows, note, ours=frozenset({0}))
 
 
 def number_texts(question: Question, reached: Reached) -> dict[str, str]:
-    """Return a trial's numbers as text, the objective with its deviation over repeats."""
+    """Write a trial's numbers, the objective with its deviation over repeats."""
     forms = {score.name: score.text if score.unit else loss_text for score in JOBS[question.job].scores}
     text = {
         "parameters": f"{reached.parameters:,}", "epoch": str(reached.best_epoch),
@@ -157,7 +158,7 @@ def number_texts(question: Question, reached: Reached) -> dict[str, str]:
 
 
 def left_out_sections(question: Question, trials: Sequence[Trial]) -> list[Section]:
-    """Return what became of the trials that were pruned or failed."""
+    """Say what became of the trials that were pruned or failed."""
     pruned, failed = ([trial for trial in trials if trial.state == state] for state in ("pruned", "failed"))
     found = []
     if pruned:
@@ -187,7 +188,6 @@ def numbered(trials: Sequence[Trial]) -> str:
 
 
 def how_section(folder: Path, question: Question) -> Section:
-    """Return what was searched and how, folded."""
     if question.sampler == "grid":
         text = ["Grid: every combination was trained."]
     else:
@@ -203,11 +203,12 @@ def how_section(folder: Path, question: Question) -> Section:
         text.append(f"A trial is a run directory, trained with the seed {first}: {compared}")
     fixed = [[label_of(name), as_words(value)] for name, value in question.space.fixed.items()]
     tables = [Table(["searched", "values"], values_in_words(question.space))]
-    return Section("How it was searched", text, [*tables, *([Table(["fixed", "value"], fixed)] if fixed else [])], True)
+    tables += [Table(["fixed", "value"], fixed)] if fixed else []
+    return Section("How it was searched", text, tables, folded=True)
 
 
 def csv_rows(question: Question, trials: Sequence[Trial]) -> list[list[Any]]:
-    """Return one line a trial, every number; None is not known, or does not count for that trial."""
+    """Give one line a trial, every number; None is not known, or does not count for that trial."""
     names = list(question.space.axes)
     known = {name for trial in trials if trial.reached is not None for name in known_values(trial.reached)}
     reached = [field.name for field in fields(Reached) if field.name in known]
