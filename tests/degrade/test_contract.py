@@ -1,5 +1,6 @@
 """One contract for every degradation of the table; a new entry is held to it without a new test."""
 
+import re
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
@@ -70,12 +71,8 @@ def test_its_spec_string_gives_it_back(cls, data):
 @given(data=st.data())
 def test_any_image_size_keeps_shape_by_its_scale_type_and_input_and_gives_numbers(cls, data):
     degradation = data.draw(degradations(cls, small=True))
-    shape = (
-        data.draw(st.integers(1, 3), label="N"),
-        data.draw(st.sampled_from([1, 3]), label="C"),
-        data.draw(st.integers(3, 13), label="H"),
-        data.draw(st.integers(3, 13), label="W"),
-    )
+    sides = st.integers(3, 13)
+    shape = data.draw(st.tuples(st.integers(1, 3), st.sampled_from([1, 3]), sides, sides), label="N, C, H, W")
     images = grey_levels(*shape)
     before = images.clone()
     degraded = degradation(images, random(1))
@@ -185,11 +182,9 @@ def test_a_value_outside_the_limits_names_the_parameter_and_what_is_allowed(cls)
     for name in cls().quantities():
         limits = limits_of(cls, name)
         for wrong in (limits["low"] - 1, limits["high"] * 1.5 + 1):
-            with pytest.raises(CuelloError) as caught:
+            words = re.escape(f"{limits['low']:g} to {limits['high']:g} ({limits['unit']})")
+            with pytest.raises(CuelloError, match=f"{name} is .*{words}"):
                 parse(f"{cls.name}:{name}={wrong:.17g}")
-            message = str(caught.value)
-            assert f"{name} is " in message
-            assert f"{limits['low']:g} to {limits['high']:g} ({limits['unit']})" in message
 
 
 @every_degradation
@@ -201,21 +196,14 @@ def test_a_range_where_one_number_is_needed_is_refused(cls):
         else:
             with pytest.raises(CuelloError, match=f"{name} is .*needed one number"):
                 parse(spec)
-
-
-@every_degradation
-def test_a_value_that_is_no_number_names_itself(cls):
-    for name in cls().quantities():
         with pytest.raises(CuelloError, match="much"):
             parse(f"{cls.name}:{name}=much")
 
 
 @every_degradation
 def test_an_unknown_parameter_is_refused_with_the_known_ones(cls):
-    with pytest.raises(CuelloError) as caught:
+    with pytest.raises(CuelloError, match=f"'nonsense_parameter'.*{', '.join(cls.model_fields) or 'none'}"):
         parse(f"{cls.name}:nonsense-parameter=1")
-    assert "'nonsense_parameter'" in str(caught.value)
-    assert (", ".join(cls.model_fields) or "none") in str(caught.value)
 
 
 @every_degradation

@@ -23,15 +23,9 @@ def two_images(seed: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_names_and_functions():
     assert {spec.name: spec.function for spec in LOSSES} == {
-        "mse": mse,
-        "l1": mae,
-        "charbonnier": charbonnier,
-        "bce": bce,
-        "ssim": ssim_loss,
-        "bernoulli": bernoulli,
-        "gaussian": gaussian,
-        "cross-entropy": cross_entropy,
-    }
+        "mse": mse, "l1": mae, "charbonnier": charbonnier, "bce": bce, "ssim": ssim_loss, "bernoulli": bernoulli,
+        "gaussian": gaussian, "cross-entropy": cross_entropy,
+    }  # fmt: skip
 
 
 def test_a_bernoulli_likelihood_is_torchs():

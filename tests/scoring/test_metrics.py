@@ -39,14 +39,8 @@ def test_values_by_hand():
 
 def test_psnr_of_a_known_difference():
     target = torch.zeros(1, 3, 4, 4)
-    for difference, decibels in ((0.1, 20), (0.01, 40), (1, 0)):
+    for difference, decibels in ((0.1, 20), (0.01, 40), (1, 0), (0, 100), (1e-6, 100)):
         assert psnr(target + difference, target).item() == pytest.approx(decibels, abs=1e-4)
-
-
-def test_psnr_ends_at_its_ceiling():
-    target = torch.full((1, 1, 4, 4), 0.5)
-    assert psnr(target, target).item() == 100
-    assert psnr(target + 1e-6, target).item() == 100
 
 
 @settings(max_examples=25, deadline=None)
@@ -61,18 +55,9 @@ def test_psnr_is_scikit_images(seed, count):
 @given(seeds, channels, st.integers(11, 30), st.integers(11, 30))
 def test_ssim_is_scikit_images(seed, count, height, width):
     image, target = two_images(seed, 2, count, height, width, dtype=torch.float64)
-    expected = [
-        structural_similarity(
-            a.numpy(),
-            b.numpy(),
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            data_range=1,
-            channel_axis=0,
-        )
-        for a, b in zip(image, target, strict=True)
-    ]
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
+    pairs = zip(image.numpy(), target.numpy(), strict=True)
+    expected = [structural_similarity(a, b, channel_axis=0, **options) for a, b in pairs]
     np.testing.assert_allclose(ssim(image, target).numpy(), expected, atol=1e-9)
     np.testing.assert_allclose(ssim(image.float(), target.float()).numpy(), expected, atol=2e-4)
 
@@ -151,12 +136,7 @@ def test_the_metrics_that_a_size_allows(size, binary, names):
 
 
 def test_every_metric_says_which_way_is_better_and_how_it_is_shown():
-    assert {spec.name: spec.higher_is_better for spec in METRICS} == {
-        "mse": False,
-        "psnr": True,
-        "ssim": True,
-        "wrong": False,
-    }
+    assert {spec.name for spec in METRICS if spec.higher_is_better} == {"psnr", "ssim"}
     assert METRICS["psnr"].unit == "dB"
     assert METRICS["ssim"].smallest_side == SSIM_WINDOW == 11
     assert all(spec.summary and spec.digits > 0 for spec in METRICS)
