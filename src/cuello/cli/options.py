@@ -68,7 +68,7 @@ def takes(
         own = [one.replace(annotation=flags.pop(one.name).annotation) if one.name in flags else one for one in own]
         places = [one for one in own if one.kind is not one.KEYWORD_ONLY]
         whole = signature.replace(parameters=[*places, *flags.values(), *own[len(places) :]])
-        command.__signature__ = whole  # type: ignore[attr-defined]
+        command.__dict__["__signature__"] = whole
         command.__annotations__ = {name: parameter.annotation for name, parameter in whole.parameters.items()}
         return command
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -54,7 +54,7 @@ class RunFacts:
     @property
     def best(self) -> EpochRecord:
         """The epoch with the lowest validation loss."""
-        return best_epoch(self.history)  # type: ignore[return-value]  # the history is not empty
+        return cast("EpochRecord", best_epoch(self.history))  # the history is not empty
 
     def at(self, epoch: int) -> EpochRecord | None:
         """Find an epoch (from 1); None where the run has fewer."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any, cast
 
 MODULES = {
     "application": "inference.files",
@@ -57,7 +58,7 @@ class Renamed:
     ) -> ModuleSpec | None:
         """Return what loads an old name; None for every other."""
         package, _, module = name.partition(".")
-        return ModuleSpec(name, self) if package == "cuello" and module in MODULES else None  # type: ignore[arg-type]
+        return ModuleSpec(name, cast("Any", self)) if package == "cuello" and module in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let Python make an empty module, which ``exec_module`` replaces."""

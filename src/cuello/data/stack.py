@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from PIL import Image
 
@@ -103,7 +103,7 @@ def read_page(path: Path, number: int, offset: int, levels: Levels | None = None
 
 def directory_at(image: Image.Image, frame: int) -> int:
     image.seek(frame)
-    return image._frame_pos[frame]  # type: ignore[attr-defined]
+    return cast("Any", image)._frame_pos[frame]
 
 
 def write_pages(path: Path, pictures: Iterable[Picture]) -> None:

@@ -103,11 +103,10 @@ class Degradation(pydantic.BaseModel, ABC):
 
     def quantities(self) -> "dict[str, tuple[float | Range, dict[str, Any]]]":
         """Give the value and the limits of every numeric parameter."""
-        fields = type(self).model_fields
         return {
-            name: (getattr(self, name), dict(fields[name].json_schema_extra))  # type: ignore[arg-type]
-            for name in fields
-            if isinstance(fields[name].json_schema_extra, dict)
+            name: (getattr(self, name), dict(limits))
+            for name, field in type(self).model_fields.items()
+            if isinstance(limits := field.json_schema_extra, dict)
         }
 
     def parameters(self) -> list[dict[str, str]]:

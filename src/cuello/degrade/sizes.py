@@ -1,5 +1,7 @@
 """Fewer pixels: images made smaller, or smaller and large again."""
 
+from typing import cast
+
 import pydantic
 import torch
 from torch import Generator, Tensor
@@ -32,7 +34,7 @@ class Down(Degradation):
 
     @property
     def scale(self) -> int:
-        return int(self.factor)  # type: ignore[arg-type]  # never a range
+        return int(cast("float", self.factor))  # never a range
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         small = resize(images, scale=1 / self.scale, method=self.method, edges=self.edges, eight_bits=self.round)

@@ -98,13 +98,13 @@ class Request:
             shown = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
             raise CuelloError(f"got --{name} {shown}, but {because}. Leave it out.")
 
-    def own_images(self, data: "JobData | None") -> Prepared:
+    def own_data(self, data: "JobData | None") -> "JobData":
         """Return the run's own data; CuelloError for a file without a run, or clean images without the noisy ones."""
         if data is None:
             raise CuelloError(f"{self.path} is a file without a run: name the images to evaluate it on.")
         if self.target is not None:
             raise CuelloError(f"got the clean images {self.target} without the noisy ones: name those as IMAGES too.")
-        return data.prepared
+        return data
 
 
 class Judged(NamedTuple):

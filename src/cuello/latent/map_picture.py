@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cuello.latent.sheets import WIDTH, at_size
 from cuello.report.figures import DARK, Theme, as_png, drawing, shorten
-from cuello.report.labels import Box
+from cuello.report.labels import Box, figure_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def shades(shown: Map, theme: Theme) -> list[str]:
 def draw_legend(axes: "Axes", shown: Map, theme: Theme) -> None:
     palette = shades(shown, theme)
     handles = [axes.plot([], [], "o", color=shade, markersize=6)[0] for shade in palette]
-    axes.figure.legend(handles, literal(shown.classes), loc="outside right upper", fontsize=9)  # type: ignore[union-attr]
+    figure_of(axes).legend(handles, literal(shown.classes), loc="outside right upper", fontsize=9)
 
 
 def literal(names: Sequence[str]) -> list[str]:
@@ -146,7 +146,7 @@ def write_names(
 
     rim = [withStroke(linewidth=3.2, foreground=theme.background)]
     names = [shorten(name, 16, end=0) for name in names]
-    scale = axes.figure.dpi / 72  # type: ignore[union-attr]
+    scale = figure_of(axes).dpi / 72
     sizes = [((0.72 * size * len(name) + 3) * scale, 1.3 * size * scale) for name in names]
     pixels = axes.transData.transform(points)
     boxes = spread(pixels, sizes, frame_of(axes), far=8 * size * scale)
@@ -167,7 +167,7 @@ def draw_thumbnails(axes: "Axes", shown: Map, theme: Theme) -> None:
     from matplotlib.patches import Rectangle
 
     height, width = shown.images.shape[1:3]
-    figure: Any = axes.figure
+    figure = figure_of(axes)
     frame = frame_of(axes)
     count = len(shown.points)
     room = (frame[2] - frame[0]) * (frame[3] - frame[1])

@@ -1,6 +1,7 @@
 """Codes as points of a plane, and which are near which."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
@@ -72,14 +73,12 @@ def project(codes: np.ndarray, method: Method | None = None, seed: int = 0) -> P
         whole = float(((rows - mean) ** 2).sum())
         return Projection(points, method, float((points**2).sum()) / whole if whole else 1.0)
     if method == "tsne":
-        from sklearn.manifold import TSNE  # type: ignore[import-not-found]
-
-        tool = TSNE(2, perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=seed)
+        tsne = import_module("sklearn.manifold").TSNE
+        tool = tsne(2, perplexity=min(30.0, (len(rows) - 1) / 3), init="pca", random_state=seed)
     else:
-        from umap import UMAP  # type: ignore[import-not-found]
-
+        umap = import_module("umap").UMAP
         start = "spectral" if len(rows) > 10 else "random"  # fewer have too few eigenvectors
-        tool = UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), init=start, random_state=seed, n_jobs=1)
+        tool = umap(n_components=2, n_neighbors=min(15, len(rows) - 1), init=start, random_state=seed, n_jobs=1)
     return Projection(np.asarray(tool.fit_transform(rows.astype(np.float32)), np.float64), method)
 
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -164,7 +165,7 @@ def save(
     for part in parts:
         arrays |= part.arrays
     with replacing(folder / ARRAYS) as temporary:
-        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(temporary, **cast("Any", arrays))
     if left_out:
         sections.append(Section("Left out", [f"{name}: {reason}." for name, reason in left_out.items()]))
     rows = [[name, "×".join(map(str, array.shape)), CONTENTS[name]] for name, array in arrays.items()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -115,11 +115,11 @@ def draw_sheet(axes: "Axes", pixels: np.ndarray, sheet: Sheet, top: float, theme
     columns = max(len(row.tiles) for row in sheet.rows)
     wider = [sum(gap for place, gap in sheet.breaks.items() if place <= n) for n in range(columns)]
     lefts = [start + n * (side + GAP) + wider[n] for n in range(columns)]
-    small = {"ha": "center", "color": theme.faint, "parse_math": False}
+    small: dict[str, Any] = {"ha": "center", "color": theme.faint, "parse_math": False}
     top += TITLE
     if any(sheet.headings):
         for left, heading in zip(lefts, sheet.headings, strict=False):
-            axes.text(left + side / 2, top + HEADING - 0.06, heading, fontsize=7.5, **small)  # type: ignore[arg-type]
+            axes.text(left + side / 2, top + HEADING - 0.06, heading, fontsize=7.5, **small)
         top += HEADING
     for row in sheet.rows:
         height = side * row.tiles[0].image.shape[0] / row.tiles[0].image.shape[1]
@@ -127,7 +127,7 @@ def draw_sheet(axes: "Axes", pixels: np.ndarray, sheet: Sheet, top: float, theme
             paste(pixels, tile, (left, top, side), theme=theme)
             caption = shorten(tile.caption, int((side + GAP) / LETTER), end=0)
             if caption:
-                axes.text(left + side / 2, top + height + 0.03, caption, va="top", fontsize=7, **small)  # type: ignore[arg-type]
+                axes.text(left + side / 2, top + height + 0.03, caption, va="top", fontsize=7, **small)
         axes.text(start - 0.1, top + height / 2, row.label, ha="right", va="center", fontsize=8.5, parse_math=False)
         top += row_height(sheet, row)
 

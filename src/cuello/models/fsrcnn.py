@@ -1,5 +1,7 @@
 """FSRCNN: shrink the channels, map, expand them, and enlarge by a transposed convolution."""
 
+from typing import cast
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
@@ -62,9 +64,9 @@ class Fsrcnn(nn.Module):
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)  # 0.25: a PReLU's first slope
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+                nn.init.zeros_(cast("Tensor", layer.bias))
         nn.init.normal_(deconvolution.weight, std=1e-3)
-        nn.init.zeros_(deconvolution.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(cast("Tensor", deconvolution.bias))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         """Return enlarged images; ``condition`` is not used."""

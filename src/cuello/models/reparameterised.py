@@ -73,7 +73,7 @@ class BranchedConv2d(nn.Module):
         out_channels, in_channels = self.plain.shape[:2]
         single = nn.Conv2d(in_channels, out_channels, 3, padding=1).to(self.plain)
         single.weight.copy_(self.kernel())
-        single.bias.copy_(self.bias)  # type: ignore[union-attr]
+        cast("Tensor", single.bias).copy_(self.bias)
         return single
 
 

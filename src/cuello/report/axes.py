@@ -1,6 +1,6 @@
 """Axes that are easy to read: ticks at round numbers, limits that leave room, short labels."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -20,7 +20,7 @@ def plain_ticks(axis: "Axis", least: float = 1.0) -> None:
     low, high = axis.get_view_interval()
     if high / low < least:
         middle = (low * high) ** 0.5
-        axis.axes.set(**{f"{axis.axis_name}lim": (middle / least**0.5, middle * least**0.5)})  # type: ignore[attr-defined]
+        axis.axes.set(**{f"{cast('Any', axis).axis_name}lim": (middle / least**0.5, middle * least**0.5)})
         low, high = axis.get_view_interval()
     axis.set_major_locator(FixedLocator(round_numbers(low, high)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))

@@ -1,10 +1,17 @@
 """Names beside the points of a picture, where they cover nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def figure_of(axes: "Axes") -> "Figure":
+    """Name the picture that axes are part of; matplotlib's types allow a part of one, or None."""
+    return cast("Figure", axes.figure)
+
 
 Box = tuple[float, float, float, float]
 """left, bottom, right, top in pixels of the picture."""
@@ -63,7 +70,7 @@ def name_points(
     names: Sequence[str],
     colours: Sequence[str],
     others: Sequence[tuple[float, float]] = (),
-    **text: object,
+    **text: Any,
 ) -> bool:
     """Write a name beside every point (in the axes' data); False, and nothing written, where they do not all fit.
 
@@ -71,13 +78,13 @@ def name_points(
 
     The axes' limits and place must be final: names are measured in pixels.
     """
-    figure = axes.figure
-    figure.canvas.draw()  # type: ignore[union-attr]  # settles the layout
-    texts = [axes.annotate(name, (0, 0), xycoords="figure pixels", **text) for name in names]  # type: ignore[arg-type]
+    figure = figure_of(axes)
+    figure.canvas.draw()  # settles the layout
+    texts = [axes.annotate(name, (0, 0), xycoords="figure pixels", **text) for name in names]
     boxes = [written.get_window_extent() for written in texts]
     pixels = [tuple(axes.transData.transform(point)) for point in points]
     frame = axes.get_window_extent()
-    near = 7 * figure.dpi / 72  # type: ignore[union-attr]
+    near = 7 * figure.dpi / 72
     inside = (frame.x0, frame.y0, frame.x1, frame.y1)
     also = [tuple(axes.transData.transform(point)) for point in others]
     placed = place(pixels, [(box.width + 2, box.height) for box in boxes], inside, near=near, others=also)
@@ -88,11 +95,11 @@ def name_points(
     for name, colour, (x, y), point, box in zip(names, colours, pixels, points, placed, strict=True):
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         far = max(box[0] - x, x - box[2], box[1] - y, y - box[3]) > 1.5 * near
-        scale = 72 / figure.dpi  # type: ignore[union-attr]
+        scale = 72 / figure.dpi
         axes.annotate(
             name, point, xytext=((middle[0] - x) * scale, (middle[1] - y) * scale), textcoords="offset points",
             ha="center", va="center", color=colour,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.6} if far else None,
-            **text,  # type: ignore[arg-type]
+            **text,
         )  # fmt: skip
     return True

@@ -236,7 +236,8 @@ def recognised(graph: fx.GraphModule, node: fx.Node, before: fx.Node, x: Tensor)
         return adaptive_pooling(x, *arguments, **options, average=True)
     numbers = all(isinstance(one, int | float) for one in arguments)
     if node.target in FUNCTIONS or (node.target in ARITHMETIC and numbers and not inputs):
-        return lambda y: node.target(y, *arguments, **options)  # type: ignore[operator]
+        function = cast("Callable[..., Tensor]", node.target)
+        return lambda y: function(y, *arguments, **options)
     return None
 
 

@@ -106,12 +106,14 @@ class Work:
         def observe(event: Event) -> None:
             if isinstance(event, Started):
                 records = run.history[: event.epoch] if event.epoch else []
+            elif isinstance(event, EpochDone):
+                records = [event.record]
             else:
-                records = [event.record] if isinstance(event, EpochDone) else []
+                return
             for record in records:
                 worse = self.sampler.hopeless(trial.number, record.epoch, self.question.objective.value(record))
-                if worse and record.epoch < event.epochs:  # type: ignore[union-attr]  # both have it
-                    raise Hopeless(f"worse than the median after epoch {record.epoch} of {event.epochs}")  # type: ignore[union-attr]
+                if worse and record.epoch < event.epochs:
+                    raise Hopeless(f"worse than the median after epoch {record.epoch} of {event.epochs}")
 
         return observe
 

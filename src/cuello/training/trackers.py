@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,10 @@ def load_mlflow() -> Any:
     """Import and return the mlflow package; ImportError where it, or what its local store needs, is missing."""
     for name, value in MLFLOW_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    import mlflow  # type: ignore[import-not-found]
-
+    mlflow = import_module("mlflow")
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        import alembic  # type: ignore[import-not-found]  # noqa: F401
-        import sqlalchemy  # type: ignore[import-not-found]  # noqa: F401
+        import_module("alembic")
+        import_module("sqlalchemy")
     return mlflow
 
 
@@ -145,11 +145,9 @@ class MLflow:
 
     def find(self, run_id: str) -> Any:
         """Return the MLflow run of that id, or None where this server does not have it."""
-        from mlflow.exceptions import MlflowException  # type: ignore[import-not-found]
-
         try:
             return self.client.get_run(run_id)
-        except MlflowException as error:
+        except import_module("mlflow.exceptions").MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
@@ -162,10 +160,9 @@ class MLflow:
 
     def log_settings(self, logged: dict[str, str]) -> None:
         """Log settings as parameters; those that changed since, which MLflow does not allow, as tags."""
-        from mlflow.entities import Param  # type: ignore[import-not-found]
-
+        param = import_module("mlflow.entities").Param
         settings = {name: str(value) for name, value in self.config.model_dump(exclude_none=True).items()}
-        fresh = [Param(name, value) for name, value in settings.items() if name not in logged]
+        fresh = [param(name, value) for name, value in settings.items() if name not in logged]
         self.client.log_batch(self.run_id, params=fresh)
         for name, value in settings.items():
             if logged.get(name, value) != value:
@@ -173,11 +170,10 @@ class MLflow:
 
     def write(self, records: Sequence[EpochRecord]) -> None:
         """Log the numbers of epochs."""
-        from mlflow.entities import Metric  # type: ignore[import-not-found]
-
+        metric = import_module("mlflow.entities").Metric
         now = int(1000 * time.time())
         for record in records:
-            points = [Metric(name, value, now, record.epoch) for name, value in numbers_of(record).items()]
+            points = [metric(name, value, now, record.epoch) for name, value in numbers_of(record).items()]
             self.client.log_batch(self.run_id, metrics=points)
 
 

@@ -103,7 +103,7 @@ class ClassifyJob:
         if request.images is not None:
             images, notes = named_examples(model, request)
         else:
-            images, notes = own_images(request.own_images(data))
+            images, notes = own_images(request.own_data(data).prepared)
         references = class_references_of(model, data) if data is not None else ()
         return Judged(evaluate_classes(model, images, references, progress=request.progress), notes)
 

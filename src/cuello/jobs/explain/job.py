@@ -118,10 +118,10 @@ class ExplainJob:
                 f"{request.path} estimates occlusion maps, and is judged on its own images, whose exact maps are kept. "
                 "Of other images: cuello explain CLASSIFIER IMAGES --model RUN --check 1."
             )
-        data = own() if own is not None else None
-        prepared = request.own_images(data)
+        data = request.own_data(own() if own is not None else None)
+        prepared = data.prepared
         found = evaluate_estimator(
-            model, data.about, prepared.test or prepared.validation,  # type: ignore[union-attr]
+            model, data.about, prepared.test or prepared.validation,
             history=request.history, training_maps=len(np.unique(prepared.training.crops.places[:, 0])),
             progress=request.progress,
         )  # fmt: skip

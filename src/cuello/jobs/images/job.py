@@ -67,9 +67,9 @@ def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Requ
     check_sweep(task, request.sweep)
     references: Sequence[Reference] = ()
     if request.images is None:
-        data = own() if own is not None else None
-        images, notes = own_images(request.own_images(data))
-        references = references_of(task, model, data)  # type: ignore[arg-type]
+        data = request.own_data(own() if own is not None else None)
+        images, notes = own_images(data.prepared)
+        references = references_of(task, model, data)
     else:
         images, notes = named_images(model, request)
         if own is not None and not task.restores:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from cuello.core.errors import CuelloError
 from cuello.degrade import Composition, Degradation, Range
@@ -193,7 +193,7 @@ def main_value(degradation: Degradation | Composition) -> float | Range:
 
 def typical_level(degradation: Degradation | Composition) -> float:
     """Return the level, a range's middle."""
-    return float(main_value(degradation.typical()))  # type: ignore[arg-type]
+    return float(cast("float", main_value(degradation.typical())))
 
 
 def trained_at(task: Task) -> str:

@@ -1,6 +1,7 @@
 """The bottlenecks by their settings' kind."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -34,7 +35,7 @@ BottleneckConfig = Annotated[
     | ScalarConfig,
     Field(discriminator="kind"),
 ]
-BOTTLENECKS: dict[str, type[Bottleneck]] = {
+BOTTLENECKS: dict[str, Callable[[Any], Bottleneck]] = {
     "plain": Plain,
     "sparse": Sparse,
     "contractive": Contractive,

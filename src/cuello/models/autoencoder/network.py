@@ -81,7 +81,7 @@ class Autoencoder(nn.Module):
     def __init__(self, config: AutoencoderConfig | None = None):
         super().__init__()
         self.config = config or AutoencoderConfig()
-        self.bottleneck = BOTTLENECKS[self.config.bottleneck.kind](self.config.bottleneck)  # type: ignore[call-arg]
+        self.bottleneck = BOTTLENECKS[self.config.bottleneck.kind](self.config.bottleneck)
         layers, shape, code = self.config.layers, self.config.shape, self.config.code
         self.encoder = ENCODERS[layers.kind](layers, shape, code * self.bottleneck.features)
         self.decoder = DECODERS[layers.kind](layers, shape, code, self.config.output)

@@ -21,6 +21,7 @@ from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, LEARNED
 from cuello.jobs.images.evaluated import own_images
 from cuello.saliency import occlusion_map
 from cuello.saliency.fidelity import CurveSettings, Fidelity, Measured, Way, areas, break_even, fidelity, random_maps
+from cuello.saliency.occlusion import Method
 from cuello.studies.base import StudyOutcome
 from cuello.studies.occlusion.plans import CLASSIFIER, MIXED, OURS, SCALES
 from cuello.training.device import use_threads
@@ -221,9 +222,9 @@ def timed(classifier: Model, part: ExplainedImages, estimators: Mapping[str, Mod
     network, padding = unpadded(classifier)
     many = torch.cat([part.images] * -(-TOGETHER // len(part.images)))[:TOGETHER]
 
-    def seconds(method: str, images: Tensor) -> float:
+    def seconds(method: Method, images: Tensor) -> float:
         start = time.perf_counter()
-        occlusion_map(network, images, 3, padding=padding, definition=LEARNED, method=method)  # type: ignore[arg-type]
+        occlusion_map(network, images, 3, padding=padding, definition=LEARNED, method=method)
         return (time.perf_counter() - start) / len(images)
 
     before = torch.get_num_threads()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import cast
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def reach_grid(result: BlurResult, theme: Theme) -> bytes:
 @cache
 def network_of(name: str) -> StridedAutoencoder:
     """Build a network for colour images, untrained; one that enlarges, by 2."""
-    return build(architecture_of(name, 3, scale=2 if name == UPSCALER else None))  # type: ignore[return-value]
+    return cast("StridedAutoencoder", build(architecture_of(name, 3, scale=2 if name == UPSCALER else None)))
 
 
 @cache

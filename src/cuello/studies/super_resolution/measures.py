@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, tanh
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cuello.core.types import Pair
 from cuello.inference.model import Model
@@ -59,7 +60,7 @@ class Gate:
 
 def gate_of(network: StridedAutoencoder, batches: Sequence[tuple[Tensor, Tensor]]) -> Gate:
     """Measure the last activation on batches of inputs and targets, ``(N, C, H, W)`` in [0, 1]."""
-    last = network.decoder[-1][1]  # type: ignore[index]
+    last = cast("nn.Sequential", network.decoder[-1])[1]
     given: list[Tensor] = []
     hook = last.register_forward_hook(lambda _module, inputs, _result: given.append(inputs[0]))
     network.eval()
@@ -170,7 +171,7 @@ def measure(outcome: StudyOutcome, factor: int, models: Mapping[str, Sequence[Mo
         psnr={name: spread([decibels for _, decibels in found]) for name, found in scored.items()},
         losses={name: (training[name], validation[name]) for name in (INPUT, GREY)},
         floors={name: float((every - every.clamp(*reachable(name))).square().mean()) for name in ACTIVATED},
-        gates={name: gate_of(network, inputs) for name, network in networks.items()},  # type: ignore[arg-type]
+        gates={name: gate_of(cast("StridedAutoencoder", network), inputs) for name, network in networks.items()},
         pairs=pairs,
         photographs=crops.names,
     )

@@ -7,7 +7,7 @@ differentiation; bottleneck and loss are left to that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional
 
 from cuello.models.autoencoder.base import Bottleneck
-from cuello.models.autoencoder.deterministic import Plain
+from cuello.models.autoencoder.deterministic import Plain, PlainConfig
 from cuello.models.autoencoder.network import Autoencoder
 
 aten = torch.ops.aten
@@ -86,7 +86,7 @@ class Batched:
         self.count = len(next(iter(parameters.values())))
         self.plain = type(network.bottleneck) is Plain
         self.mapped = type(network.bottleneck).penalty is not Bottleneck.penalty  # it needs the encoder itself
-        code = network.config.bottleneck.activation if self.plain else "linear"  # type: ignore[union-attr]
+        code = cast("PlainConfig", network.config.bottleneck).activation if self.plain else "linear"
         hidden = [network.config.layers.activation] * len(network.config.layers.hidden)
         self.encoder = Chain(parameters, gradients, "encoder", [*hidden, code])
         self.decoder = Chain(parameters, gradients, "decoder", [*hidden, "linear"])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -80,7 +81,7 @@ class Team:
         self.device, self.epoch = device, self.replicas[0].reached
         members = [replica.member for replica in self.replicas]
         self.loss = find_loss(members[0].config.loss).function
-        self.network: Autoencoder = members[0].network  # type: ignore[assignment]
+        self.network = cast("Autoencoder", members[0].network)
         self.stack = Stack([replica.state for replica in self.replicas], [member.config for member in members])
         self.batched = Batched(self.network, self.stack.parameters, self.stack.gradients)
         self.steps = len(members[0].training)
