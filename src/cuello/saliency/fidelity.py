@@ -1,7 +1,7 @@
 """How good estimated occlusion maps are: beside the exact ones, and by what the classifier says; and when they pay."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,7 +25,6 @@ IMPORTANT: Mapping[str, Important] = {"probability": "low", "logit": "low", "dro
 
 WAYS: tuple[Way, ...] = ("deletion", "insertion")
 MAPS = ("exact", "estimated", "random")
-STEPS = 50
 CONSTANT = 1e-9
 """A map is constant if it spreads by no more than this share of its largest number (or of 1, if that is less)."""
 
@@ -34,8 +33,7 @@ CONSTANT = 1e-9
 class Measured:
     """A measure: one value an image, ``(N,)``, nan where there is none; its mean over the others, with a 95% interval.
 
-    low, high: bootstrap over images (or whole groups of them), nan where there are fewer than FEWEST_GROUPS. count: how
-    many images have a value.
+    low, high: bootstrap over images, nan where there are fewer than FEWEST_GROUPS. count: how many images have a value.
     """
 
     values: np.ndarray
@@ -86,36 +84,26 @@ class CurveSettings:
     """How pixels are removed or put in.
 
     important: whether high or low numbers of the maps are at the pixels that the class needs, see IMPORTANT. steps: of
-    equally many pixels as nearly as whole ones allow; no more than there are pixels. fill, sigma, outputs: what removed
-    pixels show, and what the model gives, as in `occlusion_map`; the paper deletes with a constant and inserts into
-    "blur". seed: of the order of equal pixels. batch_size: by default as in `occlusion_map`.
+    equally many pixels as nearly as whole ones allow; no more than there are pixels. fill: what removed pixels show, as
+    in `occlusion_map`; the paper deletes with a constant and inserts into "blur". seed: of the order of equal pixels.
     """
 
     important: Important = "high"
-    steps: int = STEPS
+    steps: int = 50
     fill: float | str = 0.0
-    sigma: float = 3.0
-    outputs: Literal["logits", "probabilities"] = "logits"
     seed: int = 0
-    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         check_important(self.important)
         if self.steps < 1:
             raise CuelloError(f"steps: got {self.steps}, needed 1 or more.")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise CuelloError(f"batch_size: got {self.batch_size}, needed 1 or more.")
-        if self.outputs not in ("logits", "probabilities"):
-            raise CuelloError(f"outputs: got {self.outputs!r}, needed 'logits' or 'probabilities'.")
 
 
-def measured(values: np.ndarray, groups: Sequence[str] | None = None) -> Measured:
-    """Summarise values ``(N,)``; groups: of each image, drawn whole; by default each image is one."""
+def measured(values: np.ndarray) -> Measured:
+    """Summarise values ``(N,)``."""
     known = np.isfinite(values)
-    names = np.asarray([str(number) for number in range(len(values))] if groups is None else groups)[known]
-    kept = values[known]
-    enough = len(np.unique(names)) >= FEWEST_GROUPS
-    low, high = bootstrap_interval(kept, list(names)) if enough else (math.nan, math.nan)
+    kept, names = values[known], [str(number) for number in np.flatnonzero(known)]
+    low, high = bootstrap_interval(kept, names) if len(names) >= FEWEST_GROUPS else (math.nan, math.nan)
     mean = float(kept.mean()) if len(kept) else math.nan
     return Measured(values, mean=mean, low=low, high=high, count=len(kept))
 
@@ -127,14 +115,12 @@ def fidelity(
     important: Important = "high",
     share: float = 0.1,
     flat: float = 0.0,
-    groups: Sequence[str] | None = None,
 ) -> Fidelity:
     """Compare estimated maps with exact ones; `areas` adds what the classifier says.
 
     exact, estimated: ``(N, H, W)``. important: where the class needs the pixels, see IMPORTANT. share: of the pixels,
     more than 0, at most 1, that count as the most important. flat: an exact map that spreads by no more than this is as
-    good as constant: nothing matters in it. groups: of each image, e.g. its photograph; the interval draws them whole.
-    Raises CuelloError for maps that do not fit.
+    good as constant: nothing matters in it. Raises CuelloError for maps that do not fit.
 
     >>> maps = np.random.default_rng(0).random((6, 8, 8))
     >>> found = fidelity(maps, maps)
@@ -146,18 +132,16 @@ def fidelity(
     true, ours = as_maps(exact, "exact"), as_maps(estimated, "estimated")
     if true.shape != ours.shape:
         raise CuelloError(f"got exact maps {true.shape} and estimated ones {ours.shape}; needed the same shape.")
-    if groups is not None and len(groups) != len(true):
-        raise CuelloError(f"groups: got {len(groups)} for {len(true)} images, needed one each.")
     check_important(important)
     first, second = (standardised(torch.from_numpy(maps)).numpy() for maps in (true, ours))
     silent = constant(true) | constant(ours) | (np.ptp(true, (1, 2)) <= flat)
 
     def speaking(values: np.ndarray) -> Measured:
-        return measured(np.where(silent, np.nan, values), groups)
+        return measured(np.where(silent, np.nan, values))
 
     return Fidelity(
-        mse=measured(((true - ours) ** 2).mean((1, 2)), groups),
-        normalised_mse=measured(((first - second) ** 2).mean((1, 2)), groups),
+        mse=measured(((true - ours) ** 2).mean((1, 2))),
+        normalised_mse=measured(((first - second) ** 2).mean((1, 2))),
         pearson=speaking(pearson(true, ours)),
         spearman=speaking(spearman(true, ours)),
         overlap=speaking(overlap(true, ours, share=share, important=important)),
@@ -175,17 +159,16 @@ def areas(
     *,
     classes: str | int | Sequence[int] = "predicted",
     settings: CurveSettings | None = None,
-    groups: Sequence[str] | None = None,
 ) -> dict[Way, dict[str, Measured]]:
     """Measure the areas under the curves of deletion and insertion, by way and by name of a map.
 
-    model, images, classes, settings: as in `curves`. maps: ``(N, H, W)`` each. groups: as in `fidelity`.
+    model, images, classes, settings: as in `curves`. maps: ``(N, H, W)`` each.
 
     Source: Petsiuk et al. 2018, "RISE", section 4.3.
     """
     return {
         way: {
-            name: measured(curves(model, images, one, kind=way, classes=classes, settings=settings).areas, groups)
+            name: measured(curves(model, images, one, kind=way, classes=classes, settings=settings).areas)
             for name, one in maps.items()
         }
         for way in WAYS
@@ -298,9 +281,8 @@ def curves(
         places = positions(guide if important == "high" else -guide, seed).to(pixels.device)  # (N, H, W)
         every = guide[0].size
         counts = torch.linspace(0, every, min(steps, every) + 1, device=pixels.device, dtype=torch.float64).round()
-        fills = filling(pixels, settings.fill, padding=0, sigma=settings.sigma)
-        batch = settings.batch_size or batch_for(classifier, pixels[:1])
-        say = probability(classifier, settings.outputs)
+        fills = filling(pixels, settings.fill, padding=0, sigma=3.0)
+        batch = batch_for(classifier, pixels[:1])
         numbers = one_class(classes, classifier, pixels, batch=batch)
         start, end = (pixels, fills) if kind == "deletion" else (fills, pixels)
         found = []
@@ -308,7 +290,7 @@ def curves(
             image, step = part // len(counts), part % len(counts)
             changed = (places[image] < counts[step][:, None, None])[:, None]  # (B, 1, H, W)
             x = channels_last(torch.where(changed, end[image], start[image]))
-            found.append(say(x).gather(1, numbers[image][:, None])[:, 0])
+            found.append(ask(classifier, x).softmax(1).gather(1, numbers[image][:, None])[:, 0])
         probabilities, shares = torch.cat(found).view(len(pixels), -1).double(), counts / every
         areas = torch.trapezoid(probabilities, shares)
     return Curves(*(each.cpu().numpy() for each in (shares, probabilities, areas)))
@@ -322,10 +304,6 @@ def positions(maps: np.ndarray, seed: int) -> Tensor:
     places = np.empty_like(order)
     np.put_along_axis(places, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), 1)
     return torch.from_numpy(places.reshape(maps.shape))
-
-
-def probability(classifier: Classifier, outputs: str) -> Callable[[Tensor], Tensor]:
-    return lambda x: ask(classifier, x).softmax(1) if outputs == "logits" else ask(classifier, x)
 
 
 def one_class(classes: str | int | Sequence[int], classifier: Classifier, pixels: Tensor, *, batch: int) -> Tensor:

@@ -108,13 +108,11 @@ def overlay_picture(shown: Shown, scale: Scale, theme: Theme) -> bytes:
     height = min(max(2.5 * image.shape[0] / image.shape[1], 1.2), 6.0)
     with drawing(theme, 8.4, height + 0.55, ncols=3) as (figure, (left, middle, right)):
         smooth = interpolation(image)
-        left.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=smooth)
+        show_grey(left, image)
         middle.imshow(overlay(image, over, scale), interpolation=smooth)
         low, high = scale.limits(shown.map)
         drawn = right.imshow(shown.map, cmap=scale.colours, vmin=low, vmax=high, interpolation=smooth)
-        bar = figure.colorbar(drawn, ax=right, fraction=0.046, pad=0.03)
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(length=0, labelsize=7)
+        add_bar(figure, drawn, ax=right, fraction=0.046, pad=0.03)
         for axes, title in ((left, "image"), (middle, "map over the image"), (right, scale.what)):
             axes.set_axis_off()
             axes.set_title(title, fontsize=8, fontweight="normal", loc="center", color=theme.faint)
@@ -134,15 +132,12 @@ def contact_sheet(images: Sequence[Shown], scale: Scale, theme: Theme) -> bytes:
         theme, side * sum(widths[:-1]), down * (side * tallest + 0.44), nrows=down, ncols=len(widths) - 1,
         width_ratios=widths[:-1], squeeze=False,
     ) as (figure, axes):  # fmt: skip
-        engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
-        for panel in axes.flat:
-            panel.set_axis_off()
+        bare(figure, axes, w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.02)
         for place, (shown, (image, over)) in enumerate(zip(images, views, strict=True)):
             row, column = place // across, 3 * (place % across)
             left, right = axes[row, column], axes[row, column + 1]
             smooth = interpolation(image)
-            left.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=smooth)
+            show_grey(left, image)
             right.imshow(overlay(image, over, scale), interpolation=smooth)
             left.set_title(shorten(shown.name, 16), fontsize=7, fontweight="normal", loc="left", color=theme.faint)
             right.set_title(shown.title, fontsize=7, loc="right", color=theme.text)
@@ -160,37 +155,43 @@ def comparison(images: Sequence[Compared], theme: Theme) -> bytes:
     with drawing(
         theme, 8.4, len(images) * (1.75 * tallest + 0.3) + 0.35, nrows=len(images), ncols=4, squeeze=False
     ) as (figure, axes):
-        engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
-        for panel in axes.flat:
-            panel.set_axis_off()
+        bare(figure, axes, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.02)
+        heads = ("image", "exact", "estimated", "estimated less exact")
+        for panel, head in zip(axes[0], heads, strict=True):
+            panel.set_title(head, fontsize=8, loc="center", color=theme.text)
         maps: Any = None
         differences: Any = None
-        for row, (shown, image) in enumerate(zip(images, sides, strict=True)):
-            one, *others = axes[row]
-            one.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1, interpolation=interpolation(image))
+        for (one, *others), shown, image in zip(axes, images, sides, strict=True):
+            show_grey(one, image)
             smooth = interpolation(shown.exact)
             for panel, values in zip(others[:2], (shown.exact, shown.estimated), strict=True):
                 maps = panel.imshow(values, cmap="viridis", vmin=0, vmax=1, interpolation=smooth)
             difference = shown.estimated - shown.exact
             differences = others[2].imshow(difference, cmap="coolwarm", vmin=-1, vmax=1, interpolation=smooth)
-            if row == 0:
-                heads = ("image", "exact", "estimated", "estimated less exact")
-                for panel, head in zip(axes[row], heads, strict=True):
-                    panel.set_title(head, fontsize=8, loc="center", color=theme.text)
-            one.text(
-                0.0, -0.03, shorten(shown.name, 28), transform=one.transAxes, va="top", fontsize=7, color=theme.faint
-            )
-            others[0].text(
-                0.0, -0.03, shown.below, transform=others[0].transAxes, va="top", fontsize=7, color=theme.faint
-            )
+            for panel, text in ((one, shorten(shown.name, 28)), (others[0], shown.below)):
+                panel.text(0, -0.03, text, transform=panel.transAxes, va="top", fontsize=7, color=theme.faint)
         for drawn, panels in ((maps, axes[:, 1:3]), (differences, axes[:, 3:])):
-            bar = figure.colorbar(
-                drawn, ax=panels.ravel().tolist(), location="bottom", shrink=0.86, pad=0.02, aspect=30
-            )
-            bar.outline.set_visible(False)
-            bar.ax.tick_params(length=0, labelsize=7)
+            every = panels.ravel().tolist()
+            add_bar(figure, drawn, ax=every, location="bottom", shrink=0.86, pad=0.02, aspect=30)
         return as_png(figure)
+
+
+def show_grey(axes: Any, image: np.ndarray) -> None:
+    values = np.clip(image, 0, 1).squeeze()
+    axes.imshow(values, cmap="gray", vmin=0, vmax=1, interpolation=interpolation(image))
+
+
+def bare(figure: Any, axes: np.ndarray, **spaces: float) -> None:
+    """Draw no axes, and set the panels close together."""
+    figure.get_layout_engine().set(**spaces)
+    for panel in axes.flat:
+        panel.set_axis_off()
+
+
+def add_bar(figure: Any, drawn: Any, **place: Any) -> None:
+    bar = figure.colorbar(drawn, **place)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=7)
 
 
 def interpolation(image: np.ndarray) -> str:
