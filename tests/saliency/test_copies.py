@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from cuello.saliency.boxes import make_boxes
-from cuello.saliency.copies import LAYER_BYTES, MOST_BATCH, Batches, batch_for, largest_layer
+from cuello.saliency.copies import LAYER_BYTES, MOST_BATCH, OccludedCopies, batch_for, largest_layer
 
 
 def test_the_largest_layer_is_found() -> None:
@@ -21,7 +21,7 @@ def test_batches_fill_the_cache_and_no_more() -> None:
 
 def test_copies_show_the_fill_under_their_box_only() -> None:
     images, fills = torch.zeros(2, 2, 3, 3), torch.ones(2, 2, 3, 3)
-    plain = Batches(lambda x: x.flatten(1), make_boxes((3, 3), 2, 1), True, 4)
+    plain = OccludedCopies(lambda x: x.flatten(1), make_boxes((3, 3), 2, 1), True, 4)
     copy = plain.copies(images, fills, torch.tensor([1 * 8 + 3 * 2 + 1]))[0]  # second image, last box, second channel
     assert copy[0].sum() == 0
     assert copy[1].tolist() == [[0, 0, 0], [0, 1, 1], [0, 1, 1]]

@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 from cuello.saliency.boxes import make_boxes
 from cuello.saliency.incremental import CALL_WORK, Incremental, clean_layers
-from cuello.saliency.layers import Axis, Chain, read
-from cuello.saliency.linear import Ends, Planner, Run, Walk, linear_runs, split
+from cuello.saliency.layers import Axis, LayerChain, read
+from cuello.saliency.linear import Ends, LinearRun, Planner, Walk, linear_runs, split
 
 
-def chain_of(*layers: nn.Module, size: int = 9, channels: int = 1) -> Chain:
+def chain_of(*layers: nn.Module, size: int = 9, channels: int = 1) -> LayerChain:
     return read(nn.Sequential(*layers).eval(), torch.rand(1, channels, size, size))
 
 
-def through(run: Run, x: Tensor) -> Tensor:
+def through(run: LinearRun, x: Tensor) -> Tensor:
     """Return what a run's layers give for whole images, less what they give for nothing."""
     clean = torch.zeros_like(x)
     for layer in run.chain.layers[run.first : run.last]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cuello.core.errors import CuelloError
 from cuello.saliency.boxes import Boxes
 
-Classifier = Callable[[Tensor], Tensor]
+AnyClassifier = Callable[[Tensor], Tensor]
 
 LAYER_BYTES = 8 * 2**20
 """Bytes of the largest layer of a batch on a processor: about what its last cache level leaves to one core."""
@@ -23,7 +23,7 @@ UNKNOWN_LAYER = 32
 MOST_BATCH = 1024
 
 
-def ask(classifier: Classifier, x: Tensor) -> Tensor:
+def ask(classifier: AnyClassifier, x: Tensor) -> Tensor:
     """Ask for class scores ``(N, K)`` of images; CuelloError where that is not what the classifier gives."""
     try:
         scores = classifier(x)
@@ -48,7 +48,7 @@ def ask(classifier: Classifier, x: Tensor) -> Tensor:
     return scores
 
 
-def largest_layer(classifier: Classifier, image: Tensor) -> int:
+def largest_layer(classifier: AnyClassifier, image: Tensor) -> int:
     """Count the most numbers that a module of the classifier gives for one image, ``(1, C, H, W)``.
 
     Of anything but a module: UNKNOWN_LAYER times the image's.
@@ -70,7 +70,7 @@ def largest_layer(classifier: Classifier, image: Tensor) -> int:
     return max(most)
 
 
-def batch_for(classifier: Classifier, image: Tensor) -> int:
+def batch_for(classifier: AnyClassifier, image: Tensor) -> int:
     """Count the copies of an image to ask about at once, 1 to MOST_BATCH.
 
     As many as keep the classifier's largest layer within LAYER_BYTES on a processor, and within an eighth of the free
@@ -84,10 +84,10 @@ def batch_for(classifier: Classifier, image: Tensor) -> int:
 
 
 @dataclass(frozen=True)
-class Batches:
+class OccludedCopies:
     """Boxes put on copies of whole images, ``batch`` copies at a time. apart: a box covers one channel."""
 
-    classifier: Classifier
+    classifier: AnyClassifier
     boxes: Boxes
     apart: bool
     batch: int

@@ -12,9 +12,9 @@ from torch import Tensor
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
 from cuello.saliency.boxes import filling
-from cuello.saliency.copies import Classifier, ask, batch_for
+from cuello.saliency.copies import AnyClassifier, ask, batch_for
 from cuello.saliency.definitions import standardised
-from cuello.saliency.occlusion import Arrays, as_images, channels_last, check_size, evaluating, opened, wanted
+from cuello.saliency.occlusion import Arrays, as_classifier, as_images, channels_last, check_size, evaluating, wanted
 from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
 
 Important = Literal["high", "low"]
@@ -271,7 +271,7 @@ def curves(
     important, steps, seed = settings.important, settings.steps, settings.seed
     if kind not in WAYS:
         raise CuelloError(f"kind: got {kind!r}, needed 'deletion' or 'insertion'.")
-    classifier = opened(model)
+    classifier = as_classifier(model)
     with torch.no_grad(), evaluating(classifier):
         pixels = as_images(images, classifier)
         check_size(classifier, pixels)
@@ -306,7 +306,7 @@ def positions(maps: np.ndarray, seed: int) -> Tensor:
     return torch.from_numpy(places.reshape(maps.shape))
 
 
-def one_class(classes: str | int | Sequence[int], classifier: Classifier, pixels: Tensor, *, batch: int) -> Tensor:
+def one_class(classes: str | int | Sequence[int], classifier: AnyClassifier, pixels: Tensor, *, batch: int) -> Tensor:
     """Number the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one an image."""
     clean = torch.cat([ask(classifier, channels_last(part)) for part in pixels.split(batch)])
     if isinstance(classes, str | int):

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cuello.saliency.boxes import Boxes, Spans
-from cuello.saliency.layers import Axis, Chain, Layer, Operation
-from cuello.saliency.linear import Ends, Plan, Planner, Run
+from cuello.saliency.layers import Axis, Layer, LayerChain, Operation
+from cuello.saliency.linear import Ends, LinearRun, Planner, RegionPlan
 from cuello.saliency.regions import Class, Reach, reach
 
 REGION_BYTES = 16 * 2**20
@@ -81,7 +81,9 @@ def applied(operations: tuple[Operation, ...], x: Tensor) -> Tensor:
     return x
 
 
-def clean_layers(chain: Chain, images: Tensor, runs: Sequence[Run] = ()) -> tuple[list[Clean], dict[int, Clean]]:
+def clean_layers(
+    chain: LayerChain, images: Tensor, runs: Sequence[LinearRun] = ()
+) -> tuple[list[Clean], dict[int, Clean]]:
     """Return what every layer gets, and what the tail gets, for images without a box; and what each run's last gives.
 
     That is before the elementwise layers behind it, by its level.
@@ -180,14 +182,14 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Work:
+class BoxWork:
     """All that is needed for the boxes of one class of rows and one of columns.
 
     runs: by their first level. given: see ``clean_layers``.
     """
 
-    chain: Chain
-    runs: dict[int, Run]
+    chain: LayerChain
+    runs: dict[int, LinearRun]
     clean: list[Clean]
     given: dict[int, Clean]
     filled: Clean
@@ -205,7 +207,7 @@ class Work:
             regions = pixels_first(applied(layers[level - 1].then, found))
         return self.chain.tail(self.surrounded(regions, len(layers), items))
 
-    def at_once(self, regions: Tensor, run: Run, items: Items) -> Tensor:
+    def at_once(self, regions: Tensor, run: LinearRun, items: Items) -> Tensor:
         """Return what the last layer of a run gives, ``(B, K, H, W)``, of regions of what its first gets."""
         lines, clean = (self.rows, self.columns), self.clean[run.first]
         rows, columns = (
@@ -250,7 +252,7 @@ class Incremental:
     apart: whether a box covers one channel at a time. batch: regions at once; None: as many as REGION_BYTES hold.
     """
 
-    chain: Chain
+    chain: LayerChain
     boxes: Boxes
     apart: bool
     batch: int | None
@@ -297,7 +299,7 @@ class Incremental:
         numbers = images[0].numel() + sum(area * count for area, count in zip(areas, channels, strict=True))
         return max(1, min(MOST_IMAGES, CLEAN_BYTES // (images.element_size() * numbers)))
 
-    def some(self, images: Tensor, fills: Tensor, plan: Plan, progress: Callable[[int], None]) -> Tensor:
+    def some(self, images: Tensor, fills: Tensor, plan: RegionPlan, progress: Callable[[int], None]) -> Tensor:
         """Return ``outputs`` of as many images as are kept at once."""
         images, fills = applied(self.chain.first, images.clone()), applied(self.chain.first, fills.clone())
         (clean, given), filled = clean_layers(self.chain, images, plan.runs), kept(fills)
@@ -309,7 +311,7 @@ class Incremental:
         ]
         for row_line in prepared[0]:
             for column_line in prepared[1]:
-                work = Work(self.chain, runs, clean, given=given, filled=filled, rows=row_line, columns=column_line)
+                work = BoxWork(self.chain, runs, clean, given=given, filled=filled, rows=row_line, columns=column_line)
                 sides = (len(row_line.one.members), len(column_line.one.members))
                 items = every_item(len(images), *sides, channels, images.device)
                 at_once = self.batch or fitting(self.chain, clean, rows=row_line.one, columns=column_line.one)
@@ -358,7 +360,7 @@ def every_item(images: int, rows: int, columns: int, channels: int, device: torc
     )
 
 
-def fitting(chain: Chain, clean: list[Clean], *, rows: Class, columns: Class) -> int:
+def fitting(chain: LayerChain, clean: list[Clean], *, rows: Class, columns: Class) -> int:
     """Count the regions of these classes that are worked on at once: see REGION_BYTES."""
     most = clean[-1].rows.shape[1] * chain.sizes[-1][0] * chain.sizes[-1][1]
     for level, layer in enumerate(chain.layers):

@@ -54,7 +54,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Chain:
+class LayerChain:
     """A network as elementwise ``first`` layers, then ``layers``, then ``tail``: the rest, which wants whole images.
 
     sizes: (H, W) before each layer and after the last.
@@ -273,17 +273,17 @@ class Reading:
             else:
                 self.first.append(found)
 
-    def chain(self, tail: Operation, stopped: str) -> Chain:
+    def chain(self, tail: Operation, stopped: str) -> LayerChain:
         """Return what was read; Unreadable where it is no layer at all. stopped: what could not be read."""
         if not self.layers:
             raise Unreadable(
                 f"its beginning ({stopped}) is neither a convolution nor a pooling of a plain chain of layers"
             )
         sizes = (*self.sizes, (self.x.shape[2], self.x.shape[3]))
-        return Chain(tuple(self.first), tuple(self.layers), tail, sizes=sizes)
+        return LayerChain(tuple(self.first), tuple(self.layers), tail, sizes=sizes)
 
 
-def read(network: nn.Module, image: Tensor) -> Chain:
+def read(network: nn.Module, image: Tensor) -> LayerChain:
     """Return a network, not training, as a chain of layers for images like ``image``, ``(1, C, H, W)``.
 
     The chain ends where the network forks, or at the first layer that is not known: from there on everything is the
@@ -301,7 +301,7 @@ def is_torchs(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.modules.")
 
 
-def read_in_order(network: nn.Sequential, image: Tensor) -> Chain:
+def read_in_order(network: nn.Sequential, image: Tensor) -> LayerChain:
     """Return ``read`` of modules one after the other, for which no tracing is needed."""
     parts, found = list(in_order(network)), Reading(image.clone())
     for place, (name, module) in enumerate(parts):
@@ -321,7 +321,7 @@ def in_order(network: nn.Sequential, within: str = "") -> Iterator[tuple[str, nn
             yield f"{within}{name}", module
 
 
-def read_traced(network: nn.Module, image: Tensor) -> Chain:
+def read_traced(network: nn.Module, image: Tensor) -> LayerChain:
     """Return ``read`` of any module, traced with torch.fx."""
     try:
         graph = fx.symbolic_trace(network)

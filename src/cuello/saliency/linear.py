@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.saliency.layers import Axis, Chain
+from cuello.saliency.layers import Axis, LayerChain
 from cuello.saliency.regions import Class, Reach, grouped
 
 PRODUCT_COST = 1.5
@@ -69,13 +69,13 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class Run:
+class LinearRun:
     """Layers ``first`` to ``last - 1`` of a chain, as one linear map. channels: before, and after.
 
     matrices: found so far; see ``matrix``.
     """
 
-    chain: Chain
+    chain: LayerChain
     first: int
     last: int
     rows: Walk
@@ -84,13 +84,13 @@ class Run:
     matrices: dict[tuple[Kind, Kind], Tensor] = field(default_factory=dict, compare=False)
 
     @staticmethod
-    def of(chain: Chain, first: int, last: int, *, channels: int) -> "Run":
+    def of(chain: LayerChain, first: int, last: int, *, channels: int) -> "LinearRun":
         """Return the run of these layers; channels: of what the first gets."""
         layers, sizes = chain.layers[first:last], chain.sizes[first : last + 1]
         rows = Walk.of([layer.rows for layer in layers], [size[0] for size in sizes])
         columns = Walk.of([layer.columns for layer in layers], [size[1] for size in sizes])
         both = (channels, layers[-1].channels)
-        return Run(chain, first, last, rows=rows, columns=columns, channels=both)
+        return LinearRun(chain, first, last, rows=rows, columns=columns, channels=both)
 
     def work(self) -> float:
         """Return multiply-adds a changed pixel."""
@@ -172,14 +172,14 @@ class Ends:
     after: int
 
 
-def signatures(one: Class, run: Run, walk: Walk) -> list[tuple[int, int, int]]:
+def signatures(one: Class, run: LinearRun, walk: Walk) -> list[tuple[int, int, int]]:
     """Return, for each region of a class, what those that go through a run together must share along one side."""
     length = one.lengths[run.first]
     ends = zip(one.starts[run.first].tolist(), one.starts[run.last].tolist(), strict=True)
     return [(min(start, walk.low), min(walk.side - start - length, walk.high), later - start) for start, later in ends]
 
 
-def split(classes: Sequence[Class], runs: Sequence[Run], side: int) -> list[Class]:
+def split(classes: Sequence[Class], runs: Sequence[LinearRun], side: int) -> list[Class]:
     """Return classes in parts, so that regions of one can go through every run together; side: 0 rows, 1 columns."""
     if not runs:
         return list(classes)
@@ -193,7 +193,7 @@ def split(classes: Sequence[Class], runs: Sequence[Run], side: int) -> list[Clas
     return found
 
 
-def linear_runs(chain: Chain, channels: int) -> list[Run]:
+def linear_runs(chain: LayerChain, channels: int) -> list[LinearRun]:
     """Return the runs of a chain, each as long as it can be; channels: of the images.
 
     A run is convolutions with strides of 1, the last of which may have elementwise layers behind it.
@@ -207,19 +207,19 @@ def linear_runs(chain: Chain, channels: int) -> list[Run]:
                 break
         if last > first:
             before = chain.layers[first - 1].channels if first else channels
-            found.append(Run.of(chain, first, last, channels=before))
+            found.append(LinearRun.of(chain, first, last, channels=before))
         first = max(last, first + 1)
     return found
 
 
 @dataclass(frozen=True)
-class Plan:
+class RegionPlan:
     """How boxes are worked on: the layers that are taken together, and the classes of rows and of columns.
 
     cost: of as many images as are worked on at once, in multiply-adds.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[LinearRun, ...]
     rows: list[Class]
     columns: list[Class]
     cost: float
@@ -233,7 +233,7 @@ class Planner:
     often. overhead: what the calls of a layer cost for one class more, in multiply-adds.
     """
 
-    chain: Chain
+    chain: LayerChain
     channels: int
     rows: Reach
     columns: Reach
@@ -241,7 +241,7 @@ class Planner:
     times: float
     overhead: float
 
-    def best(self) -> Plan:
+    def best(self) -> RegionPlan:
         """Return the cheapest plan that taking one run after the other finds.
 
         Boxes are grouped anew only for the runs that are found so: grouping takes a millisecond or more.
@@ -253,11 +253,11 @@ class Planner:
             best = tried if tried.cost < best.cost else best
         return self.split(self.grouped(best.runs), best.runs) if best.runs else best
 
-    def grouped(self, runs: tuple[Run, ...]) -> tuple[list[Class], list[Class]]:
+    def grouped(self, runs: tuple[LinearRun, ...]) -> tuple[list[Class], list[Class]]:
         overhead = self.overhead * self.calls(runs)
         return grouped(self.rows, self.columns, self.work(runs), images=self.images, overhead=overhead)
 
-    def split(self, classes: tuple[list[Class], list[Class]], runs: tuple[Run, ...]) -> Plan:
+    def split(self, classes: tuple[list[Class], list[Class]], runs: tuple[LinearRun, ...]) -> RegionPlan:
         """Return the plan with these runs and these classes, split where the runs ask for it."""
         tall, wide = (split(found, runs, side) for side, found in enumerate(classes))
         totals = [
@@ -266,9 +266,9 @@ class Planner:
         moving = self.images * float(totals[0] * totals[1] @ np.array(self.work(runs)))
         calling = self.overhead * self.calls(runs) * len(tall) * len(wide)
         preparing = sum(run.preparation() for run in runs) / self.times
-        return Plan(runs, tall, wide, cost=moving + calling + preparing)
+        return RegionPlan(runs, tall, wide, cost=moving + calling + preparing)
 
-    def work(self, runs: tuple[Run, ...]) -> list[float]:
+    def work(self, runs: tuple[LinearRun, ...]) -> list[float]:
         """Return multiply-adds a pixel at each level, the input's first."""
         before = [self.channels, *(layer.channels for layer in self.chain.layers)]
         work = [0.0]
@@ -278,7 +278,7 @@ class Planner:
             work[run.first + 1 : run.last + 1] = [0.0] * (run.last - run.first - 1) + [GATHER_COST * run.channels[1]]
         return work
 
-    def calls(self, runs: tuple[Run, ...]) -> float:
+    def calls(self, runs: tuple[LinearRun, ...]) -> float:
         """Return how many layers' calls a class takes."""
         calls = float(len(self.chain.layers))
         for run in runs:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cuello.core.errors import CuelloError, closest
 from cuello.core.memory import kept_memory
 from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
-from cuello.saliency.copies import Batches, Classifier, ask, batch_for
+from cuello.saliency.copies import AnyClassifier, OccludedCopies, ask, batch_for
 from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
 from cuello.saliency.incremental import Incremental
 from cuello.saliency.layers import Unreadable, read
@@ -105,7 +105,7 @@ def occlusion_map(
     chosen = DEFINITIONS[definition]
     watched = SCORES[score or chosen.score]
     check_options(watched, channels=channels, method=method, outputs=outputs, batch_size=batch_size, padding=padding)
-    classifier = opened(model)
+    classifier = as_classifier(model)
     with torch.no_grad(), kept_memory(give_back=False), evaluating(classifier) as notes:
         pixels = as_images(images, classifier)
         whole = padded(pixels, padding)
@@ -113,7 +113,7 @@ def occlusion_map(
         boxes = make_boxes((whole.shape[2], whole.shape[3]), box, stride)
         fills = filling(pixels, fill, padding=padding, sigma=sigma)
         batch = batch_size or batch_for(classifier, whole[:1])
-        plain = Batches(classifier, boxes, apart=channels == "apart", batch=batch)
+        plain = OccludedCopies(classifier, boxes, apart=channels == "apart", batch=batch)
         clean = torch.cat([ask(classifier, some) for some in channels_last(whole).split(batch)])
         check_answers(plain, whole, fills, clean=clean, outputs=outputs)
         numbers = wanted(classes, clean)
@@ -161,7 +161,7 @@ def check_options(
         )
 
 
-def opened(model: Any) -> Classifier:
+def as_classifier(model: Any) -> AnyClassifier:
     """Take a model as something to be called: the path of an ONNX file is opened."""
     if isinstance(model, str | Path):
         from cuello.saliency.onnx import OnnxClassifier
@@ -172,11 +172,11 @@ def opened(model: Any) -> Classifier:
             f"model: got {type(model).__name__}, needed a torch module, a function of images (N, C, H, W) to class "
             "scores (N, K), or the path of an ONNX file."
         )
-    return cast("Classifier", model)
+    return cast("AnyClassifier", model)
 
 
 @contextmanager
-def evaluating(classifier: Classifier) -> Iterator[list[str]]:
+def evaluating(classifier: AnyClassifier) -> Iterator[list[str]]:
     """Put a module into evaluation mode for the time of the block, and each part back into its own after it."""
     notes: list[str] = []
     modes = {}
@@ -192,7 +192,7 @@ def evaluating(classifier: Classifier) -> Iterator[list[str]]:
             module.training = mode
 
 
-def as_images(images: Arrays, classifier: Classifier) -> Tensor:
+def as_images(images: Arrays, classifier: AnyClassifier) -> Tensor:
     """Take images as floats on the classifier's device and of its type; CuelloError for what is none."""
     if not isinstance(images, Tensor | np.ndarray):
         raise CuelloError(f"images: got {type(images).__name__}, needed an array or a tensor (N, C, H, W).")
@@ -210,7 +210,7 @@ def as_images(images: Arrays, classifier: Classifier) -> Tensor:
     return pixels.float() if first is None else pixels.to(first.device, first.dtype)
 
 
-def check_size(classifier: Classifier, whole: Tensor) -> None:
+def check_size(classifier: AnyClassifier, whole: Tensor) -> None:
     """Raise CuelloError where a classifier says of itself that it wants other images than ``(N, C, H, W)``."""
     channels, size = getattr(classifier, "channels", None), getattr(classifier, "size", None)
     if isinstance(channels, int) and channels != whole.shape[1]:
@@ -234,7 +234,7 @@ def differ(first: Tensor, second: Tensor) -> bool:
     return not bool((first - second).abs().max() <= limit)
 
 
-def check_answers(plain: Batches, whole: Tensor, fills: Tensor, *, clean: Tensor, outputs: str) -> None:
+def check_answers(plain: OccludedCopies, whole: Tensor, fills: Tensor, *, clean: Tensor, outputs: str) -> None:
     """Raise CuelloError where answers change from call to call or with the company, or are not what they should be.
 
     The first image is asked about again, together with a copy of it under the last box.
@@ -281,7 +281,7 @@ def wanted(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
 
 
 def evaluated(
-    plain: Batches, whole: Tensor, fills: Tensor, *, method: str, batch: int | None, report: Report | None
+    plain: OccludedCopies, whole: Tensor, fills: Tensor, *, method: str, batch: int | None, report: Report | None
 ) -> tuple[Tensor, str | None]:
     """Ask the classifier with each box, ``(N, P, Q, C or 1, K)``, and say why not incrementally, or None."""
     total = len(whole) * len(plain.boxes) * (whole.shape[1] if plain.apart else 1)
@@ -305,7 +305,7 @@ def evaluated(
     return plain.outputs(whole, fills, progress), reason
 
 
-def incremental(plain: Batches, whole: Tensor, batch: int | None) -> Incremental:
+def incremental(plain: OccludedCopies, whole: Tensor, batch: int | None) -> Incremental:
     """Prepare the incremental evaluation of a classifier; Unreadable where there is none."""
     if not isinstance(plain.classifier, nn.Module):
         raise Unreadable("it is not a torch module")
@@ -317,7 +317,7 @@ def incremental(plain: Batches, whole: Tensor, batch: int | None) -> Incremental
     return Incremental(read(network, whole[:1]), plain.boxes, apart=plain.apart, batch=batch)
 
 
-def checking(plain: Batches, whole: Tensor, fills: Tensor) -> Callable[[Tensor], None]:
+def checking(plain: OccludedCopies, whole: Tensor, fills: Tensor) -> Callable[[Tensor], None]:
     """Make a function of incremental results that raises Unreadable where the model itself says something else.
 
     A few boxes of the first image, from the first to the last, are asked about the plain way.

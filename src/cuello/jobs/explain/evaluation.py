@@ -29,7 +29,7 @@ from cuello.runs.directory import available_cores
 from cuello.runs.history import EpochRecord
 from cuello.saliency.fidelity import MAPS, CurveSettings, Fidelity, Measured, areas, break_even, fidelity, random_maps
 
-ASKED = 100
+CURVE_IMAGES = 100
 """Images whose curves of deletion and insertion are drawn: each takes some 300 answers of the classifier."""
 
 TIMES = 7
@@ -128,7 +128,7 @@ class Estimation:
     fidelity: Fidelity
     by_label: Fidelity | None
     wrong: int
-    asked: int
+    curve_images: int
     exact_seconds: float
     estimate_seconds: float
     training_maps: int
@@ -161,7 +161,7 @@ def evaluate_estimator(
 ) -> Estimation:
     """Judge an estimator on a part of its data; ``learned``: the maps that it learned from.
 
-    Curves of deletion and insertion are of ASKED images, evenly over all. Raises CuelloError where images do not fit.
+    Curves are of CURVE_IMAGES images, evenly over all. Raises CuelloError where images do not fit.
     """
     places = batches.crops.places[:, 0]
     parts = [(batch.images, batch.targets) for batch in batches.epoch(0)]
@@ -177,7 +177,7 @@ def evaluate_estimator(
             progress("estimating", done, len(images))
 
     estimated = estimate(model, images, predicted, progress=tell).numpy()
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(ASKED, len(images))).astype(int))
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(CURVE_IMAGES, len(images))).astype(int))
     if progress:
         progress("asking the classifier", 0, 1)
     maps = {"exact": exact[chosen], "estimated": estimated[chosen], "random": random_maps(exact[chosen].shape)}
@@ -209,7 +209,7 @@ def evaluate_estimator(
         fidelity=whole,
         by_label=by_label,
         wrong=0 if labels is None else int((labels != predicted.numpy()).sum()),
-        asked=len(chosen),
+        curve_images=len(chosen),
         exact_seconds=exact_seconds,
         estimate_seconds=estimate_seconds,
         training_maps=training_maps,
@@ -241,7 +241,7 @@ def result_of(found: Estimation) -> Result:
         told = {"prediction": plain(found.fidelity), "label": plain(found.by_label)}
     values = {
         "images": len(found.names), "verdict": found.verdict, "fidelity": plain(found.fidelity), "told": told,
-        "labels_that_differ_from_the_prediction": found.wrong, "images_asked": found.asked,
+        "labels_that_differ_from_the_prediction": found.wrong, "images_asked": found.curve_images,
         "flat_maps": found.fidelity.constant,
         "seconds": {"exact": found.exact_seconds, "estimate": found.estimate_seconds,
                     "training": found.training_seconds, "maps": found.training_maps * found.exact_seconds},

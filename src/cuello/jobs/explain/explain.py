@@ -19,7 +19,7 @@ from cuello.jobs.explain.check import Check, check_share, checked
 from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fitting, groups, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
 from cuello.jobs.explain.figures import Compared, Scale, Shown
-from cuello.jobs.explain.folder import Unfinished, claimed, remove_overlays
+from cuello.jobs.explain.folder import BegunFiles, claimed, remove_overlays
 from cuello.jobs.explain.output import SHEET, WORST, Explained, as_pixels, draw_overlay, save, shown_of
 from cuello.jobs.explain.settings import MapSettings
 from cuello.saliency import DEFINITIONS, SCORES
@@ -87,8 +87,8 @@ def explain(
     if pictures < 0:
         raise CuelloError(f"pictures: got {pictures}, needed 0 or more.")
     check_check(model, check)
-    opened = open_classifier(classifier, device, padding)
-    estimator = open_estimator(model, opened, device) if model is not None else None
+    explained = open_classifier(classifier, device, padding)
+    estimator = open_estimator(model, explained, device) if model is not None else None
     settings = chosen_settings(
         {"box": box, "stride": stride, "fill": None if fill is None else str(fill), "sigma": sigma,
          "definition": definition, "score": score, "outputs": outputs},
@@ -100,11 +100,11 @@ def explain(
             f"class: got {wanted!r}, but {estimator.name} learned the maps of the class that the classifier predicts, "
             "and no other's. Leave class out, or leave out model to make exact maps."
         )
-    number = class_number(wanted, opened.classes)
-    trained = [one.artefact.training.get("resize") for one in (estimator and estimator.model, opened.own) if one]
+    number = class_number(wanted, explained.classes)
+    trained = [one.artefact.training.get("resize") for one in (estimator and estimator.model, explained.own) if one]
     size = parse_size(resize or next(filter(None, trained), None))
     record = {"classifier": str(classifier), "images": str(images), **asdict(settings), "fill": settings.shown}
-    record |= {"score": settings.watched, "class": wanted, "padding": opened.padding}
+    record |= {"score": settings.watched, "class": wanted, "padding": explained.padding}
     record |= {"model": estimator.path} if estimator else {}
     record |= {"check": check, "seed": seed} if check is not None else {}
     found = Explained(
@@ -113,19 +113,19 @@ def explain(
         estimator=estimator.name if estimator else None,
     )
     with claimed(found.folder, overwrite) as begun:
-        source = open_source(str(images), opened.own.levels if opened.own else None)
-        loaded = load_images(source, opened.channels, size, on_error=on_error, progress=reading(progress))
+        source = open_source(str(images), explained.own.levels if explained.own else None)
+        loaded = load_images(source, explained.channels, size, on_error=on_error, progress=reading(progress))
         found.notes += loaded.notes
         found.failed += [(str(images), reason) for reason in loaded.skipped]
         if size and not resize:
             found.note(f"images were resized to {size[0]}×{size[1]} pixels, as in training")
-        who = "the classifier" if opened.size or estimator is None else estimator.name
-        takes = opened.size or (estimator.model.size if estimator else None)
+        who = "the classifier" if explained.size or estimator is None else estimator.name
+        takes = explained.size or (estimator.model.size if estimator else None)
         kept, failed = fitting(loaded, takes, who=who, on_error=on_error)
         found.failed += failed
         fit = subset(loaded, kept)
         explaining = Explaining(
-            opened, estimator, settings, number=number, images=fit, on_error=on_error, progress=progress, found=found
+            explained, estimator, settings, number=number, images=fit, on_error=on_error, progress=progress, found=found
         )
         explaining.run(record, begun, pictures=pictures, check=check, seed=seed)
     return found
@@ -145,7 +145,7 @@ class Explaining:
     progress: Progress | None
     found: Explained
 
-    def run(self, record: dict[str, Any], begun: Unfinished, *, pictures: int, check: float | None, seed: int) -> None:
+    def run(self, record: dict[str, Any], begun: BegunFiles, *, pictures: int, check: float | None, seed: int) -> None:
         """Make the maps, check them, and write everything; stopped by Ctrl-C, what is finished. record: settings."""
         found, images, scale = self.found, self.images, self.scale()
         sheet: list[Shown] = []
@@ -186,7 +186,7 @@ class Explaining:
             )
         write()
 
-    def make_all(self, begun: Unfinished, sheet: list[Shown], drawn: set[int]) -> list[int]:
+    def make_all(self, begun: BegunFiles, sheet: list[Shown], drawn: set[int]) -> list[int]:
         """Make the maps group by group, with overlays and what the page shows; return which images are explained."""
         at_a_glance, scale, found = spread(len(self.images), SHEET), self.scale(), self.found
         made: list[int] = []

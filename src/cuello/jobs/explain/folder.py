@@ -18,7 +18,7 @@ UNFINISHED = ".unfinished"
 
 
 @final
-class Unfinished:
+class BegunFiles:
     """The files that a running call has begun."""
 
     def __init__(self, folder: Path, file: IO[str]):
@@ -48,14 +48,14 @@ class Unfinished:
 
 
 @contextmanager
-def claimed(folder: Path, overwrite: bool) -> Iterator[Unfinished]:
+def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
     """Write to a folder alone: what a killed call left is removed before, and what this one leaves half done after.
 
     Raises CuelloError where another call is writing there, or files would be replaced without ``overwrite``.
     """
     make_folder(folder)
     with locked(folder / UNFINISHED) as file:
-        begun = Unfinished(folder, file)
+        begun = BegunFiles(folder, file)
         try:
             begun.remove()
             check_free(folder, FILES, overwrite)

@@ -14,7 +14,7 @@ from cuello.data.batches import to_tensor
 from cuello.data.picture import SUFFIXES
 from cuello.jobs.explain.check import MEASURES, Check, milliseconds, said, sentences, warning
 from cuello.jobs.explain.figures import Compared, Scale, Shown, comparison, contact_sheet, overlay_picture
-from cuello.jobs.explain.folder import FILES, Unfinished
+from cuello.jobs.explain.folder import FILES, BegunFiles
 from cuello.report.figures import LIGHT, THEMES, save_both
 from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import environment, write_json
@@ -84,7 +84,7 @@ def as_pixels(array: np.ndarray) -> np.ndarray:
     return to_tensor(array[None])[0].permute(1, 2, 0).numpy()
 
 
-def draw_overlay(begun: Unfinished, shown: Shown, scale: Scale) -> str:
+def draw_overlay(begun: BegunFiles, shown: Shown, scale: Scale) -> str:
     """Write one picture, named as the image without its ending, "-" for "/", and return its name.
 
     Names that are taken get a number.
@@ -102,7 +102,7 @@ def draw_overlay(begun: Unfinished, shown: Shown, scale: Scale) -> str:
 
 def save(
     found: Explained,
-    begun: Unfinished,
+    begun: BegunFiles,
     *,
     classifier: str,
     sheet: Sequence[Shown],

@@ -8,7 +8,7 @@ import numpy as np
 from cuello.inference.model import Model
 from cuello.jobs.classify.figures import side_by_side
 from cuello.jobs.explain.estimator import AT_ONCE
-from cuello.jobs.explain.evaluation import ASKED, MEASURES, Estimation, order
+from cuello.jobs.explain.evaluation import CURVE_IMAGES, MEASURES, Estimation, order
 from cuello.jobs.explain.settings import FLAT
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
@@ -38,11 +38,11 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
         Section(
             "What the classifier says",
             [
-                f"Pixels of {found.asked} images are removed, or put in, the most important ones first by each map, "
-                "and the classifier is asked for the probability of its class each time. Where a map is right, that "
-                f"falls soon, and rises soon. ({ASKED} images at most: each takes hundreds of answers.)"
+                f"Pixels of {found.curve_images} images are removed, or put in, the most important ones first by each "
+                "map, and the classifier is asked for the probability of its class each time. Where a map is right, "
+                f"that falls soon, and rises soon. ({CURVE_IMAGES} images at most: each takes hundreds of answers.)"
             ],
-            [asked_table(found)],
+            [curves_table(found)],
         ),
         Section(
             "Best and worst",
@@ -97,7 +97,7 @@ def fidelity_table(found: Estimation) -> Table:
     return Table(["measure", *(name for name, _ in columns)], rows, note)
 
 
-def asked_table(found: Estimation) -> Table:
+def curves_table(found: Estimation) -> Table:
     rows = [
         [f"{name} map", said(found.fidelity.deletion[name], 3), said(found.fidelity.insertion[name], 3)]
         for name in MAPS
