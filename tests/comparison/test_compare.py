@@ -15,6 +15,7 @@ from PIL import Image
 
 import cuello
 from cuello.comparison import Comparison, RunFacts, compare, gap
+from cuello.comparison.collect import check_epoch, side_by_side
 from cuello.comparison.facts import image_size
 from cuello.comparison.groups import differing_sentence, group_key, make_rows, with_like_evaluations
 from cuello.comparison.page import (
@@ -102,14 +103,11 @@ def test_a_network_of_somebodys_own_is_counted_but_not_run(images: Path, small: 
     assert (run.network, run.parameters, run.milliseconds) == ("Net", 135, None)
 
 
-def test_the_image_that_is_timed() -> None:
+def test_the_image_that_is_timed(images: Path) -> None:
+    assert image_size(TrainConfig(data=str(images))) == (40, 40)
     assert image_size(TrainConfig(crop=16, resize="20x30")) == (16, 16)
     assert image_size(TrainConfig(resize="20x30")) == (30, 20)
     assert image_size(TrainConfig(data="/nowhere")) is None
-
-
-def test_the_image_that_is_timed_is_one_of_the_data(images: Path) -> None:
-    assert image_size(TrainConfig(data=str(images))) == (40, 40)
 
 
 # Rows of repeats
@@ -149,11 +147,11 @@ def test_what_a_row_is_called(labels: tuple[str, str], expected: str) -> None:
     assert row.label == expected
 
 
-def test_differences_are_paired_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_differences_are_paired_by_seed() -> None:
     losses = {("a", 0): 0.5, ("a", 1): 0.75, ("b", 0): 0.25, ("b", 1): 0.5}
     runs = [facts(f"{name}/seed-{seed}", (loss,), seed=seed, batch_size=8 if name == "a" else 4)
             for (name, seed), loss in losses.items()]  # fmt: skip
-    group = grouped(monkeypatch, runs)
+    (group,) = side_by_side(runs).groups
     assert [row.label for row in group.rows] == ["b", "a"], "the best is first"
     (difference,) = group.differences
     assert (difference.first, difference.second, difference.found.mean) == ("b", "a", -0.25)
@@ -169,37 +167,28 @@ def test_differences_are_paired_by_seed(monkeypatch: pytest.MonkeyPatch) -> None
     assert cells == ["b", "2", "0.37500 ±0.17678", "+0.12500", "0.37500 ±0.17678", "1", "10.00 ±0.00"]
 
 
-def test_one_seed_each_is_said_to_be_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = grouped(monkeypatch, [facts("a", (0.5,)), facts("b", (0.25,), batch_size=4)])
+def test_one_seed_each_is_said_to_be_too_few() -> None:
+    (group,) = side_by_side([facts("a", (0.5,)), facts("b", (0.25,), batch_size=4)]).groups
     assert group.differences == ()
     assert "b reached the lowest validation loss, 0.25000; next is a, 0.50000. Too few repeats" in headline(group)
-
-
-def grouped(monkeypatch: pytest.MonkeyPatch, runs: list[RunFacts], epoch: int | None = None) -> Any:
-    """Compare made-up runs, which must form one group."""
-    known = {run.label: run for run in runs}
-    monkeypatch.setattr("cuello.comparison.collect.listed", lambda _: [(Path(label), label) for label in known])
-    monkeypatch.setattr("cuello.comparison.collect.read_facts", lambda _, label: known[label])
-    (group,) = compare(["any"], epoch=epoch, latency=False).groups
-    return group
 
 
 # Epochs
 
 
-def test_the_epoch_is_the_last_that_all_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_epoch_is_the_last_that_all_have() -> None:
     runs = [facts("a", (0.5, 0.25, 0.125)), facts("b", (0.5, 0.375))]
-    assert grouped(monkeypatch, runs).epoch == 2
-    group = grouped(monkeypatch, runs, epoch=3)
+    assert side_by_side(runs).groups[0].epoch == 2
+    (group,) = side_by_side(runs, epoch=3).groups
     assert [row[2] for row in reached_table(group, wide=False).rows] == ["0.12500", "–"]
     with pytest.raises(CuelloError, match="epoch: got 4, but the longest run has 3"):
-        grouped(monkeypatch, runs, epoch=4)
+        check_epoch(runs, 4)
     with pytest.raises(CuelloError, match="epoch: got 0, needed 1 or more"):
-        grouped(monkeypatch, runs, epoch=0)
+        compare(["any"], epoch=0)
 
 
-def test_an_unfinished_run_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = grouped(monkeypatch, [facts("a", epochs=5), facts("b", epochs=5, patience=1)])
+def test_an_unfinished_run_is_noted() -> None:
+    (group,) = side_by_side([facts("a", epochs=5), facts("b", epochs=5, patience=1)]).groups
     assert group.notes == ("a has 2 of 5 epochs: it was interrupted, or is still training.",)
 
 
@@ -287,9 +276,7 @@ def test_what_is_no_complete_run_is_left_out_and_named(copied: Run, trained: Run
     for (_, reason), expected in zip(found.left_out, reasons, strict=True):
         assert expected in reason
     assert [row.label for row in found.groups[0].rows] == ["trained"]
-    with pytest.raises(
-        CuelloError, match=r"no complete run to compare; give run directories.\n.*file: it is not a run"
-    ):
+    with pytest.raises(CuelloError, match=r"no complete run to compare; give run dir.*\n.*file: it is not a run"):
         compare([tmp_path / "file"])
 
 

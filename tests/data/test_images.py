@@ -1,5 +1,6 @@
 """Images in memory: one number of channels, one depth; pairs; what is left out is listed by name."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,19 +72,15 @@ class TestLoading:
 
     def test_the_first_image_that_cannot_be_read_stops_with_the_way_round(self, mixed):
         (mixed / "b-broken.png").write_bytes(b"")
-        with pytest.raises(CuelloError) as caught:
+        words = r"b-broken\.png is empty \(0 bytes\).*To leave such images out, use --on-error skip\."
+        with pytest.raises(CuelloError, match=words):
             load_images(folder_source(mixed))
-        assert "b-broken.png is empty (0 bytes)" in str(caught.value)
-        assert "To leave such images out, use --on-error skip." in str(caught.value)
-
-    def test_skipped_images_are_listed_by_name(self, mixed):
-        (mixed / "b-broken.png").write_bytes(b"")
         (mixed / "d-text.jpg").write_text("hello")
         images = load_images(folder_source(mixed), on_error="skip")
         assert list(images.names) == ["a-grey.png", "b-colour.png", "c-clear.png"]
-        assert len(images.skipped) == 2
-        assert "b-broken.png is empty" in images.skipped[0]
-        assert "d-text.jpg is not an image" in images.skipped[1]
+        broken, text = images.skipped
+        assert "b-broken.png is empty" in broken
+        assert "d-text.jpg is not an image" in text
 
     def test_what_is_skipped_shifts_labels_and_positions(self, tmp_path):
         for name in ("cat/a.png", "cat/b.png", "dog/c.png"):
@@ -101,10 +98,8 @@ class TestLoading:
                     raise CuelloError("image 0 is missing.")
                 return Picture(levels(4, 4, 1, seed=index))
 
-        held_out = load_images(
-            Holey("holey", ["0", "1", "2", "3"], held_out=np.array([2, 3])), on_error="skip"
-        ).held_out
-        assert np.asarray(held_out).tolist() == [1, 2]
+        source = Holey("holey", ["0", "1", "2", "3"], held_out=np.array([2, 3]))
+        assert np.asarray(load_images(source, on_error="skip").held_out).tolist() == [1, 2]
 
     def test_where_nothing_can_be_read_the_first_problem_is_told(self, tmp_path):
         (tmp_path / "a.png").write_bytes(b"")
@@ -157,10 +152,11 @@ class TestPairs:
 
     def test_images_without_a_partner_are_named(self):
         inputs = images_named("noisy", a=levels(4, 4, 1), b=levels(4, 4, 1), c=levels(4, 4, 1))
-        with pytest.raises(CuelloError) as caught:
+        words = (
+            r"2 of 3 images in noisy .* the same name in clean: a\.png, c\.png\. Name the clean image of a\.png a\.png"
+        )
+        with pytest.raises(CuelloError, match=words):
             pair(inputs, images_named("clean", b=levels(4, 4, 1)))
-        assert "2 of 3 images in noisy have no partner of the same name in clean: a.png, c.png." in str(caught.value)
-        assert "Name the clean image of a.png a.png" in str(caught.value)
 
     def test_targets_that_are_not_needed_are_noted(self):
         paired = pair(
@@ -170,11 +166,11 @@ class TestPairs:
 
     @pytest.mark.parametrize("shape", [(5, 4, 1), (4, 4, 3)])
     def test_a_pair_of_different_sizes_is_named(self, shape):
-        with pytest.raises(CuelloError) as caught:
+        words = (
+            f"the pair a.png has different sizes: (4, 4, 1) in noisy, {shape} in clean (height, width, channels). Use "
+        )
+        with pytest.raises(CuelloError, match=re.escape(words + "--resize or --channels, or mend the files")):
             pair(images_named("noisy", a=levels(4, 4, 1)), images_named("clean", a=levels(*shape)))
-        assert "the pair a.png has different sizes: (4, 4, 1) in noisy" in str(caught.value)
-        assert f"{shape} in clean (height, width, channels)" in str(caught.value)
-        assert "Use --resize or --channels, or mend the files" in str(caught.value)
 
     def test_different_depths_come_to_the_wider(self):
         inputs = images_named("noisy", a=np.full((2, 2, 1), 255, np.uint8))
@@ -199,12 +195,10 @@ class TestPairs:
     def test_a_pair_of_another_ratio_is_named_with_both_sizes_and_the_remedy(self):
         inputs = images_named("small", a=levels(4, 5, 1), b=levels(3, 3, 1))
         targets = images_named("large", a=levels(8, 10, 1), b=levels(6, 7, 1))
-        with pytest.raises(CuelloError) as caught:
+        words = r"b\.png has 3×3 pixels in small and 7×6 in large, needed 6×6 there, 2 times as large\. "
+        words += "Cut the large image to that size, or state another --scale.*--on-error skip"
+        with pytest.raises(CuelloError, match=words):
             pair(inputs, targets, scale=2)
-        words = str(caught.value)
-        assert "the pair b.png has 3×3 pixels in small and 7×6 in large, needed 6×6 there, 2 times as large" in words
-        assert "Cut the large image to that size, or state another --scale" in words
-        assert "--on-error skip" in words
 
     @pytest.mark.parametrize("scale", [1, 2])
     def test_pairs_that_do_not_fit_are_left_out_where_asked(self, scale):
@@ -243,6 +237,5 @@ def test_sizes_are_width_by_height(text, size):
 
 @pytest.mark.parametrize("text", ["", "x", "0", "64x0", "-3", "a", "64xb", "1.5", "1x2x3"])
 def test_what_is_no_size_is_named_with_an_example(text):
-    with pytest.raises(CuelloError) as caught:
+    with pytest.raises(CuelloError, match=f"resize: got {text!r}, needed a size in pixels such as 64 or 96x64"):
         parse_size(text)
-    assert f"resize: got {text!r}, needed a size in pixels such as 64 or 96x64" in str(caught.value)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cuello.comparison.facts import Progress, read_facts, with_latency
+from cuello.comparison.facts import Progress, RunFacts, read_facts, with_latency
 from cuello.comparison.groups import Group, differing_sentence, group_key, make_group
 from cuello.core.errors import CuelloError
 from cuello.runs.directory import Run
@@ -49,14 +49,23 @@ def compare(
     if not found:
         reasons = "".join(f"\n  {path}: {reason}" for path, reason in left_out)
         raise CuelloError(f"there is no complete run to compare; give run directories.{reasons}")
-    if epoch is not None and all(run.at(epoch) is None for run in found):
-        longest = max(len(run.history) for run in found)
+    check_epoch(found, epoch)
+    return side_by_side(with_latency(found, progress) if latency else found, epoch, left_out)
+
+
+def check_epoch(runs: Sequence[RunFacts], epoch: int | None) -> None:
+    if epoch is not None and all(run.at(epoch) is None for run in runs):
+        longest = max(len(run.history) for run in runs)
         raise CuelloError(f"epoch: got {epoch}, but the longest run has {longest}. Leave out --epoch or lower it.")
-    if latency:
-        found = with_latency(found, progress)
-    keys = [group_key(run) for run in found]
+
+
+def side_by_side(
+    runs: Sequence[RunFacts], epoch: int | None = None, left_out: Sequence[tuple[str, str]] = ()
+) -> Comparison:
+    """Divide runs into groups of which each can be compared."""
+    keys = [group_key(run) for run in runs]
     groups = [
-        make_group([run for run, other in zip(found, keys, strict=True) if other == key], key, keys, epoch=epoch)
+        make_group([run for run, other in zip(runs, keys, strict=True) if other == key], key, keys, epoch=epoch)
         for key in dict.fromkeys(keys)
     ]
     return Comparison(tuple(groups), differing_sentence(keys), tuple(left_out))
