@@ -1,21 +1,22 @@
 """A study: trainings made once, resumed, and told in one report."""
 
-import csv
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
-from cuello.report.page import Section, Table
+from cuello.report.page import Section
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.studies import base
 from cuello.studies.base import Story, Study, StudyOutcome, StudyPlan, run_study, turns_of
+from cuello.studies.tables import Column
+from cuello.studies.tables import table as table_of
 from cuello.work.plans import Watch
 
 SETTINGS = {
@@ -32,144 +33,106 @@ def plans(data: str) -> Sequence[StudyPlan]:
 
 
 def story(outcome: StudyOutcome) -> Story:
-    rows = []
-    for name in outcome.runs:
-        best, second = outcome.best(name, lambda record: record.validation_loss), outcome.at(name, 2, lambda r: r.loss)
-        assert best is not None
-        assert second is not None
-        assert outcome.at(name, 3, lambda record: record.loss) is None
-        rows.append([name, str(best.count), str(second.mean)])
-    return Story("It <works>.", [Section("What came, of it", parts=[Table(["name", "n>", "loss>"], rows)])])
+    columns = [
+        Column("name", str),
+        Column("n>", lambda name: getattr(outcome.best(name, lambda record: record.validation_loss), "count", None)),
+        Column("loss>", lambda name: outcome.at(name, 2, lambda record: record.loss), ".9f"),
+        Column("later>", lambda name: outcome.at(name, 3, lambda record: record.loss)),
+    ]
+    return Story("It <works>.", [Section("What came, of it", parts=[table_of(outcome.runs, columns)])])
 
 
 TOY = Study(name="toy", summary="two small networks", data=("photos", "train400"), plans=plans, story=story)
 
 
+HEARD: list[tuple[str, float]] = []
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, float]]]:
-    folder, heard = tmp_path_factory.mktemp("study") / "toy", []
-    found = run_study(TOY, None, folder, repeats=2, watch=lambda words, share: heard.append((words, share)))
-    assert found.report == folder / "report.html"
-    assert found.verdict == "It <works>."
-    return folder, heard
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("study") / "toy"
+    found = run_study(TOY, None, place, repeats=2, watch=lambda words, share: HEARD.append((words, share)))
+    assert (found.report, found.verdict) == (place / "report.html", "It <works>.")
+    return place
 
 
-def test_every_seed_of_every_plan_is_a_run(told: tuple[Path, list[tuple[str, float]]]) -> None:
-    folder, _ = told
+def test_every_seed_of_every_plan_is_a_run_and_the_time_is_that_of_all_epochs(folder: Path) -> None:
     runs = sorted(path.parent.relative_to(folder / "runs").as_posix() for path in folder.rglob("config.toml"))
     assert runs == ["more/seed-0", "more/seed-1", "single/seed-0", "single/seed-1"]
-    assert all(len((folder / "runs" / run / "history.jsonl").read_text().splitlines()) == 2 for run in runs)
-
-
-def test_the_time_is_that_of_all_epochs(told: tuple[Path, list[tuple[str, float]]]) -> None:
-    runs = {"single": [Run(told[0] / "runs" / "single" / f"seed-{seed}") for seed in (0, 1)]}
-    lines = [json.loads(line) for run in runs["single"] for line in run.history_path.read_text().splitlines()]
-    outcome = StudyOutcome("photos", told[0], runs, 1, lambda words, share: None)
-    assert outcome.seconds == pytest.approx(sum(line["seconds"] for line in lines))
+    assert all(len(Run(folder / "runs" / run).history) == 2 for run in runs)
+    singles = [Run(folder / "runs" / run) for run in runs[2:]]
+    outcome = StudyOutcome("photos", folder, {"single": singles}, 1, lambda words, share: None)
+    assert outcome.seconds == pytest.approx(sum(record.seconds for run in singles for record in run.history))
     assert outcome.seconds > 0
 
 
-def test_the_report_and_the_tables_say_the_same(told: tuple[Path, list[tuple[str, float]]]) -> None:
-    folder, _ = told
-    page = (folder / "report.html").read_text()
-    rows = list(csv.reader((folder / "tables" / "what-came-of-it.csv").open()))
-    assert rows[0] == ["name", "n", "loss"]
-    assert [row[:2] for row in rows[1:]] == [["single", "2"], ["more", "2"]]
-    for row in rows[1:]:
-        assert row[2] in page
-    assert "It &lt;works&gt;." in page
-    assert "two small networks; on photos, 2 seeds" in page
+def test_the_report_and_the_tables_say_the_same(table, page: str) -> None:
+    rows = table("what-came-of-it")
+    assert rows[0] == ["name", "n", "loss", "later"]
+    assert [[*row[:2], row[3]] for row in rows[1:]] == [["single", "2", "–"], ["more", "2", "–"]]
+    for said in ("It &lt;works&gt;.", "two small networks; on photos, 2 seeds", *(row[2] for row in rows[1:])):
+        assert said in page
 
 
-def test_the_share_that_is_done_rises_to_the_whole(told: tuple[Path, list[tuple[str, float]]]) -> None:
-    _, heard = told
-    shares = [share for _, share in heard]
+@pytest.mark.usefixtures("folder")
+def test_the_share_that_is_done_rises_to_the_whole() -> None:
+    shares = [share for _, share in HEARD]
     assert shares == sorted(shares)
-    assert shares[0] == 0
-    assert shares[-1] == pytest.approx(1)
-    assert any("0 of 4 trained  more, seed 0 epoch 2 of 2, loss" in words for words, _ in heard), "the costly first"
-    assert [words for words, _ in heard][-2:] == ["4 of 4 trained", "evaluating"]
+    assert (shares[0], shares[-1]) == (0, pytest.approx(1))
+    assert any("0 of 4 trained  more, seed 0 epoch 2 of 2, loss" in words for words, _ in HEARD), "the costly first"
+    assert [words for words, _ in HEARD][-2:] == ["4 of 4 trained", "evaluating"]
     costs = {plan.name: base.cost(plan) for plan in plans("photos")}
-    half = next(share for words, share in heard if words.startswith("2 of 4"))
+    half = next(share for words, share in HEARD if words.startswith("2 of 4"))
     assert half == pytest.approx(costs["more"] / sum(costs.values()))
 
 
-def test_again_nothing_is_trained(told: tuple[Path, list[tuple[str, float]]], monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, _ = told
+def test_again_nothing_is_trained(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
     assert before
-    monkeypatch.setattr("cuello.work.train.train", lambda *a, **k: pytest.fail("trained again"))
     run_study(TOY, "photos", folder, repeats=2)
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()} == before
 
 
-def test_what_was_stopped_goes_on(told: tuple[Path, list[tuple[str, float]]], tmp_path: Path) -> None:
-    folder, _ = told
-
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_stopped_goes_on_as_if_it_had_never_been(folder: Path, tmp_path: Path, workers: int) -> None:
     def stop(words: str, share: float) -> None:
-        if "more epoch 2 of 2" in words:
+        if "more epoch 2 of 2" in words if workers == 1 else share > 0:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="The same command goes on"):
-        run_study(TOY, "photos", tmp_path / "toy", watch=stop)
-    part = tmp_path / "toy" / "runs" / "more" / "seed-0"
-    assert len((part / "history.jsonl").read_text().splitlines()) == 1
+        run_study(TOY, "photos", tmp_path / "toy", workers=workers, watch=stop)
     assert not (tmp_path / "toy" / "report.html").exists()
-    run_study(TOY, "photos", tmp_path / "toy")
+    if workers == 1:
+        assert len(Run(tmp_path / "toy" / "runs" / "more" / "seed-0").history) == 1
+    run_study(TOY, "photos", tmp_path / "toy", workers=workers)
     for name in ("single", "more"):
-        ended, whole = (place / "runs" / name / "seed-0" for place in (tmp_path / "toy", folder))
-        assert weights(ended) == weights(whole), "as if it had never been stopped"
-
-
-def weights(run: Path) -> dict[str, Any]:
-    return {name: tensor.tolist() for name, tensor in load_artefact(run).weights.items()}
-
-
-def test_two_at_a_time_stopped_and_gone_on_with_give_the_same(
-    told: tuple[Path, list[tuple[str, float]]], tmp_path: Path
-) -> None:
-    folder, _ = told
-
-    def stop(words: str, share: float) -> None:
-        if share > 0:
-            raise KeyboardInterrupt
-
-    with pytest.raises(Interrupted, match="The same command goes on"):
-        run_study(TOY, "photos", tmp_path / "toy", workers=2, watch=stop)
-    assert not (tmp_path / "toy" / "report.html").exists()
-    run_study(TOY, "photos", tmp_path / "toy", workers=2)
-    for name in ("single", "more"):
-        there = Path("runs") / name / "seed-0"
-        assert weights(tmp_path / "toy" / there) == weights(folder / there)
+        ended, whole = (load_artefact(place / "runs" / name / "seed-0") for place in (tmp_path / "toy", folder))
+        assert all(torch.equal(weights, whole.weights[key]) for key, weights in ended.weights.items())
 
 
 def test_a_mistake_in_a_training_is_told_from_its_process(tmp_path: Path) -> None:
-    wrong = replace(
-        TOY, plans=lambda data: [StudyPlan("a", {**SETTINGS, "model": "conv-single", "noise": "nonsense:1"})]
-    )
+    wrong = [StudyPlan("a", {**SETTINGS, "model": "conv-single", "noise": "nonsense:1"})]
     with pytest.raises(CuelloError, match="nonsense"):
-        run_study(wrong, "photos", tmp_path / "toy", workers=2)
+        run_study(replace(TOY, plans=lambda data: wrong), "photos", tmp_path / "toy", workers=2)
 
 
-def test_only_its_own_folder_and_data(tmp_path: Path) -> None:
-    with pytest.raises(CuelloError, match="made for the data photos or train400, got 'moon'"):
-        run_study(TOY, "moon", tmp_path / "a")
-    with pytest.raises(CuelloError, match="repeats: got 0"):
-        run_study(TOY, "photos", tmp_path / "a", repeats=0)
-    with pytest.raises(CuelloError, match="workers: got 0"):
-        run_study(TOY, "photos", tmp_path / "a", workers=0)
-    assert not (tmp_path / "a").exists()
-    (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(CuelloError, match="holds no study"):
-        run_study(TOY, "photos", tmp_path)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "study.json").write_text(json.dumps({"study": "toy", "data": "train400"}))
-    with pytest.raises(CuelloError, match="holds the study 'toy' on 'train400', this is 'toy' on 'photos'"):
-        run_study(TOY, "photos", other)
-    (other / "study.json").write_text("{")
-    with pytest.raises(CuelloError, match=r"study\.json is damaged"):
-        run_study(TOY, "photos", other)
+@pytest.mark.parametrize(
+    ("data", "options", "held", "message"),
+    [
+        ("moon", {}, {}, "made for the data photos or train400, got 'moon'"),
+        ("photos", {"repeats": 0}, {}, "repeats: got 0"),
+        ("photos", {"workers": 0}, {}, "workers: got 0"),
+        ("photos", {}, {"thesis.tex": "mine"}, "holds no study"),
+        ("photos", {}, {"study.json": '{"study": "toy", "data": "train400"}'}, "'toy' on 'train400', this is 'toy' on"),
+        ("photos", {}, {"study.json": "{"}, r"study\.json is damaged"),
+    ],
+)
+def test_only_its_own_folder_and_data(data: str, options, held: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in held.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(CuelloError, match=message):
+        run_study(TOY, data, tmp_path, **options)
+    assert {path.name for path in tmp_path.iterdir()} == set(held)
 
 
 def test_a_run_of_other_settings_is_told_before_anything_is_trained(tmp_path: Path) -> None:
@@ -180,7 +143,9 @@ def test_a_run_of_other_settings_is_told_before_anything_is_trained(tmp_path: Pa
     only_more = replace(TOY, plans=lambda data: plans(data)[1:])
     run_study(replace(only_more, story=lambda outcome: Story("", [])), "photos", tmp_path / "toy")
     with pytest.raises(CuelloError, match=r"more/seed-0 was trained with learning_rate"):
-        run_study(replace(TOY, plans=changed), "photos", tmp_path / "toy", watch=no_training)
+        run_study(
+            replace(TOY, plans=changed), "photos", tmp_path / "toy", watch=lambda words, share: pytest.fail(words)
+        )
 
 
 def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +187,3 @@ def test_plans_that_use_each_other_cannot_be_trained() -> None:
         turns_of([StudyPlan("a", {}, uses={"data": "b"}), StudyPlan("b", {}, uses={"data": "a"})])
     with pytest.raises(CuelloError, match="'a' uses nothing"):
         turns_of([StudyPlan("a", {}, uses={"data": "nothing"})])
-
-
-def no_training(words: str, share: float) -> None:
-    raise AssertionError(f"began to train: {words}")

@@ -1,17 +1,14 @@
 """The study `glyphs` in miniature: the source's facts, the plans, what is measured, the report."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from cuello.studies.base import StudyPlan, run_study
 from cuello.studies.glyphs import measures, plans, source, study
 from cuello.studies.glyphs.limits import bayes_limit
-from cuello.work.train import resolve
 
 
 def quick(data: str) -> list[StudyPlan]:
@@ -25,9 +22,6 @@ def quick(data: str) -> list[StudyPlan]:
     return made
 
 
-Tables = Callable[[str], list[list[str]]]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("glyphs") / "study"
@@ -38,8 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_the_plans_are_the_sources_trainings() -> None:
-    made = {plan.name: resolve({"data": "glyphs", **plan.settings}) for plan in plans.plans("glyphs")}
+def test_the_plans_are_the_sources_trainings(configs) -> None:
+    made = configs(plans.plans("glyphs"), "glyphs")
     classic = made[plans.CLASSIC_PLAN]
     assert classic.epochs * (classic.samples or 0) // 32 == source.CLASSIC_EPOCHS
     assert (classic.learning_rate, classic.optimizer, classic.batch_size) == (5e-4, "adam", 32)
@@ -60,19 +54,16 @@ def test_the_plans_are_the_sources_trainings() -> None:
 
 @pytest.mark.parametrize("flips", [0, 3, 7])
 def test_so_many_pixels_of_every_character_are_inverted(flips: int) -> None:
-    noisy, clean = measures.inverted(flips, 3), measures.characters().repeat(3, 1, 1, 1)
+    noisy, clean = measures.inverted(flips, 3), measures.characters(3)
+    assert clean.shape == (3 * 32, 1, 7, 5)
+    assert clean.numel() == 3 * source.PIXELS
+    assert set(clean.unique().tolist()) == {0, 1}
     assert ((noisy != clean).flatten(1).sum(1) == flips).all()
     assert measures.wrong(noisy) == 32 * flips
     assert torch.equal(noisy, measures.inverted(flips, 3))
 
 
-def test_the_test_s_noise_is_none_of_the_training_s_characters() -> None:
-    assert measures.characters().shape == (32, 1, 7, 5)
-    assert int(measures.characters().numel()) == source.PIXELS
-    assert set(np.unique(measures.characters().numpy())) == {0.0, 1.0}
-
-
-def test_all_tables_with_the_sources_numbers(table: Tables) -> None:
+def test_all_tables_with_the_sources_numbers(table) -> None:
     classic = table("characters-through-two-numbers")
     assert classic[1][:3] == ["source", "19,300", "6"]
     assert [row[0].split(":")[0] for row in classic[2:]] == [
@@ -86,15 +77,10 @@ def test_all_tables_with_the_sources_numbers(table: Tables) -> None:
     assert len(table("trained-level-against-tested-level")) == 1 + 6
 
 
-def test_the_hypothesis_has_an_interval(folder: Path) -> None:
-    page = (folder / "report.html").read_text()
-    assert page.count("95% interval") == 2
+def test_the_report(page: str, figures: set[str]) -> None:
+    assert page.count("95% interval") == 2, "of the hypothesis"
     assert "2 pairs of seeds" in page
-
-
-def test_every_picture(folder: Path) -> None:
-    drawn = {path.stem for path in (folder / "figures").iterdir()}
-    assert drawn >= {
+    assert figures >= {
         "map", "plane", "layers", "optimisers", "rates", "denoised-3", "denoised-7", "emoji-widths", "emoji-rates",
         "emoji-plane", "emoji-drawn", "emoji-ours-plane", "emoji-ours-drawn", "emoji-4-plane", "emoji-4-drawn",
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """The study `super-resolution` in miniature: the source's training, what cannot be reached, the report."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, tanh
 from pathlib import Path
@@ -18,11 +18,8 @@ from cuello.scoring.repeats import spread
 from cuello.studies.base import run_study
 from cuello.studies.catalog import STUDIES
 from cuello.studies.super_resolution import causes, measures, memory, pictures, plans, source, study
-from cuello.work.train import resolve
 
 SIDE = 32
-
-Tables = Callable[[str], list[list[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     causes.about.cache_clear()
 
 
-def test_the_source_s_training() -> None:
-    made = {plan.name: resolve({"data": "bsds400", **plan.settings}) for plan in plans.plans("bsds400")}
+def test_the_source_s_training(configs) -> None:
+    made = configs(plans.plans("bsds400"), "bsds400")
     assert len(made) == 2 * (6 + 2)
     for factor in (2, 4):
         for row in source.SOURCE_ROWS:
@@ -121,7 +118,7 @@ def test_the_large_kernels_of_the_source_s_size() -> None:
     assert measures.taps_on_padding(1, 32, 62) == pytest.approx(1 - 1 / 1024)
 
 
-def test_losses_are_in_the_source_s_units(folder: Path, table: Tables) -> None:
+def test_losses_are_in_the_source_s_units(folder: Path, table) -> None:
     rows = table("losses")
     assert rows[1][:3] == ["strided-3", "0.2611", "0.2599"]
     assert rows[5][1:3] == ["–", "–"]
@@ -136,7 +133,7 @@ def test_losses_are_in_the_source_s_units(folder: Path, table: Tables) -> None:
     assert [row[0] for row in rows[-2:]] == ["bicubic: the input itself", "mid grey everywhere"]
 
 
-def test_no_network_is_better_than_its_range_allows(table: Tables) -> None:
+def test_no_network_is_better_than_its_range_allows(table) -> None:
     rows = table("why-they-hardly-learn-the-last-activation")
     assert [row[1] for row in rows[1:]] == ["0.50 to 1.00", "0.50 to 1.00", "0.12 to 0.88", "0.50 to 0.88",
                                             "0.50 to 1.00", "0.50 to 1.00"]  # fmt: skip
@@ -145,7 +142,7 @@ def test_no_network_is_better_than_its_range_allows(table: Tables) -> None:
     assert [row[4] == "–" for row in rows[1:]] == [False, False, True, True, False, False]
 
 
-def test_errors_beside_the_input(table: Tables) -> None:
+def test_errors_beside_the_input(table) -> None:
     rows = {row[0]: row for row in table("beside-bicubic-enlargement")[1:]}
     bicubic = rows["bicubic: the input itself"]
     assert bicubic[3] == bicubic[6] == "–"
@@ -156,13 +153,11 @@ def test_errors_beside_the_input(table: Tables) -> None:
     assert set(rows) > {"dncnn-s", "up-s", "mid grey everywhere"}
 
 
-def test_costs_and_pictures(folder: Path, table: Tables) -> None:
+def test_costs_and_pictures(table, page: str, figures: set[str]) -> None:
     rows = table("time-and-memory")
     assert [row[6] for row in rows[1:]] == ["1.50"] + 7 * ["–"]
     assert [row[5] for row in rows[1:]] == 6 * ["3"] + 2 * [str(plans.OUR_BATCH)]
-    names = {path.stem for path in (folder / "figures").iterdir()}
-    assert names == {"curves-x2", "curves-x4", "reach-x4", *(f"restored-x{f}-{n}" for f in (2, 4) for n in (1, 2))}
-    page = (folder / "report.html").read_text()
+    assert figures == {"curves-x2", "curves-x4", "reach-x4", *(f"restored-x{f}-{n}" for f in (2, 4) for n in (1, 2))}
     assert re.search(r"Of the source&#39;s 6 networks (none|\d of them) improves? on its input", page)
     for words in ("alpha", "not to be had", "validation losses stand in", "a dense layer"):
         assert words in page
