@@ -392,8 +392,9 @@ def test_what_a_killed_call_left_is_cleared_and_the_users_own_pictures_are_not(
 
 def test_what_was_there_stays_where_a_call_that_may_replace_it_fails(tmp_path: Path) -> None:
     (tmp_path / "maps.npz").write_text("an earlier call's")
-    (tmp_path / "notes.txt").write_text("the user's")
-    (tmp_path / UNFINISHED).write_text("notes.txt\n../notes.txt\noverlays\n\n")
+    for name in ("notes.txt", "mine.png"):
+        (tmp_path / name).write_text("the user's")
+    (tmp_path / UNFINISHED).write_text("notes.txt\nmine.png\n../notes.txt\noverlays\n\n")
     (tmp_path / "overlays").mkdir()
 
     def failing() -> None:
@@ -405,4 +406,4 @@ def test_what_was_there_stays_where_a_call_that_may_replace_it_fails(tmp_path: P
 
     with pytest.raises(ValueError, match="fails"):
         failing()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["maps.npz", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["maps.npz", "mine.png", "notes.txt"]

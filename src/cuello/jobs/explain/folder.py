@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, final
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import check_free, make_folder, temporaries
+from cuello.core.files import as_cuello_error, check_free, make_folder, temporaries
 
 FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
 """What is written."""
@@ -38,7 +38,7 @@ class BegunFiles:
         """Remove the files, also half of one."""
         self.file.seek(0)
         for name in self.file.read().splitlines():
-            if name in FILES[:-1] or is_overlay(name.removeprefix("overlays/")):
+            if name in FILES[:-1] or (name.startswith("overlays/") and is_overlay(name.removeprefix("overlays/"))):
                 for path in (self.folder / name, *temporaries(self.folder / name)):
                     path.unlink(missing_ok=True)
         self.keep()
@@ -64,14 +64,19 @@ def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
             begun.remove()
             raise
         finally:
-            (folder / UNFINISHED).unlink(missing_ok=True)
+            with suppress(OSError):  # some systems remove no open file: it stays, and says nothing
+                (folder / UNFINISHED).unlink()
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[IO[str]]:
     """Open a file that no other process has open; CuelloError where one has."""
     while True:
-        with open(path, "a+", encoding="utf-8") as file:
+        try:
+            file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise as_cuello_error(error, path) from error
+        with file:
             try:
                 import fcntl
 
