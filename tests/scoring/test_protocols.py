@@ -11,7 +11,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cuello.core.errors import CuelloError
-from cuello.scoring.protocols import Protocol, Score, grey_denoising, luma, super_resolution, to_8_bits
+from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution, to_8_bits
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -118,7 +118,7 @@ def test_a_score_has_the_mean_over_images_of_any_size() -> None:
 
 
 def test_scores_of_one_protocol_compare() -> None:
-    low, high = (Score(super_resolution(2), (value, value + 2)) for value in (30.0, 30.5))
+    low, high = (ProtocolScore(super_resolution(2), (value, value + 2)) for value in (30.0, 30.5))
     assert low < high
     assert high > low
     assert not low > high
@@ -129,16 +129,16 @@ def test_scores_of_one_protocol_compare() -> None:
     "other", [super_resolution(3), super_resolution(2, "ssim"), grey_denoising(), Protocol("psnr", "luma", 2, False)]
 )
 def test_scores_of_different_protocols_refuse(other: Protocol) -> None:
-    one, two = Score(super_resolution(2), (30.0,)), Score(other, (31.0,))
+    one, two = ProtocolScore(super_resolution(2), (30.0,)), ProtocolScore(other, (31.0,))
     for compare in (lambda: one < two, lambda: one > two, lambda: one - two):
         with pytest.raises(CuelloError, match="measured differently and cannot be compared"):
             compare()
 
 
 def test_scores_of_other_images_and_bare_numbers_refuse() -> None:
-    score = Score(Protocol(), (30.0,))
+    score = ProtocolScore(Protocol(), (30.0,))
     with pytest.raises(CuelloError, match="over 1 and 2 images"):
-        _ = score < Score(Protocol(), (30.0, 31.0))
+        _ = score < ProtocolScore(Protocol(), (30.0, 31.0))
     with pytest.raises(CuelloError, match="a bare number does not say"):
         _ = score < 30.0  # type: ignore[operator]
 
@@ -148,7 +148,7 @@ def test_protocols_in_words() -> None:
         "PSNR in dB on Y of YCbCr (BT.601, 16 to 235), cut to [0, 1], rounded to 8 bits, 1 pixel cut at every edge"
     )
     assert str(Protocol("ssim", rounded=False)) == "SSIM on all channels, cut to [0, 1], not rounded, edges kept"
-    assert str(Score(grey_denoising(), (30.0, 31.0))).startswith("30.50 (PSNR in dB on all channels")
+    assert str(ProtocolScore(grey_denoising(), (30.0, 31.0))).startswith("30.50 (PSNR in dB on all channels")
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -1,7 +1,7 @@
 """One run: what it is, what it reached, what it costs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, cast
@@ -14,7 +14,7 @@ from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
 from cuello.data.levels import parse_levels
 from cuello.inference.model import Model, load
-from cuello.jobs.base import Job
+from cuello.jobs.base import Job, Progress
 from cuello.jobs.catalog import JOBS
 from cuello.models.custom import is_reference
 from cuello.models.summary import count, probe
@@ -24,8 +24,6 @@ from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, best_epoch
 
 TIMED_PASSES = 30
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def draw_map(shown: Map, theme: Theme) -> bytes:
             draw_legend(axes, shown, theme)
         fit_limits(axes, shown.points, 0.08 if shown.thumbnails else 0.05)
         figure.canvas.draw()  # settles where the axes are
-        even_scales(axes, shown.points)
+        even_scales(axes)
         if shown.thumbnails:
             draw_thumbnails(axes, shown, theme)
         else:
@@ -78,19 +78,14 @@ def fit_limits(axes: "Axes", points: np.ndarray, margin: float) -> None:
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
 
 
-def even_scales(axes: "Axes", points: np.ndarray) -> None:
+def even_scales(axes: "Axes") -> None:
     """Widen one axis so that both have one scale, unless the points are much longer one way than the other."""
-    box = axes.get_window_extent()
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    across, up = (right - left) / box.width, (top - bottom) / box.height
-    if max(across, up) > 2.5 * min(across, up):
-        return
-    if across < up:
-        more = (up * box.width - (right - left)) / 2
-        axes.set_xlim(left - more, right + more)
-    else:
-        more = (across * box.height - (top - bottom)) / 2
-        axes.set_ylim(bottom - more, top + more)
+    box, limits = axes.get_window_extent(), np.array([axes.get_xlim(), axes.get_ylim()])
+    sides, spans = np.array([box.width, box.height]), limits[:, 1] - limits[:, 0]
+    scales = spans / sides
+    if scales.max() <= 2.5 * scales.min():
+        more = (scales.max() * sides - spans) / 2
+        axes.set(xlim=limits[0] + (-more[0], more[0]), ylim=limits[1] + (-more[1], more[1]))
 
 
 def shades(shown: Map, theme: Theme) -> list[str]:

@@ -12,7 +12,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
 from cuello.core.settings import LatentSettings
 from cuello.inference.model import Model, load
-from cuello.jobs.images.evaluation import Progress
+from cuello.jobs.base import Progress
 from cuello.latent.images import MOST, Known, named_images, own_images
 from cuello.latent.maps import check_named
 from cuello.latent.planes import grid_part, map_part, samples_part

@@ -89,19 +89,19 @@ class Protocol:
         height, width = images.shape[2:]
         return images[:, :, self.border : height - self.border, self.border : width - self.border]
 
-    def score(self, images: Sequence[Tensor], targets: Sequence[Tensor]) -> "Score":
+    def score(self, images: Sequence[Tensor], targets: Sequence[Tensor]) -> "ProtocolScore":
         """Measure images ``(C, H, W)`` of any sizes against their targets."""
         pairs = zip(images, targets, strict=True)
-        return Score(self, tuple(float(self.values(image[None], target[None])[0]) for image, target in pairs))
+        return ProtocolScore(self, tuple(float(self.values(image[None], target[None])[0]) for image, target in pairs))
 
 
 @dataclass(frozen=True)
-class Score:
+class ProtocolScore:
     """What a protocol gave: one value an image. Scores compare and subtract only under one protocol.
 
-    >>> Score(Protocol(), (30.0, 31.0)) > Score(Protocol(), (30.0, 30.5))
+    >>> ProtocolScore(Protocol(), (30.0, 31.0)) > ProtocolScore(Protocol(), (30.0, 30.5))
     True
-    >>> round(Score(Protocol(), (30.0, 31.0)) - Score(Protocol(), (30.0, 30.5)), 2)
+    >>> round(ProtocolScore(Protocol(), (30.0, 31.0)) - ProtocolScore(Protocol(), (30.0, 30.5)), 2)
     0.25
     """
 
@@ -115,21 +115,21 @@ class Score:
     def __str__(self) -> str:
         return f"{self.mean:.{METRICS[self.protocol.metric].digits}f} ({self.protocol})"
 
-    def __sub__(self, other: "Score") -> float:
+    def __sub__(self, other: "ProtocolScore") -> float:
         self._check(other)
         return self.mean - other.mean
 
-    def __lt__(self, other: "Score") -> bool:
+    def __lt__(self, other: "ProtocolScore") -> bool:
         return self - other < 0
 
-    def __gt__(self, other: "Score") -> bool:
+    def __gt__(self, other: "ProtocolScore") -> bool:
         return self - other > 0
 
-    def _check(self, other: "Score") -> None:
+    def _check(self, other: "ProtocolScore") -> None:
         """Raise CuelloError unless both were measured alike, on as many images."""
-        if not isinstance(other, Score):
+        if not isinstance(other, ProtocolScore):
             raise CuelloError(
-                f"got {other!r} to compare with a score, needed a Score: a bare number does not say how it was "
+                f"got {other!r} to compare with a score, needed a ProtocolScore: a bare number does not say how it was "
                 "measured."
             )
         if self.protocol != other.protocol:

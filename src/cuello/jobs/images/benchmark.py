@@ -20,7 +20,7 @@ from cuello.degrade.noise import Gaussian
 from cuello.inference.model import Model, load
 from cuello.report.page import Table
 from cuello.report.result import Result
-from cuello.scoring.protocols import Protocol, Score, grey_denoising, luma, super_resolution
+from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution
 from cuello.scoring.published import PAPERS, Published, Yardstick, published
 
 SIGMAS = (15, 25, 50)
@@ -37,9 +37,9 @@ class Row:
 
     method: str
     setting: int
-    scores: tuple[Score, ...]
+    scores: tuple[ProtocolScore, ...]
 
-    def score(self, metric: str) -> Score:
+    def score(self, metric: str) -> ProtocolScore:
         """Return the score of ``psnr`` or ``ssim``."""
         return next(score for score in self.scores if score.protocol.metric == metric)
 
