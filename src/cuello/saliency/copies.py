@@ -49,10 +49,7 @@ def ask(classifier: AnyClassifier, x: Tensor) -> Tensor:
 
 
 def largest_layer(classifier: AnyClassifier, image: Tensor) -> int:
-    """Count the most numbers that a module of the classifier gives for one image, ``(1, C, H, W)``.
-
-    Of anything but a module: UNKNOWN_LAYER times the image's.
-    """
+    """Count the largest layer's numbers for one image ``(1, C, H, W)``; UNKNOWN_LAYER guesses for what is no module."""
     if not isinstance(classifier, nn.Module):
         return UNKNOWN_LAYER * image.numel()
     most = [image.numel()]
@@ -71,11 +68,7 @@ def largest_layer(classifier: AnyClassifier, image: Tensor) -> int:
 
 
 def batch_for(classifier: AnyClassifier, image: Tensor) -> int:
-    """Count the copies of an image to ask about at once, 1 to MOST_BATCH.
-
-    As many as keep the classifier's largest layer within LAYER_BYTES on a processor, and within an eighth of the free
-    memory on an NVIDIA GPU.
-    """
+    """Count the copies of an image to ask about at once, 1 to MOST_BATCH: see LAYER_BYTES and DEVICE_SHARE."""
     bytes_each = largest_layer(classifier, image) * image.element_size()
     room = LAYER_BYTES
     if image.is_cuda:

@@ -63,7 +63,7 @@ def pixels_first(x: Tensor) -> Tensor:
 
 
 def kept(x: Tensor, layer: Layer | None = None, after: tuple[int, int] = (0, 0)) -> Clean:
-    """Return images ``(N, C, H, W)`` as rows, padded as a layer that gives ``after`` (H, W) of them asks for."""
+    """Keep images ``(N, C, H, W)`` as rows, padded as a layer that gives ``after`` (H, W) of them asks for."""
     top, left = 0, 0
     if layer is not None:
         axes, sides = (layer.rows, layer.columns), (x.shape[2], x.shape[3])
@@ -239,7 +239,7 @@ class BoxWork:
 
 
 def under_boxes(spans: Spans, one: Class) -> Tensor:
-    """Return which pixels of the input's regions are under their boxes, along one side, ``(P, h)``."""
+    """Tell which pixels of the input's regions are under their boxes, along one side, ``(P, h)``."""
     pixels = one.starts[0][:, None] + torch.arange(one.lengths[0])
     start, end = (torch.tensor(ends)[one.members, None] for ends in (spans.starts, spans.ends))
     return (pixels >= start) & (pixels < end)
@@ -285,7 +285,7 @@ class Incremental:
         return torch.cat(found)
 
     def reaches(self) -> tuple[Reach, Reach]:
-        """Return how far boxes reach, along rows and along columns."""
+        """Work out how far boxes reach, along rows and along columns."""
         layers, sizes = self.chain.layers, self.chain.sizes
         return (
             reach(self.boxes.rows, [layer.rows for layer in layers], [size[0] for size in sizes]),
@@ -300,7 +300,7 @@ class Incremental:
         return max(1, min(MOST_IMAGES, CLEAN_BYTES // (images.element_size() * numbers)))
 
     def some(self, images: Tensor, fills: Tensor, plan: RegionPlan, progress: Callable[[int], None]) -> Tensor:
-        """Return ``outputs`` of as many images as are kept at once."""
+        """Give ``outputs`` of as many images as are kept at once."""
         images, fills = applied(self.chain.first, images.clone()), applied(self.chain.first, fills.clone())
         (clean, given), filled = clean_layers(self.chain, images, plan.runs), kept(fills)
         channels = images.shape[1] if self.apart else 1
@@ -328,7 +328,7 @@ class Incremental:
         return found
 
     def line(self, one: Class, clean: list[Clean], axis: int) -> "Line":
-        """Return what is needed for a class along one side, 0 for rows and 1 for columns, where the images are."""
+        """Gather what is needed for a class along one side, 0 for rows and 1 for columns, where the images are."""
         spans = (self.boxes.rows, self.boxes.columns)[axis]
         walks = [*((layer.rows, layer.columns)[axis] for layer in self.chain.layers), None]
         sides = [
@@ -342,7 +342,7 @@ class Incremental:
 
 
 def moved(value: Any, device: torch.device) -> Any:
-    """Return tables with every tensor in them on a device."""
+    """Move every tensor of tables to a device."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, tuple | list):

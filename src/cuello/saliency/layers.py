@@ -99,7 +99,7 @@ def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
 ) -> Layer:  # fmt: skip
-    """Return a convolution with zero padding as a layer; padding may be "same" (the extra pixel last) or "valid"."""
+    """Read a convolution with zero padding; padding may be "same" (the extra pixel last) or "valid"."""
     stride, dilation, kernel = both(stride), both(dilation), (weight.shape[2], weight.shape[3])
     if padding == "same":
         before = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
@@ -143,7 +143,7 @@ def max_pooling(
     x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Layer | None:  # fmt: skip
-    """Return max pooling as a layer; its padding is minus infinity. None where it gives indices too."""
+    """Read max pooling, whose padding is minus infinity; None where it gives indices too."""
     if return_indices:
         return None
     return pooling(
@@ -156,14 +156,14 @@ def average_pooling(
     x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Layer | None:  # fmt: skip
-    """Return average pooling as a layer; None where the divisor depends on the place."""
+    """Read average pooling; None where the divisor depends on the place."""
     if ceil_mode or divisor_override is not None or (both(padding) != (0, 0) and not count_include_pad):
         return None
     return pooling(x, functional.avg_pool2d, kernel=kernel_size, stride=stride, padding=padding, outside=0.0)
 
 
 def adaptive_pooling(x: Tensor, output_size: Any, average: bool) -> Layer | None:
-    """Return adaptive pooling as a layer where its windows are all equal: where the size divides the image's."""
+    """Read adaptive pooling where its windows are all equal: where the size divides the image's."""
     sides = (output_size, output_size) if isinstance(output_size, int) or output_size is None else output_size
     wanted = [side or given for side, given in zip(sides, x.shape[2:], strict=True)]
     if any(given % side for side, given in zip(wanted, x.shape[2:], strict=True)):
@@ -173,7 +173,7 @@ def adaptive_pooling(x: Tensor, output_size: Any, average: bool) -> Layer | None
 
 
 def windowed(module: nn.Module, x: Tensor) -> Layer | None:
-    """Return a module that looks at windows as a layer on images like x, or None."""
+    """Read a module that looks at windows of images like x, or None."""
     if type(module) is nn.Conv2d and module.padding_mode == "zeros":
         names = ("weight", "bias", "stride", "padding", "dilation", "groups")
         return convolution(x, **{name: getattr(module, name) for name in names})
@@ -191,14 +191,14 @@ def windowed(module: nn.Module, x: Tensor) -> Layer | None:
 
 
 def is_elementwise(module: nn.Module) -> bool:
-    """Whether a module, not training, changes every number by itself, perhaps by channel."""
+    """Tell whether a module, not training, changes every number by itself, perhaps by channel."""
     if type(module) in (nn.BatchNorm2d, nn.SyncBatchNorm):
         return module.running_mean is not None
     return type(module) in ELEMENTWISE
 
 
 def known(module: nn.Module, x: Tensor) -> Layer | Operation | None:
-    """Return a module as a layer on images like x, or as an elementwise operation, or None where it is neither."""
+    """Read a module as a layer on images like x, or as an elementwise operation, or None where it is neither."""
     if type(module) is nn.ReLU:
         return torch.relu_  # on what a layer just gave
     return windowed(module, x) or (module if is_elementwise(module) else None)
@@ -209,7 +209,7 @@ def value_of(graph: fx.GraphModule, node: fx.Node) -> Any:
 
 
 def recognised(graph: fx.GraphModule, node: fx.Node, before: fx.Node, x: Tensor) -> Layer | Operation | None:
-    """Return the node as a layer, or as an elementwise operation on ``before``, or None where it is neither."""
+    """Read a node as a layer, or as an elementwise operation on ``before``, or None where it is neither."""
     if node.op == "call_module":
         module = graph.get_submodule(str(node.target))
         if len(node.args) != 1 or node.kwargs:
@@ -242,7 +242,7 @@ def recognised(graph: fx.GraphModule, node: fx.Node, before: fx.Node, x: Tensor)
 
 
 def rest_of(graph: fx.GraphModule, cut: fx.Node, done: set[fx.Node]) -> fx.GraphModule:
-    """Return everything after ``cut`` as a module of its own; ``done``: the nodes up to and with it."""
+    """Make everything after ``cut`` a module of its own; ``done``: the nodes up to and with it."""
     rest = fx.Graph()
     copies = {cut: rest.placeholder("x")}
     for node in graph.graph.nodes:
@@ -297,12 +297,11 @@ def read(network: nn.Module, image: Tensor) -> LayerChain:
 
 
 def is_torchs(module: nn.Module) -> bool:
-    """Tell whether a module is one of PyTorch's own, into which nobody needs to look."""
     return type(module).__module__.startswith("torch.nn.modules.")
 
 
 def read_in_order(network: nn.Sequential, image: Tensor) -> LayerChain:
-    """Return ``read`` of modules one after the other, for which no tracing is needed."""
+    """``read`` modules one after the other, for which no tracing is needed."""
     parts, found = list(in_order(network)), Reading(image.clone())
     for place, (name, module) in enumerate(parts):
         layer = known(module, found.x) if found.x.ndim == 4 else None
@@ -322,7 +321,7 @@ def in_order(network: nn.Sequential, within: str = "") -> Iterator[tuple[str, nn
 
 
 def read_traced(network: nn.Module, image: Tensor) -> LayerChain:
-    """Return ``read`` of any module, traced with torch.fx."""
+    """``read`` any module, traced with torch.fx."""
     try:
         graph = fx.symbolic_trace(network)
     except Exception as error:  # whatever somebody's forward does with a stand-in for a tensor

@@ -93,11 +93,11 @@ class LinearRun:
         return LinearRun(chain, first, last, rows=rows, columns=columns, channels=both)
 
     def work(self) -> float:
-        """Return multiply-adds a changed pixel."""
+        """Count multiply-adds of a changed pixel."""
         return float(self.rows.extent * self.columns.extent * self.channels[0] * self.channels[1])
 
     def preparation(self) -> float:
-        """Return multiply-adds that finding all matrices takes, about."""
+        """Count multiply-adds that finding all matrices takes, about."""
         layers = self.chain.layers[self.first : self.last]
         height, width, total = 1, 1, 0.0
         for layer in layers:
@@ -173,14 +173,14 @@ class Ends:
 
 
 def signatures(one: Class, run: LinearRun, walk: Walk) -> list[tuple[int, int, int]]:
-    """Return, for each region of a class, what those that go through a run together must share along one side."""
+    """Find, for each region of a class, what those that go through a run together must share along one side."""
     length = one.lengths[run.first]
     ends = zip(one.starts[run.first].tolist(), one.starts[run.last].tolist(), strict=True)
     return [(min(start, walk.low), min(walk.side - start - length, walk.high), later - start) for start, later in ends]
 
 
 def split(classes: Sequence[Class], runs: Sequence[LinearRun], side: int) -> list[Class]:
-    """Return classes in parts, so that regions of one can go through every run together; side: 0 rows, 1 columns."""
+    """Split classes so that regions of one can go through every run together; side: 0 rows, 1 columns."""
     if not runs:
         return list(classes)
     found = []
@@ -194,10 +194,7 @@ def split(classes: Sequence[Class], runs: Sequence[LinearRun], side: int) -> lis
 
 
 def linear_runs(chain: LayerChain, channels: int) -> list[LinearRun]:
-    """Return the runs of a chain, each as long as it can be; channels: of the images.
-
-    A run is convolutions with strides of 1, the last of which may have elementwise layers behind it.
-    """
+    """Find runs of convolutions with strides of 1, as long as can be; the last may have elementwise layers behind."""
     found, first = [], 0
     while first < len(chain.layers):
         last = first
@@ -269,7 +266,7 @@ class Planner:
         return RegionPlan(runs, tall, wide, cost=moving + calling + preparing)
 
     def work(self, runs: tuple[LinearRun, ...]) -> list[float]:
-        """Return multiply-adds a pixel at each level, the input's first."""
+        """Count multiply-adds of a pixel at each level, the input's first."""
         before = [self.channels, *(layer.channels for layer in self.chain.layers)]
         work = [0.0]
         work += [layer.work + GATHER_COST * wide for layer, wide in zip(self.chain.layers, before, strict=False)]
@@ -279,7 +276,7 @@ class Planner:
         return work
 
     def calls(self, runs: tuple[LinearRun, ...]) -> float:
-        """Return how many layers' calls a class takes."""
+        """Count the layers' calls that a class takes."""
         calls = float(len(self.chain.layers))
         for run in runs:
             sides = (np.mean(side.ends[run.first] - side.starts[run.first]) for side in (self.rows, self.columns))

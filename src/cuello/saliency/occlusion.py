@@ -318,10 +318,7 @@ def incremental(plain: OccludedCopies, whole: Tensor, batch: int | None) -> Incr
 
 
 def checking(plain: OccludedCopies, whole: Tensor, fills: Tensor) -> Callable[[Tensor], None]:
-    """Make a function of incremental results that raises Unreadable where the model itself says something else.
-
-    A few boxes of the first image, from the first to the last, are asked about the plain way.
-    """
+    """Make a check of incremental results: a few boxes of the first image are asked about the plain way too."""
 
     def check(found: Tensor) -> None:
         said = found[0].flatten(0, 2)

@@ -35,7 +35,7 @@ class OnnxClassifier:
         self.dtype = TYPES[inputs[0].type]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return ``(N, K)`` of ``(N, C, H, W)``, float32."""
+        """Score images ``(N, C, H, W)``: ``(N, K)``, float32."""
         for axis, name in ((1, "channels"), (2, "height"), (3, "width")):
             if isinstance(self.shape[axis], int) and self.shape[axis] != x.shape[axis]:
                 raise CuelloError(
@@ -48,7 +48,7 @@ class OnnxClassifier:
         return torch.from_numpy(np.concatenate(found)).float()
 
     def run(self, pixels: np.ndarray, group: int) -> np.ndarray:
-        """Return what the file gives for at most ``group`` images, which are made that many for the time of the run."""
+        """Score at most ``group`` images, which are made that many for the time of the run."""
         filled = np.concatenate([pixels, np.repeat(pixels[-1:], group - len(pixels), axis=0)])
         try:
             found = self.session.run([self.output], {self.input: filled})[0]

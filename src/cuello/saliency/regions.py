@@ -38,7 +38,7 @@ class Class:
 
 
 def needed(axes: Sequence[Axis], sides: Sequence[int]) -> list[int]:
-    """Return how many pixels from 0 on matter at each level, 1 or more: a pooling may leave out the last ones."""
+    """Count the pixels from 0 on that matter at each level, 1 or more: a pooling may leave out the last ones."""
     ends = [sides[-1]]
     for axis, side in zip(reversed(axes), reversed(sides[:-1]), strict=True):
         ends.append(max(1, min(side, (ends[-1] - 1) * axis.stride - axis.before + axis.extent)))
@@ -111,7 +111,7 @@ class Partition:
 
     @staticmethod
     def of(spans: np.ndarray) -> "Partition":
-        """Return one group for every set of lengths; spans: those of each, ``(P, levels)``."""
+        """Make one group for every set of lengths; spans: those of each, ``(P, levels)``."""
         lengths, group, counts = np.unique(spans, axis=0, return_inverse=True, return_counts=True)
         return Partition(counts, lengths, group.reshape(-1))
 
@@ -140,7 +140,7 @@ class Partition:
         return Partition(np.delete(counts, gone), np.delete(lengths, gone, 0), group - (group > gone))
 
     def classes(self, reach: Reach) -> list[Class]:
-        """Return the groups as classes, regions that would leave the image moved inside."""
+        """Make classes of the groups, regions that would leave the image moved inside."""
         found = []
         for number, lengths in enumerate(self.lengths):
             members = np.flatnonzero(self.group == number)

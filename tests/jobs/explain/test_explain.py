@@ -92,15 +92,6 @@ def test_a_class_by_name_and_images_of_several_sizes(run: Run, tmp_path: Path) -
         assert arrays["class_names"].tolist() == ["dark", "dark"]
 
 
-def test_nothing_is_replaced_unless_asked(run: Run, examples: Path, tmp_path: Path) -> None:
-    one = examples / "dark" / "00.png"
-    explain(run.path, one, tmp_path, pictures=1)
-    with pytest.raises(CuelloError, match=r"holds maps\.npz, .*--overwrite"):
-        explain(run.path, one, tmp_path)
-    explain(run.path, examples / "dark" / "01.png", tmp_path, pictures=1, overwrite=True)
-    assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["01.png"], "the earlier picture is gone"
-
-
 def test_images_of_another_size_are_refused_or_left_out(
     fixed: Run, examples: Path, make_classes: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -274,6 +265,8 @@ def test_only_overlays_of_an_earlier_call_are_deleted(run: Run, examples: Path, 
     with pytest.raises(CuelloError, match="holds overlays already"):
         explain(run.path, examples / "dark" / "00.png", tmp_path / "out")
     explain(run.path, examples / "dark" / "00.png", tmp_path / "out", overwrite=True)
+    with pytest.raises(CuelloError, match=r"holds maps\.npz, .*--overwrite"):
+        explain(run.path, examples / "dark" / "01.png", tmp_path / "out")
     found = explain(run.path, examples / "dark" / "01.png", tmp_path / "out", overwrite=True)
     assert sorted(path.name for path in overlays.iterdir()) == ["01-2.png", "01.png", "mine.png"]
     assert found.overlays == ["01-2.png"]

@@ -53,7 +53,7 @@ def own_classifier(name: str | Path, device: str = "cpu") -> tuple[Path, Model]:
 
 
 def unpadded(model: Model) -> tuple[Any, int]:
-    """Return a classifier's network for images that are padded already, and the pixels that it puts around them."""
+    """Take a classifier's network for images that are padded already, and the pixels that it puts around them."""
     return without_padding(model.network) if isinstance(model.network, Classifier) else (model.network, 0)
 
 

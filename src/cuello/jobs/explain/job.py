@@ -144,7 +144,7 @@ class ExplainJob:
         return {name: metrics["fidelity"][name]["mean"] for name in ("mse", "pearson")}
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
-        """Return nothing: exact maps are what is estimated, and nothing else estimates them."""
+        """Exact maps are what is estimated, and nothing else estimates them."""
         return None
 
     def answer(self, model: Model, images: Tensor) -> Tensor:

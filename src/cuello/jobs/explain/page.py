@@ -70,7 +70,7 @@ def said(one: Measured, digits: int) -> str:
 
 
 def fidelity_table(found: Estimation) -> Table:
-    """Return every measure; two columns where the network is told a class and the labels are known."""
+    """Tabulate every measure; two columns where the network is told a class and the labels are known."""
     columns: list[tuple[str, Fidelity]] = [("estimated>", found.fidelity)]
     if found.by_label is not None:
         columns = [("told the prediction>", found.fidelity), ("told the label>", found.by_label)]
