@@ -11,7 +11,7 @@ from PIL import Image
 from cuello.core.errors import CuelloError
 from cuello.data.form import facts_of, form_of
 from cuello.data.images import Images, load_images, pair, parse_size, to_depth
-from cuello.data.picture import Picture, write_picture
+from cuello.data.picture import StoredImage, write_picture
 from cuello.data.sources import ImageSource, array_source, folder_source
 
 
@@ -93,10 +93,10 @@ class TestLoading:
         class Holey(ImageSource):
             """A source whose first image cannot be read."""
 
-            def read(self, index: int) -> Picture:
+            def read(self, index: int) -> StoredImage:
                 if index == 0:
                     raise CuelloError("image 0 is missing.")
-                return Picture(levels(4, 4, 1, seed=index))
+                return StoredImage(levels(4, 4, 1, seed=index))
 
         source = Holey("holey", ["0", "1", "2", "3"], held_out=np.array([2, 3]))
         assert np.asarray(load_images(source, on_error="skip").held_out).tolist() == [1, 2]
@@ -120,8 +120,8 @@ class TestDepths:
         ("second", "widest"), [(np.uint8, np.uint8), (np.uint16, np.uint16), (np.float32, np.float32)]
     )
     def test_images_of_different_depths_come_to_the_widest(self, second, widest):
-        white = Picture(np.full((2, 2, 1), 255, np.uint8))
-        other = Picture(np.full((2, 2, 1), 1 if second == np.float32 else np.iinfo(second).max, second))
+        white = StoredImage(np.full((2, 2, 1), 255, np.uint8))
+        other = StoredImage(np.full((2, 2, 1), 1 if second == np.float32 else np.iinfo(second).max, second))
         form, notes = form_of([facts_of(white), facts_of(other)])
         arrays = [form.arranged(white), form.arranged(other)]
         assert {array.dtype for array in arrays} == {np.dtype(widest)}
@@ -221,7 +221,7 @@ class TestPairs:
         for folder, seed in (("noisy", 0), ("clean", 1)):
             (tmp_path / folder / "deep").mkdir(parents=True)
             for k, name in enumerate(("a.png", "deep/a.png")):
-                write_picture(tmp_path / folder / name, Picture(levels(4, 5, 3, seed=seed + 10 * k)))
+                write_picture(tmp_path / folder / name, StoredImage(levels(4, 5, 3, seed=seed + 10 * k)))
         paired = pair(*(load_images(folder_source(tmp_path / folder)) for folder in ("noisy", "clean")))
         assert paired.targets is not None
         np.testing.assert_array_equal(paired.arrays[1], levels(4, 5, 3, seed=10))

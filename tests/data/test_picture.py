@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from cuello.core.errors import CuelloError
 from cuello.data.levels import UnfitError, checked_float
 from cuello.data.picture import (
-    Picture,
+    StoredImage,
     as_channels,
     fitted,
     from_pillow,
@@ -224,7 +224,7 @@ class TestRoundTrip:
         alpha = levels(height, width, 1, seed=seed + 1) if with_alpha and suffix != ".bmp" else None
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"a{suffix}"
-            write_picture(path, Picture(pixels, alpha))
+            write_picture(path, StoredImage(pixels, alpha))
             picture = read_picture(path)
         if suffix == ".webp" and colours == 1:  # WebP knows no grey: three equal channels
             pixels = pixels.repeat(3, axis=2)
@@ -247,7 +247,7 @@ class TestRoundTrip:
         both = (both / 65535).astype(np.float32) if dtype == np.float32 else both
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"a{suffix}"
-            write_picture(path, Picture(both[:, :, :colours], both[:, :, colours:] if with_alpha else None))
+            write_picture(path, StoredImage(both[:, :, :colours], both[:, :, colours:] if with_alpha else None))
             picture = read_picture(path)
         assert picture.pixels.dtype == dtype
         np.testing.assert_array_equal(picture.pixels, both[:, :, :colours])
@@ -263,7 +263,7 @@ class TestRoundTrip:
     )  # fmt: skip
     @pytest.mark.parametrize("channels", [1, 3])
     def test_profile_exif_and_resolution_where_the_format_holds_them(self, tmp_path, suffix, dtype, kept, channels):
-        first = Picture(levels(9, 7, channels, dtype=dtype), icc_profile=ICC, exif=exif_bytes(), dpi=(300, 150))
+        first = StoredImage(levels(9, 7, channels, dtype=dtype), icc_profile=ICC, exif=exif_bytes(), dpi=(300, 150))
         write_picture(tmp_path / f"a{suffix}", first)
         second = read_picture(tmp_path / f"a{suffix}")
         write_picture(tmp_path / f"b{suffix}", second)
@@ -275,7 +275,9 @@ class TestRoundTrip:
             assert picture.dpi == (pytest.approx((300, 150), abs=0.02) if "dpi" in kept else None)
 
     def test_another_program_reads_the_profile_and_exif_of_a_16_bit_png(self, tmp_path):
-        write_picture(tmp_path / "a.png", Picture(levels(9, 7, 3, dtype=np.uint16), icc_profile=ICC, exif=exif_bytes()))
+        write_picture(
+            tmp_path / "a.png", StoredImage(levels(9, 7, 3, dtype=np.uint16), icc_profile=ICC, exif=exif_bytes())
+        )
         with Image.open(tmp_path / "a.png") as image:
             assert image.info["icc_profile"] == ICC
             assert image.getexif()[0x010F] == "Maker of the camera"
@@ -283,7 +285,7 @@ class TestRoundTrip:
     @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
     def test_colours_that_are_fully_transparent_are_kept_too(self, tmp_path, suffix):
         pixels, alpha = levels(9, 7, 3), levels(9, 7, 1, seed=1) // 128 * 255
-        write_picture(tmp_path / f"a{suffix}", Picture(pixels, alpha))
+        write_picture(tmp_path / f"a{suffix}", StoredImage(pixels, alpha))
         np.testing.assert_array_equal(read_picture(tmp_path / f"a{suffix}").pixels, pixels)
 
     def test_cmyk_loses_the_profile_of_its_inks(self, tmp_path):
@@ -293,7 +295,7 @@ class TestRoundTrip:
     def test_jpeg_stays_close(self, tmp_path):
         ramp = np.linspace(0, 255, 64).astype(np.uint8)
         pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], np.uint8(128)), axis=2)
-        write_picture(tmp_path / "a.jpg", Picture(pixels))
+        write_picture(tmp_path / "a.jpg", StoredImage(pixels))
         assert np.abs(read_picture(tmp_path / "a.jpg").pixels.astype(int) - pixels).max() <= 4
 
     @pytest.mark.parametrize("suffix", [".png", ".bmp"])
@@ -301,7 +303,7 @@ class TestRoundTrip:
         pillow_image("1").save(tmp_path / f"a{suffix}")
         picture = read_picture(tmp_path / f"a{suffix}")
         almost = np.where(picture.pixels == 255, 200, 40).astype(np.uint8)  # as a network might give them
-        write_picture(tmp_path / f"b{suffix}", Picture(almost, mode=picture.mode))
+        write_picture(tmp_path / f"b{suffix}", StoredImage(almost, mode=picture.mode))
         with Image.open(tmp_path / f"b{suffix}") as image:
             assert image.mode == "1"
         np.testing.assert_array_equal(read_picture(tmp_path / f"b{suffix}").pixels, picture.pixels)
@@ -360,7 +362,7 @@ class TestBadFiles:
         pixels = np.random.default_rng(0).random((24, 24, 3))
         pixels = pixels.astype(np.float32) if dtype == np.float32 else (pixels * np.iinfo(dtype).max).astype(dtype)
         whole = tmp_path / f"whole{suffix}"
-        write_picture(whole, Picture(pixels))
+        write_picture(whole, StoredImage(pixels))
         content = whole.read_bytes()
         path = tmp_path / f"cut{suffix}"
         # The last bytes of JPEG and GIF are their end marks: without them the pixels are whole.
@@ -377,7 +379,7 @@ class TestBadFiles:
         suffix = data.draw(st.sampled_from([".png", ".jpg", ".webp", ".bmp", ".gif"]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"a{suffix}"
-            write_picture(path, Picture(levels(8, 8, 3)))
+            write_picture(path, StoredImage(levels(8, 8, 3)))
             content = bytearray(path.read_bytes())
             for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
                 content[position] = data.draw(st.integers(0, 255))
@@ -413,7 +415,7 @@ class TestBadFiles:
 
     def test_a_tiff_bomb_is_refused_before_it_takes_memory(self, tmp_path):
         path = tmp_path / "bomb.tif"
-        write_picture(path, Picture(levels(8, 8, 1, dtype=np.uint16)))
+        write_picture(path, StoredImage(levels(8, 8, 1, dtype=np.uint16)))
         content = path.read_bytes()
         # The tags ImageWidth (256) and ImageLength (257), whichever whole-number type they have.
         with tifffile.TiffFile(path) as file:
@@ -445,16 +447,16 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("name", "picture", "words"),
         [
-            ("a.jpg", Picture(levels(4, 4, 3), levels(4, 4, 1)), ".jpg cannot hold transparency; use .png"),
-            ("a.bmp", Picture(levels(4, 4, 3), levels(4, 4, 1)), ".bmp cannot hold transparency; use .png"),
+            ("a.jpg", StoredImage(levels(4, 4, 3), levels(4, 4, 1)), ".jpg cannot hold transparency; use .png"),
+            ("a.bmp", StoredImage(levels(4, 4, 3), levels(4, 4, 1)), ".bmp cannot hold transparency; use .png"),
             (
                 "a.jpg",
-                Picture(levels(4, 4, 3, dtype=np.uint16)),
+                StoredImage(levels(4, 4, 3, dtype=np.uint16)),
                 "holds 8 bits a channel only, and the image has uint16",
             ),
-            ("a.png", Picture(np.zeros((4, 4, 1), np.float32)), "and the image has float32; use .png or .tif"),
-            ("a.xyz", Picture(levels(4, 4, 3)), "no image format is known by the ending '.xyz'; use .png"),
-            ("a", Picture(levels(4, 4, 3)), "by the ending '(none)'; use .png"),
+            ("a.png", StoredImage(np.zeros((4, 4, 1), np.float32)), "and the image has float32; use .png or .tif"),
+            ("a.xyz", StoredImage(levels(4, 4, 3)), "no image format is known by the ending '.xyz'; use .png"),
+            ("a", StoredImage(levels(4, 4, 3)), "by the ending '(none)'; use .png"),
         ],
     )
     def test_what_a_format_cannot_hold(self, tmp_path, name, picture, words):
@@ -477,11 +479,11 @@ class TestWriting:
 
     @staticmethod
     def fill_disk(path: Path, fill: Callable[[], None]) -> None:
-        write_picture(path, Picture(levels(6, 5, 3)))
+        write_picture(path, StoredImage(levels(6, 5, 3)))
         before = path.read_bytes()
         fill()
         with pytest.raises(CuelloError, match=r"no space left for .*Free some space"):
-            write_picture(path, Picture(levels(6, 5, 3, seed=1)))
+            write_picture(path, StoredImage(levels(6, 5, 3, seed=1)))
         assert path.read_bytes() == before
         assert list(path.parent.iterdir()) == [path]
 
@@ -494,7 +496,7 @@ class TestChannels:
     def test_luma_by_hand(self):
         # 0.299 · 255 = 76.245; 0.587 · 255 = 149.685; 0.114 · 255 = 29.07; and white stays white.
         pixels = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
-        grey = as_channels(Picture(pixels), 1).pixels
+        grey = as_channels(StoredImage(pixels), 1).pixels
         assert grey[:, :, 0].tolist() == [[76, 150, 29, 255]]
         assert grey.dtype == np.uint8
 
@@ -502,19 +504,19 @@ class TestChannels:
     @settings(max_examples=20, deadline=None)
     @given(seed=st.integers(0, 1000))
     def test_grey_to_colour_and_back_is_the_same(self, dtype, seed):
-        picture = Picture(levels(5, 6, 1, seed=seed, dtype=dtype))
+        picture = StoredImage(levels(5, 6, 1, seed=seed, dtype=dtype))
         colour = as_channels(picture, 3)
         assert colour.pixels.shape == (5, 6, 3)
         np.testing.assert_array_equal(as_channels(colour, 1).pixels, picture.pixels)
 
     def test_nothing_changes_where_nothing_has_to(self):
-        picture = Picture(levels(5, 6, 3), levels(5, 6, 1))
+        picture = StoredImage(levels(5, 6, 3), levels(5, 6, 1))
         assert as_channels(picture, 3) is picture
         assert as_channels(picture, 1).alpha is picture.alpha
 
     def test_luma_is_pillows(self):
         image = pillow_image("RGB")
-        grey = as_channels(Picture(np.asarray(image)), 1).pixels[:, :, 0].astype(int)
+        grey = as_channels(StoredImage(np.asarray(image)), 1).pixels[:, :, 0].astype(int)
         assert np.abs(grey - np.asarray(image.convert("L"))).max() <= 1
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from cuello.core.errors import CuelloError
 from cuello.data.images import load_images, pair
 from cuello.data.levels import Levels
-from cuello.data.picture import Picture
+from cuello.data.picture import StoredImage
 from cuello.data.sources import FileSource, folder_source, open_path
 from cuello.data.stack import page_offsets, read_page, write_pages
 
@@ -121,8 +121,8 @@ def test_a_range_and_white_as_zero(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    pictures = [Picture(levels(6 + k, 5, 3, dtype=np.uint16, seed=k)) for k in range(3)]
-    pictures[1] = Picture(pictures[1].pixels, levels(7, 5, 1, dtype=np.uint16))
+    pictures = [StoredImage(levels(6 + k, 5, 3, dtype=np.uint16, seed=k)) for k in range(3)]
+    pictures[1] = StoredImage(pictures[1].pixels, levels(7, 5, 1, dtype=np.uint16))
     write_pages(tmp_path / "a.tif", iter(pictures))
     for number, offset in enumerate(page_offsets(tmp_path / "a.tif")):
         found = read_page(tmp_path / "a.tif", number, offset)

@@ -22,7 +22,7 @@ from cuello.data import stream, windows
 from cuello.data.ahead import ReadAhead
 from cuello.data.batches import Batches
 from cuello.data.images import Images, load_images, pair
-from cuello.data.picture import Picture
+from cuello.data.picture import StoredImage
 from cuello.data.sources import ArraySource, ImageSource, folder_source
 from cuello.data.stream import LostError, StreamedArrays, decoded_bytes, free_memory, is_to_stream
 
@@ -34,9 +34,9 @@ class Pictures(ImageSource):
     arrays: list[np.ndarray]
     reads: list[int] = field(default_factory=list)
 
-    def read(self, index: int) -> Picture:
+    def read(self, index: int) -> StoredImage:
         self.reads.append(index)
-        return Picture(self.arrays[index])
+        return StoredImage(self.arrays[index])
 
 
 def pictures(*sizes: tuple[int, int], seed: int = 0, name: str = "pictures") -> Pictures:

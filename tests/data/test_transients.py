@@ -11,7 +11,7 @@ from scipy import integrate, stats
 from cuello.core.errors import CuelloError
 from cuello.data import transients as module
 from cuello.data.form import facts_of, form_of
-from cuello.data.picture import Picture, as_channels
+from cuello.data.picture import StoredImage, as_channels
 from cuello.data.transients import (
     BOGUS,
     CANVAS,
@@ -207,7 +207,7 @@ class TestCatalogued:
 
 
 def test_grey_and_colour_together_become_colour():
-    grey, colour = (facts_of(Picture(np.zeros((2, 2, channels), np.uint8))) for channels in (1, 3))
+    grey, colour = (facts_of(StoredImage(np.zeros((2, 2, channels), np.uint8))) for channels in (1, 3))
     assert form_of([grey, colour])[0].channels == 3
 
 

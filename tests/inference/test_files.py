@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 import cuello
 from cuello.core.errors import CuelloError
-from cuello.data.picture import Picture, read_picture, write_picture
+from cuello.data.picture import StoredImage, read_picture, write_picture
 from cuello.inference.files import Applied, apply
 from cuello.inference.model import Model
 
@@ -55,7 +55,7 @@ def test_sixteen_bits_stay_sixteen(
 ) -> None:
     levels = make_image(0, 20, 24, channels).astype(np.uint16) * 257 + 3 * (make_image(0, 20, 24, channels) < 255)
     levels = levels.astype(np.uint16)
-    write_picture(tmp_path / f"in{suffix}", Picture(levels))
+    write_picture(tmp_path / f"in{suffix}", StoredImage(levels))
     applied = apply(model, tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
     assert applied.failed == []
     assert applied.notes == []
@@ -231,7 +231,7 @@ def test_files_become_larger_with_their_transparency_and_depth(
     larger: Model, tmp_path: Path, make_image: MakeImage
 ) -> None:
     Image.fromarray(make_image(0, 9, 7, 4), "RGBA").save(tmp_path / "a.png")
-    write_picture(tmp_path / "b.tif", Picture(make_image(1, 9, 7, 1).astype(np.uint16) * 257))
+    write_picture(tmp_path / "b.tif", StoredImage(make_image(1, 9, 7, 1).astype(np.uint16) * 257))
     pages = np.stack([make_image(n, 8, 6, 1)[:, :, 0] for n in range(3)])
     tifffile.imwrite(tmp_path / "c.tif", pages, photometric="minisblack")
     Image.new("L", (1, 1), 90).save(tmp_path / "d.png")

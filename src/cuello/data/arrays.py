@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cuello.core.errors import CuelloError
-from cuello.data.picture import Picture
+from cuello.data.picture import StoredImage
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ImageSource:
     held_out: np.ndarray | None = None
     notes: Sequence[str] = ()
 
-    def read(self, index: int) -> Picture:
+    def read(self, index: int) -> StoredImage:
         """Read image ``index``; CuelloError, naming it, where that is not possible."""
         raise NotImplementedError
 

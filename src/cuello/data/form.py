@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cuello.data.picture import Picture, as_channels, resized
+from cuello.data.picture import StoredImage, as_channels, resized
 
 
 class PictureFacts(NamedTuple):
@@ -19,7 +19,7 @@ class PictureFacts(NamedTuple):
     transparent: bool
 
 
-def facts_of(picture: Picture) -> PictureFacts:
+def facts_of(picture: StoredImage) -> PictureFacts:
     return PictureFacts(*picture.pixels.shape, dtype=picture.pixels.dtype, transparent=picture.alpha is not None)
 
 
@@ -31,7 +31,7 @@ class Form:
     dtype: np.dtype
     size: tuple[int, int] | None = None
 
-    def arranged(self, picture: Picture) -> np.ndarray:
+    def arranged(self, picture: StoredImage) -> np.ndarray:
         """Bring a picture's pixels to this form, ``(H, W, C)``; without its transparency."""
         pixels = to_depth(as_channels(picture, self.channels).pixels, self.dtype)
         return pixels if self.size is None else resized(pixels, self.size)

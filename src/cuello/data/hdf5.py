@@ -11,7 +11,7 @@ import numpy as np
 from cuello.core.errors import CuelloError, closest
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.levels import Levels, UnfitError, fit
-from cuello.data.picture import Picture
+from cuello.data.picture import StoredImage
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 CHUNK_CACHE = 16 * 2**20
@@ -30,7 +30,7 @@ class Hdf5Source(ImageSource):
     levels: Levels | None = None
     lock: Lock = field(default_factory=Lock)
 
-    def read(self, index: int) -> Picture:
+    def read(self, index: int) -> StoredImage:
         try:
             with self.lock:  # HDF5 itself is made for one thread
                 pixels = np.asarray(self.dataset[index])
@@ -44,7 +44,7 @@ class Hdf5Source(ImageSource):
             fitting = fit(pixels, f"image {self.names[index]}", self.levels)
         except UnfitError as error:
             raise CuelloError(f"{self.name}: {error}.") from None
-        return Picture(fitting, stored=None if self.levels is None else pixels.dtype)
+        return StoredImage(fitting, stored=None if self.levels is None else pixels.dtype)
 
     def path_of(self, index: int) -> Path:
         return self.path

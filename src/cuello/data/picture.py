@@ -27,7 +27,7 @@ FILTERS = Lock()
 
 
 @dataclass(frozen=True)
-class Picture:
+class StoredImage:
     """The pixels of an image file and what else it held.
 
     pixels: ``(H, W, C)``, C = 1 (grey), 3 (RGB), or other views, no colours; uint8, uint16, or float32 in [0, 1].
@@ -49,7 +49,7 @@ class Picture:
         return self.pixels if self.alpha is None else np.concatenate([self.pixels, self.alpha], axis=2)
 
 
-def read_picture(path: Path, levels: Levels | None = None) -> Picture:
+def read_picture(path: Path, levels: Levels | None = None) -> StoredImage:
     """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
 
     Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``.
@@ -92,7 +92,7 @@ def reading_errors(path: Path | str) -> Iterator[None]:
         raise CuelloError(f"{path} is damaged or cut short ({error}). Copy it again from where it came.") from None
 
 
-def decode(content: bytes, path: Path, levels: Levels | None = None) -> Picture:
+def decode(content: bytes, path: Path, levels: Levels | None = None) -> StoredImage:
     """Decode an image file's bytes, by whichever library keeps all of its bits."""
     if is_16_bit_colour_png(content):
         return fitted(decode_16_bit_png(content), levels)
@@ -118,39 +118,39 @@ def opened(file: IO[bytes] | Path) -> Image.Image:
         return Image.open(file)
 
 
-def fitted(picture: Picture, levels: Levels | None) -> Picture:
+def fitted(picture: StoredImage, levels: Levels | None) -> StoredImage:
     """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
     pixels = fit(picture.pixels, "the image", levels)
     return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype)
 
 
-def from_pillow(image: Image.Image) -> Picture:
+def from_pillow(image: Image.Image) -> StoredImage:
     """Take what a Pillow image holds; 32-bit values stay as they are."""
     mode, about = image.mode, image.info
     extras: dict[str, Any] = {"icc_profile": about.get("icc_profile"), "exif": about.get("exif"), "mode": mode}
     if "dpi" in about:
         extras["dpi"] = tuple(float(value) for value in about["dpi"])
     if mode.startswith("I;16"):
-        return Picture(np.asarray(image).astype(np.uint16)[:, :, None], **extras)
+        return StoredImage(np.asarray(image).astype(np.uint16)[:, :, None], **extras)
     if mode == "I":
         levels = np.asarray(image)
         small = levels.min() >= 0 and levels.max() <= 65535
-        return Picture((levels.astype(np.uint16) if small else levels)[:, :, None], **extras)
+        return StoredImage((levels.astype(np.uint16) if small else levels)[:, :, None], **extras)
     if mode == "F":
-        return Picture(np.asarray(image)[:, :, None], **extras)
+        return StoredImage(np.asarray(image)[:, :, None], **extras)
     if mode in ("LA", "La") or (mode in ("1", "L") and "transparency" in about):
         both = np.asarray(image.convert("LA"))
-        return Picture(both[:, :, :1], both[:, :, 1:], **extras)
+        return StoredImage(both[:, :, :1], both[:, :, 1:], **extras)
     if mode in ("1", "L"):
-        return Picture(np.asarray(image.convert("L"))[:, :, None], **extras)
+        return StoredImage(np.asarray(image.convert("L"))[:, :, None], **extras)
     if mode == "LAB":
         raise UnfitError("its colours are stored as LAB; save it as RGB")
     if mode == "CMYK":
         extras["icc_profile"] = None  # a profile for four inks says nothing about RGB
     if image.has_transparency_data:
         both = np.asarray(image.convert("RGBA"))
-        return Picture(both[:, :, :3], both[:, :, 3:], **extras)
-    return Picture(np.asarray(image.convert("RGB")), **extras)
+        return StoredImage(both[:, :, :3], both[:, :, 3:], **extras)
+    return StoredImage(np.asarray(image.convert("RGB")), **extras)
 
 
 def is_16_bit_colour_png(content: bytes) -> bool:
@@ -158,7 +158,7 @@ def is_16_bit_colour_png(content: bytes) -> bool:
     return content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) > 25 and content[24] == 16 and content[25] != 0
 
 
-def decode_16_bit_png(content: bytes) -> Picture:
+def decode_16_bit_png(content: bytes) -> StoredImage:
     """Decode a 16-bit PNG of two, three or four channels with pypng, which keeps all bits."""
     import png
 
@@ -174,14 +174,14 @@ def decode_16_bit_png(content: bytes) -> Picture:
     colours = planes - 1 if about["alpha"] else planes
     alpha = pixels[:, :, colours:] if about["alpha"] else None
     mode = f"{'L' if colours == 1 else 'RGB'}{'A' if about['alpha'] else ''};16"
-    return Picture(pixels[:, :, :colours], alpha, mode=mode, **extras)
+    return StoredImage(pixels[:, :, :colours], alpha, mode=mode, **extras)
 
 
 TIFF_COLOURS = (0, 1, 2)
 """What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
 
 
-def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> Picture | None:
+def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> StoredImage | None:
     """Decode a TIFF's first page with tifffile where it holds more than 8 bits; None leaves it to Pillow."""
     import tifffile
 
@@ -194,7 +194,7 @@ def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> Picture | 
         raise ValueError(str(error)) from None
 
 
-def from_tiff_page(page: Any, levels: Levels | None = None) -> Picture:
+def from_tiff_page(page: Any, levels: Levels | None = None) -> StoredImage:
     """Take what a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
     check_size(page.imagewidth, page.imagelength)
     if page.photometric not in TIFF_COLOURS:
@@ -214,7 +214,7 @@ def from_tiff_page(page: Any, levels: Levels | None = None) -> Picture:
     if white_is_zero:
         pixels = full_scale(pixels.dtype) - pixels
     about: dict[str, Any] = {"mode": f"tiff-{stored}", "icc_profile": profile, "dpi": dpi}
-    return Picture(pixels, alpha, stored=None if levels is None else stored, **about)
+    return StoredImage(pixels, alpha, stored=None if levels is None else stored, **about)
 
 
 def written_path(path: Path) -> Path:
@@ -226,7 +226,7 @@ def written_path(path: Path) -> Path:
     return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
 
 
-def write_picture(path: Path, picture: Picture) -> None:
+def write_picture(path: Path, picture: StoredImage) -> None:
     """Write ``picture`` in the format of ``path``'s suffix, whole or not at all.
 
     Bit depth, alpha, colour profile, EXIF data (except in TIFF) and resolution go with it. JPEG is written at quality
@@ -258,7 +258,7 @@ def write_picture(path: Path, picture: Picture) -> None:
             image.save(temporary, **save_options(suffix, picture))
 
 
-def save_options(suffix: str, picture: Picture) -> dict[str, Any]:
+def save_options(suffix: str, picture: StoredImage) -> dict[str, Any]:
     """Give what Pillow's save needs for this format to keep the profile, EXIF data and resolution."""
     kept = {"icc_profile": picture.icc_profile, "exif": picture.exif, "dpi": picture.dpi}
     options = {name: value for name, value in kept.items() if value is not None}
@@ -274,7 +274,7 @@ def without_axis(pixels: np.ndarray) -> np.ndarray:
     return pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
 
 
-def tiff_options(picture: Picture) -> dict[str, Any]:
+def tiff_options(picture: StoredImage) -> dict[str, Any]:
     """Give what tifffile needs beside the pixels to write a page: kind of colours, profile, resolution."""
     return {
         "photometric": "minisblack" if picture.pixels.shape[-1] == 1 else "rgb",
@@ -287,7 +287,7 @@ def tiff_options(picture: Picture) -> dict[str, Any]:
     }
 
 
-def write_16_bit_png(path: Path, pixels: np.ndarray, picture: Picture) -> None:
+def write_16_bit_png(path: Path, pixels: np.ndarray, picture: StoredImage) -> None:
     """Write a 16-bit PNG: grey with Pillow, the rest with pypng."""
     height, width, planes = pixels.shape
     if planes == 1:
@@ -304,7 +304,7 @@ def write_16_bit_png(path: Path, pixels: np.ndarray, picture: Picture) -> None:
         png.write_chunks(file, chunks)
 
 
-def about_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
+def about_chunks(picture: StoredImage) -> list[tuple[bytes, bytes]]:
     """Give the PNG chunks, which pypng does not write, for the profile, resolution and EXIF data (PNG, 11.3)."""
     chunks = []
     if picture.icc_profile:  # a name, two zero bytes, the compressed profile
@@ -316,7 +316,7 @@ def about_chunks(picture: Picture) -> list[tuple[bytes, bytes]]:
     return chunks
 
 
-def as_channels(picture: Picture, channels: int) -> Picture:
+def as_channels(picture: StoredImage, channels: int) -> StoredImage:
     """Bring a picture to 1 or 3 colour channels: grey is repeated, colour becomes luma (ITU-R 601).
 
     Raises CuelloError for a picture of channels that are no colours, asked for in another number.

@@ -15,7 +15,7 @@ from cuello.core.errors import CuelloError, first_few
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import Levels, UnfitError, fit
-from cuello.data.picture import SUFFIXES, Picture, read_picture
+from cuello.data.picture import SUFFIXES, StoredImage, read_picture
 from cuello.data.stack import page_offsets, read_page
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
@@ -33,7 +33,7 @@ class FileSource(ImageSource):
     pages: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     levels: Levels | None = None
 
-    def read(self, index: int) -> Picture:
+    def read(self, index: int) -> StoredImage:
         if index in self.pages:
             return read_page(self.paths[index], *self.pages[index], self.levels)
         return read_picture(self.paths[index], self.levels)
@@ -48,8 +48,8 @@ class ArraySource(ImageSource):
 
     images: np.ndarray
 
-    def read(self, index: int) -> Picture:
-        return Picture(self.images[index])
+    def read(self, index: int) -> StoredImage:
+        return StoredImage(self.images[index])
 
 
 def image_paths(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -12,7 +12,7 @@ from cuello.data.levels import Levels
 from cuello.data.picture import (
     TIFF_COLOURS,
     TIFF_SUFFIXES,
-    Picture,
+    StoredImage,
     check_size,
     fitted,
     from_pillow,
@@ -80,7 +80,7 @@ def directory(file: BinaryIO, offset: int, form: Layout) -> tuple[int, int]:
     return kind, following
 
 
-def read_page(path: Path, number: int, offset: int, levels: Levels | None = None) -> Picture:
+def read_page(path: Path, number: int, offset: int, levels: Levels | None = None) -> StoredImage:
     """Read one page of a TIFF, and only that, however large the file; CuelloError that names it where that fails.
 
     number: the page's, from 0, for messages. offset: one of ``page_offsets``.
@@ -106,7 +106,7 @@ def directory_at(image: Image.Image, frame: int) -> int:
     return cast("Any", image)._frame_pos[frame]
 
 
-def write_pages(path: Path, pictures: Iterable[Picture]) -> None:
+def write_pages(path: Path, pictures: Iterable[StoredImage]) -> None:
     """Write a TIFF with a page for every picture, one after another, whole or not at all."""
     import tifffile
 

@@ -11,7 +11,7 @@ import numpy as np
 from cuello.core.errors import CuelloError
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Form, PictureFacts, facts_of, form_of
-from cuello.data.picture import Picture
+from cuello.data.picture import StoredImage
 from cuello.data.sources import ArraySource, ImageSource
 
 SAMPLE = 32
@@ -119,7 +119,7 @@ class Seen:
 
     facts: PictureFacts
     stamp: Stamp | None
-    picture: Picture | None = None
+    picture: StoredImage | None = None
     pixels: np.ndarray | None = None
 
 

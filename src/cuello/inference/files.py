@@ -8,7 +8,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, replacing
-from cuello.data.picture import SUFFIXES, TIFF_SUFFIXES, Picture, read_picture, write_picture, written_path
+from cuello.data.picture import SUFFIXES, TIFF_SUFFIXES, StoredImage, read_picture, write_picture, written_path
 from cuello.data.sources import image_paths
 from cuello.data.stack import page_offsets, read_page, write_pages
 from cuello.inference.model import Model
@@ -116,7 +116,7 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
         notes.append(f"{path} was written as {target.name}")
 
 
-def restore_picture(model: Model, picture: Picture, level: float | None = None) -> Picture:
+def restore_picture(model: Model, picture: StoredImage, level: float | None = None) -> StoredImage:
     """Restore a picture's pixels, and bring them back to the file's own units and type where a range was stated."""
     pixels = model.restore(picture.pixels, level=level)
     alpha = None if picture.alpha is None else model.enlarge(picture.alpha)

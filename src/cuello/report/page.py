@@ -67,7 +67,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Tile:
+class Headline:
     """A headline number: what it is, its value and unit, and beside what it stands."""
 
     name: str
@@ -81,7 +81,7 @@ class Headlines:
     """Headline numbers, side by side. note: faint text below."""
 
     kind: ClassVar = "headlines"
-    tiles: Sequence[Tile]
+    tiles: Sequence[Headline]
     note: str = ""
 
 

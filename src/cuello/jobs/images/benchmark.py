@@ -32,7 +32,7 @@ Method = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkRow:
     """A method at one setting: a scale, or a noise level out of 255. scores: of PSNR and SSIM."""
 
     method: str
@@ -58,7 +58,7 @@ class Benchmark:
     model: str
     parameters: int
     images: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[BenchmarkRow, ...]
     published: tuple[Published, ...]
     notes: tuple[str, ...] = field(default=())
 
@@ -67,7 +67,7 @@ class Benchmark:
         """The scales or noise levels, in order."""
         return sorted({row.setting for row in self.rows})
 
-    def row(self, setting: int) -> Row:
+    def row(self, setting: int) -> BenchmarkRow:
         """Return the network's row at a setting."""
         return next(row for row in self.rows if row.setting == setting and row.method == self.model)
 
@@ -197,7 +197,7 @@ def measured(
     pairs: Mapping[int, Sequence[Triple]],
     protocol: Protocol,
     progress: Progress | None = None,
-) -> list[Row]:
+) -> list[BenchmarkRow]:
     """Run methods on pairs by setting, and measure PSNR under ``protocol``, SSIM likewise."""
     both = [protocol, Protocol("ssim", protocol.channel, protocol.border, rounded=protocol.rounded)]
     rows = []
@@ -211,12 +211,12 @@ def measured(
                 goals.append(goal[0])
                 if progress is not None:
                     progress(f"{method}, {setting}", done + 1, len(triples))
-            rows.append(Row(method, setting, tuple(one.score(images, goals) for one in both)))
+            rows.append(BenchmarkRow(method, setting, tuple(one.score(images, goals) for one in both)))
     return rows
 
 
 def finish(
-    name: Yardstick, unit: str, model: Model, images: list[str], rows: list[Row], notes: tuple[str, ...]
+    name: Yardstick, unit: str, model: Model, images: list[str], rows: list[BenchmarkRow], notes: tuple[str, ...]
 ) -> Benchmark:
     """Put a result together, with the published numbers of its settings."""
     settings = sorted({row.setting for row in rows})

@@ -11,7 +11,7 @@ from cuello.jobs.images.examples import best_classical, choose_rows, make_exampl
 from cuello.jobs.images.figures import example_grid, gain_histogram, psnr_bars, sweep_curves
 from cuello.jobs.images.pairs import Task
 from cuello.report.figures import save_both
-from cuello.report.page import Facts, Headlines, Picture, Section, Table, Tile, Verdict
+from cuello.report.page import Facts, Headline, Headlines, Picture, Section, Table, Verdict
 from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 from cuello.scoring.metrics import METRICS
@@ -46,7 +46,7 @@ def write_report(
     )
 
 
-def tiles(evaluation: Evaluation, best: str | None) -> list[Tile]:
+def tiles(evaluation: Evaluation, best: str | None) -> list[Headline]:
     """Return the headline numbers: each metric of ours, with the best classical method's and the input's."""
     simple = "bicubic" if "bicubic" in evaluation.labels else "input"
     others = [evaluation.method(name) for name in dict.fromkeys((best, simple)) if name in evaluation.labels]
@@ -55,7 +55,7 @@ def tiles(evaluation: Evaluation, best: str | None) -> list[Tile]:
         metric = METRICS[name]
         beside = " · ".join(f"{other.label} {other.mean(name):.{metric.digits}f}" for other in others)
         title = name.upper() if len(name) <= 4 else f"{name} pixels"
-        found.append(Tile(title, f"{evaluation.ours.mean(name):.{metric.digits}f}", metric.unit, beside))
+        found.append(Headline(title, f"{evaluation.ours.mean(name):.{metric.digits}f}", metric.unit, beside))
     return found
 
 
