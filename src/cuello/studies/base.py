@@ -58,7 +58,6 @@ class StudyOutcome:
 
     @property
     def seconds(self) -> float:
-        """Add up the time of all epochs of all trainings."""
         return sum(record.seconds for runs in self.runs.values() for run in runs for record in run.history)
 
     def models(self) -> dict[str, list[Model]]:

@@ -36,28 +36,23 @@ def names_of_characters() -> list[str]:
 
 
 def wrong_text(value: float) -> str:
-    """Write wrong pixels: two digits below ten."""
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    """Write wrong pixels: a count as it is, a mean below ten with two digits."""
+    return str(value) if isinstance(value, int) else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def steps_of(outcome: StudyOutcome, plan: str) -> int:
-    """Count the steps of a training on all characters."""
     return sum(record.images for record in outcome.runs[plan][0].history) // 32
 
 
 def through_two_numbers(outcome: StudyOutcome, tested: WrongPixels, model: Model) -> Section:
     """Set the wrong pixels of characters through two numbers beside the source's, and draw the two numbers."""
     text = "32 characters of 5×7 pixels; every network sees all of them, in every step, and is tested on them."
-    seeds = {plan: list(tested.by_seed(plan, 0).values()) for plan in (plans.CLASSIC_PLAN, plans.OURS)}
+    found = {plan: (steps_of(outcome, plan), tested.spread(plan, 0), list(tested.by_seed(plan, 0).values()))
+             for plan in (plans.CLASSIC_PLAN, plans.OURS)}  # fmt: skip
     rows = [
         ("source", CLASSIC_EPOCHS, CLASSIC_WRONG, None),
-        *(
-            (label, steps_of(outcome, plan), tested.spread(plan, 0), seeds[plan])
-            for label, plan in (
-                ("the source's network, redone", plans.CLASSIC_PLAN),
-                (f"ours: {plans.RECOMMENDED}", plans.OURS),
-            )
-        ),
+        ("the source's network, redone", *found[plans.CLASSIC_PLAN]),
+        (f"ours: {plans.RECOMMENDED}", *found[plans.OURS]),
         ("principal components, 2 numbers", None, tested.linear[0], None),
     ]
 
@@ -70,11 +65,7 @@ def through_two_numbers(outcome: StudyOutcome, tested: WrongPixels, model: Model
     columns = [
         Column("network", lambda label, steps, wrong, seeds: label),
         Column("steps>", lambda label, steps, wrong, seeds: steps, ","),
-        Column(
-            f"wrong of {PIXELS:,}>",
-            lambda label, steps, wrong, seeds: str(wrong) if isinstance(wrong, int) else wrong,
-            wrong_text,
-        ),
+        Column(f"wrong of {PIXELS:,}>", lambda label, steps, wrong, seeds: wrong, wrong_text),
         Column("share>", lambda label, steps, wrong, seeds: share(wrong), ".2%"),
         Column("seeds without a wrong pixel>", lambda label, steps, wrong, seeds: perfect(seeds)),
         Column("from, to>", lambda *row: f"{min(row[-1]):.0f} to {max(row[-1]):.0f}" if row[-1] else None),
@@ -108,6 +99,8 @@ def new_characters(outcome: StudyOutcome, model: Model) -> Section:
     """Draw new characters between two known ones; nothing where none is new."""
     images = characters()
     found = invent(model, images.permute(0, 2, 3, 1).numpy(), 12)
+    if not len(found):
+        return Section("New characters")
     known, names = as_ink(images), names_of_characters()
     first, second = ([(known[place], names[place]) for place in places] for places in found.parents.T)
     new = [(1 - image, f"{far:.0f} px off") for image, far in zip(found.images, found.distances, strict=True)]
@@ -124,16 +117,11 @@ def new_characters(outcome: StudyOutcome, model: Model) -> Section:
         "differs from the known character that is nearest. Copies of known ones are left out."
     )
     alt = "Characters that are none of the 32"
-    drawn = (
-        [outcome.picture("invented", lambda theme: image_grid(rows, [""] * half, theme), alt=alt, note=note)]
-        if len(found)
-        else []
-    )
-    return Section("New characters", parts=drawn)
+    drawn = outcome.picture("invented", lambda theme: image_grid(rows, [""] * half, theme), alt=alt, note=note)
+    return Section("New characters", parts=[drawn])
 
 
 def compared(outcome: StudyOutcome, tested: WrongPixels) -> Section:
-    """Compare numbers of layers, optimisers and learning rates, for the source's kind of network."""
     layers = {f"{number} layer{'s' if number > 1 else ''}: {widths}": f"layers-{number}"
               for widths, number in plans.LAYERS.items()}  # fmt: skip
     optimisers = {name: plans.optimiser(name) for name in plans.OPTIMISERS}
@@ -161,8 +149,6 @@ def compared(outcome: StudyOutcome, tested: WrongPixels) -> Section:
 
 
 def noise(outcome: StudyOutcome, tested: WrongPixels, models: Mapping[str, Sequence[Model]]) -> Section:
-    """Set wrong pixels after denoising beside the source's, with the floor and the limit."""
-
     def ours(trained: int, at: int) -> Spread:
         return tested.spread(plans.denoising(trained, ours=True), at)
 

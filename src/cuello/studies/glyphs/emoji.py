@@ -34,7 +34,6 @@ def emoji_section(outcome: StudyOutcome, models: Mapping[str, Sequence[Model]]) 
 
 
 def losses(outcome: StudyOutcome) -> Table:
-    """Compare architectures and learning rates: loss at the end."""
     columns = [
         Column("architecture", lambda widths: f"400-{widths}"),
         *(

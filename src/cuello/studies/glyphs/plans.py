@@ -30,7 +30,6 @@ def denoising(flips: int, *, ours: bool) -> str:
 
 
 def optimiser(name: str) -> str:
-    """Name a training by its optimiser."""
     return f"optimiser-{name.replace(' ', '-').lower()}"
 
 

@@ -49,7 +49,6 @@ def story(outcome: StudyOutcome) -> Story:
 
 
 def verdict(tested: WrongPixels) -> str:
-    """Say how near the networks come to what is possible."""
     seeds = list(tested.by_seed(OURS, 0).values())
     perfect = sum(value == 0 for value in seeds)
     means = {flips: tested.spread(denoising(flips, ours=True), flips).mean for flips in FLIPS}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,7 +12,6 @@ from cuello.data.batches import Batches
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared, prepare
 from cuello.models.summary import count
-from cuello.report.figures import Theme
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section, Table
 from cuello.scoring.metrics import mse
@@ -143,7 +141,6 @@ def crossing(outcome: StudyOutcome) -> str:
 
 
 def errors_table(tested: DigitErrors, models: Mapping[str, Sequence[Model]]) -> Table:
-    """Set the networks side by side, with principal components as the floor."""
     dense = tested.test[DENSE].mean
     columns = [
         Column("network", lambda name: LABELS[name]),
@@ -164,7 +161,6 @@ def errors_table(tested: DigitErrors, models: Mapping[str, Sequence[Model]]) -> 
 
 
 def curves(outcome: StudyOutcome) -> Picture:
-    """Draw losses by epoch on a log axis, training and validation, first seed."""
     series = []
     for name in LABELS:
         series.append(outcome.curve(name, f"{name}, training", "loss"))
@@ -180,13 +176,9 @@ def digits(outcome: StudyOutcome, prepared: Prepared, models: Mapping[str, Seque
     every = images_of(prepared.test, prepared.test.count)
     chosen = every[numpy_generator(0, "shown digits").choice(len(every), SHOWN, replace=False)]
     rows = {"test digits": chosen} | {name: own[0].restore_batch(chosen) for name, own in models.items()}
-    return outcome.picture("digits", partial(digit_grid, rows), alt="Random test digits above their reconstructions")
-
-
-def digit_grid(rows: Mapping[str, Tensor], theme: Theme) -> bytes:
-    """Draw a row of digits for each method."""
     shown = [(name, [(image, "") for image in images.permute(0, 2, 3, 1).numpy()]) for name, images in rows.items()]
-    return image_grid(shown, [""] * SHOWN, theme)
+    alt = "Random test digits above their reconstructions"
+    return outcome.picture("digits", lambda theme: image_grid(shown, [""] * SHOWN, theme), alt=alt)
 
 
 STUDY = Study(

@@ -26,7 +26,6 @@ OURS_ROW = list(LABELS).index(OURS)
 
 
 def ours_beside_all(outcome: StudyOutcome, findings: Findings) -> Section:
-    """Set ours beside all of the source's networks, on test images, told the prediction."""
     text = (
         f"{OURS}: a small decoder on the features of the frozen classifier at every depth, told the class and what the "
         "classifier says. Trained as long as the others, with its own recipe."
@@ -103,7 +102,6 @@ def best_and_worst(outcome: StudyOutcome, findings: Findings) -> Section:
 
 
 def example_grid(findings: Findings, plan: str, theme: Theme) -> bytes:
-    """Draw a column an image."""
     model, part, classes = findings.models[plan][0], findings.sets[MIXED].validation, findings.classified.classes
     errors = squared_errors(model, part, part.predicted)
     ranked = np.argsort(errors, kind="stable").tolist()
@@ -188,5 +186,4 @@ def speed(outcome: StudyOutcome, findings: Findings) -> Section:
 
 
 def whole(number: float) -> str:
-    """Write a number of maps."""
     return "never" if math.isinf(number) else NONE if math.isnan(number) else f"{number:,.0f}"

@@ -33,7 +33,6 @@ def confusion_of(found: Classification) -> source.Confusion:
 
 
 def the_classifier(outcome: StudyOutcome, findings: Findings) -> Section:
-    """Set our confusion matrix beside the source's."""
     text = [
         "The source's data, HiTS 2013, is not to be had: here its classifier learns simulated stamps of such a survey, "
         "the difference over its noise alone. All of the source's numbers on this page are of other data.",
@@ -126,7 +125,6 @@ def told_the_label(findings: Findings) -> Section:
 
 
 def cut_networks(outcome: StudyOutcome, findings: Findings) -> Section:
-    """Experiment 3: where the network is cut."""
     errors = {cut: findings.errors[cut_plan(cut)][0] for cut in CUTS}
     best = min(errors, key=lambda cut: errors[cut].validation)
     name = "the whole network" if best == "whole" else f"the network cut at {best}"

@@ -100,7 +100,6 @@ class Findings:
     repaid: Mapping[str, tuple[float, float]]
 
     def by_seed(self, plan: str) -> dict[int, float]:
-        """Give the validation MSE of each seed."""
         return {seed: one.validation for seed, one in enumerate(self.errors[plan])}
 
     @property
@@ -192,7 +191,6 @@ def maps_of(model: Model, part: ExplainedImages, classes: Tensor) -> np.ndarray:
 
 
 def squared_errors(model: Model, part: ExplainedImages, classes: Tensor) -> np.ndarray:
-    """Measure each map's MSE, ``(N,)``."""
     return ((maps_of(model, part, classes).astype(np.float64) - part.exact) ** 2).mean((1, 2))
 
 

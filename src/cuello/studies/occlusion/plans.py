@@ -46,7 +46,6 @@ def encoder_plan(encoder: str, part: str = MIXED) -> str:
 
 
 def told_plan(told: str) -> str:
-    """Name the training of a network that is told the label in some way."""
     return f"told-{told}"
 
 

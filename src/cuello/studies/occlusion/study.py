@@ -30,7 +30,6 @@ def story(outcome: StudyOutcome) -> Story:
 
 
 def verdict(findings: Findings) -> str:
-    """Say how near estimates come, and how much quicker they are."""
     best, times = findings.best_of_source, findings.times
     theirs, ours = (findings.tested[plan] for plan in (best, OURS))
     trainable = {plan: count(findings.models[plan][0].network)[0] for plan in (best, OURS)}
@@ -69,7 +68,6 @@ def guesses(outcome: StudyOutcome) -> list[str]:
 
 
 def time(outcome: StudyOutcome) -> Section:
-    """Say how long it took, and how each training went."""
     number = sum(len(runs) for plan, runs in outcome.runs.items() if plan != CLASSIFIER)
     text = [
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; {outcome.workers} at once. "

@@ -75,7 +75,6 @@ def parameters(network: str) -> int:
 
 
 def networks_compared(outcome: StudyOutcome) -> Section:
-    """Set losses, times and parameters of the source's 14 rows beside ours, and our networks' below."""
     scale = SCALES[outcome.data]
     text = (
         f"20% of the pixels are hit; {scale.samples:,} crops for training, {scale.validation_samples:,} for "
@@ -114,7 +113,6 @@ def networks_compared(outcome: StudyOutcome) -> Section:
 
 
 def losses_by_size(outcome: StudyOutcome) -> Picture:
-    """Draw loss against parameters, the source's and ours."""
     rows = [row for row in source.SOURCE_ROWS if row.epoch == 10]
     losses = {row.plan: outcome.at(row.plan, row.epoch, lambda record: record.validation_loss) for row in rows}
     means = {plan: spread.mean for plan, spread in losses.items() if spread is not None}
@@ -137,8 +135,6 @@ def losses_by_size(outcome: StudyOutcome) -> Picture:
 
 
 def losses_by_epoch(outcome: StudyOutcome) -> Section:
-    """Set the chosen network's losses by epoch beside the source's."""
-
     def column(heading: str, plan: str, value: Value) -> Column:
         return Column(heading, lambda epoch, _losses: outcome.at(plan, epoch, value), loss_text)
 
@@ -170,7 +166,6 @@ def ratios(matrix: Matrix) -> dict[float, float]:
 
 
 def noise_levels(outcome: StudyOutcome, matrix: Matrix) -> Section:
-    """Set the noise sweep beside the source's."""
     text = (
         "Mean squared error on the validation crops; every method sees the same noise. The source's network is trained "
         f"at each level; {OURS} was trained once, with a share between {LOWEST} and {HIGHEST} drawn for every crop."

@@ -24,7 +24,6 @@ def share(value: float) -> str:
 
 
 def last_activation(outcome: StudyOutcome, factor: int, result: BlurResult) -> Section:
-    """Show what the last activation allows and lets through."""
     relus = [row.network for row in SOURCE_ROWS if row.activation == "relu"]
     dead = max(relus, key=lambda name: result.gates[name].dead)
     left = {name: f"{IN_ITS_UNITS * value:.4f}" for name, value in result.floors.items()}
@@ -87,7 +86,6 @@ def gates_table(result: BlurResult) -> Table:
 
 
 def reach_grid(result: BlurResult, theme: Theme) -> bytes:
-    """Draw one panel a strided network."""
     edges, targets = np.linspace(0, 1, BINS + 1), histogram(result.targets)
     top = 3.2 * float(targets.max())
     with drawing(theme, 8.4, 4.2, nrows=2, ncols=3, sharex=True) as (figure, axes):

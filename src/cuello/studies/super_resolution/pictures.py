@@ -55,7 +55,6 @@ def example_of(name: str, images: Mapping[str, Tensor], target: Tensor) -> Examp
 
 
 def detail_grid(example: Example, theme: Theme) -> bytes:
-    """Draw rows of whole images with their enlarged parts below."""
     top, left, side = detail_of(example)
     images = example.restored | {"target": example.clean}
     names = list(images)

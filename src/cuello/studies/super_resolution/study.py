@@ -52,7 +52,6 @@ def story(outcome: StudyOutcome) -> Story:
 
 
 def verdict(hardest: BlurResult) -> str:
-    """Say whether the source's networks improve on what they are given, and what ours do."""
     best = max(NETWORKS, key=lambda name: hardest.psnr[name].mean)
     better = sum(hardest.gain(name) > 0 for name in NETWORKS)
     counted = "none improves" if better == 0 else f"{better} of them improve{'s' if better == 1 else ''}"
@@ -67,7 +66,6 @@ def verdict(hardest: BlurResult) -> str:
 
 
 def last_losses(outcome: StudyOutcome, results: Mapping[int, BlurResult]) -> Section:
-    """Set the source's last losses beside ours, in its units."""
     scale = SCALES[outcome.data]
     text = [
         f"{scale.samples} crops of {scale.side}×{scale.side} pixels for training, {scale.validation_samples} for "
@@ -110,7 +108,6 @@ def last_losses(outcome: StudyOutcome, results: Mapping[int, BlurResult]) -> Sec
 
 
 def curves(outcome: StudyOutcome, factor: int, result: BlurResult) -> Picture:
-    """Draw validation losses by epoch in the source's units, first seed."""
     series = []
     for name in EVERY:
         role = "ours" if name == OURS else "other"
@@ -156,7 +153,6 @@ def agreement(said: str, found: list[str]) -> str:
 
 
 def time_and_memory(outcome: StudyOutcome) -> Section:
-    """Show parameters, arithmetic, time and memory."""
     scale = SCALES[outcome.data]
     text = (
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; trainings at once: "
