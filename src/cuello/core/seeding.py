@@ -25,11 +25,11 @@ def generator(seed: int, purpose: str, epoch: int = 0, index: int = 0) -> "torch
     """Return a CPU ``torch.Generator`` at the derived seed; the same arguments always give the same draws."""
     import torch
 
-    return torch.Generator().manual_seed(derived_seed(seed, purpose, epoch, index))
+    return torch.Generator().manual_seed(derived_seed(seed, purpose, epoch, index=index))
 
 
 def numpy_generator(seed: int, purpose: str, epoch: int = 0, index: int = 0) -> "np.random.Generator":
     """Return a NumPy generator at the derived seed; the same arguments always give the same draws."""
     import numpy as np
 
-    return np.random.default_rng(derived_seed(seed, purpose, epoch, index))
+    return np.random.default_rng(derived_seed(seed, purpose, epoch, index=index))

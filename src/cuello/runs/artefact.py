@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 FORMAT = 1
+SAVED = ("job", "noise", "training", "metrics")
+"""Parts of an artefact that its file holds as they are."""
 FILE_NAME = "model.safetensors"
 
 
@@ -62,18 +64,12 @@ class Artefact:
 
 def save_artefact(path: Path, artefact: Artefact) -> None:
     """Write the artefact to ``path``, whole or not at all."""
-    about = {
-        "architecture": asdict(artefact.architecture),
-        "job": artefact.job,
-        "noise": artefact.noise,
-        "training": dict(artefact.training),
-        "metrics": dict(artefact.metrics),
-    }
+    about = {"architecture": asdict(artefact.architecture), **{name: getattr(artefact, name) for name in SAVED}}
     if artefact.classes:
         about["classes"] = list(artefact.classes)
     if artefact.classifier:
         about["classifier"] = artefact.classifier
-    save_tensors(path, artefact.weights, about, "model", FORMAT)
+    save_tensors(path, artefact.weights, about, kind="model", format=FORMAT)
 
 
 def load_artefact(path: Path) -> Artefact:
@@ -87,11 +83,10 @@ def load_artefact(path: Path) -> Artefact:
         path = path / FILE_NAME
     weights, about = load_tensors(path, "model", FORMAT)
     try:
-        architecture = Architecture(**about["architecture"])
-        classes = tuple(about.get("classes", ()))
         return Artefact(
-            architecture, about["job"], about["noise"], weights, about["training"], about["metrics"], classes,
-            about.get("classifier", ""),
+            architecture=Architecture(**about["architecture"]), weights=weights,
+            classes=tuple(about.get("classes", ())), classifier=about.get("classifier", ""),
+            **{name: about[name] for name in SAVED},
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

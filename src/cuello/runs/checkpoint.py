@@ -49,11 +49,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
     for position, named in checkpoint.optimizer.items():
         tensors |= {f"optimizer/{position}/{name}": tensor for name, tensor in named.items()}
-    about = {
-        "records": [as_json(record) for record in checkpoint.records],
-        "fingerprint": checkpoint.fingerprint,
-    }
-    save_tensors(path, tensors, about, "checkpoint", FORMAT)
+    about = {"records": [as_json(record) for record in checkpoint.records], "fingerprint": checkpoint.fingerprint}
+    save_tensors(path, tensors, about, kind="checkpoint", format=FORMAT)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -68,10 +65,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             optimizer.setdefault(int(position), {})[key] = tensor
         else:
             groups[group][rest] = tensor
-    reached = reached_of(path, about)
-    return Checkpoint(
-        groups["weights"], groups["average"], groups["best"], optimizer, reached.records, reached.fingerprint
-    )
+    return Checkpoint(**groups, optimizer=optimizer, **vars(reached_of(path, about)))
 
 
 def read_reached(path: Path) -> Reached:

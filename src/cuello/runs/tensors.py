@@ -49,7 +49,7 @@ def load_tensors(path: Path, kind: str, format: int) -> tuple[dict[str, Tensor],
     with opened(path) as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    about = checked_about(path, metadata, kind, format)
+    about = checked_about(path, metadata, kind=kind, format=format)
     if digest_of(tensors, metadata[KEY]) != metadata["sha256"]:
         raise CuelloError(
             f"{path} was changed after it was written: its checksum does not fit its content. Copy the original again."
@@ -64,7 +64,7 @@ def read_about(path: Path, kind: str, format: int) -> dict[str, Any]:
     """
     with opened(path) as file:
         metadata = file.metadata() or {}
-    return checked_about(path, metadata, kind, format)
+    return checked_about(path, metadata, kind=kind, format=format)
 
 
 @contextmanager

@@ -135,9 +135,7 @@ def checked_range(name: str, table: Mapping[str, Any]) -> Range:
             raise CuelloError(f"{name}: got {key} = {table[key]!r}, needed a number.")
     if not isinstance(table.get("log", False), bool):
         raise CuelloError(f"{name}: got log = {table['log']!r}, needed true or false.")
-    return in_order(
-        name, own_numbers(name, Range(table["low"], table["high"], table.get("log", False), table.get("step")))
-    )
+    return in_order(name, own_numbers(name, Range(**table)))
 
 
 def own_numbers(name: str, found: Range) -> Range:
@@ -149,7 +147,7 @@ def own_numbers(name: str, found: Range) -> Range:
         step = found.step if found.step is None else type(low)(found.step)
         if step != found.step:
             raise CuelloError(f"{name}: got step = {found.step}, needed a whole number.")
-        return Range(low, high, found.log, step)
+        return replace(found, low=low, high=high, step=step)
     return found
 
 

@@ -42,14 +42,14 @@ def pictures(folder: Path, question: Question, trials: Sequence[Trial]) -> list[
         return Picture(save_both(folder, name, draw), f"{scale.words} {alt}", note)
 
     every = partial(settings_picture, dots, panels, scale)
-    made = [picture("settings", every, "against every searched setting", note)]
+    made = [picture("settings", every, "against every searched setting", note=note)]
     if len(dots) > 1:
         by_trial = partial(trials_picture, dots, failed, scale)
         made.append(picture("trials", by_trial, "by trial, with the best so far"))
     if len({dot.parameters for dot in dots if dot.finished}) > 1:
         note = "Orange: no trial of the same size or smaller is better."
         by_size = partial(size_picture, dots, scale)
-        made.append(picture("size", by_size, "against the number of trainable parameters", note))
+        made.append(picture("size", by_size, "against the number of trainable parameters", note=note))
     return made
 
 

@@ -90,7 +90,7 @@ def make_question(
     if sampler != "grid" and points is not None:
         raise CuelloError(f"--points is for grids; --sampler {sampler} draws from all of a range. Leave it out.")
     searched = search_space(space, settings)
-    configs = [checked_config(job, data, searched, values) for values in searched.variants()]
+    configs = [checked_config(job, data, searched, values=values) for values in searched.variants()]
     unlike = unlike_losses(configs)
     if unlike and objective == "loss":
         raise CuelloError(

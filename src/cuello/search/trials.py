@@ -48,7 +48,7 @@ def objectives_of(job: Job) -> dict[str, Objective]:
         form = loss_text if not score.unit else (lambda value, score=score: score.with_unit(value))
         sign = -1 if score.higher_is_better else 1
         value = attrgetter(f"validation_{score.name}")
-        found[score.name] = Objective(score.name, f"validation {score.label}", value, form, sign)
+        found[score.name] = Objective(score.name, f"validation {score.label}", value, text=form, sign=sign)
     return found
 
 

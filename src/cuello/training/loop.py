@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,8 @@ class State:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor]
-    best: dict[str, Tensor]
-    records: list[EpochRecord]
+    best: dict[str, Tensor] = field(default_factory=dict)
+    records: list[EpochRecord] = field(default_factory=list)
 
     def kept_weights(self) -> dict[str, Tensor]:
         """Return the weights that are validated and handed over: the moving average if there is one."""
@@ -57,7 +57,7 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
     network.to(device)
     forward: Forward = compiled(network) if config.compile else network
     state = restore(session)
-    pairs = validation_pairs(session.task, session.validation, config.split_seed, device)
+    pairs = validation_pairs(session.task, session.validation, config.split_seed, device=device)
     tell(Started(len(state.records), config.epochs, len(training)))
     if not state.records:
         save(session, state, improved=False)
@@ -67,11 +67,11 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
         start = time.perf_counter()
 
         def rate(step: int, first_step: int = first_step) -> float:
-            return learning_rate(config, first_step + step, len(training), state.records)
+            return learning_rate(config, first_step + step, len(training), history=state.records)
 
         def after_step(step: int, so_far: StepResult, epoch: int = epoch, first_step: int = first_step) -> None:
             move_average(state, config, first_step + step)
-            tell(StepDone(epoch, step, len(training), so_far.loss_sum / so_far.images))
+            tell(StepDone(epoch, step, len(training), loss=so_far.loss_sum / so_far.images))
 
         trained = train_epoch(
             session, forward, state.optimizer, rates=rate, device=device, epoch=epoch, after_step=after_step
@@ -81,7 +81,9 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
             network.eval()
             checked = validate(forward, network, pairs, config=config, device=device)
         seconds = time.perf_counter() - start
-        record = epoch_record(epoch, trained, checked, rate(len(training) - 1), seconds, trained_at - start)
+        record = epoch_record(
+            epoch, trained, checked, rate=rate(len(training) - 1), seconds=seconds, training_seconds=trained_at - start
+        )
         refuse_divergence(record, config)
         improved = add_record(state.records, record)
         if improved:
@@ -100,7 +102,7 @@ def restore(session: Session) -> State:
     if config.ema is not None:
         average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     if not run.checkpoint_path.is_file():
-        return State(network, optimizer, average, {}, [])
+        return State(network, optimizer, average)
     checkpoint = load_checkpoint(run.checkpoint_path)
     if checkpoint.fingerprint != session.fingerprint:
         raise CuelloError(
@@ -116,7 +118,7 @@ def restore(session: Session) -> State:
     states["state"] = {position: dict(named) for position, named in checkpoint.optimizer.items()}
     optimizer.load_state_dict(states)
     best = {name: tensor.to(device) for name, tensor in checkpoint.best.items()}
-    return State(network, optimizer, average, best, list(checkpoint.records))
+    return State(network, optimizer, average, best=best, records=list(checkpoint.records))
 
 
 def save(session: Session, state: State, improved: bool) -> None:
@@ -133,23 +135,23 @@ def save(session: Session, state: State, improved: bool) -> None:
         position: {name: value for name, value in named.items() if isinstance(value, Tensor)}
         for position, named in state.optimizer.state_dict()["state"].items()
     }
-    save_checkpoint(
-        run.checkpoint_path,
-        Checkpoint(
-            state.network.state_dict(), state.average, state.best, tensors, tuple(state.records), session.fingerprint
-        ),
-    )
+    checkpoint = Checkpoint(
+        weights=state.network.state_dict(), average=state.average, best=state.best, optimizer=tensors,
+        records=tuple(state.records), fingerprint=session.fingerprint,
+    )  # fmt: skip
+    save_checkpoint(run.checkpoint_path, checkpoint)
 
 
 def epoch_record(
-    epoch: int, trained: StepResult, checked: StepResult, rate: float, seconds: float, training_seconds: float
+    epoch: int, trained: StepResult, checked: StepResult, *, rate: float, seconds: float, training_seconds: float
 ) -> EpochRecord:
     """Return an epoch's record from the sums over its training and its validation images."""
     mse, psnr = (checked.terms.get(name, math.nan) / checked.images for name in ("mse", "psnr"))
     accuracy = checked.terms["accuracy"] / checked.images if "accuracy" in checked.terms else None
     return EpochRecord(
-        epoch, trained.loss_sum / trained.images, checked.loss_sum / checked.images, mse, psnr, rate, seconds,
-        training_seconds, trained.images, accuracy,
+        epoch=epoch, loss=trained.loss_sum / trained.images, validation_loss=checked.loss_sum / checked.images,
+        validation_mse=mse, validation_psnr=psnr, learning_rate=rate, seconds=seconds,
+        training_seconds=training_seconds, images=trained.images, validation_accuracy=accuracy,
     )  # fmt: skip
 
 

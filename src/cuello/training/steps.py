@@ -63,8 +63,8 @@ def train_epoch(
             for group in optimizer.param_groups:
                 group["lr"] = rates(step)
             tell_time(network, epoch - 1 + step / len(batches))
-            torch.manual_seed(derived_seed(config.seed, "network", epoch, step))  # dropout, in anybody's network
-            pair = session.task.pair(batch, generator(config.seed, "noise", epoch, step))
+            torch.manual_seed(derived_seed(config.seed, "network", epoch, index=step))  # dropout, in anybody's network
+            pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
             optimizer.zero_grad(set_to_none=True)
             with precision_context(config, device):
                 output = restored(forward, network, *pair.given)

@@ -173,7 +173,7 @@ class MLflow:
         metric = import_module("mlflow.entities").Metric
         now = int(1000 * time.time())
         for record in records:
-            points = [metric(name, value, now, record.epoch) for name, value in numbers_of(record).items()]
+            points = [metric(name, value, now, step=record.epoch) for name, value in numbers_of(record).items()]
             self.client.log_batch(self.run_id, metrics=points)
 
 
@@ -220,8 +220,8 @@ class TrackerSpec:
 TRACKERS: Registry[TrackerSpec] = Registry(
     "tracker",
     [
-        TrackerSpec("tensorboard", "event files", load_tensorboard, lambda path, _: tensorboard_tracker(path)),
-        TrackerSpec("mlflow", "a server, or a local store", load_mlflow, mlflow_tracker),
+        TrackerSpec("tensorboard", "event files", load_tensorboard, make=lambda path, _: tensorboard_tracker(path)),
+        TrackerSpec("mlflow", "a server, or a local store", load_mlflow, make=mlflow_tracker),
     ],
 )
 

@@ -329,9 +329,9 @@ def test_one_that_diverges_later_keeps_what_it_had(make: Callable[..., Session])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "cuello.training.replicas.stack.learning_rate",
-            lambda config, step, *_: 0.001 if config.seed == 0 or step < 3 else 1e38,
+            lambda config, step, *_, **__: 0.001 if config.seed == 0 or step < 3 else 1e38,
         )
-        patch.setattr("cuello.training.loop.learning_rate", lambda *_: 0.001)
+        patch.setattr("cuello.training.loop.learning_rate", lambda *_, **__: 0.001)
         with pytest.raises(CuelloError, match="diverged in epoch 2"):
             fit_replicas(members, CPU)
         solo(alone)

@@ -88,8 +88,8 @@ class Batched:
         self.mapped = type(network.bottleneck).penalty is not Bottleneck.penalty  # it needs the encoder itself
         code = cast("PlainConfig", network.config.bottleneck).activation if self.plain else "linear"
         hidden = [network.config.layers.activation] * len(network.config.layers.hidden)
-        self.encoder = Chain(parameters, gradients, "encoder", [*hidden, code])
-        self.decoder = Chain(parameters, gradients, "decoder", [*hidden, "linear"])
+        self.encoder = Chain(parameters, gradients, part="encoder", activations=[*hidden, code])
+        self.decoder = Chain(parameters, gradients, part="decoder", activations=[*hidden, "linear"])
         self.own = {name: value for name, value in parameters.items() if name.startswith("bottleneck.")}
 
     @torch.no_grad()

@@ -57,7 +57,7 @@ def fit_replicas(
     epochs, steps = max(member.config.epochs for member in members), len(members[0].training)
     first = {member.config.noise: member for member in members}
     pairs = {
-        noise: validation_pairs(member.task, member.validation, member.config.split_seed, device)
+        noise: validation_pairs(member.task, member.validation, member.config.split_seed, device=device)
         for noise, member in first.items()
     }
     tell(Started(min(replica.reached for replica in replicas), epochs, steps))
@@ -72,7 +72,7 @@ def fit_replicas(
                     teams = [Team(part, device) for part in parted(behind, threads)]
 
                 def after_step(step: int, loss: Tensor, images: int, epoch: int = teams[0].epoch + 1) -> None:
-                    tell(StepDone(epoch, step, steps, float(loss.mean()) / images))
+                    tell(StepDone(epoch, step, steps, loss=float(loss.mean()) / images))
 
                 sums = at_once(teams, pairs, after_step if observers else None)
                 records = [team.records(*own, len(behind)) for team, own in zip(teams, sums, strict=True)]
@@ -143,7 +143,7 @@ def begun(member: Session, device: torch.device) -> Replica:
     state = restore(member)
     if not state.records:
         save(member, state, improved=False)
-    return Replica(member, state, len(state.records), reason_to_stop(member.config, state.records))
+    return Replica(member, state, len(state.records), over=reason_to_stop(member.config, state.records))
 
 
 def furthest_behind(replicas: Sequence[Replica]) -> list[Replica]:

@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
 
 def fed(
-    sources: Sequence[Source], of: Sequence[int], network: Autoencoder, epoch: int, device: torch.device
+    sources: Sequence[Source], of: Sequence[int], network: Autoencoder, *, epoch: int, device: torch.device
 ) -> Iterator[Fed]:
     """Yield the steps of an epoch. of: which source each replica has, by its place in ``sources``."""
     index = torch.tensor(of, device=device) if list(of) != list(range(len(sources))) else None
@@ -43,7 +43,6 @@ def fed(
     def spread(value: Tensor) -> Tensor:
         return value if index is None or len(value) == 1 else value[index]
 
-    seeds = [source.seed for source in sources]
     like: Tensor | None = None
     for step, (x, target) in enumerate(pairs(sources, epoch, device)):
         if not network.bottleneck.draws:
@@ -52,7 +51,8 @@ def fed(
         if like is None or len(like) != x.shape[1]:
             with torch.no_grad():
                 like = network.features(x[0])
-        yield Fed(spread(x), spread(target), spread(drawn(network, like, seeds, epoch, step)))
+        own = [derived_seed(source.seed, "network", epoch, index=step) for source in sources]
+        yield Fed(spread(x), spread(target), spread(drawn(network, like, own)))
 
 
 def pairs(sources: Sequence[Source], epoch: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
@@ -65,7 +65,7 @@ def pairs(sources: Sequence[Source], epoch: int, device: torch.device) -> Iterat
             plain = task.pair(Batch(images, torch.empty(0), targets), torch.Generator())
             yield plain.x, plain.target
             continue
-        x = [source.task.pair(Batch(part, torch.empty(0)), generator(source.seed, "noise", epoch, step)).x
+        x = [source.task.pair(Batch(part, torch.empty(0)), generator(source.seed, "noise", epoch, index=step)).x
              for part, source in zip(images, sources, strict=True)]  # fmt: skip
         yield stacked(x), images
 
@@ -95,11 +95,11 @@ def stacked(parts: Sequence[Tensor]) -> Tensor:
     return parts[0][None] if len(parts) == 1 else torch.stack(list(parts))
 
 
-def drawn(network: Autoencoder, features: Tensor, seeds: Sequence[int], epoch: int, step: int) -> Tensor:
+def drawn(network: Autoencoder, features: Tensor, seeds: Sequence[int]) -> Tensor:
     """Return what bottlenecks draw for features of this shape after each seed, ``(S, …)``."""
     parts = []
     for seed in seeds:
         with DRAWING:
-            torch.default_generator.manual_seed(derived_seed(seed, "network", epoch, step))  # torch's own takes 0.1 ms
+            torch.default_generator.manual_seed(seed)  # torch's own takes 0.1 ms
             parts.append(network.bottleneck.noise(features))
     return stacked([part for part in parts if part is not None])

@@ -83,7 +83,7 @@ class Stack:
         found = []
         for group in self.groups:
             own = {
-                row: learning_rate(self.configs[row], step, steps_an_epoch, self.states[row].records)
+                row: learning_rate(self.configs[row], step, steps_an_epoch, history=self.states[row].records)
                 for row in group.leaders
             }
             found += [own[row] for row in group.rates]
@@ -131,7 +131,7 @@ class Stack:
                 optimizer.state[parameter][key] = torch.stack(values) if value.ndim else value.clone()
         leaders: dict[object, int] = {}
         rates = [leaders.setdefault(rate_key(self.configs[row], row), row) for row in range(rows.start, rows.stop)]
-        return Group(rows, optimizer, parameters, list(leaders.values()), rates)
+        return Group(rows, optimizer, parameters, leaders=list(leaders.values()), rates=rates)
 
 
 def step_at(group: Group, rates: Sequence[float]) -> None:

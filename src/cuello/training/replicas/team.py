@@ -97,17 +97,16 @@ class Team:
         self.network.train()
         first_step, images = self.epoch * self.steps, 0
         sums = torch.zeros(len(self.replicas), device=self.device)
-        for step, (x, target, noise) in enumerate(
-            fed(self.sources, self.of, self.network, self.epoch + 1, self.device)
-        ):
+        steps = fed(self.sources, self.of, self.network, epoch=self.epoch + 1, device=self.device)
+        for step, (x, target, noise) in enumerate(steps):
             tell_time(self.network, self.epoch + step / self.steps)
-            losses = self.batched.descend(x, target, noise, self.loss)
+            losses = self.batched.descend(x, target, noise, loss=self.loss)
             self.stack.update(self.stack.rates(first_step + step, self.steps), first_step + step)
             sums += losses.sum(1)
             images += x.shape[1]
             if after_step is not None:
                 after_step(step + 1, sums, images)
-        return Sums(images, sums, {}, time.perf_counter() - start)
+        return Sums(images, sums, {}, seconds=time.perf_counter() - start)
 
     @torch.no_grad()
     def validate(self, pairs: Mapping[str | None, Pairs]) -> Sums:
@@ -126,14 +125,14 @@ class Team:
             scores = [by_image(image.clamp(0, 1), target, metric) for metric in (mse, psnr)]
             sums += torch.stack([losses, *scores]).sum(2)
             images += target.shape[1]
-        return Sums(images, sums[0], {"mse": sums[1], "psnr": sums[2]}, time.perf_counter() - start)
+        return Sums(images, sums[0], {"mse": sums[1], "psnr": sums[2]}, seconds=time.perf_counter() - start)
 
     def records(self, trained: Sums, checked: Sums, share: int) -> list[EpochRecord]:
         """Return the epoch's record for each replica; share: how many replicas the seconds are shared by."""
         rates = self.stack.rates((self.epoch + 1) * self.steps - 1, self.steps)
-        seconds = (trained.seconds + checked.seconds) / share
+        times = {"seconds": (trained.seconds + checked.seconds) / share, "training_seconds": trained.seconds / share}
         return [
-            epoch_record(self.epoch + 1, trained.of(row), checked.of(row), rate, seconds, trained.seconds / share)
+            epoch_record(self.epoch + 1, trained.of(row), checked.of(row), rate=rate, **times)
             for row, rate in enumerate(rates)
         ]
 
