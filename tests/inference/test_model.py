@@ -20,6 +20,7 @@ from cuello.core.types import Output
 from cuello.degrade.level import estimated_level
 from cuello.inference import model as inference
 from cuello.inference.model import Model
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
 
@@ -174,7 +175,7 @@ def test_large_images_are_run_in_tiles_that_progress_counts() -> None:
     assert np.abs(restored.astype(int) - whole).max() <= 1
 
 
-class WholeImage(nn.Module):
+class WholeImage(ImageNetwork):
     channels, stride, receptive_field = 1, 1, None
 
     def forward(self, x: torch.Tensor, condition: None = None) -> Output:
@@ -320,21 +321,21 @@ def test_a_range_and_its_transparency_are_enlarged_in_their_own_units() -> None:
 # Networks that take the noise level
 
 
-class Shift(nn.Module):
+class Shift(ImageNetwork):
     """Adds the noise level; remembers every level it is told."""
 
-    stride, receptive_field, channels, conditioned = 1, 3, 3, True
+    receptive_field, channels, conditioning = 3, 3, "level"
 
     def __init__(self) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(()))
         self.told: list[float] = []
 
-    def forward(self, x: torch.Tensor, condition: Any = None, level: torch.Tensor | None = None) -> Output:
-        assert level is not None
-        assert level.shape == (len(x), 1, 1, 1)
-        self.told += level.flatten().tolist()
-        return Output(x + level)
+    def forward(self, x: torch.Tensor, condition: torch.Tensor | None = None) -> Output:
+        assert condition is not None
+        assert condition.shape == (len(x), 1, 1, 1)
+        self.told += condition.flatten().tolist()
+        return Output(x + condition)
 
 
 @pytest.fixture

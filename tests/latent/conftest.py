@@ -11,6 +11,7 @@ from torch import nn
 import cuello
 from cuello.data.synthetic import glyphs
 from cuello.inference.model import Model
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
 
@@ -22,13 +23,13 @@ def untrained(name: str, channels: int = 1, size: tuple[int, int] | None = None)
     return Model(Artefact(architecture, "reconstruct", None, {}), build(architecture).eval())
 
 
-class Scripted(nn.Module):
+class Scripted(ImageNetwork):
     """A network whose code is the image's first two pixels, and whose image is the code as a picture of 1×2.
 
     It takes images of 2×1 pixels. Codes outside of [0, 1] are cut by the model.
     """
 
-    channels, stride, receptive_field, size, prior = 1, 1, None, (1, 2), None
+    channels, size, has_code = 1, (1, 2), True
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,9 +1,10 @@
 """Samples and planes: from the prior, from what is fitted, where they lie."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from cuello.core.errors import CuelloError
 from cuello.inference.model import Model
@@ -53,18 +54,18 @@ def test_codes_in_space_have_fewer_images_than_numbers(spatial: Model) -> None:
 
 
 def test_a_prior_of_its_own_draws_for_itself(scripted: Model) -> None:
-    class Coin(nn.Module):
+    class Uniform(type(scripted.network)):
+        prior = "uniform"
+
+    class Coin(Uniform):
         def draw(self, count: int, generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:
             return torch.randint(2, (count, *shape), generator=generator).float()
 
-    scripted.network.bottleneck = Coin()
-    scripted.network.prior = "uniform"  # type: ignore[assignment]
-    found = sample(scripted, 40)
+    found = sample(replace(scripted, network=Coin()), 40)
     assert set(np.unique(found.codes)) == {0.0, 1.0}
     assert np.array_equal(found.images[:, 0, :, 0], found.codes)
-    del scripted.network.bottleneck
     with pytest.raises(CuelloError, match="no way to draw from the prior 'uniform'"):
-        sample(scripted, 1)
+        sample(replace(scripted, network=Uniform()), 1)
 
 
 def test_what_cannot_be_sampled(plain: Model, variational: Model) -> None:

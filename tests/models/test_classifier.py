@@ -14,7 +14,7 @@ from torch.nn import functional
 from cuello.core.errors import CuelloError
 from cuello.inference.model import load
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
-from cuello.models.classifier import Classifier, ClassifierConfig, without_padding
+from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.saliency import occlusion_map
@@ -213,8 +213,8 @@ def test_it_says_what_it_is_made_of_so_that_occlusion_maps_are_quick(name: str) 
 
 def test_without_its_padding_it_takes_padded_images() -> None:
     network = make("classify-hits").eval()
-    plain, pixels = without_padding(network)
+    plain, pixels = network.unpadded()
     x = some(2)
     assert (pixels, plain.size) == (3, (27, 27))
     assert torch.allclose(plain(functional.pad(x, [3] * 4)), network(x), atol=1e-6)
-    assert without_padding(plain) == (plain, 0)
+    assert plain.unpadded() == (plain, 0)

@@ -219,7 +219,7 @@ def test_the_noises_level_is_handed_to_a_network_that_takes_it(tmp_path: Path) -
         "x - self.layer(x)", "x if level is None else x - level"
     )
     network = build_custom(write(tmp_path, code), 1)
-    assert network.conditioned
+    assert network.conditioning == "level"
     x = torch.rand(2, 1, 4, 4)
-    assert torch.equal(network(x, level=torch.full((2, 1, 1, 1), 0.25)).image, x - 0.25)
-    assert not build_custom(write(tmp_path, PLAIN), 1).conditioned
+    assert torch.equal(network(x, torch.full((2, 1, 1, 1), 0.25)).image, x - 0.25)
+    assert build_custom(write(tmp_path, PLAIN), 1).conditioning is None

@@ -21,7 +21,7 @@ def shaken(channels: int = 1) -> Denoiser:
 
 @torch.no_grad()
 def run(network: Denoiser, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
-    return network(x, level=level).image
+    return network(x, level).image
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -34,7 +34,7 @@ def test_size(channels: int) -> None:
 
 def test_training_begins_from_the_image_as_it_is() -> None:
     x = torch.rand(2, 3, 6, 8)
-    assert torch.equal(Denoiser(DenoiserConfig())(x, level=torch.full((2, 1, 1, 1), 0.1)).image, x)
+    assert torch.equal(Denoiser(DenoiserConfig())(x, torch.full((2, 1, 1, 1), 0.1)).image, x)
 
 
 def test_the_level_matters_and_each_image_has_its_own() -> None:
@@ -70,7 +70,7 @@ def test_a_map_may_differ_from_place_to_place() -> None:
 
 def test_a_level_of_another_shape_is_refused() -> None:
     with pytest.raises(CuelloError, match=r"needed \(2, 1, 1, 1\)"):
-        shaken()(torch.rand(2, 1, 8, 6), level=torch.tensor(0.1))
+        shaken()(torch.rand(2, 1, 8, 6), torch.tensor(0.1))
 
 
 def test_odd_sizes_are_refused() -> None:

@@ -85,7 +85,7 @@ def test_the_class_matters_where_the_network_is_told_it_and_may_be_probabilities
             nn.init.normal_(film.weight)
         zeros, twos = torch.zeros(2, dtype=torch.int64), torch.full((2,), 2)
         same = torch.equal(network(x, zeros).image, network(x, twos).image)
-        assert same != network.class_conditioned
+        assert same != (network.conditioning == "class")
         shares = functional.one_hot(twos, 3).float()
         assert torch.equal(network(x, twos).image, network(x, shares).image)
         assert torch.isfinite(network(x).image).all()
@@ -138,7 +138,7 @@ def test_other_images_and_classes_are_an_error_that_says_what_is_needed(name: st
     if network.size is not None:
         with pytest.raises(CuelloError, match=r"takes images of 21×21 pixels, got 20×21\. .*--resize 21x21"):
             network(some(1, 1, (21, 20)))
-    if network.class_conditioned:
+    if network.conditioning:
         with pytest.raises(CuelloError, match="classes from 0 to 3, needed 0 to 2"):
             network(some(2), torch.tensor([0, 3]))
         with pytest.raises(CuelloError, match=r"needed classes, int64 \(2,\), or probabilities \(2, 3\)"):

@@ -5,13 +5,15 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 from cuello.models.summary import count, summarise
 
 
-class Two(nn.Module):
+class Two(ImageNetwork):
     """A convolution of 3×3, one of 1×1 that is frozen, and a batch normalisation."""
 
+    channels = 3
     stride = 4
     receptive_field = 3
 
@@ -21,7 +23,7 @@ class Two(nn.Module):
         self.head = nn.Conv2d(8, 3, 1, bias=False).requires_grad_(False)
         self.norm = nn.BatchNorm2d(3)
 
-    def forward(self, x: Tensor) -> Output:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         return Output(self.norm(self.head(self.body(x))))
 
 
@@ -55,6 +57,7 @@ def test_the_network_is_left_as_it_was() -> None:
 
 def test_a_failing_network_is_left_without_hooks_too() -> None:
     network = Two().train()
+    network.channels = 1
     with pytest.raises(RuntimeError):
         summarise(network, 1)
     assert network.training

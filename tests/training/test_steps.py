@@ -17,6 +17,7 @@ from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.degrade.level import estimated_level
 from cuello.jobs.images.pairs import Task
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import Architecture
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
@@ -27,7 +28,7 @@ from cuello.training.steps import loss_of, train_epoch, validate, validation_pai
 CPU = torch.device("cpu")
 
 
-class Gain(nn.Module):
+class Gain(ImageNetwork):
     """Multiplies by one number; remembers what it was given, in which mode, and torch's random numbers then."""
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Gain(nn.Module):
         self.gain = nn.Parameter(torch.tensor(1.0))
         self.seen: list[tuple[Tensor, bool, float]] = []
 
-    def forward(self, x: Tensor) -> Output:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         drawn = torch.rand(()).item() if self.training else 0.0
         self.seen.append((x.clone(), self.training, drawn))
         return Output(self.gain * x)
@@ -52,13 +53,13 @@ TASK = Task("denoise", parse("gaussian:20..40"))
 CONFIG = TrainConfig(noise="gaussian:20..40", optimizer="sgd", learning_rate=0.1, seed=9)
 
 
-def session(network: nn.Module, batches: Batches, config: TrainConfig) -> Session:
+def session(network: ImageNetwork, batches: Batches, config: TrainConfig) -> Session:
     """Return a training that is only stepped through, and keeps nothing."""
     artefact = Artefact(Architecture("none", "none", {}), "denoise", None, {})
     return Session(Run(Path("nowhere")), network, artefact, TASK, batches, batches, config, "")
 
 
-def run_epoch(network: nn.Module, batches: Batches, config: TrainConfig = CONFIG, rate: float = 0.0, epoch: int = 3):
+def run_epoch(network: ImageNetwork, batches: Batches, config: TrainConfig = CONFIG, rate: float = 0.0, epoch: int = 3):
     told: list[tuple[int, StepResult]] = []
     optimizer = torch.optim.SGD(network.parameters(), lr=123.0)
     result = train_epoch(
@@ -180,19 +181,19 @@ def test_the_networks_own_terms_join_the_loss() -> None:
     assert loss_of(Output(image), target, "l1").tolist() == pytest.approx([0.5, 0.5])
 
 
-class Told(nn.Module):
+class Told(ImageNetwork):
     """Takes the noise level, and remembers it."""
 
-    conditioned = True
+    conditioning = "level"
 
     def __init__(self) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(1.0))
         self.seen: list[tuple[Tensor, Tensor]] = []
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
-        assert level is not None
-        self.seen.append((x.clone(), level.clone()))
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
+        assert condition is not None
+        self.seen.append((x.clone(), condition.clone()))
         return Output(self.gain * x)
 
 

@@ -14,7 +14,7 @@ MODULES = {
     "benchmarking": "jobs.images.benchmark",
     "bundled": "inference.bundled",
     "classification": "jobs.classify.evaluation",
-    "conditioning": "models.conditioning",
+    "conditioning": "models.base",
     "config": "core.config",
     "errors": "core.errors",
     "estimated_maps": "jobs.explain.estimator",

@@ -51,11 +51,6 @@ class Pair(NamedTuple):
     level: "Tensor | None" = None
     condition: "Tensor | None" = None
 
-    @property
-    def given(self) -> "tuple[Tensor, Tensor | None, Tensor | None]":
-        """What the network gets: x, level and condition."""
-        return self.x, self.level, self.condition
-
 
 @dataclass(frozen=True)
 class StepResult:

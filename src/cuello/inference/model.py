@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
@@ -18,7 +18,7 @@ from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
 from cuello.degrade.level import estimated_level
 from cuello.inference.bundled import located
-from cuello.models.conditioning import is_conditioned, restored
+from cuello.models.base import ImageNetwork, as_output
 from cuello.runs.artefact import Artefact, load_artefact
 
 TILE = 256
@@ -35,7 +35,7 @@ class Model:
     """
 
     artefact: Artefact
-    network: nn.Module
+    network: ImageNetwork
 
     @property
     def channels(self) -> int:
@@ -50,7 +50,7 @@ class Model:
     @property
     def scale(self) -> int:
         """How many times larger the sides of the result are than those of what goes in."""
-        return int(getattr(self.network, "scale", 1))
+        return self.network.scale
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Model:
     @property
     def conditioned(self) -> bool:
         """Whether the network takes the noise level of its input."""
-        return is_conditioned(self.network)
+        return self.network.conditioning == "level"
 
     def __call__(self, images: Any, level: float | None = None) -> Any:
         """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
@@ -124,12 +124,12 @@ class Model:
     @property
     def size(self) -> tuple[int, int] | None:
         """Height and width of the only images that the network takes, in pixels; None where it takes any."""
-        return getattr(self.network, "size", None)
+        return self.network.size
 
     @property
     def prior(self) -> str | None:
         """The distribution that the network's codes follow, "normal" or "uniform"; None where there is none."""
-        return getattr(self.network, "prior", None)
+        return self.network.prior
 
     def encode(self, images: Any) -> Any:
         """Return the codes of images, without chance: the bottleneck's numbers.
@@ -141,7 +141,7 @@ class Model:
         self.check_latent()
         x = self.fitting(images)
         with torch.inference_mode():
-            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]  # type: ignore[operator]
+            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]
         found = torch.cat(codes).clone()
         return found.to(images.device) if isinstance(images, Tensor) else found.numpy()
 
@@ -185,7 +185,7 @@ class Model:
             raise CuelloError(f"got codes of shape {tuple(given.shape)}, needed (N, {', '.join(map(str, shape))}).")
         with torch.inference_mode():
             parts = [
-                self.network.decode(part.float().to(self._device())).float().clamp(0, 1).cpu()  # type: ignore[operator]
+                self.network.decode(part.float().to(self._device())).float().clamp(0, 1).cpu()
                 for part in stack.split(ENCODED_AT_ONCE)
             ]
         images = torch.cat(parts).clone()
@@ -194,15 +194,15 @@ class Model:
     @property
     def latent_shape(self) -> tuple[int, ...] | None:
         """Shape of an image's code; None where it depends on the image's size, or there is no code."""
-        if self.size is None or not hasattr(self.network, "encode"):
+        if self.size is None or not self.network.has_code:
             return None
         with torch.inference_mode():
             blank = torch.zeros(1, self.channels, *self.size, device=self._device())
-            return tuple(self.network.encode(blank).shape[1:])  # type: ignore[operator]
+            return tuple(self.network.encode(blank).shape[1:])
 
     def check_latent(self) -> None:
         """Raise CuelloError where the network has no code in its middle."""
-        if not (hasattr(self.network, "encode") and hasattr(self.network, "decode")):
+        if not self.network.has_code:
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} has no code in its middle: it works on pixels. "
                 "Train an autoencoder, e.g. cuello train reconstruct DATA --model mlp-32-8-2 (see `cuello models`)."
@@ -253,7 +253,7 @@ class Model:
             return np.concatenate([colours, self.enlarge(image[:, :, -1:])], axis=2)
         if channels not in (1, 3, self.channels):
             raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels} (or 1, 3).")
-        stride, field = self._stride(), self._receptive_field()
+        stride, field = self.network.stride, self.network.receptive_field
         pad_rows, pad_columns = -height % stride, -width % stride
         padded = (
             np.pad(image, ((0, pad_rows), (0, pad_columns), (0, 0)), mode="edge") if pad_rows or pad_columns else image
@@ -281,11 +281,11 @@ class Model:
         """
         self.check_images()
         height, width = images.shape[2:]
-        stride, scale = self._stride(), self.scale
+        stride, scale = self.network.stride, self.scale
         with torch.inference_mode():
             level = estimated_level(images) if self.conditioned and level is None else level
             padded = functional.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
-            image = restored(self.network, self.network, padded.to(self._device()), level).image.float().clamp(0, 1)
+            image = self._image(padded, level).clamp(0, 1)
         return image[:, :, : scale * height, : scale * width].to(images.device)
 
     def enlarge(self, pixels: np.ndarray) -> np.ndarray:
@@ -321,7 +321,7 @@ class Model:
             x = x.transpose(0, 1)  # (C, 1, h, w)
         with torch.inference_mode():
             told = None if level is None else x.new_full((len(x), 1, 1, 1), level)
-            image = restored(self.network, self.network, x.to(self._device()), told).image.float().clamp_(0, 1).cpu()
+            image = self._image(x, told).clamp_(0, 1).cpu()
         if channels == 1 and self.channels != 1:
             image = image.mean(1, keepdim=True)
         elif channels != self.channels:
@@ -388,11 +388,9 @@ class Model:
             larger = self._ranged(pixels[None], self.levels, level)[0]
         return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
 
-    def _stride(self) -> int:
-        return int(self.network.stride)  # type: ignore[arg-type]
-
-    def _receptive_field(self) -> int | None:
-        return self.network.receptive_field  # type: ignore[return-value]
+    def _image(self, x: Tensor, level: Tensor | None) -> Tensor:
+        x = x.to(self._device())
+        return as_output(self.network(x, self.network.condition(x, level))).image.float()
 
     def _device(self) -> torch.device:
         return next(iter(self.network.state_dict().values())).device
@@ -434,6 +432,4 @@ def load(path: str | Path, network: str | None = None, device: str = "cpu") -> M
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
     artefact = load_artefact(located(path))
-    built = artefact.network(network)
-    folded = built.folded() if hasattr(built, "folded") else built  # type: ignore[operator]
-    return Model(artefact, folded.eval().to(device))
+    return Model(artefact, artefact.network(network).folded().eval().to(device))

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import KINDS, find_network
 from cuello.models.custom import is_reference
 from cuello.report.page import Table
@@ -223,7 +224,7 @@ class Job(Protocol):
         """Read, divide and cut the images, and make what is to be learned of them."""
         ...
 
-    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+    def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         """Build the network from torch's default generator, and say what it is."""
         ...
 

@@ -47,6 +47,6 @@ def is_code(model: Model, given: Any) -> bool:
     floats = given.is_floating_point() if isinstance(given, Tensor) else given.dtype.kind == "f"
     if len(shape) != 3 or not floats:
         return False
-    stride = int(model.network.stride)  # type: ignore[arg-type]
+    stride = model.network.stride
     planes = model.encode(torch.zeros(1, model.channels, stride, stride)).shape[1]
     return shape[0] == planes and (isinstance(given, Tensor) or shape[-1] != model.channels)

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import generator
 from cuello.models.autoencoder.variational import normal_kl
+from cuello.models.base import ImageNetwork
 from cuello.scoring.losses import find_loss
 
 NUMBERS_AT_ONCE = 2**20
@@ -18,7 +19,7 @@ NUMBERS_AT_ONCE = 2**20
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
-def elbo(network: nn.Module, images: Tensor, loss: str, seed: int, samples: int = 1) -> Tensor:
+def elbo(network: ImageNetwork, images: Tensor, loss: str, seed: int, samples: int = 1) -> Tensor:
     """Compute the evidence lower bound of each image in nats, E_q[log p(x | z)] - KL(q(z | x) || N(0, 1)).
 
     The expectation is a mean over draws of z from q(z | x); KL is exact and has the weight 1, whatever the training's.
@@ -39,7 +40,7 @@ def elbo(network: nn.Module, images: Tensor, loss: str, seed: int, samples: int 
     return torch.cat(found).to(images.device)
 
 
-def log_likelihood(network: nn.Module, images: Tensor, loss: str, samples: int, seed: int) -> Tensor:
+def log_likelihood(network: ImageNetwork, images: Tensor, loss: str, samples: int, seed: int) -> Tensor:
     """Compute the importance-weighted estimate of log p(x) of each image in nats, log 1/K Σ p(x | z) p(z) / q(z | x).
 
     The sum is over K draws of z from q(z | x). The estimate's expectation is the evidence lower bound for K = 1, never
@@ -74,22 +75,21 @@ class Draws(NamedTuple):
 
 
 @torch.no_grad()
-def draws(network: nn.Module, images: Tensor, loss: str, samples: int, seed: int) -> Iterator[Draws]:
+def draws(network: ImageNetwork, images: Tensor, loss: str, samples: int, seed: int) -> Iterator[Draws]:
     """Yield the draws of a few images at a time, in order; CuelloError where `elbo` says so."""
-    variational: Any = network
     distance = check(network, images, loss, samples=samples)
     rows = max(1, NUMBERS_AT_ONCE // images[0].numel())
     together = max(1, rows // samples)
     device = next(network.parameters()).device
     for start in range(0, len(images), together):
         x = images[start : start + together].to(device)  # (n, C, H, W)
-        mean, log_variance = variational.bottleneck.posterior(variational.features(x))  # (n, d, …) each
+        mean, log_variance = network.posterior(x)  # (n, d, …) each
         randoms = [generator(seed, "likelihood", index=start + place) for place in range(len(x))]
         noise = torch.stack([torch.randn(samples, *mean.shape[1:], generator=random) for random in randoms]).to(mean)
         codes = mean[:, None] + (log_variance / 2).exp()[:, None] * noise
         places = torch.arange(len(x), device=device).repeat_interleave(samples)
         parts = zip(codes.flatten(0, 1).split(rows), places.split(rows), strict=True)
-        likelihood = [-distance(variational.decode(part), x[chosen]) for part, chosen in parts]
+        likelihood = [-distance(network.decode(part), x[chosen]) for part, chosen in parts]
         # Both densities' constants cancel; z = μ + σ ε makes ((z - μ) / σ)² the square of the noise.
         ratio = (noise.double().square() - codes.double().square()).flatten(2).sum(2) / 2
         ratio = ratio + log_variance.double().flatten(1).sum(1)[:, None] / 2
@@ -97,9 +97,9 @@ def draws(network: nn.Module, images: Tensor, loss: str, samples: int, seed: int
         yield Draws(torch.cat(likelihood).double().view(len(x), samples), ratio, kl)
 
 
-def check(network: nn.Module, images: Tensor, loss: str, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
+def check(network: ImageNetwork, images: Tensor, loss: str, samples: int) -> Callable[[Tensor, Tensor], Tensor]:
     """Find the negative log-likelihood of images that a loss stands for; CuelloError for what `elbo` cannot take."""
-    if not hasattr(getattr(network, "bottleneck", None), "posterior"):
+    if not network.has_posterior:
         raise CuelloError(
             f"{type(network).__name__}: got a network without a distribution of codes for each image, needed a "
             "variational autoencoder, e.g. --model vae-200-2."

@@ -122,7 +122,7 @@ def numbers_of(model: Model) -> int:
     """Count the numbers of a code; where that depends on the image's size, for one of 64×64."""
     shape = model.latent_shape
     if shape is None:
-        side = -(-64 // int(model.network.stride)) * int(model.network.stride)  # type: ignore[arg-type]
+        side = -(-64 // model.network.stride) * model.network.stride
         shape = model.encode(np.zeros((side, side, model.channels), np.float32)).shape[1:]
     return int(np.prod(shape))
 

@@ -40,12 +40,7 @@ def from_prior(model: Model, n: int, random: torch.Generator) -> np.ndarray:
     shape = model.latent_shape
     if shape is None:
         raise CuelloError("the shape of this network's code depends on the image's size. Give codes=… to sample.")
-    draw = getattr(getattr(model.network, "bottleneck", None), "draw", None)
-    if draw is not None:
-        return draw(n, random, shape).float().cpu().numpy()
-    if model.prior != "normal":
-        raise CuelloError(f"there is no way to draw from the prior {model.prior!r} of this network. Give codes=….")
-    return torch.randn(n, *shape, generator=random).numpy()
+    return model.network.draw(n, random, shape).float().cpu().numpy()
 
 
 def fitted_normal(codes: np.ndarray, n: int, random: torch.Generator) -> np.ndarray:

@@ -2,18 +2,18 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.registry import Registry
-from cuello.core.types import Output
 from cuello.models import custom
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description, problem_of
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
+from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.convolutional import ConvolutionalAutoencoder, ConvolutionalConfig
 from cuello.models.denoiser import Denoiser, DenoiserConfig
@@ -28,32 +28,6 @@ from cuello.models.strided import StridedAutoencoder, StridedConfig
 from cuello.models.unet import UNet, UNetConfig
 from cuello.models.upscaler import Upscaler, UpscalerConfig
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-
-class Network(Protocol):
-    """What every network offers; see the built-in ones for examples.
-
-    channels: of the images. stride: the multiple, in pixels, that height and width must be of. receptive_field: side,
-    in pixels, of the square centred on an output pixel outside of which no input changes it; None: the whole image.
-
-    A network may also have ``scale``, a whole number (1 where there is none): its image's sides are that many times the
-    input's, and receptive_field counts the input's pixels; ``conditioned = True``: ``forward`` takes ``level``, the
-    standard deviation of the Gaussian noise; and ``folded()``: the same function with fewer layers, for inference.
-    """
-
-    @property
-    def channels(self) -> int: ...
-
-    @property
-    def stride(self) -> int: ...
-
-    @property
-    def receptive_field(self) -> int | None: ...
-
-    def __call__(self, x: "Tensor", condition: "Tensor | None" = None) -> Output: ...
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -66,7 +40,7 @@ class Kind:
     name: str
     summary: str
     config: type[pydantic.BaseModel]
-    network: "type[nn.Module]"
+    network: Callable[[Any], ImageNetwork]
     sized: bool = False
     classifies: bool = False
     explains: bool = False
@@ -492,7 +466,7 @@ def check_numbers(spec: NetworkSpec, channels: int, height: int, width: int) -> 
     )
 
 
-def build(architecture: Architecture, allowed_code: str | None = None) -> "nn.Module":
+def build(architecture: Architecture, allowed_code: str | None = None) -> ImageNetwork:
     """Make the network of an architecture, with fresh weights from torch's default generator.
 
     allowed_code: the FILE.py:CLASS that the user named; a custom architecture is built from nothing else.
@@ -511,7 +485,7 @@ def build(architecture: Architecture, allowed_code: str | None = None) -> "nn.Mo
         ) from None
 
 
-def build_custom(architecture: Architecture, allowed_code: str | None) -> "nn.Module":
+def build_custom(architecture: Architecture, allowed_code: str | None) -> ImageNetwork:
     """Make somebody's own network, if the user named its code."""
     reference = architecture.settings["reference"]
     if allowed_code is None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
+from cuello.models.base import ImageNetwork
 
 Width = Annotated[int, pydantic.Field(ge=1, le=4096)]
 
@@ -72,11 +73,11 @@ class ClassifierConfig(pydantic.BaseModel):
         return (height // 2, width // 2) if self.pooling == "dense" else (1, 1)
 
 
-class Classifier(nn.Module):
+class Classifier(ImageNetwork):
     """A convolutional classifier: images in, one score a class out.
 
     channels: of the images. size: height and width of the only images it takes; None where it takes any. classes: how
-    many. stride: 1, for any size goes. receptive_field: None, the scores depend on the whole image.
+    many.
     """
 
     def __init__(self, config: ClassifierConfig):
@@ -84,7 +85,6 @@ class Classifier(nn.Module):
         self.config = config
         self.channels, self.classes = config.channels, config.classes
         self.size = None if config.pooling == "global" else (config.height, config.width)
-        self.stride, self.receptive_field = 1, None
         stages, channels, number = [], config.channels, 0
         for stage in config.stages:
             layers: list[nn.Module] = []
@@ -125,7 +125,7 @@ class Classifier(nn.Module):
             found.append(x)
         return found
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the scores of each class before softmax (logits): ``(N, C, H, W)`` in [0, 1] to ``(N, classes)``.
 
         Raises CuelloError for a size or channels that the network does not take.
@@ -155,6 +155,23 @@ class Classifier(nn.Module):
         layers.append(nn.AdaptiveAvgPool2d(1) if self.size is None else nn.MaxPool2d(2))
         return nn.Sequential(*layers, nn.Flatten(), *self.head)
 
+    def unpadded(self) -> "tuple[Classifier, int]":
+        """Give a classifier for images that are padded already, with the same weights, and the pixels it padded by.
+
+        So boxes of occlusion maps can slide over the padding too.
+
+        >>> plain, pad = Classifier(ClassifierConfig(channels=1, height=21, width=21, pad=3)).unpadded()
+        >>> plain.size, pad
+        ((27, 27), 3)
+        """
+        config, pad = self.config, self.config.pad
+        if not pad:
+            return self, 0
+        wider = config.model_copy(update={"pad": 0, "height": config.height + 2 * pad, "width": config.width + 2 * pad})
+        found = Classifier(wider)
+        found.load_state_dict(self.state_dict())
+        return found.to(next(self.parameters()).device).train(self.training), pad
+
     def check(self, x: Tensor) -> None:
         """Raise CuelloError that says what images are needed, where these are others."""
         height, width = x.shape[2:]
@@ -169,24 +186,6 @@ class Classifier(nn.Module):
         least = 2 ** (len(self.stages) - 1)
         if self.size is None and min(height, width) < least:
             raise CuelloError(f"this classifier needs images of {least}×{least} pixels or more, got {width}×{height}.")
-
-
-def without_padding(network: Classifier) -> tuple[Classifier, int]:
-    """Return a classifier for images that are padded already, with the same weights, and the pixels it padded by.
-
-    So boxes of occlusion maps can slide over the padding too.
-
-    >>> plain, pad = without_padding(Classifier(ClassifierConfig(channels=1, height=21, width=21, pad=3)))
-    >>> plain.size, pad
-    ((27, 27), 3)
-    """
-    config, pad = network.config, network.config.pad
-    if not pad:
-        return network, 0
-    wider = config.model_copy(update={"pad": 0, "height": config.height + 2 * pad, "width": config.width + 2 * pad})
-    found = Classifier(wider)
-    found.load_state_dict(network.state_dict())
-    return found.to(next(network.parameters()).device).train(network.training), pad
 
 
 def padded_by(convolution: nn.Conv2d, pixels: int) -> nn.Conv2d:

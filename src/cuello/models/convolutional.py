@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.geometry import check_multiple
 
@@ -103,7 +104,7 @@ class ConvolutionalConfig(BaseModel):
 # Model
 
 
-class ConvolutionalAutoencoder(nn.Module):
+class ConvolutionalAutoencoder(ImageNetwork):
     """A convolutional autoencoder with a bottleneck in space: the source's denoiser and its kin.
 
     ``image = sigmoid(conv(norm(decode(dropout(encode(norm(x)))))))``: for k hidden filters, the first
@@ -131,24 +132,17 @@ class ConvolutionalAutoencoder(nn.Module):
     Source: an earlier report in Spanish on denoising colour images with Keras, here called `salt-pepper`.
     """
 
+    has_code = True
+
     def __init__(self, config: ConvolutionalConfig | None = None):
         super().__init__()
         self.config = config or ConvolutionalConfig()
+        self.channels, self.stride = self.config.channels, self.config.stride
         filters, middle = self.config.filters, len(self.config.filters) // 2
         self.encoder = Encoder(self.channels, filters[: middle + 1]) if filters else BatchNorm2d(self.channels)
         self.decoder = Decoder(
             filters[middle:] or (self.channels,), self.channels, self.config.dropout if filters else 0.0
         )
-
-    @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.config.channels
-
-    @property
-    def stride(self) -> int:
-        """The multiple that height and width must be of, in pixels."""
-        return self.config.stride
 
     @property
     def receptive_field(self) -> int:

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork, as_output
 from cuello.models.geometry import check_multiple, measure_receptive_field, measure_stride
 
 
-class CustomNetwork(nn.Module):
+class CustomNetwork(ImageNetwork):
     """Somebody's network with what Cuello needs to know about it.
 
     inner: any module that takes ``(N, C, H, W)`` and returns ``(N, C, scale · H, scale · W)``, as a tensor or as an
@@ -26,13 +27,13 @@ class CustomNetwork(nn.Module):
         super().__init__()
         self.inner = inner
         self.channels, self.stride, self.receptive_field, self.scale = channels, stride, receptive_field, scale
-        self.conditioned = getattr(inner, "conditioned", False) is True
+        self.conditioning = "level" if getattr(inner, "conditioned", False) is True else None
 
-    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         """Return what the network gives for images ``(N, C, H, W)``; CuelloError where the shape is another."""
         check_multiple(x, self.stride)
-        result = self.inner(x, level=level) if self.conditioned else self.inner(x)
-        output = result if isinstance(result, Output) else Output(result)
+        result = self.inner(x, level=condition) if self.conditioning else self.inner(x)
+        output = as_output(result)
         count, channels, height, width = x.shape
         wanted = (count, channels, self.scale * height, self.scale * width)
         if not isinstance(output.image, Tensor) or output.image.shape != wanted:

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.geometry import check_multiple
 from cuello.models.reparameterised import convolution, fold_into
 
@@ -27,7 +28,7 @@ class DenoiserConfig(BaseModel):
 # Model
 
 
-class Denoiser(nn.Module):
+class Denoiser(ImageNetwork):
     """Take Gaussian noise of a known level off, at half the resolution.
 
     ``image = x - shuffle(last(body(first(unshuffle(x), level))))``: squares of 2×2 pixels become channels, the noise's
@@ -39,14 +40,14 @@ class Denoiser(nn.Module):
     otherwise), neither cut to [0, 1].
 
     >>> network = Denoiser(DenoiserConfig(channels=1, width=8, depth=1))
-    >>> network(torch.rand(2, 1, 10, 12), level=torch.full((2, 1, 1, 1), 25 / 255)).image.shape
+    >>> network(torch.rand(2, 1, 10, 12), torch.full((2, 1, 1, 1), 25 / 255)).image.shape
     torch.Size([2, 1, 10, 12])
 
     Source: Zhang, Zuo and Zhang 2018, "FFDNet: toward a fast and flexible solution for CNN-based image denoising",
     section III, with the noise as what is predicted (Zhang et al. 2017) and edge-oriented blocks (Zhang et al. 2021).
     """
 
-    conditioned = True
+    conditioning = "level"
 
     def __init__(self, config: DenoiserConfig):
         super().__init__()
@@ -60,15 +61,15 @@ class Denoiser(nn.Module):
             layers += [convolution(inputs, config.width, config.folded), nn.PReLU(config.width)]
         self.layers = nn.Sequential(*layers, convolution(config.width, 4 * config.channels, config.folded, zero=True))
 
-    def forward(self, x: Tensor, level: Tensor | None = None) -> Output:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         """Return restored images.
 
-        level: the noise's standard deviation with white as 1, ``(N, 1, 1, 1)``, or ``(N, 1, H, W)`` where it differs
-        from place to place; None means 0, an image without noise.
+        condition: the noise's standard deviation with white as 1, ``(N, 1, 1, 1)``, or ``(N, 1, H, W)`` where it
+        differs from place to place; None means 0, an image without noise.
         """
         check_multiple(x, 2)
         cells = functional.pixel_unshuffle(x, 2)  # (N, C, H, W) -> (N, 4 C, H / 2, W / 2)
-        cells = torch.cat([cells, self._level_map(level, x).to(cells.dtype)], 1)  # -> (N, 4 C + 1, H / 2, W / 2)
+        cells = torch.cat([cells, self._level_map(condition, x).to(cells.dtype)], 1)  # -> (N, 4 C + 1, H / 2, W / 2)
         noise = self.layers(cells.contiguous(memory_format=torch.channels_last))  # -> (N, 4 C, H / 2, W / 2)
         return Output(x - functional.pixel_shuffle(noise, 2))  # -> (N, C, H, W)
 

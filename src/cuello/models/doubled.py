@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.geometry import check_multiple
 
@@ -90,7 +91,7 @@ class DoubledConfig(BaseModel):
 # Model
 
 
-class DoubledAutoencoder(nn.Module):
+class DoubledAutoencoder(ImageNetwork):
     """A convolutional autoencoder with two convolutions wherever its smaller kin have one, and maybe dense layers.
 
     Convolutions only: filters a, a, pool, b, b, pool, c, c, up, b, b, up, a, a, last; 3x3, ELU, batch normalisation of
@@ -119,9 +120,12 @@ class DoubledAutoencoder(nn.Module):
     Source: an earlier report in Spanish on denoising colour images with Keras, here called `salt-pepper`.
     """
 
+    has_code = True
+
     def __init__(self, config: DoubledConfig | None = None):
         super().__init__()
         self.config = config or DoubledConfig()
+        self.channels, self.stride = self.config.channels, self.config.stride
         a, b, c = self.config.filters
         first, second = NormConv2d(self.channels, a, 3), NormConv2d(a, a, 3)
         third, fourth = Conv2d(a, b, 3), Conv2d(b, b, 3)
@@ -141,16 +145,6 @@ class DoubledAutoencoder(nn.Module):
         self.decoder = nn.ModuleList(decoder)
         self.last = NormConv2d(a, self.channels, 3)
         self.final = BatchNorm2d(self.channels)
-
-    @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.config.channels
-
-    @property
-    def stride(self) -> int:
-        """The multiple that height and width must be of, in pixels."""
-        return self.config.stride
 
     @property
     def receptive_field(self) -> int:

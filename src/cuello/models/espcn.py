@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 
 # Configuration
 
@@ -24,7 +25,7 @@ class EspcnConfig(BaseModel):
 # Model
 
 
-class Espcn(nn.Module):
+class Espcn(ImageNetwork):
     """Convolutions of 5×5, 3×3 and 3×3 with tanh between them, then a pixel shuffle.
 
     ``image = shuffle(conv3(tanh(conv2(tanh(conv1(x))))))``
@@ -44,7 +45,7 @@ class Espcn(nn.Module):
         super().__init__()
         self.config = config
         self.channels, self.scale = config.channels, config.scale
-        self.stride, self.receptive_field = 1, 9  # 2 + 1 + 1 pixels to every side
+        self.receptive_field = 9  # 2 + 1 + 1 pixels to every side
         self.layers = nn.Sequential(
             nn.Conv2d(config.channels, config.first, 5, padding=2),
             nn.Tanh(),

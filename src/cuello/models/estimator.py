@@ -10,6 +10,7 @@ from torch.nn import functional
 from cuello.core.errors import CuelloError
 from cuello.core.types import Output
 from cuello.models.autoencoder.layers import started
+from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, Width
 
 Encoder = Literal["normal", "frozen", "fine-tuned"]
@@ -79,7 +80,7 @@ class EstimatorConfig(pydantic.BaseModel):
         return rows * columns - self.told
 
 
-class Estimator(nn.Module):
+class Estimator(ImageNetwork):
     """The classifier's convolutions, a dense layer with softmax, and the convolutions mirrored, to a map in [0, 1].
 
     With e the encoder and d the decoder, ``map = sigmoid(d(softmax(W e(x) + b), condition))``; the softmax' numbers are
@@ -87,8 +88,8 @@ class Estimator(nn.Module):
     left, and the map is cut to the images again. 21×21 pixels become 24×24 such that the first kernel, of 4×4, sees
     the same as in the source's classifier, which pads by 3 on every side.
 
-    channels, size (height, width): of the only images it takes. classes: of the classifier. class_conditioned: whether
-    ``condition`` matters. stride: 1. receptive_field: None, a pixel depends on the whole image.
+    channels, size (height, width): of the only images it takes. classes: of the classifier. conditioning: None where
+    it takes no notice of ``condition``.
 
     >>> Estimator(EstimatorConfig())(torch.zeros(2, 1, 21, 21)).image.shape
     torch.Size([2, 1, 21, 21])
@@ -96,12 +97,13 @@ class Estimator(nn.Module):
     Source: the `occlusion` source system; no activation between layers is told, so there is none by default.
     """
 
+    size: tuple[int, int]
+
     def __init__(self, config: EstimatorConfig):
         super().__init__()
         self.config = config
         self.channels, self.classes, self.size = config.channels, config.classes, (config.height, config.width)
-        self.class_conditioned = config.condition != "none"
-        self.stride, self.receptive_field = 1, None
+        self.conditioning = None if config.condition == "none" else "class"
         stages, sides = config.kept, kernels(config.kept, config.first)
         channels = config.channels
         encoder = []
@@ -163,7 +165,7 @@ class Estimator(nn.Module):
 
     def told(self, condition: Tensor | None, x: Tensor) -> list[Tensor]:
         """Return what joins the middle, ``(N, told)``, or nothing."""
-        if not self.class_conditioned:
+        if self.conditioning is None:
             return []
         shares = class_shares(condition, self.classes, x)
         if self.config.condition == "number":

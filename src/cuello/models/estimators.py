@@ -5,6 +5,7 @@ from torch import nn
 
 from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.names import problem_of
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import KINDS, NETWORKS, Architecture, build
 from cuello.models.classifier import ClassifierConfig
 from cuello.models.estimator import Encoder, Estimator, Told, copy_convolutions
@@ -61,7 +62,7 @@ def estimator_of(
     return Architecture(name, spec.kind, config.model_dump(mode="json"))
 
 
-def with_classifier(network: nn.Module, classifier: nn.Module) -> nn.Module:
+def with_classifier(network: ImageNetwork, classifier: nn.Module) -> ImageNetwork:
     """Put a classifier's weights where an estimator wants them, and return it; CuelloError where they do not fit.
 
     The encoder of one with ``encoder`` "frozen" or "fine-tuned" becomes the classifier's; "normal" is left alone.
@@ -76,6 +77,6 @@ def with_classifier(network: nn.Module, classifier: nn.Module) -> nn.Module:
     return network
 
 
-def build_estimator(architecture: Architecture, classifier: nn.Module) -> nn.Module:
+def build_estimator(architecture: Architecture, classifier: nn.Module) -> ImageNetwork:
     """Make an estimator with fresh weights from torch's default generator, and the classifier's where it wants them."""
     return with_classifier(build(architecture), classifier)

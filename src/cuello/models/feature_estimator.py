@@ -10,6 +10,7 @@ from torch.nn import functional
 from cuello.core.errors import CuelloError
 from cuello.core.types import Output
 from cuello.models.autoencoder.layers import started
+from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.estimator import class_shares
 
@@ -48,7 +49,7 @@ class FeatureEstimatorConfig(pydantic.BaseModel):
         return self
 
 
-class FeatureEstimator(nn.Module):
+class FeatureEstimator(ImageNetwork):
     """A small decoder on a frozen classifier's features, told the class; maps in [0, 1].
 
     From the deepest features up, with u the resized map so far, f the classifier's features at that depth and c what is
@@ -56,20 +57,19 @@ class FeatureEstimator(nn.Module):
     convolutions and a sigmoid. c is the class and the classifier's log-probabilities. The classifier is part of the
     network and of its file; training changes nothing in it.
 
-    channels, classes, size: the classifier's; where size is None, images may have any size that it takes. stride: 1.
-    receptive_field: None, the classifier's scores depend on the whole image. class_conditioned: True.
+    channels, classes, size: the classifier's; where size is None, images may have any size that it takes.
 
     Source: skip connections as in Ronneberger et al. 2015, 1×1 laterals as in Lin et al. 2017 ("Feature pyramid
     networks"), γ and β as in Perez et al. 2018 ("FiLM"), equation 1, with 1 + γ.
     """
+
+    conditioning = "class"
 
     def __init__(self, config: FeatureEstimatorConfig):
         super().__init__()
         self.config = config
         self.classifier = Classifier(config.classifier).eval().requires_grad_(False)
         self.channels, self.classes, self.size = config.channels, config.classes, self.classifier.size
-        self.class_conditioned = True
-        self.stride, self.receptive_field = 1, None
         depths, filters = [stage[-1] for stage in config.classifier.stages], config.filters
         self.laterals = nn.ModuleList(started(nn.Conv2d(depth, filters, 1), "linear") for depth in depths)
         joined = [2 * filters] * (len(depths) - 1) + [filters]

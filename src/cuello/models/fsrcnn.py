@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 
 # Configuration
 
@@ -26,7 +27,7 @@ class FsrcnnConfig(BaseModel):
 # Model
 
 
-class Fsrcnn(nn.Module):
+class Fsrcnn(ImageNetwork):
     """Feature extraction, shrinking, mapping, expanding, deconvolution: FSRCNN(d, s, m).
 
     ``Conv(5, d, 1) - Conv(1, s, d) - m × Conv(3, s, s) - Conv(1, d, s) - DeConv(9, 1, d)``, each convolution followed
@@ -48,7 +49,6 @@ class Fsrcnn(nn.Module):
         super().__init__()
         self.config = config
         self.channels, self.scale = config.channels, config.scale
-        self.stride = 1
         # The 9×9 kernel reaches 4 output pixels to either side of one at place 0 to s - 1 within its input pixel.
         enlarging = max(4 // config.scale, (config.scale + 3) // config.scale)
         self.receptive_field = 1 + 2 * (2 + config.mappings + enlarging)

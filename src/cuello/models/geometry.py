@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
+from cuello.models.base import as_output
 
 
 def check_multiple(x: Tensor, stride: int) -> None:
@@ -22,7 +23,7 @@ def check_multiple(x: Tensor, stride: int) -> None:
 def image_of(network: nn.Module, x: Tensor) -> Tensor:
     """Return the image that a network gives, whether it returns an Output or a tensor."""
     result = network(x)
-    image = result if isinstance(result, Tensor) else getattr(result, "image", None)
+    image = as_output(result).image
     if not isinstance(image, Tensor):
         raise CuelloError(
             f"{type(network).__name__} returned {type(result).__name__}; it needs to return a tensor (or "

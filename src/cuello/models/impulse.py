@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 
 WINDOW = 5  # side in pixels of the window that fills a pixel; 7 was slower and, after the same time, worse
 STRIDE = 8  # side of the pyramid's coarsest cells, in pixels: three halvings
@@ -132,7 +133,7 @@ class ImpulseConfig(BaseModel):
     passes: int = Field(default=1, ge=1, description="corrections in a row, each seeing the one before it")
 
 
-class ImpulseNetwork(nn.Module):
+class ImpulseNetwork(ImageNetwork):
     r"""Restore images with salt-and-pepper noise by convolutions whose kernels fit each missing pixel.
 
     Only pixels that are exactly 0 or 1 are candidates. With the trust :math:`t`, weights :math:`w = t` for

@@ -26,8 +26,8 @@ def counted(channels: int) -> list[dict[str, Any]]:
     found = []
     for spec in NETWORKS:
         planes = spec.channels or channels  # some are made for grey images alone
-        trained: Any = build(architecture_of(spec.name, planes))
-        used = trained.folded() if hasattr(trained, "folded") else trained
+        trained = build(architecture_of(spec.name, planes))
+        used = trained.folded()
         summary = summarise(used, planes)
         found.append(
             {

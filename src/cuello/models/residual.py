@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 
 # Configuration
 
@@ -22,7 +23,7 @@ class ResidualConfig(BaseModel):
 # Model
 
 
-class ResidualNetwork(nn.Module):
+class ResidualNetwork(ImageNetwork):
     """Convolutions of 3×3, batch normalisation and ReLU; the result is taken off the input.
 
     ``image = x - net(x)``
@@ -39,6 +40,7 @@ class ResidualNetwork(nn.Module):
     def __init__(self, config: ResidualConfig):
         super().__init__()
         self.config = config
+        self.channels, self.receptive_field = config.channels, 2 * config.depth + 1
         channels, width = self.config.channels, self.config.width
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
         for _ in range(self.config.depth - 2):
@@ -54,21 +56,6 @@ class ResidualNetwork(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # as the paper does
         nn.init.zeros_(last.weight)  # training begins from the input as it is
-
-    @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.config.channels
-
-    @property
-    def stride(self) -> int:
-        """The multiple that height and width must be of: 1, any size will do."""
-        return 1
-
-    @property
-    def receptive_field(self) -> int:
-        """Side, in pixels, of the square centred on an output pixel outside of which no input changes it."""
-        return 2 * self.config.depth + 1
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         """Return restored images; ``condition`` is not used."""

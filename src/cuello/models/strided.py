@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout
 from cuello.models.geometry import check_multiple
 from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
@@ -45,7 +46,7 @@ class StridedConfig(BaseModel):
 # Model
 
 
-class StridedAutoencoder(nn.Module):
+class StridedAutoencoder(ImageNetwork):
     """Halving convolutions, a large kernel at the bottom, and the same mirrored by transposed convolutions.
 
     ``image = (tanh(act(decode(encode(2 x - 1)))) + 1) / 2``: the encoder's 3×3 convolutions have stride 2, its last one
@@ -73,7 +74,6 @@ class StridedAutoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.channels, self.stride = config.channels, config.stride
-        self.receptive_field = None  # larger than images usually are
         self.smallest = config.stride * (config.bottom or 1)
         widths = (config.channels, *config.filters)
         count = len(config.filters)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cuello.models.base import ImageNetwork
 from cuello.models.large_kernels import plainly
 
 
@@ -68,9 +69,9 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    stride: int = getattr(network, "stride", 1)
-    channels = getattr(network, "channels", channels)
-    size = getattr(network, "size", None) or size
+    known = isinstance(network, ImageNetwork)
+    stride, channels = (network.stride, network.channels) if known else (1, channels)
+    size = (network.size or size) if known else size
     height, width = (-(-side // stride) * stride for side in size)
     modules = {name: module for name, module in network.named_modules() if name}
     shapes: dict[str, tuple[int, ...]] = {}  # in the order in which modules end
@@ -115,5 +116,5 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
         operations.get("Global", 0),
         (height, width),
         stride,
-        getattr(network, "receptive_field", None),
+        network.receptive_field if known else None,
     )

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.blocks import UpsampleConv2d
 from cuello.models.geometry import check_multiple
 
@@ -43,7 +44,7 @@ class UNetConfig(BaseModel):
 # Model
 
 
-class UNet(nn.Module):
+class UNet(ImageNetwork):
     """A U-Net: what is seen at coarse resolution joins what is seen at fine resolution.
 
     ``image = x - net(x)``: the network learns the difference (residual learning), and its last convolution starts
@@ -61,6 +62,7 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig):
         super().__init__()
         self.config = config
+        self.channels, self.stride = config.channels, 2**config.depth
         widths = [self.config.width * 2**level for level in range(self.config.depth + 1)]
         self.down = nn.ModuleList(
             DoubleConvolution(a, b) for a, b in zip([self.config.channels, *widths], widths, strict=False)
@@ -70,16 +72,6 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(DoubleConvolution(2 * b, b) for _, b in coarse_to_fine)
         self.last = nn.Conv2d(widths[0], self.config.channels, 1)
         nn.init.zeros_(self.last.weight)
-
-    @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.config.channels
-
-    @property
-    def stride(self) -> int:
-        """The multiple that height and width must be of, in pixels."""
-        return 2**self.config.depth
 
     @property
     def receptive_field(self) -> int:

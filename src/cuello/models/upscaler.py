@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
+from cuello.models.base import ImageNetwork
 from cuello.models.enlarging import BicubicUpscale
 from cuello.models.reparameterised import convolution, fold_into
 
@@ -27,7 +28,7 @@ class UpscalerConfig(BaseModel):
 # Model
 
 
-class Upscaler(nn.Module):
+class Upscaler(ImageNetwork):
     """Enlarge images by what convolutions at low resolution add to bicubic interpolation.
 
     ``image = shuffle(bicubic(x) + last(body(first(x))))``: every convolution is 3×3, hidden ones are followed by a
@@ -52,7 +53,6 @@ class Upscaler(nn.Module):
         super().__init__()
         self.config = config
         self.channels, self.scale = config.channels, config.scale
-        self.stride = 1
         self.receptive_field = 1 + 2 * max(config.depth + 2, 2)  # each convolution one pixel, bicubic two
         given = config.channels * config.scale**2
         layers: list[nn.Module] = []

@@ -13,7 +13,7 @@ from cuello.models.catalog import Architecture, build
 from cuello.runs.tensors import check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
-    from torch import nn
+    from cuello.models.base import ImageNetwork
 
 FORMAT = 1
 SAVED = ("job", "noise", "training", "metrics")
@@ -51,7 +51,7 @@ class Artefact:
         """Channels of the images that the network takes."""
         return self.architecture.settings["channels"]
 
-    def network(self, allowed_code: str | None = None) -> "nn.Module":
+    def network(self, allowed_code: str | None = None) -> "ImageNetwork":
         """Build the network with these weights, ready for inference.
 
         allowed_code: FILE.py:CLASS, needed (and run) only where the network is somebody's own code.

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,49 @@ from torch import Tensor, nn
 from cuello.core.errors import CuelloError
 from cuello.saliency.boxes import Boxes
 
-AnyClassifier = Callable[[Tensor], Tensor]
+
+@dataclass(frozen=True)
+class AnyClassifier:
+    """Any function of images ``(N, C, H, W)`` to class scores ``(N, K)``, with what it says of itself.
+
+    module: the function as a torch module, or None where it is none. channels, size (height, width): of the only images
+    that it takes, or None.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    module: nn.Module | None = None
+    channels: int | None = None
+    size: tuple[int, int] | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+    @property
+    def chain(self) -> nn.Module | None:
+        """The module that is read layer by layer: Cuello's classifiers say what they are made of."""
+        sequence = getattr(self.module, "sequence", None)
+        return cast("nn.Module", sequence()) if callable(sequence) else self.module
+
+
+def as_classifier(model: Any) -> AnyClassifier:
+    """Take a model as something to be called: the path of an ONNX file is opened."""
+    if isinstance(model, str | Path):
+        from cuello.saliency.onnx import OnnxClassifier
+
+        return AnyClassifier(OnnxClassifier(model))
+    if not callable(model):
+        raise CuelloError(
+            f"model: got {type(model).__name__}, needed a torch module, a function of images (N, C, H, W) to class "
+            "scores (N, K), or the path of an ONNX file."
+        )
+    channels, size = getattr(model, "channels", None), getattr(model, "size", None)
+    return AnyClassifier(
+        cast("Callable[[Tensor], Tensor]", model),
+        model if isinstance(model, nn.Module) else None,
+        channels if isinstance(channels, int) else None,
+        size if isinstance(size, tuple) and len(size) == 2 else None,
+    )
+
 
 LAYER_BYTES = 8 * 2**20
 """Bytes of the largest layer of a batch on a processor: about what its last cache level leaves to one core."""
@@ -49,8 +93,11 @@ def ask(classifier: AnyClassifier, x: Tensor) -> Tensor:
 
 
 def largest_layer(classifier: AnyClassifier, image: Tensor) -> int:
-    """Count the largest layer's numbers for one image ``(1, C, H, W)``; UNKNOWN_LAYER guesses for what is no module."""
-    if not isinstance(classifier, nn.Module):
+    """Count the most numbers that a module of the classifier gives for one image, ``(1, C, H, W)``.
+
+    Of anything but a module: UNKNOWN_LAYER times the image's.
+    """
+    if classifier.module is None:
         return UNKNOWN_LAYER * image.numel()
     most = [image.numel()]
 
@@ -58,7 +105,7 @@ def largest_layer(classifier: AnyClassifier, image: Tensor) -> int:
         if isinstance(output, Tensor):
             most.append(output.numel())
 
-    handles = [module.register_forward_hook(look) for module in classifier.modules()]
+    handles = [module.register_forward_hook(look) for module in classifier.module.modules()]
     try:
         ask(classifier, image)
     finally:

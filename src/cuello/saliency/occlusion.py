@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.memory import kept_memory
 from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
-from cuello.saliency.copies import AnyClassifier, OccludedCopies, ask, batch_for
+from cuello.saliency.copies import AnyClassifier, OccludedCopies, as_classifier, ask, batch_for
 from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
 from cuello.saliency.incremental import Incremental
 from cuello.saliency.layers import Unreadable, read
@@ -161,30 +160,16 @@ def check_options(
         )
 
 
-def as_classifier(model: Any) -> AnyClassifier:
-    """Take a model as something to be called: the path of an ONNX file is opened."""
-    if isinstance(model, str | Path):
-        from cuello.saliency.onnx import OnnxClassifier
-
-        return OnnxClassifier(model)
-    if not callable(model):
-        raise CuelloError(
-            f"model: got {type(model).__name__}, needed a torch module, a function of images (N, C, H, W) to class "
-            "scores (N, K), or the path of an ONNX file."
-        )
-    return cast("AnyClassifier", model)
-
-
 @contextmanager
 def evaluating(classifier: AnyClassifier) -> Iterator[list[str]]:
     """Put a module into evaluation mode for the time of the block, and each part back into its own after it."""
     notes: list[str] = []
     modes = {}
-    if isinstance(classifier, nn.Module):
-        modes = {module: module.training for module in classifier.modules()}
+    if classifier.module is not None:
+        modes = {module: module.training for module in classifier.module.modules()}
         if any(modes.values()):
             notes.append("the model was in training mode; its maps were made in evaluation mode")
-            classifier.eval()
+            classifier.module.eval()
     try:
         yield notes
     finally:
@@ -205,19 +190,19 @@ def as_images(images: Arrays, classifier: AnyClassifier) -> Tensor:
         raise CuelloError(f"images: got {pixels.dtype}, needed floats in [0, 1]: divide by the type's largest value.")
     if not pixels.isfinite().all():
         raise CuelloError("images: got NaN or infinity in some pixels, needed finite numbers.")
-    parameters = classifier.parameters() if isinstance(classifier, nn.Module) else iter(())
+    parameters = classifier.module.parameters() if classifier.module is not None else iter(())
     first = next((parameter for parameter in parameters if parameter.is_floating_point()), None)
     return pixels.float() if first is None else pixels.to(first.device, first.dtype)
 
 
 def check_size(classifier: AnyClassifier, whole: Tensor) -> None:
     """Raise CuelloError where a classifier says of itself that it wants other images than ``(N, C, H, W)``."""
-    channels, size = getattr(classifier, "channels", None), getattr(classifier, "size", None)
-    if isinstance(channels, int) and channels != whole.shape[1]:
+    channels, size = classifier.channels, classifier.size
+    if channels is not None and channels != whole.shape[1]:
         raise CuelloError(
             f"images: got {whole.shape[1]} channels, but the classifier takes {channels}. Convert the images."
         )
-    if isinstance(size, tuple) and len(size) == 2 and tuple(whole.shape[2:]) != size:
+    if size is not None and tuple(whole.shape[2:]) != size:
         raise CuelloError(
             f"images: got {whole.shape[2]}×{whole.shape[3]} pixels, padding included, but the classifier takes "
             f"{size[0]}×{size[1]}. Crop, resize or pad the images (argument padding)."
@@ -307,13 +292,10 @@ def evaluated(
 
 def incremental(plain: OccludedCopies, whole: Tensor, batch: int | None) -> Incremental:
     """Prepare the incremental evaluation of a classifier; Unreadable where there is none."""
-    if not isinstance(plain.classifier, nn.Module):
+    if (network := plain.classifier.chain) is None:
         raise Unreadable("it is not a torch module")
     if whole.dtype not in (torch.float32, torch.float64):
         raise Unreadable(f"its numbers are {whole.dtype}, too coarse for it")
-    network = plain.classifier
-    if callable(sequence := getattr(network, "sequence", None)):  # Cuello's classifiers say what they are made of
-        network = cast("nn.Module", sequence())
     return Incremental(read(network, whole[:1]), plain.boxes, apart=plain.apart, batch=batch)
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.core.registry import Registry
-from cuello.scoring.metrics import SSIM_WINDOW, mae, mse, ssim
+from cuello.scoring.metrics import SSIM_WINDOW, correct, mae, mse, psnr, ssim
 
 
 def charbonnier(image: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -58,12 +58,25 @@ def cross_entropy(scores: Tensor, labels: Tensor, smoothing: float = 0.0) -> Ten
     return functional.cross_entropy(scores, labels, label_smoothing=smoothing, reduction="none")
 
 
+Measures = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+
+def image_measures(image: Tensor, target: Tensor) -> dict[str, Tensor]:
+    image = image.float().clamp(0, 1)
+    return {"mse": mse(image, target), "psnr": psnr(image, target)}
+
+
+def class_measures(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    return {"accuracy": correct(scores, labels)}
+
+
 @dataclass(frozen=True)
 class LossSpec:
     """A loss' name, one line about it, its function and the smallest image side it can take.
 
     number: what NAME:NUMBER sets, a keyword of the function; None where it takes no number. below: what that number has
     to be smaller than. classifies: it compares scores of classes with labels, not images.
+    measures: what is measured in validation beside it, one value an image, ``(N,)``.
     """
 
     name: str
@@ -73,6 +86,7 @@ class LossSpec:
     number: str | None = None
     below: float = math.inf
     classifies: bool = False
+    measures: Measures = image_measures
 
 
 LOSSES: Registry[LossSpec] = Registry(
@@ -87,7 +101,7 @@ LOSSES: Registry[LossSpec] = Registry(
         LossSpec("gaussian", "negative log-likelihood in nats, gaussian:SIGMA", gaussian, number="sigma"),
         LossSpec(
             "cross-entropy", "of classes, in nats; cross-entropy:ε smooths the labels", cross_entropy,
-            number="smoothing", below=1, classifies=True,
+            number="smoothing", below=1, classifies=True, measures=class_measures,
         ),
     ],
 )  # fmt: skip

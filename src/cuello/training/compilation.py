@@ -20,9 +20,9 @@ def compiled(network: nn.Module) -> Forward:
     except RuntimeError as error:
         raise cannot_compile(error) from error
 
-    def forward(x: Tensor, **told: Tensor) -> Output:
+    def forward(x: Tensor, condition: Tensor | None = None) -> Output | Tensor:
         try:
-            return fast(x, **told)
+            return fast(x, condition)
         except refusals as error:
             raise cannot_compile(error) from error
 

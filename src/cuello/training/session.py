@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from cuello.core.config import TrainConfig
 from cuello.core.types import Pairing
 from cuello.data.batches import Batches
+from cuello.models.base import ImageNetwork
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
 
@@ -20,7 +19,7 @@ class Session:
     """
 
     run: Run
-    network: nn.Module
+    network: ImageNetwork
     artefact: Artefact
     task: Pairing
     training: Batches

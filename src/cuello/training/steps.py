@@ -10,9 +10,8 @@ from cuello.core.config import TrainConfig
 from cuello.core.seeding import derived_seed, generator
 from cuello.core.types import Output, Pair, Pairing, StepResult
 from cuello.data.batches import Batches
-from cuello.models.conditioning import restored
+from cuello.models.base import ImageNetwork, as_output
 from cuello.scoring.losses import find_loss
-from cuello.scoring.metrics import correct, mse, psnr
 from cuello.training.device import precision_context
 from cuello.training.session import Session
 
@@ -24,20 +23,11 @@ def loss_of(output: Output | Tensor, target: Tensor, name: str) -> Tensor:
 
     output: what a network gives; a classifier gives scores, ``(N, K)``, and its target is ``(N,)``.
     """
-    if not isinstance(output, Output):
-        return find_loss(name).function(output.float(), target)
-    losses = find_loss(name).function(output.image.float(), target)
-    for term in output.terms.values():
+    given = as_output(output)
+    losses = find_loss(name).function(given.image.float(), target)
+    for term in given.terms.values():
         losses = losses + term
     return losses
-
-
-def measures_of(output: Output | Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Return what is measured beside the loss, one value an image, ``(N,)``: of images, or of classes."""
-    if not isinstance(output, Output):
-        return {"accuracy": correct(output, target)}
-    image = output.image.float().clamp(0, 1)
-    return {"mse": mse(image, target), "psnr": psnr(image, target)}
 
 
 def train_epoch(
@@ -62,12 +52,12 @@ def train_epoch(
         for step, batch in enumerate(given):
             for group in optimizer.param_groups:
                 group["lr"] = rates(step)
-            tell_time(network, epoch - 1 + step / len(batches))
+            network.epochs_passed = epoch - 1 + step / len(batches)
             torch.manual_seed(derived_seed(config.seed, "network", epoch, index=step))  # dropout, in anybody's network
             pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
             optimizer.zero_grad(set_to_none=True)
             with precision_context(config, device):
-                output = restored(forward, network, *pair.given)
+                output = forward(pair.x, network.condition(pair.x, pair.level, pair.condition))
             losses = loss_of(output, pair.target, config.loss)
             losses.mean().backward()
             if config.clip is not None:
@@ -79,16 +69,10 @@ def train_epoch(
     return StepResult(float(loss_sum), images)
 
 
-def tell_time(network: nn.Module, epochs: float) -> None:
-    """Tell a network whose loss changes while it trains (a warm-up) how many epochs have passed."""
-    if hasattr(network, "epochs_passed"):
-        network.epochs_passed = epochs  # type: ignore[assignment]
-
-
 @torch.inference_mode()
 def validate(
     forward: Forward,
-    network: nn.Module,
+    network: ImageNetwork,
     pairs: Callable[[], Iterator[Pair]],
     config: TrainConfig,
     device: torch.device,
@@ -97,9 +81,9 @@ def validate(
     loss_sum, images, terms = 0.0, 0, dict[str, float]()
     for pair in pairs():
         with precision_context(config, device):
-            output = restored(forward, network, *pair.given)
+            output = forward(pair.x, network.condition(pair.x, pair.level, pair.condition))
         loss_sum += float(loss_of(output, pair.target, config.loss).sum())
-        for name, values in measures_of(output, pair.target).items():
+        for name, values in find_loss(config.loss).measures(as_output(output).image, pair.target).items():
             terms[name] = terms.get(name, 0.0) + float(values.sum())
         images += len(pair.x)
     return StepResult(loss_sum, images, terms)

@@ -17,6 +17,7 @@ from cuello.data.catalog import CATALOG
 from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, Judged, Progress, Request
 from cuello.jobs.catalog import JOBS
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import find_network
 from cuello.models.custom import is_reference
 from cuello.runs.artefact import Artefact
@@ -201,13 +202,13 @@ class Wishes:
     progress: Progress | None = None
 
 
-def make_network(config: TrainConfig, data: JobData) -> tuple[torch.nn.Module, Artefact]:
+def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
     """Build the network with its first weights, which depend on the seed alone, and say what it is."""
     torch.manual_seed(derived_seed(config.seed, "weights"))
     return JOBS[config.job].network(config, data)
 
 
-def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[torch.nn.Module, Artefact]) -> Session:
+def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[ImageNetwork, Artefact]) -> Session:
     """Put together what a training takes."""
     prepared, pairing = data.prepared, JOBS[config.job].pairing(config)
     return Session(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
@@ -32,6 +32,7 @@ from cuello.jobs.images.matrix import (
 from cuello.jobs.images.matrix_figures import contrast, heat_map, level_curves
 from cuello.jobs.images.matrix_page import FILES, marked, result_of, save_matrix, verdict_of
 from cuello.jobs.images.pairs import Task
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import Architecture
 from cuello.report.figures import DARK, LIGHT
 from cuello.runs.artefact import Artefact
@@ -39,7 +40,7 @@ from cuello.runs.artefact import Artefact
 SIDE = 16
 
 
-class Same(nn.Module):
+class Same(ImageNetwork):
     """Gives its input back, or its negative."""
 
     stride, receptive_field = 1, 1
@@ -49,7 +50,7 @@ class Same(nn.Module):
         self.negative = negative
         self.register_buffer("nothing", torch.zeros(1))
 
-    def forward(self, x: Tensor) -> Output:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         return Output(1 - x if self.negative else x)
 
 

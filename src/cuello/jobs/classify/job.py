@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
@@ -35,6 +35,7 @@ from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, 
 from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
 from cuello.jobs.ranking import ranked_models
+from cuello.models.base import ImageNetwork
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
@@ -93,7 +94,7 @@ class ClassifyJob:
         check_classes(images, parts)
         return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True))
 
-    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+    def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         return image_network(config, data, classes=tuple(data.prepared.images.label_names or ()))
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:

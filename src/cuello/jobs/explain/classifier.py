@@ -9,7 +9,6 @@ from cuello.core.errors import CuelloError, closest
 from cuello.data.images import Images
 from cuello.inference.bundled import located
 from cuello.inference.model import Model, load
-from cuello.models.classifier import Classifier, without_padding
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,6 @@ def own_classifier(name: str | Path, device: str = "cpu") -> tuple[Path, Model]:
     return path, model
 
 
-def unpadded(model: Model) -> tuple[Any, int]:
-    """Take a classifier's network for images that are padded already, and the pixels that it puts around them."""
-    return without_padding(model.network) if isinstance(model.network, Classifier) else (model.network, 0)
-
-
 def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | None = None) -> ExplainedClassifier:
     """Open a classifier, Cuello's own or an ONNX file; CuelloError for anything else.
 
@@ -66,7 +60,7 @@ def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | 
     if file.suffix.lower() == ".onnx":
         return open_onnx(file, device, padding or 0)
     path, model = own_classifier(classifier, device)
-    network, known = unpadded(model)
+    network, known = model.network.unpadded()
     if padding is not None:
         does = f"pads its images itself, by {known} pixels" if known else "takes its images without padding"
         raise CuelloError(f"padding: got {padding}, but {classifier} {does}, which is known: leave padding out.")

@@ -189,7 +189,7 @@ def evaluate_estimator(
     whole = replace(fidelity(exact, estimated, important=IMPORTANT_SIDE, flat=FLAT), **changed)
     labels = None if learned.labels is None else learned.labels[places]
     by_label = None
-    if getattr(model.network, "class_conditioned", False) and labels is not None:
+    if model.network.conditioning == "class" and labels is not None:
         by = estimate(model, images, torch.from_numpy(labels)).numpy()
         by_label = fidelity(exact, by, important=IMPORTANT_SIDE, flat=FLAT)
     if progress:

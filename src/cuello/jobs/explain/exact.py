@@ -26,7 +26,6 @@ from cuello.core.files import cache_folder, make_folder, replacing, write_text
 from cuello.core.memory import kept_memory
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
-from cuello.jobs.explain.classifier import unpadded
 from cuello.jobs.explain.settings import MapSettings, Report
 
 PART = 64
@@ -165,7 +164,7 @@ def in_parts(images: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
 def make_part(classifier: Model, part: Mapping[str, np.ndarray], settings: MapSettings) -> dict[str, KeptMap]:
     """Make the maps of a part and keep them; boxes slide over the network's own padding too."""
     start = time.perf_counter()
-    network, padding = unpadded(classifier)
+    network, padding = classifier.network.unpadded()
     found = settings.maps(network, to_tensor(np.stack(list(part.values()))), padding=padding)
     seconds = (time.perf_counter() - start) / len(part)
     maps, predicted = found.maps[:, 0].float().cpu().numpy(), found.classes[:, 0].cpu().numpy()

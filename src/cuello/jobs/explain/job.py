@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, closest
@@ -37,6 +37,7 @@ from cuello.jobs.explain.settings import learned_settings
 from cuello.jobs.images.evaluated import own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
 from cuello.jobs.ranking import ranked_models
+from cuello.models.base import ImageNetwork
 from cuello.models.estimators import build_estimator, estimator_of
 from cuello.report.page import Table
 from cuello.report.result import Result
@@ -101,7 +102,7 @@ class ExplainJob:
         known = f"{known}/{labels_checksum(images)}"
         return JobData(cut(images, parts, config, known=known, labelled=True), learned)
 
-    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+    def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         """Build an estimator out of the classifier's layers, with the classifier's weights where it wants them."""
         classifier, settings = data.about.classifier, config.model_dump(exclude_none=True)
         theirs = classifier.artefact

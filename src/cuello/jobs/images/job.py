@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
@@ -34,6 +34,7 @@ from cuello.jobs.images.matrix_page import result_of as matrix_result
 from cuello.jobs.images.matrix_page import save_matrix
 from cuello.jobs.images.page import write_report
 from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, with_fitting_crop
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import architecture_of, build
 from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
@@ -50,14 +51,14 @@ SHOWN_BESIDE = ("median-3", "bicubic", "input", "pca", "mean")
 ONLY_EXPLAIN = dict.fromkeys(("classifier", "box", "stride", "fill", "told", "only"), "explain")
 
 
-def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] = ()) -> tuple[nn.Module, Artefact]:
+def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] = ()) -> tuple[ImageNetwork, Artefact]:
     """Build a network by name, or somebody's own, for the size of the training images."""
     prepared, scale = data.prepared, config.scale or 1
     height, width = (side // scale for side in prepared.training.size)
     channels = prepared.images.channels
     architecture = architecture_of(config.model, channels, (height, width), scale=scale, classes=len(classes) or None)
     network = build(architecture, config.model if is_reference(config.model) else None)
-    check_multiple(torch.empty(1, 1, height, width), int(network.stride))  # type: ignore[arg-type]
+    check_multiple(torch.empty(1, 1, height, width), network.stride)
     settings = config.model_dump(exclude_none=True)
     return network, Artefact(architecture, config.job, config.noise, weights={}, training=settings, classes=classes)
 
@@ -85,7 +86,7 @@ def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Requ
 
 def references_of(task: Task, model: Model, data: JobData) -> list[Reference]:
     """Fit what a code is measured against to the training images; nothing for jobs that restore."""
-    if task.restores or not hasattr(model.network, "encode"):
+    if task.restores or not model.network.has_code:
         return []
     training = data.prepared.training
     first = next(iter(training.epoch(0))).images[:1]
@@ -135,7 +136,7 @@ class ImageJob:
     def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
         return JobData(prepare(config, reading(progress)))
 
-    def network(self, config: TrainConfig, data: JobData) -> tuple[nn.Module, Artefact]:
+    def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         return image_network(config, data)
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:

@@ -38,12 +38,13 @@ class Bottleneck(nn.Module, ABC):
 
     features: how many features it takes for one number of the code. prior: the distribution that codes follow,
     "normal" for N(0, 1) each, "uniform" over a finite set, or None where it is not known. draws: whether training draws
-    random numbers.
+    random numbers. has_posterior: whether an image has a distribution of codes.
     """
 
     features: int = 1
     prior: str | None = None
     draws: bool = False
+    has_posterior: bool = False
 
     @abstractmethod
     def code(self, features: Tensor) -> Tensor:
@@ -60,6 +61,10 @@ class Bottleneck(nn.Module, ABC):
     def noise(self, features: Tensor) -> Tensor | None:
         """Draw what training needs for these features from torch's default generator; None where it needs nothing."""
         return None
+
+    def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Give mean and logarithm of the variance of each image's code, where ``has_posterior``."""
+        raise NotImplementedError
 
     def penalty(self, encode: Callable[[Tensor], Tensor], x: Tensor, noise: Tensor | None) -> Mapping[str, Tensor]:
         """Return loss terms that need the encoder itself, images to codes; asked for only while training."""

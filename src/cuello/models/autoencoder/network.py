@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
-from torch import Tensor, nn
+from torch import Generator, Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.types import Output
@@ -12,6 +12,7 @@ from cuello.models.autoencoder.bottlenecks import BOTTLENECKS, BottleneckConfig,
 from cuello.models.autoencoder.decoders import DECODERS
 from cuello.models.autoencoder.encoders import ENCODERS, DenseConfig, LayersConfig
 from cuello.models.autoencoder.layers import OutputActivation, to_unit
+from cuello.models.base import ImageNetwork
 
 UNFIT_SIZE = "unfit_size"
 """Type of the error of settings that images of another size might fit."""
@@ -65,7 +66,7 @@ class AutoencoderConfig(BaseModel):
         return self
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(ImageNetwork):
     """An encoder, a bottleneck and a decoder, for images of one size.
 
     ``image = output(decode(bottleneck(encode(x))))``. config: see AutoencoderConfig. Input ``(N, C, H, W)`` in [0, 1]
@@ -78,39 +79,17 @@ class Autoencoder(nn.Module):
     torch.Size([4, 2])
     """
 
+    has_code = True
+
     def __init__(self, config: AutoencoderConfig | None = None):
         super().__init__()
         self.config = config or AutoencoderConfig()
+        self.channels, self.size = self.config.channels, (self.config.height, self.config.width)
         self.bottleneck = BOTTLENECKS[self.config.bottleneck.kind](self.config.bottleneck)
         layers, shape, code = self.config.layers, self.config.shape, self.config.code
         self.encoder = ENCODERS[layers.kind](layers, shape, code * self.bottleneck.features)
+        self.prior, self.has_posterior = self.bottleneck.prior, self.bottleneck.has_posterior
         self.decoder = DECODERS[layers.kind](layers, shape, code, self.config.output)
-        self.epochs_passed = 0.0
-
-    @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.config.channels
-
-    @property
-    def stride(self) -> int:
-        """The multiple that height and width must be of: any, but see ``size``."""
-        return 1
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the images, in pixels: the only ones it takes."""
-        return self.config.height, self.config.width
-
-    @property
-    def receptive_field(self) -> int | None:
-        """None: an output pixel depends on the whole image."""
-        return None
-
-    @property
-    def prior(self) -> str | None:
-        """The distribution that codes follow: see Bottleneck."""
-        return self.bottleneck.prior
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the encoder makes of images, before the bottleneck."""
@@ -130,6 +109,12 @@ class Autoencoder(nn.Module):
     def decode(self, latent: Tensor) -> Tensor:
         """Map codes to images ``(N, C, H, W)``."""
         return to_unit(self.decoder(latent), self.config.output)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.bottleneck.posterior(self.features(x))
+
+    def draw(self, count: int, generator: Generator, shape: tuple[int, ...]) -> Tensor:
+        return self.bottleneck.draw(count, generator, shape)
 
     def forward(self, x: Tensor, condition: Tensor | None = None, noise: Tensor | None = None) -> Output:
         """Return reconstructed images, codes and loss terms.

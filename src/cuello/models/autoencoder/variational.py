@@ -36,6 +36,7 @@ class Variational(Bottleneck):
 
     features = 2
     prior = "normal"
+    has_posterior = True
     draws = True
 
     def __init__(self, config: VariationalConfig):
@@ -130,6 +131,7 @@ class Info(Bottleneck):
 
     features = 2
     prior = "normal"
+    has_posterior = True
     draws = True
 
     def __init__(self, config: InfoConfig):
@@ -141,7 +143,6 @@ class Info(Bottleneck):
         return self.variational.code(features)
 
     def posterior(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means and logarithms of variances: see Variational."""
         return self.variational.posterior(features)
 
     def noise(self, features: Tensor) -> Tensor:

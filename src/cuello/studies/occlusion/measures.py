@@ -14,7 +14,6 @@ from cuello.data.batches import Batches
 from cuello.inference.model import Model
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification, evaluate_classes
-from cuello.jobs.explain.classifier import unpadded
 from cuello.jobs.explain.estimator import estimate
 from cuello.jobs.explain.evaluation import seconds_of
 from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, LEARNED
@@ -217,7 +216,7 @@ def timed(classifier: Model, part: ExplainedImages, estimators: Mapping[str, Mod
     """Measure the seconds of a map, with one thread, by turns and as medians, so that whatever else the machine does
     meets all alike. count: images whose maps are made one after another.
     """
-    network, padding = unpadded(classifier)
+    network, padding = classifier.network.unpadded()
     many = torch.cat([part.images] * -(-TOGETHER // len(part.images)))[:TOGETHER]
 
     def seconds(method: Method, images: Tensor) -> float:

@@ -20,7 +20,6 @@ from cuello.training.replicas.sources import Source, fed, stacked
 from cuello.training.replicas.stack import Stack
 from cuello.training.schedule import reason_to_stop
 from cuello.training.session import Session
-from cuello.training.steps import tell_time
 
 AfterStep = Callable[[int, Tensor, int], None]
 """Called with the number of a step (from 1), the sums of the loss so far ``(R,)``, and how many images they are of."""
@@ -99,7 +98,7 @@ class Team:
         sums = torch.zeros(len(self.replicas), device=self.device)
         steps = fed(self.sources, self.of, self.network, epoch=self.epoch + 1, device=self.device)
         for step, (x, target, noise) in enumerate(steps):
-            tell_time(self.network, self.epoch + step / self.steps)
+            self.network.epochs_passed = self.epoch + step / self.steps
             losses = self.batched.descend(x, target, noise, loss=self.loss)
             self.stack.update(self.stack.rates(first_step + step, self.steps), first_step + step)
             sums += losses.sum(1)

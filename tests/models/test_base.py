@@ -6,32 +6,20 @@ import pywt
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 import cuello
-from cuello.core.types import Output
 from cuello.data.images import Images
 from cuello.degrade import parse
 from cuello.degrade.level import estimated_level
 from cuello.jobs.images.evaluated import evaluated_images
 from cuello.jobs.images.evaluation import evaluate_model
 from cuello.jobs.images.pairs import Task
-from cuello.models.conditioning import is_conditioned, restored
+from cuello.models.base import ImageNetwork
 
 
-class Plain(nn.Module):
-    def forward(self, x: Tensor) -> Output:
-        return Output(x)
-
-
-class Told(nn.Module):
-    """Gives back the level it was told, as an image."""
-
-    conditioned = True
-
-    def forward(self, x: Tensor, condition: Tensor | None = None, level: Tensor | None = None) -> Output:
-        assert level is not None
-        return Output(level.expand_as(x))
+class Told(ImageNetwork):
+    conditioning = "level"
 
 
 def noisy(sigma: float, seed: int = 0, channels: int = 1, side: int = 64) -> Tensor:
@@ -73,14 +61,14 @@ def test_a_black_image_has_no_noise() -> None:
 
 def test_only_networks_that_take_a_level_are_told_it() -> None:
     x = noisy(0.1)
-    assert not is_conditioned(Plain())
-    assert restored(Plain(), Plain(), x, torch.full((1, 1, 1, 1), 0.3)).image is x
-    assert is_conditioned(Told())
-    told = restored(Told(), Told(), x, torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64)).image
+    assert ImageNetwork().condition(x, torch.full((1, 1, 1, 1), 0.3)) is None
+    told = Told().condition(x, torch.full((1, 1, 1, 1), 0.3, dtype=torch.float64))
+    assert told is not None
     assert told.dtype == torch.float32
-    assert told.unique().tolist() == pytest.approx([0.3])
-    guessed = restored(Told(), Told(), x, None).image
-    assert guessed.unique().tolist() == pytest.approx([float(estimated_level(x))])
+    assert told.tolist() == [[[[pytest.approx(0.3)]]]]
+    guessed = Told().condition(x)
+    assert guessed is not None
+    assert torch.equal(guessed, estimated_level(x))
 
 
 @pytest.mark.parametrize(("noise", "knows"), [("gaussian:20", True), ("salt-pepper:0.2", False)])
