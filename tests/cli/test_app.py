@@ -39,8 +39,8 @@ TINY = ["--model", "conv-8-16-8", *OTHERS]
         (["--noise", "gaussian:sgma=3"], "gaussian has no parameter 'sgma'. Did you mean 'sigma'?"),
         (["--noise", "salt-pepper:1.5"], "amount is 1.5, needed 0 to 1"),
         (["--device", "gpu"], "device: got 'gpu', needed auto, cpu, cuda, cuda:N or mps"),
-        (["--epochs", "0"], "epochs: got 0, needed greater than or equal to 1"),
-        (["--learning-rate", "-1"], "learning_rate: got -1.0, needed greater than 0"),
+        (["--epochs", "0"], "--epochs: got 0, needed greater than or equal to 1"),
+        (["--learning-rate", "-1"], "--learning-rate: got -1.0, needed greater than 0"),
         (["--ema", "1.5"], "ema: got 1.5, needed less than 1"),
         (["--resize", "big"], "resize: got 'big', needed a size in pixels such as 64"),
         (["--crop", "64"], "smaller than the crop of 64×64 pixels"),
@@ -307,7 +307,7 @@ def test_a_recipe_fills_only_what_was_not_given(images: Path, tmp_path: Path, co
         ("epoch = 3", "no setting called 'epoch'. Did you mean 'epochs'?"),
         ("epochs = 'three'", "epochs: got 'three'"),
         ("epochs =", "is not TOML"),
-        ("batch_size = 1.5", "batch_size: got 1.5"),
+        ("batch_size = 1.5", "--batch-size: got 1.5"),
     ],
 )
 def test_a_mistake_in_the_file(tmp_path: Path, refused: Refused, text: str, message: str) -> None:

@@ -328,7 +328,7 @@ def test_a_folder_is_written_and_written_again(trained: Run, series: Path, tmp_p
 def test_a_folder_of_other_things_is_refused(trained: Run, tmp_path: Path) -> None:
     found = compare([trained.path], latency=False)
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(CuelloError, match=r"holds no earlier comparison.*--overwrite"):
+    with pytest.raises(CuelloError, match=r"holds no earlier comparison.*overwrite=True"):
         write_comparison(tmp_path, found)
     write_comparison(tmp_path, found, overwrite=True)
     assert (tmp_path / "mine.txt").read_text() == "mine"

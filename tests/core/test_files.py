@@ -62,9 +62,9 @@ def test_a_failure_half_way_keeps_the_old_file_and_passes_on(old, error):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (errno.ENOSPC, ["no space left for", "MB free", "Free some space", "--output"]),
+        (errno.ENOSPC, ["no space left for", "MB free", "Free some space", "output"]),
         (errno.EDQUOT, ["no space left for"]),
-        (errno.EACCES, ["no permission to write", "--output"]),
+        (errno.EACCES, ["no permission to write", "output"]),
         (errno.EROFS, ["no permission to write"]),
         (errno.EIO, ["could not be written: Input/output error"]),
     ],

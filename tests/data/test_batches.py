@@ -38,9 +38,7 @@ class TestWhole:
         assert crops.places.tolist() == [[2, 0, 0], [0, 0, 0]]
 
     def test_different_sizes_are_an_error_that_names_them_and_the_remedy(self):
-        words = (
-            r"test have 3 different sizes \(6×5, 5×6, 7×7\).*Train on crops \(--crop 64\) or resize them \(--resize 64"
-        )
+        words = r"test have 3 different sizes \(6×5, 5×6, 7×7\).*Train on crops \(crop=64\) or resize them \(resize=64"
         with pytest.raises(CuelloError, match=words):
             whole_images(images_of((6, 5), (5, 6), (7, 7)), np.arange(3))
 
@@ -74,7 +72,7 @@ class TestGrid:
             assert seen[-1].any()
 
     def test_an_image_smaller_than_the_crop_is_named_with_the_remedy(self):
-        words = r"2 images of test are smaller than the crop of 6×6 pixels: 1\.png, 2\.png\. Choose a smaller --crop"
+        words = r"2 images of test are smaller than the crop of 6×6 pixels: 1\.png, 2\.png\. Choose a smaller crop"
         with pytest.raises(CuelloError, match=words):
             check_crop(images_of((8, 8), (8, 5), (3, 8)), np.arange(3), 6)
         check_crop(images_of((8, 8), (8, 5), (3, 8)), np.array([0]), 6)

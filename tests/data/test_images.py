@@ -72,7 +72,7 @@ class TestLoading:
 
     def test_the_first_image_that_cannot_be_read_stops_with_the_way_round(self, mixed):
         (mixed / "b-broken.png").write_bytes(b"")
-        words = r"b-broken\.png is empty \(0 bytes\).*To leave such images out, use --on-error skip\."
+        words = r"b-broken\.png is empty \(0 bytes\).*To leave such images out, use on_error='skip'\."
         with pytest.raises(CuelloError, match=words):
             load_images(folder_source(mixed))
         (mixed / "d-text.jpg").write_text("hello")
@@ -169,7 +169,7 @@ class TestPairs:
         words = (
             f"the pair a.png has different sizes: (4, 4, 1) in noisy, {shape} in clean (height, width, channels). Use "
         )
-        with pytest.raises(CuelloError, match=re.escape(words + "--resize or --channels, or mend the files")):
+        with pytest.raises(CuelloError, match=re.escape(words + "resize or channels, or mend the files")):
             pair(images_named("noisy", a=levels(4, 4, 1)), images_named("clean", a=levels(*shape)))
 
     def test_different_depths_come_to_the_wider(self):
@@ -196,7 +196,7 @@ class TestPairs:
         inputs = images_named("small", a=levels(4, 5, 1), b=levels(3, 3, 1))
         targets = images_named("large", a=levels(8, 10, 1), b=levels(6, 7, 1))
         words = r"b\.png has 3×3 pixels in small and 7×6 in large, needed 6×6 there, 2 times as large\. "
-        words += "Cut the large image to that size, or state another --scale.*--on-error skip"
+        words += "Cut the large image to that size, or state another scale.*on_error='skip'"
         with pytest.raises(CuelloError, match=words):
             pair(inputs, targets, scale=2)
 

@@ -59,7 +59,7 @@ def test_nothing_is_clipped(value: int) -> None:
     with pytest.raises(UnfitError) as caught:
         Levels(0, 4095).scaled(np.array([0, 5, value], np.int16), "the image")
     assert f"the image holds values from {low} to {high}, outside the range 0..4095" in str(caught.value)
-    assert f"--range {min(0, value)}..{max(4095, value)}" in str(caught.value)
+    assert f"range='{min(0, value)}..{max(4095, value)}'" in str(caught.value)
 
 
 def test_no_numbers_and_no_values() -> None:
@@ -71,9 +71,9 @@ def test_no_numbers_and_no_values() -> None:
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint32, np.int64])
 def test_without_a_range_other_types_name_the_remedy(dtype: type) -> None:
-    with pytest.raises(UnfitError, match=r"save it with 8 or 16 bits.*--range 0\.\.4095"):
+    with pytest.raises(UnfitError, match=r"save it with 8 or 16 bits.*range='0\.\.4095'"):
         fit(np.zeros(3, dtype), "the image")
-    with pytest.raises(CuelloError, match=r"--range 0\.\.4095"):
+    with pytest.raises(CuelloError, match=r"range='0\.\.4095'"):
         array_source(np.zeros((1, 2, 2), dtype))
     assert array_source(np.ones((1, 2, 2), dtype), levels=Levels(0, 2)).images.tolist() == [[[[0.5]] * 2] * 2]
 

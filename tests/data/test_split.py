@@ -62,7 +62,7 @@ def test_every_image_is_equally_likely_to_validate():
 )
 def test_too_few_images_say_how_many_are_needed_and_how_to_do_with_fewer(count, validation, test, needed):
     words = f"got {count} images, needed more than {needed} to have some for training, validation"
-    remedy = r"\. Give more images, cut a large one into several files, or lower --validation or --test"
+    remedy = r"\. Give more images, cut a large one into several files, or lower validation or test"
     with pytest.raises(CuelloError, match=f"{words}{' and testing' if test else ''}{remedy}"):
         split(count, validation, test)
 

@@ -115,7 +115,7 @@ def test_a_range_and_white_as_zero(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "b.tif", values.clip(0), photometric="miniswhite")
     assert open_path(tmp_path / "b.tif", Levels(0, 3000)).read(0).pixels.ravel()[[0, 3]].tolist() == [1, 0]
     with pytest.raises(
-        CuelloError, match=r"a\.tif#001: the image holds values from -1000 to 3000, .*--range -1000..3000"
+        CuelloError, match=r"a\.tif#001: the image holds values from -1000 to 3000, .*range='-1000..3000'"
     ):
         open_path(tmp_path / "a.tif", Levels(0, 2000)).read(1)
 

@@ -244,7 +244,7 @@ class TestSurvey:
     def test_a_bad_image_stops_in_the_same_words(self, tmp_path: Path) -> None:
         folder = write(tmp_path, (6, 5))
         (folder / "bad.png").write_bytes(b"")
-        with pytest.raises(CuelloError, match=r"bad\.png is empty .*To leave such images out, use --on-error skip"):
+        with pytest.raises(CuelloError, match=r"bad\.png is empty .*To leave such images out, use on_error='skip'"):
             load_images(folder_source(folder), stream=True)
         (folder / "0.png").unlink()
         with pytest.raises(CuelloError, match=r"no image of .* could be read; the first problem: .*bad\.png is empty"):

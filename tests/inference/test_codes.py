@@ -132,7 +132,7 @@ class TestEncodeAndDecode:
 
 
 def test_images_of_another_size_are_refused_with_the_remedy(model: Model) -> None:
-    with pytest.raises(CuelloError, match="--resize 5x7"):
+    with pytest.raises(CuelloError, match="resize='5x7'"):
         model(np.zeros((28, 28), np.uint8))
 
 

@@ -143,7 +143,7 @@ def test_what_cannot_be_read_or_written_is_listed_and_the_rest_goes_on(
 
 def test_nothing_is_overwritten_unasked(model: Model, images: Path, tmp_path: Path) -> None:
     (tmp_path / "2.png").write_text("mine")
-    with pytest.raises(CuelloError, match=r"1 of 6 results exist already, e.g. .*2\.png. Add --overwrite"):
+    with pytest.raises(CuelloError, match=r"1 of 6 results exist already, e.g. .*2\.png. Add overwrite=True"):
         apply(model, images, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["2.png"]
     assert (tmp_path / "2.png").read_text() == "mine"
@@ -180,7 +180,7 @@ def test_an_array_file_keeps_shape_and_type(model: Model, tmp_path: Path, shape:
     result = np.load(tmp_path / "out" / "in.npy", allow_pickle=False)
     assert (result.shape, result.dtype) == (shape, np.uint8)
     assert np.array_equal(result, model(array))
-    with pytest.raises(CuelloError, match=r"in\.npy exists already. Add --overwrite"):
+    with pytest.raises(CuelloError, match=r"in\.npy exists already. Add overwrite=True"):
         apply(model, tmp_path / "in.npy", tmp_path / "out")
 
 

@@ -89,7 +89,7 @@ def test_images_of_different_sizes_need_a_crop(tmp_path: Path, make_images: Call
     folder = make_images(tmp_path / "a", 5)
     for number in range(3):
         Image.new("RGB", (50, 60)).save(folder / f"large-{number}.png")
-    with pytest.raises(CuelloError, match=r"different sizes .*Train on crops \(--crop 64\) or resize"):
+    with pytest.raises(CuelloError, match=r"different sizes .*Train on crops \(crop=64\) or resize"):
         prepare(config(folder, validation=0.2, test=0))
     assert prepare(config(folder, crop=16)).training.size == (16, 16)
 
@@ -123,14 +123,14 @@ def test_a_loss_that_needs_larger_crops_says_so(images: Path) -> None:
 
 
 def test_too_few_images(tmp_path: Path, make_images: Callable[..., Path]) -> None:
-    with pytest.raises(CuelloError, match=r"got 2 images, needed more than 2 .*--test 0 keeps none"):
+    with pytest.raises(CuelloError, match=r"got 2 images, needed more than 2 .*test=0 keeps none"):
         prepare(config(make_images(tmp_path, 2), crop=16))
 
 
 def test_an_unreadable_image_stops_or_is_skipped(tmp_path: Path, make_images: Callable[..., Path]) -> None:
     folder = make_images(tmp_path, 5)
     (folder / "bad.png").write_bytes(b"bad")
-    with pytest.raises(CuelloError, match=r"bad\.png is not an image .*--on-error skip"):
+    with pytest.raises(CuelloError, match=r"bad\.png is not an image .*on_error='skip'"):
         prepare(config(folder, crop=16))
     told: list[tuple[int, int]] = []
     prepared = prepare(config(folder, crop=16, on_error="skip"), lambda done, total: told.append((done, total)))

@@ -99,6 +99,6 @@ def test_too_many_neighbours(plain: Model, characters: np.ndarray) -> None:
 
 def test_a_map_of_many_numbers_needs_the_name_of_a_method() -> None:
     codes = np.random.default_rng(0).normal(size=(5, 64))
-    with pytest.raises(CuelloError, match=r"the codes have 64 numbers and a map has two axes.*--method pca"):
+    with pytest.raises(CuelloError, match=r"the codes have 64 numbers and a map has two axes.*method='pca'"):
         project(codes)
     assert np.array_equal(project(codes[:, :2]).points, codes[:, :2])

@@ -101,7 +101,7 @@ def test_the_page_stands_alone(seen: Path) -> None:
 def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> None:
     before = (seen / "latent.npz").read_bytes()
     (seen / "mine.txt").write_text("mine")
-    with pytest.raises(CuelloError, match=r"holds latent.html, .* already: replace with --overwrite, or choose"):
+    with pytest.raises(CuelloError, match=r"holds latent.html, .* already: replace with overwrite=True, or choose"):
         make_latent(glyphs.path, LatentSettings())
     assert (seen / "latent.npz").read_bytes() == before
     make_latent(glyphs.path, LatentSettings(steps=4, samples=6), overwrite=True)
@@ -176,7 +176,7 @@ def test_codes_in_space(trained: Run, tmp_path: Path) -> None:
 def test_a_file_needs_images_and_a_place(labelled: Run, tmp_path: Path) -> None:
     file = labelled.model_path
     for images, output in ((None, tmp_path), ("glyphs", None)):
-        with pytest.raises(CuelloError, match=r"is a file without a run: name the images.*--output"):
+        with pytest.raises(CuelloError, match=r"is a file without a run: name the images.*output"):
             make_latent(file, LatentSettings(images), output=output)
     made = make_latent(file, LatentSettings(labelled.config.data, "pca", samples=1), output=tmp_path / "out").values
     assert made["of"] == 90
@@ -186,7 +186,7 @@ def test_a_message_comes_before_any_work(labelled: Run, tmp_path: Path) -> None:
     for settings, message in [
         (LatentSettings(steps=1), "steps: got 1, needed 2 or more"),
         (LatentSettings(samples=0), "samples: got 0, needed 1 or more"),
-        (LatentSettings(start="a"), "needs both its ends: give --from and --to"),
+        (LatentSettings(start="a"), "needs both its ends: give start and end"),
     ]:
         with pytest.raises(CuelloError, match=message):
             make_latent(labelled.path, settings, output=tmp_path / "out")

@@ -344,7 +344,7 @@ def test_codes_are_drawn_from_the_prior_if_there_is_one(name: str, channels: int
 def test_another_size_is_an_error_with_the_remedy(name: str, channels: int) -> None:
     network = make(name, channels)
     height, width = network.size
-    with pytest.raises(CuelloError, match=f"--resize {width}x{height}"):
+    with pytest.raises(CuelloError, match=f"resize='{width}x{height}'"):
         network(torch.zeros(1, channels, height + 1, width))
 
 

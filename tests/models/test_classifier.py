@@ -151,7 +151,7 @@ def test_other_images_are_an_error_with_the_remedy(name: str) -> None:
         with pytest.raises(CuelloError, match="needs images of 4×4 pixels or more, got 3×9"):
             network(some(1, 1, (9, 3)))
     else:
-        with pytest.raises(CuelloError, match=r"takes images of 21×21 pixels, got 20×21\. .*--resize 21x21"):
+        with pytest.raises(CuelloError, match=r"takes images of 21×21 pixels, got 20×21\. .*resize='21x21'"):
             network(some(1, 1, (21, 20)))
 
 

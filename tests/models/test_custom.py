@@ -144,7 +144,7 @@ def test_an_architecture_runs_no_code_by_itself(tmp_path: Path) -> None:
     reference = write(tmp_path, f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n{PLAIN}")
     architecture = architecture_of(reference, 3)
     assert architecture.settings["sha256"] == source_checksum(reference)
-    with pytest.raises(CuelloError, match=r"code is run only if you name it: add --model"):
+    with pytest.raises(CuelloError, match=r"code is run only if you name it: add network="):
         build(architecture)
     with pytest.raises(CuelloError, match=r"needed FILE.py:CLASS"):
         build(architecture, "unet-s")
@@ -205,7 +205,7 @@ def test_a_stride_is_measured_of_a_network_that_enlarges(tmp_path: Path) -> None
 def test_another_scale_than_it_states_or_does_is_explained(tmp_path: Path) -> None:
     stating = LARGER.replace("(self, channels, scale)", "(self, channels, factor=2)").replace("= scale", "= factor")
     stating = stating.replace("scale**2", "factor**2")
-    with pytest.raises(CuelloError, match=r"images 2 times as large, and was to do so 3 times: add --scale 2"):
+    with pytest.raises(CuelloError, match=r"images 2 times as large, and was to do so 3 times: add scale=2"):
         build_custom(write(tmp_path, stating), 3, scale=3)
     silent = stating.replace("self.scale = factor", "self.factor = factor").replace("self.scale", "self.factor")
     with pytest.raises(CuelloError, match=r"an image 3 times as large as what it gets.*become \(1, 3, "):

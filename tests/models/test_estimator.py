@@ -136,7 +136,7 @@ def test_other_images_and_classes_are_an_error_that_says_what_is_needed(name: st
     with pytest.raises(CuelloError, match=r"needed \(N, 1, H, W\)|this classifier takes 1"):
         network(some(1, 3))
     if network.size is not None:
-        with pytest.raises(CuelloError, match=r"takes images of 21×21 pixels, got 20×21\. .*--resize 21x21"):
+        with pytest.raises(CuelloError, match=r"takes images of 21×21 pixels, got 20×21\. .*resize='21x21'"):
             network(some(1, 1, (21, 20)))
     if network.conditioning:
         with pytest.raises(CuelloError, match="classes from 0 to 3, needed 0 to 2"):

@@ -113,7 +113,7 @@ def test_scales_that_do_not_fit_are_refused() -> None:
         architecture_of("unet-s", 3, scale=2)
     with pytest.raises(CuelloError, match="'up-s' enlarges images, and these pairs have equal sizes"):
         architecture_of("up-s", 3, scale=1)
-    with pytest.raises(CuelloError, match="2, 3, 4, 5, 6, 7, 8; got --scale 9"):
+    with pytest.raises(CuelloError, match="2, 3, 4, 5, 6, 7, 8; got scale=9"):
         architecture_of("espcn", 3, scale=9)
     assert architecture_of("unet-s", 3, scale=1) == architecture_of("unet-s", 3)
     assert architecture_of("up-m", 3).settings["scale"] == 2

@@ -30,7 +30,9 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
 
 def test_a_finished_run_is_not_overwritten_unasked(copied: Run) -> None:
     before = copied.model_path.read_bytes()
-    with pytest.raises(CuelloError, match=r"is not empty: go on with it \(cuello resume .*replace it \(--overwrite\)"):
+    with pytest.raises(
+        CuelloError, match=r"is not empty: go on with it \(cuello resume .*replace it \(overwrite=True\)"
+    ):
         create_run(copied.path, CONFIG)
     assert copied.model_path.read_bytes() == before
 
@@ -47,7 +49,7 @@ def test_overwrite_removes_a_runs_own_files_and_nothing_else(copied: Run) -> Non
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_that_is_no_run_is_never_touched(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "model.safetensors").write_text("somebody's")
-    with pytest.raises(CuelloError, match=r"exists and is not empty: choose another place with --output"):
+    with pytest.raises(CuelloError, match=r"exists and is not empty: choose another place with output"):
         create_run(tmp_path, CONFIG, overwrite)
     assert (tmp_path / "model.safetensors").read_text() == "somebody's"
 
@@ -65,7 +67,7 @@ def test_a_folder_without_permission_is_explained(tmp_path: Path, monkeypatch: p
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuses)
-    with pytest.raises(CuelloError, match=r"no permission to write .*--output"):
+    with pytest.raises(CuelloError, match=r"no permission to write .*output"):
         create_run(tmp_path / "run", CONFIG)
 
 

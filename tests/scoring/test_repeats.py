@@ -138,7 +138,7 @@ def test_a_run_killed_before_its_first_epoch_goes_on(settings: dict[str, Any], t
 
 def test_other_settings_are_named(settings: dict[str, Any], tmp_path: Path) -> None:
     train_or_resume(tmp_path / "run", settings, report=False)
-    with pytest.raises(CuelloError, match=r"run was trained with epochs = 2, now it is 3.*--overwrite"):
+    with pytest.raises(CuelloError, match=r"run was trained with epochs = 2, now it is 3.*overwrite=True"):
         train_or_resume(tmp_path / "run", {**settings, "epochs": 3}, report=False)
     with pytest.raises(CuelloError, match=r"learning_rate = 0\.001, now it is 0\.1"):
         train_or_resume(tmp_path / "run", {**settings, "learning_rate": 0.1}, report=False)

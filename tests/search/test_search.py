@@ -176,7 +176,7 @@ def test_values_have_their_settings_types() -> None:
         ({"epochs": {"low": 1, "high": 9, "step": 2, "log": True}}, "epochs: got step = 2 with log"),
         ({"epochs": {"low": 1, "high": 9, "log": 1}}, "epochs: got log = 1, needed true or false"),
         ({"optimizer": {"low": 1, "high": 9}}, "optimizer is no number"),
-        ({"seed": [0, 1]}, "seed cannot be searched: .*--repeats"),
+        ({"seed": [0, 1]}, "seed cannot be searched: .*repeats"),
         ({"data": ["a", "b"]}, "data cannot be searched"),
         ({"batch_size": [1, 2]}, "batch_size is both given and searched"),
         ({}, "nothing is searched"),
@@ -232,10 +232,10 @@ def asked(space: Mapping[str, Any], **options: Any) -> Any:
     [
         ({"sampler": "grdi"}, r"sampler: got 'grdi'.*Did you mean 'grid'\?"),
         ({"objective": "psn"}, r"objective: got 'psn'.*'psnr'\?"),
-        ({"trials": 5}, "leave out --trials"),
-        ({"prune": True}, "leave out --prune"),
+        ({"trials": 5}, "leave out trials"),
+        ({"prune": True}, "leave out prune=True"),
         ({"sampler": "tpe", "trials": 0}, "trials: got 0"),
-        ({"sampler": "tpe", "points": 4}, "--points is for grids"),
+        ({"sampler": "tpe", "points": 4}, "points is for grids"),
         ({"points": 1}, "points: got 1, needed 2"),
         ({"repeats": 0}, "repeats: got 0"),
     ],
@@ -327,7 +327,7 @@ def no_training(event: Event) -> None:
     ("space", "options", "message"),
     [
         ({"learning_rate": [1e-3, 2e-2]}, {}, r"values of learning_rate = \[0.001, 0.01\], now it is \[0.001, 0.02\]"),
-        ({"learning_rate": [1e-3, 1e-2]}, {"epochs": 3}, "with epochs = 2, now it is 3.*--output"),
+        ({"learning_rate": [1e-3, 1e-2]}, {"epochs": 3}, "with epochs = 2, now it is 3.*output"),
         ({"learning_rate": [1e-3, 1e-2]}, {"repeats": 2}, "with repeats = 1, now it is 2"),
         ({"learning_rate": [1e-3, 1e-2]}, {"sampler": "tpe"}, "with sampler = 'grid', now it is 'tpe'"),
         ({"learning_rate": [1e-3, 1e-2], "optimizer": ["sgd"]}, {}, "values of optimizer = None, now it is"),
@@ -513,7 +513,7 @@ def test_repeats_go_by_the_mean(dots: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_a_range_in_a_grid(dots: Path, tmp_path: Path) -> None:
     space = {"learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}}
-    with pytest.raises(CuelloError, match=r"learning_rate is the range 0\.001\.\.0\.1.*--points"):
+    with pytest.raises(CuelloError, match=r"learning_rate is the range 0\.001\.\.0\.1.*points"):
         searched(dots, tmp_path / "search", space, model="mlp:35-2")
     found = searched(dots, tmp_path / "search", space, model="mlp:35-2", points=3, epochs=1)
     assert [trial.values["learning_rate"] for trial in found.trials] == [1e-3, 1e-2, 1e-1]

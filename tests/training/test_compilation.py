@@ -33,7 +33,9 @@ def test_the_first_forward_pass_says_what_is_missing(position: int, monkeypatch:
     error.args = ("\nNo working C++ compiler found\nmore lines",)
     monkeypatch.setattr(torch, "compile", lazily(error))
     forward = compiled(nn.Identity())
-    with pytest.raises(CuelloError, match=r"not be compiled \(.*\).*C\+\+ compiler such as g\+\+.*leave out --compile"):
+    with pytest.raises(
+        CuelloError, match=r"not be compiled \(.*\).*C\+\+ compiler such as g\+\+.*leave out compile=True"
+    ):
         forward(torch.zeros(1))
 
 
@@ -48,7 +50,7 @@ def test_a_torch_that_refuses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("not on this Python")
 
     monkeypatch.setattr(torch, "compile", refuses)
-    with pytest.raises(CuelloError, match=r"not on this Python.*leave out --compile"):
+    with pytest.raises(CuelloError, match=r"not on this Python.*leave out compile=True"):
         compiled(nn.Identity())
 
 

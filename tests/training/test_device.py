@@ -42,9 +42,9 @@ def test_a_gpu_that_is_there_is_taken(gpus) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cuda", "sees no NVIDIA GPU. Use --device cpu"),
+        ("cuda", "sees no NVIDIA GPU. Use device='cpu'"),
         ("cuda:3", "sees no NVIDIA GPU"),
-        ("mps", "no Mac with Apple's GPU. Use --device cpu"),
+        ("mps", "no Mac with Apple's GPU. Use device='cpu'"),
     ],
 )
 def test_a_gpu_that_is_absent_is_an_error_with_a_remedy(gpus, name: str, message: str) -> None:

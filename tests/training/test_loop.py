@@ -129,7 +129,7 @@ def test_the_time_limit_stops_after_an_epoch(train: Train) -> None:
 
 
 def test_a_diverging_training_stops_with_advice_and_keeps_the_epoch_before(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(CuelloError, match=r"diverged in epoch \d+.*Lower --learning-rate .*--clip"):
+    with pytest.raises(CuelloError, match=r"diverged in epoch \d+.*Lower learning_rate .*clip"):
         train(model="unet-s", optimizer="sgd", learning_rate=1e30, schedule="constant", epochs=50, warmup_epochs=0)
     run = Run(tmp_path / "run")
     assert len(load_checkpoint(run.checkpoint_path).records) == len(run.history) < 50

@@ -278,7 +278,7 @@ def test_what_is_not_installed_is_said_before_any_image_is_read(
     servers: object, name: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(CuelloError, match=rf"--track {name} needs packages .*pip install 'cuello\[track\]'"):
+    with pytest.raises(CuelloError, match=rf"track='{name}' needs packages .*pip install 'cuello\[track\]'"):
         cuello.train(data=tmp_path / "missing", noise="gaussian:25", output=tmp_path / "run", track=[name])
     assert not (tmp_path / "run").exists()
 

@@ -120,7 +120,7 @@ def test_a_stack_of_12_bits_from_training_to_its_own_units(tmp_path: Path, small
     stack = random.integers(0, 4096, (6, 24, 24), np.int16, endpoint=False)
     tifffile.imwrite(tmp_path / "cells.tif", stack, photometric="minisblack")
     small |= {"data": tmp_path / "cells.tif", "epochs": 1, "report": False}
-    with pytest.raises(CuelloError, match=r"int16.*--range 0\.\.4095"):
+    with pytest.raises(CuelloError, match=r"int16.*range='0\.\.4095'"):
         cuello.train(**small, output=tmp_path / "none")
     run = cuello.train(**small, range="0..4095", output=tmp_path / "run")
     assert "--range 0..4095" in repeat_command(run)
@@ -169,7 +169,7 @@ def test_apply_restores_every_page(
 
 
 def test_a_range_for_a_known_data_set_is_refused() -> None:
-    with pytest.raises(CuelloError, match=r"--range 0\.\.9 for 'photos'.*leave it out"):
+    with pytest.raises(CuelloError, match=r"range='0\.\.9' for 'photos'.*leave it out"):
         prepare(TrainConfig(data="photos", range="0..9", crop=16))
 
 

@@ -157,7 +157,7 @@ def test_pairs_are_trained_and_evaluated(
     assert run.metrics["noise"] is None
     assert run.metrics["methods"]["input"]["psnr"] == pytest.approx(100), "the pairs are equal here"
     assert "pairs of images" in run.report_path.read_text()
-    with pytest.raises(CuelloError, match=r"needs pairs: give the clean ones with --target"):
+    with pytest.raises(CuelloError, match=r"needs pairs: give the clean ones with target"):
         cuello.evaluate(run.path, images)
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from cyclopts import App
 
-from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.errors import CuelloError, Interrupted, at_command_line
 from cuello.core.version import VERSION
 
 COMMANDS = {
@@ -41,20 +41,21 @@ then open runs/first/report.html and:  cuello apply runs/first noisy/ clean/""",
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0; 1 where some files failed; 2 for a user's mistake; 130 after Ctrl-C."""
-    try:
-        app(arguments, result_action="return_value")
-    except CuelloError as error:
-        print(f"cuello: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted as stopped:
-        print(f"cuello: {stopped}", file=sys.stderr)
-        sys.exit(130)
-    except KeyboardInterrupt:
-        print("cuello: stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    with at_command_line():
+        try:
+            app(arguments, result_action="return_value")
+        except CuelloError as error:
+            print(f"cuello: {error}", file=sys.stderr)
+            sys.exit(2)
+        except Interrupted as stopped:
+            print(f"cuello: {stopped}", file=sys.stderr)
+            sys.exit(130)
+        except KeyboardInterrupt:
+            print("cuello: stopped", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(1)
     sys.exit(0)
 
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cuello.cli.options import JSON, Device, OwnCode, Quiet, Threads
 
 
+# More than seven parameters: each is a flag.
 def benchmark(
     name: Annotated[Literal["set5", "set12", "bsd68"], Parameter(help="set5, set12 or bsd68.")],
     run: Annotated[Path, Parameter(help="A run directory or a model.safetensors file.")],

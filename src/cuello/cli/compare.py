@@ -10,6 +10,7 @@ from cuello.cli.options import JSON, Quiet, Threads
 from cuello.core.errors import CuelloError
 
 
+# More than seven parameters: each is a flag.
 def compare(
     *runs: Annotated[
         Path, Parameter(help="Run directories; a folder of runs, such as one of repeats, stands for all.")

@@ -16,6 +16,7 @@ FOR_ONE, FOR_SEVERAL = ("target", "noise"), ("output", "overwrite", "most")
 
 
 @takes(EvaluateSettings, most=Parameter(validator=Number(gte=1)))
+# More than seven parameters: each is a flag.
 def evaluate(
     run: Annotated[Path, Parameter(help="A run directory, or a model.safetensors file with IMAGES.")],
     /,

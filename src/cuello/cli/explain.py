@@ -11,6 +11,7 @@ from cuello.core.settings import ExplainSettings
 
 
 @takes(ExplainSettings, class_=Parameter(name="--class"))
+# More than seven parameters: each is a flag.
 def explain(
     classifier: Annotated[
         Path,

@@ -15,6 +15,7 @@ from cuello.core.settings import LatentSettings
     end=Parameter(name="--to"),
     thumbnails=Parameter(name="--images", negative="--labels"),
 )
+# More than seven parameters: each is a flag.
 def latent(
     run: Annotated[
         Path, Parameter(help="A run directory, or a model.safetensors file (which needs IMAGES and --output).")

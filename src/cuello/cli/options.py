@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter, Token
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, at_command_line, worded
 
 PANELS = ("Job", "Data", "Network", "Training", "Stopping", "Machine")
 """Of the help of many settings, in their order."""
@@ -90,7 +90,9 @@ class Setting:
         kind, default = (self.kind | None, None) if optional else (self.kind, self.default)
         leading = self.name == "range"  # --range -1000..3000
         negative = None if self.panel and self.default is False else ""
-        about = [Parameter(help=self.help, negative=negative, allow_leading_hyphen=leading)]
+        with at_command_line():
+            help = worded(self.help)
+        about = [Parameter(help=help, negative=negative, allow_leading_hyphen=leading)]
         if self.panel:
             about.append(Parameter(group=Group(self.panel, sort_key=PANELS.index(self.panel))))
         if any(get_origin(part) is Sequence for part in (kind, *get_args(kind))):
@@ -105,10 +107,13 @@ def settings_of(declared: Any) -> list[Setting]:
     if is_dataclass(declared):
         hints = get_type_hints(declared, include_extras=True)
         return [
-            Setting(one.name, hints[one.name].__origin__, one.default, hints[one.name].__metadata__[0])
+            Setting(one.name, hints[one.name].__origin__, default=one.default, help=hints[one.name].__metadata__[0])
             for one in fields(declared)
         ]
     return [
-        Setting(name, field.annotation, field.default, field.description, field.json_schema_extra["group"])
+        Setting(
+            name, field.annotation, default=field.default, help=field.description,
+            panel=field.json_schema_extra["group"],
+        )
         for name, field in declared.model_fields.items()
-    ]
+    ]  # fmt: skip

@@ -17,6 +17,7 @@ MOST_ROWS = 10
 
 
 @takes(SearchSettings, TrainConfig)
+# More than seven parameters: each is a flag.
 def search(
     job: str | None = None,
     data: str | None = None,

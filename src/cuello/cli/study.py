@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cuello.cli.options import JSON, Quiet, Threads
 
 
+# More than seven parameters: each is a flag.
 def study(
     name: Annotated[str, Parameter(help="Which one (see `cuello studies`).")],
     /,

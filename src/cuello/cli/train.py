@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @takes(TrainConfig)
+# More than seven parameters: each is a flag.
 def train(
     job: str | None = None,
     data: str | None = None,

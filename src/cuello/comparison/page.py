@@ -8,7 +8,7 @@ from typing import Any
 
 from cuello.comparison import Comparison, Group, Row, RowDifference, RunFacts, gap, run_values
 from cuello.comparison import figures as comparison_figures
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, worded
 from cuello.core.files import make_folder, write_text
 from cuello.jobs.base import Score
 from cuello.report.page import Picture, Section, Table, write_page
@@ -169,7 +169,8 @@ def headline(group: Group) -> str:
     pair = {best.label, second.label}
     known = next((item.found for item in group.differences if {item.first, item.second} == pair), None)
     if known is None or not known.enough:
-        return f"{said}. Too few repeats to tell whether that is chance: train both with --repeats 3 or more."
+        few = worded("Too few repeats to tell whether that is chance: train both with --repeats=3 or more.")
+        return f"{said}. {few}"
     if known.told_from_zero:
         return f"{said}, and {known.count} repeats tell them apart."
     return f"{said}, but {known.count} repeats cannot tell them apart."
@@ -263,7 +264,7 @@ def write_comparison(folder: Path, comparison: Comparison, overwrite: bool = Fal
     if folder.is_dir() and any(folder.iterdir()) and not (overwrite or (folder / PAGE_NAME).is_file()):
         raise CuelloError(
             f"{folder} is not empty and holds no earlier comparison: choose another place with --output, or put the "
-            "comparison among these files with --overwrite."
+            "comparison among these files with --overwrite=True."
         )
     make_folder(folder)
     write_text(folder / CSV_NAME, result_of(comparison).csv)

@@ -115,7 +115,7 @@ class TrainConfig(pydantic.BaseModel):
     )
     scale: int | None = setting(
         None,
-        "upscale: how many times larger each side becomes. Without --noise, --scale 2 means --noise down:2; other "
+        "upscale: how many times larger each side becomes. Without --noise, --scale=2 means --noise=down:2; other "
         "noise comes after that, on the small image.",
         TASK,
         ge=2,
@@ -210,7 +210,7 @@ def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) ->
     field = model.model_fields.get(name)
     meaning = f" It means: {field.description}" if field is not None and field.description else ""
     needed = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{name}: got {first['input']!r}, needed {needed}.{meaning}"
+    return f"--{name.replace('_', '-')}: got {first['input']!r}, needed {needed}.{meaning}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

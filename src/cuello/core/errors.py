@@ -1,17 +1,76 @@
 """Errors a user can act on: what was got, what was needed, what to do."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+AT_COMMAND_LINE: ContextVar[bool] = ContextVar("AT_COMMAND_LINE", default=False)
+COMMAND, SETTING = r"cuello [a-z]+ .*?(?=\.\s|[;,)`]|$)", r"--([a-z][a-z-]*_?)(?:=([^\s;)]*[^\s;,).:]))?"
+MENTION = re.compile(f"{COMMAND}|{SETTING}", re.M)
+FLAGS = {"network": "model", "class_": "class", "start": "from", "end": "to"}
+PARAMETERS = {"over": "space"}
+"""Flags by parameter, and parameters by flag, where they are called differently."""
 
 
-class CuelloError(Exception):
+@contextmanager
+def at_command_line() -> Iterator[None]:
+    """Let all messages speak of flags for the time of the block."""
+    before = AT_COMMAND_LINE.set(True)
+    try:
+        yield
+    finally:
+        AT_COMMAND_LINE.reset(before)
+
+
+def worded(text: str) -> str:
+    """Put a text that mentions settings, each ``--name`` or ``--name=value``, in the words of who reads it.
+
+    At the command line these are flags, in Python parameters. Commands to type stay as they are.
+
+    >>> worded("Use --on-error=skip, or type: cuello train denoise DATA --scale 2.")
+    "Use on_error='skip', or type: cuello train denoise DATA --scale 2."
+    >>> with at_command_line():
+    ...     worded("Use --on-error=skip, or leave out --class_.")
+    'Use --on-error skip, or leave out --class.'
+    """
+    return MENTION.sub(as_flag if AT_COMMAND_LINE.get() else as_parameter, text)
+
+
+def as_flag(mention: re.Match[str]) -> str:
+    name, value = mention.groups()
+    if name == "thumbnails":
+        return "--images" if value == "True" else "--labels"
+    if not name or value == "False":
+        return f"--no-{name}" if name else mention[0]
+    return f"--{FLAGS.get(name, name)}{f' {value}' if value not in (None, 'True') else ''}"
+
+
+def as_parameter(mention: re.Match[str]) -> str:
+    name, value = mention.groups()
+    if not name:
+        return mention[0]
+    name = PARAMETERS.get(name, name).replace("-", "_")
+    literal = value is None or re.fullmatch(r"-?\d*(\.\d+)?(e-?\d+)?|[\d.]+(,[\d.]+)+|[A-Z]+|True|False|'.*", value)
+    return name if value is None else f"{name}={value if literal else repr(value)}"
+
+
+class Message(Exception):
+    """Its message is put in the words of who reads it; see ``worded``."""
+
+    def __str__(self) -> str:
+        return worded(super().__str__())
+
+
+class CuelloError(Message):
     """A mistake that the user can mend; its message names the remedy.
 
     The command line prints it without a traceback and exits with code 2.
     """
 
 
-class Interrupted(Exception):
+class Interrupted(Message):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 
 

@@ -63,7 +63,7 @@ def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> N
     there = [name for name in names if (folder / name).exists()]
     if there and not overwrite:
         raise CuelloError(
-            f"{folder} holds {', '.join(there)} already: replace with --overwrite, or choose another place with "
+            f"{folder} holds {', '.join(there)} already: replace with --overwrite=True, or choose another place with "
             "--output."
         )
     make_folder(folder)
@@ -72,7 +72,7 @@ def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> N
 def check_new(file: Path | None, overwrite: bool = False) -> None:
     """Raise CuelloError where a file that was asked for exists and may not be replaced: before the work."""
     if file is not None and file.exists() and not overwrite:
-        raise CuelloError(f"{file} exists already: replace it with --overwrite, or choose another name.")
+        raise CuelloError(f"{file} exists already: replace it with --overwrite=True, or choose another name.")
 
 
 def make_folder(path: Path) -> Path:

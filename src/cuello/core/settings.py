@@ -45,7 +45,7 @@ class ExplainSettings:
         str | None,
         "What the box shows: a number (0, the default, is black, 1 white), mean (of the image), or blur (the image).",
     ] = None
-    sigma: Annotated[float | None, "Of --fill blur, pixels; by default 3."] = None
+    sigma: Annotated[float | None, "Of --fill=blur, pixels; by default 3."] = None
     padding: Annotated[
         int | None,
         "Pixels of 0 put around the images for an ONNX file; boxes slide over them too. By default none; Cuello's own "

@@ -188,7 +188,7 @@ def open_source(data: str, levels: Levels | None = None) -> ImageSource:
             )
         if levels is not None:
             raise CuelloError(
-                f"got --range {levels} for {data!r}, a data set of the catalogue, whose black and white are known. "
+                f"got --range={levels} for {data!r}, a data set of the catalogue, whose black and white are known. "
                 "A range is for files of your own; leave it out."
             )
         return open_dataset(CATALOG[data])

@@ -38,7 +38,7 @@ def whole_images(images: Images, ids: np.ndarray, count: int | None = None) -> C
         shown = first_few(f"{width}×{height}" for height, width in sorted(shapes))
         raise CuelloError(
             f"the images of {images.name} have {len(shapes)} different sizes ({shown}), and a batch needs one. "
-            "Train on crops (--crop 64) or resize them (--resize 64)."
+            "Train on crops (--crop=64) or resize them (--resize=64)."
         )
     count = count or len(ids)
     few = np.linspace(0, len(ids) - 1, count).round().astype(np.int64)

@@ -125,7 +125,7 @@ def load_images(
                 fingerprint.add(source.names[index], one.pixels)
             seen[index] = replace(one, pixels=None, picture=None) if stream else one
         elif on_error == "stop":
-            raise CuelloError(f"{one} To leave such images out, use --on-error skip.")
+            raise CuelloError(f"{one} To leave such images out, use --on-error=skip.")
         else:
             skipped.append(str(one))
         if progress:
@@ -183,7 +183,7 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
         if (*(scale * side for side in size), inputs.channels) != other:
             unfit[place] = unfit_pair(name, (inputs.name, targets.name), (one, other), scale=scale)
     if unfit and (on_error == "stop" or len(unfit) == len(inputs)):
-        way_round = " To leave such pairs out, use --on-error skip." if on_error == "stop" else " No pair is left."
+        way_round = " To leave such pairs out, use --on-error=skip." if on_error == "stop" else " No pair is left."
         raise CuelloError(next(iter(unfit.values())) + way_round)
     if unfit:
         inputs = subset(inputs, [place for place in range(len(inputs)) if place not in unfit])

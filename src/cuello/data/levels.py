@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Message
 
 
-class UnfitError(ValueError):
+class UnfitError(Message, ValueError):
     """The file is whole, but its pixels are of a kind that cannot be used; the message says what to do."""
 
 
@@ -44,7 +44,7 @@ class Levels:
             wider = Levels(min(self.black, float(values.min())), max(self.white, float(values.max())))
             raise UnfitError(
                 f"{what} holds values from {float(values.min()):.10g} to {float(values.max()):.10g}, outside the range "
-                f"{self}; state a wider one, e.g. --range {wider}"
+                f"{self}; state a wider one, e.g. --range={wider}"
             )
         share = np.subtract(values, self.black, dtype=np.float64)
         share /= self.white - self.black
@@ -96,7 +96,7 @@ def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarr
         return pixels.astype(np.uint8) * 255
     if pixels.dtype not in (np.uint8, np.uint16):
         wide = pixels.dtype.kind in "ui"
-        state = ", or say with --range what stands for black and white, e.g. --range 0..4095" if wide else ""
+        state = ", or say with --range what stands for black and white, e.g. --range=0..4095" if wide else ""
         raise UnfitError(
             f"{what} has pixels of type {pixels.dtype}; save it with 8 or 16 bits, or as floats in [0, 1]{state}"
         )
@@ -110,7 +110,7 @@ def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
         low, high = f"{pixels.min():g}", f"{pixels.max():g}"
         raise UnfitError(
             f"{what} holds floats from {low} to {high}; needed 0 to 1: subtract the minimum and divide by the range "
-            f"first, or say what stands for black and white, e.g. --range {low}..{high}"
+            f"first, or say what stands for black and white, e.g. --range={low}..{high}"
         )
     return pixels.astype(np.float32)
 

@@ -326,7 +326,7 @@ def as_channels(picture: StoredImage, channels: int) -> StoredImage:
         return picture
     if have not in (1, 3):
         raise CuelloError(
-            f"got images of {have} channels, which are no colours, and --channels {channels}. Leave --channels out."
+            f"got images of {have} channels, which are no colours, and --channels={channels}. Leave --channels out."
         )
     if channels == 3:
         return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))

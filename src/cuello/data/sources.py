@@ -131,7 +131,7 @@ def array_source(
         raise CuelloError(
             f"{name}: got values of type {images.dtype}, needed uint8, uint16, bool or floats in [0, 1]. "
             "Convert them, e.g. array.astype('uint8') if they are 0 to 255, or say what stands for black and white, "
-            "e.g. --range 0..4095."
+            "e.g. --range=0..4095."
         )
     try:
         images = fit(images, "the array", levels)

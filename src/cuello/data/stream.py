@@ -65,7 +65,7 @@ class StreamedArrays(Sequence[np.ndarray]):
     def sentence(name: str, why: str) -> str:
         return (
             f"{name} changed during the training ({why}). The run is kept: once the file is back as it was, go on "
-            "with `cuello resume RUN`. With --on-error skip a training goes on without such images."
+            "with `cuello resume RUN`. With --on-error=skip a training goes on without such images."
         )
 
     def lose(self, index: int, error: LostError) -> None:

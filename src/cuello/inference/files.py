@@ -56,8 +56,8 @@ def apply(
     existing = [target for _, target in jobs if target.exists()]
     if existing and not overwrite:
         raise CuelloError(
-            f"{len(existing)} of {len(jobs)} results exist already, e.g. {existing[0]}. Add --overwrite to replace "
-            "them, or choose another place."
+            f"{len(existing)} of {len(jobs)} results exist already, e.g. {existing[0]}. Add --overwrite=True to "
+            "replace them, or choose another place."
         )
     model.check_images()
     applied = Applied()
@@ -131,7 +131,7 @@ def apply_to_array(
     """Restore the images of an .npy file into another of the same axes and type."""
     target = destination / source.name if destination.is_dir() or destination.suffix.lower() != ".npy" else destination
     if target.exists() and not overwrite:
-        raise CuelloError(f"{target} exists already. Add --overwrite to replace it, or choose another place.")
+        raise CuelloError(f"{target} exists already. Add --overwrite=True to replace it, or choose another place.")
     try:
         images = np.load(source, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

@@ -97,7 +97,7 @@ class Request:
         """Raise CuelloError where an option was given that this job's evaluation does not have."""
         for name, value in self.given.items():
             shown = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
-            raise CuelloError(f"got --{name} {shown}, but {because}. Leave it out.")
+            raise CuelloError(f"got --{name}={shown}, but {because}. Leave it out.")
 
     def own_data(self, data: "JobData | None") -> "JobData":
         """Return the run's own data; CuelloError for a file without a run, or clean images without the noisy ones."""
@@ -123,10 +123,10 @@ def check_network(job: "Job", model: str, loss: LossSpec) -> None:
     if kind is None and job.gives != "images":
         what = "a classifier" if classifies else "an estimator"
         raise CuelloError(
-            f"got --model {model}: code of your own is trained for images only, not to {job.name}. Name {what} of "
-            f"Cuello's, e.g. --model {job.default_model} (see `cuello models`)."
+            f"got --model={model}: code of your own is trained for images only, not to {job.name}. Name {what} of "
+            f"Cuello's, e.g. --model={job.default_model} (see `cuello models`)."
         )
-    use = f"For {job.name}, use e.g. --model {job.default_model}."
+    use = f"For {job.name}, use e.g. --model={job.default_model}."
     if kind is not None and kind.classifies != classifies:
         gives = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(f"the network {model!r} gives {gives}. {use}")
@@ -137,16 +137,16 @@ def check_network(job: "Job", model: str, loss: LossSpec) -> None:
     if loss.classifies != classifies:
         compares = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(
-            f"the loss {loss.name!r} compares {compares}. For {job.name}, use e.g. --loss {job.default_loss}."
+            f"the loss {loss.name!r} compares {compares}. For {job.name}, use e.g. --loss={job.default_loss}."
         )
 
 
 def check_plain(job: "Job", config: TrainConfig, comes_out: str) -> None:
     """Raise CuelloError where a noise, or clean counterparts, are given to a job whose input is the image itself."""
-    for flag, value in (("--noise", config.noise), ("--target", config.target)):
+    for name, value in (("noise", config.noise), ("target", config.target)):
         if value is not None:
             raise CuelloError(
-                f"got {flag} {value} for {job.name}, where the image itself goes in and {comes_out} should come out. "
+                f"got --{name}={value} for {job.name}, where the image itself goes in and {comes_out} should come out. "
                 "Leave it out, or use: cuello train denoise"
             )
 
@@ -156,7 +156,7 @@ def check_options(job: "Job", config: TrainConfig, others: Mapping[Any, str]) ->
     for name, owner in others.items():
         value = getattr(config, name)
         if name not in job.options and value != TrainConfig.model_fields[name].default:
-            raise CuelloError(f"got --{name} {value} for {job.name}: only {owner} has it.")
+            raise CuelloError(f"got --{name}={value} for {job.name}: only {owner} has it.")
 
 
 def check_no_sweep(job: "Job", sweep: Sequence[float]) -> None:

@@ -47,7 +47,7 @@ def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
     size, levels = parse_size(config.resize), parse_levels(config.range)
     if size is not None and config.target is not None and config.scale is not None:
         raise CuelloError(
-            f"got --resize {config.resize} for pairs of two sizes, which would become one. Leave it out and use --crop."
+            f"got --resize={config.resize} for pairs of two sizes, which would become one. Leave it out and use --crop."
         )
     sources = [open_source(data, levels) for data in (config.data, config.target) if data is not None]
     stream = is_to_stream(config.storage, sources, config.channels)

@@ -102,7 +102,7 @@ def check(network: ImageNetwork, images: Tensor, loss: str, samples: int) -> Cal
     if not network.has_posterior:
         raise CuelloError(
             f"{type(network).__name__}: got a network without a distribution of codes for each image, needed a "
-            "variational autoencoder, e.g. --model vae-200-2."
+            "variational autoencoder, e.g. --model=vae-200-2."
         )
     spec = find_loss(loss)
     if spec.name not in LIKELIHOODS:

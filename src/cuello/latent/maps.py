@@ -86,7 +86,7 @@ def check_named(method: str | None, numbers: int) -> None:
     """Raise CuelloError where codes have too many numbers for a plane and no way to two of them is named."""
     if method is None and numbers > 2:
         raise CuelloError(
-            f"the codes have {numbers:,} numbers and a map has two axes: name what brings them to two. --method pca "
+            f"the codes have {numbers:,} numbers and a map has two axes: name what brings them to two. --method=pca "
             "takes the directions in which they differ most; tsne and umap keep neighbours together."
         )
 

@@ -8,7 +8,7 @@ from os.path import commonprefix
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Message
 from cuello.core.settings import LatentSettings
 from cuello.inference.model import Model
 from cuello.latent.images import Known, spread_evenly, typical
@@ -82,14 +82,14 @@ def without_common(names: list[str]) -> list[str]:
     return cut if all(cut) else names
 
 
-class NotApplicable(Exception):
+class NotApplicable(Message):
     """A part that makes no sense for this model or these images; the message says why."""
 
 
 def check_settings(settings: LatentSettings) -> None:
     """Raise CuelloError for what can never be: before the work."""
     if (settings.start is None) != (settings.end is None):
-        raise CuelloError("an interpolation needs both its ends: give --from and --to, or neither.")
+        raise CuelloError("an interpolation needs both its ends: give --start and --end, or neither.")
     for name, value, least in (("steps", settings.steps, 2), ("samples", settings.samples, 1)):
         if value < least:
             raise CuelloError(f"{name}: got {value}, needed {least} or more.")
@@ -102,7 +102,7 @@ def check_labels(settings: LatentSettings, known: Known) -> None:
     if settings.thumbnails is False and known.labels is None:
         raise CuelloError(
             f"the {known.what} have no labels to draw. Give images that have some (a folder with a subfolder a label, "
-            "an .npz with 'labels'), or leave out --labels: the map then shows the images."
+            "an .npz with 'labels'), or leave out --thumbnails=False: the map then shows the images."
         )
 
 

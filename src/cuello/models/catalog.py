@@ -421,16 +421,16 @@ def check_scale(spec: NetworkSpec, scale: int) -> None:
     if spec.scales == (1,):
         able = ", ".join(other.name for other in NETWORKS if scale in other.scales)
         raise CuelloError(
-            f"the network {spec.name!r} gives images of the size it gets, and --scale {scale} asks for larger ones. "
+            f"the network {spec.name!r} gives images of the size it gets, and --scale={scale} asks for larger ones. "
             f"Networks that enlarge by {scale}: {able or 'none'}. For pairs of equal size, leave --scale out."
         )
     known = ", ".join(map(str, spec.scales))
     if scale == 1:
         raise CuelloError(
-            f"the network {spec.name!r} enlarges images, and these pairs have equal sizes. Name a scale (--scale 2; it "
+            f"the network {spec.name!r} enlarges images, and these pairs have equal sizes. Name a scale (--scale=2; it "
             f"does {known}), or a network that keeps the size (see `cuello models`)."
         )
-    raise CuelloError(f"the network {spec.name!r} enlarges by {known}; got --scale {scale}.")
+    raise CuelloError(f"the network {spec.name!r} enlarges by {known}; got --scale={scale}.")
 
 
 def usual_size(spec: NetworkSpec, channels: int) -> tuple[int, int]:
@@ -451,14 +451,14 @@ def check_numbers(spec: NetworkSpec, channels: int, height: int, width: int) -> 
         return
     remedies = []
     if channels > 1 and (spec.channels == 1 or height * width == spec.pixels):
-        remedies.append("make them grey (--channels 1)")
+        remedies.append("make them grey (--channels=1)")
     rows, columns = usual_size(spec, spec.channels or channels)
     known = spec.size is not None or rows == columns
     if known and (rows, columns) != (height, width) and rows * columns * (spec.channels or channels) == spec.pixels:
-        remedies.append(f"resize them (--resize {columns}x{rows})")
+        remedies.append(f"resize them (--resize={columns}x{rows})")
     if spec.description is not None:
         family, _, widths = spec.description.partition(":")
-        remedies.append(f"write widths for them (--model {family}:{numbers}-{widths.partition('-')[2]})")
+        remedies.append(f"write widths for them (--model={family}:{numbers}-{widths.partition('-')[2]})")
     remedy = ", or ".join(remedies)
     raise CuelloError(
         f"the network {spec.name!r} is made for images of {spec.pixels} numbers; these have {width}×{height} pixels "
@@ -491,10 +491,10 @@ def build_custom(architecture: Architecture, allowed_code: str | None) -> ImageN
     if allowed_code is None:
         raise CuelloError(
             f"this model's network is code of somebody's own ({reference}), and code is run only if you name it: "
-            f"add --model {reference} (in Python: network={reference!r}) with the path where you have that file."
+            f"add --network={reference} with the path where you have that file."
         )
     if not custom.is_reference(allowed_code):
-        raise CuelloError(f"this model's network is {reference}; got --model {allowed_code}, needed FILE.py:CLASS.")
+        raise CuelloError(f"this model's network is {reference}; got --network={allowed_code}, needed FILE.py:CLASS.")
     if custom.source_checksum(allowed_code) != architecture.settings["sha256"]:
         warnings.warn(f"{allowed_code} has changed since this model was trained with it.", stacklevel=2)
     return custom.build_custom(allowed_code, architecture.settings["channels"], architecture.settings.get("scale", 1))

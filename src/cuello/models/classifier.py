@@ -68,7 +68,7 @@ class ClassifierConfig(pydantic.BaseModel):
         if min(height, width) < least:
             raise ValueError(
                 f"images of {self.width}×{self.height} pixels are too small for its {len(self.stages)} poolings: "
-                "enlarge them (--resize 28)"
+                "enlarge them (--resize=28)"
             )
         return (height // 2, width // 2) if self.pooling == "dense" else (1, 1)
 
@@ -181,7 +181,7 @@ class Classifier(ImageNetwork):
             rows, columns = self.size
             raise CuelloError(
                 f"this classifier takes images of {columns}×{rows} pixels, got {width}×{height}. Resize them "
-                f"(--resize {columns}x{rows}), or train one that takes any size (--model classify-s)."
+                f"(--resize={columns}x{rows}), or train one that takes any size (--model=classify-s)."
             )
         least = 2 ** (len(self.stages) - 1)
         if self.size is None and min(height, width) < least:

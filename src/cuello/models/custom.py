@@ -101,7 +101,7 @@ def build_custom(reference: str, channels: int, scale: int = 1) -> CustomNetwork
     if own not in (None, scale):
         raise CuelloError(
             f"{class_name} states that it makes images {own} times as large, and was to do so {scale} times: "
-            + (f"add --scale {own}." if own != 1 else "leave --scale out, or take a network that enlarges.")
+            + (f"add --scale={own}." if own != 1 else "leave --scale out, or take a network that enlarges.")
         )
     try:
         stride = stated(inner, "stride") or measure_stride(inner, channels, scale=scale)

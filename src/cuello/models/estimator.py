@@ -200,7 +200,7 @@ def check_images(x: Tensor, channels: int, size: tuple[int, int]) -> None:
     if tuple(x.shape[2:]) != size:
         raise CuelloError(
             f"this network takes images of {size[1]}×{size[0]} pixels, got {x.shape[3]}×{x.shape[2]}. Resize them "
-            f"(--resize {size[1]}x{size[0]})."
+            f"(--resize={size[1]}x{size[0]})."
         )
 
 

@@ -100,7 +100,7 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
     if path.is_dir() and any(not found.name.startswith(".") for found in path.iterdir()):
         is_run = (path / "config.toml").is_file()
         if not (overwrite and is_run):
-            ways = f"go on with it (cuello resume {path}), replace it (--overwrite), or " if is_run else ""
+            ways = f"go on with it (cuello resume {path}), replace it (--overwrite=True), or " if is_run else ""
             raise CuelloError(f"{path} exists and is not empty: {ways}choose another place with --output.")
         clear_run(path)
     make_folder(path)

@@ -49,7 +49,7 @@ def search_space(space: Mapping[str, Any], fixed: Mapping[str, Any] | None = Non
             fixed[name] = checked_value(name, value)
     if not axes:
         raise CuelloError(
-            "nothing is searched: give a space, as in --space space.toml or --over learning-rate=1e-4,1e-3,1e-2."
+            "nothing is searched: give settings several values with --over, such as learning-rate=1e-4,1e-3,1e-2."
         )
     return Space(axes, fixed)
 
@@ -77,7 +77,7 @@ def check_names(texts: Iterable[tuple[str, Any]], keys: Sequence[str]) -> None:
             others = [other for other in keys if not is_setting(other)]
             raise CuelloError(
                 f"{name} holds the placeholder {{{key}}}, but the search space has no values for {key!r}."
-                f"{closest(key, others)} Add a line such as: {key} = [...], or --over {key}=...,..."
+                f"{closest(key, others)} Add a line such as: {key} = [...]."
             )
 
 

@@ -85,10 +85,12 @@ def make_question(
         if number is not None and number < least:
             raise CuelloError(f"{name}: got {number}, needed {least} or more.")
     if sampler == "grid" and (trials is not None or prune):
-        flag, why = ("--trials", "makes every trial of it") if trials is not None else ("--prune", "makes each whole")
-        raise CuelloError(f"a grid {why}: leave out {flag}, or draw trials with --sampler tpe or random.")
+        flag, why = (
+            ("--trials", "makes every trial of it") if trials is not None else ("--prune=True", "makes each whole")
+        )
+        raise CuelloError(f"a grid {why}: leave out {flag}, or draw trials with --sampler=tpe or random.")
     if sampler != "grid" and points is not None:
-        raise CuelloError(f"--points is for grids; --sampler {sampler} draws from all of a range. Leave it out.")
+        raise CuelloError(f"--points is for grids; --sampler={sampler} draws from all of a range. Leave it out.")
     searched = search_space(space, settings)
     configs = [checked_config(job, data, searched, values=values) for values in searched.variants()]
     unlike = unlike_losses(configs)

@@ -158,7 +158,7 @@ def load_optuna(kind: str) -> Any:
         import optuna
     except ImportError as error:
         raise CuelloError(
-            f"--sampler {kind} needs a package that is missing ({error}): pip install 'cuello[search]'. --sampler grid "
+            f"--sampler={kind} needs a package that is missing ({error}): pip install 'cuello[search]'. --sampler=grid "
             "does without."
         ) from None
     return optuna

@@ -42,5 +42,5 @@ def cannot_compile(error: Exception) -> CuelloError:
     why = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return CuelloError(
         f"the network could not be compiled ({why}). torch.compile needs a C++ compiler such as g++ or clang: install "
-        "one, or leave out --compile."
+        "one, or leave out --compile=True."
     )

@@ -26,14 +26,14 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise CuelloError(
             f"device: {name} was asked for, but this torch ({torch.__version__}) sees no NVIDIA GPU. "
-            "Use --device cpu, or install torch with CUDA and a driver."
+            "Use --device=cpu, or install torch with CUDA and a driver."
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise CuelloError(
             f"device: {name} was asked for, but there are {torch.cuda.device_count()} GPUs (0 is the first)."
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise CuelloError("device: mps was asked for, but this is no Mac with Apple's GPU. Use --device cpu.")
+        raise CuelloError("device: mps was asked for, but this is no Mac with Apple's GPU. Use --device=cpu.")
     if device.type not in ("cpu", "cuda", "mps"):
         raise CuelloError(f"device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.")
     return device

@@ -206,5 +206,5 @@ def refuse_divergence(record: EpochRecord, config: TrainConfig) -> None:
         raise CuelloError(
             f"the training diverged in epoch {record.epoch}: its loss is {record.loss}, on validation "
             f"{record.validation_loss}. The best weights so far are kept. Lower --learning-rate (now "
-            f"{config.learning_rate:g}), or limit the gradients with --clip 1."
+            f"{config.learning_rate:g}), or limit the gradients with --clip=1."
         )

@@ -233,7 +233,7 @@ def check_trackers(names: Sequence[str]) -> None:
         try:
             spec.load()
         except ImportError as error:
-            raise CuelloError(f"--track {name} needs packages that are missing ({error}): {INSTALL}") from None
+            raise CuelloError(f"--track={name} needs packages that are missing ({error}): {INSTALL}") from None
 
 
 def make_trackers(names: Sequence[str], run_path: Path, config: TrainConfig) -> list[Observer]:

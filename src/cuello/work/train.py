@@ -125,7 +125,7 @@ def resume(
     if is_reference(config.model) and network is None:
         raise CuelloError(
             f"this run's network is code of somebody's own ({config.model}), and code is run only if you name it: add "
-            f"--model {config.model} with the path where you have that file."
+            f"--network={config.model} with the path where you have that file."
         )
     if network is not None:
         config = make_config({**config.model_dump(), "model": network})
@@ -180,7 +180,7 @@ def check_same(run: Run, found: TrainConfig, wanted: TrainConfig) -> None:
         if name not in UNCOMPARED and was != asked:
             raise CuelloError(
                 f"{run.path} was trained with {name} = {was!r}, now it is {asked!r}. Ask for the same, replace the run "
-                "(--overwrite), or choose another place with --output."
+                "(--overwrite=True), or choose another place with --output."
             )
 
 

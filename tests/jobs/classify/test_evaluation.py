@@ -221,10 +221,10 @@ class TestRefused:
             ({"job": "classify", "model": "impulse-s"}, r"'impulse-s' gives images, not classes\. For classify, use e"),
             ({"job": "denoise", "model": "classify-s", "noise": "gaussian:9"}, r"gives classes, not images\. For den"),
             ({"job": "classify", "model": "net.py:Net"}, r"code of your own is trained for images only"),
-            ({"job": "classify", "loss": "mse"}, r"'mse' compares images, not classes\. .* --loss cross-entropy"),
+            ({"job": "classify", "loss": "mse"}, r"'mse' compares images, not classes\. .* loss='cross-entropy'"),
             ({"job": "denoise", "loss": "cross-entropy", "noise": "gaussian:9"}, r"compares classes, not images"),
             ({"job": "classify", "loss": "cross-entropy:1"}, r"a number above 0 and below 1"),
-            ({"job": "classify", "noise": "gaussian:9"}, r"got --noise gaussian:9 for classify, .* its class should"),
+            ({"job": "classify", "noise": "gaussian:9"}, r"got noise='gaussian:9' for classify, .* its class should"),
         ],
     )
     def test_what_does_not_fit_the_job(self, settings: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ class TestRefused:
     ) -> None:
         assert "is a classifier, which gives no image" in refused("apply", run.path, examples, tmp_path / "out")
         assert "Leave it out" in refused("evaluate", run.path, "--noise", "gaussian:9")
-        with pytest.raises(CuelloError, match=r"got --sweep 0\.1,0\.2, but .* is a classifier"):
+        with pytest.raises(CuelloError, match=r"got sweep=0\.1,0\.2, but .* is a classifier"):
             cuello.evaluate(run.path, sweep=[0.1, 0.2])
 
     def test_it_is_judged_and_compared_like_other_runs(self, run: Run) -> None:

@@ -122,7 +122,7 @@ def test_what_is_no_estimator_is_named(classifier: Path, opened: ExplainedClassi
 
 
 def test_an_estimator_in_the_classifiers_place_is_told_where_it_belongs(estimator: MapEstimator) -> None:
-    with pytest.raises(CuelloError, match=r"is no classifier: its job is explain\. Give it with --model, after"):
+    with pytest.raises(CuelloError, match=r"is no classifier: its job is explain\. Give it with model, after"):
         open_classifier(estimator.path)
 
 

@@ -152,7 +152,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("settings", "said"),
         [
-            ({"classifier": None}, "add --classifier RUN"),
+            ({"classifier": None}, "add classifier=RUN"),
             ({"classifier": "nowhere"}, "nowhere"),
             ({"classifier": "net.onnx"}, "cuello explain"),
             ({"augment": True}, "turned map"),
@@ -188,7 +188,7 @@ class TestMistakes:
         assert run.metrics["told"] == {}
 
     def test_settings_of_explain_are_not_for_others(self, examples: Path, tmp_path: Path) -> None:
-        with pytest.raises(CuelloError, match="got --box 5 for reconstruct: only explain has it"):
+        with pytest.raises(CuelloError, match="got box=5 for reconstruct: only explain has it"):
             cuello.train("reconstruct", examples, box=5, output=tmp_path / "run")
 
     def test_an_interruption_says_that_maps_are_kept(

@@ -136,7 +136,7 @@ def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"), [((5, 6, 1), "got 6×5: add --resize 6x6"), ((6, 6, 3), "got 3: add --channels 1")]
+    ("shape", "said"), [((5, 6, 1), "got 6×5: add resize='6x6'"), ((6, 6, 3), "got 3: add channels=1")]
 )
 def test_images_that_do_not_fit_are_refused(path: Path, classifier: Model, shape: tuple[int, ...], said: str) -> None:
     with pytest.raises(CuelloError, match=said):

@@ -68,7 +68,7 @@ def test_maps_in_the_file_are_those_of_occlusion_map(run: Run, examples: Path, t
     assert sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir()) == [
         "bright-00.png", "dark-05.png",
     ]  # fmt: skip
-    assert "overlays are drawn of 2 of 12 images; of all with --pictures 12" in found.notes
+    assert "overlays are drawn of 2 of 12 images; of all with pictures=12" in found.notes
     record = json.loads((tmp_path / "out" / "explain.json").read_text())
     assert record["settings"] == settings
     assert record["environment"]["cuello"] == cuello.__version__
@@ -97,7 +97,7 @@ def test_images_of_another_size_are_refused_or_left_out(
 ) -> None:
     folder = make_classes(tmp_path / "images", 2)
     Image.new("L", (14, 9)).save(folder / "dark" / "wide.png")
-    with pytest.raises(CuelloError, match=r"dark/wide\.png has 14×9 pixels, .* takes 10×12.*--resize 10x12.*skip"):
+    with pytest.raises(CuelloError, match=r"dark/wide\.png has 14×9 pixels, .* takes 10×12.*resize='10x12'.*skip"):
         explain(fixed.path, folder, tmp_path / "out")
     found = explain(fixed.path, folder, tmp_path / "out", on_error="skip", pictures=0)
     assert [name for name, _ in found.failed] == ["dark/wide.png"]
@@ -219,7 +219,7 @@ def test_images_must_fit_an_estimator_of_one_size(
     run: Run, examples: Path, tmp_path: Path, make_estimator: Callable[..., Path]
 ) -> None:
     estimator = make_estimator(tmp_path / "estimator", run.path, "explain-hits", (16, 16))
-    with pytest.raises(CuelloError, match=r"has 10×12 pixels, but explain-hits takes 16×16\. .*--resize 16x16"):
+    with pytest.raises(CuelloError, match=r"has 10×12 pixels, but explain-hits takes 16×16\. .*resize='16x16'"):
         explain(run.path, examples, tmp_path / "out", model=estimator)
     found = explain(run.path, examples, tmp_path / "out", model=estimator, resize="16", pictures=0)
     assert {values.shape for values in found.maps} == {(16, 16)}
@@ -265,7 +265,7 @@ def test_only_overlays_of_an_earlier_call_are_deleted(run: Run, examples: Path, 
     with pytest.raises(CuelloError, match="holds overlays already"):
         explain(run.path, examples / "dark" / "00.png", tmp_path / "out")
     explain(run.path, examples / "dark" / "00.png", tmp_path / "out", overwrite=True)
-    with pytest.raises(CuelloError, match=r"holds maps\.npz, .*--overwrite"):
+    with pytest.raises(CuelloError, match=r"holds maps\.npz, .*overwrite=True"):
         explain(run.path, examples / "dark" / "01.png", tmp_path / "out")
     found = explain(run.path, examples / "dark" / "01.png", tmp_path / "out", overwrite=True)
     assert sorted(path.name for path in overlays.iterdir()) == ["01-2.png", "01.png", "mine.png"]
@@ -368,7 +368,7 @@ def test_what_a_killed_call_left_is_cleared_and_the_users_own_pictures_are_not(
     images = examples / "bright" if name == "explain.json" else examples
     with writing(name, run, examples, tmp_path):
         assert list(tmp_path.rglob(f".{Path(name).stem}.*.tmp*")), "half of a file is there"
-        with pytest.raises(CuelloError, match=r"another call is writing to .*--output"):
+        with pytest.raises(CuelloError, match=r"another call is writing to .*output"):
             explain(run.path, images, tmp_path, overwrite=True)
         assert (tmp_path / "overlays" / "bright-00.png").exists(), "a call that runs loses nothing"
     mine = tmp_path / "overlays" / "mine.png"

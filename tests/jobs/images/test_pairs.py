@@ -59,7 +59,7 @@ def test_pairs_bring_their_own_targets():
 
 def test_pairs_without_targets_are_an_error_with_the_remedy():
     for pair in (lambda: PAIRS.pair(batch_of([0]), random(0)), lambda: PAIRS.pair_each(batch_of([0]), 0)):
-        with pytest.raises(CuelloError, match="needs pairs: give the clean ones with --target"):
+        with pytest.raises(CuelloError, match="needs pairs: give the clean ones with target"):
             pair()
 
 
@@ -71,8 +71,8 @@ def test_the_task_of_a_configuration():
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({}, ["no noise was given", "--noise salt-pepper:0.2", "cuello noises"]),
-        ({"noise": "blur:1", "target": "clean/"}, ["--noise blur:1 and --target clean/", "Leave one out"]),
+        ({}, ["no noise was given", "noise='salt-pepper:0.2'", "cuello noises"]),
+        ({"noise": "blur:1", "target": "clean/"}, ["noise='blur:1' and target='clean/'", "Leave one out"]),
         ({"noise": "salt-peper:0.2"}, ["'salt-peper'", "Did you mean 'salt-pepper'?"]),
         ({"noise": "gaussian:500"}, ["sigma is 500.0", "needed 0 to 255 (grey levels out of 255)"]),
     ],
@@ -143,17 +143,17 @@ def test_pairs_to_upscale_have_the_scale_that_is_stated():
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"job": "upscale"}, ["how much larger is not said", "--scale 2"]),
-        ({"job": "upscale", "noise": "gaussian:5"}, ["--noise gaussian:5", "--scale 2", "resize:2"]),
-        ({"job": "upscale", "noise": "down:2", "scale": 3}, ["--scale 3", "2 times smaller", "Leave out --scale"]),
-        ({"job": "upscale", "target": "large/"}, ["without their scale", "--scale 2"]),
+        ({"job": "upscale"}, ["how much larger is not said", "scale=2"]),
+        ({"job": "upscale", "noise": "gaussian:5"}, ["noise='gaussian:5'", "scale=2", "resize:2"]),
+        ({"job": "upscale", "noise": "down:2", "scale": 3}, ["scale=3", "2 times smaller", "Leave out scale"]),
+        ({"job": "upscale", "target": "large/"}, ["without their scale", "scale=2"]),
         ({"job": "upscale", "target": "large/", "scale": 2, "noise": "down:2"}, ["Leave one out"]),
-        ({"job": "upscale", "scale": 3, "crop": 64}, ["--crop 64", "multiple of the scale 3", "66 or 63"]),
-        ({"job": "upscale", "scale": 3, "crop": 64, "target": "large/"}, ["--crop 64", "multiple of the scale 3"]),
-        ({"job": "upscale", "scale": 8, "crop": 4}, ["--crop 4", "Use --crop 8."]),
-        ({"job": "denoise", "noise": "gaussian:25", "scale": 2}, ["--scale 2 for denoise", "only upscale"]),
-        ({"job": "reconstruct", "scale": 2}, ["--scale 2 for reconstruct", "only upscale"]),
-        ({"job": "denoise", "noise": "down:2"}, ["--noise down:2 for denoise", "cuello train upscale", "resize"]),
+        ({"job": "upscale", "scale": 3, "crop": 64}, ["crop=64", "multiple of the scale 3", "66 or 63"]),
+        ({"job": "upscale", "scale": 3, "crop": 64, "target": "large/"}, ["crop=64", "multiple of the scale 3"]),
+        ({"job": "upscale", "scale": 8, "crop": 4}, ["crop=4", "Use crop=8."]),
+        ({"job": "denoise", "noise": "gaussian:25", "scale": 2}, ["scale=2 for denoise", "only upscale"]),
+        ({"job": "reconstruct", "scale": 2}, ["scale=2 for reconstruct", "only upscale"]),
+        ({"job": "denoise", "noise": "down:2"}, ["noise='down:2' for denoise", "cuello train upscale", "resize"]),
     ],
 )
 def test_a_scale_that_does_not_belong_there_says_what_to_do(chosen, words):

@@ -210,12 +210,12 @@ def test_pairs_without_a_partner_are_named(tmp_path: Path, make_image: Callable[
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"crop": 15}, ["--crop 15", "multiple of the scale 2", "16 or 14"]),
+        ({"crop": 15}, ["crop=15", "multiple of the scale 2", "16 or 14"]),
         ({"model": "unet-s"}, ["unet-s", "2"]),
         ({"scale": None}, ["how much larger is not said"]),
-        ({"noise": "down:3"}, ["--scale 2", "3 times smaller"]),
+        ({"noise": "down:3"}, ["scale=2", "3 times smaller"]),
         ({"crop": 64}, ["smaller than the crop of 64×64"]),
-        ({"target": "TARGET", "resize": "32"}, ["--resize 32", "two sizes"]),
+        ({"target": "TARGET", "resize": "32"}, ["resize=32", "two sizes"]),
     ],
 )
 def test_settings_that_do_not_fit_say_what_to_do(
@@ -232,7 +232,7 @@ def test_settings_that_do_not_fit_say_what_to_do(
 def test_a_network_that_enlarges_is_refused_for_denoising(images: Path, small: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(CuelloError, match="espcn"):
         cuello.train("denoise", images, output=tmp_path / "run", **{**small, "model": "espcn"})
-    with pytest.raises(CuelloError, match="--scale 2 for denoise"):
+    with pytest.raises(CuelloError, match="scale=2 for denoise"):
         cuello.train("denoise", images, output=tmp_path / "run", **{**small, "scale": 2})
 
 

@@ -184,12 +184,12 @@ def test_settings_of_convolutions_that_do_not_fit(wrong: dict[str, object], mess
 @pytest.mark.parametrize(
     ("name", "channels", "size", "message"),
     [
-        ("mnist-conv", 1, (32, 32), r"784 numbers; these have 32×32 .* 1024 numbers. Resize them \(--resize 28x28\)"),
-        ("mnist-conv", 3, (28, 28), r"Make them grey \(--channels 1\)"),
-        ("vae-400-200-2", 1, (10, 10), r"--resize 20x20\), or write widths for them \(--model vae:100-200-2\)"),
+        ("mnist-conv", 1, (32, 32), r"784 numbers; these have 32×32 .* 1024 numbers. Resize them \(resize='28x28'\)"),
+        ("mnist-conv", 3, (28, 28), r"Make them grey \(channels=1\)"),
+        ("vae-400-200-2", 1, (10, 10), r"resize='20x20'\), or write widths for them \(model='vae:100-200-2'\)"),
         ("vae-400-200-2", 3, None, "Make them grey"),
-        ("mlp:35-20-2", 1, (8, 8), r"35 numbers; these have 8×8 .*Write widths for them \(--model mlp:64-20-2\)"),
-        ("vae:784-20-2", 3, (28, 28), r"grey \(--channels 1\), or write widths for them \(--model vae:2352-20-2\)"),
+        ("mlp:35-20-2", 1, (8, 8), r"35 numbers; these have 8×8 .*Write widths for them \(model='mlp:64-20-2'\)"),
+        ("vae:784-20-2", 3, (28, 28), r"grey \(channels=1\), or write widths for them \(model='vae:2352-20-2'\)"),
         ("ae:c8-c8,unpadded=2", 1, (32, 32), "the decoder gives 28×28 pixels, fewer than the images' 32×32"),
     ],
 )

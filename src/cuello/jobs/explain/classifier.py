@@ -127,10 +127,10 @@ def fitting(
         rows, columns = size
         problem = (
             f"{images.names[position]} has {width}×{height} pixels, but {who} takes {columns}×{rows}. Resize "
-            f"the images: --resize {columns}x{rows}."
+            f"the images: --resize={columns}x{rows}."
         )
         if on_error == "stop":
-            raise CuelloError(f"{problem} To leave such images out, use --on-error skip.")
+            raise CuelloError(f"{problem} To leave such images out, use --on-error=skip.")
         failed.append((images.names[position], problem))
     if not kept:
         raise CuelloError(f"no image fits; the first problem: {failed[-1][1]}")

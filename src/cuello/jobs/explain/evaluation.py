@@ -63,7 +63,7 @@ def learned_classifier(name: str) -> tuple[Path, Model]:
     """Load the classifier whose maps are learned, with the path of its file; CuelloError where it is none."""
     if Path(name).suffix.lower() == ".onnx":
         raise CuelloError(
-            f"got --classifier {name}: an estimator is built from the classifier's own layers, which Cuello knows of "
+            f"got --classifier={name}: an estimator is built from the classifier's own layers, which Cuello knows of "
             "its own classifiers only. Exact maps of ONNX files: cuello explain."
         )
     return own_classifier(name)

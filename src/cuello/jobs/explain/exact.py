@@ -138,13 +138,13 @@ def check_sizes(classifier: Model, arrays: Iterable[np.ndarray]) -> None:
     for height, width, channels in {array.shape for array in arrays}:
         if channels != classifier.channels:
             raise CuelloError(
-                f"the classifier takes images of {classifier.channels} channels, got {channels}: add --channels "
+                f"the classifier takes images of {classifier.channels} channels, got {channels}: add --channels="
                 f"{classifier.channels}."
             )
         if classifier.size is not None and (height, width) != classifier.size:
             rows, columns = classifier.size
             raise CuelloError(
-                f"the classifier takes images of {columns}×{rows} pixels, got {width}×{height}: add --resize "
+                f"the classifier takes images of {columns}×{rows} pixels, got {width}×{height}: add --resize="
                 f"{columns}x{rows}."
             )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 
-from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.data.images import Images, load_images, parse_size, subset
@@ -181,9 +181,8 @@ class Explaining:
                 f"stopped; the maps of {len(found.maps)} of {len(images)} images are in {found.folder}{unchecked}."
             ) from None
         if len(drawn) < len(images):
-            found.note(
-                f"overlays are drawn of {len(drawn)} of {len(images)} images; of all with --pictures {len(images)}"
-            )
+            many = len(images)
+            found.note(worded(f"overlays are drawn of {len(drawn)} of {many} images; of all with --pictures={many}"))
         write()
 
     def make_all(self, begun: BegunFiles, sheet: list[Shown], drawn: set[int]) -> list[int]:

@@ -95,7 +95,7 @@ class ExplainJob:
         known = images.fingerprint or fingerprint_of(images)
         parts = parts_of(images, config)
         if images.streamed:
-            raise CuelloError("the job explain takes images in memory only: add --storage memory.")
+            raise CuelloError("the job explain takes images in memory only: add --storage=memory.")
         used = [part.crops.places[:, 0] for part in batches_of(images, parts, config) if part is not None]
         used = np.unique(np.concatenate(used))
         images, learned = with_maps(images, used, classifier, config=config, progress=progress)
@@ -165,14 +165,14 @@ def mapped(batch: Batch) -> Pair:
 def check_settings(config: TrainConfig) -> None:
     if config.classifier is None:
         raise CuelloError(
-            "whose occlusion maps are to be learned is not said: add --classifier RUN, of `cuello train classify`."
+            "whose occlusion maps are to be learned is not said: add --classifier=RUN, of `cuello train classify`."
         )
     if config.augment:
         raise CuelloError(
-            "got --augment for explain: a classifier's map of a turned image is not the turned map. Leave it out."
+            "got --augment=True for explain: a classifier's map of a turned image is not the turned map. Leave it out."
         )
     if config.crop is not None:
-        raise CuelloError(f"got --crop {config.crop} for explain, which takes whole images. Use --resize.")
+        raise CuelloError(f"got --crop={config.crop} for explain, which takes whole images. Use --resize.")
     learned_settings(config.model_dump())
 
 

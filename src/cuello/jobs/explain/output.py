@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cuello.core.errors import worded
 from cuello.core.files import make_folder, replacing, write_bytes
 from cuello.data.batches import to_tensor
 from cuello.data.picture import SUFFIXES
@@ -196,7 +197,9 @@ def verdict(found: Explained) -> str:
         return ""
     text = f"{capital(found.says()[0])}."
     if found.check is None:
-        return f"{text} How near it comes was not checked: --check 0.01 explains one image in a hundred exactly too."
+        return text + worded(
+            " How near it comes was not checked: --check=0.01 explains one image in a hundred exactly too."
+        )
     if warned := warning(found.check):
         return f"{text} {capital(warned)}"
     many = len(found.check.names)

@@ -137,7 +137,7 @@ def check_job(name: str, model: Model) -> None:
         if scale not in SCALES:
             raise CuelloError(
                 f"set5 has low-resolution images for the scales 2, 3 and 4; this network enlarges by {scale}. Train "
-                "one with --scale 2, 3 or 4."
+                "one with --scale=2, 3 or 4."
             )
     elif job != "denoise" or scale != 1:
         raise CuelloError(

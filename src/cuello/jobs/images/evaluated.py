@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, worded
 from cuello.core.types import Batch
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.catalog import open_source
@@ -80,7 +80,7 @@ def own_images(prepared: Prepared) -> tuple[EvaluatedImages, list[str]]:
     part: Batches = prepared.test or prepared.validation
     which = "test images, never seen in training"
     if prepared.test is None:
-        which = "validation images, on which the best epoch was chosen (--test keeps some apart)"
+        which = worded("validation images, on which the best epoch was chosen (--test keeps some apart)")
     return evaluated_crops(part), [f"Scores are those of the {which}."]
 
 

@@ -204,7 +204,7 @@ def task_of_pairs(job: str, config: TrainConfig) -> Task:
     """Return the task of data that come in pairs, which bring their own noise."""
     if config.noise is not None:
         raise CuelloError(
-            f"got --noise {config.noise} and --target {config.target}: pairs bring their own noise. Leave one out."
+            f"got --noise={config.noise} and --target={config.target}: pairs bring their own noise. Leave one out."
         )
     return with_fitting_crop(Task(job, None, config.scale or 1), config.crop)
 
@@ -216,7 +216,7 @@ def denoising(config: TrainConfig) -> Task:
     if config.target is not None:
         return task_of_pairs("denoise", config)
     if config.noise is None:
-        raise CuelloError("no noise was given: add e.g. --noise salt-pepper:0.2 (see `cuello noises`).")
+        raise CuelloError("no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`).")
     return Task("denoise", same_size(config.noise, "denoise"))
 
 
@@ -226,7 +226,7 @@ def upscaling(config: TrainConfig) -> Task:
     if config.target is None:
         return with_fitting_crop(Task("upscale", shrinking(config.noise, config.scale)), config.crop)
     if config.noise is None and config.scale is None:
-        raise CuelloError("got pairs to upscale without their scale: add e.g. --scale 2.")
+        raise CuelloError("got pairs to upscale without their scale: add e.g. --scale=2.")
     return task_of_pairs("upscale", config)
 
 
@@ -242,7 +242,7 @@ def coding(config: TrainConfig) -> Task:
 def check_no_scale(job: str, config: TrainConfig) -> None:
     """Raise CuelloError where a scale is given to a job that keeps the size."""
     if config.scale is not None:
-        raise CuelloError(f"got --scale {config.scale} for {job}: only upscale makes images larger. Leave it out.")
+        raise CuelloError(f"got --scale={config.scale} for {job}: only upscale makes images larger. Leave it out.")
 
 
 def judged_on_noise(model: Model, noise: str | None, target: str | Path | None) -> Task:
@@ -260,7 +260,7 @@ def judged_on_small(model: Model, noise: str | None, target: str | Path | None) 
         return Task("upscale", None, scale)
     if parse(spec).scale not in (1, scale):
         raise CuelloError(
-            f"got --noise {spec}, which makes images {parse(spec).scale} times smaller; this network makes them "
+            f"got --noise={spec}, which makes images {parse(spec).scale} times smaller; this network makes them "
             f"{scale} times larger. Write {'a noise that keeps the size' if scale == 1 else f'down:{scale}'}."
         )
     return Task("upscale", shrinking(spec, scale if scale > 1 else None))

@@ -115,7 +115,7 @@ def same_size(noise: str, job: str) -> Degradation | Composition:
     degradation = parse(noise)
     if degradation.scale != 1:
         raise CuelloError(
-            f"got --noise {noise} for {job}, which makes images {degradation.scale} times smaller. Use: cuello train "
+            f"got --noise={noise} for {job}, which makes images {degradation.scale} times smaller. Use: cuello train "
             "upscale, or the noise resize, which brings them back to their size."
         )
     return degradation
@@ -131,7 +131,7 @@ def shrinking(noise: str | None, scale: int | None) -> Degradation | Composition
     """
     if noise is None:
         if scale is None:
-            raise CuelloError("how much larger is not said: add e.g. --scale 2.")
+            raise CuelloError("how much larger is not said: add e.g. --scale=2.")
         return Down(factor=scale)
     degradation = parse(noise)
     parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)
@@ -139,12 +139,12 @@ def shrinking(noise: str | None, scale: int | None) -> Degradation | Composition
         return Composition((Down(factor=scale), *parts))
     if scale is not None and scale != degradation.scale:
         raise CuelloError(
-            f"got --scale {scale} and --noise {noise}, which makes images {degradation.scale} times smaller. Leave out "
+            f"got --scale={scale} and --noise={noise}, which makes images {degradation.scale} times smaller. Leave out "
             "--scale, or write the same."
         )
     if degradation.scale == 1 and not any(isinstance(part, Resize) for part in parts):
         raise CuelloError(
-            f"got --noise {noise} for upscale, which does not take pixels away: add e.g. --scale 2 (or the noise "
+            f"got --noise={noise} for upscale, which does not take pixels away: add e.g. --scale=2 (or the noise "
             "resize:2, for images that were enlarged before)."
         )
     return degradation
@@ -156,7 +156,7 @@ def with_fitting_crop(task: Task, crop: int | None) -> Task:
     if crop is not None and crop % scale:
         below, above = crop // scale * scale, (crop // scale + 1) * scale
         raise CuelloError(
-            f"got --crop {crop}, needed a multiple of the scale {scale}: a crop is of the large image. Use --crop "
+            f"got --crop={crop}, needed a multiple of the scale {scale}: a crop is of the large image. Use --crop="
             f"{above}{f' or {below}' if below else ''}."
         )
     return task

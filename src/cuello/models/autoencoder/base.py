@@ -75,7 +75,7 @@ class Bottleneck(nn.Module, ABC):
         if self.prior != "normal":
             raise CuelloError(
                 "this network's codes follow no known distribution, so none can be drawn. "
-                "Train a variational one, e.g. --model vae-200-2."
+                "Train a variational one, e.g. --model=vae-200-2."
             )
         return torch.randn(count, *shape, generator=generator)
 

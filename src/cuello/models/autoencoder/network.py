@@ -97,7 +97,7 @@ class Autoencoder(ImageNetwork):
             channels, height, width = x.shape[1:]
             raise CuelloError(
                 f"got images of {width}×{height} pixels and {channels} channels; this network takes "
-                f"{self.config.width}×{self.config.height} and {self.channels}. Resize them, e.g. --resize "
+                f"{self.config.width}×{self.config.height} and {self.channels}. Resize them, e.g. --resize="
                 f"{self.config.width}x{self.config.height}."
             )
         return self.encoder(x * 2 - 1 if self.config.centred else x)
