@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import write_text
+from cuello.core.settings import SearchSettings
 from cuello.runs.directory import Run
 from cuello.search import Found, page, parse_overs, samplers, search
 from cuello.search import work as running
@@ -224,7 +225,8 @@ def test_mistakes_on_the_command_line(overs: list[str], message: str) -> None:
 
 
 def asked(space: Mapping[str, Any], **options: Any) -> Any:
-    return make_question("reconstruct", "dots.npy", space, {"model": "mlp:35-4-2"}, **options)
+    settings = {"model": "mlp:35-4-2"}
+    return make_question("reconstruct", "dots.npy", space, settings=settings, search=SearchSettings(**options))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_every_choice_is_checked_before_any_training() -> None:
     with pytest.raises(CuelloError, match=r"adma.*Did you mean 'adam'.*The trial: epochs = 1, optimizer = 'adma'"):
         asked({"epochs": [1, 2], "optimizer": ["sgd", "adma"]})
     with pytest.raises(CuelloError, match="there is no setting called 'bacth_size'"):
-        make_question("reconstruct", "dots.npy", {"epochs": [1]}, {"bacth_size": 3})
+        make_question("reconstruct", "dots.npy", {"epochs": [1]}, settings={"bacth_size": 3}, search=SearchSettings())
 
 
 def test_what_the_best_is_the_best_by() -> None:
@@ -259,7 +261,8 @@ def test_what_the_best_is_the_best_by() -> None:
     assert "differ in loss" in unlike.notes[0]
     with pytest.raises(CuelloError, match="differ in loss"):
         asked({"loss": ["mse", "bce"]}, objective="loss")
-    betas = make_question("generate", "dots.npy", {"beta": [1, 4]}, {"model": "vae:35-4-2,beta={beta}"})
+    given = {"model": "vae:35-4-2,beta={beta}"}
+    betas = make_question("generate", "dots.npy", {"beta": [1, 4]}, settings=given, search=SearchSettings())
     assert betas.objective.name == "mse", "the loss holds the bottleneck's part, which beta weighs"
     assert "validated on different images" in asked({"validation": [0.2, 0.3]}).notes[0]
     assert asked({"epochs": [10, 40]}).warmup == 2

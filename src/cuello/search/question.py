@@ -6,6 +6,7 @@ from typing import Any
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, closest
+from cuello.core.settings import SearchSettings
 from cuello.jobs.catalog import JOBS
 from cuello.models.autoencoder.names import is_description, parse_description
 from cuello.search.entries import search_space
@@ -63,28 +64,19 @@ class Question:
 
 
 def make_question(
-    job: str,
-    data: str,
-    space: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    *,
-    sampler: str = "grid",
-    trials: int | None = None,
-    points: int | None = None,
-    objective: str | None = None,
-    prune: bool = False,
-    repeats: int = 1,
+    job: str, data: str, space: Mapping[str, Any], *, settings: Mapping[str, Any], search: SearchSettings
 ) -> Question:
     """Check what is asked for and return it; CuelloError for the first mistake."""
+    sampler, trials, points, objective = search.sampler, search.trials, search.points, search.objective
     objectives = objectives_of(JOBS[job])
     measured = [name for name in objectives if name != LOSS.name]
     for name, value, known in (("sampler", sampler, SAMPLERS), ("objective", objective, tuple(objectives))):
         if value is not None and value not in known:
             raise CuelloError(f"{name}: got {value!r}, needed {', '.join(known)}.{closest(value, known)}")
-    for name, number, least in (("trials", trials, 1), ("points", points, 2), ("repeats", repeats, 1)):
+    for name, number, least in (("trials", trials, 1), ("points", points, 2), ("repeats", search.repeats, 1)):
         if number is not None and number < least:
             raise CuelloError(f"{name}: got {number}, needed {least} or more.")
-    if sampler == "grid" and (trials is not None or prune):
+    if sampler == "grid" and (trials is not None or search.prune):
         flag, why = (
             ("--trials", "makes every trial of it") if trials is not None else ("--prune=True", "makes each whole")
         )
@@ -106,9 +98,9 @@ def make_question(
             f"{JOBS[job].scores[0].label}."
         )
     return Question(
-        job, data, searched, sampler, trials or DEFAULT_TRIALS, points,
-        objectives[objective or (measured[0] if unlike else LOSS.name)], prune, repeats, configs[0],
-        max(1, min(config.epochs for config in configs) // 5), tuple(notes),
+        job, data, searched, sampler=sampler, trials=trials or DEFAULT_TRIALS, points=points, prune=search.prune,
+        objective=objectives[objective or (measured[0] if unlike else LOSS.name)], repeats=search.repeats,
+        first=configs[0], warmup=max(1, min(config.epochs for config in configs) // 5), notes=tuple(notes),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.settings import SearchSettings
 from cuello.jobs.catalog import JOBS
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
@@ -16,6 +17,7 @@ from cuello.training.device import choose_device
 from cuello.training.observers import Observer
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
 def search(
     job: str = "denoise",
     data: str | Path = "photos",
@@ -57,10 +59,9 @@ def search(
     (4, ['learning_rate', 'widths'])
     """
     given = read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space
-    question = make_question(
-        job, str(data), given, settings, sampler=sampler, trials=trials, points=points, objective=objective,
-        prune=prune, repeats=repeats,
-    )  # fmt: skip
+    wanted: dict[str, Any] = {"sampler": sampler, "trials": trials, "points": points, "prune": prune}
+    wanted |= {"objective": objective, "repeats": repeats}
+    question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     known = read_trials(folder, question.as_json())
     source = make_sampler(question, folder, known)
@@ -69,7 +70,7 @@ def search(
         work.run()
     except (Interrupted, KeyboardInterrupt):
         work.save()
-        there = write_results(folder, question, work.trials, source.total).page if work.ranked else folder
+        there = write_results(folder, question, work.trials, total=source.total).page if work.ranked else folder
         raise Interrupted(
             f"stopped; {work.over} of {source.total} trials are done, see {there}. The same command goes on."
         ) from None
@@ -79,7 +80,7 @@ def search(
             f"all {len(work.trials)} trials failed; they are listed in {folder}. The first: {failed.message}"
         )
     work.watch("drawing", 1.0)
-    return write_results(folder, question, work.trials, source.total)
+    return write_results(folder, question, work.trials, total=source.total)
 
 
 def default_path(job: str, data: str) -> Path:
@@ -98,5 +99,5 @@ def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -
     if not known:
         choose_device(question.first.device)
         JOBS[question.job].data(question.first)
-        save_trials(folder, question.as_json(), {}, question.trials)
+        save_trials(folder, question.as_json(), {}, total=question.trials)
     return Grid(points, known) if points is not None else Drawn(question, folder)

@@ -130,5 +130,5 @@ class Work:
     def save(self, after: float = 0.0) -> None:
         """Write search.json, unless that was done less than so many seconds ago."""
         if time.monotonic() - self.saved >= after:
-            save_trials(self.folder, self.question.as_json(), self.trials, self.sampler.total)
+            save_trials(self.folder, self.question.as_json(), self.trials, total=self.sampler.total)
             self.saved = time.monotonic()

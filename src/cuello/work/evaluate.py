@@ -22,6 +22,7 @@ SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validati
 """Settings that decide, with the images, what a run's own test images are."""
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
 def evaluate(
     path: str | Path,
     images: str | Path | None = None,
@@ -101,6 +102,7 @@ def check_same_images(run: Run, prepared: Prepared) -> None:
         )
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
 def evaluate_runs(
     paths: Sequence[str | Path],
     images: str | Path | None = None,

@@ -19,6 +19,7 @@ from cuello.work.plans import PlannedRun, run_plans
 from cuello.work.train import Wishes, check_same, resolve
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 def train_repeats(
     job: str = "denoise",
     data: str | Path = "photos",

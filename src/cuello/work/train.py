@@ -54,6 +54,7 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
     return job.completed(make_config({**recipe, **given}))
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 def train(
     job: str = "denoise",
     data: str | Path = "photos",
