@@ -45,7 +45,7 @@ def measure(name: str, width: int, height: int, results: "multiprocessing.Queue[
 
 def main() -> None:
     """Measure each network in a process of its own and print a table."""
-    from cuello.models.catalog import NETWORKS
+    from cuello.models.named import NETWORKS
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default=",".join(NETWORKS.names()))

@@ -10,7 +10,8 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.jobs.base import Job
 from cuello.jobs.catalog import JOBS
-from cuello.models.catalog import KINDS, find_network
+from cuello.models.catalog import KINDS
+from cuello.models.named import find_network
 from cuello.runs.history import EpochRecord
 from cuello.scoring.losses import find_loss
 

@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.inference.model import load
-from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
+from cuello.models.catalog import KINDS, Architecture, architecture_of, build
 from cuello.models.classifier import Classifier, ClassifierConfig
+from cuello.models.named import NETWORKS
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.saliency import occlusion_map

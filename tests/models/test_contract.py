@@ -7,7 +7,8 @@ import pytest
 
 import cuello
 from cuello.models.base import ImageNetwork
-from cuello.models.catalog import NETWORKS, architecture_of, build
+from cuello.models.catalog import architecture_of, build
+from cuello.models.named import NETWORKS
 
 ROOT = Path(cuello.__file__).parent
 ADAPTER = "saliency/copies.py"

@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
-from cuello.models.catalog import KINDS, NETWORKS, Architecture, architecture_of, build
+from cuello.models.catalog import KINDS, Architecture, architecture_of, build
 from cuello.models.estimator import Estimator, EstimatorConfig, class_shares, copy_convolutions
 from cuello.models.estimators import build_estimator
+from cuello.models.named import NETWORKS
 from cuello.models.summary import summarise
 from cuello.runs.artefact import FILE_NAME, Artefact, load_artefact, save_artefact
 from cuello.work.train import resolve

@@ -10,10 +10,11 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.core.resample import resize
-from cuello.models.catalog import NETWORKS, architecture_of, build
+from cuello.models.catalog import architecture_of, build
 from cuello.models.enlarging import BicubicUpscale
 from cuello.models.espcn import EspcnConfig
 from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
+from cuello.models.named import NETWORKS
 from cuello.models.upscaler import Upscaler, UpscalerConfig
 
 UPSCALING = [spec.name for spec in NETWORKS if spec.scales != (1,)]

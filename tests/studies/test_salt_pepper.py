@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cuello.models.catalog import NETWORKS
+from cuello.models.named import NETWORKS
 from cuello.studies.base import run_study
 from cuello.studies.catalog import STUDIES
 from cuello.studies.salt_pepper import plans, source, study

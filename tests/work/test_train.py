@@ -13,7 +13,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.degrade import parse
 from cuello.jobs.images.pairs import Task, check_sweep
-from cuello.models.catalog import NETWORKS
+from cuello.models.named import NETWORKS
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.training.observers import EpochDone, Event

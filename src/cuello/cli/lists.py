@@ -36,7 +36,8 @@ def models(
         wider = [row for row in rows if row["parameters_while_training"] != row["parameters"]]
         names = ", ".join(f"{row['name']} {row['parameters_while_training']:,}" for row in wider)
         print(f"\nFolded for use; wider while training: {names}.")
-    print("\nMore of each: --long. Layers of one: cuello summary NAME. Your own: --model FILE.py:CLASS.\n")
+    print("\nMore of each: --long. Layers of one: cuello summary NAME.")
+    print("A network of your own: --model FILE.py:CLASS.\n")
     print_ready()
 
 

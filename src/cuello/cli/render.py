@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,23 +20,22 @@ def print_json(content: Any) -> None:
 
 
 def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, one_line: bool = False) -> None:
-    """Print a table; columns whose name ends in '>' are set to the right. one_line: cut the last column."""
+    """Print a table; columns whose name ends in '>' are set to the right. one_line: leave out words
+    at the end of the last column."""
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     console = Console(highlight=False)
     if one_line:
         taken = sum(max(len(row[place]) for row in [columns, *rows]) + 2 for place in range(len(columns) - 1))
-        rows = [[*row[:-1], cut_to(row[-1], console.width - taken)] for row in rows]
+        room = max(8, console.width - taken)
+        rows = [[*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in rows]
     for position, column in enumerate(columns):
         side = "right" if column.endswith(">") else "left"
         table.add_column(column.removesuffix(">"), justify=side, no_wrap=position == 0)
     for row in rows:
         table.add_row(*row)
-    console.print(table)
-
-
-def cut_to(text: str, most: int) -> str:
-    """Return a text, or its beginning where it is longer."""
-    return text if len(text) <= max(most, 8) else f"{text[: max(most, 8) - 1]}…"
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def print_result(result: "Result", json: bool = False) -> None:

@@ -15,8 +15,9 @@ from cuello.core.errors import CuelloError
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
 from cuello.models.base import ImageNetwork
-from cuello.models.catalog import KINDS, find_network
+from cuello.models.catalog import KINDS
 from cuello.models.custom import is_reference
+from cuello.models.named import find_network
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact

@@ -6,10 +6,11 @@ from torch import nn
 from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.names import problem_of
 from cuello.models.base import ImageNetwork
-from cuello.models.catalog import KINDS, NETWORKS, Architecture, build
+from cuello.models.catalog import KINDS, Architecture, build
 from cuello.models.classifier import ClassifierConfig
 from cuello.models.estimator import Encoder, Estimator, Told, copy_convolutions
 from cuello.models.feature_estimator import FeatureEstimator, copy_classifier
+from cuello.models.named import NETWORKS
 
 
 def estimator_of(

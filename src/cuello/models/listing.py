@@ -20,7 +20,8 @@ def listed(channels: int) -> list[dict[str, Any]]:
 
 def counted(channels: int) -> list[dict[str, Any]]:
     """Build every network and count it."""
-    from cuello.models.catalog import NETWORKS, architecture_of, build
+    from cuello.models.catalog import architecture_of, build
+    from cuello.models.named import NETWORKS
     from cuello.models.summary import count, summarise
 
     found = []

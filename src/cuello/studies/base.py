@@ -10,7 +10,8 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import make_folder, write_text
 from cuello.inference.model import Model, load
-from cuello.models.catalog import architecture_of, build, find_network
+from cuello.models.catalog import architecture_of, build
+from cuello.models.named import find_network
 from cuello.models.summary import summarise
 from cuello.report.figures import Theme, save_both
 from cuello.report.grids import Series, lines

@@ -18,8 +18,8 @@ from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, Judged, Progress, Request
 from cuello.jobs.catalog import JOBS
 from cuello.models.base import ImageNetwork
-from cuello.models.catalog import find_network
 from cuello.models.custom import is_reference
+from cuello.models.named import find_network
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run

@@ -5,7 +5,8 @@ import pytest
 from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.bottlenecks import BOTTLENECKS
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description
-from cuello.models.catalog import NETWORKS, architecture_of, build, find_network
+from cuello.models.catalog import architecture_of, build
+from cuello.models.named import NETWORKS, find_network
 
 CONV = {"kind": "conv", "filters": [], "hidden": [], "space": False}
 

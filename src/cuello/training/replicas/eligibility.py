@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from cuello.core.config import TrainConfig
-from cuello.models.catalog import find_network
 from cuello.models.custom import is_reference
+from cuello.models.named import find_network
 from cuello.training.replicas.batched import reason_unbatched
 from cuello.training.session import Session
 
