@@ -170,7 +170,9 @@ def resize(
             f"resize of {sides[1]}×{sides[0]} pixels to {size[1]}×{size[0]}: both need at least one pixel."
         )
     down, across = (
-        torch.from_numpy(resize_matrix(side, given, factor, method, antialias, edges)).to(images.device, images.dtype)
+        torch.from_numpy(resize_matrix(side, given, factor, method=method, antialias=antialias, edges=edges)).to(
+            images.device, images.dtype
+        )
         for side, given, factor in zip(sides, size, scales, strict=True)
     )
     if not eight_bits:

@@ -97,10 +97,13 @@ def run_plans(
                 del left[place]
             tell(batch.places, 1.0, "")
             yield Outcome(batch.places, error)
-    yield from (run_apart if workers > 1 and left else run_in_turn)(left, wishes, workers, tell)
+    if workers > 1 and left:
+        yield from run_apart(left, wishes, tell, workers=workers)
+    else:
+        yield from run_in_turn(left, wishes, tell)
 
 
-def run_in_turn(plans: Mapping[int, PlannedRun], wishes: Wishes, workers: int, tell: Tell) -> Iterator[Outcome]:
+def run_in_turn(plans: Mapping[int, PlannedRun], wishes: Wishes, tell: Tell) -> Iterator[Outcome]:
     """Make or finish plans in this process, one after another."""
     failed: set[str] = set()
     for place, plan in plans.items():
@@ -160,11 +163,11 @@ def default_workers(device: str) -> int:
     return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
 
 
-def run_apart(plans: Mapping[int, PlannedRun], wishes: Wishes, workers: int, tell: Tell) -> Iterator[Outcome]:
+def run_apart(plans: Mapping[int, PlannedRun], wishes: Wishes, tell: Tell, *, workers: int) -> Iterator[Outcome]:
     """Make or finish plans, without observers or reports, ``workers`` at a time, each in a process of its own."""
     context = multiprocessing.get_context("spawn")  # a forked torch can hang
     messages, stop = context.Queue(), context.Event()
-    pool = ProcessPoolExecutor(workers, context, begin_worker, (messages, stop, os.getpid()))
+    pool = ProcessPoolExecutor(workers, context, begin_worker, initargs=(messages, stop, os.getpid()))
     try:
         waiting = {pool.submit(work_in_pool, place, plan): place for place, plan in plans.items()}
         while waiting:
