@@ -66,7 +66,7 @@ def test_a_training_ends_with_the_message(
 
 def test_what_compiles_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def doubled(network: nn.Module) -> Callable[[torch.Tensor], Output]:
-        return lambda x: Output(2 * x)
+        return lambda x, condition=None: Output(2 * x)
 
     monkeypatch.setattr(torch, "compile", doubled)
     found = compiled(nn.Identity())(torch.ones(1))
