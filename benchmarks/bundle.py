@@ -22,7 +22,7 @@ from cuello.jobs.images.benchmark import Benchmark
 from cuello.models.catalog import Architecture
 from cuello.runs.artefact import Artefact, load_artefact, save_artefact
 from cuello.runs.directory import Run, environment
-from cuello.scoring.protocols import Score
+from cuello.scoring.protocols import ProtocolScore
 
 
 def shipped(artefact: Artefact) -> Artefact:
@@ -38,7 +38,7 @@ def shipped(artefact: Artefact) -> Artefact:
 def scores_of(found: Benchmark) -> list[dict[str, object]]:
     """Return what a benchmark found for the network, as plain values."""
 
-    def plain(score: Score) -> dict[str, object]:
+    def plain(score: ProtocolScore) -> dict[str, object]:
         return {"value": round(score.mean, 4), "protocol": str(score.protocol)}
 
     return [

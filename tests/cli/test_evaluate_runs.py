@@ -107,9 +107,11 @@ def test_files_and_images_and_most(runs: Path, images: Path, tmp_path: Path, com
 
 
 def test_from_python(runs: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float, float]] = []
     matrix = cuello.evaluate_runs(
-        [runs / "low", runs / "high"], baselines=["input"], progress=lambda *event: told.append(event)
+        [runs / "low", runs / "high"],
+        baselines=["input"],
+        progress=lambda event: told.append((event.stage, event.done, event.total)),
     )
     assert matrix.levels == (0.1, 0.4)
     assert told[-1][0] == "levels × images"

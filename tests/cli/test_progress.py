@@ -1,14 +1,14 @@
 """Progress: bars on a terminal, plain lines elsewhere, nothing if quiet."""
 
 import io
-from pathlib import Path
 
 import pytest
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import Progress
 
 from cuello.cli import progress
 from cuello.cli.progress import Display, display
+from cuello.core.progress import Progress
 from cuello.runs.history import EpochRecord
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 
@@ -48,8 +48,8 @@ def test_quiet_shows_nothing() -> None:
     shown, stream = plain(quiet=True)
     for event in EVENTS:
         shown.observe(event)
-    shown.work("reading", 5, 5)
-    shown.file(1, 5, Path("a"))
+    shown.work(Progress("reading", 5, 5))
+    shown.work(Progress("restoring", 1, 5))
     assert stream.getvalue() == ""
 
 
@@ -59,18 +59,18 @@ def test_other_work_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     shown, stream = plain()
     for done in range(1, 101):
         now += 0.2
-        shown.work("reading", done, 100)
+        shown.work(Progress("reading", done, 100))
     lines = stream.getvalue().splitlines()
     assert lines[0] == "reading: 1 of 100"
     assert lines[-1] == "reading: 100 of 100"
     assert 4 <= len(lines) <= 6
-    shown.work("one thing", 1, 1)
+    shown.work(Progress("one thing", 1, 1))
     assert stream.getvalue().splitlines() == lines
 
 
 def test_bars_follow_the_training() -> None:
     console = Console(file=io.StringIO(), force_terminal=True)
-    with Progress(console=console) as bar:
+    with bars.Progress(console=console) as bar:
         shown = Display(console, bar)
         shown.observe(Started(1, 4, 10))
         task = bar.tasks[0]
@@ -83,9 +83,9 @@ def test_bars_follow_the_training() -> None:
         assert "validation 0.12500" in task.description
         shown.observe(Stopped(3, "1 minutes are over"))
         assert task.finished
-        shown.work("evaluating", 3, 8)
+        shown.work(Progress("evaluating", 3, 8))
         assert (bar.tasks[1].description, bar.tasks[1].completed, bar.tasks[1].total) == ("evaluating", 3, 8)
-        shown.work("evaluating", 8, 8)
+        shown.work(Progress("evaluating", 8, 8))
         assert len(bar.tasks) == 2
 
 

@@ -34,8 +34,8 @@ def mixed(tmp_path: Path) -> Path:
 
 class TestLoading:
     def test_every_image_is_read_once_in_order(self, mixed):
-        calls: list[tuple[int, int]] = []
-        images = load_images(folder_source(mixed), progress=lambda done, total: calls.append((done, total)))
+        calls: list[tuple[float, float]] = []
+        images = load_images(folder_source(mixed), progress=lambda event: calls.append((event.done, event.total)))
         assert list(images.names) == ["a-grey.png", "b-colour.png", "c-clear.png"]
         assert len(images) == 3
         assert images.channels == 3

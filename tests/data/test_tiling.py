@@ -80,10 +80,10 @@ def test_too_small_a_reach_would_show():
 
 def test_progress_counts_tiles_to_the_last():
     image = np.zeros((10, 7, 1), np.uint8)
-    calls: list[tuple[int, int]] = []
+    calls: list[tuple[float, float]] = []
     run_tiled(
         lambda tile: tile + 1, image, np.zeros_like(image), tile=4, reach=1, stride=1,
-        progress=lambda done, total: calls.append((done, total)),
+        progress=lambda event: calls.append((event.done, event.total)),
     )  # fmt: skip
     assert calls == [(k, 6) for k in range(1, 7)]
 

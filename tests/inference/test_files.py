@@ -40,8 +40,13 @@ def test_a_folder_tree_is_kept(model: Model, tmp_path: Path, make_images: Callab
     make_images(source / "a" / "deep", 2)
     make_images(source / "b", 1)
     (source / "b" / "notes.txt").write_text("not an image")
-    told: list[tuple[int, int, Path]] = []
-    applied = cuello.apply(model, str(source), str(tmp_path / "out"), progress=lambda *event: told.append(event))
+    told: list[tuple[float, float, Path | None]] = []
+    applied = cuello.apply(
+        model,
+        str(source),
+        str(tmp_path / "out"),
+        progress=lambda event: told.append((event.done, event.total, event.path)),
+    )
     names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert names == ["a/deep/0.png", "a/deep/1.png", "b/0.png"]
     assert sorted(applied.written) == sorted(tmp_path / "out" / name for name in names)

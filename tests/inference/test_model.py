@@ -166,8 +166,8 @@ def test_sizes_that_are_no_multiple_are_padded_by_their_edge(height: int, width:
 
 def test_large_images_are_run_in_tiles_that_progress_counts() -> None:
     image = pixels(300, 270, 1)
-    told: list[tuple[int, int]] = []
-    restored = GREY.restore(image, progress=lambda done, total: told.append((done, total)))
+    told: list[tuple[float, float]] = []
+    restored = GREY.restore(image, progress=lambda event: told.append((event.done, event.total)))
     assert told == [(done, 4) for done in range(1, 5)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "TILE", 1024)

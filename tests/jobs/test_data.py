@@ -132,8 +132,8 @@ def test_an_unreadable_image_stops_or_is_skipped(tmp_path: Path, make_images: Ca
     (folder / "bad.png").write_bytes(b"bad")
     with pytest.raises(CuelloError, match=r"bad\.png is not an image .*on_error='skip'"):
         prepare(config(folder, crop=16))
-    told: list[tuple[int, int]] = []
-    prepared = prepare(config(folder, crop=16, on_error="skip"), lambda done, total: told.append((done, total)))
+    told: list[tuple[float, float]] = []
+    prepared = prepare(config(folder, crop=16, on_error="skip"), lambda event: told.append((event.done, event.total)))
     assert len(prepared.images) == 5
     assert len(prepared.images.skipped) == 1
     assert told[-1] == (6, 6)

@@ -112,12 +112,12 @@ def test_what_is_there_is_replaced_only_when_told(seen: Path, glyphs: Run) -> No
 
 @pytest.mark.usefixtures("undrawn_latent")
 def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float, float]] = []
     made = make_latent(
         labelled.path,
         LatentSettings(method="pca", samples=3),
         output=tmp_path,
-        progress=lambda *step: told.append(step),
+        progress=lambda event: told.append((event.stage, event.done, event.total)),
     ).values
     page = (tmp_path / "latent.html").read_text()
     assert (made["images"], made["of"], made["numbers"]) == (45, 45, 3)

@@ -102,7 +102,7 @@ def test_repeats_that_were_stopped_go_on() -> None:
 
 @pytest.mark.usefixtures("place")
 def test_a_study_s_folder_is_known() -> None:
-    def stop(*_: object) -> None:
+    def stop(event: cuello.core.progress.Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(cuello.CuelloError, match="holds the study 'glyphs' on 'glyphs', this is 'salt-pepper'"):

@@ -202,8 +202,14 @@ def test_training_mode_is_put_back_part_by_part() -> None:
 
 @pytest.mark.parametrize("method", ["incremental", "batches"])
 def test_progress_counts_every_box_once(method: Any) -> None:
-    seen: list[tuple[int, int]] = []
-    occlusion_map(small_network(), IMAGES, method=method, progress=lambda *now: seen.append(now), batch_size=10)
+    seen: list[tuple[float, float]] = []
+    occlusion_map(
+        small_network(),
+        IMAGES,
+        method=method,
+        progress=lambda event: seen.append((event.done, event.total)),
+        batch_size=10,
+    )
     assert seen[-1] == (108, 108)
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
 

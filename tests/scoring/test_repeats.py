@@ -189,11 +189,11 @@ def test_a_killed_series_goes_on(settings: dict[str, Any], tmp_path: Path) -> No
     assert sorted(path.name for path in folder.iterdir()) == ["seed-4", "seed-5"]
     first = (folder / "seed-4" / "last.safetensors").stat().st_mtime_ns
     starts.clear()
-    done: list[tuple[int, int]] = []
+    done: list[tuple[float, float]] = []
     runs = cuello.train_repeats(
         repeats=3, output=folder, report=False, **{**settings, "seed": 4},
         observers=[lambda event: starts.append(event.epoch) if isinstance(event, Started) else None],
-        progress=lambda doing, now, total: done.append((now, total)) if doing == "repeats" else None,
+        progress=lambda event: done.append((event.done, event.total)) if event.stage == "repeats" else None,
     )  # fmt: skip
     assert starts == [1, 0], "the second went on after its first epoch, the third began"
     assert done == [(0, 3), (1, 3), (2, 3), (3, 3)]

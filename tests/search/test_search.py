@@ -527,7 +527,7 @@ def test_progress_tells_the_share_and_the_best(dots: Path, tmp_path: Path, monke
     monkeypatch.setattr(running, "TELL_SECONDS", 0.0)
     monkeypatch.setattr(plans, "TELL_SECONDS", 0.0)
     told: list[tuple[str, float]] = []
-    searched(dots, tmp_path / "search", WIDTHS, progress=lambda words, share: told.append((words, share)))
+    searched(dots, tmp_path / "search", WIDTHS, progress=lambda event: told.append((event.stage, event.share)))
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0

@@ -10,6 +10,7 @@ import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.progress import OnProgress, Progress
 from cuello.report.page import Section
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
@@ -17,7 +18,6 @@ from cuello.studies import base
 from cuello.studies.base import Story, Study, StudyOutcome, StudyPlan, run_study, turns_of
 from cuello.studies.tables import Column
 from cuello.studies.tables import table as table_of
-from cuello.work.plans import Watch
 
 SETTINGS = {
     "job": "denoise", "noise": "gaussian:25", "crop": 32, "crops": "fixed", "samples": 8, "validation_samples": 4,
@@ -51,7 +51,7 @@ HEARD: list[tuple[str, float]] = []
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("study") / "toy"
-    found = run_study(TOY, None, place, repeats=2, watch=lambda words, share: HEARD.append((words, share)))
+    found = run_study(TOY, None, place, repeats=2, watch=lambda event: HEARD.append((event.stage, event.share)))
     assert (found.report, found.verdict) == (place / "report.html", "It <works>.")
     return place
 
@@ -61,7 +61,7 @@ def test_every_seed_of_every_plan_is_a_run_and_the_time_is_that_of_all_epochs(fo
     assert runs == ["more/seed-0", "more/seed-1", "single/seed-0", "single/seed-1"]
     assert all(len(Run(folder / "runs" / run).history) == 2 for run in runs)
     singles = [Run(folder / "runs" / run) for run in runs[2:]]
-    outcome = StudyOutcome("photos", folder, {"single": singles}, 1, lambda words, share: None)
+    outcome = StudyOutcome("photos", folder, {"single": singles}, 1, lambda event: None)
     assert outcome.seconds == pytest.approx(sum(record.seconds for run in singles for record in run.history))
     assert outcome.seconds > 0
 
@@ -95,8 +95,8 @@ def test_again_nothing_is_trained(folder: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_was_stopped_goes_on_as_if_it_had_never_been(folder: Path, tmp_path: Path, workers: int) -> None:
-    def stop(words: str, share: float) -> None:
-        if "more epoch 2 of 2" in words if workers == 1 else share > 0:
+    def stop(event: Progress) -> None:
+        if "more epoch 2 of 2" in event.stage if workers == 1 else event.share > 0:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="The same command goes on"):
@@ -143,9 +143,7 @@ def test_a_run_of_other_settings_is_told_before_anything_is_trained(tmp_path: Pa
     only_more = replace(TOY, plans=lambda data: plans(data)[1:])
     run_study(replace(only_more, story=lambda outcome: Story("", [])), "photos", tmp_path / "toy")
     with pytest.raises(CuelloError, match=r"more/seed-0 was trained with learning_rate"):
-        run_study(
-            replace(TOY, plans=changed), "photos", tmp_path / "toy", watch=lambda words, share: pytest.fail(words)
-        )
+        run_study(replace(TOY, plans=changed), "photos", tmp_path / "toy", watch=lambda event: pytest.fail(event.stage))
 
 
 def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +154,9 @@ def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monke
         asked.append((path.relative_to(tmp_path).as_posix(), settings.get("target")))
         path.mkdir(parents=True)
 
-    def prepared(configs: Sequence[TrainConfig], workers: int, tell: Watch) -> None:
+    def prepared(configs: Sequence[TrainConfig], workers: int, tell: OnProgress) -> None:
         asked.append((f"prepared for {len(configs)}", configs[0].target))
-        tell("preparing", 1.0)
+        tell(Progress("preparing", 1))
 
     monkeypatch.setattr("cuello.work.plans.train_or_resume", stand_in)
     paired = {**SETTINGS, "noise": None, "model": "conv-single"}
@@ -167,7 +165,7 @@ def test_a_training_that_uses_another_s_run_comes_after_it(tmp_path: Path, monke
     third = StudyPlan("third", paired, most_repeats=1, uses={"target": "second"})
     heard: list[tuple[str, float]] = []
     toy = replace(TOY, plans=lambda data: [third, second, first], story=lambda o: Story("", []), prepare=prepared)
-    run_study(toy, None, tmp_path, repeats=2, watch=lambda words, share: heard.append((words, share)))
+    run_study(toy, None, tmp_path, repeats=2, watch=lambda event: heard.append((event.stage, event.share)))
     runs = str(tmp_path / "runs")
     assert asked == [
         ("runs/first/seed-0", None),

@@ -119,7 +119,7 @@ class TestLimit:
 
     def test_progress_goes_up_to_the_end(self):
         told = []
-        bayes_limit(np.eye(6, dtype=int), 2, lambda *arguments: told.append(arguments))
+        bayes_limit(np.eye(6, dtype=int), 2, lambda event: told.append((event.stage, event.done, event.total)))
         assert {(doing, total) for doing, _, total in told} == {("prototypes × patterns", 6 * 15)}
         assert told == sorted(told)
         assert told[-1][1] == 6 * 15

@@ -77,4 +77,4 @@ def test_until_when_the_convolutional_network_is_ahead(convolutional: list[float
         run.path.mkdir()
         write_history(run.history_path, [EpochRecord(n, 0, 0, e, 0, 0, 0, 0, 1) for n, e in enumerate(errors, 1)])
         runs[name] = [run]
-    assert said in study.crossing(StudyOutcome("mnist", tmp_path, runs, 1, lambda words, share: None))
+    assert said in study.crossing(StudyOutcome("mnist", tmp_path, runs, 1, lambda event: None))

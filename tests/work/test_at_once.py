@@ -113,8 +113,10 @@ def test_images_are_read_once_and_not_for_networks_that_cannot(tmp_path: Path, m
 def test_many_runs_are_what_each_would_be(tmp_path: Path) -> None:
     own = [{"seed": 0}, CONVOLUTIONAL, {"seed": 1}, {"seed": 0, "optimizer": "sgd", "learning_rate": 0.1}]
     paths, settings = variants(tmp_path / "many", *own)
-    told: list[tuple[str, int, int]] = []
-    runs = train_many(paths, settings, report=True, progress=lambda *words: told.append(words))
+    told: list[tuple[str, float, float]] = []
+    runs = train_many(
+        paths, settings, report=True, progress=lambda event: told.append((event.stage, event.done, event.total))
+    )
     for run, one in zip(runs, settings, strict=True):
         alone = train_or_resume(tmp_path / f"alone-{run.path.name}", one, report=True)
         assert_same(run, alone)
@@ -183,7 +185,7 @@ def test_a_study_trains_them_at_once_and_the_others_apart(tmp_path: Path, monkey
     paths, settings = variants(tmp_path, {"seed": 0}, CONVOLUTIONAL, {"seed": 1})
     told: list[tuple[str, float]] = []
     plans = [PlannedRun(path, one, path.name) for path, one in zip(paths, settings, strict=True)]
-    run_turns(plans, 1, lambda words, share: told.append((words, share)))
+    run_turns(plans, 1, lambda event: told.append((event.stage, event.share)))
     assert alone == ["1"]
     assert [len(Run(path).history) for path in paths] == [3, 3, 3]
     assert any("2 at once epoch 3 of 3" in words for words, _ in told)

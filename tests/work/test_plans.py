@@ -22,7 +22,7 @@ def test_one_a_core_as_far_as_memory_allows(
 def test_the_share_of_the_whole_is_weighted_by_cost() -> None:
     heard: list[tuple[str, float]] = []
     plans = [PlannedRun(Path(name), {}, name, cost) for name, cost in (("large", 3.0), ("small", 1.0))]
-    shares = Shares(plans, lambda words, share: heard.append((words, share)))
+    shares = Shares(plans, lambda event: heard.append((event.stage, event.share)))
     shares.tell([0], 0.5, "epoch 1 of 2")
     shares.tell([1], 0.0, "")
     shares.tell([0], 1.0, "")

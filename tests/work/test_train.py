@@ -92,9 +92,12 @@ def test_overwrite_starts_anew(copied: Run, images: Path, small: dict[str, Any])
 
 
 def test_progress_tells_of_reading_and_evaluating(images: Path, small: dict[str, Any], tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float, float]] = []
     run = cuello.train(
-        data=images, output=tmp_path / "run", progress=lambda *event: told.append(event), **{**small, "epochs": 1}
+        data=images,
+        output=tmp_path / "run",
+        progress=lambda event: told.append((event.stage, event.done, event.total)),
+        **{**small, "epochs": 1},
     )
     assert told[:6] == [("reading images", done, 6) for done in range(1, 7)]
     assert told[-1][0] == "evaluating"

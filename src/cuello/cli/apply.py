@@ -61,7 +61,7 @@ def apply(
     loaded = load(model, code, str(choose_device(device)))
     with display(quiet or json) as shown:
         level = None if sigma is None else sigma / 255
-        applied = apply_to_files(loaded, source, destination, overwrite=overwrite, progress=shown.file, level=level)
+        applied = apply_to_files(loaded, source, destination, overwrite=overwrite, progress=shown.work, level=level)
     if json:
         failed = [{"file": str(path), "problem": problem} for path, problem in applied.failed]
         print_json({"written": [str(path) for path in applied.written], "failed": failed, "notes": applied.notes})

@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from cuello.core.progress import Progress
 from cuello.runs.history import EpochRecord
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 
@@ -30,7 +31,7 @@ class Display:
     """
 
     console: Console
-    bar: Progress | None
+    bar: bars.Progress | None
     quiet: bool = False
     tasks: dict[str, TaskID] = field(default_factory=dict)
     said: float = 0.0
@@ -69,8 +70,9 @@ class Display:
             if event.reason != "all epochs done":
                 self.console.print(f"stopped after epoch {event.epoch}: {event.reason}")
 
-    def work(self, doing: str, done: int, total: int) -> None:
-        """Show other long work: ``done`` of ``total`` of what is being done."""
+    def work(self, event: Progress) -> None:
+        """Show other long work."""
+        doing, done, total = event.stage, event.done, event.total
         if self.quiet or total <= 1:
             return
         if self.bar:
@@ -81,8 +83,9 @@ class Display:
             self.said = time.monotonic()
             self.console.print(f"{doing}: {done} of {total}")
 
-    def whole(self, words: str, share: float) -> None:
-        """Show one bar for a work of many parts: what is being done, and the share of the whole that is, 0 to 1."""
+    def whole(self, event: Progress) -> None:
+        """Show one bar for a work of many parts: what is being done, and the share of the whole that is."""
+        words, share = event.stage, event.share
         if self.quiet:
             return
         if self.bar:
@@ -92,10 +95,6 @@ class Display:
         elif time.monotonic() - self.said > PLAIN_SECONDS:
             self.said = time.monotonic()
             self.console.print(f"{share:.0%}  {words}")
-
-    def file(self, done: int, total: int, path: Path) -> None:
-        """Show that ``done`` of ``total`` files are restored and ``path`` is next."""
-        self.work("restoring", done, total)
 
 
 @contextmanager
@@ -112,5 +111,5 @@ def display(quiet: bool = False) -> Iterator[Display]:
         TextColumn("[dim]left"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console) as bar:
+    with bars.Progress(*columns, console=console) as bar:
         yield Display(console, bar)

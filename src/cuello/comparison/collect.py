@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cuello.comparison.facts import Progress, RunFacts, read_facts, with_latency
+from cuello.comparison.facts import RunFacts, read_facts, with_latency
 from cuello.comparison.groups import Group, differing_sentence, group_key, make_group
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, listener
 from cuello.runs.directory import Run
 
 
@@ -21,7 +22,7 @@ class Comparison:
 
 
 def compare(
-    paths: Sequence[str | Path], *, epoch: int | None = None, latency: bool = True, progress: Progress | None = None
+    paths: Sequence[str | Path], *, epoch: int | None = None, latency: bool = True, progress: OnProgress | None = None
 ) -> Comparison:
     """Put trained runs side by side.
 
@@ -50,7 +51,9 @@ def compare(
         reasons = "".join(f"\n  {path}: {reason}" for path, reason in left_out)
         raise CuelloError(f"there is no complete run to compare; give run directories.{reasons}")
     check_epoch(found, epoch)
-    return side_by_side(with_latency(found, progress) if latency else found, epoch, left_out)
+    return side_by_side(
+        with_latency(found, listener(progress, "stage", "done", "total")) if latency else found, epoch, left_out
+    )
 
 
 def check_epoch(runs: Sequence[RunFacts], epoch: int | None) -> None:

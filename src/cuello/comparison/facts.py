@@ -10,11 +10,12 @@ import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, Progress
 from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
 from cuello.data.levels import parse_levels
 from cuello.inference.model import Model, load
-from cuello.jobs.base import Job, Progress
+from cuello.jobs.base import Job
 from cuello.jobs.catalog import JOBS
 from cuello.models.custom import is_reference
 from cuello.models.summary import count, probe
@@ -122,7 +123,7 @@ def read_metrics(run: Run) -> dict[str, Any]:
     return metrics
 
 
-def with_latency(runs: Sequence[RunFacts], progress: Progress | None) -> list[RunFacts]:
+def with_latency(runs: Sequence[RunFacts], progress: OnProgress) -> list[RunFacts]:
     """Add the time for one image, measured once for each network and size; own code is not run."""
     known: dict[tuple[Any, ...], float] = {}
     timed = []
@@ -135,8 +136,7 @@ def with_latency(runs: Sequence[RunFacts], progress: Progress | None) -> list[Ru
                 known[key] = latency_of(load(run.run.path), size)
             milliseconds = known[key]
         timed.append(replace(run, milliseconds=milliseconds))
-        if progress:
-            progress("timing", done, len(runs))
+        progress(Progress("timing", done, len(runs)))
     return timed
 
 

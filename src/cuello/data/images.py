@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 
 from cuello.core.errors import CuelloError, first_few
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.form import form_of, to_depth
 from cuello.data.sources import ImageSource
 from cuello.data.stream import Seen, StreamedArrays, glance, in_order, looking
 
 OnError = Literal["stop", "skip"]
-ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def load_images(
     channels: int | None = None,
     size: tuple[int, int] | None = None,
     on_error: OnError = "stop",
-    progress: ReportProgress | None = None,
+    progress: OnProgress | None = None,
     stream: bool = False,
 ) -> Images:
     """Read every image of ``source`` into memory, or, to ``stream``, only what must be known of it.
@@ -112,8 +112,9 @@ def load_images(
     channels: 1 or 3; by default 1 if every image is grey, else 3 (grey ones are repeated, and a note says so).
     size: (width, height) in pixels to resize to; by default no image is resized. on_error: "stop" raises the first
     image's CuelloError, "skip" leaves such images out and lists them in ``skipped``.
-    progress: called with how many images of how many are read.
+    progress: called with events.
     """
+    tell = listener(progress, "done", "total")
     glimpse = glance(source) if stream else []
     guess = form_of(glimpse, channels, size)[0] if glimpse else None
     look, count = looking(source, guess), len(source.names)
@@ -128,8 +129,7 @@ def load_images(
             raise CuelloError(f"{one} To leave such images out, use --on-error=skip.")
         else:
             skipped.append(str(one))
-        if progress:
-            progress(index + 1, count)
+        tell(Progress("reading images", index + 1, count))
     if not seen:
         raise CuelloError(f"no image of {source.name} could be read; the first problem: {skipped[0]}")
     kept, facts = list(seen), [one.facts for one in seen.values()]

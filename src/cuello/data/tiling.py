@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cuello.core.progress import OnProgress, Progress, silent
+
 
 class TileSpan(NamedTuple):
     """One tile along one axis: read [start, stop), keep [keep_start, keep_stop); all in pixels of the image."""
@@ -45,20 +47,19 @@ def run_tiled(
     tile: int,
     reach: int,
     stride: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress = silent,
 ) -> np.ndarray:
     """Fill ``out`` with ``function`` of ``image``, tile by tile.
 
     function: ``(h, w, C)`` to ``(scale h, scale w, C)``, any type; called with views of ``image``. image:
     ``(H, W, C)``, out: ``(scale H, scale W, C)``; they must not share memory. tile, reach, stride: see ``tiles_along``,
     in pixels of ``image``, both sides of which must be multiples of ``stride`` for the result to equal that of the
-    whole. progress: called with tiles done and tiles in all.
+    whole. progress: called with events.
     """
     scale = out.shape[0] // image.shape[0]
     rows, columns = (list(tiles_along(length, tile, reach, stride=stride)) for length in image.shape[:2])
     for done, (row, column) in enumerate(product(rows, columns), 1):
         result = function(image[row.start : row.stop, column.start : column.stop])
         out[row.kept(scale), column.kept(scale)] = result[row.kept(scale, row.start), column.kept(scale, column.start)]
-        if progress:
-            progress(done, len(rows) * len(columns))
+        progress(Progress("tiles", done, len(rows) * len(columns)))
     return out

@@ -1,6 +1,5 @@
 """A trained network on files: one image, a folder tree, an array; nothing is overwritten without being asked."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,12 +7,11 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, replacing
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.picture import SUFFIXES, TIFF_SUFFIXES, StoredImage, read_picture, write_picture, written_path
 from cuello.data.sources import image_paths
 from cuello.data.stack import page_offsets, read_page, write_pages
 from cuello.inference.model import Model
-
-ReportFile = Callable[[int, int, Path], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def apply(
     source: str | Path,
     destination: str | Path,
     overwrite: bool = False,
-    progress: ReportFile | None = None,
+    progress: OnProgress | None = None,
     level: float | None = None,
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
@@ -43,11 +41,12 @@ def apply(
     folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
     PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF is restored. A file that
     cannot be read is listed in ``failed`` and the rest goes on.
-    progress: called with files done, files in all, and the file at hand. level: standard deviation of the noise in
+    progress: called with events, which have the file at hand. level: standard deviation of the noise in
     every image, in units of white = 1, for a network that takes it; by default estimated, image by image.
     Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network
     takes no such level.
     """
+    tell = listener(progress, "done", "total", "path")
     model.check_level(level)
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     if source.suffix.lower() == ".npy" and source.is_file():
@@ -62,15 +61,13 @@ def apply(
     model.check_images()
     applied = Applied()
     for position, (path, target) in enumerate(jobs):
-        if progress:
-            progress(position, len(jobs), path)
+        tell(Progress("restoring", position, len(jobs), path=path))
         try:
             restore_file(model, path, target, applied.notes, level)
             applied.written.append(target)
         except CuelloError as error:
             applied.failed.append((path, str(error)))
-    if progress:
-        progress(len(jobs), len(jobs), source)
+    tell(Progress("restoring", len(jobs), len(jobs), path=source))
     return applied
 
 

@@ -1,6 +1,5 @@
 """A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, listener
 from cuello.core.resample import resize
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
@@ -232,9 +232,7 @@ class Model:
         stack = as_stack(images)
         return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
 
-    def restore(
-        self, image: np.ndarray, progress: Callable[[int, int], None] | None = None, level: float | None = None
-    ) -> np.ndarray:
+    def restore(self, image: np.ndarray, progress: OnProgress | None = None, level: float | None = None) -> np.ndarray:
         """Restore one image ``(H, W, C)``, uint8, uint16 or float32 in [0, 1], in tiles if it is large.
 
         C may differ from the network's channels: grey goes through a colour network as three equal channels and is
@@ -245,11 +243,12 @@ class Model:
         The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
         rounding. Raises CuelloError for channels or a level that the network does not take.
         """
+        tell = listener(progress, "done", "total")
         self.check_images()
         self.check_level(level)
         height, width, channels = image.shape
         if channels in (2, 4):
-            colours = self.restore(image[:, :, :-1], progress, level)
+            colours = self.restore(image[:, :, :-1], tell, level)
             return np.concatenate([colours, self.enlarge(image[:, :, -1:])], axis=2)
         if channels not in (1, 3, self.channels):
             raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels} (or 1, 3).")
@@ -269,7 +268,7 @@ class Model:
             tile=-(-tile // stride) * stride,
             reach=0 if field is None else field // 2,
             stride=stride,
-            progress=progress,
+            progress=tell,
         )
         return out[: scale * height, : scale * width]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
 from cuello.models.base import ImageNetwork
@@ -24,8 +25,6 @@ from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
 from cuello.scoring.losses import LossSpec
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Request:
     baselines: Sequence[str] | None = None
     seed: int | None = None
     on_error: str = "stop"
-    progress: Progress | None = None
+    progress: OnProgress = silent
     history: Sequence[EpochRecord] = ()
     most: int | None = None
 
@@ -221,7 +220,7 @@ class Job(Protocol):
         """
         ...
 
-    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
+    def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
         """Read, divide and cut the images, and make what is to be learned of them."""
         ...
 

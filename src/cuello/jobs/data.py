@@ -1,7 +1,7 @@
 """From a configuration to batches: images read, divided, cut."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.crops import tiles_in
-from cuello.data.images import Fingerprint, Images, ReportProgress, load_images, pair, parse_size
+from cuello.data.images import Fingerprint, Images, load_images, pair, parse_size
 from cuello.data.levels import parse_levels
 from cuello.data.split import Split, split
 from cuello.data.stream import is_to_stream
@@ -37,12 +38,7 @@ class Prepared:
     fingerprint: str
 
 
-def reading(progress: Callable[[str, int, int], None] | None) -> ReportProgress | None:
-    """Return a progress callback for reading images."""
-    return (lambda done, total: progress("reading images", done, total)) if progress else None
-
-
-def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
+def read_images(config: TrainConfig, progress: OnProgress = silent) -> Images:
     """Read the images (and the clean counterparts, for data in pairs) that a configuration names."""
     size, levels = parse_size(config.resize), parse_levels(config.range)
     if size is not None and config.target is not None and config.scale is not None:
@@ -62,7 +58,7 @@ def read_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
     return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
 
 
-def open_images(config: TrainConfig, progress: ReportProgress | None = None) -> Images:
+def open_images(config: TrainConfig, progress: OnProgress = silent) -> Images:
     """Read the images of a training; CuelloError for a test set that nothing may be trained on."""
     if config.data in CATALOG and CATALOG[config.data].test_only:
         raise CuelloError(
@@ -72,7 +68,7 @@ def open_images(config: TrainConfig, progress: ReportProgress | None = None) -> 
     return read_images(config, progress)
 
 
-def prepare(config: TrainConfig, progress: ReportProgress | None = None) -> Prepared:
+def prepare(config: TrainConfig, progress: OnProgress = silent) -> Prepared:
     """Read, divide and cut the images of a configuration, for a job whose target is an image.
 
     Raises CuelloError for a test set that nothing may be trained on, too few images, sizes that do not fit.

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from cuello.core.config import make_config
 from cuello.core.errors import CuelloError, closest, first_few
+from cuello.core.progress import OnProgress, silent
 from cuello.data.arrays import named_labels
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.catalog import open_source
-from cuello.data.images import ReportProgress, load_images, parse_size
+from cuello.data.images import load_images, parse_size
 from cuello.data.levels import parse_levels
 from cuello.inference.model import Model
 from cuello.jobs.data import prepare
@@ -57,7 +58,7 @@ class Known:
         return self.classes[int(self.labels[position])] if self.labels is not None else ""
 
 
-def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress: ReportProgress | None = None) -> Known:
+def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress: OnProgress = silent) -> Known:
     """Read a run's own test images, or, where it kept none, those of its validation.
 
     most: how many at most. keep: names that must be among them, where there are such. Raises CuelloError where the
@@ -96,7 +97,7 @@ def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress:
 
 
 def named_images(
-    model: Model, images: str, most: int = MOST, keep: Sequence[str] = (), progress: ReportProgress | None = None
+    model: Model, images: str, most: int = MOST, keep: Sequence[str] = (), progress: OnProgress = silent
 ) -> Known:
     """Read images of a folder, a file or a data set, brought to the size the run's own were resized to, if they were.
 

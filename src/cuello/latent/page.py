@@ -10,9 +10,9 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import LatentSettings
 from cuello.inference.model import Model, load
-from cuello.jobs.base import Progress
 from cuello.latent.images import MOST, Known, named_images, own_images
 from cuello.latent.maps import check_named
 from cuello.latent.planes import grid_part, map_part, samples_part
@@ -64,7 +64,7 @@ def make_latent(
     overwrite: bool = False,
     network: str | None = None,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Result:
     """Look into the code of a trained network and write pictures, arrays and a page.
 
@@ -84,18 +84,15 @@ def make_latent(
     keep = [name for name in (settings.start, settings.end) if name is not None]
     most = min(MOST, max(50, MOST_NUMBERS // numbers))
 
-    def reading(done: int, total: int) -> None:
-        if progress:
-            progress("reading images", done, total)
-
+    tell = listener(progress, "stage", "done", "total")
     if settings.images is None:
-        known = own_images(path, most, keep, progress=reading)
+        known = own_images(path, most, keep, progress=tell)
     else:
-        known = named_images(model, settings.images, most, keep=keep, progress=reading)
+        known = named_images(model, settings.images, most, keep=keep, progress=tell)
     check_labels(settings, known)
     view = LatentView(model, known, model.encode(known.x).cpu().numpy(), settings=settings)
-    parts, left_out = look(view, progress)
-    written = save(folder, view, parts, left_out=left_out, repeat=command(path, settings), progress=progress)
+    parts, left_out = look(view, tell)
+    written = save(folder, view, parts, left_out=left_out, repeat=command(path, settings), progress=tell)
     return result_of(view, folder, written, left_out=left_out)
 
 
@@ -127,7 +124,7 @@ def numbers_of(model: Model) -> int:
     return int(np.prod(shape))
 
 
-def look(view: LatentView, progress: Progress | None) -> tuple[list[CodePart], dict[str, str]]:
+def look(view: LatentView, progress: OnProgress) -> tuple[list[CodePart], dict[str, str]]:
     """Make the parts that make sense here, and say why the others do not."""
     parts, left_out = [], {}
     for done, (name, part) in enumerate(PARTS.items(), 1):
@@ -135,8 +132,7 @@ def look(view: LatentView, progress: Progress | None) -> tuple[list[CodePart], d
             parts.append(part(view))
         except NotApplicable as reason:
             left_out[name] = str(reason)
-        if progress:
-            progress("looking into the code", done, len(PARTS))
+        progress(Progress("looking into the code", done, len(PARTS)))
     return parts, left_out
 
 
@@ -147,7 +143,7 @@ def save(
     *,
     left_out: Mapping[str, str],
     repeat: str,
-    progress: Progress | None,
+    progress: OnProgress,
 ) -> list[str]:
     """Write the pictures, latent.npz and latent.html, and name the files; what was there before is removed."""
     for name in FILES:
@@ -156,8 +152,7 @@ def save(
     for done, part in enumerate(parts, 1):
         themes = save_both(folder, part.name, part.draw)
         sections.append(Section(part.title, [part.text], [Picture(themes, part.title)]))
-        if progress:
-            progress("drawing", done, len(parts))
+        progress(Progress("drawing", done, len(parts)))
     known = view.known
     arrays = {"codes": view.codes, "names": np.array(known.names, dtype=str)}
     if known.labels is not None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.memory import kept_memory
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
 from cuello.saliency.copies import AnyClassifier, OccludedCopies, as_classifier, ask, batch_for
 from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
@@ -19,7 +20,6 @@ from cuello.saliency.layers import Unreadable, read
 
 Arrays = Tensor | np.ndarray
 Method = Literal["auto", "incremental", "batches"]
-Report = Callable[[int, int], None]
 
 SAME = 1e-4
 """Two answers differ where they differ by more than this, relative to the largest score (or to 1, if that is more)."""
@@ -68,7 +68,7 @@ def occlusion_map(
     channels: Literal["together", "apart"] = "together",
     method: Method = "auto",
     batch_size: int | None = None,
-    progress: Report | None = None,
+    progress: OnProgress | None = None,
 ) -> OcclusionMaps:
     """Make exact occlusion maps of a classifier: how its answer depends on each part of each image.
 
@@ -87,7 +87,7 @@ def occlusion_map(
     channels: whether a box hides all channels, or "apart", one at a time. method: "incremental" works out only what a
     box can reach, for chains of convolutions, poolings and elementwise layers up to the first layer of another kind;
     "batches" asks about whole copies; "auto" takes the first where it can. batch_size: copies at once; by default the
-    largest layer of a batch is kept within a processor's cache. progress: called with boxes done and boxes in all.
+    largest layer of a batch is kept within a processor's cache. progress: called with events, in boxes.
 
     Results are the same by either method within float32's rounding. Arrays come back as arrays, tensors as tensors
     where the images were. Raises CuelloError for anything that does not fit, among it a model whose answers are not
@@ -116,7 +116,9 @@ def occlusion_map(
         clean = torch.cat([ask(classifier, some) for some in channels_last(whole).split(batch)])
         check_answers(plain, whole, fills, clean=clean, outputs=outputs)
         numbers = wanted(classes, clean)
-        found, reason = evaluated(plain, whole, fills, method=method, batch=batch_size, report=progress)
+        found, reason = evaluated(
+            plain, whole, fills, method=method, batch=batch_size, report=listener(progress, "done", "total")
+        )
         values = scored(watched, found, clean, numbers=numbers, outputs=outputs)
         maps = combined(chosen, values, boxes)
         if padding:
@@ -266,7 +268,7 @@ def wanted(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
 
 
 def evaluated(
-    plain: OccludedCopies, whole: Tensor, fills: Tensor, *, method: str, batch: int | None, report: Report | None
+    plain: OccludedCopies, whole: Tensor, fills: Tensor, *, method: str, batch: int | None, report: OnProgress
 ) -> tuple[Tensor, str | None]:
     """Ask the classifier with each box, ``(N, P, Q, C or 1, K)``, and say why not incrementally, or None."""
     total = len(whole) * len(plain.boxes) * (whole.shape[1] if plain.apart else 1)
@@ -275,8 +277,7 @@ def evaluated(
     def progress(count: int) -> None:
         nonlocal done
         done += count
-        if report:
-            report(done, total)
+        report(Progress("boxes", done, total))
 
     reason = "method='batches' was asked for"
     if method != "batches":

@@ -6,13 +6,14 @@ from typing import Any
 
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
 from cuello.jobs.catalog import JOBS
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, Grid, Sampler, load_optuna
 from cuello.search.trials import Trial, read_trials, save_trials
-from cuello.search.work import Watch, Work
+from cuello.search.work import Work
 from cuello.training.device import choose_device
 from cuello.training.observers import Observer
 
@@ -31,7 +32,7 @@ def search(
     repeats: int = 1,
     output: str | Path | None = None,
     observers: Sequence[Observer] = (),
-    progress: Watch | None = None,
+    progress: OnProgress | None = None,
     **settings: Any,
 ) -> Found:
     """Train with many settings and find out which are the best; each trial is a run directory.
@@ -65,7 +66,7 @@ def search(
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     known = read_trials(folder, question.as_json())
     source = make_sampler(question, folder, known)
-    work = Work(question, folder, source, known, observers, progress or (lambda words, share: None))
+    work = Work(question, folder, source, known, observers, listener(progress, "stage", "share"))
     try:
         work.run()
     except (Interrupted, KeyboardInterrupt):
@@ -79,7 +80,7 @@ def search(
         raise CuelloError(
             f"all {len(work.trials)} trials failed; they are listed in {folder}. The first: {failed.message}"
         )
-    work.watch("drawing", 1.0)
+    work.watch(Progress("drawing", 1))
     return write_results(folder, question, work.trials, total=source.total)
 
 

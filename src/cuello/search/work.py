@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cuello.core.progress import OnProgress, Progress
 from cuello.runs.directory import Run
 from cuello.search.question import Question
 from cuello.search.samplers import Proposal, Sampler
 from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, runs_of, save_trials
 from cuello.training.observers import EpochDone, Event, Observer, Started
-from cuello.work.plans import Hopeless, PlannedRun, Watch, run_plans
+from cuello.work.plans import Hopeless, PlannedRun, run_plans
 from cuello.work.train import Wishes
 
 GROUP = 64
@@ -27,7 +28,7 @@ class Work:
     sampler: Sampler
     trials: dict[int, Trial]
     observers: Sequence[Observer]
-    watch: Watch
+    watch: OnProgress
     saved: float = 0.0
     told: float = 0.0
 
@@ -125,7 +126,8 @@ class Work:
         words = [f"{self.over} of {self.sampler.total} trials"]
         for best, reached in self.ranked[:1]:
             words.append(f"best {self.question.objective.text(reached.objective)} ({best.name})")
-        self.watch("  ".join([*words, *([doing] if doing else [])]), min(1.0, (self.over + share) / self.sampler.total))
+        total = self.sampler.total
+        self.watch(Progress("  ".join([*words, *([doing] if doing else [])]), min(self.over + share, total), total))
 
     def save(self, after: float = 0.0) -> None:
         """Write search.json, unless that was done less than so many seconds ago."""

@@ -9,6 +9,7 @@ from typing import Any
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import make_folder, write_text
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.inference.model import Model, load
 from cuello.models.catalog import architecture_of, build
 from cuello.models.named import find_network
@@ -20,7 +21,7 @@ from cuello.report.result import csv_text
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.scoring.repeats import Spread, spread
-from cuello.work.plans import PlannedRun, Watch, run_turns
+from cuello.work.plans import PlannedRun, run_turns
 from cuello.work.train import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
@@ -55,7 +56,7 @@ class StudyOutcome:
     folder: Path
     runs: Mapping[str, Sequence[Run]]
     workers: int
-    watch: Watch
+    watch: OnProgress
 
     @property
     def seconds(self) -> float:
@@ -133,7 +134,7 @@ class Study:
     plans: Callable[[str], Sequence[StudyPlan]]
     story: Callable[[StudyOutcome], Story]
     repeats: int = 1
-    prepare: Callable[[Sequence[TrainConfig], int, Watch], None] | None = None
+    prepare: Callable[[Sequence[TrainConfig], int, OnProgress], None] | None = None
 
 
 def run_study(
@@ -143,7 +144,7 @@ def run_study(
     *,
     repeats: int | None = None,
     workers: int = 1,
-    watch: Watch | None = None,
+    watch: OnProgress | None = None,
     **settings: Any,
 ) -> StudyReport:
     """Make a study's trainings, tables and pictures, and its report.
@@ -152,7 +153,7 @@ def run_study(
     data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …,
     by default as many as the study needs.
     workers: trainings at once, each in a process of its own; a script that asks for several needs the usual
-    ``if __name__ == "__main__"``. watch: called with what is being done and the share of the trainings that is done.
+    ``if __name__ == "__main__"``. watch: called with events, whose share is that of the trainings.
     settings: of every training, as device and threads (by default the cores divided by the workers).
     Raises CuelloError where the data set is not the study's, or the folder holds something else, or a run of its own
     with other settings, as of another version.
@@ -185,20 +186,20 @@ def run_study(
     for job in jobs:
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
             check_same(Run(job.path), Run(job.path).config, resolve(job.settings))
-    watch = watch or (lambda words, share: None)
+    tell = listener(watch, "stage", "share")
 
-    def before_turn(turn: int, tell: Watch) -> None:
+    def before_turn(turn: int, hear: OnProgress) -> None:
         wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]
         left = [config for run, config in wanted if not is_finished(run, config, report=False)]
         if study.prepare and left:
             study.prepare(left, workers, tell)
 
     try:
-        run_turns(jobs, workers, watch, before_turn=before_turn)
+        run_turns(jobs, workers, tell, before_turn=before_turn)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
-    watch("evaluating", 1.0)
-    story = study.story(StudyOutcome(data, folder, runs, workers=workers, watch=watch))
+    tell(Progress("evaluating", 1))
+    story = study.story(StudyOutcome(data, folder, runs, workers=workers, watch=tell))
     write_tables(folder / "tables", story.sections)
     report = folder / "report.html"
     subtitle = f"{study.summary}; on {data}, {repeats} seed{'s' if repeats > 1 else ''}"

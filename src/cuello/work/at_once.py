@@ -9,10 +9,10 @@ import torch
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.jobs.base import JobData
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.data import reseeded
-from cuello.jobs.images.evaluation import Progress
 from cuello.runs.directory import Run, create_run, write_json
 from cuello.training.device import choose_device, use_threads
 from cuello.training.observers import Observer
@@ -53,7 +53,7 @@ def batches_at_once(
     *,
     report: bool,
     sweep: Sequence[float] = (),
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
     say: Callable[[str], None] = lambda reason: None,
 ) -> Iterator[AtOnce]:
     """Yield those of the runs that can be trained at once, where that is faster, batch after batch.
@@ -95,7 +95,7 @@ def is_free(path: Path) -> bool:
 
 
 def batches_alike(
-    unfinished: Sequence[Unfinished], progress: Progress | None, say: Callable[[str], None]
+    unfinished: Sequence[Unfinished], progress: OnProgress, say: Callable[[str], None]
 ) -> Iterator[AtOnce]:
     """Yield batches of runs that differ in nothing but training, and maybe their networks."""
     device = choose_device(unfinished[0].config.device)
@@ -133,7 +133,7 @@ def train_at_once(
     report: bool = False,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> None:
     """Train a batch, or go on with it, and evaluate and report on each run, if asked for.
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
+from cuello.core.progress import OnProgress, listener
 from cuello.inference.model import load
-from cuello.jobs.base import JobData, OwnData, Progress, Request, Several
+from cuello.jobs.base import JobData, OwnData, Request, Several
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification
 from cuello.jobs.data import Prepared
@@ -36,7 +37,7 @@ def evaluate(
     device: str = "cpu",
     on_error: str = "stop",
     report: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Any:
     """Judge a trained network by what its job measures: images beside classical methods on the same degraded pixels,
     classifiers beside simple ones, estimated occlusion maps beside exact ones.
@@ -48,18 +49,19 @@ def evaluate(
     figures and report.html anew.
     Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
     """
+    tell = listener(progress, "stage", "done", "total")
     path = Path(path).expanduser()
     model = load(path, network, device)
     run = Run(path) if path.is_dir() else None
     job = JOBS[model.artefact.job]
     request = Request(
         path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error,
-        progress=progress, history=run.history if run is not None and run.history_path.is_file() else (),
+        progress=tell, history=run.history if run is not None and run.history_path.is_file() else (),
     )  # fmt: skip
 
     def own() -> JobData:
         assert run is not None
-        data = job.data(run.config, progress)
+        data = job.data(run.config, tell)
         if images is None:
             check_same_images(run, data.prepared)
         return data
@@ -77,7 +79,7 @@ def evaluate_classifier(
     device: str = "cpu",
     on_error: str = "stop",
     report: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Classification:
     """Judge a trained classifier: accuracy with its interval, confusion, calibration, beside simple methods.
 
@@ -86,11 +88,12 @@ def evaluate_classifier(
     images. report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
     Raises CuelloError where the model is no classifier, or does not know a class of the images.
     """
+    tell = listener(progress, "stage", "done", "total")
     path = Path(path).expanduser()
     model = load(path, None, device)
     if not model.classes:
         raise CuelloError(f"{path} is no classifier: its job is {model.artefact.job}. Use cuello.evaluate.")
-    return evaluate(path, images, device=device, on_error=on_error, report=report, progress=progress)
+    return evaluate(path, images, device=device, on_error=on_error, report=report, progress=tell)
 
 
 def check_same_images(run: Run, prepared: Prepared) -> None:
@@ -116,7 +119,7 @@ def evaluate_runs(
     most: int | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Any:
     """Judge several trained networks of one job on the same images.
 
@@ -130,8 +133,8 @@ def evaluate_runs(
     Raises CuelloError where the runs do not belong together, or have no test images in common.
     """
     request = Request(
-        Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error, progress=progress,
-        most=most,
+        Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error, most=most,
+        progress=listener(progress, "stage", "done", "total"),
     )  # fmt: skip
     return several_runs(paths, request, network=network, device=device, output=output, overwrite=overwrite).found
 
@@ -178,7 +181,7 @@ def name_runs(paths: Sequence[Path]) -> dict[str, Path]:
     return {name if good else str(path): path for name, good, path in zip(short, clear, paths, strict=True)}
 
 
-def prepare_common(paths: Sequence[Path], progress: Progress | None) -> JobData:
+def prepare_common(paths: Sequence[Path], progress: OnProgress) -> JobData:
     """Return the data that all runs were trained on; CuelloError, asking for IMAGES, where they differ."""
     remedy = "Name the images to evaluate on, after the runs."
     for path in paths:

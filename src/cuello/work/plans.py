@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, Progress
 from cuello.data.stream import free_memory
 from cuello.runs.directory import Run, available_cores
 from cuello.training.device import choose_device
@@ -25,9 +26,6 @@ from cuello.work.train import Wishes, train_or_resume
 TELL_SECONDS = 0.2
 MOST_WORKERS, WORKER_BYTES = 8, 5 * 2**29
 """How many trainings at once at most, by default, and what one may take: the largest so far took 2.3 GB."""
-
-Watch = Callable[[str, float], None]
-"""Called with what is being done and how much of the whole is done, 0 to 1."""
 
 Tell = Callable[[Sequence[int], float, str], None]
 """Called with the places of plans that are trained at once, or of a single one, how far they are, 0 to 1, and words."""
@@ -222,7 +220,7 @@ class Shares:
     """How far each plan is, told as one share of the whole and a few words."""
 
     plans: Sequence[PlannedRun]
-    watch: Watch
+    watch: OnProgress
     shares: dict[int, float] = field(default_factory=dict)
     words: dict[int, str] = field(default_factory=dict)
 
@@ -238,7 +236,7 @@ class Shares:
             self.words[places[0]] = f"{name} {words}".strip()
         done = sum(1 for value in self.shares.values() if value >= 1)
         active = [self.words[place] for place in sorted(self.words)]
-        self.watch("  ".join([f"{done} of {len(self.plans)} trained", *active]), self.reached)
+        self.watch(Progress("  ".join([f"{done} of {len(self.plans)} trained", *active]), self.reached))
 
     @property
     def reached(self) -> float:
@@ -250,8 +248,8 @@ class Shares:
 def run_turns(
     plans: Sequence[PlannedRun],
     workers: int,
-    watch: Watch,
-    before_turn: Callable[[int, Watch], None] = lambda turn, watch: None,
+    watch: OnProgress,
+    before_turn: Callable[[int, OnProgress], None] = lambda turn, tell: None,
 ) -> None:
     """Make or finish every training, turn after turn, the most costly of a turn first, without reports.
 
@@ -261,7 +259,7 @@ def run_turns(
     shares = Shares(plans, watch)
     for turn in sorted({plan.turn for plan in plans}):
         places = sorted((n for n, plan in enumerate(plans) if plan.turn == turn), key=lambda n: -plans[n].cost)
-        before_turn(turn, lambda words, share: watch(words, shares.reached))
+        before_turn(turn, lambda event: watch(Progress(event.stage, shares.reached)))
 
         def tell(own: Sequence[int], share: float, words: str, places: Sequence[int] = places) -> None:
             shares.tell([places[place] for place in own], share, words)

@@ -8,8 +8,8 @@ from cuello.comparison import compare
 from cuello.comparison.page import PAGE_NAME, write_comparison
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.jobs.catalog import JOBS
-from cuello.jobs.images.evaluation import Progress
 from cuello.models.custom import is_reference
 from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
@@ -30,7 +30,7 @@ def train_repeats(
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **settings: Any,
 ) -> list[Run]:
     """Train ``repeats`` times, with seeds seed, seed + 1, …, and compare: how far does chance move the result?
@@ -53,6 +53,7 @@ def train_repeats(
     given = {"job": job, "data": str(data), **settings}
     config = resolve(given)
     JOBS[config.job].pairing(config, sweep)
+    tell = listener(progress, "stage", "done", "total")
     folder = Path(output).expanduser() if output is not None else default_path(config)
     seeds = range(config.seed, config.seed + repeats)
     if overwrite:
@@ -63,7 +64,7 @@ def train_repeats(
     try:
         runs = train_many(
             paths, [{**given, "seed": seed} for seed in seeds], report=report, sweep=sweep, observers=observers,
-            progress=progress, noun="repeat",
+            progress=tell, noun="repeat",
         )  # fmt: skip
     except Interrupted as stopped:
         raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
@@ -78,7 +79,7 @@ def train_many(
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     noun: str = "run",
 ) -> list[Run]:
     """Return the finished run at each path: made, gone on with, or, if it is finished, as it is.
@@ -100,7 +101,7 @@ def train_many(
     """
     if len(paths) != len(settings):
         raise ValueError(f"got {len(paths)} paths and {len(settings)} settings, needed as many of each")
-    show = progress or (lambda doing, done, total: None)
+    show = listener(progress, "stage", "done", "total")
     plans = [PlannedRun(Path(path), given) for path, given in zip(paths, settings, strict=True)]
     done, failure, where = 0, None, ""
 
@@ -109,27 +110,27 @@ def train_many(
         if len(places) == 1:
             where = f"stopped in {noun} {places[0] + 1} of {len(plans)}"
             if share == 0:
-                show(f"{noun}s", done, len(plans))
+                show(Progress(f"{noun}s", done, len(plans)))
             return
         names = f"{len(places)} {noun}s at once"
         where = f"stopped while training {names}"
         if share == 0:
-            show(f"training {names}, means of all", 0, len(places))
+            show(Progress(f"training {names}, means of all", 0, len(places)))
         elif share == 1:
-            show(f"trained {names}", len(places), len(places))
+            show(Progress(f"trained {names}", len(places), len(places)))
 
     def say(reason: str) -> None:
-        show(f"{noun}s one after another: {reason}", done, len(plans))
+        show(Progress(f"{noun}s one after another: {reason}", done, len(plans)))
 
     try:
-        for outcome in run_plans(plans, Wishes(report, sweep, observers, progress), tell=tell, say=say):
+        for outcome in run_plans(plans, Wishes(report, sweep, observers, show), tell=tell, say=say):
             if outcome.error is not None and not (len(outcome.places) > 1 and isinstance(outcome.error, CuelloError)):
                 raise outcome.error
             failure = failure or outcome.error
             done += len(outcome.places)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(where) from None
-    show(f"{noun}s", len(plans), len(plans))
+    show(Progress(f"{noun}s", len(plans), len(plans)))
     if failure is not None:
         raise failure
     return [Run(plan.path) for plan in plans]

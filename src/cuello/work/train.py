@@ -12,10 +12,11 @@ from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import write_text
 from cuello.core.memory import kept_memory
+from cuello.core.progress import OnProgress, listener, silent
 from cuello.core.seeding import derived_seed
 from cuello.data.catalog import CATALOG
 from cuello.inference.model import Model, load
-from cuello.jobs.base import JobData, Judged, Progress, Request
+from cuello.jobs.base import JobData, Judged, Request
 from cuello.jobs.catalog import JOBS
 from cuello.models.base import ImageNetwork
 from cuello.models.custom import is_reference
@@ -65,7 +66,7 @@ def train(
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
     track: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **settings: Any,
 ) -> Run:
     """Train a network, evaluate it beside the classical methods and write a report.
@@ -84,16 +85,17 @@ def train(
     >>> run.model_path.name
     'model.safetensors'
     """
+    tell = listener(progress, "stage", "done", "total")
     config = resolve({"job": job, "data": str(data), **settings})
     JOBS[job].pairing(config, sweep)
     check_trackers(track)
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     path = Path(output).expanduser() if output is not None else fresh_path(config)
-    data_of = JOBS[job].data(config, progress)
+    data_of = JOBS[job].data(config, tell)
     made = make_network(config, data_of)
     run = create_run(path, config, overwrite)
-    wishes = Wishes(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress)
+    wishes = Wishes(report, sweep, [*observers, *make_trackers(track, run.path, config)], tell)
     try:
         return run_through(session_of(run, config, data_of, made), data_of, device, wishes)
     except KeyboardInterrupt:
@@ -108,7 +110,7 @@ def resume(
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
     track: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **changes: Any,
 ) -> Run:
     """Go on with a run that was interrupted, or that should train for longer.
@@ -118,6 +120,7 @@ def resume(
     the same weights, to the bit, as if it had never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, or another setting is given.
     """
+    tell = listener(progress, "stage", "done", "total")
     run = Run(Path(path).expanduser())
     for name in changes:
         if name not in CHANGEABLE:
@@ -138,10 +141,10 @@ def resume(
     device = choose_device(config.device)
     use_threads(config.threads)
     try:
-        data = job.data(config, progress)
+        data = job.data(config, tell)
         made = make_network(config, data)
         write_text(run.config_path, to_toml(config))
-        wishes = Wishes(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress)
+        wishes = Wishes(report, sweep, [*observers, *make_trackers(track, run.path, config)], tell)
         return run_through(session_of(run, config, data, made), data, device, wishes)
     except KeyboardInterrupt:
         raise interrupted(run) from None
@@ -154,7 +157,7 @@ def train_or_resume(
     report: bool,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Run:
     """Return the finished run at ``path`` with these settings: made, gone on with, or, if it is finished, as it is.
 
@@ -200,7 +203,7 @@ class Wishes:
     report: bool
     sweep: Sequence[float] = ()
     observers: Sequence[Observer] = ()
-    progress: Progress | None = None
+    progress: OnProgress = silent
 
 
 def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:

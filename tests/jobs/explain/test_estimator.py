@@ -148,8 +148,16 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     images = some_images(8)
     pixels = as_tensor(images)
     maps = list(estimate(estimator.model, pixels, predicted(cuello.load(classifier), pixels)[0]).numpy())
-    done: list[tuple[int, int]] = []
-    found = checked(estimator, opened, images, maps=maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
+    done: list[tuple[float, float]] = []
+    found = checked(
+        estimator,
+        opened,
+        images,
+        maps=maps,
+        share=0.5,
+        seed=4,
+        progress=lambda event: done.append((event.done, event.total)),
+    )
     assert (len(found.names), found.of, found.seed, done[-1]) == (4, 8, 4, (4, 4))
     assert found.names == [images.names[place] for place in found.places]
     for place, exact, ours in zip(found.places, found.exact, found.estimated, strict=True):
@@ -167,6 +175,14 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     )
     assert again.made == 0, "what a check makes is kept, and found by who asks next"
     done.clear()
-    same = checked(estimator, opened, images, maps=maps, share=0.5, seed=4, progress=lambda *now: done.append(now))
+    same = checked(
+        estimator,
+        opened,
+        images,
+        maps=maps,
+        share=0.5,
+        seed=4,
+        progress=lambda event: done.append((event.done, event.total)),
+    )
     assert done == [(4, 4)], "none is made again"
     np.testing.assert_array_equal(same.exact, found.exact)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import Progress
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
 from cuello.jobs.explain.exact import ALONE, PART, exact_maps, folder_of, identity
@@ -77,8 +78,10 @@ def test_maps_are_the_sources(path: Path, classifier: Model) -> None:
 
 
 def test_maps_are_made_once(path: Path, classifier: Model) -> None:
-    said: list[tuple[int, int]] = []
-    first = exact_maps(path, classifier, images(5), settings=SETTINGS, progress=lambda *now: said.append(now))
+    said: list[tuple[float, float]] = []
+    first = exact_maps(
+        path, classifier, images(5), settings=SETTINGS, progress=lambda event: said.append((event.done, event.total))
+    )
     assert (first.made, said[0], said[-1]) == (5, (0, 5), (5, 5))
     more = [*images(2, seed=1), *reversed(images(5)), images(5)[0]]
     again = exact_maps(path, classifier, more, settings=SETTINGS)
@@ -109,8 +112,8 @@ def test_a_damaged_file_is_made_again(path: Path, classifier: Model) -> None:
 def test_what_was_made_before_an_interruption_stays(path: Path, classifier: Model) -> None:
     arrays = images(PART + 3)
 
-    def stop(done: int, total: int) -> None:
-        if done == PART:
+    def stop(event: Progress) -> None:
+        if event.done == PART:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -120,8 +123,15 @@ def test_what_was_made_before_an_interruption_stays(path: Path, classifier: Mode
 
 def test_several_processes_make_the_same(path: Path, classifier: Model) -> None:
     arrays = images(ALONE + 10)
-    said: list[tuple[int, int]] = []
-    found = exact_maps(path, classifier, arrays, settings=SETTINGS, workers=2, progress=lambda *now: said.append(now))
+    said: list[tuple[float, float]] = []
+    found = exact_maps(
+        path,
+        classifier,
+        arrays,
+        settings=SETTINGS,
+        workers=2,
+        progress=lambda event: said.append((event.done, event.total)),
+    )
     assert found.made == len(arrays)
     assert said[-1] == (len(arrays), len(arrays))
     for place in (0, PART, len(arrays) - 1):

@@ -16,6 +16,7 @@ from PIL import Image
 
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.progress import Progress
 from cuello.jobs.explain import settings as map_settings
 from cuello.jobs.explain.explain import explain
 from cuello.jobs.explain.figures import Scale, Shown, overlay, views_of
@@ -112,8 +113,8 @@ def test_what_was_finished_is_kept_after_an_interrupt(run: Run, tmp_path: Path) 
     pixels = np.random.default_rng(0).integers(0, 256, (70, 8, 8), np.uint8)
     np.save(tmp_path / "many.npy", pixels)
 
-    def stop(doing: str, done: int, total: int) -> None:
-        if doing == "explaining" and done > 64:
+    def stop(event: Progress) -> None:
+        if event.stage == "explaining" and event.done > 64:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="the maps of 64 of 70 images are in"):
@@ -228,8 +229,8 @@ def test_images_must_fit_an_estimator_of_one_size(
 def test_what_is_estimated_is_kept_where_the_check_is_interrupted(
     run: Run, estimator: Path, examples: Path, tmp_path: Path
 ) -> None:
-    def stop(doing: str, done: int, total: int) -> None:
-        if doing == "checking exactly":
+    def stop(event: Progress) -> None:
+        if event.stage == "checking exactly":
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match=r"the maps of 12 of 12 images are in .*, unchecked"):
@@ -299,7 +300,7 @@ def test_overlays_of_a_call_that_fails_are_taken_back(
     Image.new("L", (12, 12)).save(folder / "bright" / "02.png")  # a group by itself
     drawn: list[Path] = []
 
-    def watch(doing: str, done: int, total: int) -> None:
+    def watch(event: Progress) -> None:
         drawn.extend((tmp_path / "o").rglob("bright-*.png"))
 
     with pytest.raises(CuelloError, match=r"dark/small\.png: box: got 6 pixels of width"):

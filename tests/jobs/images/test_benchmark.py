@@ -167,7 +167,7 @@ def test_notes_say_what_is_unusual() -> None:
 
 def test_progress_is_told() -> None:
     seen = []
-    benchmark("set5", upscaler(), progress=lambda what, done, total: seen.append((what, done, total)))
+    benchmark("set5", upscaler(), progress=lambda event: seen.append((event.stage, event.done, event.total)))
     assert seen == [("bicubic, 2", 1, 2), ("bicubic, 2", 2, 2), ("up-s, 2", 1, 2), ("up-s, 2", 2, 2)]
 
 

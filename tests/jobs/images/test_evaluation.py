@@ -203,10 +203,10 @@ def test_a_sweep_looks_at_no_more_than_its_share(
     model: Model, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["cuello.jobs.images.evaluation"], "SWEEP_IMAGES", 3)
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float, float]] = []
     evaluation = evaluate_model(
         model, NOISE, evaluated_images(same_sized(make_image)), sweep=(0.2,), baselines=["input"],
-        progress=lambda *event: told.append(event),
+        progress=lambda event: told.append((event.stage, event.done, event.total)),
     )  # fmt: skip
     scores = evaluation.method("input").scores["mse"]
     assert evaluation.sweep[0].mse["input"] == pytest.approx(scores[[0, 3, 6]].mean())

@@ -124,10 +124,10 @@ def test_all_methods_see_the_same_pixels() -> None:
 def test_most_spreads_the_images_and_progress_counts_levels_times_images() -> None:
     arrays = [np.full((SIDE, SIDE, 1), value, np.uint8) for value in (0, 51, 102, 153, 204)]
     subjects = evaluated_images(Images("grey", arrays, list("abcde")))
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[str, float, float]] = []
     found = evaluate_matrix(
         {"a": make_model("missing:1,fill=1")}, {"a": task("missing:1,fill=1")}, subjects, (0, 1), baselines=[], most=3,
-        progress=lambda *event: told.append(event),
+        progress=lambda event: told.append((event.stage, event.done, event.total)),
     )  # fmt: skip
     assert found.row("a").mse == pytest.approx({0: 0.0, 1: (1 + 0.6**2 + 0.2**2) / 3}), "the first, third and fifth"
     assert told == [("levels × images", done, 6) for done in (1, 2, 3, 4, 5, 6)]

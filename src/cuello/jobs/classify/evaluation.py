@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from cuello.core.progress import OnProgress, Progress, silent
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluated import EvaluatedImages
-from cuello.jobs.images.evaluation import OURS, Progress
+from cuello.jobs.images.evaluation import OURS
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.references import Reference
@@ -186,7 +187,7 @@ def evaluate_classes(
     model: Model,
     images: EvaluatedImages,
     references: Sequence[Reference] = (),
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> Classification:
     """Let a classifier, and what it is measured against, say the class of every image.
 
@@ -207,8 +208,7 @@ def evaluate_classes(
             others[reference.name].append(reference.run(batch.images).numpy())
             spent[reference.name] += time.perf_counter() - start
         done += len(scores)
-        if progress:
-            progress("evaluating", done, images.count)
+        progress(Progress("evaluating", done, images.count))
     found = np.concatenate(probabilities)
     methods = [
         Guesses(one.name, one.label, np.concatenate(others[one.name]), milliseconds=1000 * spent[one.name] / done)

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
 from cuello.data.catalog import open_source
 from cuello.data.classes import aligned, classified
@@ -20,7 +21,6 @@ from cuello.jobs.base import (
     JobData,
     Judged,
     OwnData,
-    Progress,
     Request,
     Score,
     Several,
@@ -31,7 +31,7 @@ from cuello.jobs.base import (
 )
 from cuello.jobs.classify.evaluation import evaluate_classes, result_of, shown
 from cuello.jobs.classify.page import write_classification
-from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
+from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of
 from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
 from cuello.jobs.ranking import ranked_models
@@ -85,9 +85,9 @@ class ClassifyJob:
         check_no_sweep(self, sweep)
         return LabelPairing()
 
-    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
+    def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
         """Read images with labels; CuelloError where a class has none left for training."""
-        images = open_images(config, reading(progress))
+        images = open_images(config, progress)
         known = images.fingerprint or fingerprint_of(images)
         parts = parts_of(images, config)
         images = classified(images)
@@ -167,7 +167,7 @@ def named_examples(model: Model, request: Request) -> tuple[EvaluatedImages, lis
     size = parse_size(make_config(model.artefact.training).resize)
     source = open_source(str(request.images), model.levels)
     loaded = aligned(
-        load_images(source, model.channels, size, on_error=policy, progress=reading(request.progress)), model.classes
+        load_images(source, model.channels, size, on_error=policy, progress=request.progress), model.classes
     )
     notes = [f"Scores are those of {request.images}, {len(loaded)} whole images.", *loaded.notes]
     return evaluated_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.core.seeding import numpy_generator
 from cuello.data.images import Images
 from cuello.jobs.explain.classifier import ExplainedClassifier
 from cuello.jobs.explain.estimator import MapEstimator
 from cuello.jobs.explain.exact import exact_maps
-from cuello.jobs.explain.settings import FLAT, Report
+from cuello.jobs.explain.settings import FLAT
 from cuello.saliency.fidelity import Measured, fidelity, measured
 
 TRUSTED = 0.8
@@ -91,11 +92,11 @@ def checked(
     maps: Sequence[np.ndarray],
     share: float,
     seed: int = 0,
-    progress: Report | None = None,
+    progress: OnProgress = silent,
 ) -> Check:
     """Compare the estimated maps of a random share of images with the exact ones: those that are kept, or made now.
 
-    maps: one an image. progress: called with images done and images in all.
+    maps: one an image. progress: called with events.
     """
     assert classifier.own is not None
     places = drawn_by_chance(len(images), share, seed)

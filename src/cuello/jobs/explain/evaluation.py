@@ -14,11 +14,11 @@ from torch import Tensor
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import cache_folder
+from cuello.core.progress import OnProgress, Progress, silent
 from cuello.data.batches import Batches
 from cuello.data.classes import aligned
 from cuello.data.images import Images
 from cuello.inference.model import Model
-from cuello.jobs.base import Progress
 from cuello.jobs.explain.classifier import own_classifier
 from cuello.jobs.explain.estimator import AT_ONCE, estimate
 from cuello.jobs.explain.exact import exact_maps
@@ -75,7 +75,7 @@ def with_maps(
     classifier: tuple[Path, Model],
     *,
     config: TrainConfig,
-    progress: Progress | None,
+    progress: OnProgress,
 ) -> tuple[Images, MapTargets]:
     """Add the exact maps of the images that are used, as targets, and the classes that a network is told, as labels."""
     (path, model), settings = classifier, learned_settings(config.model_dump())
@@ -84,7 +84,7 @@ def with_maps(
         found = exact_maps(
             path, model, (images.arrays[place] for place in used.tolist()), settings=settings,
             workers=config.threads or available_cores(),
-            progress=(lambda done, total: progress("making exact maps", done, total)) if progress else None,
+            progress=progress,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted(
@@ -157,7 +157,7 @@ def evaluate_estimator(
     *,
     history: Sequence[EpochRecord],
     training_maps: int,
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> Estimation:
     """Judge an estimator on a part of its data; ``learned``: the maps that it learned from.
 
@@ -173,13 +173,11 @@ def evaluate_estimator(
     def tell(count: int) -> None:
         nonlocal done
         done += count
-        if progress:
-            progress("estimating", done, len(images))
+        progress(Progress("estimating", done, len(images)))
 
     estimated = estimate(model, images, predicted, progress=tell).numpy()
     chosen = np.unique(np.linspace(0, len(images) - 1, min(CURVE_IMAGES, len(images))).astype(int))
-    if progress:
-        progress("asking the classifier", 0, 1)
+    progress(Progress("asking the classifier", 0, 1))
     maps = {"exact": exact[chosen], "estimated": estimated[chosen], "random": random_maps(exact[chosen].shape)}
     changed = areas(
         learned.classifier.network, images[chosen], maps,
@@ -192,8 +190,7 @@ def evaluate_estimator(
     if model.network.conditioning == "class" and labels is not None:
         by = estimate(model, images, torch.from_numpy(labels)).numpy()
         by_label = fidelity(exact, by, important=IMPORTANT_SIDE, flat=FLAT)
-    if progress:
-        progress("asking the classifier", 1, 1)
+    progress(Progress("asking the classifier", 1, 1))
     exact_seconds, estimate_seconds = float(np.median(learned.seconds)), seconds_of(model, images, predicted)
     training_seconds = sum(record.seconds for record in history)
     pays = break_even(

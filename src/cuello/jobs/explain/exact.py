@@ -24,9 +24,10 @@ import torch
 from cuello.core.errors import CuelloError
 from cuello.core.files import cache_folder, make_folder, replacing, write_text
 from cuello.core.memory import kept_memory
+from cuello.core.progress import OnProgress, Progress, silent
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
-from cuello.jobs.explain.settings import MapSettings, Report
+from cuello.jobs.explain.settings import MapSettings
 
 PART = 64
 """Images whose maps are made at once and kept in one file: what a crash loses at most, in each process."""
@@ -68,12 +69,12 @@ def exact_maps(
     *,
     settings: MapSettings,
     workers: int = 1,
-    progress: Report | None = None,
+    progress: OnProgress = silent,
 ) -> ExactMaps:
     """Find exact maps of the class that a classifier predicts among the kept ones; make and keep the others.
 
     path: the classifier's file; classifier: what is in it. arrays: images ``(H, W, C)`` as they were read. workers:
-    processes, of one thread each; one is this process. progress: called with images done and in all.
+    processes, of one thread each; one is this process. progress: called with events.
     Kept in `cache_folder`, one folder for a classifier and its settings, by the content of each image. Raises
     CuelloError where images do not fit the classifier, or a process fails; what was made stays.
     """
@@ -87,8 +88,7 @@ def exact_maps(
     def tell(count: int) -> None:
         nonlocal done
         done += count
-        if progress:
-            progress(done, len(names))
+        progress(Progress("making exact maps", done, len(names)))
 
     tell(0)
     if missing:

@@ -1,7 +1,7 @@
 """Occlusion maps of files: a classifier and images in, arrays, pictures and a page out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError, Interrupted, worded
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.data.images import Images, load_images, parse_size, subset
-from cuello.jobs.base import Progress
-from cuello.jobs.data import reading
 from cuello.jobs.explain.check import Check, check_share, checked
 from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fitting, groups, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
@@ -51,7 +50,7 @@ def explain(
     on_error: Literal["stop", "skip"] = "stop",
     overwrite: bool = False,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Explained:
     """Make occlusion maps of images, exact or estimated, and write them as arrays, pictures and a page.
 
@@ -62,7 +61,7 @@ def explain(
     slide over them too; Cuello's classifiers know theirs. class_: which one, "predicted" (the default), its name, or
     its number from 0. resize: "WIDTHxHEIGHT" for the images; by default as in training. pictures: how many overlays are
     drawn, at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or explained.
-    progress: called with what is done, how much, of how much.
+    progress: called with events.
 
     model: a run directory or model.safetensors of `cuello train explain` that learned this classifier's maps; they are
     then estimated in one pass, of each image's predicted class and with the settings that it learned, which need not be
@@ -86,6 +85,7 @@ def explain(
     """
     if pictures < 0:
         raise CuelloError(f"pictures: got {pictures}, needed 0 or more.")
+    tell = listener(progress, "stage", "done", "total")
     check_check(model, check)
     explained = open_classifier(classifier, device, padding)
     estimator = open_estimator(model, explained, device) if model is not None else None
@@ -114,7 +114,7 @@ def explain(
     )
     with claimed(found.folder, overwrite) as begun:
         source = open_source(str(images), explained.own.levels if explained.own else None)
-        loaded = load_images(source, explained.channels, size, on_error=on_error, progress=reading(progress))
+        loaded = load_images(source, explained.channels, size, on_error=on_error, progress=tell)
         found.notes += loaded.notes
         found.failed += [(str(images), reason) for reason in loaded.skipped]
         if size and not resize:
@@ -125,7 +125,7 @@ def explain(
         found.failed += failed
         fit = subset(loaded, kept)
         explaining = Explaining(
-            explained, estimator, settings, number=number, images=fit, on_error=on_error, progress=progress, found=found
+            explained, estimator, settings, number=number, images=fit, on_error=on_error, progress=tell, found=found
         )
         explaining.run(record, begun, pictures=pictures, check=check, seed=seed)
     return found
@@ -142,7 +142,7 @@ class Explaining:
     number: str | int
     images: Images
     on_error: str
-    progress: Progress | None
+    progress: OnProgress
     found: Explained
 
     def run(self, record: dict[str, Any], begun: BegunFiles, *, pictures: int, check: float | None, seed: int) -> None:
@@ -234,8 +234,7 @@ class Explaining:
         if self.estimator and self.classifier.own:
             numbers, scores = predicted(self.classifier.own, pixels)
             maps, method = estimate(self.estimator.model, pixels, numbers), "estimated"
-            if tell:
-                tell(1, 1)
+            tell(Progress("", 1))
         else:
             classes = self.number if isinstance(self.number, str) else [self.number]
             exact = self.settings.maps(
@@ -248,14 +247,12 @@ class Explaining:
         maps, numbers, scores = (part.cpu().numpy() for part in (maps, numbers, scores))
         return maps, numbers, scores, method
 
-    def telling(self, doing: str, images: int = 0) -> Callable[[int, int], None] | None:
+    def telling(self, doing: str, images: int = 0) -> OnProgress:
         """Return a progress callback, of the boxes of so many ``images`` where there are others too."""
         progress, before, every = self.progress, len(self.found.maps) + len(self.found.failed), len(self.images)
-        if not progress:
-            return None
         if not images or every == 1:
-            return lambda done, total: progress(doing, done, total)
-        return lambda done, total: progress(doing, before + images * done // total, every)
+            return lambda event: progress(Progress(doing, event.done, event.total))
+        return lambda event: progress(Progress(doing, before + images * event.done // event.total, every))
 
     def scale(self) -> Scale:
         watched, definition = self.settings.watched, self.settings.definition

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, closest
+from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
 from cuello.data.classes import classified
 from cuello.data.images import Images, subset
@@ -21,7 +22,6 @@ from cuello.jobs.base import (
     JobData,
     Judged,
     OwnData,
-    Progress,
     Request,
     Score,
     Several,
@@ -29,7 +29,7 @@ from cuello.jobs.base import (
     check_no_sweep,
     check_plain,
 )
-from cuello.jobs.data import batches_of, cut, fingerprint_of, labels_checksum, open_images, parts_of, reading
+from cuello.jobs.data import batches_of, cut, fingerprint_of, labels_checksum, open_images, parts_of
 from cuello.jobs.explain.estimator import estimate
 from cuello.jobs.explain.evaluation import evaluate_estimator, learned_classifier, result_of, shown, with_maps
 from cuello.jobs.explain.page import write_estimation
@@ -86,10 +86,10 @@ class ExplainJob:
         check_no_sweep(self, sweep)
         return MapPairing()
 
-    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
+    def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
         """Read images and make the exact maps of those that are used, or find them among the kept ones."""
         classifier = learned_classifier(str(config.classifier))
-        images = open_images(config, reading(progress))
+        images = open_images(config, progress)
         if config.only is not None:
             images = of_class(images, config.only)
         known = images.fingerprint or fingerprint_of(images)

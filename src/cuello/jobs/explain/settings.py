@@ -1,17 +1,16 @@
 """How occlusion maps are made: declared and checked once, for estimators that learn them and for who asks for them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.saliency import DEFINITIONS, OcclusionMaps, occlusion_map
 from cuello.saliency.fidelity import IMPORTANT
-
-Report = Callable[[int, int], None]
 
 LEARNED = "standardised-sum"
 """The definition of the maps that estimators learn: they lie in [0, 1], as a network's output does."""
@@ -68,7 +67,7 @@ class MapSettings:
         *,
         padding: int = 0,
         classes: str | Sequence[int] = "predicted",
-        progress: Report | None = None,
+        progress: OnProgress = silent,
     ) -> OcclusionMaps:
         """Make exact maps of images ``(N, C, H, W)``, as `occlusion_map` does."""
         return occlusion_map(

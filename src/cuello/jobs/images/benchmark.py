@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.resample import resize
 from cuello.core.seeding import generator
 from cuello.data.batches import to_tensor
@@ -26,7 +27,6 @@ from cuello.scoring.published import PAPERS, Published, Yardstick, published
 SIGMAS = (15, 25, 50)
 SCALES = (2, 3, 4)
 
-Progress = Callable[[str, int, int], None]
 Method = Callable[[Tensor], Tensor]
 """Makes of what it is given, ``(1, C, H, W)`` with white as 1, what is measured."""
 
@@ -73,14 +73,18 @@ class Benchmark:
 
 
 def benchmark(
-    name: Yardstick, model: Model | str | Path, seed: int = 0, code: str | None = None, progress: Progress | None = None
+    name: Yardstick,
+    model: Model | str | Path,
+    seed: int = 0,
+    code: str | None = None,
+    progress: OnProgress | None = None,
 ) -> Benchmark:
     """Measure a network on a published yardstick.
 
     name: ``set5`` (enlarging by 2, 3 or 4, as the network does), ``set12`` or ``bsd68`` (Gaussian noise of σ = 15, 25
     and 50 out of 255 on grey images, not cut to [0, 1]; a network that is told the level is told the true one).
     model: a model, a run directory, or its file. seed: of the noise; every image and level has its own. code:
-    FILE.py:CLASS, where the network is somebody's own. progress: called with what is done, images done, images in all.
+    FILE.py:CLASS, where the network is somebody's own. progress: called with events.
 
     Raises CuelloError for another yardstick, a network of another job or scale, and images that are not there.
 
@@ -90,13 +94,14 @@ def benchmark(
     so that single images differ from the papers' by some hundredths of a dB.
     """
     check_yardstick(name)
+    tell = listener(progress, "stage", "done", "total")
     model = model if isinstance(model, Model) else load(model, code)
     check_job(name, model)
     title = model.artefact.architecture.name
     if name == "set5":
         pairs = enlarging_pairs(model.scale)
         methods = {"bicubic": lambda x: resize(x, scale=model.scale), title: lambda x: enlarge(model, x)}
-        found = measured(methods, {model.scale: pairs}, super_resolution(model.scale), progress)
+        found = measured(methods, {model.scale: pairs}, super_resolution(model.scale), tell)
         note = "bicubic is measured here too: where it differs from the published one, so does the protocol"
         notes = (f"luma alone goes through this network of one channel. {note}" if model.channels == 1 else note,)
         return finish("set5", "scale", model=model, images=[names for names, _, _ in pairs], rows=found, notes=notes)
@@ -105,7 +110,7 @@ def benchmark(
         pairs = noisy_pairs(name, sigma, seed)
         told = sigma / 255 if model.conditioned else None
         methods = {title: lambda x, told=told: denoise(model, x, told)}
-        rows += measured(methods, {sigma: pairs}, grey_denoising(), progress)
+        rows += measured(methods, {sigma: pairs}, grey_denoising(), tell)
         images = [names for names, _, _ in pairs]
     notes = [f"noise of seed {seed}, not cut to [0, 1]"]
     if model.conditioned:
@@ -196,7 +201,7 @@ def measured(
     methods: dict[str, Method],
     pairs: Mapping[int, Sequence[Triple]],
     protocol: Protocol,
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> list[BenchmarkRow]:
     """Run methods on pairs by setting, and measure PSNR under ``protocol``, SSIM likewise."""
     both = [protocol, Protocol("ssim", protocol.channel, protocol.border, rounded=protocol.rounded)]
@@ -209,8 +214,7 @@ def measured(
                 goal = luma(target) if protocol.channel == "luma" and image.shape[1] < target.shape[1] else target
                 images.append(image[0])
                 goals.append(goal[0])
-                if progress is not None:
-                    progress(f"{method}, {setting}", done + 1, len(triples))
+                progress(Progress(f"{method}, {setting}", done + 1, len(triples)))
             rows.append(BenchmarkRow(method, setting, tuple(one.score(images, goals) for one in both)))
     return rows
 

@@ -14,7 +14,7 @@ from cuello.data.images import Images, load_images, pair
 from cuello.data.levels import full_scale
 from cuello.inference.model import Model
 from cuello.jobs.base import Request
-from cuello.jobs.data import Prepared, reading
+from cuello.jobs.data import Prepared
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[
         model.channels,
         size=None,
         on_error=policy,
-        progress=reading(request.progress),
+        progress=request.progress,
     )
     if request.target is not None:
         clean = load_images(open_source(str(request.target), model.levels), model.channels, None, on_error=policy)

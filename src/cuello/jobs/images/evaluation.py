@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cuello.core.progress import OnProgress, Progress, silent
 from cuello.core.registry import Registry
 from cuello.core.types import Batch, Pair
 from cuello.degrade import Composition, Degradation
@@ -27,8 +28,6 @@ TUNING_IMAGES = 8
 SWEEP_IMAGES = 64
 SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"}
 """The classical methods that everybody knows: a verdict names them."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -119,14 +118,14 @@ def evaluate_model(
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
     references: Sequence[Reference] = (),
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> Evaluation:
     """Score the network and the classical methods.
 
     task: what degrades the images; ranges in it count at their middle. seed: of the noise. sweep: values of the
     degradation's main parameter to try as well. baselines: names of classical methods, by default (or with "all") all
     that the images' size allows; none where the job does not restore. references: methods fitted to the training
-    images, for codes. progress: called with what is being done, how much is done, and how much there is.
+    images, for codes. progress: called with events.
     """
     level = task.typical()
     usual = ("all",) if task.restores else ()
@@ -237,7 +236,7 @@ def score(
     metrics: Sequence[str],
     references: Sequence[Reference] = (),
     doing: str = "",
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> list[Method]:
     """Run every method on the same draw of every image and return their rows, the networks' last.
 
@@ -268,8 +267,7 @@ def score(
             for metric in metrics:
                 scores[name][metric].append(METRICS[metric].function(restored, pair.target).numpy())
         done += len(pair.x)
-        if progress:
-            progress(doing, done, draw.count)
+        progress(Progress(doing, done, draw.count))
     return [
         Method(
             name=name,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
 from cuello.degrade import parse
 from cuello.inference.model import Model
 from cuello.jobs.base import (
@@ -18,7 +19,6 @@ from cuello.jobs.base import (
     JobData,
     Judged,
     OwnData,
-    Progress,
     Request,
     Score,
     Several,
@@ -26,7 +26,7 @@ from cuello.jobs.base import (
     check_options,
     check_plain,
 )
-from cuello.jobs.data import prepare, reading
+from cuello.jobs.data import prepare
 from cuello.jobs.images.evaluated import named_images, own_images
 from cuello.jobs.images.evaluation import evaluate_model, result_of
 from cuello.jobs.images.matrix import check_alike, evaluate_matrix
@@ -133,8 +133,8 @@ class ImageJob:
         check_sweep(task, sweep)
         return task
 
-    def data(self, config: TrainConfig, progress: Progress | None = None) -> JobData:
-        return JobData(prepare(config, reading(progress)))
+    def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
+        return JobData(prepare(config, progress))
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         return image_network(config, data)

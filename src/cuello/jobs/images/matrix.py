@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent, within
 from cuello.degrade import Composition, Degradation, Range
 from cuello.degrade.base import show
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluated import EvaluatedImages
-from cuello.jobs.images.evaluation import TUNING_IMAGES, Draw, Progress, baselines_of, has_levels, score, tune
+from cuello.jobs.images.evaluation import TUNING_IMAGES, Draw, baselines_of, has_levels, score, tune
 from cuello.jobs.images.pairs import Task
 from cuello.scoring.metrics import METRICS
 
@@ -74,15 +75,14 @@ def evaluate_matrix(
     baselines: Sequence[str] | None = None,
     seed: int = 0,
     most: int | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress = silent,
 ) -> Matrix:
     """Test every network at every noise level; at each level all methods see the same degraded pixels.
 
     models: networks by the name of their row. tasks: by the same names, what each was trained for. levels: values of
     the noise's main parameter; by default those the networks were trained at. baselines: names of classical methods,
     by default QUICK_BASELINES (upscale: all); their strengths are chosen anew at each level. seed: of the noise. most:
-    how many images at most, spread evenly; by default all. progress: called with what is being done, how much, of how
-    much.
+    how many images at most, spread evenly; by default all. progress: called with events.
     Raises CuelloError where the networks were not trained for the same job, channels and kind of noise.
     """
     check_alike(models, tasks)
@@ -99,7 +99,7 @@ def evaluate_matrix(
     draw = Draw(task, images, seed, most=most or None)
     found = []
     for position, at_level in enumerate(spoiled):
-        told = counted(progress, position * draw.count, len(chosen) * draw.count)
+        told = within(progress, "levels × images", position * draw.count, total=len(chosen) * draw.count)
         here = replace(draw, task=at_level)
         tuned = tune(specs, here)
         found.append(score(ordered, tuned, here, metrics=METRIC_NAMES, progress=told))
@@ -134,11 +134,6 @@ def evaluate_matrix(
     }
     best = best_rows(chosen, rows)
     return Matrix(levels=chosen, rows=tuple(rows), noise=kind_of(degradation), protocol=protocol, best=best)
-
-
-def counted(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Return a progress callback that counts images over all levels: ``before`` are done, of ``total``."""
-    return (lambda _, done, __: progress("levels × images", before + done, total)) if progress else None
 
 
 def best_rows(levels: Sequence[float], rows: Sequence[MatrixRow]) -> dict[str, dict[float, str]]:

@@ -7,7 +7,7 @@ those prototypes (in squared error), or than that mean thresholded at 0.5 (in wr
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, combinations
 
@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, Progress, silent
 
 MOST_PIXELS = 64
 MOST_PATTERNS = 10**9
 BLOCK = 2**20  # bytes of comparisons at once: more would not stay in a processor's cache
 COLUMNS = 2**11
 
-Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 
@@ -84,7 +84,7 @@ def distances(images: ArrayLike, prototypes: ArrayLike) -> np.ndarray:
     return (a @ (1 - b).T + (1 - a) @ b.T).astype(np.int64)
 
 
-def bayes_limit(prototypes: ArrayLike, flips: int, progress: Progress | None = None) -> Limit:
+def bayes_limit(prototypes: ArrayLike, flips: int, progress: OnProgress = silent) -> Limit:
     """Compute the exact expectation of what the best decoder leaves, over all prototypes and all patterns of flips.
 
     With q the posterior probability of the wrong value, wrong = Σ over prototypes and pixels of E[1 where q > ½, ½
@@ -92,7 +92,7 @@ def bayes_limit(prototypes: ArrayLike, flips: int, progress: Progress | None = N
     none drawn.
 
     prototypes: ``(K, P)`` of 0 and 1, at most 64 pixels. flips: F, 0 to P; at most 10⁹ patterns. progress: called with
-    what is being done, how many prototypes times patterns are done, and how many there are. Memory stays below 300 MB
+    events. Memory stays below 300 MB
     for up to 1,000 prototypes. Raises CuelloError beyond these bounds.
 
     >>> bayes_limit([[0, 0], [1, 1]], flips=1)  # 01 and 10 may have been either
@@ -122,8 +122,7 @@ def bayes_limit(prototypes: ArrayLike, flips: int, progress: Progress | None = N
             wrong += more_wrong
             squared += more_squared
             done += len(first) * len(second)
-            if progress:
-                progress("prototypes × patterns", done, count * patterns)
+            progress(Progress("prototypes × patterns", done, count * patterns))
     return Limit(wrong / patterns, squared / patterns / (count * pixels), count * pixels)
 
 

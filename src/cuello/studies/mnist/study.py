@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cuello.comparison.page import NONE, duration, loss_text
+from cuello.core.progress import Progress
 from cuello.core.seeding import numpy_generator
 from cuello.data.batches import Batches
 from cuello.inference.model import Model
@@ -77,11 +78,11 @@ def measure(outcome: StudyOutcome, prepared: Prepared, models: Mapping[str, Sequ
     test, training = images_of(prepared.test, 10_000), images_of(prepared.training, 10_000)
     linear = {}
     for numbers in sorted(set(NUMBERS.values())):
-        outcome.watch(f"principal components, {numbers}", 1.0)
+        outcome.watch(Progress(f"principal components, {numbers}", 1))
         every = (batch.images for batch in prepared.training.epoch(0))
         pca = next(found for found in fit_references(every, numbers) if found.name == "pca")
         linear[numbers] = float(mse(pca.run(test), test).mean())
-    outcome.watch("testing", 1.0)
+    outcome.watch(Progress("testing", 1))
 
     def errors(images: Tensor) -> dict[str, Spread]:
         def error(model: Model) -> float:

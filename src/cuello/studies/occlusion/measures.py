@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cuello.core.config import TrainConfig, make_config
+from cuello.core.progress import OnProgress, Progress
 from cuello.data.batches import Batches
 from cuello.inference.model import Model
 from cuello.jobs.catalog import JOBS
@@ -24,7 +25,6 @@ from cuello.saliency.occlusion import Method
 from cuello.studies.base import StudyOutcome
 from cuello.studies.occlusion.plans import CLASSIFIER, MIXED, OURS, SCALES
 from cuello.training.device import use_threads
-from cuello.work.plans import Watch
 
 TOGETHER, TIMES = 64, 5
 """Images whose exact maps are made at once when timed, and how often that is repeated."""
@@ -108,14 +108,14 @@ class Findings:
         return min(plans, key=lambda plan: fmean(one.by_prediction for one in self.errors[plan]))
 
 
-def make_maps(configs: Sequence[TrainConfig], workers: int, tell: Watch) -> None:
+def make_maps(configs: Sequence[TrainConfig], workers: int, tell: OnProgress) -> None:
     """Make the exact maps that trainings need, once, before they begin side by side, in ``workers`` processes."""
     every = {(config.only, config.samples, config.validation_samples): config for config in configs}
     for config in every.values():
         processes = max(workers, config.threads or 1)
         JOBS[config.job].data(
             make_config({**config.model_dump(), "threads": processes}),
-            lambda doing, done, total: tell(f"{doing} {done:,} of {total:,}", 0.0),
+            lambda event: tell(Progress(f"{event.stage} {event.done:,} of {event.total:,}", 0.0)),
         )
 
 
@@ -125,7 +125,7 @@ def measure(outcome: StudyOutcome) -> Findings:
     sets: dict[str, TrainingSet] = {}
     errors = {}
     for plan, run in runs.items():
-        watch(f"measuring {plan}", 1.0)
+        watch(Progress(f"measuring {plan}", 1))
         name = run.config.only or MIXED
         if name not in sets:
             sets[name] = training_set(run.config, scale.tested)
@@ -133,11 +133,11 @@ def measure(outcome: StudyOutcome) -> Findings:
     classifier, test = models[CLASSIFIER][0], sets[MIXED].test
     tested = {}
     for plan in runs:
-        watch(f"asking the classifier about {plan}", 1.0)
+        watch(Progress(f"asking the classifier about {plan}", 1))
         maps = maps_of(models[plan][0], test, test.predicted)
         found = fidelity(test.exact, maps, important=IMPORTANT_SIDE, flat=FLAT)
         tested[plan] = replace(found, **changing(classifier, test, {"estimated": maps}))
-    watch("timing", 1.0)
+    watch(Progress("timing", 1))
     times = timed(classifier, test, {plan: models[plan][0] for plan in runs}, count=scale.timed)
 
     def repaid(plan: str, exact: float) -> float:

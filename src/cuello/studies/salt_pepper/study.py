@@ -5,6 +5,7 @@ from functools import cache
 
 from cuello.comparison import compare, figures
 from cuello.comparison.page import cost_table, difference_table, duration, loss_text, reached_table
+from cuello.core.progress import Progress
 from cuello.inference.model import Model, load
 from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
@@ -63,7 +64,7 @@ def tested(outcome: StudyOutcome) -> tuple[EvaluatedImages, Matrix, Mapping[str,
     matrix = evaluate_matrix(
         models, tasks, subjects, levels=tuple(SOURCE_LEVELS), seed=runs[OURS].config.split_seed,
         baselines=("input", "median-3", "median-5", "adaptive-median"),
-        progress=lambda doing, done, total: outcome.watch(f"testing {doing}", 1.0),
+        progress=lambda event: outcome.watch(Progress(f"testing {event.stage}", 1)),
     )  # fmt: skip
     return subjects, matrix, models
 
@@ -215,7 +216,7 @@ def side_by_side(outcome: StudyOutcome) -> Section:
     """Compare all trainings at 20%, as `cuello compare` does."""
     names = dict.fromkeys([*(row.plan for row in source.SOURCE_ROWS), at_level(0.2), OURS])
     folders = [outcome.folder / "runs" / name for name in names]
-    group = compare(folders, progress=lambda doing, done, total: outcome.watch(doing, 1.0)).groups[0]
+    group = compare(folders, progress=lambda event: outcome.watch(Progress(event.stage, 1))).groups[0]
     tables = [reached_table(group, True), cost_table(group, True)]
     if group.differences:
         tables.insert(1, difference_table(group.differences))

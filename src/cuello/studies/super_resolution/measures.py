@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cuello.core.progress import Progress
 from cuello.core.types import Pair
 from cuello.inference.model import Model
 from cuello.jobs.catalog import task_of
@@ -156,7 +157,7 @@ def measure(outcome: StudyOutcome, factor: int, models: Mapping[str, Sequence[Mo
         GREY: [scores([torch.full_like(target, 0.5) for target in targets])],
     }
     for name in EVERY:
-        outcome.watch(f"testing {plan_name(name, factor)}", 1.0)
+        outcome.watch(Progress(f"testing {plan_name(name, factor)}", 1))
         own = pairs[UPSCALER if name == UPSCALER else OURS]
         scored[name] = [scores([restore(model, pair.x) for pair in own]) for model in models[plan_name(name, factor)]]
     inputs = [(pair.x, pair.target) for pair in pairs[OURS]]

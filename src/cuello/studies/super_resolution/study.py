@@ -5,6 +5,7 @@ from itertools import chain
 from statistics import fmean
 
 from cuello.comparison.page import decibels, duration, loss_text
+from cuello.core.progress import Progress
 from cuello.report.grids import Series
 from cuello.report.page import Picture, Section
 from cuello.scoring.repeats import Spread
@@ -168,7 +169,7 @@ def time_and_memory(outcome: StudyOutcome) -> Section:
         return [[record.seconds for record in run.history] for run in runs]
 
     def gigabytes(name: str) -> float | None:
-        outcome.watch(f"measuring the memory of {name}", 1.0)
+        outcome.watch(Progress(f"measuring the memory of {name}", 1))
         taken = peak_memory(name, batch(name), side=scale.side, scale=2 if name == UPSCALER else 1)
         return None if taken is None else taken / 2**30
 

@@ -1,0 +1,66 @@
+"""How far long work is: one event, which every long work tells to whoever listens."""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far long work is.
+
+    stage: what is being done, in words. done, total: how much of it, in whatever is counted. path: the file at hand.
+
+    >>> Progress("reading images", 3, 12).share
+    0.25
+    """
+
+    stage: str
+    done: float = 0
+    total: float = 1
+    path: Path | None = None
+
+    @property
+    def share(self) -> float:
+        """The share that is done, 0 to 1."""
+        return self.done / self.total if self.total else 1.0
+
+
+OnProgress = Callable[[Progress], Any]
+"""Called with events of progress."""
+
+
+def silent(event: Progress) -> None:
+    """Pass an event over."""
+
+
+def listener(given: Callable[..., Any] | None, *old: str) -> OnProgress:
+    """Return what is to be called with events: ``given``, or, where it is None, something that does nothing.
+
+    old: the fields of an event, in the order in which version 0.1 called a callback with them. A callback of that
+    shape still works, with a DeprecationWarning.
+    """
+    if given is None:
+        return silent
+    try:
+        kinds = [one.kind for one in inspect.signature(given).parameters.values()]
+    except (TypeError, ValueError):  # something built in
+        return given
+    takes = sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+    if takes < len(old) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return given
+    warnings.warn(
+        f"a progress callback is now called with one event that has .{', .'.join(old)}; one that takes "
+        f"{len(old)} values works for this version only.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return lambda event: given(*(getattr(event, name) for name in old))
+
+
+def within(outer: OnProgress, stage: str, before: float, total: float) -> OnProgress:
+    """Return what tells ``outer`` of a part of a whole: ``before`` was done before it, of ``total``."""
+    return lambda event: outer(replace(event, stage=stage, done=before + event.done, total=total))
