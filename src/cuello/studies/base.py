@@ -192,7 +192,7 @@ def run_study(
         wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]
         left = [config for run, config in wanted if not is_finished(run, config, report=False)]
         if study.prepare and left:
-            study.prepare(left, workers, tell)
+            study.prepare(left, workers, hear)
 
     try:
         run_turns(jobs, workers, tell, before_turn=before_turn)

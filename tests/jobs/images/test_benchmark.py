@@ -177,7 +177,7 @@ def test_progress_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "model", "said"),
     [
-        ("set5", lambda: untrained("dncnn-s"), r"set5 measures networks that enlarge.*scale=2.*set12 and bsd68"),
+        ("set5", lambda: untrained("dncnn-s"), r"set5 measures networks that enlarge.*--scale 2.*set12 and bsd68"),
         ("set5", lambda: upscaler(5), "scales 2, 3 and 4; this network enlarges by 5"),
         ("set12", upscaler, "job is upscale by 2.*For enlarging there is set5"),
         ("bsd68", lambda: untrained("dncnn-s", job="upscale"), "job is upscale"),

@@ -237,7 +237,7 @@ def test_a_network_that_enlarges_is_refused_for_denoising(images: Path, small: d
 
 
 def test_another_scale_than_the_networks_is_refused(run: Run, images: Path) -> None:
-    with pytest.raises(CuelloError, match=r"down:3, which makes images 3 times smaller; .* makes them 2 times larger"):
+    with pytest.raises(CuelloError, match=r"down:3', which makes images 3 times smaller; .* makes them 2 times larger"):
         cuello.evaluate(run.path, images, noise="down:3", report=False)
     with pytest.raises(CuelloError, match="no baseline called 'median-3'"):
         cuello.evaluate(run.path, images, baselines=["median-3"], report=False)
