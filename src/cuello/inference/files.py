@@ -50,7 +50,7 @@ def apply(
     model.check_level(level)
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     if source.suffix.lower() == ".npy" and source.is_file():
-        return apply_to_array(model, source, destination, overwrite, level)
+        return apply_to_array(model, source, destination=destination, overwrite=overwrite, level=level)
     jobs = plan(source, destination)
     existing = [target for _, target in jobs if target.exists()]
     if existing and not overwrite:
@@ -63,7 +63,7 @@ def apply(
     for position, (path, target) in enumerate(jobs):
         tell(Progress("restoring", position, len(jobs), path=path))
         try:
-            restore_file(model, path, target, applied.notes, level)
+            restore_file(model, path, target=target, notes=applied.notes, level=level)
             applied.written.append(target)
         except CuelloError as error:
             applied.failed.append((path, str(error)))
@@ -102,7 +102,7 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
             raise CuelloError(
                 f"{path} holds {len(offsets)} pages, and {target.suffix} holds one: name the result .tif."
             )
-        pages = (read_page(path, number, offset, model.levels) for number, offset in enumerate(offsets))
+        pages = (read_page(path, number, offset, levels=model.levels) for number, offset in enumerate(offsets))
         write_pages(target, (restore_picture(model, page, level) for page in pages))
         return
     picture = read_picture(path, model.levels)

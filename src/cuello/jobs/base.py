@@ -108,10 +108,10 @@ class Request:
         return data
 
 
-class Judged(NamedTuple):
+class JobEvaluation(NamedTuple):
     """A typed evaluation, notes on what it is of, and what else its report needs (the task of images), or None."""
 
-    found: Any
+    evaluation: Any
     notes: list[str]
     about: Any = None
 
@@ -165,10 +165,10 @@ def check_no_sweep(job: "Job", sweep: Sequence[float]) -> None:
         raise CuelloError(f"there is no noise level to sweep for {job.name!r}. Leave out --sweep.")
 
 
-class Several(NamedTuple):
+class JointEvaluation(NamedTuple):
     """Several models judged together: the typed result, its forms, and what writes its files to a folder."""
 
-    found: Any
+    evaluation: Any
     result: Result
     save: Callable[[Path], None]
 
@@ -228,11 +228,13 @@ class Job(Protocol):
         """Build the network from torch's default generator, and say what it is."""
         ...
 
-    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
         """Judge a model on named images, or on its own test images. own: None for a file without a run."""
         ...
 
-    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+    def evaluate_several(
+        self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request
+    ) -> JointEvaluation:
         """Judge several models on the same images. own: gives each run's data; a bare file has none."""
         ...
 
@@ -244,7 +246,7 @@ class Job(Protocol):
         """Say in a few lines, after a training, what metrics.json holds."""
         ...
 
-    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
+    def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
         """Write metrics.json, images.csv, the figures and report.html. command: what trains the same again."""
         ...
 

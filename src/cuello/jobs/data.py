@@ -75,7 +75,7 @@ def prepare(config: TrainConfig, progress: OnProgress = silent) -> Prepared:
     """
     images = open_images(config, progress)
     known = images.fingerprint or fingerprint_of(images)
-    return cut(images, parts_of(images, config), config, known)
+    return cut(images, parts_of(images, config), config, known=known)
 
 
 def cut(images: Images, parts: Split, config: TrainConfig, known: str, labelled: bool = False) -> Prepared:
@@ -83,7 +83,7 @@ def cut(images: Images, parts: Split, config: TrainConfig, known: str, labelled:
 
     known: the fingerprint of the images, and of what is to be learned of them. labelled: batches bring labels.
     """
-    training, validation, test = batches_of(images, parts, config, labelled)
+    training, validation, test = batches_of(images, parts, config, labelled=labelled)
     smallest = find_loss(config.loss).smallest_side
     if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
         raise CuelloError(
@@ -138,7 +138,8 @@ def parts_of(images: Images, config: TrainConfig) -> Split:
     """Divide the images; a set that is all there is, or is to be learned by heart, validates on what it trains on."""
     closed = config.data in CATALOG and CATALOG[config.data].closed
     share = 0.0 if closed else config.validation
-    parts = split(len(images), share, 0.0 if closed else config.test, config.split_seed, images.held_out)
+    tested = 0.0 if closed else config.test
+    parts = split(len(images), share, tested, seed=config.split_seed, held_out=images.held_out)
     return parts if share else parts._replace(validation=parts.train)
 
 

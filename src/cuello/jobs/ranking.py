@@ -8,7 +8,7 @@ from typing import Any
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, write_text
 from cuello.inference.model import Model
-from cuello.jobs.base import Job, Judged, OwnData, Request, Score, Several
+from cuello.jobs.base import Job, JobEvaluation, JointEvaluation, OwnData, Request, Score
 from cuello.report.page import Section, Table, write_page
 from cuello.report.result import Result
 from cuello.runs.directory import environment
@@ -37,12 +37,14 @@ class Ranking:
 FILES = ("matrix.csv", "matrix.html")
 
 
-def ranked_models(job: Job, models: Mapping[str, Model], own: Mapping[str, OwnData], *, request: Request) -> Several:
+def ranked_models(
+    job: Job, models: Mapping[str, Model], own: Mapping[str, OwnData], *, request: Request
+) -> JointEvaluation:
     """Judge several models, and return the ranking with its forms."""
     if request.most is not None:
         raise CuelloError(f"most: got {request.most}, but {job.name} is judged on all images. Leave it out.")
     ranking = rank(job, models, own, request=request)
-    return Several(ranking, ranking_result(ranking), lambda folder: save_ranking(folder, ranking))
+    return JointEvaluation(ranking, ranking_result(ranking), lambda folder: save_ranking(folder, ranking))
 
 
 def rank(job: Job, models: Mapping[str, Model], own: Mapping[str, OwnData], *, request: Request) -> Ranking:
@@ -51,12 +53,12 @@ def rank(job: Job, models: Mapping[str, Model], own: Mapping[str, OwnData], *, r
     own: gives each run's data; a file without a run has none. Raises CuelloError as ``job.evaluate`` does.
     """
     judged = {name: job.evaluate(model, own.get(name), request) for name, model in models.items()}
-    values = {name: job.result(one.found).values for name, one in judged.items()}
+    values = {name: job.result(one.evaluation).values for name, one in judged.items()}
     rows = [
         RankedModel(name, model.artefact.architecture.name, job.reached(values[name])) for name, model in models.items()
     ]
     rows.sort(key=lambda row: row.scores[job.deciding.name], reverse=job.deciding.higher_is_better)
-    first: Judged = next(iter(judged.values()))
+    first: JobEvaluation = next(iter(judged.values()))
     images = int(next(iter(values.values()))["images"])
     return Ranking(job.results, job.deciding, rows=tuple(rows), images=images, notes=first.notes)
 

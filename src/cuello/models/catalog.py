@@ -50,24 +50,42 @@ class Kind:
 KINDS: Registry[Kind] = Registry(
     "kind of network",
     [
-        Kind("impulse", "marks impulses and fills them", ImpulseConfig, ImpulseNetwork),
-        Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, ConvolutionalAutoencoder),
-        Kind("doubled", "autoencoder of doubled convolutions, maybe dense inside", DoubledConfig, DoubledAutoencoder),
-        Kind("autoencoder", "encoder, bottleneck and decoder for one size", AutoencoderConfig, Autoencoder, sized=True),
-        Kind("unet", "U-Net that predicts the noise", UNetConfig, UNet),
-        Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, ResidualNetwork),
-        Kind("strided", "strided convolutions and their mirror", StridedConfig, StridedAutoencoder),
-        Kind("denoiser", "takes off Gaussian noise of a level it is told", DenoiserConfig, Denoiser),
-        Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, Upscaler),
-        Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, Espcn),
-        Kind("fsrcnn", "thin convolutions and a transposed one that enlarges", FsrcnnConfig, Fsrcnn),
-        Kind("classifier", "tells which class an image belongs to", ClassifierConfig, Classifier, True, True),
-        Kind("estimator", "occlusion maps in one pass", EstimatorConfig, Estimator, sized=True, explains=True),
+        Kind("impulse", "marks impulses and fills them", ImpulseConfig, network=ImpulseNetwork),
+        Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, network=ConvolutionalAutoencoder),
+        Kind(
+            "doubled",
+            "autoencoder of doubled convolutions, maybe dense inside",
+            DoubledConfig,
+            network=DoubledAutoencoder,
+        ),
+        Kind(
+            "autoencoder",
+            "encoder, bottleneck and decoder for one size",
+            AutoencoderConfig,
+            network=Autoencoder,
+            sized=True,
+        ),
+        Kind("unet", "U-Net that predicts the noise", UNetConfig, network=UNet),
+        Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, network=ResidualNetwork),
+        Kind("strided", "strided convolutions and their mirror", StridedConfig, network=StridedAutoencoder),
+        Kind("denoiser", "takes off Gaussian noise of a level it is told", DenoiserConfig, network=Denoiser),
+        Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, network=Upscaler),
+        Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, network=Espcn),
+        Kind("fsrcnn", "thin convolutions and a transposed one that enlarges", FsrcnnConfig, network=Fsrcnn),
+        Kind(
+            "classifier",
+            "tells which class an image belongs to",
+            config=ClassifierConfig,
+            network=Classifier,
+            sized=True,
+            classifies=True,
+        ),
+        Kind("estimator", "occlusion maps in one pass", EstimatorConfig, network=Estimator, sized=True, explains=True),
         Kind(
             "feature-estimator",
             "occlusion maps in one pass, from the classifier's features",
             FeatureEstimatorConfig,
-            FeatureEstimator,
+            network=FeatureEstimator,
             explains=True,
         ),
     ],
@@ -112,7 +130,7 @@ def architecture_of(
         settings |= {"scale": scale or spec.scales[0]}
     if KINDS[spec.kind].sized:
         height, width = size or usual_size(spec, channels)
-        check_numbers(spec, channels, height, width)
+        check_numbers(spec, channels, height, width=width)
         settings |= {"height": height, "width": width}
     if (KINDS[spec.kind].classifies or KINDS[spec.kind].explains) and classes is not None:
         settings |= {"classes": classes}

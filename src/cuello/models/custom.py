@@ -112,7 +112,7 @@ def build_custom(reference: str, channels: int, scale: int = 1) -> CustomNetwork
         raise CuelloError(
             f"{reference} failed on an image of {channels} channels: {type(error).__name__}: {error}."
         ) from error
-    return CustomNetwork(inner, channels, stride, field, scale)
+    return CustomNetwork(inner, channels, stride=stride, receptive_field=field, scale=scale)
 
 
 def stated(network: nn.Module, name: str) -> int | None:

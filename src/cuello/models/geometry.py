@@ -47,7 +47,7 @@ def measure_receptive_field(
     network = copy.deepcopy(network).cpu().float().eval()
     reach = 16
     while reach <= largest:  # small images first: most networks do not look far
-        radius = spread(network, channels, stride, reach, scale)
+        radius = spread(network, channels, stride, reach=reach, scale=scale)
         if radius is not None:
             return 2 * radius + 1
         reach *= 2

@@ -103,18 +103,26 @@ def summarise(network: nn.Module, channels: int, size: tuple[int, int] = (64, 64
             continue  # only a container of layers that have rows of their own
         leaves = [other for other in inner if not any(third.startswith(f"{other}.") for third in inner)]
         own = operations.get(f"{top}.{name}", 0) - sum(operations.get(f"{top}.{leaf}", 0) for leaf in leaves)
-        layers.append(LayerRow(name, type(modules[name]).__name__, shape, trainable, frozen, own))
+        layers.append(
+            LayerRow(
+                name, type(modules[name]).__name__, shape=shape, trainable=trainable, frozen=frozen, multiply_adds=own
+            )
+        )
     trainable, frozen = count(network, recurse=False)
     rest = operations.get("Global", 0) - sum(layer.multiply_adds for layer in layers)
     if trainable + frozen or rest:  # what belongs to none of its layers
-        layers.append(LayerRow("(itself)", top, (channels, height, width), trainable, frozen, rest))
+        layers.append(
+            LayerRow(
+                "(itself)", top, shape=(channels, height, width), trainable=trainable, frozen=frozen, multiply_adds=rest
+            )
+        )
     trainable, frozen = count(network)
     return Summary(
         layers,
         trainable,
-        frozen,
-        operations.get("Global", 0),
-        (height, width),
-        stride,
-        network.receptive_field if known else None,
+        frozen=frozen,
+        multiply_adds=operations.get("Global", 0),
+        size=(height, width),
+        stride=stride,
+        receptive_field=network.receptive_field if known else None,
     )

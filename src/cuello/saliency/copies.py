@@ -51,7 +51,7 @@ def as_classifier(model: Any) -> AnyClassifier:
         cast("Callable[[Tensor], Tensor]", model),
         model if isinstance(model, nn.Module) else None,
         channels if isinstance(channels, int) else None,
-        size if isinstance(size, tuple) and len(size) == 2 else None,
+        size=size if isinstance(size, tuple) and len(size) == 2 else None,
     )
 
 

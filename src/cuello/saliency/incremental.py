@@ -313,7 +313,7 @@ class Incremental:
             for column_line in prepared[1]:
                 work = BoxWork(self.chain, runs, clean, given=given, filled=filled, rows=row_line, columns=column_line)
                 sides = (len(row_line.one.members), len(column_line.one.members))
-                items = every_item(len(images), *sides, channels, images.device)
+                items = every_item(len(images), *sides, channels=channels, device=images.device)
                 at_once = self.batch or fitting(self.chain, clean, rows=row_line.one, columns=column_line.one)
                 for start in range(0, len(items.image), at_once):
                     part = items.part(start, at_once)

@@ -66,7 +66,9 @@ def search(
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     known = read_trials(folder, question.as_json())
     source = make_sampler(question, folder, known)
-    work = Work(question, folder, source, known, observers, listener(progress, "stage", "share"))
+    work = Work(
+        question, folder, sampler=source, trials=known, observers=observers, watch=listener(progress, "stage", "share")
+    )
     try:
         work.run()
     except (Interrupted, KeyboardInterrupt):

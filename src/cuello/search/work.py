@@ -12,7 +12,7 @@ from cuello.search.samplers import Proposal, Sampler
 from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, runs_of, save_trials
 from cuello.training.observers import EpochDone, Event, Observer, Started
 from cuello.work.plans import Hopeless, PlannedRun, run_plans
-from cuello.work.train import Wishes
+from cuello.work.train import RunOptions
 
 GROUP = 64
 """So many trials are handed over to be trained together, where none depends on what another came to."""
@@ -83,7 +83,7 @@ class Work:
             under_way = sum(share for place, share in shares.items() if missing[owners[place].number])
             self.tell(f"{name} {words}".strip(), under_way / self.question.repeats)
 
-        for ending in run_plans(plans, Wishes(report=False, observers=self.observers), retry=True, tell=tell):
+        for ending in run_plans(plans, RunOptions(report=False, observers=self.observers), retry=True, tell=tell):
             for place in ending.places:
                 trial = owners[place]
                 missing[trial.number] -= 1

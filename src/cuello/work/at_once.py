@@ -20,7 +20,7 @@ from cuello.training.replicas.eligibility import reason_alone, reason_apart, rea
 from cuello.training.replicas.fit import fit_replicas
 from cuello.training.session import Session
 from cuello.work.train import (
-    Wishes,
+    RunOptions,
     check_same,
     is_finished,
     make_network,
@@ -64,7 +64,7 @@ def batches_at_once(
     alike: dict[str, list[Unfinished]] = {}
     for place, (run, given) in enumerate(zip(runs, settings, strict=True)):
         try:
-            config = config_at_once(run, given, report, sweep)
+            config = config_at_once(run, given, report, sweep=sweep)
         except CuelloError:
             continue
         if config is not None:
@@ -113,7 +113,7 @@ def batches_alike(
             made = make_network(config, own)
         except CuelloError:
             continue
-        member = session_of(run, config, own, made)
+        member = session_of(run, config, own, made=made)
         artefact = member.artefact
         key = repr((artefact.architecture.kind, artefact.architecture.settings))
         groups.setdefault(key, []).append((place, member, own))
@@ -121,7 +121,7 @@ def batches_alike(
         places, members, prepared = zip(*group, strict=True)
         reason = reason_apart(members, device) or reason_slower(members)
         if reason is None:
-            yield AtOnce(places, members, prepared, device)
+            yield AtOnce(places, members, prepared, device=device)
         elif len(group) > 1:
             say(reason)
 
@@ -150,7 +150,7 @@ def train_at_once(
         failure = error
     for member, data in zip(batch.members, batch.data, strict=True) if report else ():
         if is_finished(member.run, member.config, report=False):
-            run_through(member, data, batch.device, Wishes(True, sweep, progress=progress))
+            run_through(member, data, batch.device, options=RunOptions(True, sweep, progress=progress))
     if failure is not None:
         raise failure
 

@@ -8,7 +8,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
 from cuello.core.progress import OnProgress, listener
 from cuello.inference.model import load
-from cuello.jobs.base import JobData, OwnData, Request, Several
+from cuello.jobs.base import JobData, JointEvaluation, OwnData, Request
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification
 from cuello.jobs.data import Prepared
@@ -68,8 +68,8 @@ def evaluate(
 
     judged = job.evaluate(model, own if run is not None else None, request)
     if run is not None and report:
-        job.save(run, model, judged, repeat_command(run))
-    return judged.found
+        job.save(run, model, judged, command=repeat_command(run))
+    return judged.evaluation
 
 
 def evaluate_classifier(
@@ -136,7 +136,7 @@ def evaluate_runs(
         Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error, most=most,
         progress=listener(progress, "stage", "done", "total"),
     )  # fmt: skip
-    return several_runs(paths, request, network=network, device=device, output=output, overwrite=overwrite).found
+    return several_runs(paths, request, network=network, device=device, output=output, overwrite=overwrite).evaluation
 
 
 def several_runs(
@@ -147,7 +147,7 @@ def several_runs(
     device: str = "cpu",
     output: str | Path | None = None,
     overwrite: bool = False,
-) -> Several:
+) -> JointEvaluation:
     """Judge several trained networks on the same images and return the result in every form; see ``evaluate_runs``."""
     folder = Path(output).expanduser() if output is not None else None
     if folder is not None:

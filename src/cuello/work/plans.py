@@ -21,7 +21,7 @@ from cuello.runs.directory import Run, available_cores
 from cuello.training.device import choose_device
 from cuello.training.observers import Event, Observer, Started, StepDone
 from cuello.work.at_once import batches_at_once, train_at_once
-from cuello.work.train import Wishes, train_or_resume
+from cuello.work.train import RunOptions, train_or_resume
 
 TELL_SECONDS = 0.2
 MOST_WORKERS, WORKER_BYTES = 8, 5 * 2**29
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 
 def run_plans(
     plans: Sequence[PlannedRun],
-    wishes: Wishes,
+    options: RunOptions,
     *,
     workers: int = 1,
     retry: bool = False,
@@ -78,14 +78,14 @@ def run_plans(
     """
     left = dict(enumerate(plans))
     runs, settings = [Run(plan.path) for plan in plans], [plan.settings for plan in plans]
-    common: dict[str, Any] = {"report": wishes.report, "sweep": wishes.sweep, "progress": wishes.progress}
+    common: dict[str, Any] = {"report": options.report, "sweep": options.sweep, "progress": options.progress}
     for batch in batches_at_once(runs, settings, **common, say=say) if len(plans) > 1 else ():
         tell(batch.places, 0.0, "")
         threads = None if workers == 1 else available_cores()
         observer = observer_of(lambda share, words, places=batch.places: tell(places, share, words))
         error = None
         try:
-            train_at_once(batch, threads=threads, observers=[*wishes.observers, observer], **common)
+            train_at_once(batch, threads=threads, observers=[*options.observers, observer], **common)
         except Exception as failure:
             if not is_failure(failure):
                 raise
@@ -96,12 +96,12 @@ def run_plans(
             tell(batch.places, 1.0, "")
             yield Outcome(batch.places, error)
     if workers > 1 and left:
-        yield from run_apart(left, wishes, tell, workers=workers)
+        yield from run_apart(left, options, tell, workers=workers)
     else:
-        yield from run_in_turn(left, wishes, tell)
+        yield from run_in_turn(left, options, tell)
 
 
-def run_in_turn(plans: Mapping[int, PlannedRun], wishes: Wishes, tell: Tell) -> Iterator[Outcome]:
+def run_in_turn(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell) -> Iterator[Outcome]:
     """Make or finish plans in this process, one after another."""
     failed: set[str] = set()
     for place, plan in plans.items():
@@ -109,17 +109,17 @@ def run_in_turn(plans: Mapping[int, PlannedRun], wishes: Wishes, tell: Tell) -> 
             continue
         tell([place], 0.0, "")
         observer = observer_of(lambda share, words, place=place: tell([place], share, words))
-        error = train_plan(plan, replace(wishes, observers=[*wishes.observers, observer, *plan.observers]))
+        error = train_plan(plan, replace(options, observers=[*options.observers, observer, *plan.observers]))
         if error is not None and plan.group is not None:
             failed.add(plan.group)
         tell([place], 1.0, "")
         yield Outcome([place], error)
 
 
-def train_plan(plan: PlannedRun, wishes: Wishes) -> Exception | None:
+def train_plan(plan: PlannedRun, options: RunOptions) -> Exception | None:
     """Make or finish one training, and return what stopped it, if anything did; a fault is raised."""
     try:
-        train_or_resume(plan.path, plan.settings, **vars(wishes))
+        train_or_resume(plan.path, plan.settings, **vars(options))
     except Exception as error:
         if not is_failure(error):
             raise
@@ -161,7 +161,7 @@ def default_workers(device: str) -> int:
     return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
 
 
-def run_apart(plans: Mapping[int, PlannedRun], wishes: Wishes, tell: Tell, *, workers: int) -> Iterator[Outcome]:
+def run_apart(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell, *, workers: int) -> Iterator[Outcome]:
     """Make or finish plans, without observers or reports, ``workers`` at a time, each in a process of its own."""
     context = multiprocessing.get_context("spawn")  # a forked torch can hang
     messages, stop = context.Queue(), context.Event()
@@ -209,7 +209,7 @@ def work_in_pool(place: int, plan: PlannedRun) -> Exception | None:
             raise KeyboardInterrupt
 
     observer = observer_of(lambda share, words: WORKER["messages"].put((place, share, words)), check)
-    return train_plan(plan, Wishes(report=False, observers=[observer]))
+    return train_plan(plan, RunOptions(report=False, observers=[observer]))
 
 
 # Turn after turn
@@ -265,7 +265,7 @@ def run_turns(
             shares.tell([places[place] for place in own], share, words)
 
         chosen = [plans[place] for place in places]
-        with closing(run_plans(chosen, Wishes(report=False), workers=workers, tell=tell)) as outcomes:
+        with closing(run_plans(chosen, RunOptions(report=False), workers=workers, tell=tell)) as outcomes:
             for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error

@@ -16,7 +16,7 @@ from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.observers import Observer
 from cuello.work.plans import PlannedRun, run_plans
-from cuello.work.train import Wishes, check_same, resolve
+from cuello.work.train import RunOptions, check_same, resolve
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
@@ -123,7 +123,7 @@ def train_many(
         show(Progress(f"{noun}s one after another: {reason}", done, len(plans)))
 
     try:
-        for outcome in run_plans(plans, Wishes(report, sweep, observers, show), tell=tell, say=say):
+        for outcome in run_plans(plans, RunOptions(report, sweep, observers, progress=show), tell=tell, say=say):
             if outcome.error is not None and not (len(outcome.places) > 1 and isinstance(outcome.error, CuelloError)):
                 raise outcome.error
             failure = failure or outcome.error

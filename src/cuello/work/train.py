@@ -16,7 +16,7 @@ from cuello.core.progress import OnProgress, listener, silent
 from cuello.core.seeding import derived_seed
 from cuello.data.catalog import CATALOG
 from cuello.inference.model import Model, load
-from cuello.jobs.base import JobData, Judged, Request
+from cuello.jobs.base import JobData, JobEvaluation, Request
 from cuello.jobs.catalog import JOBS
 from cuello.models.base import ImageNetwork
 from cuello.models.custom import is_reference
@@ -95,9 +95,9 @@ def train(
     data_of = JOBS[job].data(config, tell)
     made = make_network(config, data_of)
     run = create_run(path, config, overwrite)
-    wishes = Wishes(report, sweep, [*observers, *make_trackers(track, run.path, config)], tell)
+    options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
     try:
-        return run_through(session_of(run, config, data_of, made), data_of, device, wishes)
+        return run_through(session_of(run, config, data_of, made=made), data_of, device, options=options)
     except KeyboardInterrupt:
         raise interrupted(run) from None
 
@@ -144,8 +144,8 @@ def resume(
         data = job.data(config, tell)
         made = make_network(config, data)
         write_text(run.config_path, to_toml(config))
-        wishes = Wishes(report, sweep, [*observers, *make_trackers(track, run.path, config)], tell)
-        return run_through(session_of(run, config, data, made), data, device, wishes)
+        options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
+        return run_through(session_of(run, config, data, made=made), data, device, options=options)
     except KeyboardInterrupt:
         raise interrupted(run) from None
 
@@ -197,7 +197,7 @@ def is_finished(run: Run, config: TrainConfig, report: bool) -> bool:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RunOptions:
     """What is wanted of a training beside its weights: an evaluation with a report, at noise levels, observers."""
 
     report: bool
@@ -221,15 +221,15 @@ def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[ImageNe
     )  # fmt: skip
 
 
-def run_through(session: Session, data: JobData, device: torch.device, wishes: Wishes) -> Run:
+def run_through(session: Session, data: JobData, device: torch.device, options: RunOptions) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
     run, config = session.run, session.config
     with kept_memory():
-        fit(session, device, wishes.observers)
-    if wishes.report:
+        fit(session, device, options.observers)
+    if options.report:
         model = load(run.path, config.model if is_reference(config.model) else None, str(device))
-        request = Request(run.path, sweep=wishes.sweep, progress=wishes.progress, history=run.history)
-        evaluate_and_save(run, model, data, request)
+        request = Request(run.path, sweep=options.sweep, progress=options.progress, history=run.history)
+        evaluate_and_save(run, model, data, request=request)
     return run
 
 
@@ -238,7 +238,7 @@ def evaluate_and_save(run: Run, model: Model, data: JobData, request: Request) -
     job, images = JOBS[run.config.job], data.prepared.images
     found, notes, about = job.evaluate(model, lambda: data, request)
     notes += [*images.notes, *(f"left out: {reason}" for reason in [*images.skipped, *images.lost])]
-    job.save(run, model, Judged(found, notes, about), repeat_command(run))
+    job.save(run, model, JobEvaluation(found, notes, about), command=repeat_command(run))
 
 
 def fresh_path(config: TrainConfig) -> Path:

@@ -152,8 +152,12 @@ def class_scores(confusion: np.ndarray, classes: Sequence[str]) -> list[ClassSco
     found = []
     for place, name in enumerate(classes):
         right, images, predicted = confusion[place, place], confusion[place].sum(), confusion[:, place].sum()
-        scores = share(right, predicted), share(right, images), share(2 * right, images + predicted)
-        found.append(ClassScore(name, int(images), int(predicted), *map(float, scores)))
+        found.append(
+            ClassScore(
+                name, int(images), int(predicted), precision=float(share(right, predicted)),
+                recall=float(share(right, images)), f1=float(share(2 * right, images + predicted)),
+            )
+        )  # fmt: skip
     return found
 
 

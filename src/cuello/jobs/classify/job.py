@@ -19,11 +19,11 @@ from cuello.inference.model import Model
 from cuello.jobs.base import (
     ACCURACY,
     JobData,
-    Judged,
+    JobEvaluation,
+    JointEvaluation,
     OwnData,
     Request,
     Score,
-    Several,
     check_network,
     check_no_sweep,
     check_options,
@@ -92,12 +92,12 @@ class ClassifyJob:
         parts = parts_of(images, config)
         images = classified(images)
         check_classes(images, parts)
-        return JobData(cut(images, parts, config, f"{known}/{labels_checksum(images)}", labelled=True))
+        return JobData(cut(images, parts, config, known=f"{known}/{labels_checksum(images)}", labelled=True))
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         return image_network(config, data, classes=tuple(data.prepared.images.label_names or ()))
 
-    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
         """Judge a classifier beside simple methods fitted to its training images; alone where it is a bare file."""
         request.refuse_given(f"{request.path} is a classifier")
         data = own() if own is not None else None
@@ -106,9 +106,11 @@ class ClassifyJob:
         else:
             images, notes = own_images(request.own_data(data).prepared)
         references = class_references_of(model, data) if data is not None else ()
-        return Judged(evaluate_classes(model, images, references, progress=request.progress), notes)
+        return JobEvaluation(evaluate_classes(model, images, references, progress=request.progress), notes)
 
-    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+    def evaluate_several(
+        self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request
+    ) -> JointEvaluation:
         return ranked_models(self, models, own, request=request)
 
     def result(self, found: Any) -> Result:
@@ -117,9 +119,9 @@ class ClassifyJob:
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
         return shown(metrics)
 
-    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
-        result_of(judged.found).save(run)
-        write_classification(run, model, judged.found, command=command, notes=judged.notes)
+    def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
+        result_of(judged.evaluation).save(run)
+        write_classification(run, model, judged.evaluation, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         return {"accuracy": metrics["methods"]["network"]["accuracy"]}

@@ -20,11 +20,11 @@ from cuello.jobs.base import (
     PEARSON,
     PSNR,
     JobData,
-    Judged,
+    JobEvaluation,
+    JointEvaluation,
     OwnData,
     Request,
     Score,
-    Several,
     check_network,
     check_no_sweep,
     check_plain,
@@ -112,7 +112,7 @@ class ExplainJob:
             architecture, config.job, None, weights={}, training=settings, classifier=theirs.checksum
         )
 
-    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
         request.refuse_given(f"{request.path} estimates occlusion maps")
         if request.images is not None:
             raise CuelloError(
@@ -126,9 +126,11 @@ class ExplainJob:
             history=request.history, training_maps=len(np.unique(prepared.training.crops.places[:, 0])),
             progress=request.progress,
         )  # fmt: skip
-        return Judged(found, own_images(prepared)[1])
+        return JobEvaluation(found, own_images(prepared)[1])
 
-    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+    def evaluate_several(
+        self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request
+    ) -> JointEvaluation:
         return ranked_models(self, models, own, request=request)
 
     def result(self, found: Any) -> Result:
@@ -137,9 +139,9 @@ class ExplainJob:
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
         return shown(metrics)
 
-    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
-        result_of(judged.found).save(run)
-        write_estimation(run, model, judged.found, command=command, notes=judged.notes)
+    def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
+        result_of(judged.evaluation).save(run)
+        write_estimation(run, model, judged.evaluation, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         return {name: metrics["fidelity"][name]["mean"] for name in ("mse", "pearson")}

@@ -101,7 +101,7 @@ def benchmark(
     if name == "set5":
         pairs = enlarging_pairs(model.scale)
         methods = {"bicubic": lambda x: resize(x, scale=model.scale), title: lambda x: enlarge(model, x)}
-        found = measured(methods, {model.scale: pairs}, super_resolution(model.scale), tell)
+        found = measured(methods, {model.scale: pairs}, super_resolution(model.scale), progress=tell)
         note = "bicubic is measured here too: where it differs from the published one, so does the protocol"
         notes = (f"luma alone goes through this network of one channel. {note}" if model.channels == 1 else note,)
         return finish("set5", "scale", model=model, images=[names for names, _, _ in pairs], rows=found, notes=notes)
@@ -110,7 +110,7 @@ def benchmark(
         pairs = noisy_pairs(name, sigma, seed)
         told = sigma / 255 if model.conditioned else None
         methods = {title: lambda x, told=told: denoise(model, x, told)}
-        rows += measured(methods, {sigma: pairs}, grey_denoising(), tell)
+        rows += measured(methods, {sigma: pairs}, grey_denoising(), progress=tell)
         images = [names for names, _, _ in pairs]
     notes = [f"noise of seed {seed}, not cut to [0, 1]"]
     if model.conditioned:

@@ -46,7 +46,7 @@ def enlargement_grid(
         for row, example in enumerate(examples):
             top, left, pixels = detail_of(example)
             whole = axes[row, 0]
-            show(whole, example.clean, shorten(f"{example.title}: {example.name}"), theme)
+            show(whole, example.clean, shorten(f"{example.title}: {example.name}"), theme=theme)
             for inner, shade, line in ((0.5, "black", 2.4), (0.5, theme.ours, 1.2)):
                 square = (left - inner, top - inner)
                 style = {"edgecolor": shade, "facecolor": "none", "linewidth": line, "clip_on": False}
@@ -54,7 +54,7 @@ def enlargement_grid(
             for column, name in enumerate(columns, 1):
                 image = example.clean if name == "target" else example.restored[name]
                 caption = "" if name == "target" else f"{example.psnr[name]:.1f} dB"
-                show(axes[row, column], image[top : top + pixels, left : left + pixels], caption, theme)
+                show(axes[row, column], image[top : top + pixels, left : left + pixels], caption, theme=theme)
         for column, title in enumerate(["target, whole", *(names.get(name, name) for name in columns)]):
             axes[0, column].set_title(title, fontsize=8, loc="center", color=theme.text)
         return as_png(figure)

@@ -17,11 +17,11 @@ from cuello.jobs.base import (
     MSE,
     PSNR,
     JobData,
-    Judged,
+    JobEvaluation,
+    JointEvaluation,
     OwnData,
     Request,
     Score,
-    Several,
     check_network,
     check_options,
     check_plain,
@@ -63,7 +63,7 @@ def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] =
     return network, Artefact(architecture, config.job, config.noise, weights={}, training=settings, classes=classes)
 
 
-def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Request) -> Judged:
+def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Request) -> JobEvaluation:
     """Judge a network beside classical methods, or, where it has a code, beside what was fitted to the same images."""
     check_sweep(task, request.sweep)
     references: Sequence[Reference] = ()
@@ -81,7 +81,7 @@ def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Requ
         model, task, images, seed=seed, sweep=request.sweep, baselines=request.baselines, references=references,
         progress=request.progress,
     )  # fmt: skip
-    return Judged(found, notes, task)
+    return JobEvaluation(found, notes, task)
 
 
 def references_of(task: Task, model: Model, data: JobData) -> list[Reference]:
@@ -139,11 +139,13 @@ class ImageJob:
     def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         return image_network(config, data)
 
-    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> Judged:
+    def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
         """Judge a network beside classical methods, or beside principal components where it has a code."""
         return evaluate_images(model, self.judged_on(model, request.noise, request.target), own, request=request)
 
-    def evaluate_several(self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request) -> Several:
+    def evaluate_several(
+        self, models: Mapping[str, Model], own: Mapping[str, OwnData], request: Request
+    ) -> JointEvaluation:
         """Test models trained at several noise levels at every level: the matrix."""
         tasks = {name: self.judged_on(model, None, None) for name, model in models.items()}
         check_alike(models, tasks)
@@ -160,7 +162,7 @@ class ImageJob:
             progress=request.progress,
         )  # fmt: skip
         matrix = replace(matrix, protocol={**matrix.protocol, "notes": notes})
-        return Several(matrix, matrix_result(matrix), lambda folder: save_matrix(folder, matrix))
+        return JointEvaluation(matrix, matrix_result(matrix), lambda folder: save_matrix(folder, matrix))
 
     def result(self, found: Any) -> Result:
         return result_of(found)
@@ -174,9 +176,9 @@ class ImageJob:
             lines.append(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
         return [*lines, metrics["verdict"]]
 
-    def save(self, run: Run, model: Model, judged: Judged, command: str) -> None:
-        result_of(judged.found).save(run)
-        write_report(run, model, judged.about, evaluation=judged.found, command=command, notes=judged.notes)
+    def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
+        result_of(judged.evaluation).save(run)
+        write_report(run, model, judged.about, evaluation=judged.evaluation, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         ours = metrics["methods"]["network"]

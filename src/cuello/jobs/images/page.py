@@ -55,7 +55,7 @@ def tiles(evaluation: Evaluation, best: str | None) -> list[Headline]:
         metric = METRICS[name]
         beside = " · ".join(f"{other.label} {other.mean(name):.{metric.digits}f}" for other in others)
         title = name.upper() if len(name) <= 4 else f"{name} pixels"
-        found.append(Headline(title, f"{evaluation.ours.mean(name):.{metric.digits}f}", metric.unit, beside))
+        found.append(Headline(title, f"{evaluation.ours.mean(name):.{metric.digits}f}", metric.unit, others=beside))
     return found
 
 
@@ -69,7 +69,7 @@ def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation,
         model, task, evaluation=evaluation, methods=methods, rows=choose_rows(evaluation), seed=seed
     )
     grid = enlargement_grid if enlarges else example_grid
-    themes = save_both(run.figures, "examples", lambda theme: grid(examples, methods, evaluation.labels, theme))
+    themes = save_both(run.figures, "examples", lambda theme: grid(examples, methods, evaluation.labels, theme=theme))
     chosen = "Typical, best and worst by the network's PSNR; larger images are shown by their middle."
     if enlarges:
         alt = (

@@ -148,7 +148,7 @@ class ConvEncoder(nn.Module):
         if config.space:
             channels, widths = [*channels, features], []
         stride = 1 if self.pooled else 2
-        convolutions = [Conv2d(a, b, config.kernel, stride) for a, b in pairwise(channels)]
+        convolutions = [Conv2d(a, b, config.kernel, stride=stride) for a, b in pairwise(channels)]
         self.convolutions = nn.ModuleList(config.started(convolutions, last="linear" if config.space else None))
         self.layers = nn.ModuleList(dense(widths, config.activation, "linear"))
 

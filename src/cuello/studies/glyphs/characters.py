@@ -92,7 +92,7 @@ def plane(
     if ink:
         plane = replace(plane, images=1 - plane.images)
     names = "first number", "second number"
-    return outcome.picture(name, lambda theme: image_plane(plane, title, names, theme), alt=title)
+    return outcome.picture(name, lambda theme: image_plane(plane, title, names, theme=theme), alt=title)
 
 
 def new_characters(outcome: StudyOutcome, model: Model) -> Section:
