@@ -57,7 +57,7 @@ def test_a_function_takes_seven_parameters_or_says_why(path: str) -> None:
     text = SOURCES[path]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, Function) and len(parameters(node)) > MOST_PARAMETERS:
-            assert reason_above(node, list(text.splitlines())), f"{path}:{node.lineno} {node.name}: {parameters(node)}"
+            assert reason_above(node, [*text.splitlines()]), f"{path}:{node.lineno} {node.name}: {parameters(node)}"
 
 
 @pytest.mark.parametrize("path", SOURCES)
@@ -71,6 +71,6 @@ def test_the_counters_see_what_they_look_for() -> None:
     function = ast.parse(code).body[0]
     assert isinstance(function, ast.FunctionDef)
     assert len(parameters(function)) == 8
-    assert reason_above(function, list(code.splitlines()))
-    assert not reason_above(function, code.replace("# More", "# Less").splitlines())
+    assert reason_above(function, [*code.splitlines()])
+    assert not reason_above(function, [*code.replace("# More", "# Less").splitlines()])
     assert list(long_calls(code, {"f"})) == ["line 5: f gets 4"]

@@ -133,10 +133,10 @@ class TestArray:
         assert truth.images.dtype == np.uint8
         assert truth.images.flatten().tolist() == [255, 0]
 
-    def test_transparency_is_dropped_with_a_note(self):
+    def test_a_fourth_channel_is_transparency(self):
         source = array_source(random_bytes(2, 3, 4, 4), name="mine")
         assert source.images.shape == (2, 3, 4, 3)
-        assert list(source.notes) == ["mine: the fourth channel was taken for transparency and dropped"]
+        assert source.read(1).alpha is not None
 
     def test_labels_one_each(self):
         source = array_source(random_bytes(3, 4, 4), np.array([5, 6, 7]))

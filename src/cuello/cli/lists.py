@@ -109,7 +109,7 @@ def summary(
     ],
     /,
     *,
-    channels: Annotated[Literal[1, 3], Parameter(help="Of the images (for a name).")] = 3,
+    channels: Annotated[Literal[1, 3, 4], Parameter(help="Of the images (for a name).")] = 3,
     scale: Annotated[
         int | None, Parameter(help="How many times larger the images become (for a name of a network that enlarges).")
     ] = None,

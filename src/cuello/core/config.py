@@ -49,8 +49,11 @@ class TrainConfig(pydantic.BaseModel):
         "added.",
         DATA,
     )
-    channels: Literal[1, 3] | None = setting(
-        None, "1 for grey, 3 for colour; by default grey if every image is grey, else colour.", DATA
+    channels: Literal[1, 3, 4] | None = setting(
+        None,
+        "1 for grey, 3 for colour, 4 where a fourth channel is no transparency but part of the image; by default grey "
+        "if every image is grey, else colour.",
+        DATA,
     )
     crop: int | None = setting(
         None, "Side of the square crops to train on, in pixels; upscale: of the large image.", DATA, ge=4

@@ -42,8 +42,8 @@ def form_of(
 ) -> tuple[Form, list[str]]:
     """Find the form in which pictures fit together, and notes that say what it changes.
 
-    channels: 1 or 3; by default what all pictures have, or 3 where some are grey and others not. The type is the widest
-    of all.
+    channels: 1, 3 or 4; by default what all pictures have, or 3 where some are grey and others not. The type is the
+    widest of all.
     """
     notes = []
     grey = sum(fact.channels == 1 for fact in facts)
@@ -54,7 +54,7 @@ def form_of(
         notes.append(f"{len(facts) - grey} of {len(facts)} images are in colour; they were turned to grey (luma)")
     transparent = sum(fact.transparent for fact in facts)
     if transparent:
-        notes.append(f"the transparency of {transparent} images was left aside")
+        notes.append(f"the transparency of {transparent} images was left aside (--channels=4 keeps a fourth channel)")
     types = {fact.dtype for fact in facts}
     widest = next(iter(types))
     if len(types) > 1:

@@ -39,12 +39,14 @@ class Hdf5Source(ImageSource):
                 f"{self.name}: image {self.names[index]} could not be read ({error}). The file may be damaged; copy "
                 "it again from where it came."
             ) from None
-        pixels = pixels[..., None] if pixels.ndim == 2 else pixels[..., :3]
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        fourth = pixels[..., 3:] if pixels.shape[-1] == 4 else None
+        pixels = pixels[..., :3]
         try:
             fitting = fit(pixels, f"image {self.names[index]}", self.levels)
         except UnfitError as error:
             raise CuelloError(f"{self.name}: {error}.") from None
-        return StoredImage(fitting, stored=None if self.levels is None else pixels.dtype)
+        return StoredImage(fitting, fourth, stored=None if self.levels is None else pixels.dtype, levels=self.levels)
 
     def path_of(self, index: int) -> Path:
         return self.path
@@ -92,9 +94,8 @@ def hdf5_source(path: Path, data_set: str | None = None, levels: Levels | None =
     if labels is not None and labels.dtype.kind not in "bui":
         raise CuelloError(f"{name}: got labels of type {labels.dtype}, needed whole numbers.")
     check_labels(labels, shape[0], name)
-    notes = [f"{name}: the fourth channel was taken for transparency and dropped"] if shape[-1] == 4 else []
     numbers = labels.astype(np.int64) if labels is not None else None
-    return Hdf5Source(name, numbered(shape[0]), path=path, dataset=dataset, labels=numbers, notes=notes, levels=levels)
+    return Hdf5Source(name, numbered(shape[0]), path=path, dataset=dataset, labels=numbers, levels=levels)
 
 
 def chosen(file: Any, kind: type, data_set: str | None, *, path: Path) -> Any:

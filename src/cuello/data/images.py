@@ -12,7 +12,7 @@ import numpy as np
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.form import form_of, to_depth
-from cuello.data.sources import ImageSource
+from cuello.data.sources import ImageSource, with_four_channels
 from cuello.data.stream import Seen, StreamedArrays, glance, in_order, looking
 
 OnError = Literal["stop", "skip"]
@@ -109,12 +109,15 @@ def load_images(
 ) -> Images:
     """Read every image of ``source`` into memory, or, to ``stream``, only what must be known of it.
 
-    channels: 1 or 3; by default 1 if every image is grey, else 3 (grey ones are repeated, and a note says so).
+    channels: 1 or 3; by default 1 if every image is grey, else 3 (grey ones are repeated, and a note says so); 4: what
+    else is taken for transparency is a channel of the image.
     size: (width, height) in pixels to resize to; by default no image is resized. on_error: "stop" raises the first
     image's CuelloError, "skip" leaves such images out and lists them in ``skipped``.
     progress: called with events.
     """
     tell = listener(progress, "done", "total")
+    if channels == 4:
+        source = with_four_channels(source)
     glimpse = glance(source) if stream else []
     guess = form_of(glimpse, channels, size)[0] if glimpse else None
     look, count = looking(source, guess), len(source.names)

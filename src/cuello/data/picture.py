@@ -33,7 +33,7 @@ class StoredImage:
     pixels: ``(H, W, C)``, C = 1 (grey), 3 (RGB), or other views, no colours; uint8, uint16, or float32 in [0, 1].
     alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
     icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. stored: the type of the values in
-    the file, where a stated range brought them to floats.
+    the file, where a stated range, levels, brought them to floats; alpha is then as it was.
     """
 
     pixels: np.ndarray
@@ -43,6 +43,7 @@ class StoredImage:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     stored: np.dtype | None = None
+    levels: Levels | None = None
 
     @property
     def with_alpha(self) -> np.ndarray:
@@ -121,7 +122,7 @@ def opened(file: IO[bytes] | Path) -> Image.Image:
 def fitted(picture: StoredImage, levels: Levels | None) -> StoredImage:
     """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
     pixels = fit(picture.pixels, "the image", levels)
-    return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype)
+    return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype, levels=levels)
 
 
 def from_pillow(image: Image.Image) -> StoredImage:
@@ -214,7 +215,7 @@ def from_tiff_page(page: Any, levels: Levels | None = None) -> StoredImage:
     if white_is_zero:
         pixels = full_scale(pixels.dtype) - pixels
     about: dict[str, Any] = {"mode": f"tiff-{stored}", "icc_profile": profile, "dpi": dpi}
-    return StoredImage(pixels, alpha, stored=None if levels is None else stored, **about)
+    return StoredImage(pixels, alpha, stored=None if levels is None else stored, levels=levels, **about)
 
 
 def written_path(path: Path) -> Path:
@@ -335,11 +336,24 @@ def as_channels(picture: StoredImage, channels: int) -> StoredImage:
     return replace(picture, pixels=rounded.astype(picture.pixels.dtype)[:, :, None])
 
 
+def four_channels(picture: StoredImage) -> StoredImage:
+    """Make what was taken for transparency the fourth channel of the image; CuelloError where there is none."""
+    if picture.alpha is None or picture.pixels.shape[-1] != 3:
+        have = picture.pixels.shape[-1] + (picture.alpha is not None)
+        problem = f"got an image of {have} channel{'s' if have > 1 else ''}"
+        raise CuelloError(f"{problem} and --channels=4, needed images of four channels.")
+    try:
+        fourth = fit(picture.alpha, "the fourth channel", picture.levels)
+    except UnfitError as error:
+        raise CuelloError(f"{error}.") from None
+    return replace(picture, pixels=np.concatenate([picture.pixels, fourth], axis=2), alpha=None)
+
+
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Bring ``(H, W, C)`` pixels to ``size`` = (width, height) by Pillow's antialiased bicubic, type kept."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
-    if pixels.dtype == np.uint8:
+    if pixels.dtype == np.uint8 and pixels.shape[-1] != 4:  # Pillow would weigh colours by a fourth channel
         image = Image.fromarray(without_axis(pixels))
         return np.asarray(image.resize(size, Image.Resampling.BICUBIC)).reshape(size[1], size[0], -1)
     planes = [

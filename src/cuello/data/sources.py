@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from cuello.core.errors import CuelloError, first_few
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import Levels, UnfitError, fit
-from cuello.data.picture import SUFFIXES, StoredImage, read_picture
+from cuello.data.picture import SUFFIXES, StoredImage, four_channels, read_picture
 from cuello.data.stack import page_offsets, read_page
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
@@ -44,12 +44,40 @@ class FileSource(ImageSource):
 
 @dataclass(frozen=True, kw_only=True)
 class ArraySource(ImageSource):
-    """Images of one size in an array ``(N, H, W, C)``, uint8, uint16, or float in [0, 1]."""
+    """Images of one size in an array ``(N, H, W, C)``, uint8, uint16, or float in [0, 1].
+
+    fourth: ``(N, H, W, 1)``, what is taken for transparency, or None. levels: as in FileSource.
+    """
 
     images: np.ndarray
+    fourth: np.ndarray | None = None
+    levels: Levels | None = None
 
     def read(self, index: int) -> StoredImage:
-        return StoredImage(self.images[index])
+        fourth = None if self.fourth is None else self.fourth[index]
+        return StoredImage(self.images[index], fourth, levels=self.levels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FourChannelSource(ImageSource):
+    """The images of a source with their fourth channel, which is no transparency."""
+
+    source: ImageSource
+
+    def read(self, index: int) -> StoredImage:
+        picture = self.source.read(index)
+        try:
+            return four_channels(picture)
+        except CuelloError as error:
+            raise CuelloError(f"{self.name}, {self.names[index]}: {error}") from None
+
+    def path_of(self, index: int) -> Path | None:
+        return self.source.path_of(index)
+
+
+def with_four_channels(source: ImageSource) -> FourChannelSource:
+    about = {one.name: getattr(source, one.name) for one in fields(ImageSource)}
+    return FourChannelSource(**about, source=source)
 
 
 def image_paths(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -115,18 +143,16 @@ def array_source(
 ) -> ArraySource:
     """Make a source of the images in an array.
 
-    images: ``(N, H, W)`` grey or ``(N, H, W, C)`` with C of 1, 3 or 4 (RGBA: alpha is dropped); uint8, uint16, bool,
-    or floats in [0, 1]; with ``levels``, which say what stands for black and white, any whole numbers or floats.
+    images: ``(N, H, W)`` grey or ``(N, H, W, C)`` with C of 1, 3 or 4 (the fourth is transparency); uint8, uint16,
+    bool, or floats in [0, 1]; with ``levels``, which say what stands for black and white, any whole numbers or floats.
     labels: ``(N,)`` whole numbers. Raises CuelloError for other shapes or types, NaN, infinity.
     """
     images = np.asarray(images)
     if images.ndim == 3:
         images = images[..., None]
     check_shape(images.shape, name)
-    notes = []
-    if images.shape[-1] == 4:
-        images = images[..., :3]
-        notes.append(f"{name}: the fourth channel was taken for transparency and dropped")
+    fourth = images[..., 3:] if images.shape[-1] == 4 else None
+    images = images[..., :3]
     if levels is None and images.dtype.kind not in "bf" and images.dtype not in (np.uint8, np.uint16):
         raise CuelloError(
             f"{name}: got values of type {images.dtype}, needed uint8, uint16, bool or floats in [0, 1]. "
@@ -138,7 +164,7 @@ def array_source(
     except UnfitError as error:
         raise CuelloError(f"{name}: {error}.") from None
     check_labels(labels, len(images), name)
-    return ArraySource(name, numbered(len(images)), images=images, labels=labels, notes=notes)
+    return ArraySource(name, numbered(len(images)), images=images, fourth=fourth, levels=levels, labels=labels)
 
 
 def numpy_source(path: Path, levels: Levels | None = None) -> ArraySource:

@@ -8,7 +8,15 @@ import numpy as np
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
-from cuello.data.picture import SUFFIXES, TIFF_SUFFIXES, StoredImage, read_picture, write_picture, written_path
+from cuello.data.picture import (
+    SUFFIXES,
+    TIFF_SUFFIXES,
+    StoredImage,
+    four_channels,
+    read_picture,
+    write_picture,
+    written_path,
+)
 from cuello.data.sources import image_paths
 from cuello.data.stack import page_offsets, read_page, write_pages
 from cuello.inference.model import Model
@@ -115,6 +123,11 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
 
 def restore_picture(model: Model, picture: StoredImage, level: float | None = None) -> StoredImage:
     """Restore a picture's pixels, and bring them back to the file's own units and type where a range was stated."""
+    if model.channels == 4:
+        pixels = model.restore(four_channels(picture).pixels, level=level)
+        if model.levels is not None and picture.stored is not None:
+            pixels = model.levels.back(pixels, picture.stored)
+        return replace(picture, pixels=pixels[..., :3], alpha=pixels[..., 3:])
     pixels = model.restore(picture.pixels, level=level)
     alpha = None if picture.alpha is None else model.enlarge(picture.alpha)
     if model.levels is not None and picture.stored is not None:

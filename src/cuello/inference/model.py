@@ -1,12 +1,12 @@
 """A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,9 +14,10 @@ from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, listener
 from cuello.core.resample import resize
 from cuello.data.batches import to_tensor
-from cuello.data.levels import Levels, UnfitError, full_scale, parse_levels
+from cuello.data.levels import Levels, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
 from cuello.degrade.level import estimated_level
+from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
 from cuello.models.base import ImageNetwork, as_output
 from cuello.runs.artefact import Artefact, load_artefact
@@ -109,17 +110,8 @@ class Model:
         >>> model(np.zeros((50, 70, 3), np.uint8)).shape
         (50, 70, 3)
         """
-        if isinstance(images, list | tuple):
-            return [self(image, level) for image in images]
-        if isinstance(images, Image.Image):
-            return self._pillow(images, level)
-        if isinstance(images, Tensor):
-            return self._tensor(images, level)
-        if isinstance(images, np.ndarray):
-            return self._array(images, level)
-        raise CuelloError(
-            f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
-        )
+        restore = partial(self.restore, level=level)
+        return SameKind(self.channels, self.levels, restore=restore, enlarge=self.enlarge)(images)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -209,35 +201,15 @@ class Model:
             )
 
     def stacked(self, images: Any) -> Tensor:
-        """Return images of one size, of any kind that ``encode`` takes, as a tensor ``(N, C, H, W)`` in [0, 1].
-
-        Raises CuelloError for other kinds, and for images of several sizes.
-        """
-        if isinstance(images, list | tuple):
-            parts = [self.stacked(image) for image in images]
-            if len({part.shape[1:] for part in parts}) != 1:
-                raise CuelloError("got images of different shapes (or none), needed one for all.")
-            return torch.cat(parts)
-        if isinstance(images, Tensor):
-            return images[None] if images.ndim == 3 else images
-        if isinstance(images, Image.Image):
-            images = np.asarray(images.convert("L" if self.channels == 1 else "RGB"))
-        if not isinstance(images, np.ndarray):
-            raise CuelloError(
-                f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
-            )
-        if self.levels is not None:
-            return to_tensor(self.levels.scaled(as_stack(images), "the array"))
-        check_values(images)
-        stack = as_stack(images)
-        return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
+        """Bring images of one size, of any kind that ``encode`` takes, to a tensor ``(N, C, H, W)`` in [0, 1]."""
+        return stacked(images, self.channels, self.levels)
 
     def restore(self, image: np.ndarray, progress: OnProgress | None = None, level: float | None = None) -> np.ndarray:
         """Restore one image ``(H, W, C)``, uint8, uint16 or float32 in [0, 1], in tiles if it is large.
 
         C may differ from the network's channels: grey goes through a colour network as three equal channels and is
-        averaged; colour goes through a grey network channel by channel. C of 2 or 4: the last is alpha and is kept,
-        or enlarged as ``enlarge`` does.
+        averaged; colour goes through a grey network channel by channel. C of 2 or 4 that the network has not: the last
+        is alpha and is kept, or enlarged as ``enlarge`` does.
         level: for a network that takes one (``conditioned``), the standard deviation of the Gaussian noise in the
         image, in units of white = 1; by default estimated, once for the whole image. Others must not be given one.
         The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
@@ -247,11 +219,12 @@ class Model:
         self.check_images()
         self.check_level(level)
         height, width, channels = image.shape
-        if channels in (2, 4):
+        if channels in (2, 4) and channels != self.channels:
             colours = self.restore(image[:, :, :-1], tell, level)
             return np.concatenate([colours, self.enlarge(image[:, :, -1:])], axis=2)
-        if channels not in (1, 3, self.channels):
-            raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels} (or 1, 3).")
+        if channels != self.channels and (channels not in (1, 3) or self.channels == 4):
+            either = " of the image, its fourth included" if self.channels == 4 else " (or 1, 3)"
+            raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels}{either}.")
         stride, field = self.network.stride, self.network.receptive_field
         pad_rows, pad_columns = -height % stride, -width % stride
         padded = (
@@ -330,95 +303,12 @@ class Model:
             return pixels
         return (pixels * full_scale(tile.dtype)).round().astype(tile.dtype)
 
-    def _array(self, images: np.ndarray, level: float | None = None) -> np.ndarray:
-        if self.levels is not None:
-            return self._ranged(images, self.levels, level)
-        check_values(images)
-        stack = as_stack(images)
-        exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
-        larger = np.stack([self.restore(image, level=level) for image in exact])
-        return self._shaped_as(larger, images).astype(images.dtype)
-
-    def _shaped_as(self, stack: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Return ``(N, H, W, C)`` results with the axes of the array they were made of."""
-        stack = stack[0] if is_single(images) else stack
-        return stack[..., 0] if stack.ndim > images.ndim else stack
-
-    def _ranged(self, images: np.ndarray, levels: Levels, level: float | None = None) -> np.ndarray:
-        """Restore an array in the units of a range; a fourth channel is transparency and is left as it is."""
-        stack = as_stack(images)
-        planes = {2: 1, 4: 3}.get(stack.shape[-1], stack.shape[-1])
-        colours = stack[..., :planes]
-        try:
-            scaled = levels.scaled(colours, "the array")
-        except UnfitError as error:
-            raise CuelloError(f"{error}.") from None
-        back = levels.back(np.stack([self.restore(image, level=level) for image in scaled]), images.dtype)
-        if planes < stack.shape[-1]:
-            back = np.concatenate([back, np.stack([self.enlarge(image[..., planes:]) for image in stack])], axis=-1)
-        return self._shaped_as(back, images)
-
-    def _tensor(self, images: Tensor, level: float | None = None) -> Tensor:
-        if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
-            raise CuelloError(
-                f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
-                "(C, H, W) or (N, C, H, W)."
-            )
-        stack = images[None] if images.ndim == 3 else images
-        arrays = stack.detach().permute(0, 2, 3, 1).float().cpu().numpy()
-        larger = np.stack([self.restore(array, level=level) for array in arrays])
-        result = torch.from_numpy(larger).permute(0, 3, 1, 2).to(images)
-        return result[0] if images.ndim == 3 else result
-
-    def _pillow(self, image: Image.Image, level: float | None = None) -> Image.Image:
-        if image.mode in ("I", "F") or 0 in image.size:
-            raise CuelloError(
-                f"got a Pillow image of mode {image.mode!r} and size {image.size}, whose white is not known or which "
-                "is empty; give a NumPy array of uint8, uint16 or floats in [0, 1] instead."
-            )
-        plain = "RGBA" if image.has_transparency_data else "RGB"
-        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") or image.mode.startswith("I;16") else plain
-        pixels = np.asarray(image if mode == image.mode else image.convert(mode))
-        pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
-        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        if self.levels is None:
-            larger = self.restore(pixels, level=level)
-        else:
-            larger = self._ranged(pixels[None], self.levels, level)[0]
-        return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
-
     def _image(self, x: Tensor, level: Tensor | None) -> Tensor:
         x = x.to(self._device())
         return as_output(self.network(x, self.network.condition(x, level))).image.float()
 
     def _device(self) -> torch.device:
         return next(iter(self.network.state_dict().values())).device
-
-
-def check_values(images: np.ndarray) -> None:
-    """Raise CuelloError unless an array holds uint8, uint16, or floats in [0, 1]."""
-    if images.dtype.kind == "f":
-        if not np.isfinite(images).all():
-            raise CuelloError("the array holds NaN or infinite values; replace them first.")
-        if images.size and (images.min() < 0 or images.max() > 1):
-            raise CuelloError(
-                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
-            )
-    elif images.dtype not in (np.uint8, np.uint16):
-        raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
-
-
-def is_single(images: np.ndarray) -> bool:
-    """Tell whether an array is one image: three axes are, if the last is 1, 3 or 4."""
-    return images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
-
-
-def as_stack(images: np.ndarray) -> np.ndarray:
-    """Return one image or several as ``(N, H, W, C)``; three axes whose last is 1, 3 or 4 are one image."""
-    if images.ndim not in (2, 3, 4) or 0 in images.shape:
-        raise CuelloError(f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C).")
-    stack = images[None] if is_single(images) else images
-    return stack[..., None] if stack.ndim == 3 else stack
 
 
 def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:

@@ -1,0 +1,146 @@
+"""Images of any kind in memory, restored into the same kind: arrays, tensors, Pillow images, lists of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cuello.core.errors import CuelloError
+from cuello.data.batches import to_tensor
+from cuello.data.levels import Levels, UnfitError
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class SameKind:
+    """Restores images and gives the same kind, shape and type back.
+
+    channels: the network's. levels: what stands for black and white, or None for the type's full scale. restore: takes
+    one image ``(H, W, C)`` of uint8, uint16 or float32 in [0, 1]. enlarge: brings pixels to the result's size alone.
+    """
+
+    channels: int
+    levels: Levels | None
+    restore: Change
+    enlarge: Change
+
+    def __call__(self, images: Any) -> Any:
+        if isinstance(images, list | tuple):
+            return [self(image) for image in images]
+        if isinstance(images, Image.Image):
+            return self.pillow(images)
+        if isinstance(images, Tensor):
+            return self.tensor(images)
+        if isinstance(images, np.ndarray):
+            return self.array(images)
+        raise unknown_kind(images)
+
+    def array(self, images: np.ndarray) -> np.ndarray:
+        stack = as_stack(images)
+        if self.levels is not None:
+            larger = self.ranged(stack, self.levels)
+        else:
+            check_values(images)
+            exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
+            larger = np.stack([self.restore(image) for image in exact]).astype(images.dtype)
+        larger = larger[0] if is_single(images) else larger
+        return larger[..., 0] if larger.ndim > images.ndim else larger
+
+    def ranged(self, stack: np.ndarray, levels: Levels) -> np.ndarray:
+        """Restore ``(N, H, W, C)`` in the units of a range; transparency is left as it is."""
+        have = stack.shape[-1]
+        planes = have - 1 if have in (2, 4) and have != self.channels else have
+        try:
+            scaled = levels.scaled(stack[..., :planes], "the array")
+        except UnfitError as error:
+            raise CuelloError(f"{error}.") from None
+        back = levels.back(np.stack([self.restore(image) for image in scaled]), stack.dtype)
+        if planes == have:
+            return back
+        return np.concatenate([back, np.stack([self.enlarge(image[..., planes:]) for image in stack])], axis=-1)
+
+    def tensor(self, images: Tensor) -> Tensor:
+        if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
+            raise CuelloError(
+                f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
+                "(C, H, W) or (N, C, H, W)."
+            )
+        stack = images[None] if images.ndim == 3 else images
+        arrays = stack.detach().permute(0, 2, 3, 1).float().cpu().numpy()
+        larger = np.stack([self.restore(array) for array in arrays])
+        result = torch.from_numpy(larger).permute(0, 3, 1, 2).to(images)
+        return result[0] if images.ndim == 3 else result
+
+    def pillow(self, image: Image.Image) -> Image.Image:
+        if image.mode in ("I", "F") or 0 in image.size:
+            raise CuelloError(
+                f"got a Pillow image of mode {image.mode!r} and size {image.size}, whose white is not known or which "
+                "is empty; give a NumPy array of uint8, uint16 or floats in [0, 1] instead."
+            )
+        plain = "RGBA" if image.has_transparency_data else "RGB"
+        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") or image.mode.startswith("I;16") else plain
+        pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+        pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        larger = self.restore(pixels) if self.levels is None else self.ranged(pixels[None], self.levels)[0]
+        return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
+
+
+def stacked(images: Any, channels: int, levels: Levels | None = None) -> Tensor:
+    """Bring images of one size, of any kind, to a tensor ``(N, C, H, W)`` in [0, 1].
+
+    channels: of a Pillow image. Raises CuelloError for other kinds, and for images of several sizes.
+    """
+    if isinstance(images, list | tuple):
+        parts = [stacked(image, channels, levels) for image in images]
+        if len({part.shape[1:] for part in parts}) != 1:
+            raise CuelloError("got images of different shapes (or none), needed one for all.")
+        return torch.cat(parts)
+    if isinstance(images, Tensor):
+        return images[None] if images.ndim == 3 else images
+    if isinstance(images, Image.Image):
+        images = np.asarray(images.convert({1: "L", 4: "RGBA"}.get(channels, "RGB")))
+    if not isinstance(images, np.ndarray):
+        raise unknown_kind(images)
+    if levels is not None:
+        return to_tensor(levels.scaled(as_stack(images), "the array"))
+    check_values(images)
+    stack = as_stack(images)
+    return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
+
+
+def unknown_kind(images: Any) -> CuelloError:
+    return CuelloError(
+        f"got {type(images).__name__}, needed a NumPy array, a tensor, a Pillow image or a list of them."
+    )
+
+
+def check_values(images: np.ndarray) -> None:
+    """Raise CuelloError unless an array holds uint8, uint16, or floats in [0, 1]."""
+    if images.dtype.kind == "f":
+        if not np.isfinite(images).all():
+            raise CuelloError("the array holds NaN or infinite values; replace them first.")
+        if images.size and (images.min() < 0 or images.max() > 1):
+            raise CuelloError(
+                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
+            )
+    elif images.dtype not in (np.uint8, np.uint16):
+        raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
+
+
+def is_single(images: np.ndarray) -> bool:
+    """Tell whether an array is one image: three axes are, if the last is 1, 3 or 4."""
+    return images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
+
+
+def as_stack(images: np.ndarray) -> np.ndarray:
+    """Bring one image or several to ``(N, H, W, C)``; three axes whose last is 1, 3 or 4 are one image."""
+    if images.ndim not in (2, 3, 4) or 0 in images.shape:
+        raise CuelloError(f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C).")
+    stack = images[None] if is_single(images) else images
+    return stack[..., None] if stack.ndim == 3 else stack
