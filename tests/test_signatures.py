@@ -74,3 +74,9 @@ def test_the_counters_see_what_they_look_for() -> None:
     assert reason_above(function, [*code.splitlines()])
     assert not reason_above(function, [*code.replace("# More", "# Less").splitlines()])
     assert list(long_calls(code, {"f"})) == ["line 5: f gets 4"]
+
+
+def test_no_two_classes_have_one_name() -> None:
+    names = [node.name for text in SOURCES.values() for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    assert len(names) > 100
+    assert {name for name in names if names.count(name) > 1} == set()

@@ -24,7 +24,7 @@ from cuello.search.entries import search_space
 from cuello.search.figures import Dot, ObjectiveScale, aside, front
 from cuello.search.question import as_words, make_question
 from cuello.search.samplers import mend
-from cuello.search.space import Choices, Range, Space
+from cuello.search.space import Choices, SearchedRange, Space
 from cuello.search.trials import folder_name
 from cuello.training.observers import EpochDone, Event, Started
 from cuello.work import plans
@@ -100,7 +100,7 @@ def test_a_grid_is_the_product(space: dict[str, list[Any]]) -> None:
     low=st.floats(1e-6, 10), factor=st.floats(1.5, 1e6), count=st.integers(2, 9), log=st.booleans()
 )  # fmt: skip
 def test_points_of_a_range(low: float, factor: float, count: int, log: bool) -> None:
-    found = Range(low, low * factor, log).points(count)
+    found = SearchedRange(low, low * factor, log).points(count)
     assert len(found) == count
     assert list(found) == sorted(found)
     assert (found[0], found[-1]) == (pytest.approx(low), pytest.approx(low * factor))
@@ -109,9 +109,9 @@ def test_points_of_a_range(low: float, factor: float, count: int, log: bool) -> 
 
 
 def test_points_by_hand() -> None:
-    assert Range(8, 64, log=True).points(4) == (8, 16, 32, 64)
-    assert Range(1, 3).points(9) == (1, 2, 3), "whole numbers, each once"
-    assert Range(0.1, 0.5, step=0.2).points(None) == (0.1, 0.3, 0.5)
+    assert SearchedRange(8, 64, log=True).points(4) == (8, 16, 32, 64)
+    assert SearchedRange(1, 3).points(9) == (1, 2, 3), "whole numbers, each once"
+    assert SearchedRange(0.1, 0.5, step=0.2).points(None) == (0.1, 0.3, 0.5)
     assert search_space({"epochs": {"low": 10, "high": 35, "step": 10}}).grid() == [
         {"epochs": 10}, {"epochs": 20}, {"epochs": 30}
     ]  # fmt: skip

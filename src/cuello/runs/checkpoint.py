@@ -36,7 +36,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Reached:
+class EpochsReached:
     """How far a training is: the epochs so far, and the fingerprint of its images."""
 
     records: tuple[EpochRecord, ...]
@@ -68,14 +68,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(**groups, optimizer=optimizer, **vars(reached_of(path, about)))
 
 
-def read_reached(path: Path) -> Reached:
+def read_reached(path: Path) -> EpochsReached:
     """Read from a checkpoint how far the training is, without its tensors; CuelloError as ``load_checkpoint``."""
     return reached_of(path, read_about(path, "checkpoint", FORMAT))
 
 
-def reached_of(path: Path, about: Mapping[str, Any]) -> Reached:
+def reached_of(path: Path, about: Mapping[str, Any]) -> EpochsReached:
     """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
     try:
-        return Reached(tuple(from_json(record) for record in about["records"]), about["fingerprint"])
+        return EpochsReached(tuple(from_json(record) for record in about["records"]), about["fingerprint"])
     except (KeyError, TypeError) as error:
         raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

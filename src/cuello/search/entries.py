@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError, closest
-from cuello.search.space import Axis, Choices, Range, Space, held_by, is_setting
+from cuello.search.space import Axis, Choices, SearchedRange, Space, held_by, is_setting
 
 UNSEARCHED = {
     "job": "it is the command's first word",
@@ -119,7 +119,7 @@ def is_numeric(name: str) -> bool:
     return bool({int, float} & {annotation, *get_args(annotation)})
 
 
-def checked_range(name: str, table: Mapping[str, Any]) -> Range:
+def checked_range(name: str, table: Mapping[str, Any]) -> SearchedRange:
     """Return a range whose ends the setting can have."""
     example = f"{name} = {{low = 1e-4, high = 0.1, log = true}}"
     for key in table:
@@ -135,10 +135,10 @@ def checked_range(name: str, table: Mapping[str, Any]) -> Range:
             raise CuelloError(f"{name}: got {key} = {table[key]!r}, needed a number.")
     if not isinstance(table.get("log", False), bool):
         raise CuelloError(f"{name}: got log = {table['log']!r}, needed true or false.")
-    return in_order(name, own_numbers(name, Range(**table)))
+    return in_order(name, own_numbers(name, SearchedRange(**table)))
 
 
-def own_numbers(name: str, found: Range) -> Range:
+def own_numbers(name: str, found: SearchedRange) -> SearchedRange:
     """Return a range in numbers of the setting's own type; CuelloError where it cannot have them."""
     if is_setting(name):
         if not is_numeric(name):
@@ -151,7 +151,7 @@ def own_numbers(name: str, found: Range) -> Range:
     return found
 
 
-def in_order(name: str, found: Range) -> Range:
+def in_order(name: str, found: SearchedRange) -> SearchedRange:
     """Return a range that ends at its last step; CuelloError where its numbers do not go together."""
     if found.low >= found.high:
         raise CuelloError(f"{name}: got the range {found.low}..{found.high}, needed the lower end first.")

@@ -11,7 +11,7 @@ from cuello.core.settings import SearchSettings
 from cuello.jobs.catalog import JOBS
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
-from cuello.search.samplers import Drawn, Grid, Sampler, load_optuna
+from cuello.search.samplers import Drawn, GridSampler, Sampler, load_optuna
 from cuello.search.trials import Trial, read_trials, save_trials
 from cuello.search.work import Work
 from cuello.training.device import choose_device
@@ -103,4 +103,4 @@ def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -
         choose_device(question.first.device)
         JOBS[question.job].data(question.first)
         save_trials(folder, question.as_json(), {}, total=question.trials)
-    return Grid(points, known) if points is not None else Drawn(question, folder)
+    return GridSampler(points, known) if points is not None else Drawn(question, folder)

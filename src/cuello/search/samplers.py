@@ -46,7 +46,7 @@ class Sampler(Protocol):
         ...
 
 
-class Grid:
+class GridSampler:
     """Proposes every combination of a space in order, those not done yet."""
 
     def __init__(self, points: Sequence[Mapping[str, Any]], trials: Mapping[int, Trial]):

@@ -23,7 +23,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchedRange:
     """Numbers from low to high, both among them; log: drawn evenly by their logarithm; step: only low + n step."""
 
     low: float
@@ -41,8 +41,10 @@ class Range:
 
         Whole numbers are rounded, and each is there once.
 
-        >>> Range(1e-4, 0.1, log=True).points(4), Range(1, 10).points(4), Range(0.0, 1.0, step=0.4).points(None)
-        ((0.0001, 0.001, 0.01, 0.1), (1, 4, 7, 10), (0.0, 0.4, 0.8))
+        >>> SearchedRange(1e-4, 0.1, log=True).points(4)
+        (0.0001, 0.001, 0.01, 0.1)
+        >>> SearchedRange(0.0, 1.0, step=0.4).points(None)
+        (0.0, 0.4, 0.8)
         """
         if self.step is not None:
             number = math.floor((self.high - self.low) / self.step + 1e-9) + 1
@@ -59,7 +61,7 @@ class Range:
         return round(number) if self.whole else float(f"{number:.12g}")
 
 
-Axis = Choices | Range
+Axis = Choices | SearchedRange
 
 
 @dataclass(frozen=True)

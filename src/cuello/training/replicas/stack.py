@@ -23,7 +23,7 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Group:
+class ReplicaGroup:
     """Rows that share an optimiser. parameters: by name, those rows of the stack's.
 
     leaders: rows whose learning rates differ, maybe. rates: for each row, which of them has the same rates.
@@ -117,7 +117,7 @@ class Stack:
     def _column(self, numbers: Sequence[float]) -> Tensor:
         return torch.tensor(numbers, device=next(iter(self.parameters.values())).device)
 
-    def _group(self, rows: slice) -> Group:
+    def _group(self, rows: slice) -> ReplicaGroup:
         """Make the optimiser of rows, and take over what their own optimisers know."""
         parameters = {name: nn.Parameter(value[rows]) for name, value in self.parameters.items()}
         for name, parameter in parameters.items():
@@ -131,10 +131,10 @@ class Stack:
                 optimizer.state[parameter][key] = torch.stack(values) if value.ndim else value.clone()
         leaders: dict[object, int] = {}
         rates = [leaders.setdefault(rate_key(self.configs[row], row), row) for row in range(rows.start, rows.stop)]
-        return Group(rows, optimizer, parameters, leaders=list(leaders.values()), rates=rates)
+        return ReplicaGroup(rows, optimizer, parameters, leaders=list(leaders.values()), rates=rates)
 
 
-def step_at(group: Group, rates: Sequence[float]) -> None:
+def step_at(group: ReplicaGroup, rates: Sequence[float]) -> None:
     """Let the optimiser step at the highest of the rates, then let each row go only its share of that way.
 
     Every optimiser moves the parameters in proportion to the learning rate and remembers nothing that depends on it.
