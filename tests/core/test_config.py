@@ -91,7 +91,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(key, nearest):
         ("epochs", "many", "a valid integer"),
         ("epochs", 2.5, "a valid integer"),
         ("crop", 3, "greater than or equal to 4"),
-        ("channels", 2, "1 or 3"),
+        ("channels", 2, "1, 3 or 4"),
         ("crops", "diagonal", "'random', 'fixed' or 'grid'"),
         ("validation", -0.1, "greater than or equal to 0"),
         ("validation", 0.95, "less than or equal to 0.9"),
