@@ -3,6 +3,7 @@
 They are loaded when they are called, and import what is heavy when they run, so that `cuello --help` answers at once.
 """
 
+import re
 import sys
 from inspect import cleandoc
 from pathlib import Path
@@ -59,10 +60,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+WRAPPED = 90
+"""A line of help with so many characters goes on in the next one, which is wrapped anew for the terminal."""
+
+
 def help_of(module: str, name: str) -> str:
     """Read a command's docstring out of its file, so that nothing is loaded for `cuello --help`."""
     text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
-    return cleandoc(text.partition(f"\ndef {name}(")[2].split('"""')[1])
+    written = cleandoc(text.partition(f"\ndef {name}(")[2].split('"""')[1])
+    return re.sub(rf"(?m)^(.{{{WRAPPED},}})\n(?=.)", r"\1 ", written)
 
 
 for module, names in COMMANDS.items():
