@@ -66,6 +66,12 @@ def test_no_module_loads_torchvision_and_using_a_model_loads_no_trainer() -> Non
     assert not {"torchvision", "torchmetrics", "lightning"} & every
 
 
+def test_inference_is_asked_for_its_modules_before_any_is_loaded() -> None:
+    code = "import cuello.inference\nassert not hasattr(cuello.inference, 'nothing')\n"
+    code += "from cuello.inference import files\nfiles.apply"
+    assert "torch" in modules_after(code)
+
+
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -5,12 +5,12 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     """Give ``Model`` and ``load``, which this was a module of, with a warning that says where they are."""
+    if name not in ("Model", "load"):  # first of all: an import of a module of this folder asks here
+        raise AttributeError(f"module 'cuello.inference' has no attribute {name!r}")
     import warnings
 
     from cuello.inference import model
 
-    if name not in ("Model", "load"):
-        raise AttributeError(f"module 'cuello.inference' has no attribute {name!r}")
     warnings.warn(
         f"cuello.inference.{name} is now cuello.{name}; the old name goes with the next version.", DeprecationWarning,
         stacklevel=2,
