@@ -12,6 +12,7 @@ MOST_PARAMETERS, MOST_POSITIONALS = 7, 3
 REASON = "# More than seven parameters: "
 ROOT = Path(cuello.__file__).parent
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.rglob("*.py"))}
+TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -32,8 +33,8 @@ def reason_above(function: Function, lines: list[str]) -> bool:
 def own_names() -> set[str]:
     """Name every function and class of the package that takes no free row of values."""
     names, free = set(), set()
-    for text in SOURCES.values():
-        for node in ast.walk(ast.parse(text)):
+    for tree in TREES.values():
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 names.add(node.name)
             elif isinstance(node, Function):
@@ -43,9 +44,12 @@ def own_names() -> set[str]:
     return names - free
 
 
-def long_calls(text: str, names: set[str]) -> Iterator[str]:
+OWN_NAMES = own_names()
+
+
+def long_calls(tree: ast.Module, names: set[str]) -> Iterator[str]:
     """Say which calls of the package's own functions pass more than three values by position."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if called in names and len(node.args) > MOST_POSITIONALS:
@@ -54,15 +58,15 @@ def long_calls(text: str, names: set[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", SOURCES)
 def test_a_function_takes_seven_parameters_or_says_why(path: str) -> None:
-    text = SOURCES[path]
-    for node in ast.walk(ast.parse(text)):
+    lines = SOURCES[path].splitlines()
+    for node in ast.walk(TREES[path]):
         if isinstance(node, Function) and len(parameters(node)) > MOST_PARAMETERS:
-            assert reason_above(node, [*text.splitlines()]), f"{path}:{node.lineno} {node.name}: {parameters(node)}"
+            assert reason_above(node, lines), f"{path}:{node.lineno} {node.name}: {parameters(node)}"
 
 
 @pytest.mark.parametrize("path", SOURCES)
 def test_a_call_passes_three_values_by_position(path: str) -> None:
-    assert list(long_calls(SOURCES[path], own_names())) == []
+    assert list(long_calls(TREES[path], OWN_NAMES)) == []
 
 
 def test_the_counters_see_what_they_look_for() -> None:
@@ -73,11 +77,11 @@ def test_the_counters_see_what_they_look_for() -> None:
     assert len(parameters(function)) == 8
     assert reason_above(function, [*code.splitlines()])
     assert not reason_above(function, [*code.replace("# More", "# Less").splitlines()])
-    assert list(long_calls(code, {"f"})) == ["line 5: f gets 4"]
+    assert list(long_calls(ast.parse(code), {"f"})) == ["line 5: f gets 4"]
 
 
 def class_names() -> list[str]:
-    return [node.name for text in SOURCES.values() for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    return [node.name for tree in TREES.values() for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
 def test_no_two_classes_have_one_name() -> None:
@@ -87,9 +91,8 @@ def test_no_two_classes_have_one_name() -> None:
 
 
 if __name__ == "__main__":  # the counts of docs/architecture.md
-    functions = [node for text in SOURCES.values() for node in ast.walk(ast.parse(text)) if isinstance(node, Function)]
+    functions = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, Function)]
     print("functions of more than seven parameters:", sum(len(parameters(one)) > MOST_PARAMETERS for one in functions))
-    own = own_names()
-    print("long calls:", sum(len(list(long_calls(text, own))) for text in SOURCES.values()))
+    print("long calls:", sum(len(list(long_calls(tree, OWN_NAMES))) for tree in TREES.values()))
     names = class_names()
     print("names of several classes:", len({name for name in names if names.count(name) > 1}))
