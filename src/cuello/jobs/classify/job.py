@@ -32,7 +32,7 @@ from cuello.jobs.base import (
 from cuello.jobs.classify.evaluation import evaluate_classes, result_of, shown
 from cuello.jobs.classify.page import write_classification
 from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of
-from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, own_images
+from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, notes_on, own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
 from cuello.jobs.ranking import ranked_models
 from cuello.models.base import ImageNetwork
@@ -171,5 +171,4 @@ def named_examples(model: Model, request: Request) -> tuple[EvaluatedImages, lis
     loaded = aligned(
         load_images(source, model.channels, size, on_error=policy, progress=request.progress), model.classes
     )
-    notes = [f"Scores are those of {request.images}, {len(loaded)} whole images.", *loaded.notes]
-    return evaluated_images(loaded, labelled=True), [*notes, *(f"left out: {reason}" for reason in loaded.skipped)]
+    return evaluated_images(loaded, labelled=True), notes_on(loaded, request)

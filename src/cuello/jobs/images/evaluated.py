@@ -97,6 +97,10 @@ def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[
     if request.target is not None:
         clean = load_images(open_source(str(request.target), model.levels), model.channels, None, on_error=policy)
         loaded = pair(loaded, clean, scale=model.scale, on_error=policy)
-    notes = [f"Scores are those of {request.images}, {len(loaded)} whole images.", *loaded.notes]
-    notes += [f"left out: {reason}" for reason in loaded.skipped]
-    return evaluated_images(loaded), notes
+    return evaluated_images(loaded), notes_on(loaded, request)
+
+
+def notes_on(images: Images, request: Request) -> list[str]:
+    """Say which images were named, what was changed of them, and which were left out."""
+    which = f"Scores are those of {request.images}, {len(images)} whole images."
+    return [which, *images.notes, *(f"left out: {reason}" for reason in images.skipped)]
