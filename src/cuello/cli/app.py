@@ -64,14 +64,14 @@ WRAPPED = 90
 """A line of help with so many characters goes on in the next one, which is wrapped anew for the terminal."""
 
 
-def help_of(module: str, name: str) -> str:
-    """Read a command's docstring out of its file, so that nothing is loaded for `cuello --help`."""
-    text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
+def help_of(text: str, name: str) -> str:
+    """Find a command's docstring in the text of its file, so that nothing is loaded for `cuello --help`."""
     written = cleandoc(text.partition(f"\ndef {name}(")[2].split('"""')[1])
     return re.sub(rf"(?m)^(.{{{WRAPPED},}})\n(?=.)", r"\1 ", written)
 
 
 for module, names in COMMANDS.items():
+    text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
     for name in names:
         usage = "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]" if name == "evaluate" else None
-        app.command(f"cuello.cli.{module}:{name}", name=name, help=help_of(module, name), usage=usage)
+        app.command(f"cuello.cli.{module}:{name}", name=name, help=help_of(text, name), usage=usage)
