@@ -11,7 +11,7 @@ import torch
 import cuello
 from cuello.core.errors import CuelloError
 from cuello.data.images import Images
-from cuello.jobs.explain.check import checked
+from cuello.jobs.explain.check import Check, checked
 from cuello.jobs.explain.classifier import ExplainedClassifier, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
 from cuello.jobs.explain.exact import exact_maps
@@ -149,15 +149,14 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     pixels = as_tensor(images)
     maps = list(estimate(estimator.model, pixels, predicted(cuello.load(classifier), pixels)[0]).numpy())
     done: list[tuple[float, float]] = []
-    found = checked(
-        estimator,
-        opened,
-        images,
-        maps=maps,
-        share=0.5,
-        seed=4,
-        progress=lambda event: done.append((event.done, event.total)),
-    )
+
+    def check() -> Check:
+        return checked(
+            estimator, opened, images, maps=maps, share=0.5, seed=4,
+            progress=lambda event: done.append((event.done, event.total)),
+        )  # fmt: skip
+
+    found = check()
     assert (len(found.names), found.of, found.seed, done[-1]) == (4, 8, 4, (4, 4))
     assert found.names == [images.names[place] for place in found.places]
     for place, exact, ours in zip(found.places, found.exact, found.estimated, strict=True):
@@ -175,14 +174,6 @@ def test_a_check_compares_with_occlusion_maps_of_the_padded_images_and_keeps_the
     )
     assert again.made == 0, "what a check makes is kept, and found by who asks next"
     done.clear()
-    same = checked(
-        estimator,
-        opened,
-        images,
-        maps=maps,
-        share=0.5,
-        seed=4,
-        progress=lambda event: done.append((event.done, event.total)),
-    )
+    same = check()
     assert done == [(4, 4)], "none is made again"
     np.testing.assert_array_equal(same.exact, found.exact)
