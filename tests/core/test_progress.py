@@ -22,20 +22,20 @@ def takes_an_event(event: Progress, kept: list[Any] | None = None) -> None:
 def test_a_callback_that_takes_an_event_is_called_as_it_is(given: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert listener(given, "stage", "done", "total") is given
+        assert listener(given) is given
 
 
 def test_nobody_listens() -> None:
-    assert listener(None, "done", "total") is silent
+    assert listener(None, ("done", "total")) is silent
     silent(EVENT)
 
 
 def test_a_callback_of_the_version_before_gets_what_it_got() -> None:
     told: list[Any] = []
     with pytest.warns(DeprecationWarning, match=r"one event that has \.stage, \.done, \.total"):
-        old = listener(lambda doing, done, total: told.append((doing, done, total)), "stage", "done", "total")
+        old = listener(lambda doing, done, total: told.append((doing, done, total)))
     with pytest.warns(DeprecationWarning, match=r"\.done, \.total"):
-        any_number = listener(lambda *now: told.append(now), "done", "total")
+        any_number = listener(lambda *now: told.append(now), ("done", "total"))
     for one in (old, any_number):
         one(EVENT)
     assert told == [("reading", 3, 4), (3, 4)]

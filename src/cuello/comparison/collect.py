@@ -51,9 +51,7 @@ def compare(
         reasons = "".join(f"\n  {path}: {reason}" for path, reason in left_out)
         raise CuelloError(f"there is no complete run to compare; give run directories.{reasons}")
     check_epoch(found, epoch)
-    return side_by_side(
-        with_latency(found, listener(progress, "stage", "done", "total")) if latency else found, epoch, left_out
-    )
+    return side_by_side(with_latency(found, listener(progress)) if latency else found, epoch, left_out)
 
 
 def check_epoch(runs: Sequence[RunFacts], epoch: int | None) -> None:

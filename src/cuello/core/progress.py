@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def silent(event: Progress) -> None:
     """Pass an event over."""
 
 
-def listener(given: Callable[..., Any] | None, *old: str) -> OnProgress:
+def listener(given: Callable[..., Any] | None, old: Sequence[str] = ("stage", "done", "total")) -> OnProgress:
     """Return what is to be called with events: ``given``, or, where it is None, something that does nothing.
 
     old: the fields of an event, in the order in which version 0.1 called a callback with them. A callback of that

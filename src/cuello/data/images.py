@@ -115,7 +115,7 @@ def load_images(
     image's CuelloError, "skip" leaves such images out and lists them in ``skipped``.
     progress: called with events.
     """
-    tell = listener(progress, "done", "total")
+    tell = listener(progress, ("done", "total"))
     if channels == 4:
         source = with_four_channels(source)
     glimpse = glance(source) if stream else []

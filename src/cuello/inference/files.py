@@ -54,7 +54,7 @@ def apply(
     Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network
     takes no such level.
     """
-    tell = listener(progress, "done", "total", "path")
+    tell = listener(progress, ("done", "total", "path"))
     model.check_level(level)
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     if source.suffix.lower() == ".npy" and source.is_file():
@@ -123,15 +123,13 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
 
 def restore_picture(model: Model, picture: StoredImage, level: float | None = None) -> StoredImage:
     """Restore a picture's pixels, and bring them back to the file's own units and type where a range was stated."""
-    if model.channels == 4:
-        pixels = model.restore(four_channels(picture).pixels, level=level)
-        if model.levels is not None and picture.stored is not None:
-            pixels = model.levels.back(pixels, picture.stored)
-        return replace(picture, pixels=pixels[..., :3], alpha=pixels[..., 3:])
-    pixels = model.restore(picture.pixels, level=level)
-    alpha = None if picture.alpha is None else model.enlarge(picture.alpha)
-    if model.levels is not None and picture.stored is not None:
-        pixels = model.levels.back(pixels, picture.stored)
+    given = four_channels(picture) if model.channels == 4 else picture
+    pixels = model.restore(given.pixels, level=level)
+    alpha = None if given.alpha is None else model.enlarge(given.alpha)
+    if model.levels is not None and given.stored is not None:
+        pixels = model.levels.back(pixels, given.stored)
+    if model.channels == 4:  # files keep a fourth channel where they keep transparency
+        pixels, alpha = pixels[..., :3], pixels[..., 3:]
     return replace(picture, pixels=pixels, alpha=alpha)
 
 

@@ -215,7 +215,7 @@ class Model:
         The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
         rounding. Raises CuelloError for channels or a level that the network does not take.
         """
-        tell = listener(progress, "done", "total")
+        tell = listener(progress, ("done", "total"))
         self.check_images()
         self.check_level(level)
         height, width, channels = image.shape

@@ -84,7 +84,7 @@ def make_latent(
     keep = [name for name in (settings.start, settings.end) if name is not None]
     most = min(MOST, max(50, MOST_NUMBERS // numbers))
 
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     if settings.images is None:
         known = own_images(path, most, keep, progress=tell)
     else:

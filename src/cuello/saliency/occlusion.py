@@ -117,7 +117,7 @@ def occlusion_map(
         check_answers(plain, whole, fills, clean=clean, outputs=outputs)
         numbers = wanted(classes, clean)
         found, reason = evaluated(
-            plain, whole, fills, method=method, batch=batch_size, report=listener(progress, "done", "total")
+            plain, whole, fills, method=method, batch=batch_size, report=listener(progress, ("done", "total"))
         )
         values = scored(watched, found, clean, numbers=numbers, outputs=outputs)
         maps = combined(chosen, values, boxes)

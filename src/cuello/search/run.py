@@ -66,9 +66,8 @@ def search(
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     known = read_trials(folder, question.as_json())
     source = make_sampler(question, folder, known)
-    work = Work(
-        question, folder, sampler=source, trials=known, observers=observers, watch=listener(progress, "stage", "share")
-    )
+    watch = listener(progress, ("stage", "share"))
+    work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
     try:
         work.run()
     except (Interrupted, KeyboardInterrupt):

@@ -186,7 +186,7 @@ def run_study(
     for job in jobs:
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
             check_same(Run(job.path), Run(job.path).config, resolve(job.settings))
-    tell = listener(watch, "stage", "share")
+    tell = listener(watch, ("stage", "share"))
 
     def before_turn(turn: int, hear: OnProgress) -> None:
         wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]

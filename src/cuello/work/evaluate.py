@@ -49,7 +49,7 @@ def evaluate(
     figures and report.html anew.
     Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
     """
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     path = Path(path).expanduser()
     model = load(path, network, device)
     run = Run(path) if path.is_dir() else None
@@ -88,7 +88,7 @@ def evaluate_classifier(
     images. report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
     Raises CuelloError where the model is no classifier, or does not know a class of the images.
     """
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     path = Path(path).expanduser()
     model = load(path, None, device)
     if not model.classes:
@@ -134,7 +134,7 @@ def evaluate_runs(
     """
     request = Request(
         Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error, most=most,
-        progress=listener(progress, "stage", "done", "total"),
+        progress=listener(progress),
     )  # fmt: skip
     return several_runs(paths, request, network=network, device=device, output=output, overwrite=overwrite).evaluation
 

@@ -53,7 +53,7 @@ def train_repeats(
     given = {"job": job, "data": str(data), **settings}
     config = resolve(given)
     JOBS[config.job].pairing(config, sweep)
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     folder = Path(output).expanduser() if output is not None else default_path(config)
     seeds = range(config.seed, config.seed + repeats)
     if overwrite:
@@ -101,7 +101,7 @@ def train_many(
     """
     if len(paths) != len(settings):
         raise ValueError(f"got {len(paths)} paths and {len(settings)} settings, needed as many of each")
-    show = listener(progress, "stage", "done", "total")
+    show = listener(progress)
     plans = [PlannedRun(Path(path), given) for path, given in zip(paths, settings, strict=True)]
     done, failure, where = 0, None, ""
 

@@ -85,7 +85,7 @@ def train(
     >>> run.model_path.name
     'model.safetensors'
     """
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     config = resolve({"job": job, "data": str(data), **settings})
     JOBS[job].pairing(config, sweep)
     check_trackers(track)
@@ -120,7 +120,7 @@ def resume(
     the same weights, to the bit, as if it had never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, or another setting is given.
     """
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     run = Run(Path(path).expanduser())
     for name in changes:
         if name not in CHANGEABLE:

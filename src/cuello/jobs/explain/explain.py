@@ -85,7 +85,7 @@ def explain(
     """
     if pictures < 0:
         raise CuelloError(f"pictures: got {pictures}, needed 0 or more.")
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     check_check(model, check)
     explained = open_classifier(classifier, device, padding)
     estimator = open_estimator(model, explained, device) if model is not None else None

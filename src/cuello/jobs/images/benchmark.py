@@ -94,7 +94,7 @@ def benchmark(
     so that single images differ from the papers' by some hundredths of a dB.
     """
     check_yardstick(name)
-    tell = listener(progress, "stage", "done", "total")
+    tell = listener(progress)
     model = model if isinstance(model, Model) else load(model, code)
     check_job(name, model)
     title = model.artefact.architecture.name
