@@ -1,5 +1,6 @@
 """Shared by all tests: tiny images, one small trained run, and the command line called in this process."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from cuello.models.estimators import build_estimator, estimator_of
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.runs.directory import Run
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
-settings.load_profile("untimed")
+settings.register_profile("same", deadline=None, derandomize=True)  # a busy machine is no failure
+settings.register_profile("explore", deadline=None)  # new examples every time: HYPOTHESIS_PROFILE=explore
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 torch.set_num_threads(1)  # the images are tiny: a second thread only waits
 
 SMALL: dict[str, Any] = {

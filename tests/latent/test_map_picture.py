@@ -85,7 +85,7 @@ def test_boxes_lie_inside_and_never_over_each_other(count: int, far: float, dot:
     found = spread(points, sizes, (0, 0, 200, 100), dot, far)
     placed = [box for box in found if box is not None]
     assert len(found) == count
-    assert placed
+    assert placed or dot, "nothing but the dots of others can take the first one's place"
     for order, box in enumerate(placed):
         assert box[0] >= 0
         assert box[1] >= 0
