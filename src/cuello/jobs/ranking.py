@@ -9,7 +9,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, write_text
 from cuello.inference.model import Model
 from cuello.jobs.base import Job, JobEvaluation, JointEvaluation, OwnData, Request, Score
-from cuello.report.page import Section, Table, write_page
+from cuello.report.page import Section, Table
 from cuello.report.result import Result
 from cuello.runs.directory import environment
 
@@ -96,7 +96,5 @@ def save_ranking(folder: Path, ranking: Ranking) -> None:
     write_text(folder / FILES[0], result.csv)
     sections = [Section("The models", ranking.notes, [ranking_table(ranking)])]
     subtitle = f"{len(ranking.rows)} models, {ranking.images:,} images"
-    write_page(
-        folder / FILES[1], title="Models side by side", subtitle=subtitle, verdict=result.verdict, sections=sections,
-        environment=environment(),
-    )  # fmt: skip
+    page = folder / FILES[1]
+    result.write_page(page, "Models side by side", subtitle=subtitle, sections=sections, environment=environment())

@@ -1,14 +1,15 @@
-"""A result in every form that it is given in: JSON and CSV for machines, tables and sentences for people."""
+"""A result in every form that it is given in: JSON and CSV for machines, tables, sentences and a page for people."""
 
 import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cuello.core.files import write_text
-from cuello.report.page import Table
+from cuello.report.page import Section, Table, Verdict, write_page
 from cuello.runs.directory import Run
 
 
@@ -17,13 +18,15 @@ class Result:
     """What was measured. Every kind of evaluation has a function ``result_of`` that makes one of it.
 
     verdict: in words. values: everything as plain values, for JSON. rows: for CSV, the names of the columns first; an
-    empty cell (None) is not known. shown: tables and sentences for a terminal, in their order.
+    empty cell (None) is not known. shown: tables and sentences for a terminal, in their order. good: whether the
+    verdict is good news; None where it is neither.
     """
 
     verdict: str
     values: Mapping[str, Any]
     rows: Sequence[Sequence[Any]]
     shown: Sequence[Table | str]
+    good: bool | None = None
 
     @property
     def json(self) -> str:
@@ -32,6 +35,13 @@ class Result:
     @property
     def csv(self) -> str:
         return csv_text(self.rows)
+
+    def write_page(
+        self, path: Path, title: str, *, subtitle: str, sections: Sequence[Section], environment: Mapping[str, Any]
+    ) -> None:
+        """Write one HTML page: the verdict first, then ``sections``, and the machine; see ``page.write_page``."""
+        verdict = Verdict(self.verdict, self.good)
+        write_page(path, title, subtitle, verdict=verdict, sections=sections, environment=environment)
 
     def save(self, run: Run) -> None:
         """Write metrics.json and images.csv of a run."""

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from cuello.inference.model import Model
 from cuello.models.summary import summarise
 from cuello.report.figures import learning_curves, save_both
-from cuello.report.page import Command, Facts, Picture, Section, Verdict, write_page
+from cuello.report.page import Command, Facts, Picture, Section
+from cuello.report.result import Result
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
 
 
-def write_run_page(run: Run, subtitle: str, verdict: str | Verdict, sections: Sequence[Section]) -> None:
+def write_run_page(run: Run, result: Result, subtitle: str, sections: Sequence[Section]) -> None:
     """Write a run's report.html, with what is known of the machine it was trained on."""
     environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
     title = run.path.resolve().name
-    write_page(run.report_path, title, subtitle, verdict=verdict, sections=sections, environment=environment)
+    result.write_page(run.report_path, title, subtitle=subtitle, sections=sections, environment=environment)
 
 
 def curves_picture(run: Run, name: str, left: str, right: str, value: Callable[[EpochRecord], float]) -> Picture:

@@ -31,7 +31,6 @@ from cuello.jobs.images.evaluation import (
     difference,
     evaluate_model,
     has_levels,
-    headline,
     result_of,
     tune,
     verdict_of,
@@ -319,13 +318,6 @@ def test_the_csv_says_where_each_crop_is(model: Model, few: Images) -> None:
     assert [(row["image"], int(row["top"]), int(row["left"])) for row in rows] == expected
     assert evaluation.protocol["images"] == 12
     assert evaluation.protocol["photographs"] == 2
-
-
-def test_the_headline_stands_beside_the_median(model: Model, few: Images) -> None:
-    evaluation = evaluate_model(model, NOISE, evaluated_images(few), baselines=["input", "median-3"])
-    line = headline(evaluation)
-    assert line.startswith("conv-8-16-8: MSE 0.")
-    assert f"median 3×3: MSE {evaluation.method('median-3').mean('mse'):.{METRICS['mse'].digits}f}" in line
 
 
 def test_has_levels() -> None:

@@ -11,6 +11,7 @@ from cuello.jobs.classify.evaluation import (
     Classification,
     calibration_error,
     reliability,
+    result_of,
     wilson_interval,
     worst_mistakes,
 )
@@ -60,7 +61,7 @@ def write_classification(run: Run, model: Model, found: Classification, command:
         *run_sections(run, model, curves, command=command),
     ]
     subtitle = f"{model.artefact.architecture.name} · classify · {run.config.data}"
-    write_run_page(run, subtitle, found.verdict, sections=sections)
+    write_run_page(run, result_of(found), subtitle, sections=sections)
 
 
 def methods_table(found: Classification) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 from cuello.inference.model import Model
 from cuello.jobs.classify.figures import side_by_side
 from cuello.jobs.explain.estimator import AT_ONCE
-from cuello.jobs.explain.evaluation import CURVE_IMAGES, MEASURES, Estimation, order
+from cuello.jobs.explain.evaluation import CURVE_IMAGES, MEASURES, Estimation, order, result_of
 from cuello.jobs.explain.settings import FLAT
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
@@ -60,7 +60,7 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
         *run_sections(run, model, curves, command=command),
     ]
     subtitle = f"{model.artefact.architecture.name} · explain · {run.config.data}"
-    write_run_page(run, subtitle, verdict=found.verdict, sections=sections)
+    write_run_page(run, result_of(found), subtitle, sections=sections)
 
 
 def said(one: Measured, digits: int) -> str:

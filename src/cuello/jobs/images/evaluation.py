@@ -327,18 +327,6 @@ def verdict_of(differences: Sequence[Difference], others: str = "classical metho
     return f"Cannot be told from {what}: {best.mean:+.2f} dB{interval}, better {on}.{also}"
 
 
-def headline(evaluation: Evaluation) -> str:
-    """Return one line: our MSE, PSNR and SSIM beside the 3×3 median filter's, or bicubic's."""
-
-    def scores(method: Method) -> str:
-        shown = [name for name in ("mse", "psnr", "ssim") if name in method.scores]
-        return ", ".join(f"{name.upper()} {method.mean(name):.{METRICS[name].digits}f}" for name in shown)
-
-    names = [method.name for method in evaluation.methods]
-    other = evaluation.method(next((name for name in SIMPLE if name in names), names[0]))
-    return f"{evaluation.ours.label}: {scores(evaluation.ours)}  |  {other.label}: {scores(other)}"
-
-
 def result_of(evaluation: Evaluation) -> Result:
     """Return the evaluation in every form; CSV: one row an image, its photograph, place, and every method's metrics."""
 
@@ -373,7 +361,8 @@ def result_of(evaluation: Evaluation) -> Result:
     rows: list[list[Any]] = [["image", "top", "left", *(f"{method.name} {metric}" for method, metric in columns)]]
     for row, (name, place) in enumerate(zip(evaluation.images.names, evaluation.images.places, strict=True)):
         rows.append([name, *place, *(f"{method.scores[metric][row]:.6g}" for method, metric in columns)])
-    return Result(evaluation.verdict, values, rows, shown=shown(values))
+    beats = evaluation.verdict.startswith("Beats")
+    return Result(evaluation.verdict, values, rows, shown=shown(values), good=beats)
 
 
 def shown(values: Mapping[str, Any]) -> list[Table | str]:

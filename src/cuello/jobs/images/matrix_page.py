@@ -10,7 +10,7 @@ from cuello.degrade.base import show
 from cuello.jobs.images.matrix import METRIC_NAMES, NETWORK, Matrix
 from cuello.jobs.images.matrix_figures import heat_map, level_curves
 from cuello.report.figures import save_both
-from cuello.report.page import Picture, Section, Table, write_page
+from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
 from cuello.runs.directory import environment
 from cuello.scoring.metrics import METRICS
@@ -46,14 +46,9 @@ def save_matrix(folder: Path, matrix: Matrix) -> None:
         Section("How it was measured", protocol_lines(matrix), folded=True),
     ]
     subtitle = f"{matrix.noise}, {matrix.protocol['images']} images; every method saw the same degraded pixels"
-    write_page(
-        folder / "matrix.html",
-        "Trained level against tested level",
-        subtitle=subtitle,
-        verdict=result.verdict,
-        sections=sections,
-        environment=environment(),
-    )
+    title = "Trained level against tested level"
+    page = folder / "matrix.html"
+    result.write_page(page, title, subtitle=subtitle, sections=sections, environment=environment())
 
 
 def result_of(matrix: Matrix) -> Result:
