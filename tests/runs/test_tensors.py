@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from cuello.core.errors import CuelloError
 from cuello.runs.tensors import KEY, check_fit, digest_of, load_tensors, save_tensors
@@ -54,6 +54,17 @@ def test_the_same_content_gives_the_same_checksum(tmp_path: Path) -> None:
         with safe_open(write(tmp_path / f"{name}.safetensors"), framework="pt") as file:
             sums.append(file.metadata()["sha256"])
     assert sums[0] == sums[1]
+
+
+def test_the_same_content_is_the_same_file(tmp_path: Path) -> None:
+    # the library's own order of two names is drawn anew for every file
+    files = {write(tmp_path / f"{number}.safetensors").read_bytes() for number in range(16)}
+    assert len(files) == 1
+    (content,) = files
+    length = int.from_bytes(content[:8], "little")
+    assert length % 8 == 0
+    assert content[8:].startswith(b'{"__metadata__":{"cuello":"')
+    assert set(load_file(tmp_path / "0.safetensors")) == set(some_tensors())
 
 
 def test_nothing_but_the_file_is_left(tmp_path: Path) -> None:

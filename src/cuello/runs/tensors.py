@@ -37,7 +37,20 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     header = json.dumps({"kind": kind, "format": format, "version": VERSION, **about}, sort_keys=True)
     kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {KEY: header, "sha256": digest_of(kept, header)}
-    write_bytes(path, save(kept, metadata))
+    write_bytes(path, in_order(save(kept, metadata)))
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted by name: the library writes them in a random order.
+
+    So the same network is the same file, which a checksum of the whole file shows.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[8 + length :]))
 
 
 def load_tensors(path: Path, kind: str, format: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
