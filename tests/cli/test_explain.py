@@ -57,7 +57,7 @@ def test_mistakes(run: Run, tmp_path: Path, refused: Refused) -> None:
     assert "fill: got 'grey', needed a number, mean or blur" in refused(*start, "--fill", "grey")
     assert "needed 1 to 3, so that no pixel is left out" in refused(*start, "--stride", 4)
     assert "class: got 'zebra'" in refused(*start, "--class", "zebra")
-    assert "leave padding out" in refused(*start, "--padding", 1)
+    assert "leave it out" in refused(*start, "--padding", 1)
 
 
 def test_estimated_maps_are_said_to_be_and_checked(

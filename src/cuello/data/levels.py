@@ -74,8 +74,8 @@ def parse_levels(text: str | None) -> Levels | None:
         levels = Levels(math.nan, math.nan)
     if not (math.isfinite(levels.black) and math.isfinite(levels.white) and levels.black < levels.white):
         raise CuelloError(
-            f"range: got {text!r}, needed LOW..HIGH with LOW below HIGH, the values that stand for black and white in "
-            "the files, such as 0..4095 or -1000..3000."
+            f"--range: got {text!r}, needed LOW..HIGH with LOW below HIGH, the values that stand for black and white "
+            "in the files, such as 0..4095 or -1000..3000."
         )
     return levels
 

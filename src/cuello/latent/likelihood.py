@@ -108,7 +108,7 @@ def check(network: ImageNetwork, images: Tensor, loss: str, samples: int) -> Cal
     if spec.name not in LIKELIHOODS:
         raise CuelloError(f"the loss {loss!r} is no likelihood of an image, needed bernoulli or gaussian:SIGMA.")
     if samples < 1:
-        raise CuelloError(f"samples: got {samples}, needed 1 or more.")
+        raise CuelloError(f"--samples: got {samples}, needed 1 or more.")
     if images.ndim != 4 or len(images) == 0:
         raise CuelloError(f"got images of shape {tuple(images.shape)}, needed (N, C, H, W) with one image or more.")
     return spec.function

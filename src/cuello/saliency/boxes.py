@@ -63,12 +63,12 @@ def spans(side: int, box: int, stride: int, name: str) -> Spans:
     """
     if not 1 <= box <= side:
         raise CuelloError(
-            f"box: got {box} pixels of {name} for images of {side}, padding included; needed 1 to {side}. "
+            f"--box: got {box} pixels of {name} for images of {side}, padding included; needed 1 to {side}. "
             "Use a smaller box or larger images."
         )
     if stride < 1 or (stride > box and box < side):
         raise CuelloError(
-            f"stride: got {stride} for a box of {box} pixels of {name}; needed 1 to {box}, so that no pixel is left "
+            f"--stride: got {stride} for a box of {box} pixels of {name}; needed 1 to {box}, so that no pixel is left "
             "out."
         )
     steps = -(-(side - box) // stride)
@@ -80,7 +80,7 @@ def pair(value: int | Pair, name: str) -> Pair:
     """Return ``(height, width)`` of one number or two; CuelloError for anything else."""
     both = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, tuple | list) else ()
     if len(both) != 2 or not all(isinstance(one, int) and not isinstance(one, bool) for one in both):
-        raise CuelloError(f"{name}: got {value!r}, needed a whole number of pixels or a pair (height, width).")
+        raise CuelloError(f"--{name}: got {value!r}, needed a whole number of pixels or a pair (height, width).")
     return both
 
 
@@ -105,7 +105,7 @@ def filling(images: Tensor, fill: float | str, *, padding: int, sigma: float) ->
     """
     whole = padded(images, padding)
     if isinstance(fill, bool) or not isinstance(fill, int | float | str):
-        raise CuelloError(f"fill: got {fill!r}, needed a number, 'mean' or 'blur'.")
+        raise CuelloError(f"--fill: got {fill!r}, needed a number, 'mean' or 'blur'.")
     if isinstance(fill, int | float):
         return torch.full_like(whole, float(fill))
     if fill == "mean":
@@ -114,7 +114,7 @@ def filling(images: Tensor, fill: float | str, *, padding: int, sigma: float) ->
         if not 0 < sigma <= 50:
             raise CuelloError(f"sigma: got {sigma}, needed more than 0 and at most 50 pixels.")
         return Blur(sigma=sigma)(whole.float(), torch.Generator()).to(whole)
-    raise CuelloError(f"fill: got {fill!r}, needed a number, 'mean' or 'blur'.")
+    raise CuelloError(f"--fill: got {fill!r}, needed a number, 'mean' or 'blur'.")
 
 
 def padded(images: Tensor, padding: int) -> Tensor:

@@ -150,11 +150,11 @@ def check_options(
         ("outputs", outputs, ("logits", "probabilities")),
     ):
         if value not in known:
-            raise CuelloError(f"{name}: got {value!r}, needed {' or '.join(known)}.{closest(str(value), known)}")
+            raise CuelloError(f"--{name}: got {value!r}, needed {' or '.join(known)}.{closest(str(value), known)}")
     if batch_size is not None and batch_size < 1:
-        raise CuelloError(f"batch_size: got {batch_size}, needed 1 or more; leave it out for what fits the machine.")
+        raise CuelloError(f"--batch-size: got {batch_size}, needed 1 or more; leave it out for what fits the machine.")
     if padding < 0:
-        raise CuelloError(f"padding: got {padding}, needed 0 or more pixels.")
+        raise CuelloError(f"--padding: got {padding}, needed 0 or more pixels.")
     if watched.logits and outputs == "probabilities":
         raise CuelloError(
             f"score: got {watched.name!r} of a model that gives probabilities, which has no logits to show. Take "

@@ -22,7 +22,7 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise CuelloError(f"device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.") from None
+        raise CuelloError(f"--device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise CuelloError(
             f"device: {name} was asked for, but this torch ({torch.__version__}) sees no NVIDIA GPU. "
@@ -35,7 +35,7 @@ def choose_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise CuelloError("device: mps was asked for, but this is no Mac with Apple's GPU. Use --device=cpu.")
     if device.type not in ("cpu", "cuda", "mps"):
-        raise CuelloError(f"device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.")
+        raise CuelloError(f"--device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.")
     return device
 
 
@@ -45,7 +45,7 @@ def use_threads(threads: int | None) -> int:
     By default as many as OMP_NUM_THREADS says, or else all cores. More threads than free cores are very slow.
     """
     if threads is not None and threads < 1:
-        raise CuelloError(f"threads: got {threads}, needed 1 or more; leave it out for all cores.")
+        raise CuelloError(f"--threads: got {threads}, needed 1 or more; leave it out for all cores.")
     asked = os.environ.get("OMP_NUM_THREADS", "")
     count = threads or (int(asked) if asked.isdigit() and int(asked) else available_cores())
     torch.set_num_threads(count)

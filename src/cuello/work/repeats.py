@@ -49,7 +49,7 @@ def train_repeats(
     ['seed-0', 'seed-1']
     """
     if repeats < 1:
-        raise CuelloError(f"repeats: got {repeats}, needed 1 or more.")
+        raise CuelloError(f"--repeats: got {repeats}, needed 1 or more.")
     given = {"job": job, "data": str(data), **settings}
     config = resolve(given)
     JOBS[config.job].pairing(config, sweep)

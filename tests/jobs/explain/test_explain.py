@@ -144,8 +144,8 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("classifier", "settings", "said"),
     [
-        (None, {"class_": "drak"}, r"class: got 'drak', needed .* bright, dark\. Did you mean 'dark'"),
-        (None, {"class_": "2"}, "class: got '2', needed 'predicted', a number from 0 to 1"),
+        (None, {"class_": "drak"}, r"class_: got 'drak', needed .* bright, dark\. Did you mean 'dark'"),
+        (None, {"class_": "2"}, "class_: got '2', needed 'predicted', a number from 0 to 1"),
         (None, {"box": 11}, "box: got 11 pixels of width for images of 10"),
         (None, {"check": 0.5}, "exact maps need no check"),
         ("denoise", {}, "denoise is no classifier: its job is denoise"),
@@ -254,7 +254,7 @@ def test_boxes_slide_over_the_padding_that_a_classifier_puts_itself(tmp_path: Pa
     np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
     without = cuello.occlusion_map(network.eval(), image).maps[0, 0].numpy()
     assert np.abs(found.maps[0] - without).max() > 1e-5, "boxes on the image alone give another map"
-    with pytest.raises(CuelloError, match=r"padding: got 2, .* pads its images itself, by 2 pixels, .* leave padding"):
+    with pytest.raises(CuelloError, match=r"padding: got 2, .* pads its images itself, by 2 pixels, .* leave it out"):
         explain(tmp_path, tmp_path / "i.png", tmp_path / "no", padding=2)
 
 

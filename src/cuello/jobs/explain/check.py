@@ -81,7 +81,9 @@ def drawn_by_chance(count: int, share: float, seed: int) -> list[int]:
 
 def check_share(share: float) -> None:
     if not 0 < share <= 1:
-        raise CuelloError(f"check: got {share:g}, needed a share of the images, more than 0 and at most 1, e.g. 0.01.")
+        raise CuelloError(
+            f"--check: got {share:g}, needed a share of the images, more than 0 and at most 1, e.g. 0.01."
+        )
 
 
 def checked(

@@ -63,7 +63,7 @@ def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | 
     network, known = model.network.unpadded()
     if padding is not None:
         does = f"pads its images itself, by {known} pixels" if known else "takes its images without padding"
-        raise CuelloError(f"padding: got {padding}, but {classifier} {does}, which is known: leave padding out.")
+        raise CuelloError(f"--padding: got {padding}, but {classifier} {does}, which is known: leave it out.")
     name = model.artefact.architecture.name
     return ExplainedClassifier(
         network.eval(), name, model.channels, size=model.size, padding=known, own=model, path=path
@@ -75,15 +75,15 @@ def open_onnx(path: Path, device: str, padding: int) -> ExplainedClassifier:
     from cuello.saliency.onnx import OnnxClassifier
 
     if device != "cpu":
-        raise CuelloError(f"device: got {device!r}, but ONNX files run on the processor: leave it out.")
+        raise CuelloError(f"--device: got {device!r}, but ONNX files run on the processor: leave it out.")
     if padding < 0:
-        raise CuelloError(f"padding: got {padding}, needed 0 or more pixels.")
+        raise CuelloError(f"--padding: got {padding}, needed 0 or more pixels.")
     network = OnnxClassifier(path)
     channels, height, width = (side if isinstance(side, int) else None for side in network.shape[1:])
     size = (height - 2 * padding, width - 2 * padding) if height is not None and width is not None else None
     if size is not None and min(size) < 1:
         raise CuelloError(
-            f"padding: got {padding}, but {path} takes {width}×{height} pixels, padding included: nothing would be "
+            f"--padding: got {padding}, but {path} takes {width}×{height} pixels, padding included: nothing would be "
             "left of the images."
         )
     return ExplainedClassifier(network, path.name, channels, size=size, padding=padding)
@@ -104,10 +104,10 @@ def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:
     if str(wanted).isdecimal() and (not classes or int(wanted) < len(classes)):
         return int(wanted)
     if not classes:
-        raise CuelloError(f"class: got {wanted!r}, needed 'predicted' or a class' number, from 0.")
+        raise CuelloError(f"--class_: got {wanted!r}, needed 'predicted' or a class' number, from 0.")
     names = ", ".join(classes[:12]) + (", …" if len(classes) > 12 else "")
     raise CuelloError(
-        f"class: got {wanted!r}, needed 'predicted', a number from 0 to {len(classes) - 1}, or one of: {names}."
+        f"--class_: got {wanted!r}, needed 'predicted', a number from 0 to {len(classes) - 1}, or one of: {names}."
         f"{closest(str(wanted), classes)}"
     )
 

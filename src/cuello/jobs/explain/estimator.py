@@ -85,8 +85,8 @@ def chosen_settings(given: Mapping[str, Any], estimator: MapEstimator | None) ->
         meaning = {"fill": "shown", "score": "watched"}.get(name, name)
         if getattr(wanted, meaning) != (known := getattr(learned, meaning)):
             raise CuelloError(
-                f"{name}: got {value!r}, but {estimator.name} learned maps with {name} {known!r}. Leave {name} out, or "
-                "leave out model to make exact maps."
+                f"--{name}: got {value!r}, but {estimator.name} learned maps with {name} {known!r}. Leave out "
+                f"--{name}, or leave out --model to make exact maps."
             )
     return learned
 

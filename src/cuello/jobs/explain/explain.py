@@ -84,7 +84,7 @@ def explain(
     (32, (7, 5))
     """
     if pictures < 0:
-        raise CuelloError(f"pictures: got {pictures}, needed 0 or more.")
+        raise CuelloError(f"--pictures: got {pictures}, needed 0 or more.")
     tell = listener(progress)
     check_check(model, check)
     explained = open_classifier(classifier, device, padding)
@@ -97,8 +97,8 @@ def explain(
     wanted = "predicted" if class_ is None else class_
     if estimator and wanted != "predicted":
         raise CuelloError(
-            f"class: got {wanted!r}, but {estimator.name} learned the maps of the class that the classifier predicts, "
-            "and no other's. Leave class out, or leave out model to make exact maps."
+            f"--class_: got {wanted!r}, but {estimator.name} learned the maps of the class that the classifier "
+            "predicts, and no other's. Leave out --class_, or leave out --model to make exact maps."
         )
     number = class_number(wanted, explained.classes)
     trained = [one.artefact.training.get("resize") for one in (estimator and estimator.model, explained.own) if one]

@@ -182,5 +182,5 @@ def of_class(images: Images, name: str) -> Images:
     named = classified(images)
     names = list(named.label_names or ())
     if name not in names:
-        raise CuelloError(f"only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
+        raise CuelloError(f"--only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
     return subset(named, np.flatnonzero(named.labels == names.index(name)).tolist())

@@ -40,7 +40,7 @@ class MapSettings:
 
     def __post_init__(self) -> None:
         if isinstance(self.shown, float) and not math.isfinite(self.shown):
-            raise CuelloError(f"fill: got {self.fill!r}, needed a number, mean or blur.")
+            raise CuelloError(f"--fill: got {self.fill!r}, needed a number, mean or blur.")
 
     @property
     def shown(self) -> float | str:
