@@ -23,6 +23,7 @@ from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, best_epoch
+from cuello.runs.settings import trained_config
 
 TIMED_PASSES = 30
 
@@ -94,7 +95,7 @@ def read_facts(run: Run, label: str) -> RunFacts:
     """Read one run, without a time for an image; CuelloError where it is no complete run of this version."""
     if not run.path.is_dir():
         raise CuelloError("it is not a run directory" if run.path.exists() else "there is no such folder")
-    config = run.config
+    config = trained_config(run)
     history = tuple(run.history) if run.history_path.is_file() else ()
     if not history:
         raise CuelloError("no epoch of its training has ended yet")

@@ -20,6 +20,7 @@ from cuello.inference.model import Model
 from cuello.jobs.data import prepare
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
+from cuello.runs.settings import trained_config
 
 MOST = 2000
 """Images at most; of more, so many are taken, spread evenly."""
@@ -65,7 +66,7 @@ def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress:
     run's images are not those it was trained on.
     """
     run = Run(path)
-    config = run.config
+    config = trained_config(run)
     prepared = prepare(config, progress)
     if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
         raise CuelloError(

@@ -5,7 +5,7 @@ and the history are renamed into place together.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ class Checkpoint:
 
     weights, average, best: tensors by name; average is empty without an exponential moving average, best before the
     first epoch. optimizer: tensors by parameter position and name. records: the epochs so far. fingerprint: of the
-    training images, to notice when they changed.
+    training images, to notice when they changed. settings, environment: what it was trained with and where, empty in
+    files of earlier versions.
     """
 
     weights: Mapping[str, Tensor]
@@ -33,14 +34,18 @@ class Checkpoint:
     optimizer: Mapping[int, Mapping[str, Tensor]]
     records: tuple[EpochRecord, ...]
     fingerprint: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class EpochsReached:
-    """How far a training is: the epochs so far, and the fingerprint of its images."""
+    """How far a training is: the epochs so far, the fingerprint of its images, its settings and its environment."""
 
     records: tuple[EpochRecord, ...]
     fingerprint: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -49,7 +54,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
     for position, named in checkpoint.optimizer.items():
         tensors |= {f"optimizer/{position}/{name}": tensor for name, tensor in named.items()}
-    about = {"records": [as_json(record) for record in checkpoint.records], "fingerprint": checkpoint.fingerprint}
+    about = {
+        "records": [as_json(record) for record in checkpoint.records], "fingerprint": checkpoint.fingerprint,
+        "settings": checkpoint.settings, "environment": checkpoint.environment,
+    }  # fmt: skip
     save_tensors(path, tensors, about, kind="checkpoint", format=FORMAT)
 
 
@@ -76,6 +84,8 @@ def read_reached(path: Path) -> EpochsReached:
 def reached_of(path: Path, about: Mapping[str, Any]) -> EpochsReached:
     """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
     try:
-        return EpochsReached(tuple(from_json(record) for record in about["records"]), about["fingerprint"])
-    except (KeyError, TypeError) as error:
+        records = tuple(from_json(record) for record in about["records"])
+        beside = {name: dict(about.get(name, {})) for name in ("settings", "environment")}
+        return EpochsReached(records, about["fingerprint"], **beside)
+    except (KeyError, TypeError, ValueError) as error:
         raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None

@@ -69,6 +69,11 @@ class Run:
         return self.path / "environment.json"
 
     @property
+    def is_begun(self) -> bool:
+        """Whether a training was begun here."""
+        return self.config_path.is_file() or self.checkpoint_path.is_file()
+
+    @property
     def config(self) -> TrainConfig:
         """The settings of the training, read from config.toml and checked."""
         if not self.config_path.is_file():

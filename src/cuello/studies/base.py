@@ -20,6 +20,7 @@ from cuello.report.page import Picture, Section, Table, write_page
 from cuello.report.result import csv_text
 from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
+from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
 from cuello.work.plans import PlannedRun, run_turns
 from cuello.work.train import check_same, is_finished, resolve
@@ -185,7 +186,7 @@ def run_study(
             runs[plan.name].append(Run(path))
     for job in jobs:
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
-            check_same(Run(job.path), Run(job.path).config, resolve(job.settings))
+            check_same(Run(job.path), trained_config(Run(job.path)), resolve(job.settings))
     tell = listener(watch, ("stage", "share"))
 
     def before_turn(turn: int, hear: OnProgress) -> None:

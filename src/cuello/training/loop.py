@@ -137,7 +137,7 @@ def save(session: Session, state: State, improved: bool) -> None:
     }
     checkpoint = Checkpoint(
         weights=state.network.state_dict(), average=state.average, best=state.best, optimizer=tensors,
-        records=tuple(state.records), fingerprint=session.fingerprint,
+        records=tuple(state.records), fingerprint=session.fingerprint, settings=session.config.model_dump(),
     )  # fmt: skip
     save_checkpoint(run.checkpoint_path, checkpoint)
 

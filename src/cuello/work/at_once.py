@@ -14,6 +14,7 @@ from cuello.jobs.base import JobData
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.data import reseeded
 from cuello.runs.directory import Run, create_run, write_json
+from cuello.runs.settings import trained_config
 from cuello.training.device import choose_device, use_threads
 from cuello.training.observers import Observer
 from cuello.training.replicas.eligibility import reason_alone, reason_apart, reason_slower, settings_in_common
@@ -77,8 +78,8 @@ def batches_at_once(
 def config_at_once(run: Run, given: Mapping[str, Any], report: bool, sweep: Sequence[float]) -> TrainConfig | None:
     """Return the settings of a run that may be trained with others; None where it is finished, or is for itself."""
     config = resolve({name: str(value) if isinstance(value, Path) else value for name, value in given.items()})
-    if run.config_path.is_file():
-        found = run.config
+    if run.is_begun:
+        found = trained_config(run)
         check_same(run, found, config)
         config = found
         if is_finished(run, config, report):
@@ -106,7 +107,7 @@ def batches_alike(
     groups: dict[str, list[tuple[int, Session, JobData]]] = {}
     for place, run, given in unfinished:
         config = given
-        if not run.config_path.is_file():
+        if not run.is_begun:
             config = make_config({**given.model_dump(), "threads": use_threads(given.threads)})
         own = data._replace(prepared=reseeded(data.prepared, config.seed))
         try:

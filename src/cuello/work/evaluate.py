@@ -16,6 +16,7 @@ from cuello.jobs.images.matrix_page import FILES
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
+from cuello.runs.settings import trained_config
 from cuello.scoring.baselines import BASELINES, enlargers
 from cuello.work.train import repeat_command
 
@@ -61,7 +62,7 @@ def evaluate(
 
     def own() -> JobData:
         assert run is not None
-        data = job.data(run.config, tell)
+        data = job.data(trained_config(run), tell)
         if images is None:
             check_same_images(run, data.prepared)
         return data
@@ -195,7 +196,7 @@ def prepare_common(paths: Sequence[Path], progress: OnProgress) -> JobData:
         raise CuelloError(
             f"the runs were trained on different images: what one was tested on another may know. {remedy}"
         )
-    first, *others = [run.config for run in runs]
+    first, *others = [trained_config(run) for run in runs]
     for run, config in zip(runs[1:], others, strict=True):
         for name in SPLIT_SETTINGS:
             ours, theirs = getattr(first, name), getattr(config, name)

@@ -13,6 +13,7 @@ from cuello.jobs.catalog import JOBS
 from cuello.models.custom import is_reference
 from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
+from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.observers import Observer
 from cuello.work.plans import PlannedRun, run_plans
@@ -164,7 +165,7 @@ def check_folder(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -
     for run in runs_in(folder):
         seed = run.config.seed
         if run.path.name == f"seed-{seed}" and seed in seeds:
-            check_same(run, run.config, resolve({**given, "seed": seed}))
+            check_same(run, trained_config(run), resolve({**given, "seed": seed}))
 
 
 def reached(runs: Sequence[Run]) -> dict[str, Spread]:

@@ -24,6 +24,7 @@ from cuello.models.named import find_network
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
+from cuello.runs.settings import say_changes, trained_config
 from cuello.scoring.losses import find_loss
 from cuello.training.device import choose_device, use_threads
 from cuello.training.loop import fit
@@ -118,14 +119,14 @@ def resume(
     path: the run directory. network: FILE.py:CLASS, needed where the network is somebody's own code. changes: new
     values for epochs, max_minutes, patience, min_delta, device, threads or storage. Without changes the run ends with
     the same weights, to the bit, as if it had never been interrupted (on the same kind of CPU).
-    Raises CuelloError where there is nothing to go on with, or another setting is given.
+    Raises CuelloError where there is nothing to go on with, another setting is given, or config.toml was changed.
     """
     tell = listener(progress)
     run = Run(Path(path).expanduser())
     for name in changes:
         if name not in CHANGEABLE:
             raise CuelloError(f"{name} cannot change when a run goes on; what can: {', '.join(CHANGEABLE)}.")
-    config = make_config({**run.config.model_dump(), **changes})
+    config = make_config({**trained_config(run).model_dump(), **changes})
     if is_reference(config.model) and network is None:
         raise CuelloError(
             f"this run's network is code of somebody's own ({config.model}), and code is run only if you name it: add "
@@ -142,6 +143,7 @@ def resume(
     use_threads(config.threads)
     try:
         data = job.data(config, tell)
+        say_changes(run, config, data.prepared.fingerprint, asked=changes)
         made = make_network(config, data)
         write_text(run.config_path, to_toml(config))
         options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
@@ -167,9 +169,9 @@ def train_or_resume(
     """
     run = Run(path)
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
-    if not run.config_path.is_file():
+    if not run.is_begun:
         return train(**settings, output=path, report=report, sweep=sweep, observers=observers, progress=progress)
-    config = run.config
+    config = trained_config(run)
     check_same(run, config, resolve(settings))
     if is_finished(run, config, report):
         return run
