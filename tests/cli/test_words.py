@@ -43,9 +43,10 @@ def test_a_mistake(
 
 
 def test_what_is_done_with_a_run(trained: Any, refused: Callable[..., str]) -> None:
+    image = next(Path(trained.config.data).glob("*.png"))
     with pytest.raises(cuello.CuelloError, match="overwrite=True"):
-        cuello.apply(cuello.load(trained.path), trained.config.data, trained.config.data)
-    assert "--overwrite" in refused("apply", trained.path, trained.config.data, trained.config.data)
+        cuello.apply(cuello.load(trained.path), image, image)
+    assert "--overwrite" in refused("apply", trained.path, image, image)
     with pytest.raises(cuello.CuelloError, match=r"Leave out epoch or lower it"):
         cuello.compare([trained.path], epoch=9)
     assert "Leave out --epoch or lower it" in refused("compare", trained.path, "--epoch", 9)

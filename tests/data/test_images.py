@@ -160,9 +160,10 @@ class TestPairs:
 
     def test_targets_that_are_not_needed_are_noted(self):
         paired = pair(
-            images_named("noisy", a=levels(4, 4, 1)), images_named("clean", a=levels(4, 4, 1), z=levels(4, 4, 1))
+            images_named("noisy", a=levels(4, 4, 1)),
+            images_named("clean", a=levels(4, 4, 1, seed=1), z=levels(4, 4, 1)),
         )
-        assert list(paired.notes) == ["1 images in clean have no partner in noisy and were left aside"]
+        assert list(paired.notes) == ["1 image in clean has no partner in noisy and was left aside: z.png"]
 
     @pytest.mark.parametrize("shape", [(5, 4, 1), (4, 4, 3)])
     def test_a_pair_of_different_sizes_is_named(self, shape):
@@ -180,11 +181,51 @@ class TestPairs:
         np.testing.assert_array_equal(paired.arrays[0], paired.targets[0])
 
     def test_what_was_skipped_and_noted_on_either_side_is_kept(self):
-        array = levels(4, 4, 1)
-        inputs = Images("noisy", [array], ["a.png"], skipped=["b.png is empty."], notes=["one"])
-        clean = Images("clean", [array], ["a.png"], skipped=["c.png is empty."], notes=["two"])
+        inputs = Images("noisy", [levels(4, 4, 1)], ["a.png"], skipped=["b.png is empty."], notes=["one"])
+        clean = Images("clean", [levels(4, 4, 1, seed=1)], ["a.png"], skipped=["c.png is empty."], notes=["two"])
         assert list(pair(inputs, clean).skipped) == ["b.png is empty.", "c.png is empty."]
         assert list(pair(inputs, clean).notes) == ["one", "two"]
+
+    @pytest.mark.parametrize(
+        ("noisy", "clean", "two"),
+        [
+            (["a.png"], ["a.jpg", "a.tif"], ("a.jpg", "a.tif", "clean")),
+            (["b/a.png"], ["b/a.jpg", "b/a.tif"], ("b/a.jpg", "b/a.tif", "clean")),
+            (["a.jpg", "a.png"], ["a.tif"], ("a.png", "a.jpg", "noisy")),
+            (["a.png", "a.tif"], ["a.png"], ("a.tif", "a.png", "noisy")),
+        ],
+    )
+    def test_two_partners_of_one_name_are_both_named(self, noisy, clean, two):
+        inputs, targets = (
+            Images(name, [levels(4, 4, 1, seed=seed + k) for k in range(len(names))], names)
+            for seed, name, names in ((0, "noisy", noisy), (10, "clean", clean))
+        )
+        with pytest.raises(CuelloError, match=r"{} and {} in {} have the same name without ending".format(*two)):
+            pair(inputs, targets)
+
+    def test_a_leftover_of_the_same_stem_is_no_target(self):
+        inputs = images_named("noisy", a=levels(4, 4, 1))
+        clean = Images("clean", [levels(4, 4, 1, seed=seed) for seed in (1, 2)], ["a.jpg", "a.png"])
+        paired = pair(inputs, clean)
+        np.testing.assert_array_equal(np.asarray(paired.targets)[0], levels(4, 4, 1, seed=2))
+        assert list(paired.notes) == ["1 image in clean has no partner in noisy and was left aside: a.jpg"]
+
+    def test_pairs_that_are_the_same_twice_are_said(self):
+        inputs = images_named("noisy", a=levels(4, 4, 1), b=levels(4, 4, 1, seed=1), c=levels(4, 4, 1))
+        clean = images_named("clean", a=levels(4, 4, 1), b=levels(4, 4, 1, seed=2), c=levels(4, 4, 1))
+        (note,) = pair(inputs, clean).notes
+        assert note.startswith("2 of 3 pairs hold the same pixels twice")
+        assert note.endswith(": a.png, c.png")
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_folder_paired_with_a_copy_of_itself(self, tmp_path, stream):
+        for folder in ("noisy", "clean"):
+            (tmp_path / folder).mkdir()
+            write_picture(tmp_path / folder / "a.png", StoredImage(levels(4, 5, 1)))
+            write_picture(tmp_path / folder / "b.png", StoredImage(levels(4, 5, 1, seed=len(folder))))
+        sides = (load_images(folder_source(tmp_path / one), stream=stream) for one in ("noisy", "clean"))
+        notes = [note for note in pair(*sides).notes if "stay in their files" not in note]
+        assert [note.partition(" of ")[0] for note in notes] == ["2"]
 
     def test_large_targets_have_the_exact_ratio(self):
         inputs = images_named("small", a=levels(4, 5, 1), b=levels(3, 3, 1))

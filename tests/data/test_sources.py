@@ -15,12 +15,12 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from cuello.core.errors import CuelloError
+from cuello.data.folders import list_images
 from cuello.data.sources import (
     FileSource,
     array_source,
     folder_source,
     idx_source,
-    image_paths,
     is_idx_name,
     numpy_source,
     open_path,
@@ -82,7 +82,8 @@ class TestFolder:
     def test_the_files_left_aside(self, tmp_path):
         save_images(tmp_path, "a.png")
         (tmp_path / "b.txt").write_text("x")
-        assert image_paths(tmp_path) == ([tmp_path / "a.png"], [tmp_path / "b.txt"])
+        listing = list_images(tmp_path)
+        assert (listing.images, listing.aside) == ([tmp_path / "a.png"], [tmp_path / "b.txt"])
 
     def test_an_empty_folder_named_like_an_image_is_reported_when_read(self, tmp_path):
         save_images(tmp_path, "a.png", "album.png/b.png")
@@ -93,17 +94,19 @@ class TestFolder:
             source.read(2)
 
     def test_no_image_is_an_error_that_says_what_is_there(self, tmp_path):
-        with pytest.raises(CuelloError, match=r"holds no image \(PNG, JPEG, BMP, GIF, WebP or TIFF\)\.$"):
+        with pytest.raises(CuelloError, match=r"holds no image \(PNG, .* or PPM\)\.$"):
             folder_source(tmp_path)
         (tmp_path / "a.heic").write_text("x")
-        with pytest.raises(CuelloError, match=rf"{tmp_path} .*it holds 1 other files, e\.g\. a\.heic"):
+        with pytest.raises(
+            CuelloError, match=rf"{tmp_path} holds no image .*; 1 file in .* left aside \(1 \.heic\): a\.heic"
+        ):
             folder_source(tmp_path)
 
     def test_a_folder_without_permission(self, tmp_path, monkeypatch):
         def refuse(*arguments):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-        monkeypatch.setattr(Path, "rglob", refuse)
+        monkeypatch.setattr(os, "scandir", refuse)
         with pytest.raises(CuelloError, match="could not be read: Permission denied"):
             folder_source(tmp_path)
 

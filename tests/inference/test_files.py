@@ -235,12 +235,14 @@ def larger(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Model:
 def test_files_become_larger_with_their_transparency_and_depth(
     larger: Model, tmp_path: Path, make_image: MakeImage
 ) -> None:
-    Image.fromarray(make_image(0, 9, 7, 4), "RGBA").save(tmp_path / "a.png")
-    write_picture(tmp_path / "b.tif", StoredImage(make_image(1, 9, 7, 1).astype(np.uint16) * 257))
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.fromarray(make_image(0, 9, 7, 4), "RGBA").save(source / "a.png")
+    write_picture(source / "b.tif", StoredImage(make_image(1, 9, 7, 1).astype(np.uint16) * 257))
     pages = np.stack([make_image(n, 8, 6, 1)[:, :, 0] for n in range(3)])
-    tifffile.imwrite(tmp_path / "c.tif", pages, photometric="minisblack")
-    Image.new("L", (1, 1), 90).save(tmp_path / "d.png")
-    applied = apply(larger, tmp_path, tmp_path / "out")
+    tifffile.imwrite(source / "c.tif", pages, photometric="minisblack")
+    Image.new("L", (1, 1), 90).save(source / "d.png")
+    applied = apply(larger, source, tmp_path / "out")
     assert applied.failed == []
     with Image.open(tmp_path / "out" / "a.png") as result:
         assert (result.mode, result.size) == ("RGBA", (14, 18))

@@ -4,6 +4,7 @@ import errno
 import glob
 import os
 import shutil
+import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -52,7 +53,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` to ``path`` as UTF-8, whole or not at all."""
-    write_bytes(path, content.encode())
+    write_bytes(path, content.encode(errors="backslashreplace"))
+
+
+def printable(name: str) -> str:
+    """Write a file's name so that all programs can show it: line ends and bytes that are no text become escapes.
+
+    >>> printable("two\\nlines.png")
+    'two\\\\nlines.png'
+    """
+    if name.isprintable():
+        return name
+    return "".join(ascii(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs") else one for one in name)
 
 
 def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> None:

@@ -15,7 +15,8 @@ class ImageSource:
     """Images by position, and what is known about each: the base of every source.
 
     name: what a message calls the whole. names: one stable name an image. labels: one whole number an image, or None;
-    label_names: what the numbers stand for. held_out: positions that the data set itself keeps for testing, or None.
+    label_names: what the numbers stand for. held_out, validated: positions that the data set itself keeps for testing
+    and for validation, or None.
     notes: what a user should know about how the images were found.
     """
 
@@ -25,6 +26,7 @@ class ImageSource:
     label_names: Sequence[str] | None = None
     held_out: np.ndarray | None = None
     notes: Sequence[str] = ()
+    validated: np.ndarray | None = None
 
     def read(self, index: int) -> StoredImage:
         """Read image ``index``; CuelloError, naming it, where that is not possible."""

@@ -24,10 +24,10 @@ class Images:
 
     arrays: one ``(H, W, C)`` array an image, all of one type (uint8, uint16 or float32) and one C, in memory or
     streamed. names: one each. labels: one whole number each, or None; label_names: what the numbers stand for, where
-    that is known. held_out: positions that the data set keeps for testing, or None. targets: the clean counterpart of
-    each image where the data come in pairs, or None. scale: how many times larger the targets' sides are. skipped: why
-    images were left out, one sentence each. notes: what else a user should know. fingerprint: their checksum, where
-    reading them gave it already.
+    that is known. held_out, validated: positions that the data set keeps for testing and for validation, or None.
+    targets: the clean counterpart of each image where the data come in pairs, or None. scale: how many times larger the
+    targets' sides are. skipped: why images were left out, one sentence each. notes: what else a user should know.
+    fingerprint: their checksum, where reading them gave it already.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Images:
     fingerprint: str | None = None
     scale: int = 1
     label_names: Sequence[str] | None = None
+    validated: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -150,7 +151,8 @@ def load_images(
         names=[source.names[index] for index in kept],
         labels=source.labels[kept] if source.labels is not None else None,
         label_names=source.label_names,
-        held_out=np.flatnonzero(np.isin(kept, source.held_out)) if source.held_out is not None else None,
+        held_out=places_in(kept, source.held_out),
+        validated=places_in(kept, source.validated),
         skipped=skipped,
         notes=[*source.notes, *notes],
         # the guess was the form of a few: where it was wrong, the fingerprint takes a second pass
@@ -165,19 +167,8 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
     Raises CuelloError that names the images without a partner, or a pair whose sizes do not fit.
     """
 
-    def stem(name: str) -> str:
-        return re.sub(r"\.[^./#]*(?=(#\d+)?$)", "", name)  # a.tif is a, and its page a.tif#000 is a#000
-
-    by_stem = {stem(name): index for index, name in enumerate(targets.names)}
-    by_name = {name: index for index, name in enumerate(targets.names)}  # a.png goes with a.png before a.jpg
-    missing = [name for name in inputs.names if stem(name) not in by_stem]
-    if missing:
-        raise CuelloError(
-            f"{len(missing)} of {len(inputs)} images in {inputs.name} have no partner of the same name in "
-            f"{targets.name}: {first_few(missing, 5)}. Name the clean image of a.png a.png (or a.tif …)."
-        )
-    partners = [by_name.get(name, by_stem[stem(name)]) for name in inputs.names]
-    unused = len(targets) - len(set(partners))
+    partners = partners_of(inputs, targets)
+    unused = sorted(set(range(len(targets))) - set(partners))
     unfit: dict[int, str] = {}
     for place, (name, size, target) in enumerate(
         zip(inputs.names, inputs.sizes.tolist(), targets.sizes[partners].tolist(), strict=True)
@@ -198,9 +189,67 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
         inputs = replace(inputs, arrays=at_depth(inputs.arrays, widest))
     notes = [*inputs.notes, *targets.notes]
     if unused:
-        notes.append(f"{unused} images in {targets.name} have no partner in {inputs.name} and were left aside")
+        shown = first_few(targets.names[place] for place in unused)
+        what = f"{len(unused)} images in {targets.name} have" if len(unused) > 1 else f"1 image in {targets.name} has"
+        were = "were" if len(unused) > 1 else "was"
+        notes.append(f"{what} no partner in {inputs.name} and {were} left aside: {shown}")
+    same = identical(inputs, matched) if scale == 1 else []
+    if same:
+        shown = first_few(inputs.names[place] for place in same)
+        notes.append(
+            f"{len(same)} of {len(inputs)} pairs hold the same pixels twice, so that there is nothing to learn from "
+            f"them: {shown}"
+        )
     skipped = [*inputs.skipped, *targets.skipped, *unfit.values()]
     return replace(inputs, targets=matched, skipped=skipped, notes=notes, fingerprint=None, scale=scale)
+
+
+def partners_of(inputs: Images, targets: Images) -> list[int]:
+    """Find which target each input has: the one of its name, or else the only one of its name without ending.
+
+    Raises CuelloError that names the inputs without a target, or what has two partners.
+    """
+
+    def stem(name: str) -> str:
+        return re.sub(r"\.[^./#]*(?=(#\d+)?$)", "", name)  # a.tif is a, and its page a.tif#000 is a#000
+
+    by_name = {name: index for index, name in enumerate(targets.names)}
+    by_stem: dict[str, list[int]] = {}
+    for index, name in enumerate(targets.names):
+        by_stem.setdefault(stem(name), []).append(index)
+    missing = [name for name in inputs.names if stem(name) not in by_stem]
+    if missing:
+        raise CuelloError(
+            f"{len(missing)} of {len(inputs)} images in {inputs.name} have no partner of the same name in "
+            f"{targets.name}: {first_few(missing, 5)}. Name the clean image of a.png a.png (or a.tif …)."
+        )
+    taken: dict[int, str] = {}
+    for name in inputs.names:
+        found = [by_name[name]] if name in by_name else by_stem[stem(name)]
+        one, other = name, ""
+        if len(found) > 1:
+            where, (one, other) = targets.name, [targets.names[place] for place in found[:2]]
+        elif found[0] in taken:
+            where, other = inputs.name, taken[found[0]]
+        if other:
+            raise CuelloError(
+                f"{one} and {other} in {where} have the same name without ending, so that it is not clear which of "
+                "them makes the pair. Remove the one that does not belong, or give both images of a pair the same "
+                "ending."
+            )
+        taken[found[0]] = name
+    return list(taken)
+
+
+def identical(inputs: Images, targets: Sequence[np.ndarray]) -> list[int]:
+    """Find the inputs that are their targets, pixel for pixel; streamed ones are those whose files are the same."""
+    if isinstance(inputs.arrays, StreamedArrays) and isinstance(targets, StreamedArrays):
+        return [place for place in range(len(inputs)) if inputs.arrays.same_file(place, targets)]
+    return [
+        place
+        for place, (one, other) in enumerate(zip(inputs.arrays, targets, strict=True))
+        if np.array_equal(one, other)
+    ]
 
 
 def unfit_pair(name: str, sets: tuple[str, str], sizes: tuple[tuple[int, ...], tuple[int, ...]], scale: int) -> str:
@@ -220,15 +269,20 @@ def unfit_pair(name: str, sets: tuple[str, str], sizes: tuple[tuple[int, ...], t
 
 def subset(images: Images, kept: Sequence[int]) -> Images:
     """Keep the images at these positions (rising), with their names and labels."""
-    held_out = images.held_out
     return replace(
         images,
         arrays=picked(images.arrays, kept),
         names=[images.names[place] for place in kept],
         labels=images.labels[np.asarray(kept)] if images.labels is not None else None,
-        held_out=np.flatnonzero(np.isin(kept, held_out)) if held_out is not None else None,
+        held_out=places_in(kept, images.held_out),
+        validated=places_in(kept, images.validated),
         fingerprint=None,
     )
+
+
+def places_in(kept: Sequence[int], wanted: np.ndarray | None) -> np.ndarray | None:
+    """Find where in ``kept`` the wanted positions are; None where none are wanted."""
+    return None if wanted is None else np.flatnonzero(np.isin(kept, wanted))
 
 
 def picked(arrays: Sequence[np.ndarray], order: Sequence[int]) -> Sequence[np.ndarray]:

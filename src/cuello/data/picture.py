@@ -4,7 +4,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,15 @@ from cuello.core.files import replacing
 from cuello.data.levels import Levels, UnfitError, fit, full_scale
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+WITHOUT_ALPHA = (*JPEG_SUFFIXES, ".bmp", ".dib", ".ppm", ".pgm", ".pnm", ".pbm")
+SUFFIXES = {".png", ".gif", ".webp", ".tga", *TIFF_SUFFIXES, *WITHOUT_ALPHA}
+FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA or PPM"
+"""``SUFFIXES`` in words."""
+LONGEST_SIDES = dict.fromkeys(JPEG_SUFFIXES, 65_500) | {".webp": 16_383, ".tga": 65_535}
+"""Most pixels along a side that what writes a format will write; others hold more than memory does."""
+LONGEST_EXIF = 65_533
+"""Most bytes of EXIF data that a JPEG holds."""
 MAX_PIXELS = 178_956_970
 """Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
 FILTERS = Lock()
@@ -59,6 +67,8 @@ def read_picture(path: Path, levels: Levels | None = None) -> StoredImage:
     """
     if path.is_dir():
         raise CuelloError(f"{path} is a folder, not an image; give the images in it, or the folder as a whole.")
+    if path.exists() and not path.is_file():
+        raise CuelloError(f"{path} is no plain file (a pipe or a device). Copy what it gives into a file.")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -80,17 +90,21 @@ def reading_errors(path: Path | str) -> Iterator[None]:
             "If it is really yours, cut it into smaller images."
         ) from None
     except UnidentifiedImageError:
-        raise CuelloError(
-            f"{path} is not an image that can be read (PNG, JPEG, BMP, GIF, WebP or TIFF). Convert it, or remove it."
-        ) from None
+        raise CuelloError(f"{path} is not an image that can be read ({FORMATS}). Convert it, or remove it.") from None
     except UnfitError as error:
         raise CuelloError(f"{path}: {error}.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error) as error:
+    except CuelloError:
+        raise
+    except MemoryError:
+        raise CuelloError(f"{path} needs more memory than is free. Cut it into smaller images.") from None
+    except Exception as error:  # decoders raise anything
         if "imagecodecs" in str(error):
             raise CuelloError(
                 f"{path} is compressed in a way that needs one more package: pip install imagecodecs"
             ) from None
-        raise CuelloError(f"{path} is damaged or cut short ({error}). Copy it again from where it came.") from None
+        raise CuelloError(
+            f"{path} is damaged or cut short ({error or type(error).__name__}). Copy it again from where it came."
+        ) from None
 
 
 def decode(content: bytes, path: Path, levels: Levels | None = None) -> StoredImage:
@@ -103,8 +117,16 @@ def decode(content: bytes, path: Path, levels: Levels | None = None) -> StoredIm
             return deep
     with opened(io.BytesIO(content)) as image:
         check_size(image.width, image.height)
+        if is_cut_to_8_bits(image):
+            raise UnfitError("it holds more than 8 bits a colour, of which 8 would be read; save it as PNG or TIFF")
         image.load()
         return fitted(from_pillow(image), levels)
+
+
+def is_cut_to_8_bits(image: Image.Image) -> bool:
+    """Tell a colour PPM of more than 8 bits: Pillow keeps them all in grey ones only."""
+    tiles = image.tile if image.format == "PPM" and image.mode == "RGB" else []
+    return any(tile[0].startswith("ppm") and tile[3][1] > 255 for tile in tiles)
 
 
 def check_size(width: int, height: int) -> None:
@@ -239,6 +261,7 @@ def write_picture(path: Path, picture: StoredImage) -> None:
             f"{path}: no image format is known by the ending {suffix or '(none)'!r}; use .png, .jpg or .tif."
         )
     pixels = picture.with_alpha
+    check_held(path, pixels.shape, exif=picture.exif)
     with replacing(path) as temporary:
         if suffix in TIFF_SUFFIXES:
             import tifffile
@@ -246,11 +269,13 @@ def write_picture(path: Path, picture: StoredImage) -> None:
             tifffile.imwrite(temporary, without_axis(pixels), **tiff_options(picture))
         elif pixels.dtype == np.uint16 and suffix == ".png":
             write_16_bit_png(temporary, pixels, picture)
-        elif pixels.dtype != np.uint8:
+        elif pixels.dtype != np.uint8 and not (
+            pixels.dtype == np.uint16 and suffix == ".pgm" and pixels.shape[-1] == 1
+        ):
             raise CuelloError(
                 f"{path}: {suffix} holds 8 bits a channel only, and the image has {pixels.dtype}; use .png or .tif."
             )
-        elif suffix in (".jpg", ".jpeg", ".bmp") and picture.alpha is not None:
+        elif suffix in WITHOUT_ALPHA and picture.alpha is not None:
             raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")
         else:
             image = Image.fromarray(without_axis(pixels))
@@ -259,11 +284,27 @@ def write_picture(path: Path, picture: StoredImage) -> None:
             image.save(temporary, **save_options(suffix, picture))
 
 
+def check_held(path: Path, shape: Sequence[int], exif: bytes | None = None) -> None:
+    """Raise CuelloError where the format of ``path`` cannot hold an image ``(H, W, …)``, or its EXIF data."""
+    suffix = path.suffix.lower()
+    longest = LONGEST_SIDES.get(suffix)
+    if longest is not None and max(shape[:2]) > longest:
+        raise CuelloError(
+            f"{path}: {suffix} holds at most {longest:,} pixels along a side, and the result has {shape[1]:,}×"
+            f"{shape[0]:,}; use .png or .tif."
+        )
+    if suffix in JPEG_SUFFIXES and exif is not None and len(exif) > LONGEST_EXIF:
+        raise CuelloError(
+            f"{path}: {suffix} holds at most {LONGEST_EXIF:,} bytes of EXIF data, and the image has {len(exif):,}; use "
+            ".png or .webp."
+        )
+
+
 def save_options(suffix: str, picture: StoredImage) -> dict[str, Any]:
     """Give what Pillow's save needs for this format to keep the profile, EXIF data and resolution."""
     kept = {"icc_profile": picture.icc_profile, "exif": picture.exif, "dpi": picture.dpi}
     options = {name: value for name, value in kept.items() if value is not None}
-    if suffix in (".jpg", ".jpeg"):
+    if suffix in JPEG_SUFFIXES:
         options |= {"quality": 95, "subsampling": "4:4:4"}
     if suffix == ".webp":
         options |= {"lossless": True, "exact": True}

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, first_few
+from cuello.core.errors import CuelloError
+from cuello.core.files import printable
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
+from cuello.data.folders import list_images, meaning_of, no_image
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import Levels, UnfitError, fit
 from cuello.data.picture import SUFFIXES, StoredImage, four_channels, read_picture
@@ -80,45 +82,30 @@ def with_four_channels(source: ImageSource) -> FourChannelSource:
     return FourChannelSource(**about, source=source)
 
 
-def image_paths(folder: Path) -> tuple[list[Path], list[Path]]:
-    """List the images below ``folder``, sorted by path, and the files left aside because of their ending.
-
-    Hidden files and folders are not looked at. A folder whose name ends like an image's and that holds none is
-    listed as an image, so that reading it reports the mistake.
-    """
-    images, aside = [], []
-    for path in sorted(folder.rglob("*")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        if path.suffix.lower() not in SUFFIXES:
-            aside += [] if path.is_dir() else [path]
-        elif not path.is_dir() or not any(path.rglob("*")):
-            images.append(path)
-    return images, aside
-
-
 def folder_source(folder: Path, levels: Levels | None = None) -> FileSource:
     """Open every image below ``folder``, every page of a TIFF as one; class-named subfolders become labels.
 
-    Images have labels when all of them lie in at least two subfolders of ``folder`` and none directly in it.
+    Images have labels when all of them lie in at least two subfolders of ``folder`` and none directly in it. Folders
+    such as ``train``, ``val`` and ``test`` are no classes: they say what the images in them are for.
     """
-    try:
-        paths, aside = image_paths(folder)
-    except OSError as error:
-        raise CuelloError(f"{folder} could not be read: {error.strerror}.") from None
-    if not paths:
-        what = f"; it holds {len(aside)} other files, e.g. {aside[0].name}" if aside else ""
-        raise CuelloError(f"{folder} holds no image (PNG, JPEG, BMP, GIF, WebP or TIFF){what}.")
-    source = with_pages(str(folder), paths, [path.relative_to(folder).as_posix() for path in paths], levels=levels)
-    parts = [path.relative_to(folder).parts for path in source.paths]
-    classes = sorted({part[0] for part in parts if len(part) > 1})
-    labelled = len(classes) > 1 and all(len(part) > 1 for part in parts)
-    labels = np.array([classes.index(part[0]) for part in parts]) if labelled else None
-    notes = []
-    if aside:
-        shown = first_few(path.name for path in aside)
-        notes.append(f"{len(aside)} files in {folder} are not images by their ending and were left aside: {shown}")
-    return replace(source, labels=labels, label_names=classes if labelled else None, notes=notes)
+    listing = list_images(folder)
+    if not listing.images:
+        raise CuelloError(no_image(listing))
+    names = [printable(path.relative_to(folder).as_posix()) for path in listing.images]
+    source = with_pages(str(folder), listing.images, names, levels=levels)
+    meaning = meaning_of(listing, source.paths)
+    classes = sorted(set(meaning.classes or ()))
+    labels = None if meaning.classes is None else np.array([classes.index(one) for one in meaning.classes])
+    parts = np.array(meaning.parts or [""] * len(names))
+    held_out, validated = (np.flatnonzero(parts == part) for part in ("testing", "validation"))
+    return replace(
+        source,
+        labels=labels,
+        label_names=[printable(name) for name in classes] or None,
+        held_out=held_out if len(held_out) else None,
+        validated=validated if len(validated) else None,
+        notes=[*listing.notes(), *meaning.notes],
+    )
 
 
 def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: Levels | None) -> FileSource:

@@ -16,21 +16,34 @@ class Split(NamedTuple):
     test: np.ndarray
 
 
-def split(count: int, validation: float, test: float, seed: int = 0, held_out: np.ndarray | None = None) -> Split:
+def split(
+    count: int,
+    validation: float,
+    test: float,
+    seed: int = 0,
+    held_out: np.ndarray | None = None,
+    validated: np.ndarray | None = None,
+) -> Split:
     """Divide ``count`` images at random, but always alike for the same arguments.
 
-    validation, test: shares, 0 to 1; a share above 0 gets at least one image. held_out: positions that the data set
-    keeps for testing; then they are the test part, and ``test`` is not used.
+    validation, test: shares, 0 to 1; a share above 0 gets at least one image. held_out, validated: positions that the
+    data set keeps for testing and for validation; then they are that part, and its share is not used.
     Raises CuelloError where there are fewer images than parts.
 
     >>> [len(part) for part in split(10, validation=0.2, test=0.1)]
     [7, 2, 1]
     """
-    free = np.setdiff1d(np.arange(count), held_out) if held_out is not None else np.arange(count)
+    kept = [part for part in (held_out, validated) if part is not None]
+    free = np.setdiff1d(np.arange(count), np.concatenate(kept)) if kept else np.arange(count)
+    if kept and not len(free):
+        raise CuelloError(
+            f"none of the {count} images is for training: the data set keeps all of them for validation or testing. "
+            "Put images into its folder train."
+        )
     order = numpy_generator(seed, "split").permutation(free)
     sizes = [
-        max(1, round(share * len(free))) if share > 0 else 0
-        for share in (validation, 0 if held_out is not None else test)
+        max(1, round(share * len(free))) if share > 0 and part is None else 0
+        for share, part in ((validation, validated), (test, held_out))
     ]
     if sum(sizes) >= len(free):
         parts = "training" + (", validation" if sizes[0] else "") + (" and testing" if sizes[1] else "")
@@ -40,5 +53,7 @@ def split(count: int, validation: float, test: float, seed: int = 0, held_out: n
         )
     for_validation, for_test, for_training = np.split(order, np.cumsum(sizes))
     return Split(
-        np.sort(for_training), np.sort(for_validation), np.sort(held_out if held_out is not None else for_test)
+        np.sort(for_training),
+        np.sort(validated if validated is not None else for_validation),
+        np.sort(held_out if held_out is not None else for_test),
     )

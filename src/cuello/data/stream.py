@@ -1,5 +1,6 @@
 """Images that stay in their files: each is decoded when it is used, and dropped after."""
 
+import filecmp
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +86,14 @@ class StreamedArrays(Sequence[np.ndarray]):
                 self.lose(index, error)
                 continue
             yield pixels
+
+    def same_file(self, index: int, others: "StreamedArrays") -> bool:
+        """Tell whether image ``index`` and the other one at that place are in files of the same bytes."""
+        one, other = (each.source.path_of(each.positions[index]) for each in (self, others))
+        try:
+            return one is not None and other is not None and filecmp.cmp(one, other, shallow=False)
+        except OSError:
+            return False
 
     def picked(self, order: Sequence[int]) -> "StreamedArrays":
         return replace(

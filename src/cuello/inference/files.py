@@ -1,5 +1,6 @@
 """A trained network on files: one image, a folder tree, an array; nothing is overwritten without being asked."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,17 +10,16 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.picture import (
-    SUFFIXES,
     TIFF_SUFFIXES,
     StoredImage,
+    check_held,
     four_channels,
     read_picture,
     write_picture,
-    written_path,
 )
-from cuello.data.sources import image_paths
 from cuello.data.stack import page_offsets, read_page, write_pages
 from cuello.inference.model import Model
+from cuello.inference.targets import plan, target_of_file
 
 
 @dataclass(frozen=True)
@@ -59,46 +59,33 @@ def apply(
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     if source.suffix.lower() == ".npy" and source.is_file():
         return apply_to_array(model, source, destination=destination, overwrite=overwrite, level=level)
-    jobs = plan(source, destination)
-    existing = [target for _, target in jobs if target.exists()]
+    jobs, notes = plan(source, destination)
+    existing = [target for _, target in jobs if os.path.lexists(target)]
     if existing and not overwrite:
         raise CuelloError(
             f"{len(existing)} of {len(jobs)} results exist already, e.g. {existing[0]}. Add --overwrite=True to "
             "replace them, or choose another place."
         )
     model.check_images()
-    applied = Applied()
+    applied = Applied(notes=notes)
     for position, (path, target) in enumerate(jobs):
         tell(Progress("restoring", position, len(jobs), path=path))
         try:
             restore_file(model, path, target=target, notes=applied.notes, level=level)
             applied.written.append(target)
-        except CuelloError as error:
-            applied.failed.append((path, str(error)))
+        except Exception as error:  # whatever one file raises, the others go on
+            applied.failed.append((path, reason(path, error)))
     tell(Progress("restoring", len(jobs), len(jobs), path=source))
     return applied
 
 
-def plan(source: Path, destination: Path) -> list[tuple[Path, Path]]:
-    """Return (file, where its result goes) for every image; CuelloError where that cannot be."""
-    if source.is_dir():
-        paths, _ = image_paths(source)
-        if not paths:
-            raise CuelloError(f"{source} holds no image (PNG, JPEG, BMP, GIF, WebP or TIFF).")
-        if destination.is_file():
-            raise CuelloError(f"{destination} is a file; a folder of images needs a folder for its results.")
-        jobs = [(path, written_path(destination / path.relative_to(source))) for path in paths]
-        seen: dict[Path, Path] = {}
-        for path, target in jobs:
-            if target in seen:
-                raise CuelloError(f"{seen[target]} and {path} would both become {target}; rename one of them.")
-            seen[target] = path
-        return jobs
-    if not source.exists():
-        raise CuelloError(f"there is no file or folder {source}.")
-    to_folder = destination.is_dir() or destination.suffix.lower() not in SUFFIXES
-    target = destination / source.name if to_folder else destination
-    return [(source, written_path(target))]
+def reason(path: Path, error: Exception) -> str:
+    """Say why a file failed."""
+    if isinstance(error, CuelloError):
+        return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return f"{path} needs more memory than is free. Cut it into smaller images."
+    return f"{path} could not be restored ({type(error).__name__}: {error})."
 
 
 def restore_file(model: Model, path: Path, target: Path, notes: list[str], level: float | None = None) -> None:
@@ -114,6 +101,8 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
         write_pages(target, (restore_picture(model, page, level) for page in pages))
         return
     picture = read_picture(path, model.levels)
+    height, width = picture.pixels.shape[:2]
+    check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
     write_picture(target, restore_picture(model, picture, level))
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
         notes.append(f"{path} is {picture.mode} and was written as RGB")
@@ -137,7 +126,7 @@ def apply_to_array(
     model: Model, source: Path, destination: Path, overwrite: bool, level: float | None = None
 ) -> Applied:
     """Restore the images of an .npy file into another of the same axes and type."""
-    target = destination / source.name if destination.is_dir() or destination.suffix.lower() != ".npy" else destination
+    target = target_of_file(source, destination, endings={".npy"})
     if target.exists() and not overwrite:
         raise CuelloError(f"{target} exists already. Add --overwrite=True to replace it, or choose another place.")
     try:

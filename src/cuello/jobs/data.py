@@ -139,8 +139,10 @@ def parts_of(images: Images, config: TrainConfig) -> Split:
     closed = config.data in CATALOG and CATALOG[config.data].closed
     share = 0.0 if closed else config.validation
     tested = 0.0 if closed else config.test
-    parts = split(len(images), share, tested, seed=config.split_seed, held_out=images.held_out)
-    return parts if share else parts._replace(validation=parts.train)
+    parts = split(
+        len(images), share, tested, seed=config.split_seed, held_out=images.held_out, validated=images.validated
+    )
+    return parts if share or images.validated is not None else parts._replace(validation=parts.train)
 
 
 def labels_checksum(images: Images) -> str:

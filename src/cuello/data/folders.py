@@ -1,0 +1,205 @@
+"""What lies in a folder: images, what is no image by its ending, and the parts and classes that folders stand for."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cuello.core.errors import CuelloError, first_few
+from cuello.core.files import printable
+from cuello.data.picture import FORMATS, SUFFIXES
+
+SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "system volume information"}
+"""Files and folders that operating systems leave everywhere; like hidden ones, they are not counted."""
+
+PARTS = {
+    "train": "training", "training": "training", "val": "validation", "valid": "validation",
+    "validation": "validation", "dev": "validation", "test": "testing", "testing": "testing",
+}  # fmt: skip
+"""Folders that say what images are for, by their names in small letters."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies below a folder, hidden and system files aside.
+
+    images: sorted by path; what cannot be looked into is among them, so that reading it says why. aside: files of other
+    endings. folders: all that were looked into, each once, also those that links lead to. again: links that lead to one
+    of these, or above.
+    """
+
+    folder: Path
+    images: list[Path]
+    aside: list[Path]
+    folders: list[Path]
+    again: list[Path]
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether what is written at ``path`` would be found by looking again."""
+        seen, real = {identity(folder) for folder in self.folders}, path.resolve()
+        for place in (real, *real.parents):
+            if place.is_dir() and identity(place) in seen:
+                below = real.relative_to(place).parts
+                return not below or not is_left_out(below[0])
+        return False
+
+    def notes(self) -> list[str]:
+        """Say what is not among the images, and why."""
+        notes = []
+        if self.aside:
+            kinds = Counter(printable(path.suffix.lower()) or "without ending" for path in self.aside)
+            counts = first_few((f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1])), 8)
+            some = f"{len(self.aside)} files in {self.folder} are not images by their ending and were left aside"
+            one = f"1 file in {self.folder} is not an image by its ending and was left aside"
+            shown = first_few(printable(path.name) for path in self.aside)
+            notes.append(f"{one if len(self.aside) == 1 else some} ({counts}): {shown}")
+        if self.again:
+            links = first_few(printable(str(path.relative_to(self.folder))) for path in self.again)
+            what = "links to folders that are read already, or lie above, are not followed"
+            notes.append(f"{self.folder}: {what}: {links}")
+        return notes
+
+
+def check_outside(images: str | Path, output: Path) -> None:
+    """Raise CuelloError where results in ``output`` would be images of the next call, if ``images`` are a folder's."""
+    folder = Path(images).expanduser()
+    if folder.is_dir() and list_images(folder).holds(output):
+        raise inside(folder, output)
+
+
+def inside(folder: Path, output: Path) -> CuelloError:
+    """Say that results would lie among the images, and where else they can go."""
+    whole = folder.resolve()
+    return CuelloError(
+        f"{output} lies in {folder}, so that the results would be images of the next call. Choose a place outside, "
+        f"e.g. {whole.with_name(f'{whole.name}-results')}."
+    )
+
+
+def is_left_out(name: str) -> bool:
+    """Know hidden files and folders, and those of operating systems, by their names."""
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
+def identity(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_dev, about.st_ino
+
+
+def list_images(folder: Path) -> Listing:
+    """List what lies below ``folder``; links to folders are followed, so that every folder is looked into once.
+
+    A folder whose name ends like an image's and that is empty is listed as an image, so that reading it reports the
+    mistake. Raises CuelloError where ``folder`` itself cannot be read.
+    """
+    found = Listing(folder, images=[], aside=[], folders=[], again=[])
+    seen = {identity(parent) for parent in folder.resolve().parents}  # a link to one of these would bring all of it
+    waiting, links = [folder], []
+    while waiting or links:
+        here = waiting.pop() if waiting else links.pop(0)  # real folders first: what they hold goes by its own name
+        try:
+            known = identity(here)
+            entries = [] if known in seen else list(os.scandir(here))
+        except OSError as error:
+            if here == folder:
+                raise CuelloError(f"{folder} could not be read: {error.strerror}.") from None
+            found.images.append(here)
+            continue
+        if known in seen:
+            found.again.append(here)
+            continue
+        seen.add(known)
+        found.folders.append(here)
+        for entry in entries:
+            path = here / entry.name
+            if is_left_out(entry.name):
+                continue
+            if os.path.isdir(path):
+                (links if entry.is_symlink() else waiting).append(path)
+            else:
+                (found.images if path.suffix.lower() in SUFFIXES else found.aside).append(path)
+        links.sort()
+        if not entries and here != folder and here.suffix.lower() in SUFFIXES:
+            found.images.append(here)
+    for paths in (found.images, found.aside, found.again):
+        paths.sort()
+    return found
+
+
+def no_image(listing: Listing) -> str:
+    """Say that a folder holds no image, and what it holds instead."""
+    others = listing.notes()
+    what = f"; {'; '.join(others)}" if others else ""
+    return f"{listing.folder} holds no image ({FORMATS}){what}."
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the folders around images stand for.
+
+    parts: what each image is for ("training", "validation", "testing"), or None where no folders say it. classes: the
+    class of each, or None where they are not all in class folders, of which there are two or more. notes: what a user
+    should know of both.
+    """
+
+    parts: list[str] | None
+    classes: list[str] | None
+    notes: list[str]
+
+
+def meaning_of(listing: Listing, paths: Sequence[Path]) -> Meaning:
+    """Read folders such as ``train/cat``, ``cat`` or ``cat/train`` around the images at ``paths``.
+
+    Raises CuelloError where folders of parts lie beside others, so that it is not clear what those are for.
+    """
+    inside = [path.relative_to(listing.folder).parts for path in paths]
+    level = level_of_parts(listing.folder, inside)
+    parts = None if level is None else [PARTS[names[level].lower()] for names in inside]
+    without = inside if level is None else [names[:level] + names[level + 1 :] for names in inside]
+    classes = [names[0] for names in without] if all(len(names) > 1 for names in without) else None
+    if classes is None or len(set(classes)) < 2:
+        classes = None
+    notes = [] if parts is None or level is None else about_parts(listing, [names[level] for names in inside], classes)
+    if classes is not None:
+        notes += about_empty(listing, set(classes), level)
+    return Meaning(parts, classes, notes)
+
+
+def level_of_parts(folder: Path, inside: Sequence[tuple[str, ...]]) -> int | None:
+    """Find at which depth folders say what images are for, 0 just below ``folder``; None where none does."""
+    named = {names[0] for names in inside if len(names) > 1 and names[0].lower() in PARTS}
+    others = {names[0] for names in inside} - named
+    if others and len({PARTS[name.lower()] for name in named}) > 1:
+        raise CuelloError(
+            f"{folder} holds {', '.join(sorted(named))}, which divide images for training and testing, and beside them "
+            f"{first_few(sorted(others))}, which does not say what it is for. Move that elsewhere, or name one folder, "
+            f"e.g. {folder / min(named)}."
+        )
+    for level in range(min(map(len, inside)) - 1):
+        here = {names[level].lower() for names in inside}
+        if here <= PARTS.keys() and len(here) > 1:
+            return level
+    return None
+
+
+def about_parts(listing: Listing, names: Sequence[str], classes: Sequence[str] | None) -> list[str]:
+    """Say which folders were taken for parts, and which classes one of these lacks."""
+    counts = Counter(names)
+    told = ", ".join(f"{name} for {PARTS[name.lower()]} ({count})" for name, count in counts.items())
+    notes = [f"the images of {listing.folder} are divided by their folders, which are no classes: {told}"]
+    for name in counts if classes is not None else ():
+        here = {one for one, part in zip(classes or (), names, strict=True) if part == name}
+        missing = sorted(set(classes or ()) - here)
+        if missing:
+            notes.append(f"{name} in {listing.folder} has no image of the class {first_few(missing)}")
+    return notes
+
+
+def about_empty(listing: Listing, classes: set[str], level: int | None) -> list[str]:
+    """Say which class folders hold no image."""
+    folders = [path.relative_to(listing.folder).parts for path in listing.folders]
+    if level is not None:
+        folders = [names[:level] + names[level + 1 :] for names in folders if len(names) > level]
+    empty = sorted({names[0] for names in folders if len(names) == 1} - classes)
+    return [f"folders in {listing.folder} that hold no image are no classes: {first_few(empty)}"] if empty else []
