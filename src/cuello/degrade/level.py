@@ -9,9 +9,9 @@ from torch import Tensor
 
 def noise_levels(image: np.ndarray) -> list[float]:
     """Estimate the standard deviation of each channel's noise; 0 where a channel is black."""
-    from skimage.restoration import estimate_sigma
-
     with warnings.catch_warnings():
+        from skimage.restoration import estimate_sigma  # what it loads adds filters of its own
+
         warnings.simplefilter("ignore", RuntimeWarning)  # a black channel gives the mean of nothing
         warnings.simplefilter("ignore", UserWarning)  # one or two pixels across are taken for forgotten channels
         levels = np.atleast_1d(np.asarray(estimate_sigma(image, channel_axis=-1)))

@@ -321,4 +321,6 @@ def load(path: str | Path, network: str | None = None, device: str = "cpu") -> M
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
     artefact = load_artefact(located(path))
-    return Model(artefact, artefact.network(network).folded().eval().to(device))
+    with torch.random.fork_rng(()):  # layers are made with weights from the caller's numbers before they get their own
+        built = artefact.network(network).folded().eval()
+    return Model(artefact, built.to(device))

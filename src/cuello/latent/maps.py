@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
+from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, unknown
 from cuello.inference.model import Model
 from cuello.scoring.references import principal_components
@@ -43,6 +44,7 @@ class Neighbours:
     distances: np.ndarray
 
 
+@caller_kept()
 def project(codes: np.ndarray, method: Method | None = None, seed: int = 0) -> Projection:
     """Bring codes of any number of numbers to points of a plane.
 

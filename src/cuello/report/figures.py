@@ -40,11 +40,13 @@ THEMES = (LIGHT, DARK)
 
 @contextmanager
 def drawing(theme: Theme, width: float, height: float, **subplots: Any) -> Iterator[tuple["Figure", Any]]:
-    """Give a figure (inches) and its axes in the theme's colours; closed afterwards."""
-    import matplotlib
+    """Give a figure (inches) and its axes in the theme's colours.
 
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
+    It is drawn without pyplot, whose backend, settings and open figures are the caller's.
+    """
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     style: Any = {
         "figure.facecolor": theme.background, "axes.facecolor": theme.background, "savefig.facecolor": theme.background,
@@ -54,12 +56,10 @@ def drawing(theme: Theme, width: float, height: float, **subplots: Any) -> Itera
         "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold",
         "axes.titlelocation": "left", "legend.frameon": False, "lines.linewidth": 1.8,
     }  # fmt: skip
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
-        try:
-            yield figure, axes
-        finally:
-            plt.close(figure)
+    with matplotlib.style.context(["default", style]):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(**subplots)
 
 
 def save_both(folder: Path, name: str, draw: Callable[[Theme], bytes]) -> dict[str, bytes]:

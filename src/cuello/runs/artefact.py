@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
@@ -56,7 +57,8 @@ class Artefact:
 
         allowed_code: FILE.py:CLASS, needed (and run) only where the network is somebody's own code.
         """
-        network = build(self.architecture, allowed_code)
+        with torch.random.fork_rng(()):  # first weights, which are not kept, are drawn from the caller's numbers
+            network = build(self.architecture, allowed_code)
         check_fit(self.weights, network.state_dict(), Path(FILE_NAME))
         network.load_state_dict(dict(self.weights))
         return network.eval()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cuello.core.caller import caller_kept
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.progress import OnProgress, Progress, listener
@@ -19,6 +20,7 @@ from cuello.training.observers import Observer
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
+@caller_kept()
 def search(
     job: str = "denoise",
     data: str | Path = "photos",

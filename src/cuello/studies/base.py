@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import make_folder, write_text
@@ -22,6 +23,7 @@ from cuello.runs.directory import Run, available_cores, environment, write_json
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
+from cuello.training.device import use_threads
 from cuello.work.plans import PlannedRun, run_turns
 from cuello.work.train import check_same, is_finished, resolve
 
@@ -138,6 +140,7 @@ class Study:
     prepare: Callable[[Sequence[TrainConfig], int, OnProgress], None] | None = None
 
 
+@caller_kept()
 def run_study(
     study: Study,
     data: str | None = None,
@@ -168,6 +171,7 @@ def run_study(
             raise CuelloError(f"{name}: got {number}, needed 1 or more.")
     folder = Path(output).expanduser() if output is not None else Path("runs") / f"study-{study.name}-{data}"
     claim(folder, study.name, data)
+    use_threads(settings.get("threads"))
     if settings.get("threads") is None and workers > 1:
         settings["threads"] = max(1, available_cores() // workers)
     plans = study.plans(data)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
@@ -127,6 +128,7 @@ def batches_alike(
             say(reason)
 
 
+@caller_kept()
 def train_at_once(
     batch: AtOnce,
     *,

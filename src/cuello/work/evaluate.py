@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
 from cuello.core.progress import OnProgress, listener
@@ -25,6 +26,7 @@ SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validati
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
+@caller_kept()
 def evaluate(
     path: str | Path,
     images: str | Path | None = None,
@@ -73,6 +75,7 @@ def evaluate(
     return judged.evaluation
 
 
+@caller_kept()
 def evaluate_classifier(
     path: str | Path,
     images: str | Path | None = None,
@@ -107,6 +110,7 @@ def check_same_images(run: Run, prepared: Prepared) -> None:
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
+@caller_kept()
 def evaluate_runs(
     paths: Sequence[str | Path],
     images: str | Path | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from cuello.comparison import compare
 from cuello.comparison.page import PAGE_NAME, write_comparison
+from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.progress import OnProgress, Progress, listener
@@ -15,12 +16,14 @@ from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
 from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
+from cuello.training.device import use_threads
 from cuello.training.observers import Observer
 from cuello.work.plans import PlannedRun, run_plans
 from cuello.work.train import RunOptions, check_same, resolve
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
+@caller_kept()
 def train_repeats(
     job: str = "denoise",
     data: str | Path = "photos",
@@ -53,6 +56,7 @@ def train_repeats(
         raise CuelloError(f"--repeats: got {repeats}, needed 1 or more.")
     given = {"job": job, "data": str(data), **settings}
     config = resolve(given)
+    use_threads(config.threads)
     JOBS[config.job].pairing(config, sweep)
     tell = listener(progress)
     folder = Path(output).expanduser() if output is not None else default_path(config)
@@ -73,6 +77,7 @@ def train_repeats(
     return runs
 
 
+@caller_kept()
 def train_many(
     paths: Sequence[str | Path],
     settings: Sequence[Mapping[str, Any]],

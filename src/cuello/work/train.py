@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from cuello.core.caller import caller_kept
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import write_text
@@ -57,6 +58,7 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
+@caller_kept()
 def train(
     job: str = "denoise",
     data: str | Path = "photos",
@@ -103,6 +105,7 @@ def train(
         raise interrupted(run) from None
 
 
+@caller_kept()
 def resume(
     path: str | Path,
     *,

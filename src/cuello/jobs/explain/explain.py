@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 
+from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.batches import to_tensor
@@ -28,6 +29,7 @@ EXACT, ESTIMATED = {"most": 64, "pixels": 2**18}, {"most": 100, "pixels": 2**19}
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello explain`.
+@caller_kept()
 def explain(
     classifier: str | Path,
     images: str | Path,

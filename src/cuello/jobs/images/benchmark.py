@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, closest
 from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.resample import resize
@@ -72,6 +73,7 @@ class Benchmark:
         return next(row for row in self.rows if row.setting == setting and row.method == self.model)
 
 
+@caller_kept()
 def benchmark(
     name: Yardstick,
     model: Model | str | Path,
