@@ -1,11 +1,12 @@
 """One image file: read with everything that must come back when the result is written."""
 
 import io
+import math
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,18 @@ from PIL import Image, UnidentifiedImageError
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import replacing
+from cuello.data.about import (
+    MOST_IN_MARKER,
+    NOTHING,
+    PNG_HEAD,
+    XMP_HEAD,
+    About,
+    about_of,
+    chunks_for_png,
+    kept_chunks,
+    png_chunks,
+)
+from cuello.data.exif import EXIF_HEAD, orientation_of, resized_exif, upright, upright_exif
 from cuello.data.levels import Levels, UnfitError, fit, full_scale
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -26,8 +39,6 @@ FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA or PPM"
 """``SUFFIXES`` in words."""
 LONGEST_SIDES = dict.fromkeys(JPEG_SUFFIXES, 65_500) | {".webp": 16_383, ".tga": 65_535}
 """Most pixels along a side that what writes a format will write; others hold more than memory does."""
-LONGEST_EXIF = 65_533
-"""Most bytes of EXIF data that a JPEG holds."""
 MAX_PIXELS = 178_956_970
 """Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
 FILTERS = Lock()
@@ -40,8 +51,8 @@ class StoredImage:
 
     pixels: ``(H, W, C)``, C = 1 (grey), 3 (RGB), or other views, no colours; uint8, uint16, or float32 in [0, 1].
     alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
-    icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. stored: the type of the values in
-    the file, where a stated range, levels, brought them to floats; alpha is then as it was.
+    icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. about: what else it said. stored:
+    the type of the values in the file, where a stated range, levels, brought them to floats; alpha is then as it was.
     """
 
     pixels: np.ndarray
@@ -50,6 +61,7 @@ class StoredImage:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    about: About = NOTHING
     stored: np.dtype | None = None
     levels: Levels | None = None
 
@@ -61,7 +73,8 @@ class StoredImage:
 def read_picture(path: Path, levels: Levels | None = None) -> StoredImage:
     """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
 
-    Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``.
+    Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``. A
+    picture that is stored on its side comes upright, and what the file says of it with it.
     levels: the values that stand for black and white, where they are not the type's full scale.
     Raises CuelloError for what is not an image, is cut short, is empty, is a folder or claims too many pixels.
     """
@@ -109,8 +122,8 @@ def reading_errors(path: Path | str) -> Iterator[None]:
 
 def decode(content: bytes, path: Path, levels: Levels | None = None) -> StoredImage:
     """Decode an image file's bytes, by whichever library keeps all of its bits."""
-    if is_16_bit_colour_png(content):
-        return fitted(decode_16_bit_png(content), levels)
+    if is_png_for_pypng(content):
+        return fitted(turned_upright(decode_png(content)), levels)
     if path.suffix.lower() in TIFF_SUFFIXES:
         deep = decode_deep_tiff(content, levels)
         if deep is not None:
@@ -120,7 +133,37 @@ def decode(content: bytes, path: Path, levels: Levels | None = None) -> StoredIm
         if is_cut_to_8_bits(image):
             raise UnfitError("it holds more than 8 bits a colour, of which 8 would be read; save it as PNG or TIFF")
         image.load()
-        return fitted(from_pillow(image), levels)
+        picture = turned_upright(from_pillow(image))
+        return fitted(replace(picture, about=replace(picture.about, chunks=kept_chunks(content))), levels)
+
+
+def turned_upright(picture: StoredImage) -> StoredImage:
+    """Turn a picture that its EXIF data, or XMP, say to lie on its side, and let them say that it is upright."""
+    orientation = orientation_of(picture.exif, picture.about.xmp)
+    if orientation == 1:
+        return picture
+    pixels = upright(picture.pixels, orientation)
+    height, width = pixels.shape[:2]
+    return replace(
+        picture,
+        pixels=pixels,
+        alpha=None if picture.alpha is None else upright(picture.alpha, orientation),
+        exif=None if picture.exif is None else upright_exif(picture.exif, width, height),
+        dpi=picture.dpi if picture.dpi is None or orientation < 5 else picture.dpi[::-1],
+        about=picture.about.upright(),
+    )
+
+
+def larger(picture: StoredImage, scale: int) -> StoredImage:
+    """Let what a picture says of itself fit its pixels, which became ``scale`` times as many along each side."""
+    if scale == 1:
+        return picture
+    height, width = picture.pixels.shape[:2]
+    return replace(
+        picture,
+        exif=None if picture.exif is None else resized_exif(picture.exif, width, height, scale=scale),
+        dpi=None if picture.dpi is None else (picture.dpi[0] * scale, picture.dpi[1] * scale),
+    )
 
 
 def is_cut_to_8_bits(image: Image.Image) -> bool:
@@ -150,9 +193,8 @@ def fitted(picture: StoredImage, levels: Levels | None) -> StoredImage:
 def from_pillow(image: Image.Image) -> StoredImage:
     """Take what a Pillow image holds; 32-bit values stay as they are."""
     mode, about = image.mode, image.info
-    extras: dict[str, Any] = {"icc_profile": about.get("icc_profile"), "exif": about.get("exif"), "mode": mode}
-    if "dpi" in about:
-        extras["dpi"] = tuple(float(value) for value in about["dpi"])
+    extras: dict[str, Any] = {"icc_profile": about.get("icc_profile"), "exif": exif_of(image)}
+    extras |= {"dpi": resolution_of(image), "about": about_of(image), "mode": mode}
     if mode.startswith("I;16"):
         return StoredImage(np.asarray(image).astype(np.uint16)[:, :, None], **extras)
     if mode == "I":
@@ -176,28 +218,61 @@ def from_pillow(image: Image.Image) -> StoredImage:
     return StoredImage(np.asarray(image.convert("RGB")), **extras)
 
 
-def is_16_bit_colour_png(content: bytes) -> bool:
-    """Tell a PNG that Pillow would cut to 8 bits: 16 bits deep, and not plain grey (colour type 0)."""
-    return content.startswith(b"\x89PNG\r\n\x1a\n") and len(content) > 25 and content[24] == 16 and content[25] != 0
+def exif_of(image: Image.Image) -> bytes | None:
+    """Take the EXIF data of Pillow's image; some PNGs have them as text, in hexadecimal after three lines."""
+    exif = image.info.get("exif")
+    for key in ("Raw profile type exif", "Raw profile type APP1"):
+        if exif is None and key in image.info:
+            with suppress(ValueError):
+                exif = bytes.fromhex("".join(str(image.info[key]).split("\n")[3:]))
+    return exif
 
 
-def decode_16_bit_png(content: bytes) -> StoredImage:
-    """Decode a 16-bit PNG of two, three or four channels with pypng, which keeps all bits."""
+def resolution_of(image: Image.Image) -> tuple[float, float] | None:
+    """Take the resolution of Pillow's image, where it is one."""
+    with suppress(LookupError, TypeError, ValueError, ZeroDivisionError):
+        across, down = (float(value) for value in image.info["dpi"])
+        if 0 < across < math.inf and 0 < down < math.inf:
+            return across, down
+    return None
+
+
+def is_png_for_pypng(content: bytes) -> bool:
+    """Tell a PNG that Pillow would cut to 8 bits, or of which it would mistake the transparent colour.
+
+    The first are 16 bits deep and not plain grey (colour type 0); the others grey of 2, 4 or 16 bits with a tRNS chunk.
+    """
+    if not content.startswith(PNG_HEAD) or len(content) < 26:
+        return False
+    bits, colours = content[24], content[25]
+    if bits == 16 and colours != 0:
+        return True
+    return colours == 0 and bits in (2, 4, 16) and any(name == b"tRNS" for name, _ in png_chunks(content))
+
+
+def decode_png(content: bytes) -> StoredImage:
+    """Decode a PNG with pypng, which keeps all bits; grey of fewer bits becomes 8, a transparent colour alpha."""
     import png
 
     try:
         width, height, rows, about = png.Reader(bytes=content).read()
         check_size(width, height)
-        planes = about["planes"]
+        planes, bits = about["planes"], about["bitdepth"]
         pixels = np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, planes)
     except png.Error as error:
         raise ValueError(str(error)) from None
+    white, kind = (65535, np.uint16) if bits == 16 else (255, np.uint8)
     with opened(io.BytesIO(content)) as image:  # header only
-        extras = {name: image.info.get(name) for name in ("icc_profile", "exif", "dpi")}
+        extras = {"icc_profile": image.info.get("icc_profile"), "exif": exif_of(image), "dpi": resolution_of(image)}
+        told = replace(about_of(image), chunks=kept_chunks(content))
     colours = planes - 1 if about["alpha"] else planes
     alpha = pixels[:, :, colours:] if about["alpha"] else None
-    mode = f"{'L' if colours == 1 else 'RGB'}{'A' if about['alpha'] else ''};16"
-    return StoredImage(pixels[:, :, :colours], alpha, mode=mode, **extras)
+    if "transparent" in about:
+        hidden = (pixels == np.ravel(about["transparent"])).all(axis=2, keepdims=True)
+        alpha = np.where(hidden, 0, white)
+    mode = f"{'L' if colours == 1 else 'RGB'}{'' if alpha is None else 'A'}{';16' if bits == 16 else ''}"
+    pixels = (pixels[:, :, :colours] * (white // (2**bits - 1))).astype(kind)
+    return StoredImage(pixels, None if alpha is None else alpha.astype(kind), mode=mode, about=told, **extras)
 
 
 TIFF_COLOURS = (0, 1, 2)
@@ -252,8 +327,8 @@ def written_path(path: Path) -> Path:
 def write_picture(path: Path, picture: StoredImage) -> None:
     """Write ``picture`` in the format of ``path``'s suffix, whole or not at all.
 
-    Bit depth, alpha, colour profile, EXIF data (except in TIFF) and resolution go with it. JPEG is written at quality
-    95 without chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
+    Bit depth and alpha go with it, and what else the format holds (``HOLDS``; ``lost`` names the rest). JPEG is
+    written at quality 95 without chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -293,21 +368,75 @@ def check_held(path: Path, shape: Sequence[int], exif: bytes | None = None) -> N
             f"{path}: {suffix} holds at most {longest:,} pixels along a side, and the result has {shape[1]:,}×"
             f"{shape[0]:,}; use .png or .tif."
         )
-    if suffix in JPEG_SUFFIXES and exif is not None and len(exif) > LONGEST_EXIF:
+    if suffix in JPEG_SUFFIXES and exif is not None and len(exif) > MOST_IN_MARKER:
         raise CuelloError(
-            f"{path}: {suffix} holds at most {LONGEST_EXIF:,} bytes of EXIF data, and the image has {len(exif):,}; use "
-            ".png or .webp."
+            f"{path}: {suffix} holds at most {MOST_IN_MARKER:,} bytes of EXIF data, and the image has {len(exif):,}; "
+            "use .png or .webp."
         )
 
 
+HOLDS = {
+    ".png": ("colour profile", "EXIF data", "resolution", "XMP", "comment", "texts", "gamma or primaries"),
+    ".webp": ("colour profile", "EXIF data", "XMP"),
+    **dict.fromkeys(JPEG_SUFFIXES, ("colour profile", "EXIF data", "resolution", "XMP", "comment", "IPTC data")),
+    **dict.fromkeys(TIFF_SUFFIXES, ("colour profile", "resolution")),
+    **dict.fromkeys((".bmp", ".dib"), ("resolution",)),
+}
+"""What the formats keep beside the pixels, as far as it is written here."""
+
+
+def lost(suffix: str, picture: StoredImage) -> list[str]:
+    """Name what ``picture`` says beside its pixels that a file with this ending does not hold."""
+    about = picture.about
+    said = {
+        "colour profile": picture.icc_profile,
+        "EXIF data": picture.exif,
+        "resolution": picture.dpi,
+        "XMP": about.xmp,
+        "comment": about.comment,
+        "texts": about.texts,
+        "gamma or primaries": about.own_gamma and not picture.icc_profile,
+        "IPTC data": about.segments,
+    }
+    held = HOLDS.get(suffix.lower(), ())
+    missing = [name for name, value in said.items() if value and name not in held]
+    if suffix.lower() in JPEG_SUFFIXES:
+        for part in too_long_for_jpeg(about):
+            missing.append(
+                f"{part} ({len(getattr(about, part.lower()))} bytes, where a JPEG holds {MOST_IN_JPEG[part]})"
+            )
+    return missing
+
+
+MOST_IN_JPEG = {"XMP": MOST_IN_MARKER - len(XMP_HEAD), "comment": MOST_IN_MARKER}
+"""Most bytes that a JPEG holds of what is left out where it is longer."""
+
+
+def too_long_for_jpeg(about: About) -> list[str]:
+    return [part for part, most in MOST_IN_JPEG.items() if len(getattr(about, part.lower()) or b"") > most]
+
+
 def save_options(suffix: str, picture: StoredImage) -> dict[str, Any]:
-    """Give what Pillow's save needs for this format to keep the profile, EXIF data and resolution."""
+    """Give what Pillow's save needs for this format to keep what it holds of ``HOLDS``."""
     kept = {"icc_profile": picture.icc_profile, "exif": picture.exif, "dpi": picture.dpi}
     options = {name: value for name, value in kept.items() if value is not None}
+    about = picture.about
+    if suffix == ".png":
+        from PIL.PngImagePlugin import PngInfo
+
+        options["pnginfo"] = information = PngInfo()
+        for name, content in chunks_for_png(about):
+            information.add(name, content)
     if suffix in JPEG_SUFFIXES:
+        left_out = too_long_for_jpeg(about)
+        options["xmp"] = b"" if "XMP" in left_out else about.xmp or b""
+        options["comment"] = b"" if "comment" in left_out else about.comment or b""
+        options["extra"] = about.segments
+        if picture.exif is not None:
+            options["exif"] = EXIF_HEAD + picture.exif.removeprefix(EXIF_HEAD)
         options |= {"quality": 95, "subsampling": "4:4:4"}
     if suffix == ".webp":
-        options |= {"lossless": True, "exact": True}
+        options |= {"lossless": True, "exact": True, "xmp": about.xmp or b""}
     return options
 
 
@@ -354,8 +483,9 @@ def about_chunks(picture: StoredImage) -> list[tuple[bytes, bytes]]:
     if picture.dpi:  # pixels a metre, unit 1
         chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in picture.dpi), 1)))
     if picture.exif:
-        chunks.append((b"eXIf", picture.exif.removeprefix(b"Exif\0\0")))
-    return chunks
+        chunks.append((b"eXIf", picture.exif.removeprefix(EXIF_HEAD)))
+    told = chunks_for_png(picture.about)
+    return chunks + ([one for one in told if one[0] != b"sRGB"] if picture.icc_profile else told)
 
 
 def as_channels(picture: StoredImage, channels: int) -> StoredImage:

@@ -14,6 +14,8 @@ from cuello.data.picture import (
     StoredImage,
     check_held,
     four_channels,
+    larger,
+    lost,
     read_picture,
     write_picture,
 )
@@ -106,6 +108,9 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
     write_picture(target, restore_picture(model, picture, level))
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
         notes.append(f"{path} is {picture.mode} and was written as RGB")
+    missing = lost(target.suffix, picture)
+    if missing:
+        notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
     if target.suffix.lower() != path.suffix.lower():
         notes.append(f"{path} was written as {target.name}")
 
@@ -119,7 +124,7 @@ def restore_picture(model: Model, picture: StoredImage, level: float | None = No
         pixels = model.levels.back(pixels, given.stored)
     if model.channels == 4:  # files keep a fourth channel where they keep transparency
         pixels, alpha = pixels[..., :3], pixels[..., 3:]
-    return replace(picture, pixels=pixels, alpha=alpha)
+    return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)
 
 
 def apply_to_array(
