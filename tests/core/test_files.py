@@ -2,12 +2,26 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import as_cuello_error, existing_parent, make_folder, replacing, write_bytes, write_text
+from cuello.core.files import (
+    TEMPORARY,
+    as_cuello_error,
+    existing_parent,
+    make_folder,
+    remove_leftovers,
+    replacing,
+    temporary_name,
+    write_bytes,
+    write_text,
+)
 
 
 def fail_with(code: int):
@@ -132,3 +146,48 @@ def test_the_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path):
     message = str(as_cuello_error(OSError(errno.ENOSPC, ""), tmp_path / "no" / "such" / "file"))
     assert "no/such/file" in message
     assert "MB free on that disk" in message
+
+
+# What killed processes left
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from cuello.core.files import replacing, temporary_folder
+with replacing(Path(sys.argv[1]) / "a.png") as temporary, temporary_folder(Path(sys.argv[1]), "parts") as folder:
+    temporary.write_text("half")
+    (folder / "0.npz").write_text("half")
+    print("written", flush=True)
+    input()
+"""
+
+
+def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    mine = [".notes.tmp", ".a.1234abcd.tmp.png", "b.cuello-tmp", ".a.1-2-abc.cuello-tmp", ".cuello-tmp", ".tmp12"]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdin=-1, stdout=-1)
+    assert process.stdout is not None
+    process.stdout.readline()
+    half = set(names(tmp_path)) - {*mine}
+    assert len(half) == 2
+    remove_leftovers(tmp_path)
+    assert set(names(tmp_path)) == {*mine, *half}, "it is still at work"
+    process.kill()
+    process.communicate()
+    write_text(tmp_path / "c.txt", "the next call")
+    assert set(names(tmp_path)) == {*mine, "c.txt"}
+
+
+def test_what_another_machine_left_goes_after_a_day(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / f".{name}.7-8-00000000-12345678.cuello-tmp.png").write_text("half")
+    os.utime(tmp_path / ".old.7-8-00000000-12345678.cuello-tmp.png", (0, 0))
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [".new.7-8-00000000-12345678.cuello-tmp.png"]
+
+
+@given(st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=60))
+def test_every_temporary_name_is_known_again(stem: str) -> None:
+    assert TEMPORARY.fullmatch(temporary_name(stem, ".png"))
+    assert not TEMPORARY.fullmatch(stem)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.owner import this_process
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.training.observers import EpochDone, Event
@@ -147,13 +149,14 @@ def test_repeats_stopped_on_the_way_go_on(tmp_path: Path) -> None:
 def test_leftovers_of_a_kill_are_cleared(tmp_path: Path) -> None:
     paths, settings = variants(tmp_path, {"seed": 0}, {"seed": 1})
     train_many(paths, [{**one, "epochs": 3} for one in settings], report=False)
-    (paths[0] / ".model.safetensors.tmp12").write_bytes(b"half")
+    ended = replace(this_process(), pid=2**22 + 1).mark
+    (paths[0] / f".model.{ended}-1234abcd.cuello-tmp.safetensors").write_bytes(b"half")
     (paths[0] / "model.safetensors").unlink()
     (paths[0] / "last.safetensors").unlink()
     (paths[1] / "last.safetensors").unlink()
     runs = train_many(paths, settings, report=False)
     assert [len(run.history) for run in runs] == [3, 3]
-    assert not list(paths[0].glob(".*tmp*"))
+    assert not list(paths[0].glob(".*"))
 
 
 def test_one_that_diverges_is_told_in_the_end(tmp_path: Path) -> None:

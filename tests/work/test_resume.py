@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from safetensors import safe_open
 import cuello
 from cuello.core import files
 from cuello.core.errors import CuelloError
+from cuello.core.owner import this_process
 from cuello.runs.checkpoint import load_checkpoint
 from cuello.runs.directory import Run
 from cuello.runs.history import best_epoch, read_history
@@ -359,11 +361,13 @@ def test_leftovers_of_a_killed_write_are_swept_up(
     settings, reference = short
     path = tmp_path / "run"
     cuello.train(data=images, output=path, report=False, **{**settings, "epochs": 1})
-    (path / ".last.1234abcd.tmp.safetensors").write_bytes(b"half")
+    ended = replace(this_process(), pid=2**22 + 1).mark
+    (path / f".last.{ended}-1234abcd.cuello-tmp.safetensors").write_bytes(b"half")
+    (path / ".notes.tmp").write_text("mine")
     cuello.resume(path, epochs=3, report=False)
     found, expected = contents(path / "last.safetensors"), contents(reference / "last.safetensors")
     assert found["bits"] == expected["bits"]
-    assert not list(path.glob(".*"))
+    assert [left.name for left in path.glob(".*")] == [".notes.tmp"]
 
 
 def test_a_full_disk_leaves_the_epoch_before(

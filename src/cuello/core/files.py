@@ -1,16 +1,27 @@
 """Writing files so that a crash, a full disk or Ctrl-C never leaves half of one."""
 
 import errno
-import glob
 import os
+import re
 import shutil
+import time
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cuello.core.errors import CuelloError
+from cuello.core.owner import Owner, this_process
+
+TEMPORARY = re.compile(
+    r"\..*\.(?P<pid>\d+)-(?P<start>\d+)-(?P<machine>[0-9a-f]{8})-[0-9a-f]{8}\.cuello-tmp.*", re.DOTALL
+)
+"""What everything temporary is called, and nothing else is: whose it is, and a draw."""
+DAY = 86400
+"""After so many seconds what another machine left half done is no longer being written."""
+SWEPT: set[str] = set()
+"""Folders in which this process has looked for what a killed one left."""
 
 
 @contextmanager
@@ -28,7 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text()
     'whole or not at all'
     """
-    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+    sweep_once(path.parent)
+    temporary = path.with_name(temporary_name(path.stem, path.suffix))
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -40,9 +52,59 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def temporaries(path: Path) -> Iterator[Path]:
-    """Find what kills of `replacing` left beside ``path``."""
-    return path.parent.glob(f".{glob.escape(path.stem[:40])}.{'[0-9a-f]' * 8}.tmp{path.suffix}")
+def temporary_name(stem: str, suffix: str = "") -> str:
+    """Return a name for something temporary of this process."""
+    return f".{stem[:40]}.{this_process().mark}-{uuid.uuid4().hex[:8]}.cuello-tmp{suffix}"
+
+
+@contextmanager
+def temporary_folder(parent: Path, stem: str) -> Iterator[Path]:
+    """Give a folder for the time of the block; what a kill leaves of it goes with the next call that writes there."""
+    sweep_once(parent)
+    folder = parent / temporary_name(stem)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_once(folder: Path) -> None:
+    """Remove what killed processes left in a folder, the first time that this process writes there."""
+    place = os.path.abspath(folder)
+    if place not in SWEPT:
+        SWEPT.add(place)
+        remove_leftovers(folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `replacing` and `temporary_folder` made in a folder for processes that have ended since."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if is_left_over(entry)]
+    except OSError:
+        return
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+            continue
+        with suppress(OSError):
+            os.unlink(entry.path)
+
+
+def is_left_over(entry: "os.DirEntry[str]") -> bool:
+    """Tell whether something is temporary and its owner has ended."""
+    name = TEMPORARY.fullmatch(entry.name)
+    if name is None:
+        return False
+    here = this_process().host
+    owner = Owner(here, int(name["pid"]), int(name["start"]))
+    if owner.mark.endswith(name["machine"]):
+        return owner.has_ended
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime < time.time() - DAY
+    except OSError:
+        return False
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ import torch
 from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.files import remove_leftovers
 from cuello.core.progress import OnProgress, silent
 from cuello.jobs.base import JobData
 from cuello.jobs.catalog import JOBS
@@ -163,7 +164,6 @@ def begin(member: Session, count: int) -> None:
     run = member.run
     if not run.config_path.is_file():
         create_run(run.path, member.config)
-    for leftover in run.path.glob(".*.tmp*"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(run.path)
     about = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
     write_json(run.environment_path, {**about, "trained_at_once": count})

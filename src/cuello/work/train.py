@@ -11,7 +11,7 @@ import torch
 from cuello.core.caller import caller_kept
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
-from cuello.core.files import write_text
+from cuello.core.files import remove_leftovers, write_text
 from cuello.core.memory import kept_memory
 from cuello.core.progress import OnProgress, listener, silent
 from cuello.core.seeding import derived_seed
@@ -137,8 +137,7 @@ def resume(
         )
     if network is not None:
         config = make_config({**config.model_dump(), "model": network})
-    for leftover in run.path.glob(".*.tmp*"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(run.path)
     job = JOBS[config.job]
     job.pairing(config, sweep)
     check_trackers(track)

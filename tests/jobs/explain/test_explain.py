@@ -368,7 +368,7 @@ def test_what_a_killed_call_left_is_cleared_and_the_users_own_pictures_are_not(
 ) -> None:
     images = examples / "bright" if name == "explain.json" else examples
     with writing(name, run, examples, tmp_path):
-        assert list(tmp_path.rglob(f".{Path(name).stem}.*.tmp*")), "half of a file is there"
+        assert list(tmp_path.rglob(f".{Path(name).stem}.*.cuello-tmp*")), "half of a file is there"
         with pytest.raises(CuelloError, match=r"another call is writing to .*output"):
             explain(run.path, images, tmp_path, overwrite=True)
         assert (tmp_path / "overlays" / "bright-00.png").exists(), "a call that runs loses nothing"

@@ -10,7 +10,6 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import cache_folder, make_folder, replacing, write_text
+from cuello.core.files import cache_folder, make_folder, remove_leftovers, replacing, temporary_folder, write_text
 from cuello.core.memory import kept_memory
 from cuello.core.progress import OnProgress, Progress, silent
 from cuello.data.batches import to_tensor
@@ -81,6 +80,7 @@ def exact_maps(
     every = list(arrays)
     names = [identity(array) for array in every]
     folder = folder_of(classifier, settings)
+    remove_leftovers(folder)
     known = read_parts(folder)
     missing = {name: array for name, array in zip(names, every, strict=True) if name not in known}
     done = len(names) - len(missing)
@@ -202,8 +202,9 @@ def make_beside(
     They are programs, no forks: a forked torch can hang, and a spawned one runs the caller's script again.
     Raises CuelloError that holds what a process said where one fails. However this ends, they end too.
     """
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as running:
-        files = [str(Path(name) / f"{number}.npz") for number in range(len(parts))]
+    place = make_folder(folder_of(classifier, settings))
+    with temporary_folder(place, "images") as folder, contextlib.ExitStack() as running:
+        files = [str((folder / f"{number}.npz").absolute()) for number in range(len(parts))]
         for file, part in zip(files, parts, strict=True):
             np.savez(file, ids=np.array(list(part)), images=np.stack(list(part.values())))
         processes = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, final
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import as_cuello_error, check_free, make_folder, temporaries
+from cuello.core.files import as_cuello_error, check_free, make_folder, remove_leftovers
 
 FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
 """What is written."""
@@ -39,10 +39,11 @@ class BegunFiles:
         self.file.seek(0)
         for name in self.file.read().splitlines():
             if name in FILES[:-1] or (name.startswith("overlays/") and is_overlay(name.removeprefix("overlays/"))):
-                for path in (self.folder / name, *temporaries(self.folder / name)):
-                    path.unlink(missing_ok=True)
+                (self.folder / name).unlink(missing_ok=True)
         self.keep()
         overlays = self.folder / "overlays"
+        for folder in (self.folder, overlays):
+            remove_leftovers(folder)
         if overlays.is_dir() and not any(overlays.iterdir()):
             overlays.rmdir()
 
