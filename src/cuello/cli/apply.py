@@ -27,6 +27,15 @@ def apply(
             "it; by default estimated, image by image."
         ),
     ] = None,
+    range: Annotated[
+        str | None,
+        Parameter(
+            help="What stands for black and white in the files: LOW..HIGH in their own units (e.g. 0..4095), auto "
+            "(from each file's values), or full (the type's full scale). By default the range that the network was "
+            "trained with, or full; auto where the values fill less than a tenth of the type's, which is said.",
+            allow_leading_hyphen=True,
+        ),
+    ] = None,
     code: OwnCode = None,
     device: Device = "cpu",
     threads: Threads = None,
@@ -45,6 +54,8 @@ def apply(
 
     cuello apply runs/first noisy.png clean.png
 
+    cuello apply denoise microscope.tif clean.tif --range 0..4095
+
     cuello apply runs/first/model.safetensors scans/ restored/
 
     cuello apply runs/upscale-up-s small/ large/
@@ -61,10 +72,20 @@ def apply(
     loaded = load(model, code, str(choose_device(device)))
     with display(quiet or json) as shown:
         level = None if sigma is None else sigma / 255
-        applied = apply_to_files(loaded, source, destination, overwrite=overwrite, progress=shown.work, level=level)
+        applied = apply_to_files(
+            loaded, source, destination, overwrite=overwrite, progress=shown.work, level=level, range=range
+        )
     if json:
+        ranges = {str(path): str(levels) for path, levels in applied.ranges.items()}
         failed = [{"file": str(path), "problem": problem} for path, problem in applied.failed]
-        print_json({"written": [str(path) for path in applied.written], "failed": failed, "notes": applied.notes})
+        print_json(
+            {
+                "written": [str(path) for path in applied.written],
+                "failed": failed,
+                "notes": applied.notes,
+                "ranges": ranges,
+            }
+        )
     else:
         for note in applied.notes:
             print(f"note: {note}")

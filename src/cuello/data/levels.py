@@ -1,6 +1,7 @@
-"""What stands for black and white in a file: its type's full scale, 0 and 1 for floats, or a stated range."""
+"""What stands for black and white: the type's full scale, 0 and 1 for floats, a stated range, or an estimated one."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,9 @@ class UnfitError(Message, ValueError):
 
 @dataclass(frozen=True)
 class Levels:
-    """A stated range: ``black`` and ``white`` are the values, in the file's own units, that become 0 and 1.
+    """A range: ``black`` and ``white`` are the values, in the file's own units, that become 0 and 1.
+
+    estimated: from the values themselves, so that a few may lie outside: they become less than 0 or more than 1.
 
     >>> Levels(0, 4095)
     Levels(black=0, white=4095)
@@ -24,15 +27,18 @@ class Levels:
 
     black: float
     white: float
+    estimated: bool = False
 
     def __str__(self) -> str:
         return f"{self.black:.10g}..{self.white:.10g}"
 
     def scaled(self, values: np.ndarray, what: str) -> np.ndarray:
-        """Compute ``(value - black) / (white - black)`` as float32 of the same shape, in [0, 1].
+        """Compute ``(value - black) / (white - black)`` as float32 of the same shape.
+
+        In [0, 1], but for the few values outside an estimated range.
 
         values: whole numbers or floats of any size. what: how an error calls them.
-        Raises UnfitError for other types, NaN, infinity, and values outside the range: nothing is ever clipped.
+        Raises UnfitError for other types, NaN, infinity, and values outside a stated range: nothing is ever clipped.
         """
         if values.dtype.kind not in "buif":
             raise UnfitError(f"{what} holds values of type {values.dtype}; needed whole numbers or floats")
@@ -40,7 +46,7 @@ class Levels:
         black, white = self.black, self.white
         if values.dtype.kind == "f":  # 0.1 in float32 lies above 0.1 in float64
             black, white = float(values.dtype.type(black)), float(values.dtype.type(white))
-        if values.size and (values.min() < black or values.max() > white):
+        if not self.estimated and values.size and (values.min() < black or values.max() > white):
             wider = Levels(min(self.black, float(values.min())), max(self.white, float(values.max())))
             raise UnfitError(
                 f"{what} holds values from {float(values.min()):.10g} to {float(values.max()):.10g}, outside the range "
@@ -48,7 +54,23 @@ class Levels:
             )
         share = np.subtract(values, self.black, dtype=np.float64)
         share /= self.white - self.black
-        return share.clip(0, 1).astype(np.float32)  # only rounding is cut
+        return (share if self.estimated else share.clip(0, 1)).astype(np.float32)  # only rounding is cut
+
+    def level_within(self, level: float, dtype: np.dtype) -> float:
+        """Give a noise level as a share of this range, at most 1.
+
+        level: a share of the type's white where the range is estimated and the type has one; else of the range.
+
+        >>> Levels(0, 6553.5, estimated=True).level_within(0.01, np.dtype(np.uint16))
+        0.1
+        """
+        span = self.white - self.black
+        white = full_scale(dtype) if dtype in (np.uint8, np.uint16) or (dtype.kind == "f" and span <= 1) else span
+        return min(1.0, level * white / span) if self.estimated else level
+
+    def settled(self, pixels: np.ndarray) -> "Levels":
+        """Return the range for these pixels: this one."""
+        return self
 
     def back(self, shares: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Bring shares of the range to the file's own units and type; whole numbers are rounded, and fit the type."""
@@ -80,6 +102,78 @@ def parse_levels(text: str | None) -> Levels | None:
     return levels
 
 
+LITTLE = 0.1
+"""Values that fill a smaller share of their type's range than this are brought to their own range before a network
+sees them: it was trained on images that fill theirs, and errs by some thousandths of white."""
+OUTSIDE = 0.1
+"""Percent of the values, at either end, that do not count for an estimate: hot and dead pixels."""
+MARGIN = 0.1
+"""Room that an estimated range leaves on either side, as a share of what the values span, for the noise at its ends."""
+LOOKED_AT = 1_000_000
+"""Values that an estimate looks at; of larger images every so many."""
+
+
+@dataclass(frozen=True)
+class RangeChoice:
+    """Which range to use for images: the type's own ("full"), an estimated one ("auto"), a stated one, or by default
+    (None) an estimated one only where the values fill less than ``LITTLE`` of their type's.
+
+    >>> RangeChoice.parse("auto").name, RangeChoice.parse("0..4095").levels
+    ('auto', Levels(black=0.0, white=4095.0, estimated=False))
+    """
+
+    name: str | None = None
+    levels: Levels | None = None
+
+    @staticmethod
+    def parse(text: "str | tuple[float, float] | None", own: Levels | None = None) -> "RangeChoice":
+        """Read ``auto``, ``full``, ``LOW..HIGH`` or a pair; CuelloError for others.
+
+        own: the range that a network was trained with, used where no other is asked for.
+        """
+        if text is None:
+            return RangeChoice("stated", own) if own else RangeChoice()
+        if isinstance(text, str) and text.strip().lower() in ("auto", "full"):
+            return RangeChoice(text.strip().lower())
+        return RangeChoice(
+            "stated", parse_levels(text if isinstance(text, str) else "..".join(map(repr, map(float, text))))
+        )
+
+    def settled(self, pixels: np.ndarray) -> Levels | None:
+        """Return the range for these pixels; None for their type's full scale."""
+        if self.name in ("stated", "full") or pixels.dtype.kind not in "uif":
+            return self.levels
+        if self.name == "auto":
+            return estimated_levels([pixels])
+        if pixels.dtype.kind != "f" and pixels.dtype not in (np.uint8, np.uint16):
+            return None  # its white is not known: the error says so
+        found = estimated_levels([pixels])
+        return found if found is not None and fills_little(pixels, found) else None
+
+
+def estimated_levels(images: Sequence[np.ndarray]) -> Levels | None:
+    """Estimate the range of images' values: nearly all of them, and some room on either side.
+
+    Returns None where some are no numbers. Where all are the same, that value lies in the middle.
+    """
+    step = max(1, sum(image.size for image in images) // LOOKED_AT)
+    values = np.concatenate([image.ravel()[::step].astype(np.float64) for image in images])
+    if not values.size or not np.isfinite(values).all():
+        return None
+    low, high = np.percentile(values, [OUTSIDE, 100 - OUTSIDE])
+    if low == high:  # a few bright points on black
+        low, high = min(float(image.min()) for image in images), max(float(image.max()) for image in images)
+    room = MARGIN * (high - low) or max(1.0, abs(low))
+    return Levels(float(low - room), float(high + room), estimated=True)
+
+
+def fills_little(pixels: np.ndarray, levels: Levels) -> bool:
+    """Tell whether values differ, but within less than ``LITTLE`` of their type's range."""
+    low, high = pixels.min(), pixels.max()
+    inside = pixels.dtype.kind != "f" or bool(low >= 0 and high <= 1)
+    return inside and low < high and levels.white - levels.black < (1 + 2 * MARGIN) * LITTLE * full_scale(pixels.dtype)
+
+
 def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarray:
     """Bring pixels of any type to uint8, uint16, or float32 in [0, 1]; shape kept.
 
@@ -96,7 +190,7 @@ def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarr
         return pixels.astype(np.uint8) * 255
     if pixels.dtype not in (np.uint8, np.uint16):
         wide = pixels.dtype.kind in "ui"
-        state = ", or say with --range what stands for black and white, e.g. --range=0..4095" if wide else ""
+        state = ", or say what stands for black and white, e.g. --range=0..4095" if wide else ""
         raise UnfitError(
             f"{what} has pixels of type {pixels.dtype}; save it with 8 or 16 bits, or as floats in [0, 1]{state}"
         )

@@ -29,7 +29,7 @@ from cuello.data.about import (
     png_chunks,
 )
 from cuello.data.exif import EXIF_HEAD, orientation_of, resized_exif, upright, upright_exif
-from cuello.data.levels import Levels, UnfitError, fit, full_scale
+from cuello.data.levels import Levels, RangeChoice, UnfitError, fit, full_scale
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -70,7 +70,7 @@ class StoredImage:
         return self.pixels if self.alpha is None else np.concatenate([self.pixels, self.alpha], axis=2)
 
 
-def read_picture(path: Path, levels: Levels | None = None) -> StoredImage:
+def read_picture(path: Path, levels: Levels | RangeChoice | None = None) -> StoredImage:
     """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
 
     Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``. A
@@ -120,7 +120,7 @@ def reading_errors(path: Path | str) -> Iterator[None]:
         ) from None
 
 
-def decode(content: bytes, path: Path, levels: Levels | None = None) -> StoredImage:
+def decode(content: bytes, path: Path, levels: Levels | RangeChoice | None = None) -> StoredImage:
     """Decode an image file's bytes, by whichever library keeps all of its bits."""
     if is_png_for_pypng(content):
         return fitted(turned_upright(decode_png(content)), levels)
@@ -184,8 +184,9 @@ def opened(file: IO[bytes] | Path) -> Image.Image:
         return Image.open(file)
 
 
-def fitted(picture: StoredImage, levels: Levels | None) -> StoredImage:
+def fitted(picture: StoredImage, levels: Levels | RangeChoice | None) -> StoredImage:
     """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
+    levels = None if levels is None else levels.settled(picture.pixels)
     pixels = fit(picture.pixels, "the image", levels)
     return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype, levels=levels)
 
@@ -279,7 +280,7 @@ TIFF_COLOURS = (0, 1, 2)
 """What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
 
 
-def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> StoredImage | None:
+def decode_deep_tiff(content: bytes, levels: Levels | RangeChoice | None = None) -> StoredImage | None:
     """Decode a TIFF's first page with tifffile where it holds more than 8 bits; None leaves it to Pillow."""
     import tifffile
 
@@ -292,7 +293,7 @@ def decode_deep_tiff(content: bytes, levels: Levels | None = None) -> StoredImag
         raise ValueError(str(error)) from None
 
 
-def from_tiff_page(page: Any, levels: Levels | None = None) -> StoredImage:
+def from_tiff_page(page: Any, levels: Levels | RangeChoice | None = None) -> StoredImage:
     """Take what a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
     check_size(page.imagewidth, page.imagelength)
     if page.photometric not in TIFF_COLOURS:
@@ -306,7 +307,8 @@ def from_tiff_page(page: Any, levels: Levels | None = None) -> StoredImage:
         raise UnfitError(f"it has {pixels.shape[-1]} channels; needed 1 to 4")
     colours = pixels.shape[-1] - 1 if pixels.shape[-1] in (2, 4) else pixels.shape[-1]
     alpha = pixels[:, :, colours:] if colours != pixels.shape[-1] else None
-    stored, pixels = pixels.dtype, fit(pixels[:, :, :colours], "the image", levels)
+    stored, levels = pixels.dtype, None if levels is None else levels.settled(pixels[:, :, :colours])
+    pixels = fit(pixels[:, :, :colours], "the image", levels)
     if alpha is not None and levels is None:
         alpha = fit(alpha, "the transparency")
     if white_is_zero:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from PIL import Image
 
 from cuello.core.files import replacing
-from cuello.data.levels import Levels
+from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
     TIFF_COLOURS,
     TIFF_SUFFIXES,
@@ -80,7 +80,7 @@ def directory(file: BinaryIO, offset: int, form: Layout) -> tuple[int, int]:
     return kind, following
 
 
-def read_page(path: Path, number: int, offset: int, levels: Levels | None = None) -> StoredImage:
+def read_page(path: Path, number: int, offset: int, levels: Levels | RangeChoice | None = None) -> StoredImage:
     """Read one page of a TIFF, and only that, however large the file; CuelloError that names it where that fails.
 
     number: the page's, from 0, for messages. offset: one of ``page_offsets``.

@@ -1,33 +1,32 @@
 """Images of any kind in memory, restored into the same kind: arrays, tensors, Pillow images, lists of them."""
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, worded
 from cuello.data.batches import to_tensor
-from cuello.data.levels import Levels, UnfitError
+from cuello.data.levels import Levels, RangeChoice, UnfitError
 
-Change = Callable[[np.ndarray], np.ndarray]
+if TYPE_CHECKING:
+    from cuello.inference.model import Model
 
 
 @dataclass(frozen=True)
 class SameKind:
     """Restores images and gives the same kind, shape and type back.
 
-    channels: the network's. levels: what stands for black and white, or None for the type's full scale. restore: takes
-    one image ``(H, W, C)`` of uint8, uint16 or float32 in [0, 1]. enlarge: brings pixels to the result's size alone.
+    model: the network. choice: which range to use. level: of the noise, in units of the type's white, or None.
     """
 
-    channels: int
-    levels: Levels | None
-    restore: Change
-    enlarge: Change
+    model: "Model"
+    choice: RangeChoice
+    level: float | None = None
 
     def __call__(self, images: Any) -> Any:
         if isinstance(images, list | tuple):
@@ -41,28 +40,30 @@ class SameKind:
         raise unknown_kind(images)
 
     def array(self, images: np.ndarray) -> np.ndarray:
-        stack = as_stack(images)
-        if self.levels is not None:
-            larger = self.ranged(stack, self.levels)
-        else:
-            check_values(images)
-            exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
-            larger = np.stack([self.restore(image) for image in exact]).astype(images.dtype)
+        larger = self.whole(as_stack(images))
         larger = larger[0] if is_single(images) else larger
         return larger[..., 0] if larger.ndim > images.ndim else larger
 
-    def ranged(self, stack: np.ndarray, levels: Levels) -> np.ndarray:
-        """Restore ``(N, H, W, C)`` in the units of a range; transparency is left as it is."""
+    def whole(self, stack: np.ndarray) -> np.ndarray:
+        """Restore ``(N, H, W, C)``; one range for all; transparency is none of it, and is kept or enlarged."""
         have = stack.shape[-1]
-        planes = have - 1 if have in (2, 4) and have != self.channels else have
+        planes = have - 1 if have in (2, 4) and have != self.model.channels else have
+        levels = self.choice.settled(stack[..., :planes])
+        if levels is None:
+            check_values(stack)
+            exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
+            return np.stack([self.model.restore(image, level=self.level) for image in exact]).astype(stack.dtype)
+        if levels.estimated and self.choice.name is None:
+            warnings.warn(little(levels), stacklevel=5)
         try:
             scaled = levels.scaled(stack[..., :planes], "the array")
         except UnfitError as error:
             raise CuelloError(f"{error}.") from None
-        back = levels.back(np.stack([self.restore(image) for image in scaled]), stack.dtype)
+        level = None if self.level is None else levels.level_within(self.level, stack.dtype)
+        back = levels.back(np.stack([self.model.restore_shares(image, level) for image in scaled]), stack.dtype)
         if planes == have:
             return back
-        return np.concatenate([back, np.stack([self.enlarge(image[..., planes:]) for image in stack])], axis=-1)
+        return np.concatenate([back, np.stack([self.model.enlarge(image[..., planes:]) for image in stack])], axis=-1)
 
     def tensor(self, images: Tensor) -> Tensor:
         if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
@@ -71,8 +72,7 @@ class SameKind:
                 "(C, H, W) or (N, C, H, W)."
             )
         stack = images[None] if images.ndim == 3 else images
-        arrays = stack.detach().permute(0, 2, 3, 1).float().cpu().numpy()
-        larger = np.stack([self.restore(array) for array in arrays])
+        larger = self.whole(stack.detach().permute(0, 2, 3, 1).float().cpu().numpy())
         result = torch.from_numpy(larger).permute(0, 3, 1, 2).to(images)
         return result[0] if images.ndim == 3 else result
 
@@ -87,8 +87,16 @@ class SameKind:
         pixels = np.asarray(image if mode == image.mode else image.convert(mode))
         pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        larger = self.restore(pixels) if self.levels is None else self.ranged(pixels[None], self.levels)[0]
+        larger = self.whole(pixels[None])[0]
         return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
+
+
+def little(levels: Levels) -> str:
+    """Say which range was estimated, and how to do without."""
+    return worded(
+        f"the values fill less than a tenth of their type's range: restored within {levels}, estimated from them. "
+        "--range=full leaves that out; --range=LOW..HIGH says better"
+    )
 
 
 def stacked(images: Any, channels: int, levels: Levels | None = None) -> Tensor:
@@ -127,10 +135,14 @@ def check_values(images: np.ndarray) -> None:
             raise CuelloError("the array holds NaN or infinite values; replace them first.")
         if images.size and (images.min() < 0 or images.max() > 1):
             raise CuelloError(
-                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first."
+                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first, or "
+                f"say what stands for black and white: --range=auto, or --range={images.min():g}..{images.max():g}."
             )
     elif images.dtype not in (np.uint8, np.uint16):
-        raise CuelloError(f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1].")
+        raise CuelloError(
+            f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1], or what stands for black and "
+            "white: --range=auto, or --range=LOW..HIGH."
+        )
 
 
 def is_single(images: np.ndarray) -> bool:

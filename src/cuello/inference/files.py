@@ -1,14 +1,18 @@
 """A trained network on files: one image, a folder tree, an array; nothing is overwritten without being asked."""
 
+import math
 import os
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, worded
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
     TIFF_SUFFIXES,
     StoredImage,
@@ -20,6 +24,7 @@ from cuello.data.picture import (
     write_picture,
 )
 from cuello.data.stack import page_offsets, read_page, write_pages
+from cuello.inference.arrays import SameKind
 from cuello.inference.model import Model
 from cuello.inference.targets import plan, target_of_file
 
@@ -29,12 +34,13 @@ class Applied:
     """What became of the files.
 
     written: the results. failed: (file, why) for each that could not be read or written. notes: what changed beside
-    the pixels, one sentence each.
+    the pixels, one sentence each. ranges: for each file within whose own values the network worked, the range.
     """
 
     written: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ranges: dict[Path, Levels] = field(default_factory=dict)
 
 
 def apply(
@@ -44,6 +50,7 @@ def apply(
     overwrite: bool = False,
     progress: OnProgress | None = None,
     level: float | None = None,
+    range: str | tuple[float, float] | None = None,
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
 
@@ -52,15 +59,17 @@ def apply(
     PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF is restored. A file that
     cannot be read is listed in ``failed`` and the rest goes on.
     progress: called with events, which have the file at hand. level: standard deviation of the noise in
-    every image, in units of white = 1, for a network that takes it; by default estimated, image by image.
+    every image, in units of white = 1, for a network that takes it; by default estimated, image by image. range: what
+    stands for black and white, as for calling a model; estimated for each file, one range for all pages of a TIFF.
     Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network
     takes no such level.
     """
     tell = listener(progress, ("done", "total", "path"))
     model.check_level(level)
+    choice = RangeChoice.parse(range, model.levels)
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     if source.suffix.lower() == ".npy" and source.is_file():
-        return apply_to_array(model, source, destination=destination, overwrite=overwrite, level=level)
+        return apply_to_array(model, source, destination=destination, overwrite=overwrite, level=level, choice=choice)
     jobs, notes = plan(source, destination)
     existing = [target for _, target in jobs if os.path.lexists(target)]
     if existing and not overwrite:
@@ -73,11 +82,12 @@ def apply(
     for position, (path, target) in enumerate(jobs):
         tell(Progress("restoring", position, len(jobs), path=path))
         try:
-            restore_file(model, path, target=target, notes=applied.notes, level=level)
+            restore_file(model, path, target=target, applied=applied, level=level, choice=choice)
             applied.written.append(target)
         except Exception as error:  # whatever one file raises, the others go on
             applied.failed.append((path, reason(path, error)))
     tell(Progress("restoring", len(jobs), len(jobs), path=source))
+    applied.notes.extend(range_notes(applied.ranges, choice))
     return applied
 
 
@@ -90,8 +100,22 @@ def reason(path: Path, error: Exception) -> str:
     return f"{path} could not be restored ({type(error).__name__}: {error})."
 
 
-def restore_file(model: Model, path: Path, target: Path, notes: list[str], level: float | None = None) -> None:
-    """Restore one image file, or every page of a TIFF; what changes beside the pixels is added to ``notes``."""
+def range_notes(ranges: Mapping[Path, Levels], choice: RangeChoice) -> list[str]:
+    """Say in a sentence within which ranges, estimated from the values, images were restored."""
+    if not ranges:
+        return []
+    path, levels = next(iter(ranges.items()))
+    one = f"{path.name}, {levels}" if len(ranges) == 1 else f"{len(ranges)} images, e.g. {path.name}, {levels}"
+    if choice.name == "auto":
+        return [f"range estimated from the values, image by image: {one}"]
+    return [worded(f"values that fill less than a tenth of their type's range were brought to their own: {one}; "
+                   "--range=full leaves that out, --range=LOW..HIGH says better")]  # fmt: skip
+
+
+def restore_file(
+    model: Model, path: Path, target: Path, *, applied: Applied, level: float | None = None, choice: RangeChoice
+) -> None:
+    """Restore one image file, or every page of a TIFF; what changes beside the pixels is noted in ``applied``."""
     offsets = page_offsets(path)
     make_folder(target.parent)
     if len(offsets) > 1:
@@ -99,36 +123,65 @@ def restore_file(model: Model, path: Path, target: Path, notes: list[str], level
             raise CuelloError(
                 f"{path} holds {len(offsets)} pages, and {target.suffix} holds one: name the result .tif."
             )
-        pages = (read_page(path, number, offset, levels=model.levels) for number, offset in enumerate(offsets))
+        levels = range_of_pages(path, offsets, choice)
+        pages = (read_page(path, number, offset, levels) for number, offset in enumerate(offsets))
         write_pages(target, (restore_picture(model, page, level) for page in pages))
+        note_range(applied, path, levels)
         return
-    picture = read_picture(path, model.levels)
+    picture = read_picture(path, choice)
     height, width = picture.pixels.shape[:2]
     check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
     write_picture(target, restore_picture(model, picture, level))
+    note_range(applied, path, picture.levels)
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
-        notes.append(f"{path} is {picture.mode} and was written as RGB")
+        applied.notes.append(f"{path} is {picture.mode} and was written as RGB")
     missing = lost(target.suffix, picture)
     if missing:
-        notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
+        applied.notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
     if target.suffix.lower() != path.suffix.lower():
-        notes.append(f"{path} was written as {target.name}")
+        applied.notes.append(f"{path} was written as {target.name}")
+
+
+def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
+    if levels is not None and levels.estimated:
+        applied.ranges[path] = levels
+
+
+PAGES_LOOKED_AT = 9
+
+
+def range_of_pages(path: Path, offsets: Sequence[int], choice: RangeChoice) -> Levels | None:
+    """Return the one range for all pages of a TIFF, estimated from some of them where it is to be estimated."""
+    if choice.name in ("stated", "full"):
+        return choice.levels
+    numbers = sorted({round(k * (len(offsets) - 1) / (PAGES_LOOKED_AT - 1)) for k in range(PAGES_LOOKED_AT)})
+    pages = [read_page(path, number, offsets[number], RangeChoice("auto")) for number in numbers]
+    return choice.settled(np.concatenate([some_values(page) for page in pages]))
+
+
+def some_values(page: StoredImage) -> np.ndarray:
+    """Return up to some 100,000 values of a page, as they are in the file."""
+    step = max(1, math.isqrt(page.pixels.size // 100_000))
+    pixels = page.pixels[::step, ::step].ravel()
+    return pixels if page.levels is None or page.stored is None else page.levels.back(pixels, page.stored)
 
 
 def restore_picture(model: Model, picture: StoredImage, level: float | None = None) -> StoredImage:
-    """Restore a picture's pixels, and bring them back to the file's own units and type where a range was stated."""
+    """Restore a picture's pixels, and bring them back to the file's own units and type where a range was used."""
     given = four_channels(picture) if model.channels == 4 else picture
-    pixels = model.restore(given.pixels, level=level)
+    if given.levels is None or given.stored is None:
+        pixels = model.restore(given.pixels, level=level)
+    else:
+        told = None if level is None else given.levels.level_within(level, given.stored)
+        pixels = given.levels.back(model.restore_shares(given.pixels, told), given.stored)
     alpha = None if given.alpha is None else model.enlarge(given.alpha)
-    if model.levels is not None and given.stored is not None:
-        pixels = model.levels.back(pixels, given.stored)
     if model.channels == 4:  # files keep a fourth channel where they keep transparency
         pixels, alpha = pixels[..., :3], pixels[..., 3:]
     return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)
 
 
 def apply_to_array(
-    model: Model, source: Path, destination: Path, overwrite: bool, level: float | None = None
+    model: Model, source: Path, destination: Path, *, overwrite: bool, level: float | None, choice: RangeChoice
 ) -> Applied:
     """Restore the images of an .npy file into another of the same axes and type."""
     target = target_of_file(source, destination, endings={".npy"})
@@ -138,8 +191,10 @@ def apply_to_array(
         images = np.load(source, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise CuelloError(f"{source} could not be read as NumPy's format: {error}.") from None
-    restored = model(images, level)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        restored = SameKind(model, choice, level=level)(images)
     make_folder(target.parent)
     with replacing(target) as temporary, open(temporary, "wb") as stream:
         np.save(stream, restored)
-    return Applied([target])
+    return Applied([target], notes=[str(warning.message) for warning in caught])

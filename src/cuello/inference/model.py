@@ -1,7 +1,6 @@
 """A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, listener
 from cuello.core.resample import resize
 from cuello.data.batches import to_tensor
-from cuello.data.levels import Levels, full_scale, parse_levels
+from cuello.data.levels import Levels, RangeChoice, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
 from cuello.degrade.level import estimated_level
 from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
+from cuello.inference.flat import REACH, keep_flat
 from cuello.models.base import ImageNetwork, as_output
 from cuello.runs.artefact import Artefact, load_artefact
 
@@ -88,11 +88,16 @@ class Model:
         return torch.cat(scores).clone()
 
     @property
+    def restores(self) -> bool:
+        """Whether the network undoes something, noise or a small size, so that a flat image should stay as it is."""
+        return self.artefact.noise is not None or self.artefact.training.get("target") is not None
+
+    @property
     def conditioned(self) -> bool:
         """Whether the network takes the noise level of its input."""
         return self.network.conditioning == "level"
 
-    def __call__(self, images: Any, level: float | None = None) -> Any:
+    def __call__(self, images: Any, level: float | None = None, range: str | tuple[float, float] | None = None) -> Any:
         """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
 
         images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
@@ -100,7 +105,10 @@ class Model:
         within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
         a Pillow image (modes other than L, LA, RGB, RGBA and I;16 become RGB or RGBA); or a list of any of these.
         Three axes whose last is 1, 3 or 4 are one image.
-        level: see ``restore``.
+        level: see ``restore``; in units of the type's white. range: what stands for black and white: "LOW..HIGH" or a
+        pair (values outside are refused), "auto" (from the images' values: nearly all of them; what lies outside
+        stays), or "full" (the type's full scale). By default the range that the network was trained with, or the
+        type's full scale; where the values fill less than a tenth of that, "auto", with a warning.
         Raises CuelloError for other kinds, shapes or types.
 
         >>> import cuello, tempfile
@@ -110,8 +118,8 @@ class Model:
         >>> model(np.zeros((50, 70, 3), np.uint8)).shape
         (50, 70, 3)
         """
-        restore = partial(self.restore, level=level)
-        return SameKind(self.channels, self.levels, restore=restore, enlarge=self.enlarge)(images)
+        choice = RangeChoice.parse(range, self.levels)
+        return SameKind(self, choice, level=level)(images)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -245,6 +253,20 @@ class Model:
         )
         return out[: scale * height, : scale * width]
 
+    def restore_shares(self, shares: np.ndarray, level: float | None = None) -> np.ndarray:
+        """Restore one image ``(H, W, C)`` of float32 shares of an estimated range, some of which may lie outside it.
+
+        The network sees the range alone. What lies outside is added again, but for points that the network took away.
+        """
+        inside = shares.clip(0, 1)
+        restored = self.restore(inside, level=level)
+        beyond = shares - inside
+        if not beyond.any():
+            return restored
+        beyond = self.enlarge(beyond)
+        taken = np.where(beyond > 0, restored < 0.5, restored > 0.5)
+        return restored + np.where(taken, np.float32(0), beyond)
+
     def restore_batch(self, images: Tensor, level: Tensor | None = None) -> Tensor:
         """Restore small images at once: ``(N, C, H, W)`` float32 with the network's C; result cut to [0, 1].
 
@@ -294,6 +316,8 @@ class Model:
         with torch.inference_mode():
             told = None if level is None else x.new_full((len(x), 1, 1, 1), level)
             image = self._image(x, told).clamp_(0, 1).cpu()
+            if self.restores and self.network.receptive_field:
+                image = keep_flat(x, image, min(REACH, self.network.receptive_field // 2))
         if channels == 1 and self.channels != 1:
             image = image.mean(1, keepdim=True)
         elif channels != self.channels:
