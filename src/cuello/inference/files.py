@@ -124,7 +124,7 @@ def restore_file(
                 f"{path} holds {len(offsets)} pages, and {target.suffix} holds one: name the result .tif."
             )
         levels = range_of_pages(path, offsets, choice)
-        pages = (read_page(path, number, offset, levels) for number, offset in enumerate(offsets))
+        pages = (read_page(path, number, offset, levels=levels) for number, offset in enumerate(offsets))
         write_pages(target, (restore_picture(model, page, level) for page in pages))
         note_range(applied, path, levels)
         return
@@ -155,7 +155,7 @@ def range_of_pages(path: Path, offsets: Sequence[int], choice: RangeChoice) -> L
     if choice.name in ("stated", "full"):
         return choice.levels
     numbers = sorted({round(k * (len(offsets) - 1) / (PAGES_LOOKED_AT - 1)) for k in range(PAGES_LOOKED_AT)})
-    pages = [read_page(path, number, offsets[number], RangeChoice("auto")) for number in numbers]
+    pages = [read_page(path, number, offsets[number], levels=RangeChoice("auto")) for number in numbers]
     return choice.settled(np.concatenate([some_values(page) for page in pages]))
 
 
