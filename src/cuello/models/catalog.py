@@ -23,6 +23,7 @@ from cuello.models.estimator import Estimator, EstimatorConfig
 from cuello.models.feature_estimator import FeatureEstimator, FeatureEstimatorConfig
 from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
+from cuello.models.limits import MOST_STRIDE, built
 from cuello.models.named import NETWORKS, NetworkSpec, find_network
 from cuello.models.residual import ResidualConfig, ResidualNetwork
 from cuello.models.strided import StridedAutoencoder, StridedConfig
@@ -193,17 +194,33 @@ def check_numbers(spec: NetworkSpec, channels: int, height: int, width: int) -> 
     )
 
 
-def build(architecture: Architecture, allowed_code: str | None = None) -> ImageNetwork:
+def build(architecture: Architecture, allowed_code: str | None = None, most: int | None = None) -> ImageNetwork:
     """Make the network of an architecture, with fresh weights from torch's default generator.
 
-    allowed_code: the FILE.py:CLASS that the user named; a custom architecture is built from nothing else.
-    Raises CuelloError where the settings are not this version's, or code would run that the user did not name.
+    allowed_code: the FILE.py:CLASS that the user named; a custom architecture is built from nothing else. most: bytes
+    that the weights may take; by default what training can have of the free memory.
+    Raises CuelloError where the settings are not this version's, too large, or code would run that the user did not
+    name.
     """
     if architecture.kind == "custom":
         return build_custom(architecture, allowed_code)
-    kind = KINDS[architecture.kind]
+    kind, config = KINDS[architecture.kind], config_of(architecture)
     try:
-        return kind.network(kind.config.model_validate(dict(architecture.settings)))
+        network = built(lambda: kind.network(config), architecture.name, most)
+    except (RuntimeError, ValueError, OverflowError, MemoryError) as error:
+        raise CuelloError(f"the network {architecture.name!r} could not be made: {error}.") from error
+    if network.stride > MOST_STRIDE:
+        raise CuelloError(
+            f"the network {architecture.name!r} takes images whose sides are a multiple of {network.stride} pixels, at "
+            f"most {MOST_STRIDE} are possible. Take fewer layers that halve the sides."
+        )
+    return network
+
+
+def config_of(architecture: Architecture) -> pydantic.BaseModel:
+    """Return the checked settings of one of Cuello's own networks; CuelloError where they are not this version's."""
+    try:
+        return KINDS[architecture.kind].config.model_validate(dict(architecture.settings))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise CuelloError(

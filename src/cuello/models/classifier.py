@@ -8,8 +8,10 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.models.base import ImageNetwork
+from cuello.models.limits import Channels, Depth, Kernel, Side, Width, Widths
 
-Width = Annotated[int, pydantic.Field(ge=1, le=4096)]
+Stages = Annotated[tuple[Widths, ...], pydantic.Field(min_length=1, max_length=16)]
+"""Filters of each convolution, stage by stage."""
 
 
 class ClassifierConfig(pydantic.BaseModel):
@@ -26,18 +28,18 @@ class ClassifierConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    channels: int = pydantic.Field(default=3, ge=1)
-    height: int = pydantic.Field(default=28, ge=1)
-    width: int = pydantic.Field(default=28, ge=1)
-    classes: int = pydantic.Field(default=2, ge=2)
-    pad: int = pydantic.Field(default=0, ge=0)
-    stages: tuple[tuple[Width, ...], ...] = pydantic.Field(default=((16,), (32,)), min_length=1)
-    first: int = pydantic.Field(default=3, ge=1)
-    unpadded: int = pydantic.Field(default=0, ge=0)
+    channels: Channels = 3
+    height: Side = 28
+    width: Side = 28
+    classes: Width = pydantic.Field(default=2, ge=2)
+    pad: Depth = 0
+    stages: Stages = ((16,), (32,))
+    first: Kernel = 3
+    unpadded: Depth = 0
     activation: Literal["none", "relu"] = "relu"
     norm: bool = False
     pooling: Literal["dense", "global"] = "dense"
-    dense: tuple[Width, ...] = ()
+    dense: Widths = ()
     dropout: float = pydantic.Field(default=0.0, ge=0, lt=1)
 
     @pydantic.model_validator(mode="after")

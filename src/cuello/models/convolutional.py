@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,6 +12,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.geometry import check_multiple
+from cuello.models.limits import Channels, Widths
 
 # Blocks
 
@@ -76,8 +77,8 @@ class ConvolutionalConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=3, description="channels of the images")
-    filters: tuple[PositiveInt, ...] = Field(
+    channels: Channels = Field(default=3, description="channels of the images")
+    filters: Widths = Field(
         default=(8, 16, 8),
         description="output channels of the hidden convolutions: an odd number of them, or none",
     )

@@ -1,7 +1,7 @@
 """The larger networks of the `salt-pepper` source: doubled convolutions, with or without dense layers in the middle."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -9,6 +9,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.geometry import check_multiple
+from cuello.models.limits import Channels, Width
 
 # Blocks
 
@@ -69,17 +70,17 @@ class DoubledConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=3, description="channels of the images")
-    filters: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+    channels: Channels = Field(default=3, description="channels of the images")
+    filters: tuple[Width, Width, Width] = Field(
         default=(32, 64, 128), description="output channels of the convolutions at full, half and quarter size"
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="share of the code set to 0 while training")
-    code: PositiveInt | None = Field(
+    code: Width | None = Field(
         default=None,
         description="numbers between two dense layers in the middle, for a block of `side` pixels; or none",
     )
     side: int = Field(
-        default=64, ge=16, multiple_of=16, description="side of the blocks that dense layers see, in pixels"
+        default=64, ge=16, le=4096, multiple_of=16, description="side of the blocks that dense layers see, in pixels"
     )
 
     @property

@@ -1,12 +1,13 @@
 """ESPCN: convolutions at low resolution, and channels shuffled into pixels at the end."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
+from cuello.models.limits import Channels, Width
 
 # Configuration
 
@@ -16,10 +17,10 @@ class EspcnConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=3, description="channels of the images")
+    channels: Channels = Field(default=3, description="channels of the images")
     scale: int = Field(default=2, ge=2, le=8, description="how many times larger the sides become")
-    first: PositiveInt = Field(default=64, description="channels after the first convolution")
-    second: PositiveInt = Field(default=32, description="channels after the second")
+    first: Width = Field(default=64, description="channels after the first convolution")
+    second: Width = Field(default=32, description="channels after the second")
 
 
 # Model

@@ -11,7 +11,8 @@ from cuello.core.errors import CuelloError
 from cuello.core.types import Output
 from cuello.models.autoencoder.layers import started
 from cuello.models.base import ImageNetwork
-from cuello.models.classifier import Classifier, Width
+from cuello.models.classifier import Classifier, Stages
+from cuello.models.limits import Channels, Kernel, Side, Width
 
 Encoder = Literal["normal", "frozen", "fine-tuned"]
 Told = Literal["none", "number", "one-hot", "embedding"]
@@ -30,16 +31,16 @@ class EstimatorConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    channels: int = pydantic.Field(default=1, ge=1)
-    height: int = pydantic.Field(default=21, ge=1)
-    width: int = pydantic.Field(default=21, ge=1)
-    classes: int = pydantic.Field(default=2, ge=2)
-    stages: tuple[tuple[Width, ...], ...] = pydantic.Field(default=((32, 32), (64, 64, 64)), min_length=1)
-    first: int = pydantic.Field(default=4, ge=1)
+    channels: Channels = 1
+    height: Side = 21
+    width: Side = 21
+    classes: Width = pydantic.Field(default=2, ge=2)
+    stages: Stages = ((32, 32), (64, 64, 64))
+    first: Kernel = 4
     activation: Literal["none", "relu"] = "none"
     encoder: Encoder = "normal"
     condition: Told = "none"
-    embedding: int = pydantic.Field(default=2, ge=1)
+    embedding: Width = 2
     cut: int | None = pydantic.Field(default=None, ge=1)
 
     @pydantic.model_validator(mode="after")

@@ -13,6 +13,7 @@ from cuello.models.autoencoder.layers import started
 from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.estimator import class_shares
+from cuello.models.limits import Channels, Width
 
 FLOOR = -10.0
 """Log-probabilities below this say no more."""
@@ -27,10 +28,10 @@ class FeatureEstimatorConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    channels: int = pydantic.Field(default=3, ge=1)
-    classes: int = pydantic.Field(default=2, ge=2)
+    channels: Channels = 3
+    classes: Width = pydantic.Field(default=2, ge=2)
     classifier: ClassifierConfig
-    filters: int = pydantic.Field(default=24, ge=1)
+    filters: Width = 24
 
     @pydantic.model_validator(mode="before")
     @classmethod

@@ -3,11 +3,12 @@
 from typing import cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
+from cuello.models.limits import Channels, Depth, Width
 
 # Configuration
 
@@ -17,11 +18,11 @@ class FsrcnnConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=3, description="channels of the images")
+    channels: Channels = Field(default=3, description="channels of the images")
     scale: int = Field(default=2, ge=2, le=8, description="how many times larger the sides become")
-    features: PositiveInt = Field(default=56, description="channels after the first convolution (d)")
-    shrunk: PositiveInt = Field(default=12, description="channels while mapping (s)")
-    mappings: NonNegativeInt = Field(default=4, description="3×3 convolutions that map (m)")
+    features: Width = Field(default=56, description="channels after the first convolution (d)")
+    shrunk: Width = Field(default=12, description="channels while mapping (s)")
+    mappings: Depth = Field(default=4, description="3×3 convolutions that map (m)")
 
 
 # Model

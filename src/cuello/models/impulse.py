@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
+from cuello.models.limits import Channels, Width
 
 WINDOW = 5  # side in pixels of the window that fills a pixel; 7 was slower and, after the same time, worse
 STRIDE = 8  # side of the pyramid's coarsest cells, in pixels: three halvings
@@ -128,9 +129,9 @@ class ImpulseConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: int = Field(default=3, ge=1, description="image channels")
-    features: int = Field(default=24, ge=1, description="hidden features that predict a pixel's kernel")
-    passes: int = Field(default=1, ge=1, description="corrections in a row, each seeing the one before it")
+    channels: Channels = Field(default=3, description="image channels")
+    features: Width = Field(default=24, description="hidden features that predict a pixel's kernel")
+    passes: int = Field(default=1, ge=1, le=256, description="corrections in a row, each seeing the one before it")
 
 
 class ImpulseNetwork(ImageNetwork):

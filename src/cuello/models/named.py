@@ -8,6 +8,8 @@ from cuello.core.errors import CuelloError, closest
 from cuello.core.registry import Registry
 from cuello.models.autoencoder.names import FAMILIES, is_description, parse_description
 
+LONGEST_NAME = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
@@ -65,6 +67,8 @@ def described(
 
 def find_network(name: str) -> NetworkSpec:
     """Return the network that a name, or a description such as ``mlp:35-20-2``, stands for; CuelloError for others."""
+    if len(name) > LONGEST_NAME:
+        raise CuelloError(f"the name {name[:20]!r}… has {len(name)} letters, needed {LONGEST_NAME} at most.")
     if not is_description(name):
         first = name.partition("-")[0]
         if name not in NETWORKS and first in FAMILIES:

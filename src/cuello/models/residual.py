@@ -1,11 +1,12 @@
 """A plain stack of convolutions that predicts the noise: DnCNN, in any size."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
+from cuello.models.limits import Channels, Width
 
 # Configuration
 
@@ -15,9 +16,9 @@ class ResidualConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(3, description="channels of the images")
-    depth: int = Field(17, ge=2, description="how many convolutions")
-    width: PositiveInt = Field(64, description="channels between them")
+    channels: Channels = Field(3, description="channels of the images")
+    depth: int = Field(17, ge=2, le=256, description="how many convolutions")
+    width: Width = Field(64, description="channels between them")
 
 
 # Model

@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,6 +12,7 @@ from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout
 from cuello.models.geometry import check_multiple
 from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
+from cuello.models.limits import Channels, Kernel, Widths
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -23,11 +24,11 @@ class StridedConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=4, description="channels of the images")
-    filters: tuple[PositiveInt, ...] = Field(
+    channels: Channels = Field(default=4, description="channels of the images")
+    filters: Widths = Field(
         default=(16, 32, 64), min_length=1, description="output channels of the encoder's convolutions"
     )
-    bottom: PositiveInt | None = Field(
+    bottom: Kernel | None = Field(
         default=32, description="side of the last convolution's kernel, which does not halve; none: 3×3, and it halves"
     )
     activation: Literal["relu", "tanh", "sigmoid"] = Field(

@@ -1,7 +1,7 @@
 """A small U-Net that predicts the noise and takes it off."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -9,6 +9,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import UpsampleConv2d
 from cuello.models.geometry import check_multiple
+from cuello.models.limits import Channels, Width
 
 # Blocks
 
@@ -36,8 +37,8 @@ class UNetConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(3, description="channels of the images")
-    width: PositiveInt = Field(16, description="channels at full resolution, doubled at each halving")
+    channels: Channels = Field(3, description="channels of the images")
+    width: Width = Field(16, description="channels at full resolution, doubled at each halving")
     depth: int = Field(2, ge=1, le=5, description="how many times the image is halved")
 
 

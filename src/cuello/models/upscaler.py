@@ -1,13 +1,14 @@
 """A small network that enlarges images: bicubic interpolation and what a stack of 3×3 convolutions adds to it."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.enlarging import BicubicUpscale
+from cuello.models.limits import Channels, Depth, Width
 from cuello.models.reparameterised import convolution, fold_into
 
 # Configuration
@@ -18,10 +19,10 @@ class UpscalerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=3, description="channels of the images")
+    channels: Channels = Field(default=3, description="channels of the images")
     scale: int = Field(default=2, ge=2, le=8, description="how many times larger the sides become")
-    width: PositiveInt = Field(default=16, description="channels between the convolutions")
-    depth: int = Field(default=8, ge=0, description="convolutions between the first and the last")
+    width: Width = Field(default=16, description="channels between the convolutions")
+    depth: Depth = Field(default=8, description="convolutions between the first and the last")
     folded: bool = Field(default=False, description="plain convolutions, for inference, in place of branches")
 
 

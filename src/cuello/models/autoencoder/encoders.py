@@ -5,12 +5,13 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.models.autoencoder.layers import ACTIVATIONS, SPLIT, Activation, dense, started
 from cuello.models.blocks import Conv2d
+from cuello.models.limits import Kernel, Widths
 
 Shape = tuple[int, int, int]
 """Channels, height and width of the images."""
@@ -22,7 +23,7 @@ class DenseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["dense"] = "dense"
-    hidden: tuple[PositiveInt, ...] = Field(default=(20,), description="numbers of each hidden layer")
+    hidden: Widths = Field(default=(20,), description="numbers of each hidden layer")
     activation: Activation = Field(default="tanh", description="after every hidden layer")
 
     def code_shape(self, shape: Shape, code: int) -> tuple[int, ...]:
@@ -44,20 +45,20 @@ class ConvConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["conv"] = "conv"
-    filters: tuple[PositiveInt, ...] = Field(
+    filters: Widths = Field(
         default=(16, 32), description="of each convolution; in space, one more gives the code's numbers"
     )
-    hidden: tuple[PositiveInt, ...] = Field(default=(), description="numbers of each dense layer before the code")
+    hidden: Widths = Field(default=(), description="numbers of each dense layer before the code")
     space: bool = Field(default=False, description="the code is numbers at every place of the smallest picture")
     activation: Activation = Field(default="elu", description="after every hidden layer")
     weights: Literal["he", "glorot"] = Field(
         default="he", description="how convolutions before rectifiers start: He's way, or Glorot's as in Keras"
     )
-    kernel: PositiveInt = Field(default=3, description="side of the convolutions' kernels, odd, in pixels")
+    kernel: Kernel = Field(default=3, description="side of the convolutions' kernels, odd, in pixels")
     halving: Literal["pooling", "stride"] = Field(
         default="pooling", description="how a convolution halves the sides: max-pooling after it, or a stride of 2"
     )
-    unpadded: Annotated[tuple[PositiveInt, ...], SPLIT] = Field(
+    unpadded: Annotated[Widths, SPLIT] = Field(
         default=(), description="which of the decoder's convolutions, from 1, have no zeros around their input"
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
 
@@ -13,6 +13,7 @@ from cuello.models.autoencoder.decoders import DECODERS
 from cuello.models.autoencoder.encoders import ENCODERS, DenseConfig, LayersConfig
 from cuello.models.autoencoder.layers import OutputActivation, to_unit
 from cuello.models.base import ImageNetwork
+from cuello.models.limits import Channels, Side, Width
 
 UNFIT_SIZE = "unfit_size"
 """Type of the error of settings that images of another size might fit."""
@@ -27,10 +28,10 @@ class AutoencoderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: PositiveInt = Field(default=1, description="channels of the images")
-    height: PositiveInt = Field(default=28, description="of the images, in pixels")
-    width: PositiveInt = Field(default=28, description="of the images, in pixels")
-    code: PositiveInt = Field(default=2, description="numbers of the code; of a code in space, at each place")
+    channels: Channels = Field(default=1, description="channels of the images")
+    height: Side = Field(default=28, description="of the images, in pixels")
+    width: Side = Field(default=28, description="of the images, in pixels")
+    code: Width = Field(default=2, description="numbers of the code; of a code in space, at each place")
     layers: LayersConfig = Field(default=DenseConfig(), description="of the encoder, and mirrored of the decoder")
     bottleneck: BottleneckConfig = Field(default=PlainConfig(), description="what stands between them")
     output: OutputActivation = Field(

@@ -3,20 +3,23 @@
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.models.autoencoder.base import Bottleneck, BottleneckSettings, Code
 from cuello.models.autoencoder.layers import SPLIT
+from cuello.models.limits import Width
+
+Levels = Annotated[tuple[Annotated[int, Field(ge=2, le=65536)], ...], Field(min_length=1, max_length=64)]
 
 
 class VectorConfig(BottleneckSettings):
     """Groups of the code's numbers become the nearest entry of a codebook."""
 
     kind: Literal["vector"] = "vector"
-    entries: PositiveInt = Field(default=256, description="of the codebook")
-    width: PositiveInt = Field(default=4, description="numbers of an entry; the code's are a multiple of it")
+    entries: Width = Field(default=256, description="of the codebook")
+    width: Width = Field(default=4, description="numbers of an entry; the code's are a multiple of it")
     commitment: NonNegativeFloat = Field(default=0.25, description="how strongly features are drawn to their entry")
     weight: NonNegativeFloat = Field(default=1.0, description="of both terms, in the unit of the loss")
 
@@ -84,9 +87,11 @@ class ScalarConfig(BottleneckSettings):
     """Each number of the code is rounded to one of a few levels."""
 
     kind: Literal["scalar"] = "scalar"
-    levels: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1), SPLIT] = Field(
-        default=(5,),
-        description="2 or more for each number of the code, as 8-5-5-5; repeated where the code has more numbers",
+    levels: Annotated[tuple[Annotated[int, Field(ge=2, le=65536)], ...], Field(min_length=1, max_length=64), SPLIT] = (
+        Field(
+            default=(5,),
+            description="2 or more for each number of the code, as 8-5-5-5; repeated where the code has more numbers",
+        )
     )
 
     @property
