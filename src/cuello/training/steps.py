@@ -13,6 +13,7 @@ from cuello.data.batches import Batches
 from cuello.models.base import ImageNetwork, as_output
 from cuello.scoring.losses import find_loss
 from cuello.training.device import precision_context
+from cuello.training.norms import lone_images
 from cuello.training.session import Session
 
 Forward = Callable[..., Output | Tensor]
@@ -48,7 +49,8 @@ def train_epoch(
     network, config, batches = session.network, session.config, session.training
     network.train()
     loss_sum, images = torch.zeros((), device=device), 0
-    with closing(batches.epoch(epoch, device)) as given:  # what reads ahead ends with the epoch, however that ends
+    reading = closing(batches.epoch(epoch, device))  # what reads ahead ends with the epoch, however that ends
+    with lone_images(network, batches), reading as given:
         for step, batch in enumerate(given):
             for group in optimizer.param_groups:
                 group["lr"] = rates(step)
