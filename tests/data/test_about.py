@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from cuello.data.picture import larger, lost, read_picture, write_picture
+from cuello.data.picture import lost, read_picture, write_picture
+from cuello.data.stored import larger
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -7,7 +7,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
@@ -19,7 +19,6 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import replacing
 from cuello.data.about import (
     MOST_IN_MARKER,
-    NOTHING,
     PNG_HEAD,
     XMP_HEAD,
     About,
@@ -28,8 +27,10 @@ from cuello.data.about import (
     kept_chunks,
     png_chunks,
 )
-from cuello.data.exif import EXIF_HEAD, orientation_of, resized_exif, upright, upright_exif
+from cuello.data.exif import EXIF_HEAD
 from cuello.data.levels import Levels, RangeChoice, UnfitError, fit, full_scale
+from cuello.data.stored import MAX_PIXELS, StoredImage, check_size, fitted, turned_upright, without_axis
+from cuello.data.tiff import decode_deep_tiff, tiff_options
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -39,35 +40,8 @@ FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA or PPM"
 """``SUFFIXES`` in words."""
 LONGEST_SIDES = dict.fromkeys(JPEG_SUFFIXES, 65_500) | {".webp": 16_383, ".tga": 65_535}
 """Most pixels along a side that what writes a format will write; others hold more than memory does."""
-MAX_PIXELS = 178_956_970
-"""Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
 FILTERS = Lock()
 """Python's warning filters are one for all threads, and images are read by several."""
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """The pixels of an image file and what else it held.
-
-    pixels: ``(H, W, C)``, C = 1 (grey), 3 (RGB), or other views, no colours; uint8, uint16, or float32 in [0, 1].
-    alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
-    icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. about: what else it said. stored:
-    the type of the values in the file, where a stated range, levels, brought them to floats; alpha is then as it was.
-    """
-
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
-    mode: str = "RGB"
-    icc_profile: bytes | None = None
-    exif: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    about: About = NOTHING
-    stored: np.dtype | None = None
-    levels: Levels | None = None
-
-    @property
-    def with_alpha(self) -> np.ndarray:
-        return self.pixels if self.alpha is None else np.concatenate([self.pixels, self.alpha], axis=2)
 
 
 def read_picture(path: Path, levels: Levels | RangeChoice | None = None) -> StoredImage:
@@ -137,44 +111,10 @@ def decode(content: bytes, path: Path, levels: Levels | RangeChoice | None = Non
         return fitted(replace(picture, about=replace(picture.about, chunks=kept_chunks(content))), levels)
 
 
-def turned_upright(picture: StoredImage) -> StoredImage:
-    """Turn a picture that its EXIF data, or XMP, say to lie on its side, and let them say that it is upright."""
-    orientation = orientation_of(picture.exif, picture.about.xmp)
-    if orientation == 1:
-        return picture
-    pixels = upright(picture.pixels, orientation)
-    height, width = pixels.shape[:2]
-    return replace(
-        picture,
-        pixels=pixels,
-        alpha=None if picture.alpha is None else upright(picture.alpha, orientation),
-        exif=None if picture.exif is None else upright_exif(picture.exif, width, height),
-        dpi=picture.dpi if picture.dpi is None or orientation < 5 else picture.dpi[::-1],
-        about=picture.about.upright(),
-    )
-
-
-def larger(picture: StoredImage, scale: int) -> StoredImage:
-    """Let what a picture says of itself fit its pixels, which became ``scale`` times as many along each side."""
-    if scale == 1:
-        return picture
-    height, width = picture.pixels.shape[:2]
-    return replace(
-        picture,
-        exif=None if picture.exif is None else resized_exif(picture.exif, width, height, scale=scale),
-        dpi=None if picture.dpi is None else (picture.dpi[0] * scale, picture.dpi[1] * scale),
-    )
-
-
 def is_cut_to_8_bits(image: Image.Image) -> bool:
     """Tell a colour PPM of more than 8 bits: Pillow keeps them all in grey ones only."""
     tiles = image.tile if image.format == "PPM" and image.mode == "RGB" else []
     return any(tile[0].startswith("ppm") and tile[3][1] > 255 for tile in tiles)
-
-
-def check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError
 
 
 def opened(file: IO[bytes] | Path) -> Image.Image:
@@ -182,13 +122,6 @@ def opened(file: IO[bytes] | Path) -> Image.Image:
     with FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(file)
-
-
-def fitted(picture: StoredImage, levels: Levels | RangeChoice | None) -> StoredImage:
-    """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
-    levels = None if levels is None else levels.settled(picture.pixels)
-    pixels = fit(picture.pixels, "the image", levels)
-    return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype, levels=levels)
 
 
 def from_pillow(image: Image.Image) -> StoredImage:
@@ -274,47 +207,6 @@ def decode_png(content: bytes) -> StoredImage:
     mode = f"{'L' if colours == 1 else 'RGB'}{'' if alpha is None else 'A'}{';16' if bits == 16 else ''}"
     pixels = (pixels[:, :, :colours] * (white // (2**bits - 1))).astype(kind)
     return StoredImage(pixels, None if alpha is None else alpha.astype(kind), mode=mode, about=told, **extras)
-
-
-TIFF_COLOURS = (0, 1, 2)
-"""What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
-
-
-def decode_deep_tiff(content: bytes, levels: Levels | RangeChoice | None = None) -> StoredImage | None:
-    """Decode a TIFF's first page with tifffile where it holds more than 8 bits; None leaves it to Pillow."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(content)) as file:
-            page = file.pages.first
-            deep = page.dtype is not None and page.dtype.itemsize > 1
-            return from_tiff_page(page, levels) if deep else None
-    except tifffile.TiffFileError as error:
-        raise ValueError(str(error)) from None
-
-
-def from_tiff_page(page: Any, levels: Levels | RangeChoice | None = None) -> StoredImage:
-    """Take what a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
-    check_size(page.imagewidth, page.imagelength)
-    if page.photometric not in TIFF_COLOURS:
-        raise UnfitError(f"its colours are of kind {int(page.photometric)} (5 is CMYK); save it as RGB or grey")
-    pixels = page.asarray()
-    profile = page.tags.valueof(34675)  # the ICC profile's tag
-    dpi = page.get_resolution("inch") if 282 in page.tags else None  # the tag XResolution
-    white_is_zero = page.photometric == 0 and 262 in page.tags  # the tag PhotometricInterpretation
-    pixels = pixels[:, :, None] if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1) if page.axes[0] == "S" else pixels
-    if pixels.shape[-1] not in (1, 2, 3, 4):
-        raise UnfitError(f"it has {pixels.shape[-1]} channels; needed 1 to 4")
-    colours = pixels.shape[-1] - 1 if pixels.shape[-1] in (2, 4) else pixels.shape[-1]
-    alpha = pixels[:, :, colours:] if colours != pixels.shape[-1] else None
-    stored, levels = pixels.dtype, None if levels is None else levels.settled(pixels[:, :, :colours])
-    pixels = fit(pixels[:, :, :colours], "the image", levels)
-    if alpha is not None and levels is None:
-        alpha = fit(alpha, "the transparency")
-    if white_is_zero:
-        pixels = full_scale(pixels.dtype) - pixels
-    about: dict[str, Any] = {"mode": f"tiff-{stored}", "icc_profile": profile, "dpi": dpi}
-    return StoredImage(pixels, alpha, stored=None if levels is None else stored, levels=levels, **about)
 
 
 def written_path(path: Path) -> Path:
@@ -440,24 +332,6 @@ def save_options(suffix: str, picture: StoredImage) -> dict[str, Any]:
     if suffix == ".webp":
         options |= {"lossless": True, "exact": True, "xmp": about.xmp or b""}
     return options
-
-
-def without_axis(pixels: np.ndarray) -> np.ndarray:
-    """Take ``(H, W, 1)`` to ``(H, W)``, as libraries want grey; others stay."""
-    return pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
-
-
-def tiff_options(picture: StoredImage) -> dict[str, Any]:
-    """Give what tifffile needs beside the pixels to write a page: kind of colours, profile, resolution."""
-    return {
-        "photometric": "minisblack" if picture.pixels.shape[-1] == 1 else "rgb",
-        "extrasamples": ["unassalpha"] if picture.alpha is not None else None,
-        "planarconfig": "contig" if picture.alpha is not None or picture.pixels.shape[-1] > 1 else None,
-        "compression": "zlib",
-        "iccprofile": picture.icc_profile,
-        "resolution": picture.dpi,
-        "metadata": None,
-    }
 
 
 def write_16_bit_png(path: Path, pixels: np.ndarray, picture: StoredImage) -> None:

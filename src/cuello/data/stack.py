@@ -9,19 +9,9 @@ from PIL import Image
 
 from cuello.core.files import replacing
 from cuello.data.levels import Levels, RangeChoice
-from cuello.data.picture import (
-    TIFF_COLOURS,
-    TIFF_SUFFIXES,
-    StoredImage,
-    check_size,
-    fitted,
-    from_pillow,
-    from_tiff_page,
-    opened,
-    reading_errors,
-    tiff_options,
-    without_axis,
-)
+from cuello.data.picture import TIFF_SUFFIXES, from_pillow, opened, reading_errors
+from cuello.data.stored import StoredImage, check_size, fitted, without_axis
+from cuello.data.tiff import TIFF_COLOURS, from_tiff_page, tiff_options
 
 NEW_SUBFILE_TYPE = 254
 REDUCED_OR_MASK = 0b101

@@ -15,15 +15,14 @@ from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
     TIFF_SUFFIXES,
-    StoredImage,
     check_held,
     four_channels,
-    larger,
     lost,
     read_picture,
     write_picture,
 )
 from cuello.data.stack import page_offsets, read_page, write_pages
+from cuello.data.stored import StoredImage, larger
 from cuello.inference.arrays import SameKind
 from cuello.inference.model import Model
 from cuello.inference.targets import plan, target_of_file
