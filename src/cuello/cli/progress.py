@@ -72,6 +72,8 @@ class Display:
 
     def work(self, event: Progress) -> None:
         """Show other long work."""
+        if event.note is not None and not self.quiet:
+            self.console.print(f"note: {event.note}", markup=False)
         doing, done, total = event.stage, event.done, event.total
         if self.quiet or total <= 1:
             return

@@ -216,10 +216,15 @@ def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) ->
     return f"--{name.replace('_', '-')}: got {first['input']!r}, needed {needed}.{meaning}"
 
 
+AS_SIGNS = {0xDC00 + byte: 0xEF00 + byte for byte in range(0x80, 0x100)}
+AS_BYTES = {sign: byte for byte, sign in AS_SIGNS.items()}
+"""Bytes of a path that are no text, as Python keeps them, and signs without a meaning that TOML can hold instead."""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the settings in a TOML file, unchecked; CuelloError where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8").translate(AS_BYTES))
     except FileNotFoundError:
         raise CuelloError(f"there is no configuration file {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -232,4 +237,4 @@ def to_toml(config: TrainConfig) -> str:
     """Return the whole configuration as TOML; settings that are None are left out, for TOML has no null."""
     import tomli_w
 
-    return tomli_w.dumps(config.model_dump(exclude_none=True))
+    return tomli_w.dumps(config.model_dump(exclude_none=True)).translate(AS_SIGNS)

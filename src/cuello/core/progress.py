@@ -13,6 +13,7 @@ class Progress:
     """How far long work is.
 
     stage: what is being done, in words. done, total: how much of it, in whatever is counted. path: the file at hand.
+    note: what is to be known of the work, said once; the rest then says nothing.
 
     >>> Progress("reading images", 3, 12).share
     0.25
@@ -22,6 +23,7 @@ class Progress:
     done: float = 0
     total: float = 1
     path: Path | None = None
+    note: str | None = None
 
     @property
     def share(self) -> float:

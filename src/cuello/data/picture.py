@@ -113,7 +113,7 @@ def decode(content: bytes, path: Path, levels: Levels | RangeChoice | None = Non
 
 def is_cut_to_8_bits(image: Image.Image) -> bool:
     """Tell a colour PPM of more than 8 bits: Pillow keeps them all in grey ones only."""
-    tiles = image.tile if image.format == "PPM" and image.mode == "RGB" else []
+    tiles: list[Any] = getattr(image, "tile", []) if image.format == "PPM" and image.mode == "RGB" else []
     return any(tile[0].startswith("ppm") and tile[3][1] > 255 for tile in tiles)
 
 

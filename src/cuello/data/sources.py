@@ -113,7 +113,10 @@ def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: L
     images: list[tuple[str, Path]] = []
     pages: dict[int, tuple[int, int]] = {}
     for path, own in zip(paths, names, strict=True):
-        offsets = page_offsets(path)
+        try:
+            offsets = page_offsets(path)
+        except Exception:  # reading the file says what is wrong with it
+            offsets = []
         if len(offsets) < 2:
             images.append((own, path))
             continue

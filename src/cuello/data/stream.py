@@ -56,7 +56,9 @@ class StreamedArrays(Sequence[np.ndarray]):
             pixels = self.form.arranged(self.source.read(position))
         except FileNotFoundError:
             raise LostError(self.sentence(name, "it is no longer there")) from None
-        except (OSError, CuelloError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:
             raise LostError(self.sentence(name, str(error).rstrip("."))) from None
         if pixels.shape[:2] != tuple(self.sizes[index]):
             raise LostError(self.sentence(name, "its size is another one"))
@@ -142,11 +144,13 @@ def looking(source: ImageSource, guess: Form | None) -> Callable[[int], Seen | C
             stamp = None  # reading says what is wrong
         try:
             picture = source.read(index)
+            if guess is None:
+                return Seen(facts_of(picture), stamp, picture=picture)
+            return Seen(facts_of(picture), stamp, pixels=guess.arranged(picture))
         except CuelloError as error:
             return error
-        if guess is None:
-            return Seen(facts_of(picture), stamp, picture=picture)
-        return Seen(facts_of(picture), stamp, pixels=guess.arranged(picture))
+        except Exception as error:  # whatever one image raises, the others go on
+            return CuelloError(f"{place_of(source, index)} could not be read ({type(error).__name__}: {error}).")
 
     return look
 
@@ -166,7 +170,7 @@ def glance(source: ImageSource) -> list[PictureFacts]:
     for index in np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)).tolist():
         try:
             found.append(facts_of(source.read(index)))
-        except CuelloError:
+        except Exception:  # reading it in its turn says what is wrong
             continue
     return found
 

@@ -12,6 +12,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import LatentSettings
+from cuello.data.folders import check_outside
 from cuello.inference.model import Model, load
 from cuello.latent.images import MOST, Known, named_images, own_images
 from cuello.latent.maps import check_named
@@ -80,6 +81,8 @@ def make_latent(
     numbers = numbers_of(model)
     check_named(settings.method, numbers)
     folder = output if output is not None else path / "latent"
+    if settings.images is not None:
+        check_outside(settings.images, folder)
     check_free(folder, FILES, overwrite)
     keep = [name for name in (settings.start, settings.end) if name is not None]
     most = min(MOST, max(50, MOST_NUMBERS // numbers))

@@ -10,8 +10,9 @@ from typing import Any
 
 from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
 from cuello.core.errors import CuelloError
-from cuello.core.files import make_folder, write_text
+from cuello.core.files import make_folder, printable, write_text
 from cuello.core.version import VERSION
+from cuello.data.folders import check_outside
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.history import EpochRecord, read_history
 
@@ -102,12 +103,19 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
     """
     if path.exists() and not path.is_dir():
         raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
+    if printable(str(path)) != str(path):
+        raise CuelloError(
+            f"{printable(str(path))} has signs in its name that are no text. Choose another place with --output."
+        )
     if path.is_dir() and any(not found.name.startswith(".") for found in path.iterdir()):
         is_run = (path / "config.toml").is_file()
         if not (overwrite and is_run):
             ways = f"go on with it (cuello resume {path}), replace it (--overwrite=True), or " if is_run else ""
             raise CuelloError(f"{path} exists and is not empty: {ways}choose another place with --output.")
         clear_run(path)
+    for images in (config.data, config.target):
+        if images is not None:
+            check_outside(images, path)
     make_folder(path)
     run = Run(path)
     write_text(run.config_path, to_toml(config))

@@ -8,6 +8,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
 from cuello.core.progress import OnProgress, listener
+from cuello.data.folders import check_outside
 from cuello.inference.model import load
 from cuello.jobs.base import JobData, JointEvaluation, OwnData, Request
 from cuello.jobs.catalog import JOBS
@@ -56,6 +57,8 @@ def evaluate(
     path = Path(path).expanduser()
     model = load(path, network, device)
     run = Run(path) if path.is_dir() else None
+    if run is not None and report and images is not None:
+        check_outside(images, run.path)
     job = JOBS[model.artefact.job]
     request = Request(
         path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error,
@@ -156,6 +159,8 @@ def several_runs(
     """Judge several trained networks on the same images and return the result in every form; see ``evaluate_runs``."""
     folder = Path(output).expanduser() if output is not None else None
     if folder is not None:
+        if request.images is not None:
+            check_outside(request.images, folder)
         check_free(folder, FILES, overwrite)
     runs = name_runs([Path(path).expanduser() for path in paths])
     models = {name: load(path, network, device) for name, path in runs.items()}

@@ -13,9 +13,10 @@ from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import remove_leftovers, write_text
 from cuello.core.memory import kept_memory
-from cuello.core.progress import OnProgress, listener, silent
+from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.seeding import derived_seed
 from cuello.data.catalog import CATALOG
+from cuello.data.images import Images
 from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, JobEvaluation, Request
 from cuello.jobs.catalog import JOBS
@@ -96,6 +97,7 @@ def train(
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     path = Path(output).expanduser() if output is not None else fresh_path(config)
     data_of = JOBS[job].data(config, tell)
+    tell_notes(data_of.prepared.images, tell)
     made = make_network(config, data_of)
     run = create_run(path, config, overwrite)
     options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
@@ -145,6 +147,7 @@ def resume(
     use_threads(config.threads)
     try:
         data = job.data(config, tell)
+        tell_notes(data.prepared.images, tell)
         say_changes(run, config, data.prepared.fingerprint, asked=changes)
         made = make_network(config, data)
         write_text(run.config_path, to_toml(config))
@@ -208,6 +211,12 @@ class RunOptions:
     sweep: Sequence[float] = ()
     observers: Sequence[Observer] = ()
     progress: OnProgress = silent
+
+
+def tell_notes(images: Images, tell: OnProgress) -> None:
+    """Say before the work how images were read, and which are left out."""
+    for note in [*images.notes, *(f"left out: {reason}" for reason in images.skipped)]:
+        tell(Progress("reading images", 1, 1, note=note))
 
 
 def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:

@@ -14,6 +14,7 @@ from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
+from cuello.data.folders import check_outside
 from cuello.data.images import Images, load_images, parse_size, subset
 from cuello.jobs.explain.check import Check, check_share, checked
 from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fitting, groups, open_classifier
@@ -114,6 +115,7 @@ def explain(
         scored_in_percent=not SCORES[settings.watched].logits,
         estimator=estimator.name if estimator else None,
     )
+    check_outside(images, found.folder)
     with claimed(found.folder, overwrite) as begun:
         source = open_source(str(images), explained.own.levels if explained.own else None)
         loaded = load_images(source, explained.channels, size, on_error=on_error, progress=tell)

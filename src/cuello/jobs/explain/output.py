@@ -85,15 +85,20 @@ def as_pixels(array: np.ndarray) -> np.ndarray:
     return to_tensor(array[None])[0].permute(1, 2, 0).numpy()
 
 
+LONGEST_NAME = 200
+"""Bytes of a picture's name, at most, without what is added to it: file systems take 255."""
+
+
 def draw_overlay(begun: BegunFiles, shown: Shown, scale: Scale) -> str:
     """Write one picture, named as the image without its ending, "-" for "/", and return its name.
 
-    Names that are taken get a number.
+    Long names are cut; names that are taken get a number.
     """
     folder = make_folder(begun.folder / "overlays")
     plain = "".join(letter if letter.isalnum() or letter in " ._#-" else "-" for letter in shown.name).strip(". ")
     ending = Path(plain).suffix
     stem, number = (plain.removesuffix(ending) if ending.lower() in SUFFIXES else plain) or "image", 1
+    stem = stem.encode()[:LONGEST_NAME].decode(errors="ignore")
     while (path := folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")).exists():
         number += 1
     begun.begin(path)
