@@ -13,9 +13,14 @@ import torch
 from PIL import Image
 from skimage import data
 
+import cuello
 from cuello.core.errors import CuelloError
+from cuello.data.catalog import open_source
+from cuello.data.images import load_images
+from cuello.data.levels import Levels
 from cuello.inference.files import apply
 from cuello.inference.model import Model, load
+from cuello.runs.directory import Run
 
 CLEAN = data.camera()[200:296, 150:246] / 255
 
@@ -72,8 +77,7 @@ def test_small_floats(denoise: Model, scale: float) -> None:
         (-noisy(), lambda x: -x),
     ],
 )  # fmt: skip
-def test_any_units_with_a_range(denoise: Model, values: np.ndarray, back: object) -> None:
-    assert callable(back)
+def test_any_units_with_a_range(denoise: Model, values: np.ndarray, back: Callable[[np.ndarray], np.ndarray]) -> None:
     with pytest.raises(CuelloError, match=r"range='auto'"):
         denoise(values)
     for asked in ("auto", (float(values.min()), float(values.max()))):
@@ -153,3 +157,28 @@ def test_the_command_line_says_which_range(tmp_path: Path, command: Callable[...
     said = command("apply", "denoise", tmp_path / "dark.tif", tmp_path / "j.tif", "--range", "auto", "--json")
     (levels,) = json.loads(said.out)["ranges"].values()
     assert float(levels.split("..")[1]) > 900
+
+
+def test_a_range_for_named_images_of_an_evaluation(model: Model, trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "bright").mkdir()
+    (tmp_path / "dark").mkdir()
+    for number in range(3):
+        pixels = (noisy() * 255).round()
+        pixels[0, 0], pixels[0, 1] = 0, 255
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"bright/{number}.png")
+        tifffile.imwrite(tmp_path / f"dark/{number}.tif", (100 + 3 * pixels).astype(np.uint16))
+    whole = cuello.evaluate(trained.path, tmp_path / "bright", report=False, baselines=["input"])
+    for asked in ("auto", "100..865"):
+        found = cuello.evaluate(trained.path, tmp_path / "dark", report=False, baselines=["input"], range=asked)
+        assert found.ours.mean("psnr") == pytest.approx(whole.ours.mean("psnr"), abs=0.3)
+    with pytest.raises(CuelloError, match=r"got range='auto' without IMAGES"):
+        cuello.evaluate(trained.path, range="auto")
+
+
+def test_images_that_fill_little_of_their_type_are_noted_where_they_are_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "dark.npy", np.random.default_rng(0).integers(100, 900, (3, 9, 9)).astype(np.uint16))
+    (note,) = load_images(open_source(str(tmp_path / "dark.npy"))).notes
+    assert note.startswith(f"the values of {tmp_path / 'dark.npy'}, 1")
+    assert "range='LOW..HIGH'" in note
+    stated = load_images(open_source(str(tmp_path / "dark.npy"), Levels(0, 1000)))
+    assert stated.notes == []

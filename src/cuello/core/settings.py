@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 OnError = Annotated[Literal["stop", "skip"], "What to do with an image that cannot be read or does not fit."]
+Range = Annotated[
+    str | None,
+    "What stands for black and white in IMAGES: LOW..HIGH in their own units, e.g. 0..4095, auto (their lowest and "
+    "highest value), or full (their type's). By default the range of the training, or full.",
+]
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class EvaluateSettings:
         "Classical methods to compare with, with commas, or all; by default all (several runs: quick).",
     ] = None
     seed: Annotated[int | None, "Of the noise; by default the run's own."] = None
+    range: Range = None
     on_error: OnError = "stop"
     most: Annotated[int | None, "Several runs: images at most, spread evenly over all."] = None
 
@@ -69,6 +75,7 @@ class ExplainSettings:
         "What an ONNX file gives: scores before softmax (logits, the default), or probabilities.",
     ] = None
     resize: Annotated[str | None, "Resize the images to N or WIDTHxHEIGHT pixels; by default as in training."] = None
+    range: Range = None
     pictures: Annotated[int, "Overlays to draw, at most: spread evenly over the images."] = 100
     on_error: OnError = "stop"
 

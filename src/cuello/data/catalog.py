@@ -1,5 +1,6 @@
 """Known data sets: what each is, how large, whose, under which licence, with which checksums, and how to get it."""
 
+import builtins
 import contextlib
 import gzip
 import hashlib
@@ -16,7 +17,7 @@ import numpy as np
 from cuello.core.errors import CuelloError, closest
 from cuello.core.registry import Registry
 from cuello.data.hdf5 import split_name
-from cuello.data.levels import Levels
+from cuello.data.levels import AnyRange, Levels, RangeChoice, joined_levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
 from cuello.data.synthetic import emoji, emoji_4, glyphs
 from cuello.data.transients import transients
@@ -173,7 +174,7 @@ CATALOG: Registry[DatasetSpec] = Registry(
 )  # fmt: skip
 
 
-def open_source(data: str, levels: Levels | None = None) -> ImageSource:
+def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
     """Open the images that ``data`` names: a path, or an entry of the catalogue.
 
     levels: the values that stand for black and white, where they are not the type's full scale; for a path only.
@@ -198,6 +199,24 @@ def open_source(data: str, levels: Levels | None = None) -> ImageSource:
             f"Data sets: {', '.join(CATALOG.names())}."
         )
     return open_path(path, levels)
+
+
+def open_within(data: str, range: str | tuple[float, float] | None, own: Levels | None = None) -> ImageSource:
+    """Open images with the range that is asked for, one for all; own: that of a training, used where none is.
+
+    "auto" is from the lowest to the highest value of all images, which are read once for it.
+    """
+    choice = RangeChoice.parse(range, own)
+    if choice.name != "auto":
+        return open_source(data, choice.levels)
+    found = []
+    source = open_source(data, RangeChoice("ends"))
+    for index in builtins.range(len(source.names)):
+        with contextlib.suppress(CuelloError):  # it is named when the images are read
+            found.append(source.read(index).levels)
+    levels = joined_levels([one for one in found if one is not None] or [Levels(0, 1)])
+    source = open_source(data, levels)
+    return replace(source, notes=[*source.notes, f"range of the values, the lowest and the highest: {levels}"])
 
 
 def open_dataset(spec: DatasetSpec) -> ImageSource:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, closest
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
-from cuello.data.levels import Levels, UnfitError, fit
+from cuello.data.levels import AnyRange, UnfitError, fit
 from cuello.data.picture import StoredImage
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -27,7 +27,7 @@ class Hdf5Source(ImageSource):
 
     path: Path
     dataset: Any
-    levels: Levels | None = None
+    levels: AnyRange | None = None
     lock: Lock = field(default_factory=Lock)
 
     def read(self, index: int) -> StoredImage:
@@ -43,10 +43,11 @@ class Hdf5Source(ImageSource):
         fourth = pixels[..., 3:] if pixels.shape[-1] == 4 else None
         pixels = pixels[..., :3]
         try:
-            fitting = fit(pixels, f"image {self.names[index]}", self.levels)
+            levels = None if self.levels is None else self.levels.settled(pixels)
+            fitting = fit(pixels, f"image {self.names[index]}", levels)
         except UnfitError as error:
             raise CuelloError(f"{self.name}: {error}.") from None
-        return StoredImage(fitting, fourth, stored=None if self.levels is None else pixels.dtype, levels=self.levels)
+        return StoredImage(fitting, fourth, stored=None if levels is None else pixels.dtype, levels=levels)
 
     def path_of(self, index: int) -> Path:
         return self.path
@@ -62,7 +63,7 @@ def split_name(path: Path) -> tuple[Path, str | None]:
     return (Path(found[1]), found[2]) if found else (path, None)
 
 
-def hdf5_source(path: Path, data_set: str | None = None, levels: Levels | None = None) -> Hdf5Source:
+def hdf5_source(path: Path, data_set: str | None = None, levels: AnyRange | None = None) -> Hdf5Source:
     """Open an HDF5 file; no pixel is read yet.
 
     data_set: which of its data sets; by default the one called "images", or the only one of 3 or 4 axes. Labels come

@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, first_few
+from cuello.core.errors import CuelloError, first_few, worded
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.form import form_of, to_depth
+from cuello.data.levels import LITTLE, full_scale
 from cuello.data.sources import ImageSource, with_four_channels
 from cuello.data.stream import Seen, StreamedArrays, glance, in_order, looking
 
@@ -145,6 +146,7 @@ def load_images(
         notes.append(f"the {len(sizes)} images of {source.name} stay in their files and are decoded when they are used")
     else:
         arrays = [form.arranged(one.picture) for one in seen.values() if one.picture is not None]
+        notes += note_on_little(source.name, arrays)
     return Images(
         source.name,
         arrays,
@@ -158,6 +160,15 @@ def load_images(
         # the guess was the form of a few: where it was wrong, the fingerprint takes a second pass
         fingerprint=str(fingerprint) if stream and form == guess else None,
     )
+
+
+def note_on_little(name: str, arrays: Sequence[np.ndarray]) -> list[str]:
+    """Say so where the values of all images fill less than a tenth of their type's range."""
+    low, high = min(float(one.min()) for one in arrays), max(float(one.max()) for one in arrays)
+    if not 0 < high - low < LITTLE * full_scale(arrays[0].dtype):
+        return []
+    return [worded(f"the values of {name}, {low:g} to {high:g}, fill less than a tenth of what their type holds: say "
+                   "what stands for black and white, --range=LOW..HIGH, if that is not meant")]  # fmt: skip
 
 
 def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError = "stop") -> Images:

@@ -115,8 +115,10 @@ LOOKED_AT = 1_000_000
 
 @dataclass(frozen=True)
 class RangeChoice:
-    """Which range to use for images: the type's own ("full"), an estimated one ("auto"), a stated one, or by default
-    (None) an estimated one only where the values fill less than ``LITTLE`` of their type's.
+    """Which range to use for images.
+
+    name: "full", the type's own; "auto", an estimated one; "ends", from the lowest to the highest value; "stated", that
+    of ``levels``; or None, an estimated one only where the values fill less than ``LITTLE`` of their type's.
 
     >>> RangeChoice.parse("auto").name, RangeChoice.parse("0..4095").levels
     ('auto', Levels(black=0.0, white=4095.0, estimated=False))
@@ -145,10 +147,15 @@ class RangeChoice:
             return self.levels
         if self.name == "auto":
             return estimated_levels([pixels])
+        if self.name == "ends":
+            return joined_levels([Levels(float(pixels.min()), float(pixels.max()))])
         if pixels.dtype.kind != "f" and pixels.dtype not in (np.uint8, np.uint16):
             return None  # its white is not known: the error says so
         found = estimated_levels([pixels])
         return found if found is not None and fills_little(pixels, found) else None
+
+
+AnyRange = Levels | RangeChoice
 
 
 def estimated_levels(images: Sequence[np.ndarray]) -> Levels | None:
@@ -165,6 +172,12 @@ def estimated_levels(images: Sequence[np.ndarray]) -> Levels | None:
         low, high = min(float(image.min()) for image in images), max(float(image.max()) for image in images)
     room = MARGIN * (high - low) or max(1.0, abs(low))
     return Levels(float(low - room), float(high + room), estimated=True)
+
+
+def joined_levels(several: Sequence[Levels]) -> Levels:
+    """Return the range from the lowest black to the highest white."""
+    black, white = min(one.black for one in several), max(one.white for one in several)
+    return Levels(black, white if white > black else black + 1)
 
 
 def fills_little(pixels: np.ndarray, levels: Levels) -> bool:

@@ -28,7 +28,7 @@ from cuello.data.about import (
     png_chunks,
 )
 from cuello.data.exif import EXIF_HEAD
-from cuello.data.levels import Levels, RangeChoice, UnfitError, fit, full_scale
+from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
 from cuello.data.stored import MAX_PIXELS, StoredImage, check_size, fitted, turned_upright, without_axis
 from cuello.data.tiff import decode_deep_tiff, tiff_options
 
@@ -44,7 +44,7 @@ FILTERS = Lock()
 """Python's warning filters are one for all threads, and images are read by several."""
 
 
-def read_picture(path: Path, levels: Levels | RangeChoice | None = None) -> StoredImage:
+def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
     """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
 
     Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``. A
@@ -94,7 +94,7 @@ def reading_errors(path: Path | str) -> Iterator[None]:
         ) from None
 
 
-def decode(content: bytes, path: Path, levels: Levels | RangeChoice | None = None) -> StoredImage:
+def decode(content: bytes, path: Path, levels: AnyRange | None = None) -> StoredImage:
     """Decode an image file's bytes, by whichever library keeps all of its bits."""
     if is_png_for_pypng(content):
         return fitted(turned_upright(decode_png(content)), levels)

@@ -16,7 +16,7 @@ from cuello.core.files import printable
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.folders import list_images, meaning_of, no_image
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
-from cuello.data.levels import Levels, UnfitError, fit
+from cuello.data.levels import AnyRange, Levels, UnfitError, fit
 from cuello.data.picture import SUFFIXES, StoredImage, four_channels, read_picture
 from cuello.data.stack import page_offsets, read_page
 
@@ -33,7 +33,7 @@ class FileSource(ImageSource):
 
     paths: Sequence[Path]
     pages: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    levels: Levels | None = None
+    levels: AnyRange | None = None
 
     def read(self, index: int) -> StoredImage:
         if index in self.pages:
@@ -82,7 +82,7 @@ def with_four_channels(source: ImageSource) -> FourChannelSource:
     return FourChannelSource(**about, source=source)
 
 
-def folder_source(folder: Path, levels: Levels | None = None) -> FileSource:
+def folder_source(folder: Path, levels: AnyRange | None = None) -> FileSource:
     """Open every image below ``folder``, every page of a TIFF as one; class-named subfolders become labels.
 
     Images have labels when all of them lie in at least two subfolders of ``folder`` and none directly in it. Folders
@@ -108,7 +108,7 @@ def folder_source(folder: Path, levels: Levels | None = None) -> FileSource:
     )
 
 
-def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: Levels | None) -> FileSource:
+def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: AnyRange | None) -> FileSource:
     """Open the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …"""
     images: list[tuple[str, Path]] = []
     pages: dict[int, tuple[int, int]] = {}
@@ -129,7 +129,7 @@ def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: L
 
 
 def array_source(
-    images: np.ndarray, labels: np.ndarray | None = None, name: str = "array", levels: Levels | None = None
+    images: np.ndarray, labels: np.ndarray | None = None, name: str = "array", levels: AnyRange | None = None
 ) -> ArraySource:
     """Make a source of the images in an array.
 
@@ -149,6 +149,7 @@ def array_source(
             "Convert them, e.g. array.astype('uint8') if they are 0 to 255, or say what stands for black and white, "
             "e.g. --range=0..4095."
         )
+    levels = None if levels is None else levels.settled(images)
     try:
         images = fit(images, "the array", levels)
     except UnfitError as error:
@@ -157,7 +158,7 @@ def array_source(
     return ArraySource(name, numbered(len(images)), images=images, fourth=fourth, levels=levels, labels=labels)
 
 
-def numpy_source(path: Path, levels: Levels | None = None) -> ArraySource:
+def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
     """Open the images in an ``.npy`` or ``.npz`` file; nothing in it is ever run (pickles are refused).
 
     An ``.npz`` gives its array ``images`` (or its only one) and ``labels`` if it has them.
@@ -218,14 +219,14 @@ def is_idx_name(path: Path) -> bool:
     return name.endswith(("ubyte", ".idx"))
 
 
-def idx_source(path: Path, levels: Levels | None = None) -> ArraySource:
+def idx_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
     """Open the images in an IDX file; labels come from the ``labels-idx1`` file beside it, if there is one."""
     labels_path = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     labels = read_idx(labels_path).astype(np.int64) if labels_path != path and labels_path.is_file() else None
     return array_source(read_idx(path), labels, str(path), levels=levels)
 
 
-def open_path(path: Path, levels: Levels | None = None) -> ImageSource:
+def open_path(path: Path, levels: AnyRange | None = None) -> ImageSource:
     """Open the images at ``path``: a folder, one image or a TIFF's pages, .npy, .npz, IDX or HDF5 (FILE.h5:NAME).
 
     levels: the values that stand for black and white, where they are not the type's full scale.

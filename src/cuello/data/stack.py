@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from PIL import Image
 
 from cuello.core.files import replacing
-from cuello.data.levels import Levels, RangeChoice
+from cuello.data.levels import AnyRange
 from cuello.data.picture import TIFF_SUFFIXES, from_pillow, opened, reading_errors
 from cuello.data.stored import StoredImage, check_size, fitted, without_axis
 from cuello.data.tiff import TIFF_COLOURS, from_tiff_page, tiff_options
@@ -70,7 +70,7 @@ def directory(file: BinaryIO, offset: int, form: Layout) -> tuple[int, int]:
     return kind, following
 
 
-def read_page(path: Path, number: int, offset: int, levels: Levels | RangeChoice | None = None) -> StoredImage:
+def read_page(path: Path, number: int, offset: int, levels: AnyRange | None = None) -> StoredImage:
     """Read one page of a TIFF, and only that, however large the file; CuelloError that names it where that fails.
 
     number: the page's, from 0, for messages. offset: one of ``page_offsets``.

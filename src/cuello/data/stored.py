@@ -7,7 +7,7 @@ from PIL import Image
 
 from cuello.data.about import NOTHING, About
 from cuello.data.exif import orientation_of, resized_exif, upright, upright_exif
-from cuello.data.levels import Levels, RangeChoice, fit
+from cuello.data.levels import AnyRange, Levels, fit
 
 MAX_PIXELS = 178_956_970
 """Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
@@ -72,7 +72,7 @@ def check_size(width: int, height: int) -> None:
         raise Image.DecompressionBombError
 
 
-def fitted(picture: StoredImage, levels: Levels | RangeChoice | None) -> StoredImage:
+def fitted(picture: StoredImage, levels: AnyRange | None) -> StoredImage:
     """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
     levels = None if levels is None else levels.settled(picture.pixels)
     pixels = fit(picture.pixels, "the image", levels)

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from cuello.data.levels import Levels, RangeChoice, UnfitError, fit, full_scale
+from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
 from cuello.data.stored import StoredImage, check_size
 
 TIFF_COLOURS = (0, 1, 2)
 """What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
 
 
-def decode_deep_tiff(content: bytes, levels: Levels | RangeChoice | None = None) -> StoredImage | None:
+def decode_deep_tiff(content: bytes, levels: AnyRange | None = None) -> StoredImage | None:
     """Decode a TIFF's first page with tifffile where it holds more than 8 bits; None leaves it to Pillow."""
     import tifffile
 
@@ -25,7 +25,7 @@ def decode_deep_tiff(content: bytes, levels: Levels | RangeChoice | None = None)
         raise ValueError(str(error)) from None
 
 
-def from_tiff_page(page: Any, levels: Levels | RangeChoice | None = None) -> StoredImage:
+def from_tiff_page(page: Any, levels: AnyRange | None = None) -> StoredImage:
     """Take what a page of a TIFF (tifffile's TiffPage) holds; UnfitError for colours not known here."""
     check_size(page.imagewidth, page.imagelength)
     if page.photometric not in TIFF_COLOURS:

@@ -72,7 +72,8 @@ class JobData(NamedTuple):
 class Request:
     """What an evaluation is asked for; see ``cuello.evaluate``. None and empty: the run's own.
 
-    path: of the run or file, for messages. history: of the run's training. most: images at most, of several models.
+    path: of the run or file, for messages. range: what stands for black and white in named images. history: of the
+    run's training. most: images at most, of several models.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class Request:
     sweep: Sequence[float] = ()
     baselines: Sequence[str] | None = None
     seed: int | None = None
+    range: str | tuple[float, float] | None = None
     on_error: str = "stop"
     progress: OnProgress = silent
     history: Sequence[EpochRecord] = ()
@@ -101,6 +103,8 @@ class Request:
 
     def own_data(self, data: "JobData | None") -> "JobData":
         """Return the run's own data; CuelloError for a file without a run, or clean images without the noisy ones."""
+        if self.range is not None:
+            raise CuelloError(f"got --range={self.range} without IMAGES: a run's own have the range of its training.")
         if data is None:
             raise CuelloError(f"{self.path} is a file without a run: name the images to evaluate it on.")
         if self.target is not None:

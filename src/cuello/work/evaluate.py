@@ -37,6 +37,7 @@ def evaluate(
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
     seed: int | None = None,
+    range: str | tuple[float, float] | None = None,
     network: str | None = None,
     device: str = "cpu",
     on_error: str = "stop",
@@ -49,8 +50,9 @@ def evaluate(
     path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file or a data
     set, evaluated whole; by default the run's own test images. target: their clean counterparts, for pairs. noise:
     another degradation than the model's own. sweep: values of its main parameter. baselines: names of classical
-    methods. seed: of the noise, by default the run's own. report: for a run directory, write metrics.json, images.csv,
-    figures and report.html anew.
+    methods. seed: of the noise, by default the run's own. range: what stands for black and white in ``images``,
+    "LOW..HIGH", "auto" (their lowest and highest value) or "full"; by default as in training. report: for a run
+    directory, write metrics.json, images.csv, figures and report.html anew.
     Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
     """
     tell = listener(progress)
@@ -61,8 +63,8 @@ def evaluate(
         check_outside(images, run.path)
     job = JOBS[model.artefact.job]
     request = Request(
-        path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error,
-        progress=tell, history=run.history if run is not None and run.history_path.is_file() else (),
+        path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, range=range,
+        on_error=on_error, progress=tell, history=run.history if run is not None and run.history_path.is_file() else (),
     )  # fmt: skip
 
     def own() -> JobData:
@@ -121,6 +123,7 @@ def evaluate_runs(
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
     seed: int | None = None,
+    range: str | tuple[float, float] | None = None,
     network: str | None = None,
     device: str = "cpu",
     on_error: str = "stop",
@@ -136,13 +139,14 @@ def evaluate_runs(
     paths: run directories, or model.safetensors files (which need ``images``). images: a folder, a file or a data set,
     evaluated whole; by default the runs' own test images, where all runs have the same. sweep: levels to test at, by
     default those the runs were trained at. baselines: names of classical methods, by default the quick ones. seed: of
-    the noise, by default the first run's own. most: how many images at most, spread evenly. output: a folder to write
-    matrix.csv, matrix.html and figures to; files that exist are replaced only with ``overwrite``.
+    the noise, by default the first run's own. range: as for ``evaluate``. most: how many images at most, spread evenly.
+    output: a folder to write matrix.csv, matrix.html and figures to; files that exist are replaced only with
+    ``overwrite``.
     Raises CuelloError where the runs do not belong together, or have no test images in common.
     """
     request = Request(
-        Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, on_error=on_error, most=most,
-        progress=listener(progress),
+        Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, range=range,
+        on_error=on_error, most=most, progress=listener(progress),
     )  # fmt: skip
     return several_runs(paths, request, network=network, device=device, output=output, overwrite=overwrite).evaluation
 

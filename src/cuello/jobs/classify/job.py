@@ -11,7 +11,7 @@ from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
-from cuello.data.catalog import open_source
+from cuello.data.catalog import open_within
 from cuello.data.classes import aligned, classified
 from cuello.data.images import Images, load_images, parse_size
 from cuello.data.split import Split
@@ -167,7 +167,7 @@ def named_examples(model: Model, request: Request) -> tuple[EvaluatedImages, lis
     """Read images with labels that a classifier knows, and say in notes which they are."""
     policy = "skip" if request.on_error == "skip" else "stop"
     size = parse_size(make_config(model.artefact.training).resize)
-    source = open_source(str(request.images), model.levels)
+    source = open_within(str(request.images), request.range, model.levels)
     loaded = aligned(
         load_images(source, model.channels, size, on_error=policy, progress=request.progress), model.classes
     )

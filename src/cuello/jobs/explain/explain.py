@@ -13,7 +13,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.batches import to_tensor
-from cuello.data.catalog import open_source
+from cuello.data.catalog import open_within
 from cuello.data.folders import check_outside
 from cuello.data.images import Images, load_images, parse_size, subset
 from cuello.jobs.explain.check import Check, check_share, checked
@@ -49,6 +49,7 @@ def explain(
     score: str | None = None,
     outputs: Literal["logits", "probabilities"] | None = None,
     resize: str | None = None,
+    range: str | tuple[float, float] | None = None,
     pictures: int = 100,
     on_error: Literal["stop", "skip"] = "stop",
     overwrite: bool = False,
@@ -62,8 +63,9 @@ def explain(
     or data set. box (3), stride (1, both pixels), fill (0), sigma (3), definition ("mean-drop"), score (the
     definition's): as in `cuello.occlusion_map`. padding: pixels of 0 put around the images for an ONNX file (0), boxes
     slide over them too; Cuello's classifiers know theirs. class_: which one, "predicted" (the default), its name, or
-    its number from 0. resize: "WIDTHxHEIGHT" for the images; by default as in training. pictures: how many overlays are
-    drawn, at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or explained.
+    its number from 0. resize: "WIDTHxHEIGHT" for the images; by default as in training. range: what stands for black
+    and white in them, "LOW..HIGH", "auto" or "full"; by default as in training. pictures: how many overlays are drawn,
+    at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or explained.
     progress: called with events.
 
     model: a run directory or model.safetensors of `cuello train explain` that learned this classifier's maps; they are
@@ -109,6 +111,7 @@ def explain(
     record = {"classifier": str(classifier), "images": str(images), **asdict(settings), "fill": settings.shown}
     record |= {"score": settings.watched, "class": wanted, "padding": explained.padding}
     record |= {"model": estimator.path} if estimator else {}
+    record |= {"range": str(range)} if range is not None else {}
     record |= {"check": check, "seed": seed} if check is not None else {}
     found = Explained(
         Path(output).expanduser(),
@@ -117,7 +120,7 @@ def explain(
     )
     check_outside(images, found.folder)
     with claimed(found.folder, overwrite) as begun:
-        source = open_source(str(images), explained.own.levels if explained.own else None)
+        source = open_within(str(images), range, explained.own.levels if explained.own else None)
         loaded = load_images(source, explained.channels, size, on_error=on_error, progress=tell)
         found.notes += loaded.notes
         found.failed += [(str(images), reason) for reason in loaded.skipped]

@@ -9,7 +9,7 @@ import torch
 from cuello.core.errors import CuelloError, worded
 from cuello.core.types import Batch
 from cuello.data.batches import Batches, to_tensor
-from cuello.data.catalog import open_source
+from cuello.data.catalog import open_within
 from cuello.data.images import Images, load_images, pair
 from cuello.data.levels import full_scale
 from cuello.inference.model import Model
@@ -88,14 +88,16 @@ def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[
     """Read whole images to evaluate on (and their clean counterparts), and say in notes which they are."""
     policy = "skip" if request.on_error == "skip" else "stop"
     loaded = load_images(
-        open_source(str(request.images), model.levels),
+        open_within(str(request.images), request.range, model.levels),
         model.channels,
         size=None,
         on_error=policy,
         progress=request.progress,
     )
     if request.target is not None:
-        clean = load_images(open_source(str(request.target), model.levels), model.channels, None, on_error=policy)
+        clean = load_images(
+            open_within(str(request.target), request.range, model.levels), model.channels, None, on_error=policy
+        )
         loaded = pair(loaded, clean, scale=model.scale, on_error=policy)
     return evaluated_images(loaded), notes_on(loaded, request)
 
