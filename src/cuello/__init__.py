@@ -7,6 +7,7 @@ True
 
 from typing import TYPE_CHECKING, Any
 
+from cuello.core.openmp import load_torch_calmly
 from cuello.core.renamed import know_old_names
 from cuello.core.version import VERSION
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 know_old_names()
+load_torch_calmly()
 
 __all__ = [
     "CuelloError",

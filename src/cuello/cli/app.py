@@ -4,6 +4,7 @@ They are loaded when they are called, and import what is heavy when they run, so
 """
 
 import re
+import signal
 import sys
 from inspect import cleandoc
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 from cyclopts import App
 
+from cuello.cli.console import show_what_can_be_shown, stopped_by_signals
 from cuello.core.errors import CuelloError, Interrupted, at_command_line
 from cuello.core.version import VERSION
 
@@ -41,8 +43,11 @@ then open runs/first/report.html and:  cuello apply runs/first noisy/ clean/""",
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line: exit code 0; 1 where some files failed; 2 for a user's mistake; 130 after Ctrl-C."""
-    with at_command_line():
+    """Run the command line: exit code 0; 1 where some files failed; 2 for a user's mistake; 128 and its number after a
+    signal, so 130 after Ctrl-C.
+    """
+    show_what_can_be_shown(sys.stdout, sys.stderr)
+    with at_command_line(), stopped_by_signals() as came:
         try:
             app(arguments, result_action="return_value")
         except CuelloError as error:
@@ -50,10 +55,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.exit(2)
         except Interrupted as stopped:
             print(f"cuello: {stopped}", file=sys.stderr)
-            sys.exit(130)
+            sys.exit(128 + (came or [signal.SIGINT])[0])
         except KeyboardInterrupt:
             print("cuello: stopped", file=sys.stderr)
-            sys.exit(130)
+            sys.exit(128 + (came or [signal.SIGINT])[0])
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(1)

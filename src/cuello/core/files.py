@@ -35,8 +35,8 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
     >>> with replacing(target) as temporary:
-    ...     _ = temporary.write_text("whole or not at all")
-    >>> target.read_text()
+    ...     _ = temporary.write_text("whole or not at all", "utf-8")
+    >>> target.read_text("utf-8")
     'whole or not at all'
     """
     sweep_once(path.parent)

@@ -62,7 +62,7 @@ def checksum_table(name: str, base: str = "") -> Callable[[], list[RemoteFile]]:
     """Give a reader of ``checksums/NAME.txt``: a line a file, its name, SHA-256 (/ packed) and path below ``base``."""
 
     def read() -> list[RemoteFile]:
-        text = resources.files("cuello.data").joinpath(f"checksums/{name}.txt").read_text()
+        text = resources.files("cuello.data").joinpath(f"checksums/{name}.txt").read_text("utf-8")
         files = []
         for line in text.splitlines():
             file, checksums, path = line.split(" ", 2)

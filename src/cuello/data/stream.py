@@ -202,7 +202,7 @@ def free_memory() -> int:
 def available_by_system() -> int | None:
     """Read what /proc/meminfo calls available, else the free pages that POSIX knows of, else None."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text("utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         pass
@@ -219,8 +219,8 @@ def available_by_group() -> int | None:
     """Read what a container's limit (control groups, version 2) leaves; None where there is none."""
     folder = Path("/sys/fs/cgroup")
     try:
-        limit, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        limit, used = (int((folder / name).read_text("utf-8")) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text("utf-8").splitlines())
         return max(0, limit - used + int(stat["inactive_file"]))  # what is only cached gives way
     except (OSError, ValueError, KeyError):
         return None

@@ -48,7 +48,7 @@ def counted(channels: int) -> list[dict[str, Any]]:
 def write() -> None:
     """Count every network and write the file."""
     content = {str(channels): counted(channels) for channels in PLANES}
-    Path(__file__).with_name(FILE_NAME).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    Path(__file__).with_name(FILE_NAME).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

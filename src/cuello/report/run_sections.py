@@ -14,7 +14,7 @@ from cuello.runs.history import EpochRecord
 
 def write_run_page(run: Run, result: Result, subtitle: str, sections: Sequence[Section]) -> None:
     """Write a run's report.html, with what is known of the machine it was trained on."""
-    environment = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
+    environment = json.loads(run.environment_path.read_text("utf-8")) if run.environment_path.is_file() else {}
     title = run.path.resolve().name
     result.write_page(run.report_path, title, subtitle=subtitle, sections=sections, environment=environment)
 

@@ -90,7 +90,7 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """What the last evaluation found; CuelloError before there was one."""
         try:
-            return json.loads(self.metrics_path.read_text())
+            return json.loads(self.metrics_path.read_text("utf-8"))
         except FileNotFoundError:
             raise CuelloError(f"{self.path} has not been evaluated yet: cuello evaluate {self.path}") from None
 
@@ -156,7 +156,7 @@ def environment() -> dict[str, Any]:
 def processor_name() -> str:
     """Return what the processor calls itself."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

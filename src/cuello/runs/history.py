@@ -52,7 +52,7 @@ def write_history(path: Path, records: Sequence[EpochRecord]) -> None:
 def read_history(path: Path) -> list[EpochRecord]:
     """Read the epochs back; CuelloError where a line is not one."""
     try:
-        return [from_json(json.loads(line)) for line in path.read_text().splitlines()]
+        return [from_json(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
     except FileNotFoundError:
         raise CuelloError(f"there is no {path}: is {path.parent} a run directory?") from None
     except (json.JSONDecodeError, TypeError) as error:

@@ -136,7 +136,7 @@ def read_trials(folder: Path, asked: Mapping[str, Any]) -> dict[int, Trial]:
             raise CuelloError(f"{folder} exists and holds no search: choose another place with --output.")
         return {}
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text("utf-8"))
         found = {entry["number"]: trial_of(entry) for entry in content["trials"]}
         before = flat(content["asked"])
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -244,7 +244,7 @@ def claim(folder: Path, study: str, data: str) -> None:
         write_json(mark, {"study": study, "data": data})
         return
     try:
-        held = dict(json.loads(mark.read_text()))
+        held = dict(json.loads(mark.read_text("utf-8")))
     except (ValueError, TypeError):
         raise CuelloError(f"{mark} is damaged. Remove it, or choose another place with --output.") from None
     if (held.get("study"), held.get("data")) != (study, data):

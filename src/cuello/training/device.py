@@ -7,6 +7,7 @@ import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.openmp import is_dynamic
 from cuello.runs.directory import available_cores
 
 
@@ -48,6 +49,11 @@ def use_threads(threads: int | None) -> int:
         raise CuelloError(f"--threads: got {threads}, needed 1 or more; leave it out for all cores.")
     asked = os.environ.get("OMP_NUM_THREADS", "")
     count = threads or (int(asked) if asked.isdigit() and int(asked) else available_cores())
+    if count > 1 and is_dynamic():
+        raise CuelloError(
+            f"torch was loaded with OMP_DYNAMIC=true, with which {count} threads can wait for one another for ever. "
+            "Unset OMP_DYNAMIC, import cuello before torch, or add --threads=1."
+        )
     torch.set_num_threads(count)
     return count
 

@@ -131,7 +131,7 @@ class MLflow:
         server = os.environ.get("MLFLOW_TRACKING_URI")
         self.client = mlflow.MlflowClient(tracking_uri=server or f"sqlite:///{folder / 'mlflow.db'}")
         id_file = folder / "run-id.txt"
-        known = self.find(id_file.read_text().strip()) if id_file.is_file() else None
+        known = self.find(id_file.read_text("utf-8").strip()) if id_file.is_file() else None
         if known is not None:
             self.run_id = known.info.run_id
             self.client.update_run(self.run_id, status="RUNNING")

@@ -165,5 +165,5 @@ def begin(member: Session, count: int) -> None:
     if not run.config_path.is_file():
         create_run(run.path, member.config)
     remove_leftovers(run.path)
-    about = json.loads(run.environment_path.read_text()) if run.environment_path.is_file() else {}
+    about = json.loads(run.environment_path.read_text("utf-8")) if run.environment_path.is_file() else {}
     write_json(run.environment_path, {**about, "trained_at_once": count})

@@ -3,18 +3,20 @@ one, or each in a process of its own, with one thread each, so that cores never 
 """
 
 import multiprocessing
-import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cuello.core.errors import CuelloError
+from cuello.core.parent import ENDING_SIGNALS, end_after
 from cuello.core.progress import OnProgress, Progress
 from cuello.data.stream import free_memory
 from cuello.runs.directory import Run, available_cores
@@ -165,7 +167,7 @@ def run_apart(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell, 
     """Make or finish plans, without observers or reports, ``workers`` at a time, each in a process of its own."""
     context = multiprocessing.get_context("spawn")  # a forked torch can hang
     messages, stop = context.Queue(), context.Event()
-    pool = ProcessPoolExecutor(workers, context, begin_worker, initargs=(messages, stop, os.getpid()))
+    pool = ProcessPoolExecutor(workers, context, begin_worker, initargs=(messages, stop))
     try:
         waiting = {pool.submit(work_in_pool, place, plan): place for place, plan in plans.items()}
         while waiting:
@@ -173,7 +175,13 @@ def run_apart(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell, 
             hear(messages, tell)
             for future in finished:
                 place = waiting.pop(future)
-                error = future.result()
+                try:
+                    error = future.result()
+                except BrokenProcessPool:
+                    raise CuelloError(
+                        "a process that trained was ended from outside, perhaps because memory ran out. What is saved "
+                        "is kept: the same command goes on; with --workers=1 it needs less memory."
+                    ) from None
                 tell([place], 1.0, "")
                 yield Outcome([place], error)
     finally:
@@ -192,20 +200,27 @@ def hear(messages: Any, tell: Tell) -> None:
 
 
 WORKER: dict[str, Any] = {}
-"""What a worker process was given when it began: messages, stop, parent."""
+"""What a worker process was given when it began: messages, stop; and whether it is ending by itself."""
 
 
-def begin_worker(messages: Any, stop: Any, parent: int) -> None:
-    """Set up a worker: Ctrl-C is for the parent to see, which then says stop."""
+def begin_worker(messages: Any, stop: Any) -> None:
+    """Set up a worker, which ends with its parent. Ctrl-C is for the parent to see, which then says stop."""
+    asked, ending = threading.Event(), threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    WORKER.update(messages=messages, stop=stop, parent=parent)
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: asked.set())
+    if (parent := multiprocessing.parent_process()) is not None:
+        end_after(parent.join, ending)
+    end_after(asked.wait, ending)
+    WORKER.update(messages=messages, stop=stop, ending=ending)
 
 
 def work_in_pool(place: int, plan: PlannedRun) -> Exception | None:
     """Train a plan in a worker; it stops at the next step when told so, or when the parent is gone."""
 
     def check() -> None:
-        if WORKER["stop"].is_set() or os.getppid() != WORKER["parent"]:
+        if WORKER["stop"].is_set() or WORKER["ending"].is_set():
             raise KeyboardInterrupt
 
     observer = observer_of(lambda share, words: WORKER["messages"].put((place, share, words)), check)

@@ -23,6 +23,7 @@ import torch
 from cuello.core.errors import CuelloError
 from cuello.core.files import cache_folder, make_folder, remove_leftovers, replacing, temporary_folder, write_text
 from cuello.core.memory import kept_memory
+from cuello.core.parent import end_after
 from cuello.core.progress import OnProgress, Progress, silent
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
@@ -211,7 +212,7 @@ def make_beside(
         for number in range(min(workers, len(parts))):
             request = {
                 "model": str(path.resolve()), "checksum": classifier.artefact.checksum, "parts": files[number::workers],
-                "settings": asdict(settings), "parent": os.getpid(),
+                "settings": asdict(settings),
             }  # fmt: skip
             processes.append(running.enter_context(started(request)))
         listen(processes, tell)
@@ -222,8 +223,8 @@ def started(request: Mapping[str, object]) -> Iterator[subprocess.Popen[str]]:
     """Start a process that makes maps, with one thread; stopped when the block ends. Ctrl-C does not reach it."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cuello.jobs.explain.exact", json.dumps(request)], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+        [sys.executable, "-m", "cuello.jobs.explain.exact", json.dumps(request)], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
@@ -250,7 +251,7 @@ def listen(processes: Sequence[subprocess.Popen[str]], tell: Callable[[int], Non
 
 
 def main(request: Mapping[str, Any]) -> None:
-    """Make the maps of parts, a file each, and print how many after each; end where the parent did."""
+    """Make the maps of parts, a file each, and print how many after each."""
     torch.set_num_threads(1)
     classifier = load(request["model"])
     if classifier.artefact.checksum != request["checksum"]:
@@ -258,12 +259,11 @@ def main(request: Mapping[str, Any]) -> None:
     settings = MapSettings(**request["settings"])
     with kept_memory():
         for file in request["parts"]:
-            if os.getppid() != request["parent"]:
-                return
             with np.load(file, allow_pickle=False) as part:
                 make_part(classifier, dict(zip(map(str, part["ids"]), part["images"], strict=True)), settings)
                 print(len(part["ids"]), flush=True)
 
 
 if __name__ == "__main__":
+    end_after(sys.stdin.read)  # which ends when the parent does
     main(json.loads(sys.argv[1]))

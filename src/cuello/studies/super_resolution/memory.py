@@ -26,13 +26,15 @@ def peak_memory(network: str, batch: int, *, side: int = TILE, scale: int = 1) -
     if not STATUS.is_file():
         return None
     arguments = [network, str(batch), str(side), str(scale)]
-    done = subprocess.run([sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, *arguments], capture_output=True, encoding="utf-8", check=False
+    )
     return int(done.stdout) if done.returncode == 0 else None
 
 
 def resident(field: str) -> int:
     """Read a field of this process' status in bytes: "VmRSS", what it has, or "VmHWM", the most it has had."""
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
+    line = next(line for line in STATUS.read_text("utf-8").splitlines() if line.startswith(f"{field}:"))
     return 1024 * int(line.split()[1])
 
 

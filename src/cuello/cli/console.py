@@ -1,0 +1,74 @@
+"""What surrounds every command: what a console can show, signals that end it, and a terminal that is gone."""
+
+import codecs
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TextIO
+
+from cuello.core.parent import ENDING_SIGNALS
+
+ASCII = {
+    "×": "x", "±": "+/-", "–": "-", "—": "-", "…": "...", "·": "*", "→": "->", "σ": "sigma", "β": "beta", "≤": "<=",
+    "≥": ">=", "“": '"', "”": '"', "’": "'", "−": "-", "²": "^2", "°": " degrees",
+}  # fmt: skip
+"""What is written where a console cannot show a sign."""
+SURROGATES = range(0xDC80, 0xDD00)
+"""How Python keeps the bytes of a file's name that are no text."""
+
+
+def in_ascii(error: UnicodeError) -> tuple[bytes, int]:
+    """Say in ASCII what a console cannot show; bytes of a file's name stay what they are."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    shown = [
+        bytes([ord(sign) - 0xDC00]) if ord(sign) in SURROGATES else ASCII.get(sign, "?").encode()
+        for sign in error.object[error.start : error.end]
+    ]
+    return b"".join(shown), error.end
+
+
+def show_what_can_be_shown(*streams: TextIO | None) -> None:
+    """Let streams write ASCII for what their encoding has not, instead of failing in the middle of a result."""
+    codecs.register_error("cuello.in_ascii", in_ascii)
+    for stream in streams:
+        if (change := getattr(stream, "reconfigure", None)) is not None:
+            change(errors="cuello.in_ascii")
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[list[int]]:
+    """Let signals that end a process stop the block as Ctrl-C does, and list those that came.
+
+    Those that are ignored, as with nohup, stay so.
+    """
+    came: list[int] = []
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        leave_terminals(terminals)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        wanted = [number for number in ENDING_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+        before = {number: signal.signal(number, stop) for number in wanted}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_terminals(streams: list[int]) -> None:
+    """Send what would go to a terminal that is gone nowhere, so that words of parting are no fault."""
+    for stream in streams:
+        if not os.isatty(stream):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)
