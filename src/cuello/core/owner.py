@@ -46,7 +46,7 @@ def start_of(pid: int) -> int | None:
     """Return when a process of this machine began; UNKNOWN where the system does not say, None where there is none."""
     if Path("/proc/self/stat").is_file():
         try:
-            state, *fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            state, *fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         except (OSError, ValueError):
             return None
         return None if state in "ZX" else int(fields[18])
