@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
 from cuello.data.exif import orientation_of, resized_exif, upright, upright_exif, upright_xmp
 from cuello.data.picture import read_picture, write_picture
+from cuello.data.sources import open_path
 
 PIXELS = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 12
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
@@ -121,3 +123,20 @@ def test_damaged_exif_data_raise_nothing_and_keep_their_length(noise: bytes, pla
     ):
         assert 1 <= orientation_of(exif) <= 8
         assert len(upright_exif(exif, width=2, height=3)) == len(exif)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiffs_tag_counts_as_exif_data_do(tmp_path: Path, bits: int, pages: int, orientation: int) -> None:
+    stored = PIXELS if bits == 8 else PIXELS.astype(np.uint16) * 257
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for _ in range(pages):
+            file.write(stored, photometric="rgb", extratags=[(274, "H", 1, orientation, True)], contiguous=False)
+    source = open_path(tmp_path / "a.tif")
+    assert len(source.names) == pages
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, "PNG", exif=exif_data(orientation))
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(stream)))
+    for page in range(pages):
+        assert np.array_equal(source.read(page).pixels // (1 if bits == 8 else 257), shown)

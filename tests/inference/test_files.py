@@ -280,3 +280,26 @@ def test_a_noise_level_reaches_the_network_or_is_refused(
         results.append(read_picture(tmp_path / "out.png").pixels)
         assert np.array_equal(results[-1], told(make_image(0), level))
     assert not np.array_equal(*results)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("which", ["model", "larger"])
+def test_hidden_colours_never_reach_visible_ones_and_stay(
+    request: pytest.FixtureRequest, tmp_path: Path, make_image: MakeImage, suffix: str, which: str
+) -> None:
+    model: Model = request.getfixturevalue(which)
+    pixels = np.concatenate([make_image(0, 12, 14), np.full((12, 14, 1), 255, np.uint8)], axis=2)
+    pixels[3:9, 4:10, 3] = 0
+    spoiled = pixels.copy()
+    spoiled[3:9, 4:10, :3] = np.random.default_rng(1).integers(0, 256, (6, 6, 3))
+    results = []
+    for name, image in (("smooth", pixels), ("spoiled", spoiled)):
+        Image.fromarray(image).save(tmp_path / f"{name}{suffix}", lossless=True, exact=True)
+        apply(model, tmp_path / f"{name}{suffix}", tmp_path / "out" / f"{name}{suffix}")
+        results.append(np.asarray(Image.open(tmp_path / "out" / f"{name}{suffix}")))
+    seen = results[0][..., 3] > 0
+    assert np.array_equal(results[0][..., 3], results[1][..., 3])
+    assert np.array_equal(results[0][seen], results[1][seen])
+    middle = (slice(4 * model.scale, 8 * model.scale), slice(5 * model.scale, 9 * model.scale))
+    kept = spoiled[4:8, 5:9, :3].repeat(model.scale, axis=0).repeat(model.scale, axis=1)
+    assert np.array_equal(results[1][middle][..., :3], kept)

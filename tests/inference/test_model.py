@@ -147,6 +147,7 @@ def test_colour_through_a_grey_network_goes_channel_by_channel() -> None:
 
 def test_alpha_is_kept_and_does_not_touch_the_colours() -> None:
     image = pixels(8, 12, 4)
+    image[..., 3] |= 1  # none is hidden
     restored = COLOUR(image)
     assert np.array_equal(restored[..., 3], image[..., 3])
     assert np.array_equal(restored[..., :3], COLOUR(image[..., :3]))
@@ -395,3 +396,18 @@ def test_a_loaded_network_is_folded_and_gives_the_same(
     assert sum(p.numel() for p in model.network.parameters()) < sum(p.numel() for p in wide.network.parameters())
     image = make_image(3, 11, 14).astype(np.float32) / 255
     np.testing.assert_allclose(model(image), wide(image), atol=1e-4)
+
+
+@pytest.mark.parametrize("range", [None, "0..255", "auto"])
+def test_hidden_colours_of_arrays_never_reach_visible_ones(
+    model: Model, make_image: Callable[..., np.ndarray], range: Any
+) -> None:
+    pixels = np.concatenate([make_image(0, 12, 14), np.full((12, 14, 1), 255, np.uint8)], axis=2)
+    pixels[3:9, 4:10, 3] = 0
+    pixels[3:9, 4:10, :3] = 0
+    spoiled = pixels.copy()
+    spoiled[3:9, 4:10, :3] = np.random.default_rng(1).integers(0, 256, (6, 6, 3))
+    one, other = model(pixels, range=range), model(spoiled, range=range)
+    seen = pixels[..., 3] > 0
+    assert np.array_equal(one[seen], other[seen])
+    assert np.array_equal(other[~seen], spoiled[~seen])

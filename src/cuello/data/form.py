@@ -1,11 +1,12 @@
 """What images are brought to, so that they fit together: one number of channels, one type, perhaps one size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from cuello.data.alpha import covered
 from cuello.data.picture import StoredImage, as_channels, resized
 
 
@@ -32,7 +33,9 @@ class Form:
     size: tuple[int, int] | None = None
 
     def arranged(self, picture: StoredImage) -> np.ndarray:
-        """Bring a picture's pixels to this form, ``(H, W, C)``; without its transparency."""
+        """Bring a picture's pixels to this form, ``(H, W, C)``; without its transparency and what it hides."""
+        if picture.alpha is not None and picture.declared:
+            picture = replace(picture, pixels=covered(picture.pixels, picture.alpha))
         pixels = to_depth(as_channels(picture, self.channels).pixels, self.dtype)
         return pixels if self.size is None else resized(pixels, self.size)
 

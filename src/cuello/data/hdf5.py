@@ -47,7 +47,9 @@ class Hdf5Source(ImageSource):
             fitting = fit(pixels, f"image {self.names[index]}", levels)
         except UnfitError as error:
             raise CuelloError(f"{self.name}: {error}.") from None
-        return StoredImage(fitting, fourth, stored=None if levels is None else pixels.dtype, levels=levels)
+        return StoredImage(
+            fitting, fourth, declared=False, stored=None if levels is None else pixels.dtype, levels=levels
+        )
 
     def path_of(self, index: int) -> Path:
         return self.path

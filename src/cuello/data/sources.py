@@ -57,7 +57,7 @@ class ArraySource(ImageSource):
 
     def read(self, index: int) -> StoredImage:
         fourth = None if self.fourth is None else self.fourth[index]
-        return StoredImage(self.images[index], fourth, levels=self.levels)
+        return StoredImage(self.images[index], fourth, levels=self.levels, declared=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from cuello.data.about import NOTHING, About
+from cuello.data.alpha import covered
 from cuello.data.exif import orientation_of, resized_exif, upright, upright_exif
 from cuello.data.levels import AnyRange, Levels, fit
 
@@ -18,7 +19,8 @@ class StoredImage:
     """The pixels of an image file and what else it held.
 
     pixels: ``(H, W, C)``, C = 1 (grey), 3 (RGB), or other views, no colours; uint8, uint16, or float32 in [0, 1].
-    alpha: ``(H, W, 1)`` of the same type, or None. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
+    alpha: ``(H, W, 1)`` of the same type, or None. declared: the file says that alpha is transparency, and it is not
+    only taken for it. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
     icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. about: what else it said. stored:
     the type of the values in the file, where a stated range, levels, brought them to floats; alpha is then as it was.
     """
@@ -32,16 +34,21 @@ class StoredImage:
     about: About = NOTHING
     stored: np.dtype | None = None
     levels: Levels | None = None
+    declared: bool = True
 
     @property
     def with_alpha(self) -> np.ndarray:
         return self.pixels if self.alpha is None else np.concatenate([self.pixels, self.alpha], axis=2)
 
 
-def turned_upright(picture: StoredImage) -> StoredImage:
-    """Turn a picture that its EXIF data, or XMP, say to lie on its side, and let them say that it is upright."""
-    orientation = orientation_of(picture.exif, picture.about.xmp)
-    if orientation == 1:
+def turned_upright(picture: StoredImage, orientation: int | None = None) -> StoredImage:
+    """Turn a picture that lies on its side, and let EXIF data and XMP say that it is upright.
+
+    orientation: 1 to 8, as TIFF and EXIF number them; by default what the EXIF data, or XMP, say.
+    """
+    if orientation is None:
+        orientation = orientation_of(picture.exif, picture.about.xmp)
+    if not 2 <= orientation <= 8:
         return picture
     pixels = upright(picture.pixels, orientation)
     height, width = pixels.shape[:2]
@@ -74,7 +81,8 @@ def check_size(width: int, height: int) -> None:
 
 def fitted(picture: StoredImage, levels: AnyRange | None) -> StoredImage:
     """Bring pixels to a known type: uint8, uint16, or float32 in [0, 1]."""
-    levels = None if levels is None else levels.settled(picture.pixels)
+    seen = picture.pixels if picture.alpha is None else covered(picture.pixels, picture.alpha)
+    levels = None if levels is None else levels.settled(seen)
     pixels = fit(picture.pixels, "the image", levels)
     return replace(picture, pixels=pixels, stored=None if levels is None else picture.pixels.dtype, levels=levels)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
-from cuello.data.stored import StoredImage, check_size
+from cuello.data.stored import StoredImage, check_size, turned_upright
 
 TIFF_COLOURS = (0, 1, 2)
 """What ``photometric`` may be in a TIFF of more than 8 bits: grey with white or black as 0, or RGB."""
@@ -46,7 +46,8 @@ def from_tiff_page(page: Any, levels: AnyRange | None = None) -> StoredImage:
     if white_is_zero:
         pixels = full_scale(pixels.dtype) - pixels
     about: dict[str, Any] = {"mode": f"tiff-{stored}", "icc_profile": profile, "dpi": dpi}
-    return StoredImage(pixels, alpha, stored=None if levels is None else stored, levels=levels, **about)
+    picture = StoredImage(pixels, alpha, stored=None if levels is None else stored, levels=levels, **about)
+    return turned_upright(picture, page.tags.valueof(274) or 1)
 
 
 def tiff_options(picture: StoredImage) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cuello.core.errors import CuelloError, worded
+from cuello.data.alpha import covered, where_seen
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, RangeChoice, UnfitError
 
@@ -48,7 +50,7 @@ class SameKind:
         """Restore ``(N, H, W, C)``; one range for all; transparency is none of it, and is kept or enlarged."""
         have = stack.shape[-1]
         planes = have - 1 if have in (2, 4) and have != self.model.channels else have
-        levels = self.choice.settled(stack[..., :planes])
+        levels = self.choice.settled(stack if planes == have else without_hidden(stack))
         if levels is None:
             check_values(stack)
             exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
@@ -60,10 +62,14 @@ class SameKind:
         except UnfitError as error:
             raise CuelloError(f"{error}.") from None
         level = None if self.level is None else levels.level_within(self.level, stack.dtype)
-        back = levels.back(np.stack([self.model.restore_shares(image, level) for image in scaled]), stack.dtype)
+        restore = partial(self.model.restore_shares, level=level)
         if planes == have:
-            return back
-        return np.concatenate([back, np.stack([self.model.enlarge(image[..., planes:]) for image in stack])], axis=-1)
+            return levels.back(np.stack([restore(image) for image in scaled]), stack.dtype)
+        alphas = stack[..., planes:]
+        larger = np.stack([self.model.enlarge(alpha) for alpha in alphas])
+        parts = zip(scaled, alphas, larger, strict=True)
+        colours = np.stack([where_seen(restore, image, alpha, larger=after) for image, alpha, after in parts])
+        return np.concatenate([levels.back(colours, stack.dtype), larger], axis=-1)
 
     def tensor(self, images: Tensor) -> Tensor:
         if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
@@ -89,6 +95,11 @@ class SameKind:
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         larger = self.whole(pixels[None])[0]
         return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
+
+
+def without_hidden(stack: np.ndarray) -> np.ndarray:
+    """Give the colours of ``(N, H, W, C)`` with transparency as the last channel, what it hides covered."""
+    return np.stack([covered(image[..., :-1], image[..., -1:]) for image in stack])
 
 
 def little(levels: Levels) -> str:

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from cuello.core.errors import CuelloError, worded
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.data.alpha import where_seen
 from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
     TIFF_SUFFIXES,
@@ -168,12 +170,18 @@ def some_values(page: StoredImage) -> np.ndarray:
 def restore_picture(model: Model, picture: StoredImage, level: float | None = None) -> StoredImage:
     """Restore a picture's pixels, and bring them back to the file's own units and type where a range was used."""
     given = four_channels(picture) if model.channels == 4 else picture
+    alpha = None if given.alpha is None else model.enlarge(given.alpha)
     if given.levels is None or given.stored is None:
-        pixels = model.restore(given.pixels, level=level)
+        restore = partial(model.restore, level=level)
     else:
         told = None if level is None else given.levels.level_within(level, given.stored)
-        pixels = given.levels.back(model.restore_shares(given.pixels, told), given.stored)
-    alpha = None if given.alpha is None else model.enlarge(given.alpha)
+        restore = partial(model.restore_shares, level=told)
+    if given.alpha is None or alpha is None:
+        pixels = restore(given.pixels)
+    else:
+        pixels = where_seen(restore, given.pixels, given.alpha, larger=alpha)
+    if given.levels is not None and given.stored is not None:
+        pixels = given.levels.back(pixels, given.stored)
     if model.channels == 4:  # files keep a fourth channel where they keep transparency
         pixels, alpha = pixels[..., :3], pixels[..., 3:]
     return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)

@@ -1,6 +1,7 @@
 """A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.nn import functional
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, listener
 from cuello.core.resample import resize
+from cuello.data.alpha import where_seen
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, RangeChoice, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
@@ -228,8 +230,9 @@ class Model:
         self.check_level(level)
         height, width, channels = image.shape
         if channels in (2, 4) and channels != self.channels:
-            colours = self.restore(image[:, :, :-1], tell, level)
-            return np.concatenate([colours, self.enlarge(image[:, :, -1:])], axis=2)
+            restore, alpha = partial(self.restore, progress=tell, level=level), self.enlarge(image[:, :, -1:])
+            colours = where_seen(restore, image[:, :, :-1], image[:, :, -1:], larger=alpha)
+            return np.concatenate([colours, alpha], axis=2)
         if channels != self.channels and (channels not in (1, 3) or self.channels == 4):
             either = " of the image, its fourth included" if self.channels == 4 else " (or 1, 3)"
             raise CuelloError(f"got an image of {channels} channels, this network takes {self.channels}{either}.")

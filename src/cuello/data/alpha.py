@@ -1,0 +1,37 @@
+"""Colours under full transparency, which nobody sees: they never reach the visible ones, and come back as they were."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def covered(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Give hidden pixels the colour of the nearest visible one.
+
+    pixels: ``(H, W, C)``. alpha: ``(H, W, 1)``, 0 where a pixel is hidden. Where all or none are, nothing changes.
+
+    >>> covered(np.array([[[7], [99], [99]]]), np.array([[[255], [0], [0]]]))[0, :, 0].tolist()
+    [7, 7, 7]
+    """
+    hidden = alpha[..., 0] == 0
+    if not hidden.any() or hidden.all():
+        return pixels
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = np.asarray(distance_transform_edt(hidden, return_distances=False, return_indices=True))
+    return pixels[rows, columns]
+
+
+def where_seen(
+    restore: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, alpha: np.ndarray, larger: np.ndarray
+) -> np.ndarray:
+    """Restore pixels as if what is hidden had its neighbours' colours, and put back what was hidden.
+
+    restore: makes ``(sH, sW, C)`` of ``(H, W, C)``. pixels, alpha: as for ``covered``. larger: the
+    result's transparency, ``(sH, sW, 1)``; colours that it hides are those that were hidden, repeated.
+    """
+    if alpha.all() or not alpha.any():
+        return restore(pixels)
+    scale = larger.shape[0] // alpha.shape[0]
+    hidden = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+    return np.where(larger == 0, hidden, restore(covered(pixels, alpha)))
