@@ -107,6 +107,29 @@ def test_no_command_writes_among_the_images_it_reads(
         assert sorted(source.rglob("*")) == before
 
 
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_judged(
+    classifier: Run, tmp_path: Path, command: Command, refused: Refused
+) -> None:
+    source = save(tmp_path / "in", *(f"{label}/{k}.png" for label in ("cat", "dog") for k in range(3)))
+    (source / "cat/bad.png").write_bytes(b"no image")
+    assert "bad.png is not an image" in refused("evaluate", classifier.path, source)
+    for arguments in (
+        ("evaluate", classifier.path / "model.safetensors", source, "--on-error", "skip"),
+        ("explain", classifier.path, source, "-o", tmp_path / "maps", "--box", 3, "--on-error", "skip"),
+    ):
+        answer = command(*arguments)
+        assert answer.code == 1
+        assert "bad.png is not an image" in answer.error
+    assert len(json.loads((tmp_path / "maps/explain.json").read_text())["images"]) == 6
+
+
+def test_classes_of_one_image_are_said(tmp_path: Path, command: Command) -> None:
+    source = save(tmp_path / "in", "train/a/0.png", "train/a/1.png", "train/b/2.png", "val/a/3.png")
+    answer = command("train", "classify", source, "-o", tmp_path / "run", "--test", 0, "--no-report", *QUICK)
+    assert answer.code == 0, answer.error
+    assert "note: classes of one image alone are learned from it and never judged: b" in answer.error
+
+
 def test_a_division_is_told_before_the_training_and_judged_as_one(tmp_path: Path, command: Command) -> None:
     sizes = {"train": 4, "val": 2, "test": 3}
     names = [f"{part}/{label}/{k}.png" for part, count in sizes.items() for label in "ab" for k in range(count)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cuello
 from cuello.runs.directory import Run
@@ -54,6 +55,21 @@ def test_json_is_all_that_is_printed(run: Run, tmp_path: Path, command: Command)
     assert set(found["written"]) == {path.name for path in tmp_path.iterdir()}
     with np.load(tmp_path / "latent.npz") as arrays:
         assert arrays["interpolation_ends"].tolist() == [[3, 4]]
+
+
+@pytest.mark.usefixtures("undrawn_latent")
+def test_what_cannot_be_read_is_named_and_the_rest_is_looked_at(run: Run, tmp_path: Path, command: Command) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(6):
+        pixels = np.random.default_rng(number).integers(0, 256, (6, 6), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "bad.png").write_bytes(b"no image")
+    answer = command("latent", run.path, tmp_path / "in", "-o", tmp_path / "out", "--method", "pca", "--quiet")
+    assert answer.code == 1
+    assert "codes of 4 numbers, of 6 images" in answer.out
+    assert "left out: " in answer.out
+    assert "bad.png is not an image" in answer.out
+    assert "bad.png is not an image" in (tmp_path / "out" / "latent.html").read_text(encoding="utf-8")
 
 
 def test_mistakes(run: Run, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,11 @@ def test_folders_are_classes(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
+        (
+            ["train/a/1.png", "train/b/1.png", "test/1.png"],
+            r"divided by .* within these, e\.g\. test/1\.png",
+        ),
+        (["train/a/1.png", "val/a/1.png"], r"divided by its folders .* two or more, within these"),
         (["cat/a.png", "cat/b.png"], r"one class only, cat; needed two or more\. Put the images .* name .*/cat\."),
         (["cat/a.png", "dog/b.png", "c.png"], r"1 of the 3 images of .* lie beside its subfolders \(c\.png\)"),
         (["a.png", "b.png"], r"images without labels; a classifier needs them\. Put the images of each class"),

@@ -29,6 +29,19 @@ def test_every_image_is_in_one_part(images: Path) -> None:
         assert names <= {prepared.images.names[index] for index in getattr(parts, part)}
 
 
+def test_images_that_are_also_trained_on_are_said(images: Path, tmp_path: Path) -> None:
+    for part, name in (("train", "0"), ("train", "1"), ("val", "2"), ("test", "0"), ("test", "3")):
+        (tmp_path / part).mkdir(exist_ok=True)
+        (tmp_path / part / f"{name}.png").write_bytes((images / f"{name}.png").read_bytes())
+    prepared = prepare(config(tmp_path, crop=16))
+    assert [len(part) for part in prepared.split] == [2, 1, 2]
+    assert list(prepared.images.notes)[1:] == [
+        "1 of 2 images for testing are also among those for training, pixel for pixel, so that scores flatter: "
+        "test/0.png is train/0.png"
+    ]
+    assert "also among" not in " ".join(prepare(config(images, crop=16, validation=0)).images.notes)
+
+
 def test_no_test_part(images: Path) -> None:
     prepared = prepare(config(images, crop=16, test=0))
     assert prepared.test is None

@@ -64,6 +64,7 @@ def apply(
     """
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
+    from cuello.core.files import printable
     from cuello.inference.files import apply as apply_to_files
     from cuello.inference.model import load
     from cuello.training.device import choose_device, use_threads
@@ -88,10 +89,10 @@ def apply(
         )
     else:
         for note in applied.notes:
-            print(f"note: {note}")
+            print(f"note: {printable(note)}")
         where = applied.written[0] if len(applied.written) == 1 else destination
         print(f"{len(applied.written)} written: {where}")
         for _, problem in applied.failed:
-            print(f"failed: {problem}", file=sys.stderr)
+            print(f"failed: {printable(problem)}", file=sys.stderr)
     if applied.failed:
         sys.exit(1)

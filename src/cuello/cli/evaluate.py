@@ -1,5 +1,6 @@
 """`cuello evaluate`: one run, or several."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,6 +91,8 @@ def evaluate(
         print(f"\nreport: {output / 'matrix.html'}")
     elif not several and run.is_dir() and not json:
         print(f"report: {run / 'report.html'}")
+    if shown.left_out:
+        sys.exit(1)
 
 
 def is_run(text: str) -> bool:

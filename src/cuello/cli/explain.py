@@ -56,6 +56,7 @@ def explain(
     """
     from cuello.cli.progress import display
     from cuello.cli.render import print_json
+    from cuello.core.files import printable
     from cuello.jobs.explain.explain import explain as explained
     from cuello.jobs.explain.output import as_json
     from cuello.training.device import choose_device, use_threads
@@ -73,9 +74,9 @@ def explain(
         for line in found.says():
             print(line)
         for note in found.notes:
-            print(f"note: {note}")
+            print(f"note: {printable(note)}")
         for _, problem in found.failed:
-            print(f"left out: {problem}", file=sys.stderr)
+            print(f"left out: {printable(problem)}", file=sys.stderr)
         print(f"report: {found.folder / 'explain.html'}")
     if found.failed:
         sys.exit(1)

@@ -1,5 +1,6 @@
 """`cuello latent`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,3 +76,5 @@ def latent(
             device=str(choose_device(device)), progress=shown.work,
         )  # fmt: skip
     print_result(result, json)
+    if result.values.get("skipped"):
+        sys.exit(1)

@@ -9,6 +9,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from cuello.core.files import printable
 from cuello.core.progress import Progress
 from cuello.runs.history import EpochRecord
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
@@ -27,7 +28,8 @@ def reached_text(record: EpochRecord) -> str:
 class Display:
     """Shows a training's events and other long work.
 
-    quiet: show nothing. bar: rich's progress bars, or None for plain lines.
+    quiet: show nothing. bar: rich's progress bars, or None for plain lines. left_out: a note said that images are left
+    out of the work.
     """
 
     console: Console
@@ -36,6 +38,7 @@ class Display:
     tasks: dict[str, TaskID] = field(default_factory=dict)
     said: float = 0.0
     validation: str = ""
+    left_out: bool = False
 
     def observe(self, event: Event) -> None:
         """Show an event of a training."""
@@ -72,8 +75,9 @@ class Display:
 
     def work(self, event: Progress) -> None:
         """Show other long work."""
+        self.left_out |= (event.note or "").startswith("left out: ")
         if event.note is not None and not self.quiet:
-            self.console.print(f"note: {event.note}", markup=False)
+            self.console.print(f"note: {printable(event.note)}", markup=False)
         doing, done, total = event.stage, event.done, event.total
         if self.quiet or total <= 1:
             return

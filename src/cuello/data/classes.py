@@ -32,6 +32,13 @@ def classified(images: Images) -> Images:
 
 def unlabelled(images: Images) -> CuelloError:
     """Say why images have no labels."""
+    if images.validated is not None or (images.held_out is not None and any("/" in name for name in images.names)):
+        shortest = min(name.count("/") for name in images.names)
+        flat = [name for name in images.names if name.count("/") == shortest]
+        return CuelloError(
+            f"{images.name} is divided by its folders for training, validation and testing, but its images do not all "
+            f"lie in class folders, two or more, within these, e.g. {flat[0]}. {HOW}"
+        )
     folders = sorted({name.partition("/")[0] for name in images.names if "/" in name})
     beside = [name for name in images.names if "/" not in name]
     if folders and beside:

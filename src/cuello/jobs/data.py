@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from cuello.core.config import TrainConfig
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.core.progress import OnProgress, silent
 from cuello.data.batches import Batches
 from cuello.data.catalog import CATALOG, open_source
@@ -83,6 +83,7 @@ def cut(images: Images, parts: Split, config: TrainConfig, known: str, labelled:
 
     known: the fingerprint of the images, and of what is to be learned of them. labelled: batches bring labels.
     """
+    images = replace(images, notes=[*images.notes, *known_before(images, parts)])
     training, validation, test = batches_of(images, parts, config, labelled=labelled)
     smallest = find_loss(config.loss).smallest_side
     if min(training.size) // (config.scale or 1) * (config.scale or 1) < smallest:
@@ -91,6 +92,28 @@ def cut(images: Images, parts: Split, config: TrainConfig, known: str, labelled:
             f"{training.size[1]}×{training.size[0]}. Choose another --loss or a larger --crop."
         )
     return Prepared(images, parts, training=training, validation=validation, test=test, fingerprint=known)
+
+
+def known_before(images: Images, parts: Split) -> list[str]:
+    """Say which images for validation or testing are also among those for training, by pixels; of those in memory."""
+    if images.streamed:
+        return []
+
+    def checksum(place: int) -> str:
+        return fingerprint([""], [images.arrays[place]])
+
+    trained = {checksum(place): place for place in parts.train.tolist()}
+    notes = []
+    for purpose, part in (("validation", parts.validation), ("testing", parts.test)):
+        others = np.setdiff1d(part, parts.train).tolist()
+        twins = [(place, trained[found]) for place in others if (found := checksum(place)) in trained]
+        if twins:
+            shown = first_few(f"{images.names[place]} is {images.names[twin]}" for place, twin in twins)
+            notes.append(
+                f"{len(twins)} of {len(part)} images for {purpose} are also among those for training, pixel for pixel, "
+                f"so that scores flatter: {shown}"
+            )
+    return notes
 
 
 def batches_of(

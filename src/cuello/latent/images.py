@@ -32,6 +32,7 @@ class Known:
 
     x: ``(N, C, H, W)`` float32 in [0, 1]. names: one each. labels: ``(N,)`` int64, positions in ``classes``, or None.
     classes: names of the labels. what: which images these are, as a phrase. total: how many there were to take from.
+    skipped: why others could not be read, one sentence each.
     """
 
     x: Tensor
@@ -40,6 +41,7 @@ class Known:
     classes: list[str]
     what: str
     total: int
+    skipped: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -107,14 +109,15 @@ def named_images(
     """
     source = open_source(images, model.levels)
     size = parse_size(make_config(model.artefact.training).resize)
-    loaded = load_images(source, model.channels, size, progress=progress)
+    loaded = load_images(source, model.channels, size, on_error="skip", progress=progress)
     check_sizes(model, loaded.shapes(), images)
     rows = choose(loaded.names, most, keep)
     x = to_tensor(np.stack([loaded.arrays[row] for row in rows])).contiguous()
     labels = loaded.labels[rows] if loaded.labels is not None else None
     numbers, classes = named_labels(labels, source.label_names)
     names = [str(loaded.names[row]) for row in rows]
-    return Known(x, names, numbers, classes=classes, what=f"images of {images}", total=len(loaded))
+    what = f"images of {images}"
+    return Known(x, names, numbers, classes=classes, what=what, total=len(loaded), skipped=loaded.skipped)
 
 
 def check_sizes(model: Model, sizes: set[tuple[int, int]], images: str) -> None:

@@ -105,9 +105,11 @@ def result_of(view: LatentView, folder: Path, written: Sequence[str], left_out: 
         "folder": str(folder), "written": written, "left_out": left_out, "images": len(view.known),
         "of": view.known.total, "numbers": view.numbers,
     }  # fmt: skip
+    values |= {"skipped": list(view.known.skipped)} if view.known.skipped else {}
     shown = [
         f"codes of {view.numbers:,} number{'s' if view.numbers > 1 else ''}, of {count} images",
         *(f"left out: {name}: {reason}" for name, reason in left_out.items()),
+        *(f"left out: {reason}" for reason in view.known.skipped),
         f"written: {', '.join(written)}",
         f"report: {folder / PAGE}",
     ]
@@ -164,8 +166,9 @@ def save(
         arrays |= part.arrays
     with replacing(folder / ARRAYS) as temporary:
         np.savez_compressed(temporary, **cast("Any", arrays))
-    if left_out:
-        sections.append(Section("Left out", [f"{name}: {reason}." for name, reason in left_out.items()]))
+    without = [*(f"{name}: {reason}." for name, reason in left_out.items()), *view.known.skipped]
+    if without:
+        sections.append(Section("Left out", without))
     rows = [[name, "×".join(map(str, array.shape)), CONTENTS[name]] for name, array in arrays.items()]
     note = "numpy.load reads it; images are height × width × channels last, 0 to 1; positions count from 0."
     table = Table(["name", "shape", "what it is"], rows, note)

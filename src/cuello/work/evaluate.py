@@ -7,7 +7,7 @@ from typing import Any
 from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
-from cuello.core.progress import OnProgress, listener
+from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
 from cuello.inference.model import load
 from cuello.jobs.base import JobData, JointEvaluation, OwnData, Request
@@ -75,6 +75,8 @@ def evaluate(
         return data
 
     judged = job.evaluate(model, own if run is not None else None, request)
+    for note in judged.notes if images is not None else ():
+        tell(Progress("evaluating", 1, 1, note=note))
     if run is not None and report:
         job.save(run, model, judged, command=repeat_command(run))
     return judged.evaluation

@@ -1,14 +1,14 @@
 """The job classify: images to their classes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig, make_config
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
 from cuello.data.catalog import open_within
@@ -92,6 +92,7 @@ class ClassifyJob:
         parts = parts_of(images, config)
         images = classified(images)
         check_classes(images, parts)
+        images = replace(images, notes=[*images.notes, *few_examples(images)])
         return JobData(cut(images, parts, config, known=f"{known}/{labels_checksum(images)}", labelled=True))
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
@@ -155,6 +156,15 @@ def check_classes(images: Images, parts: Split) -> None:
             f"the class {names[int(missing[0])]!r} has no image left for training: all of it is kept for "
             "validation and testing. Give more images of it, or lower --validation or --test."
         )
+
+
+def few_examples(images: Images) -> list[str]:
+    """Say which classes have one image alone."""
+    counts = np.bincount(np.asarray(images.labels), minlength=len(images.label_names or ()))
+    alone = [name for name, count in zip(images.label_names or (), counts, strict=True) if count == 1]
+    if not alone or counts.max() == 1:
+        return []
+    return [f"classes of one image alone are learned from it and never judged: {first_few(alone)}"]
 
 
 def class_references_of(model: Model, data: JobData) -> list[Reference]:

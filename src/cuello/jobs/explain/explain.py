@@ -220,12 +220,13 @@ class Explaining:
         pixels = torch.cat([to_tensor(self.images.arrays[position][None]) for position in positions])
         try:
             maps, numbers, scores, method = self.maps_of(pixels)
-        except CuelloError as error:
+        except Exception as error:  # whatever one image raises, the others go on
             if len(positions) > 1:
                 return [one for position in positions for one in self.add([position])]
+            why = str(error) if isinstance(error, CuelloError) else f"{type(error).__name__}: {error}"
             if self.on_error == "stop":
-                raise CuelloError(f"{names[positions[0]]}: {error}") from error
-            found.failed.append((names[positions[0]], str(error)))
+                raise CuelloError(f"{names[positions[0]]}: {why}") from error
+            found.failed.append((names[positions[0]], why))
             return []
         found.names += [names[position] for position in positions]
         found.maps += list(maps)
