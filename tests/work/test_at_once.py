@@ -1,6 +1,9 @@
 """Runs trained at once: which are found, that each is what it would be by itself, what happens when one stops."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ import cuello
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.owner import this_process
 from cuello.runs.artefact import load_artefact
+from cuello.runs.checkpoint import load_checkpoint, read_reached
 from cuello.runs.directory import Run
 from cuello.training.observers import EpochDone, Event
 from cuello.work import train as workflow
@@ -51,12 +55,14 @@ def no_training(event: Event) -> None:
 
 
 def assert_same(run: Run, other: Run) -> None:
-    """Compare weights and losses, within rounding, and everything that was written of the settings."""
+    """Compare weights and losses, to the bit, and everything that was written of the settings."""
     one, two = load_artefact(run.path), load_artefact(other.path)
-    for name, tensor in two.weights.items():
-        torch.testing.assert_close(one.weights[name], tensor, rtol=1e-4, atol=1e-5)
-    losses = [[record.validation_loss for record in found.history] for found in (run, other)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert set(one.weights) == set(two.weights)
+    assert all(torch.equal(one.weights[name], two.weights[name]) for name in two.weights)
+    kept = [load_checkpoint(found.checkpoint_path) for found in (run, other)]
+    assert all(torch.equal(kept[0].weights[name], kept[1].weights[name]) for name in kept[1].weights)
+    histories = [[replace(record, seconds=0, training_seconds=0) for record in found.history] for found in (run, other)]
+    assert histories[0] == histories[1]
     assert (one.architecture, one.training, one.noise) == (two.architecture, two.training, two.noise)
     assert sorted(path.name for path in run.path.iterdir()) == sorted(path.name for path in other.path.iterdir())
 
@@ -123,7 +129,7 @@ def test_many_runs_are_what_each_would_be(tmp_path: Path) -> None:
         alone = train_or_resume(tmp_path / f"alone-{run.path.name}", one, report=True)
         assert_same(run, alone)
         for name, row in alone.metrics["methods"].items():
-            assert run.metrics["methods"][name]["mse"] == pytest.approx(row["mse"], rel=1e-3), name
+            assert run.metrics["methods"][name]["mse"] == row["mse"], name
         assert run.report_path.is_file()
     together = [json.loads(run.environment_path.read_text()).get("trained_at_once") for run in runs]
     assert together == [3, None, 3, 3]
@@ -157,6 +163,44 @@ def test_leftovers_of_a_kill_are_cleared(tmp_path: Path) -> None:
     runs = train_many(paths, settings, report=False)
     assert [len(run.history) for run in runs] == [3, 3]
     assert not list(paths[0].glob(".*"))
+
+
+KILLED = """
+import os, signal, sys
+left = int(sys.argv.pop(1))
+def kill(event, arguments):
+    global left
+    if event == "os.rename" and str(arguments[1]).endswith("last.safetensors"):
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+sys.addaudithook(kill)
+from cuello.__main__ import main
+main()
+"""
+"""A command line that is killed when it is about to put a checkpoint in its place, after so many others."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    return cuello.train_repeats(**TINY, repeats=4, output=tmp_path_factory.mktemp("series") / "whole", report=False)
+
+
+@pytest.mark.parametrize(("checkpoints", "epochs"), [(2, [0, 0, None, None]), (5, [0, 0, 0, 3]), (6, [0, 0, 3, 3])])
+def test_a_kill_between_checkpoints_changes_no_bit(
+    tmp_path: Path, undisturbed: list[Run], checkpoints: int, epochs: list[int | None]
+) -> None:
+    """First each writes how it begins, then all their last epoch."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items() if name not in ("job", "data")]
+    command = ["train", TINY["job"], TINY["data"], *flags, "--repeats=4", "--no-report", "--output=repeats"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(checkpoints), *command], cwd=tmp_path, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    runs = [Run(tmp_path / "repeats" / f"seed-{seed}") for seed in range(4)]
+    found = [run.checkpoint_path for run in runs]
+    assert [len(read_reached(path).records) if path.exists() else None for path in found] == epochs
+    cuello.train_repeats(**TINY, repeats=4, output=tmp_path / "repeats", report=False)
+    for run, expected in zip(runs, undisturbed, strict=True):
+        assert_same(run, expected)
 
 
 def test_one_that_diverges_is_told_in_the_end(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
+from cuello.core.files import write_bytes
 from cuello.runs.history import EpochRecord, as_json, from_json
-from cuello.runs.tensors import load_tensors, read_about, save_tensors
+from cuello.runs.tensors import load_tensors, packed, read_about
 
 FORMAT = 1
 
@@ -50,6 +51,11 @@ class EpochsReached:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint, whole or not at all."""
+    write_bytes(path, packed_checkpoint(checkpoint))
+
+
+def packed_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """Return a checkpoint as its file's content."""
     groups = {"weights": checkpoint.weights, "average": checkpoint.average, "best": checkpoint.best}
     tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
     for position, named in checkpoint.optimizer.items():
@@ -58,7 +64,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "records": [as_json(record) for record in checkpoint.records], "fingerprint": checkpoint.fingerprint,
         "settings": checkpoint.settings, "environment": checkpoint.environment,
     }  # fmt: skip
-    save_tensors(path, tensors, about, kind="checkpoint", format=FORMAT)
+    return packed(tensors, about, kind="checkpoint", format=FORMAT)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -29,15 +29,20 @@ def digest_of(tensors: Mapping[str, Tensor], about: str) -> str:
     return state.hexdigest()
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any], kind: str, format: int) -> None:
-    """Write tensors and what is to be known about them, whole or not at all.
+def packed(tensors: Mapping[str, Tensor], about: Mapping[str, Any], kind: str, format: int) -> bytes:
+    """Return tensors and what is to be known about them as a file's content.
 
     kind: what the file is ("model", "checkpoint"). format: the version of its layout.
     """
     header = json.dumps({"kind": kind, "format": format, "version": VERSION, **about}, sort_keys=True)
     kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {KEY: header, "sha256": digest_of(kept, header)}
-    write_bytes(path, in_order(save(kept, metadata)))
+    return in_order(save(kept, metadata))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any], kind: str, format: int) -> None:
+    """Write what ``packed`` gives, whole or not at all."""
+    write_bytes(path, packed(tensors, about, kind, format=format))
 
 
 def in_order(content: bytes) -> bytes:

@@ -123,6 +123,12 @@ def restore(session: Session) -> State:
 
 def save(session: Session, state: State, improved: bool) -> None:
     """Write the epoch's files; the checkpoint last, for it alone decides where a resumed training goes on."""
+    save_reached(session, state, improved)
+    save_checkpoint(session.run.checkpoint_path, checkpoint_of(session, state))
+
+
+def save_reached(session: Session, state: State, improved: bool) -> None:
+    """Write the history and, where it improved, the best weights."""
     run = session.run
     write_history(run.history_path, state.records)
     if improved:
@@ -131,15 +137,18 @@ def save(session: Session, state: State, improved: bool) -> None:
         known = as_json(best) if best else {}
         metrics = {name: known[name] for name in names if name in known}
         save_artefact(run.model_path, replace(session.artefact, weights=dict(state.best), metrics=metrics))
+
+
+def checkpoint_of(session: Session, state: State) -> Checkpoint:
+    """Return the state for its file."""
     tensors = {
         position: {name: value for name, value in named.items() if isinstance(value, Tensor)}
         for position, named in state.optimizer.state_dict()["state"].items()
     }
-    checkpoint = Checkpoint(
+    return Checkpoint(
         weights=state.network.state_dict(), average=state.average, best=state.best, optimizer=tensors,
         records=tuple(state.records), fingerprint=session.fingerprint, settings=session.config.model_dump(),
     )  # fmt: skip
-    save_checkpoint(run.checkpoint_path, checkpoint)
 
 
 def epoch_record(

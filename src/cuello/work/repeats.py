@@ -91,8 +91,8 @@ def train_many(
     """Return the finished run at each path: made, gone on with, or, if it is finished, as it is.
 
     Each is what ``cuello.work.train.train_or_resume`` gives. Very small networks are trained at once, first, where that
-    is faster (``cuello.training.replicas.eligibility`` says which), which changes results by no more than the rounding
-    of float32; observers then see a single training. The others follow one by one.
+    is faster (``cuello.training.replicas.eligibility`` says which), which changes no bit of the results; observers then
+    see a single training. The others follow one by one.
     settings: for each path, job, data and any of ``cuello.core.config.TrainConfig``. noun: what to call a run.
     Raises CuelloError for the first mistake; where one of those trained at once diverges, in the end.
 

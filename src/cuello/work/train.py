@@ -32,6 +32,8 @@ from cuello.training.device import choose_device, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
 from cuello.training.optimizers import OPTIMIZERS
+from cuello.training.replicas.eligibility import is_small
+from cuello.training.replicas.fit import fit_replicas
 from cuello.training.schedule import SCHEDULES, reason_to_stop
 from cuello.training.session import Session
 from cuello.training.trackers import check_trackers, make_trackers
@@ -237,8 +239,11 @@ def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[ImageNe
 def run_through(session: Session, data: JobData, device: torch.device, options: RunOptions) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
     run, config = session.run, session.config
-    with kept_memory():
-        fit(session, device, options.observers)
+    if is_small(session, device):
+        fit_replicas([session], device, options.observers)
+    else:
+        with kept_memory():
+            fit(session, device, options.observers)
     if options.report:
         model = load(run.path, config.model if is_reference(config.model) else None, str(device))
         request = Request(run.path, sweep=options.sweep, progress=options.progress, history=run.history)

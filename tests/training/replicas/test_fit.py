@@ -16,9 +16,9 @@ from cuello.jobs.data import prepare, reseeded
 from cuello.models.autoencoder.bottlenecks import BOTTLENECKS
 from cuello.models.autoencoder.layers import ACTIVATIONS
 from cuello.runs.artefact import load_artefact
-from cuello.runs.checkpoint import load_checkpoint
+from cuello.runs.checkpoint import Checkpoint, load_checkpoint
 from cuello.runs.directory import create_run
-from cuello.training.loop import fit
+from cuello.training.loop import State, fit
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.replicas import fit as replicas
@@ -105,14 +105,35 @@ def assert_same_runs(found: Session, expected: Session, within: float = 1e-5) ->
     assert models[0].training == models[1].training
 
 
+def assert_same_bits(found: Session, expected: Session) -> None:
+    """Compare all that two runs hold but times, to the bit."""
+    kept, whole = (load_checkpoint(member.run.checkpoint_path) for member in (found, expected))
+    untimed = [[replace(record, seconds=0, training_seconds=0) for record in one.records] for one in (kept, whole)]
+    assert untimed[0] == untimed[1]
+    for group in ("weights", "average", "best"):
+        assert_equal(getattr(kept, group), getattr(whole, group))
+    assert set(kept.optimizer) == set(whole.optimizer)
+    for position, tensors in whole.optimizer.items():
+        assert_equal(kept.optimizer[position], tensors)
+    assert_equal(load_artefact(found.run.path).weights, load_artefact(expected.run.path).weights)
+
+
+def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    assert set(found) == set(expected)
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
 def assert_like_solo(make: Callable[..., Session], variants: Sequence[Mapping[str, Any]], **common: Any) -> None:
-    """Train the variants at once, and each by itself, and compare."""
-    at_once, alone = ([make(**{**common, **own}) for own in variants] for _ in range(2))
+    """Train the variants at once, and each by itself, in both ways, and compare."""
+    at_once, single, alone = ([make(**{**common, **own}) for own in variants] for _ in range(3))
     given = fit_replicas(at_once, CPU)
-    for member, history, expected in zip(at_once, given, alone, strict=True):
+    for member, history, one, expected in zip(at_once, given, single, alone, strict=True):
         assert history == member.run.history
         solo(expected)
         assert_same_runs(member, expected)
+        fit_replicas([one], CPU)
+        assert_same_bits(member, one)
 
 
 # Equal to solo runs
@@ -289,13 +310,13 @@ def test_all_are_saved_after_a_while_and_not_after_every_epoch(
     make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saves: list[int] = []
-    save = team.save
+    made = team.checkpoint_of
 
-    def count(*given: Any) -> None:
-        saves.append(len(given[1].records))
-        save(*given)
+    def count(member: Session, state: State) -> Checkpoint:
+        saves.append(len(state.records))
+        return made(member, state)
 
-    monkeypatch.setattr(team, "save", count)
+    monkeypatch.setattr(team, "checkpoint_of", count)
     fit_replicas([make(**own) for own in SEEDS], CPU)
     assert saves == [3, 3, 3]
     saves.clear()

@@ -7,6 +7,7 @@ differentiation; bottleneck and loss are left to that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -24,6 +25,8 @@ Parameters = Mapping[str, Tensor]
 Layers = Sequence[tuple[Tensor, Tensor]]
 """Weights ``(R, G, F)`` and biases ``(R, G)``, or their gradients, of dense layers in order."""
 Loss = Callable[[Tensor, Tensor], Tensor]
+OfOne = Callable[..., tuple[Tensor, Parameters]]
+"""A function of the parameters of one replica, its input and its noise."""
 
 
 class Rule(NamedTuple):
@@ -154,7 +157,7 @@ class Batched:
             code = functional_call(bottleneck, dict(parameters), (features, noise, epochs))
             return code.latent, dict(code.terms)
 
-        latent, terms = vmap(one, in_dims=(0, 0, shared(noise)))(parameters, features.mT, without(noise))
+        latent, terms = self._map(one, parameters, features.mT, noise)
         return latent.mT, terms
 
     def _run(self, parameters: Parameters, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Parameters]:
@@ -164,8 +167,14 @@ class Batched:
             output = functional_call(self.network, dict(parameters), (x, None, noise))
             return output.image, dict(output.terms)
 
-        run = vmap(one, in_dims=(0, shared(x), shared(noise)))
-        return run(dict(parameters), x[0] if len(x) == 1 else x, without(noise))
+        return self._map(one, parameters, x, noise)
+
+    def _map(self, one: OfOne, parameters: Parameters, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Parameters]:
+        """Map a function over the replicas; what they share is worked out for each, or it would round otherwise."""
+        x = x.expand(self.count, *x.shape[1:])
+        if noise is None:
+            return vmap(partial(one, noise=None))(dict(parameters), x)
+        return vmap(one)(dict(parameters), x, noise.expand(self.count, *noise.shape[1:]))
 
     def _write(self, leaves: Parameters, gradients: Sequence[Tensor]) -> None:
         for name, value in zip(leaves, gradients, strict=True):
@@ -224,13 +233,3 @@ def by_image(image: Tensor, target: Tensor, function: Loss) -> Tensor:
     """Apply a function of ``(N, C, H, W)`` and target, one value an image, to all replicas at once: to ``(R, N)``."""
     target = target.expand(image.shape)
     return function(image.flatten(0, 1), target.flatten(0, 1)).unflatten(0, image.shape[:2])
-
-
-def shared(value: Tensor | None) -> int | None:
-    """Return the axis of the replicas for vmap: None where all have the same, ``(1, …)``, or there is nothing."""
-    return None if value is None or value.shape[0] == 1 else 0
-
-
-def without(value: Tensor | None) -> Tensor | None:
-    """Return a value that all replicas share without their axis, others as they are."""
-    return value[0] if value is not None and value.shape[0] == 1 else value

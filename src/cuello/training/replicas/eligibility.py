@@ -65,6 +65,13 @@ def products(network: nn.Module, batch_size: int) -> int:
     return batch_size * sum(parameter.numel() for parameter in network.parameters() if parameter.ndim > 1)
 
 
+def is_small(member: Session, device: torch.device) -> bool:
+    """Tell whether a training is made as replicas are, be it a single one: so its result does not depend on others."""
+    return (
+        reason_apart([member], device) is None and products(member.network, member.config.batch_size) <= MOST_PRODUCTS
+    )
+
+
 def reason_slower(members: Sequence[Session]) -> str | None:
     """Return why a batch of members would not be faster than one after another, or None if it would."""
     first = members[0]

@@ -1,7 +1,7 @@
 """Many small networks trained at once: replicas that differ in seed, learning rate, optimiser, noise or stopping.
 
-Each ends as its solo run would, but for float32's rounding: its weights, batches, noise and draws are those of its own
-seed, and only the arithmetic of all replicas is done in one go.
+Each ends as it would by itself, to the bit: its weights, batches, noise and draws are those of its own seed, and
+the arithmetic of all in one go gives each what it would without the others (``stack.Layout``, ``team.idle_rows``).
 """
 
 import threading
@@ -22,7 +22,7 @@ from cuello.training.loop import restore, save
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.replicas.eligibility import reason_apart
 from cuello.training.replicas.stack import in_groups
-from cuello.training.replicas.team import AfterStep, Pairs, Replica, Sums, Team
+from cuello.training.replicas.team import AfterStep, Pairs, Replica, Sums, Team, save_together
 from cuello.training.schedule import reason_to_stop
 from cuello.training.session import Session
 from cuello.training.steps import validation_pairs
@@ -39,8 +39,9 @@ def fit_replicas(
 ) -> list[list[EpochRecord]]:
     """Train all members from their last checkpoints, or from the start, and return every epoch of each.
 
-    In the end each run holds what ``fit`` would have written, and either can go on with the other's checkpoint. On the
-    way they are saved less often: see SAVE_SECONDS; and when the work is interrupted. An epoch's seconds are shared
+    In the end each run holds what ``fit`` would have written, but for float32's rounding, and either can go on with the
+    other's checkpoint. To the bit, it holds the same whatever other members there are. On the way they are saved less
+    often: see SAVE_SECONDS; and when the work is interrupted. An epoch's seconds are shared
     out evenly. Members that have reached fewer epochs go first until they have caught up; one that stops is left out
     from then on. Observers are told of one training, with means over the members that take part.
     Raises ValueError where ``reason_apart`` finds a reason. CuelloError, in the end, where the loss of a member is no
@@ -78,13 +79,13 @@ def fit_replicas(
                 records = [team.records(*own, len(behind)) for team, own in zip(teams, sums, strict=True)]
                 improved = [team.take_in(own) for team, own in zip(teams, records, strict=True)]
                 is_due = time.monotonic() >= due
-                for team in teams:
-                    team.save([replica for replica in team.replicas if is_due or replica.over is not None])
+                if is_due or any(replica.over is not None for replica in behind):
+                    stored = [replica for team in teams for replica in team.store()]
+                    save_together([replica for replica in stored if is_due or replica.over is not None])
                 due = time.monotonic() + SAVE_SECONDS if is_due else due
                 tell(EpochDone(mean_record([record for own in records for record in own]), epochs, any(improved)))
         finally:
-            for team in teams:
-                team.save(team.replicas)
+            save_together([replica for team in teams for replica in team.store()])
     tell(Stopped(max(replica.reached for replica in replicas), reason_of(replicas)))
     raise_first(replicas)
     return [replica.state.records for replica in replicas]
@@ -169,7 +170,8 @@ def reason_of(replicas: Sequence[Replica]) -> str:
 
 def raise_first(replicas: Sequence[Replica]) -> None:
     """Raise the error of the first replica that failed; the message says which run it is, and how many failed."""
-    failed = [replica for replica in replicas if replica.error is not None]
-    if failed:
-        others = f" {len(failed)} of {len(replicas)} diverged; the others are trained." if len(replicas) > 1 else ""
-        raise CuelloError(f"{failed[0].member.run.path}: {failed[0].error}{others}")
+    failed = [(replica.member.run.path, replica.error) for replica in replicas if replica.error is not None]
+    for path, error in failed[:1]:
+        if len(replicas) == 1:
+            raise error
+        raise CuelloError(f"{path}: {error} {len(failed)} of {len(replicas)} diverged; the others are trained.")

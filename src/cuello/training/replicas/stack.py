@@ -1,5 +1,9 @@
-"""Replicas of one network, stacked: each parameter one tensor with the replicas in front; and what updates them."""
+"""Replicas of one network, stacked: each a row of numbers, and what updates the rows.
 
+What becomes of a row depends on its own numbers alone, to the bit, however many others there are: see ``Layout``.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,65 +22,112 @@ BY_ROW = (
 )  # fmt: skip
 """Settings in which replicas may differ that share an optimiser: what they steer has a number for each row."""
 
+VECTOR = 32
+"""Numbers that torch's widest loops over elements take at a time; the last few of a tensor may round differently."""
+
 Tensors = dict[str, Tensor]
 """By parameter's name."""
 
 
+class Layout:
+    """Where each parameter lies in a row of numbers.
+
+    Rows, and parameters in them, begin at multiples of VECTOR, so that none is rounded otherwise than another for
+    where it lies.
+    """
+
+    def __init__(self, like: Mapping[str, Tensor]):
+        self.shapes = {name: value.shape for name, value in like.items()}
+        self.gaps = {name: -shape.numel() % VECTOR for name, shape in self.shapes.items()}
+
+    def views(self, rows: Tensor) -> Tensors:
+        """Return rows ``(R, …)`` as tensors by name, ``(R, …)`` each, which share their memory."""
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            found[name] = rows[:, start : start + shape.numel()].view(len(rows), *shape)
+            start += shape.numel() + self.gaps[name]
+        return found
+
+    def parts(self, named: Mapping[str, Tensor], count: int) -> list[Tensor]:
+        """Return what makes ``count`` rows where it is put side by side: those of each tensor, ``(R, …)``, and gaps."""
+        found = []
+        for name, gap in self.gaps.items():
+            found += [named[name][:count].flatten(1), named[name].new_zeros(count, gap)]
+        return found
+
+    def rows(self, named: Sequence[Mapping[str, Tensor]]) -> Tensor:
+        """Return tensors by name, of each replica, as a row each."""
+        together = {name: torch.stack([one[name].detach() for one in named]) for name in self.shapes}
+        return torch.cat(self.parts(together, len(named)), 1)
+
+
 @dataclass(frozen=True)
 class ReplicaGroup:
-    """Rows that share an optimiser. parameters: by name, those rows of the stack's.
+    """Rows that share an optimiser. values: of those rows. before: room for what they were.
 
     leaders: rows whose learning rates differ, maybe. rates: for each row, which of them has the same rates.
     """
 
     rows: slice
     optimizer: torch.optim.Optimizer
-    parameters: dict[str, nn.Parameter]
+    values: nn.Parameter
+    before: Tensor
     leaders: Sequence[int]
     rates: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A stack at the end of an epoch, copied. states: of each group's optimiser, by parameter's and value's name."""
+    """The rows of a stack at the end of an epoch, copied. average: or None. states: of each group's optimiser."""
 
-    weights: Tensors
-    average: Tensors
-    states: Sequence[Mapping[str, Tensors]]
+    weights: Tensor
+    average: Tensor | None
+    states: Sequence[Tensors]
 
 
 class Stack:
     """The parameters of R replicas, by name and ``(R, …)`` each, their gradients, optimisers and averages.
 
     states, configs: of each replica, those that share an optimiser beside each other (see ``in_groups``). All have the
-    same network, are equally far, and either all or none has a moving average.
+    same network, are equally far, and either all or none has a moving average. idle: so many replicas more, which are
+    copies of the last one's beginning and are never updated.
     """
 
-    def __init__(self, states: Sequence[State], configs: Sequence[TrainConfig]):
+    def __init__(self, states: Sequence[State], configs: Sequence[TrainConfig], idle: int = 0):
         self.states, self.configs = states, configs
         networks = [dict(state.network.named_parameters()) for state in states]
-        self.parameters = stacked(networks)
-        self.gradients = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
-        self.average = stacked([state.average for state in states])
-        self.best = stacked([state.best or network for state, network in zip(states, networks, strict=True)])
-        clips = [float("inf") if config.clip is None else config.clip for config in configs]
-        self.clips = self._column(clips) if min(clips) < float("inf") else None
+        with_idle = [*networks, *[networks[-1]] * idle]
+        self.layout = Layout(networks[0])
+        self.weights = self.layout.rows(with_idle)
+        self.parameters = self.layout.views(self.weights)
+        self.gradients = {
+            name: torch.zeros(value.shape, device=value.device) for name, value in self.parameters.items()
+        }
+        self.slopes = self.weights.new_zeros(len(states), self.weights.shape[1])
+        self.parts = self.layout.parts(self.gradients, len(states))
+        averages = [state.average for state in states]
+        self.averages = self.layout.rows([*averages, *[averages[-1]] * idle]) if averages[0] else None
+        self.average = self.layout.views(self.averages) if self.averages is not None else {}
+        self.best = self.layout.rows([state.best or own for state, own in zip(states, networks, strict=True)])
+        clips = [math.inf if config.clip is None else config.clip for config in configs]
+        self.clips = self._column(clips) if min(clips) < math.inf else None
         self.groups = [self._group(rows) for rows in stretches([optimizer_key(config) for config in configs])]
         self.keep()
 
     def update(self, rates: Sequence[float], step: int) -> None:
         """Go down the gradients. rates: the learning rate of each row. step: from 0, over all epochs."""
+        torch.cat(self.parts, 1, out=self.slopes)
         if self.clips is not None:
-            norms = torch.stack([value.flatten(1).norm(dim=1) for value in self.gradients.values()]).norm(dim=0)
-            shares = (self.clips / (norms + 1e-6)).clamp(max=1)  # as clip_grad_norm_ has it
-            for value in self.gradients.values():
-                value.mul_(against(shares, value))
+            norms = self.slopes.norm(dim=1, keepdim=True)
+            self.slopes.mul_((self.clips / (norms + 1e-6)).clamp(max=1))  # as clip_grad_norm_ has it
         for group in self.groups:
-            step_at(group, rates[group.rows])
-        if self.average:
+            group.before.copy_(group.values.detach())
+            group.optimizer.step()
+            torch.lerp(group.before, group.values.detach(), self._column(rates[group.rows]), out=group.values.detach())
+        if self.averages is not None:
             shares = self._column([average_share(config.ema or 0, step + 1) for config in self.configs])
-            for name, value in self.average.items():
-                value.lerp_(self.parameters[name], against(shares, value))
+            own = slice(len(self.states))
+            self.averages[own].lerp_(self.weights[own], shares)
 
     def rates(self, step: int, steps_an_epoch: int) -> list[float]:
         """Return the learning rate of each row at ``step``, from 0 over all epochs."""
@@ -91,65 +142,57 @@ class Stack:
 
     def keep(self, improved: Sequence[int] = ()) -> None:
         """Keep a copy of everything as it is now, for ``store``; improved: rows whose weights are the best so far."""
-        states = [
-            {name: copied(group.optimizer.state[parameter]) for name, parameter in group.parameters.items()}
-            for group in self.groups
-        ]
-        self.kept = Kept(copied(self.parameters), copied(self.average), states)
+        average = self.averages.clone() if self.averages is not None else None
+        states = [copied(group.optimizer.state[group.values]) for group in self.groups]
+        self.kept = Kept(self.weights.clone(), average, states)
         rows = list(improved)
-        for name, value in (self.kept.average or self.kept.weights).items() if rows else ():
-            self.best[name][rows] = value[rows]
+        if rows:
+            self.best[rows] = (self.kept.weights if average is None else average)[rows]
 
     def store(self, chosen: Sequence[int]) -> None:
         """Write what was kept of the chosen rows, and their best weights, into their states."""
         for group, known in zip(self.groups, self.kept.states, strict=True):
             for row in chosen:
-                if not group.rows.start <= row < group.rows.stop:
-                    continue
-                state, place = self.states[row], row - group.rows.start
-                for name, parameter in state.network.named_parameters():
-                    parameter.data.copy_(self.kept.weights[name][row])
-                    own = {key: (value[place] if value.ndim else value).clone() for key, value in known[name].items()}
-                    state.optimizer.state[parameter] = own
-                state.average = {name: value[row].clone() for name, value in self.kept.average.items()}
-                state.best = {name: value[row].clone() for name, value in self.best.items()} if state.records else {}
+                if group.rows.start <= row < group.rows.stop:
+                    self._store(row, known, row - group.rows.start)
+
+    def _store(self, row: int, known: Tensors, place: int) -> None:
+        """Write a row into its state. known: of its group's optimiser, where it has this place."""
+        state, shapes = self.states[row], self.layout.shapes
+        weights = self._of(self.kept.weights, row)
+        values = {
+            key: self._of(value, place) if value.ndim else dict.fromkeys(shapes, value) for key, value in known.items()
+        }
+        for name, parameter in state.network.named_parameters():
+            parameter.data.copy_(weights[name])
+            state.optimizer.state[parameter] = {key: value[name].clone() for key, value in values.items()}
+        state.average = copied(self._of(self.kept.average, row)) if self.kept.average is not None else {}
+        state.best = copied(self._of(self.best, row)) if state.records else {}
+
+    def _of(self, rows: Tensor, row: int) -> Tensors:
+        return {name: value[0] for name, value in self.layout.views(rows[row : row + 1]).items()}
 
     def _column(self, numbers: Sequence[float]) -> Tensor:
-        return torch.tensor(numbers, device=next(iter(self.parameters.values())).device)
+        return torch.tensor(numbers, device=self.weights.device)[:, None]
 
     def _group(self, rows: slice) -> ReplicaGroup:
-        """Make the optimiser of rows, and take over what their own optimisers know."""
-        parameters = {name: nn.Parameter(value[rows]) for name, value in self.parameters.items()}
-        for name, parameter in parameters.items():
-            parameter.grad = self.gradients[name][rows]
-        config = self.configs[rows.start]
-        optimizer = OPTIMIZERS[config.optimizer].make(list(parameters.values()), config)
+        """Make the optimiser of rows, and take over what their own optimisers know.
+
+        It steps at a rate of 1, and each row then goes only its own rate's share of that way: every optimiser moves
+        its values in proportion to the rate, and remembers nothing that depends on it.
+        """
+        values = nn.Parameter(self.weights[rows])
+        values.grad = self.slopes[rows]
+        optimizer = OPTIMIZERS[self.configs[rows.start].optimizer].make([values], self.configs[rows.start])
+        optimizer.param_groups[0]["lr"] = 1.0
         known = [known_of(state) for state in self.states[rows]]
-        for name, parameter in parameters.items():
-            for key, value in known[0].get(name, {}).items():
-                values = [one[name][key] for one in known]
-                optimizer.state[parameter][key] = torch.stack(values) if value.ndim else value.clone()
+        for key, value in next(iter(known[0].values()), {}).items():
+            of_key = [{name: own[key] for name, own in one.items()} for one in known]
+            optimizer.state[values][key] = self.layout.rows(of_key) if value.ndim else value.clone()
         leaders: dict[object, int] = {}
         rates = [leaders.setdefault(rate_key(self.configs[row], row), row) for row in range(rows.start, rows.stop)]
-        return ReplicaGroup(rows, optimizer, parameters, leaders=list(leaders.values()), rates=rates)
-
-
-def step_at(group: ReplicaGroup, rates: Sequence[float]) -> None:
-    """Let the optimiser step at the highest of the rates, then let each row go only its share of that way.
-
-    Every optimiser moves the parameters in proportion to the learning rate and remembers nothing that depends on it.
-    """
-    highest = max(rates)
-    group.optimizer.param_groups[0]["lr"] = highest
-    if highest == min(rates):
-        group.optimizer.step()
-        return
-    values = [parameter.detach() for parameter in group.parameters.values()]
-    before = [value.clone() for value in values]
-    group.optimizer.step()
-    shares = torch.tensor([rate / highest for rate in rates], device=values[0].device)
-    for start, value in zip(before, values, strict=True):
-        torch.lerp(start, value, against(shares, value), out=value)
+        before = torch.empty_like(self.weights[rows])
+        return ReplicaGroup(rows, optimizer, values, before=before, leaders=list(leaders.values()), rates=rates)
 
 
 def in_groups(configs: Sequence[TrainConfig]) -> list[int]:
@@ -179,11 +222,6 @@ def stretches(keys: Sequence[object]) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
 
-def stacked(named: Sequence[Mapping[str, Tensor]]) -> Tensors:
-    """Return tensors of equal names as one each, ``(R, …)``."""
-    return {name: torch.stack([one[name].detach() for one in named]) for name in named[0]}
-
-
 def copied(named: Mapping[str, Any]) -> Tensors:
     """Return copies of the tensors."""
     return {name: value.detach().clone() for name, value in named.items() if isinstance(value, Tensor)}
@@ -193,8 +231,3 @@ def known_of(state: State) -> dict[str, Tensors]:
     """Return what a replica's optimiser knows, by parameter's and value's name."""
     known = state.optimizer.state
     return {name: copied(known[own]) for name, own in state.network.named_parameters() if own in known}
-
-
-def against(column: Tensor, like: Tensor) -> Tensor:
-    """Return ``(R,)`` as ``(R, 1, …)``, to meet ``(R, …)``."""
-    return column.view(-1, *[1] * (like.ndim - 1))

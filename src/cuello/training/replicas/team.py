@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,15 +10,26 @@ import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
+from cuello.core.files import replacing
 from cuello.core.types import Pair, StepResult
+from cuello.data.batches import Batches
 from cuello.models.autoencoder.network import Autoencoder
+from cuello.runs.checkpoint import packed_checkpoint
 from cuello.runs.history import EpochRecord, best_epoch
 from cuello.scoring.losses import find_loss
 from cuello.scoring.metrics import mse, psnr
-from cuello.training.loop import State, add_record, epoch_record, is_best, refuse_divergence, save
+from cuello.training.loop import (
+    State,
+    add_record,
+    checkpoint_of,
+    epoch_record,
+    is_best,
+    refuse_divergence,
+    save_reached,
+)
 from cuello.training.replicas.batched import Batched, by_image
 from cuello.training.replicas.sources import Source, fed, stacked
-from cuello.training.replicas.stack import Stack
+from cuello.training.replicas.stack import VECTOR, Stack
 from cuello.training.schedule import reason_to_stop
 from cuello.training.session import Session
 
@@ -46,13 +58,28 @@ class Replica:
         """How many epochs it has been trained."""
         return len(self.state.records)
 
-    def save(self) -> None:
-        """Write its files, unless they hold all epochs already."""
-        member, best = self.member, best_epoch(self.state.records)
-        if self.saved < self.reached:
-            improved = best is not None and best.epoch > self.saved
-            save(member, self.state, improved)
-            self.saved = self.reached
+    @property
+    def improved(self) -> bool:
+        """Tell whether its best epoch is not in its files yet."""
+        best = best_epoch(self.state.records)
+        return best is not None and best.epoch > self.saved
+
+
+def save_together(replicas: Sequence[Replica]) -> None:
+    """Write the files of replicas that do not hold all epochs yet, or, where that fails, no checkpoint.
+
+    All checkpoints are written before the first takes its place, so that the replicas stay equally far. A kill between
+    leaves some behind; they catch up, and end with the same bits.
+    """
+    behind = [replica for replica in replicas if replica.saved < replica.reached]
+    with ExitStack() as checkpoints:
+        for replica in behind:
+            temporary = checkpoints.enter_context(replacing(replica.member.run.checkpoint_path))
+            temporary.write_bytes(packed_checkpoint(checkpoint_of(replica.member, replica.state)))
+        for replica in behind:
+            save_reached(replica.member, replica.state, replica.improved)
+    for replica in behind:
+        replica.saved = replica.reached
 
 
 @dataclass(frozen=True)
@@ -81,12 +108,15 @@ class Team:
         members = [replica.member for replica in self.replicas]
         self.loss = find_loss(members[0].config.loss).function
         self.network = cast("Autoencoder", members[0].network)
-        self.stack = Stack([replica.state for replica in self.replicas], [member.config for member in members])
+        states, configs = [replica.state for replica in self.replicas], [member.config for member in members]
+        idle = idle_rows([members[0].training, members[0].validation])
+        self.stack = Stack(states, configs, idle)
         self.batched = Batched(self.network, self.stack.parameters, self.stack.gradients)
         self.steps = len(members[0].training)
         keys = [(member.config.seed, member.config.noise) for member in members]
         first = {key: members[keys.index(key)] for key in keys}
         self.sources = [Source(member.task, member.training, member.config.seed) for member in first.values()]
+        keys += [keys[-1]] * idle
         self.of = [list(first).index(key) for key in keys]
         self.noises = [noise for _, noise in keys]
 
@@ -95,7 +125,7 @@ class Team:
         start = time.perf_counter()
         self.network.train()
         first_step, images = self.epoch * self.steps, 0
-        sums = torch.zeros(len(self.replicas), device=self.device)
+        sums = torch.zeros(len(self.of), device=self.device)
         steps = fed(self.sources, self.of, self.network, epoch=self.epoch + 1, device=self.device)
         for step, (x, target, noise) in enumerate(steps):
             self.network.epochs_passed = self.epoch + step / self.steps
@@ -104,7 +134,7 @@ class Team:
             sums += losses.sum(1)
             images += x.shape[1]
             if after_step is not None:
-                after_step(step + 1, sums, images)
+                after_step(step + 1, sums[: len(self.replicas)], images)
         return Sums(images, sums, {}, seconds=time.perf_counter() - start)
 
     @torch.no_grad()
@@ -112,7 +142,7 @@ class Team:
         """Return the sums of loss, MSE and PSNR over the validation pairs of each noise."""
         start = time.perf_counter()
         self.network.eval()
-        images, sums = 0, torch.zeros(3, len(self.replicas), dtype=torch.float64, device=self.device)
+        images, sums = 0, torch.zeros(3, len(self.of), dtype=torch.float64, device=self.device)
         stack = self.stack
         batched = Batched(self.network, stack.average, stack.gradients) if stack.average else self.batched
         noises = list(dict.fromkeys(self.noises))
@@ -149,7 +179,7 @@ class Team:
             except CuelloError as error:
                 self.stack.store([row])
                 replica.error, replica.over = error, "diverged"
-                replica.save()
+                save_together([replica])
         reached, self.epoch = self.epoch + 1, IN_BETWEEN
         self.stack.keep(improved)
         for replica, record in zip(self.replicas, records, strict=True):
@@ -159,13 +189,21 @@ class Team:
         self.epoch = reached
         return bool(improved)
 
-    def store(self) -> None:
-        """Store what the replicas have become in their own states; nothing where an epoch was just being taken in."""
-        self.stack.store([row for row, replica in enumerate(self.replicas) if replica.reached == self.epoch])
+    def store(self) -> list[Replica]:
+        """Store what the replicas have become in their own states, and return them.
 
-    def save(self, chosen: Sequence[Replica]) -> None:
-        """Store the chosen replicas and write their files."""
-        rows = [row for row, replica in enumerate(self.replicas) if replica in chosen and replica.reached == self.epoch]
+        Those that failed keep what they had; and none is stored where an epoch was just being taken in.
+        """
+        rows = [row for row, replica in enumerate(self.replicas) if replica.reached == self.epoch]
         self.stack.store(rows)
-        for row in rows:
-            self.replicas[row].save()
+        return [self.replicas[row] for row in rows]
+
+
+def idle_rows(parts: Sequence[Batches]) -> int:
+    """Return how many rows are to be trained beside the replicas, for nothing. parts: what is trained and validated on.
+
+    A tensor's last few numbers, where they fill no vector, may be rounded differently. They must belong to no replica,
+    or its result would depend on how many there are. Where vectors are always full no such rows are needed.
+    """
+    sizes = {size for part in parts for size in (min(part.batch_size, part.count), part.count % part.batch_size)}
+    return -(-VECTOR // min(sizes - {0})) if any(size % VECTOR for size in sizes) else 0
