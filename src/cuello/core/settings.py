@@ -71,8 +71,9 @@ class ExplainSettings:
         "What is watched; by default the definition's own.",
     ] = None
     outputs: Annotated[
-        Literal["logits", "probabilities"] | None,
-        "What an ONNX file gives: scores before softmax (logits, the default), or probabilities.",
+        Literal["auto", "logits", "probabilities", "independent-logits", "independent-probabilities"] | None,
+        "What an ONNX file gives: scores before softmax (logits), or probabilities; independent: each output is a yes "
+        "or no of its own, before or after its sigmoid. By default (auto) logits, unless the numbers speak against it.",
     ] = None
     resize: Annotated[str | None, "Resize the images to N or WIDTHxHEIGHT pixels; by default as in training."] = None
     range: Range = None

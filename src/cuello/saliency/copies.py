@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
+from cuello.models.base import ImageNetwork
+from cuello.saliency.answers import Outputs
 from cuello.saliency.boxes import Boxes
 
 
@@ -17,13 +19,14 @@ class AnyClassifier:
     """Any function of images ``(N, C, H, W)`` to class scores ``(N, K)``, with what it says of itself.
 
     module: the function as a torch module, or None where it is none. channels, size (height, width): of the only images
-    that it takes, or None.
+    that it takes, or None. gives: what its outputs are known to stand for, or "auto", see `answers.Outputs`.
     """
 
     function: Callable[[Tensor], Tensor]
     module: nn.Module | None = None
     channels: int | None = None
     size: tuple[int, int] | None = None
+    gives: Outputs = "auto"
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.function(x)
@@ -52,6 +55,7 @@ def as_classifier(model: Any) -> AnyClassifier:
         model if isinstance(model, nn.Module) else None,
         channels if isinstance(channels, int) else None,
         size=size if isinstance(size, tuple) and len(size) == 2 else None,
+        gives="logits" if isinstance(model, ImageNetwork) else "auto",
     )
 
 
@@ -90,6 +94,15 @@ def ask(classifier: AnyClassifier, x: Tensor) -> Tensor:
             f"scores before softmax, ({len(x)}, K). Wrap it in a function that returns that."
         )
     return scores
+
+
+def leaves_shares(classifier: AnyClassifier, images: Tensor) -> bool:
+    """Tell whether images of strange brightness bring scores below 0 or above 1, which no probability is."""
+    try:
+        found = torch.cat([ask(classifier, images * factor) for factor in (-1, 1e3, -1e3)])
+    except Exception:  # whatever a stranger's code raises at images out of [0, 1], they show nothing
+        return False
+    return bool(found.isfinite().all() and ((found < 0) | (found > 1)).any())
 
 
 def largest_layer(classifier: AnyClassifier, image: Tensor) -> int:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
+from cuello.saliency.answers import Outputs, probabilities, settled
 from cuello.saliency.boxes import filling
-from cuello.saliency.copies import AnyClassifier, ask, batch_for
+from cuello.saliency.copies import ask, batch_for, leaves_shares
 from cuello.saliency.definitions import standardised
 from cuello.saliency.occlusion import Arrays, as_classifier, as_images, channels_last, check_size, evaluating, wanted
 from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
@@ -86,12 +88,14 @@ class CurveSettings:
     important: whether high or low numbers of the maps are at the pixels that the class needs, see IMPORTANT. steps: of
     equally many pixels as nearly as whole ones allow; no more than there are pixels. fill: what removed pixels show, as
     in `occlusion_map`; the paper deletes with a constant and inserts into "blur". seed: of the order of equal pixels.
+    outputs: what the model gives, as in `occlusion_map`.
     """
 
     important: Important = "high"
     steps: int = 50
     fill: float | str = 0.0
     seed: int = 0
+    outputs: Outputs = "auto"
 
     def __post_init__(self) -> None:
         check_important(self.important)
@@ -283,17 +287,20 @@ def curves(
         counts = torch.linspace(0, every, min(steps, every) + 1, device=pixels.device, dtype=torch.float64).round()
         fills = filling(pixels, settings.fill, padding=0, sigma=3.0)
         batch = batch_for(classifier, pixels[:1])
-        numbers = one_class(classes, classifier, pixels, batch=batch)
+        clean = torch.cat([ask(classifier, channels_last(part)) for part in pixels.split(batch)])
+        said = classifier.gives if settings.outputs == "auto" else settings.outputs
+        means, _ = settled(said, clean, raw=False, beyond=partial(leaves_shares, classifier, pixels[:1]))
+        numbers = one_class(classes, clean)
         start, end = (pixels, fills) if kind == "deletion" else (fills, pixels)
         found = []
         for part in torch.arange(len(pixels) * len(counts), device=pixels.device).split(batch):
             image, step = part // len(counts), part % len(counts)
             changed = (places[image] < counts[step][:, None, None])[:, None]  # (B, 1, H, W)
             x = channels_last(torch.where(changed, end[image], start[image]))
-            found.append(ask(classifier, x).softmax(1).gather(1, numbers[image][:, None])[:, 0])
-        probabilities, shares = torch.cat(found).view(len(pixels), -1).double(), counts / every
-        areas = torch.trapezoid(probabilities, shares)
-    return Curves(*(each.cpu().numpy() for each in (shares, probabilities, areas)))
+            found.append(probabilities(ask(classifier, x), means).gather(1, numbers[image][:, None])[:, 0])
+        followed, shares = torch.cat(found).view(len(pixels), -1).double(), counts / every
+        areas = torch.trapezoid(followed, shares)
+    return Curves(*(each.cpu().numpy() for each in (shares, followed, areas)))
 
 
 def positions(maps: np.ndarray, seed: int) -> Tensor:
@@ -306,18 +313,17 @@ def positions(maps: np.ndarray, seed: int) -> Tensor:
     return torch.from_numpy(places.reshape(maps.shape))
 
 
-def one_class(classes: str | int | Sequence[int], classifier: AnyClassifier, pixels: Tensor, *, batch: int) -> Tensor:
+def one_class(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
     """Number the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one an image."""
-    clean = torch.cat([ask(classifier, channels_last(part)) for part in pixels.split(batch)])
     if isinstance(classes, str | int):
         if classes == "all":
             raise CuelloError("classes: got 'all', needed 'predicted', a class, or one an image.")
         return wanted(classes, clean)[:, 0]
     numbers = [int(one) for one in classes]
-    if len(numbers) != len(pixels):
-        raise CuelloError(f"classes: got {len(numbers)} for {len(pixels)} images, needed one an image.")
+    if len(numbers) != len(clean):
+        raise CuelloError(f"classes: got {len(numbers)} for {len(clean)} images, needed one an image.")
     wanted(numbers, clean)
-    return torch.tensor(numbers, device=pixels.device)
+    return torch.tensor(numbers, device=clean.device)
 
 
 def break_even(exact_seconds: float, training_maps: int, training_seconds: float, estimate_seconds: float) -> float:

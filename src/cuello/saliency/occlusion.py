@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor
 from cuello.core.errors import CuelloError, closest
 from cuello.core.memory import kept_memory
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.saliency.answers import OUTPUTS, Outputs, probabilities, settled
 from cuello.saliency.boxes import Boxes, filling, make_boxes, padded
-from cuello.saliency.copies import AnyClassifier, OccludedCopies, as_classifier, ask, batch_for
+from cuello.saliency.copies import AnyClassifier, OccludedCopies, as_classifier, ask, batch_for, leaves_shares
 from cuello.saliency.definitions import DEFINITIONS, SCORES, Definition, ScoreSpec
 from cuello.saliency.incremental import Incremental
 from cuello.saliency.layers import Unreadable, read
@@ -64,7 +66,7 @@ def occlusion_map(
     classes: str | int | Sequence[int] = "predicted",
     definition: str = "mean-drop",
     score: str | None = None,
-    outputs: Literal["logits", "probabilities"] = "logits",
+    outputs: Outputs = "auto",
     channels: Literal["together", "apart"] = "together",
     method: Method = "auto",
     batch_size: int | None = None,
@@ -83,7 +85,10 @@ def occlusion_map(
     "mean" (of each image and channel) or "blur" (the image under a Gaussian of ``sigma`` pixels). padding: pixels of 0
     put around the images for the classifier; boxes slide over them too, and the maps are cut to the images again.
     classes: "predicted" (without a box), "all", a class, or several. definition: a name in `DEFINITIONS`. score: a name
-    in `SCORES`; by default the definition's own. outputs: "probabilities" where the model ends in softmax itself.
+    in `SCORES`; by default the definition's own. outputs: what the model gives: "logits" (before softmax),
+    "probabilities" (it ends in softmax itself), "independent-logits" or "independent-probabilities" (each output is a
+    yes or no of its own, before or after its sigmoid); by default logits, of one output independent ones, unless the
+    numbers speak against it.
     channels: whether a box hides all channels, or "apart", one at a time. method: "incremental" works out only what a
     box can reach, for chains of convolutions, poolings and elementwise layers up to the first layer of another kind;
     "batches" asks about whole copies; "auto" takes the first where it can. batch_size: copies at once; by default the
@@ -114,18 +119,22 @@ def occlusion_map(
         batch = batch_size or batch_for(classifier, whole[:1])
         plain = OccludedCopies(classifier, boxes, apart=channels == "apart", batch=batch)
         clean = torch.cat([ask(classifier, some) for some in channels_last(whole).split(batch)])
-        check_answers(plain, whole, fills, clean=clean, outputs=outputs)
+        check_answers(plain, whole, fills, clean=clean)
+        means, note = settled(
+            classifier.gives if outputs == "auto" else outputs, clean,
+            raw=watched.logits, beyond=partial(leaves_shares, classifier, whole[:1]),
+        )  # fmt: skip
         numbers = wanted(classes, clean)
         found, reason = evaluated(
             plain, whole, fills, method=method, batch=batch_size, report=listener(progress, ("done", "total"))
         )
-        values = scored(watched, found, clean, numbers=numbers, outputs=outputs)
+        values = scored(watched, found, clean, numbers=numbers, outputs=means)
         maps = combined(chosen, values, boxes)
         if padding:
             maps = maps[..., padding:-padding, padding:-padding]
         if channels == "together":
             maps = maps.squeeze(2)
-        base = clean if watched.logits or outputs == "probabilities" else clean.softmax(1)
+        base = clean if watched.logits else probabilities(clean, means)
         shown = values.to(clean.dtype)
     return OcclusionMaps(
         maps=like(maps.to(clean.dtype), images),
@@ -137,7 +146,7 @@ def occlusion_map(
         method="batches" if reason else "incremental",
         reason=reason,
         batch=batch if reason else batch_size,
-        notes=tuple(notes),
+        notes=(*notes, *filter(None, [note, no_change(values, boxes)])),
     )
 
 
@@ -147,7 +156,7 @@ def check_options(
     for name, value, known in (
         ("channels", channels, ("together", "apart")),
         ("method", method, ("auto", "incremental", "batches")),
-        ("outputs", outputs, ("logits", "probabilities")),
+        ("outputs", outputs, OUTPUTS),
     ):
         if value not in known:
             raise CuelloError(f"--{name}: got {value!r}, needed {' or '.join(known)}.{closest(str(value), known)}")
@@ -155,10 +164,10 @@ def check_options(
         raise CuelloError(f"--batch-size: got {batch_size}, needed 1 or more; leave it out for what fits the machine.")
     if padding < 0:
         raise CuelloError(f"--padding: got {padding}, needed 0 or more pixels.")
-    if watched.logits and outputs == "probabilities":
+    if watched.logits and "probabilities" in outputs:
         raise CuelloError(
             f"score: got {watched.name!r} of a model that gives probabilities, which has no logits to show. Take "
-            "'probability' or 'drop', or a model without its softmax."
+            "'probability' or 'drop', or a model without its softmax or sigmoid."
         )
 
 
@@ -221,8 +230,8 @@ def differ(first: Tensor, second: Tensor) -> bool:
     return not bool((first - second).abs().max() <= limit)
 
 
-def check_answers(plain: OccludedCopies, whole: Tensor, fills: Tensor, *, clean: Tensor, outputs: str) -> None:
-    """Raise CuelloError where answers change from call to call or with the company, or are not what they should be.
+def check_answers(plain: OccludedCopies, whole: Tensor, fills: Tensor, *, clean: Tensor) -> None:
+    """Raise CuelloError where answers are no numbers, or change from call to call or with the company.
 
     The first image is asked about again, together with a copy of it under the last box.
     """
@@ -235,18 +244,6 @@ def check_answers(plain: OccludedCopies, whole: Tensor, fills: Tensor, *, clean:
             "the classifier's scores of one image changed from call to call, or with the other images of the batch; a "
             "map would show that instead of the boxes. Switch its random parts off (dropout, sampling: model.eval()), "
             "and use batch norm with running statistics."
-        )
-    sums = clean.sum(1)
-    like_probabilities = bool((clean >= 0).all()) and bool(((sums - 1).abs() < 1e-4).all())
-    if outputs == "logits" and like_probabilities:
-        raise CuelloError(
-            "the classifier's outputs are not negative and sum to 1: probabilities, where scores before softmax were "
-            "needed. Say outputs='probabilities', or leave the softmax out of the model."
-        )
-    if outputs == "probabilities" and not like_probabilities:
-        raise CuelloError(
-            f"outputs: said to be probabilities, but they sum to {float(sums[0]):.4g} for the first image. "
-            "Say outputs='logits'."
         )
 
 
@@ -319,11 +316,18 @@ def scored(watched: ScoreSpec, found: Tensor, clean: Tensor, *, numbers: Tensor,
     """
     shape = found.shape
     boxed, base = found.flatten(1, 3).double(), clean[:, None].double()
-    if not watched.logits and outputs == "logits":
-        boxed, base = boxed.softmax(2), base.softmax(2)
+    if not watched.logits:
+        boxed, base = probabilities(boxed, outputs), probabilities(base, outputs)
     index = numbers[:, None]
     boxed, base = boxed.gather(2, index.expand(-1, boxed.shape[1], -1)), base.gather(2, index)
     return watched.of(boxed, base).view(*shape[:4], -1).permute(0, 4, 3, 1, 2)
+
+
+def no_change(values: Tensor, boxes: Boxes) -> str | None:
+    """Say so where the score of each class asked for, ``(N, K, C or 1, P, Q)``, is the same under all boxes."""
+    if len(boxes) == 1 or bool((values != values[..., :1, :1]).any()):
+        return None
+    return "no box changes the score of any image; the maps say nothing of where the classifier looks"
 
 
 def combined(definition: Definition, values: Tensor, boxes: Boxes) -> Tensor:

@@ -24,6 +24,7 @@ from cuello.jobs.explain.folder import BegunFiles, claimed, remove_overlays
 from cuello.jobs.explain.output import SHEET, WORST, Explained, as_pixels, draw_overlay, save, shown_of
 from cuello.jobs.explain.settings import MapSettings
 from cuello.saliency import DEFINITIONS, SCORES
+from cuello.saliency.answers import Outputs
 
 EXACT, ESTIMATED = {"most": 64, "pixels": 2**18}, {"most": 100, "pixels": 2**19}
 """Images, and pixels of images, whose maps are made at once, at most."""
@@ -47,7 +48,7 @@ def explain(
     class_: str | int | None = None,
     definition: str | None = None,
     score: str | None = None,
-    outputs: Literal["logits", "probabilities"] | None = None,
+    outputs: Outputs | None = None,
     resize: str | None = None,
     range: str | tuple[float, float] | None = None,
     pictures: int = 100,
@@ -59,8 +60,8 @@ def explain(
     """Make occlusion maps of images, exact or estimated, and write them as arrays, pictures and a page.
 
     classifier: a run directory or model.safetensors of `cuello train classify`, or an ONNX file (extra `onnx`) that
-    gives class scores before softmax, or after it (``outputs = "probabilities"``). images: a file, folder, array file
-    or data set. box (3), stride (1, both pixels), fill (0), sigma (3), definition ("mean-drop"), score (the
+    gives class scores before softmax, or what ``outputs`` says, as in `cuello.occlusion_map`. images: a file, folder,
+    array file or data set. box (3), stride (1, both pixels), fill (0), sigma (3), definition ("mean-drop"), score (the
     definition's): as in `cuello.occlusion_map`. padding: pixels of 0 put around the images for an ONNX file (0), boxes
     slide over them too; Cuello's classifiers know theirs. class_: which one, "predicted" (the default), its name, or
     its number from 0. resize: "WIDTHxHEIGHT" for the images; by default as in training. range: what stands for black
@@ -94,6 +95,7 @@ def explain(
     check_check(model, check)
     explained = open_classifier(classifier, device, padding)
     estimator = open_estimator(model, explained, device) if model is not None else None
+    outputs = outputs or ("auto" if explained.own is None else None)
     settings = chosen_settings(
         {"box": box, "stride": stride, "fill": None if fill is None else str(fill), "sigma": sigma,
          "definition": definition, "score": score, "outputs": outputs},

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
 from cuello.saliency import DEFINITIONS, OcclusionMaps, occlusion_map
+from cuello.saliency.answers import Outputs
 from cuello.saliency.fidelity import IMPORTANT
 
 LEARNED = "standardised-sum"
@@ -36,7 +37,7 @@ class MapSettings:
     sigma: float = 3.0
     definition: str = "mean-drop"
     score: str | None = None
-    outputs: Literal["logits", "probabilities"] = "logits"
+    outputs: Outputs = "logits"
 
     def __post_init__(self) -> None:
         if isinstance(self.shown, float) and not math.isfinite(self.shown):
