@@ -120,7 +120,10 @@ def test_gif_becomes_png_and_a_note_says_so(model: Model, tmp_path: Path, make_i
 def test_cmyk_becomes_rgb_and_a_note_says_so(model: Model, tmp_path: Path, make_image: MakeImage) -> None:
     Image.fromarray(make_image(0)).convert("CMYK").save(tmp_path / "in.jpg")
     applied = apply(model, tmp_path / "in.jpg", tmp_path / "out.jpg")
-    assert applied.notes == [f"{tmp_path / 'in.jpg'} is CMYK and was written as RGB"]
+    assert applied.notes == [
+        f"{tmp_path / 'in.jpg'} is CMYK and was written as RGB by (255 - ink) (255 - black) / 255, since it has no "
+        "colour profile that can be used"
+    ]
 
 
 def test_what_cannot_be_read_or_written_is_listed_and_the_rest_goes_on(

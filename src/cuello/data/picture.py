@@ -130,7 +130,10 @@ def from_pillow(image: Image.Image) -> StoredImage:
     extras: dict[str, Any] = {"icc_profile": about.get("icc_profile"), "exif": exif_of(image)}
     extras |= {"dpi": resolution_of(image), "about": about_of(image), "mode": mode}
     if mode.startswith("I;16"):
-        return StoredImage(np.asarray(image).astype(np.uint16)[:, :, None], **extras)
+        pixels = np.asarray(image).astype(np.uint16)[:, :, None]
+        hidden = about.get("transparency")
+        alpha = None if hidden is None else np.where(pixels == hidden, 0, 65535).astype(np.uint16)
+        return StoredImage(pixels, alpha, **extras)
     if mode == "I":
         levels = np.asarray(image)
         small = levels.min() >= 0 and levels.max() <= 65535
@@ -145,11 +148,29 @@ def from_pillow(image: Image.Image) -> StoredImage:
     if mode == "LAB":
         raise UnfitError("its colours are stored as LAB; save it as RGB")
     if mode == "CMYK":
-        extras["icc_profile"] = None  # a profile for four inks says nothing about RGB
+        image, extras["icc_profile"] = rgb_of_inks(image)
     if image.has_transparency_data:
         both = np.asarray(image.convert("RGBA"))
         return StoredImage(both[:, :, :3], both[:, :, 3:], **extras)
     return StoredImage(np.asarray(image.convert("RGB")), **extras)
+
+
+def rgb_of_inks(image: Image.Image) -> tuple[Image.Image, bytes | None]:
+    """Turn CMYK into sRGB by the image's own profile, or by Pillow's plain formula where it has none that can be used.
+
+    Returns sRGB's profile with the first, None with the second.
+    """
+    from PIL import ImageCms
+
+    profile = image.info.get("icc_profile")
+    if profile:
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        with suppress(ImageCms.PyCMSError, OSError):
+            inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, inks, srgb, outputMode="RGB")
+            if converted is not None:
+                return converted, srgb.tobytes()
+    return image.convert("RGB"), None
 
 
 def exif_of(image: Image.Image) -> bytes | None:

@@ -1,7 +1,7 @@
 """Images of any kind in memory, restored into the same kind: arrays, tensors, Pillow images, lists of them."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ from cuello.core.errors import CuelloError, worded
 from cuello.data.alpha import covered, where_seen
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, RangeChoice, UnfitError
+from cuello.data.picture import as_channels, four_channels
+from cuello.data.stored import StoredImage, larger
+from cuello.inference.pillow import as_pillow, stored
 
 if TYPE_CHECKING:
     from cuello.inference.model import Model
@@ -42,7 +45,9 @@ class SameKind:
         raise unknown_kind(images)
 
     def array(self, images: np.ndarray) -> np.ndarray:
-        larger = self.whole(as_stack(images))
+        if images.ndim == 3 and not is_single(images) and len(images) == self.model.channels > 1:
+            warnings.warn(chw(images), stacklevel=4)
+        larger = self.whole(as_stack(native(images))).astype(images.dtype, copy=False)
         larger = larger[0] if is_single(images) else larger
         return larger[..., 0] if larger.ndim > images.ndim else larger
 
@@ -51,6 +56,8 @@ class SameKind:
         have = stack.shape[-1]
         planes = have - 1 if have in (2, 4) and have != self.model.channels else have
         levels = self.choice.settled(stack if planes == have else without_hidden(stack))
+        if levels is None and stack.dtype.kind == "b":
+            return self.whole(stack.astype(np.uint8) * 255) > 127
         if levels is None:
             check_values(stack)
             exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
@@ -83,18 +90,30 @@ class SameKind:
         return result[0] if images.ndim == 3 else result
 
     def pillow(self, image: Image.Image) -> Image.Image:
-        if image.mode in ("I", "F") or 0 in image.size:
-            raise CuelloError(
-                f"got a Pillow image of mode {image.mode!r} and size {image.size}, whose white is not known or which "
-                "is empty; give a NumPy array of uint8, uint16 or floats in [0, 1] instead."
-            )
-        plain = "RGBA" if image.has_transparency_data else "RGB"
-        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") or image.mode.startswith("I;16") else plain
-        pixels = np.asarray(image if mode == image.mode else image.convert(mode))
-        pixels = pixels.astype(np.uint16) if mode.startswith("I;16") else pixels
-        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        larger = self.whole(pixels[None])[0]
-        return Image.fromarray(larger.squeeze(-1) if larger.shape[-1] == 1 else larger)
+        picture = stored(image, self.choice)
+        if picture.levels is not None and picture.levels.estimated and self.choice.name is None:
+            warnings.warn(little(picture.levels), stacklevel=4)
+        return as_pillow(restore_picture(self.model, picture, self.level), like=image)
+
+
+def restore_picture(model: "Model", picture: StoredImage, level: float | None = None) -> StoredImage:
+    """Restore a picture's pixels, and bring them back to the file's own units and type where a range was used."""
+    given = four_channels(picture) if model.channels == 4 else picture
+    alpha = None if given.alpha is None else model.enlarge(given.alpha)
+    if given.levels is None or given.stored is None:
+        restore = partial(model.restore, level=level)
+    else:
+        told = None if level is None else given.levels.level_within(level, given.stored)
+        restore = partial(model.restore_shares, level=told)
+    if given.alpha is None or alpha is None:
+        pixels = restore(given.pixels)
+    else:
+        pixels = where_seen(restore, given.pixels, given.alpha, larger=alpha)
+    if given.levels is not None and given.stored is not None:
+        pixels = given.levels.back(pixels, given.stored)
+    if model.channels == 4:  # files keep a fourth channel where they keep transparency
+        pixels, alpha = pixels[..., :3], pixels[..., 3:]
+    return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)
 
 
 def without_hidden(stack: np.ndarray) -> np.ndarray:
@@ -123,11 +142,20 @@ def stacked(images: Any, channels: int, levels: Levels | None = None) -> Tensor:
     if isinstance(images, Tensor):
         return images[None] if images.ndim == 3 else images
     if isinstance(images, Image.Image):
-        images = np.asarray(images.convert({1: "L", 4: "RGBA"}.get(channels, "RGB")))
+        if channels == 4 and not images.has_transparency_data:
+            images = images.convert("RGBA")
+        picture = stored(images, levels)
+        picture = four_channels(picture) if channels == 4 else as_channels(picture, channels)
+        return to_tensor(picture.pixels[None])
     if not isinstance(images, np.ndarray):
         raise unknown_kind(images)
+    images = native(images)
     if levels is not None:
-        return to_tensor(levels.scaled(as_stack(images), "the array"))
+        try:
+            return to_tensor(levels.scaled(as_stack(images), "the array"))
+        except UnfitError as error:
+            raise CuelloError(f"{error}.") from None
+    images = images.astype(np.uint8) * 255 if images.dtype.kind == "b" else images
     check_values(images)
     stack = as_stack(images)
     return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
@@ -156,14 +184,34 @@ def check_values(images: np.ndarray) -> None:
         )
 
 
+def native(images: np.ndarray) -> np.ndarray:
+    """Bring an array to this machine's byte order, in one piece; CuelloError where values are masked out."""
+    if np.ma.is_masked(images):
+        raise CuelloError("got an array with masked values; fill them first: array.filled(0).")
+    return np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("="))
+
+
+def chw(images: np.ndarray) -> str:
+    """Say how an array was understood that may have its channels first."""
+    return (
+        f"got an array of shape {images.shape}, taken for {len(images)} grey images. If it is one image with its "
+        "channels first, give array.transpose(1, 2, 0)."
+    )
+
+
 def is_single(images: np.ndarray) -> bool:
-    """Tell whether an array is one image: three axes are, if the last is 1, 3 or 4."""
-    return images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
+    """Tell whether an array is one image: three axes are, if the last is 1, 2, 3 or 4."""
+    return images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 2, 3, 4))
 
 
 def as_stack(images: np.ndarray) -> np.ndarray:
-    """Bring one image or several to ``(N, H, W, C)``; three axes whose last is 1, 3 or 4 are one image."""
+    """Bring one image or several to ``(N, H, W, C)``; three axes whose last is 1, 2, 3 or 4 are one image."""
     if images.ndim not in (2, 3, 4) or 0 in images.shape:
         raise CuelloError(f"got an array of shape {images.shape}, needed (H, W), (H, W, C), (N, H, W) or (N, H, W, C).")
+    if images.ndim == 4 and images.shape[1] in (1, 3, 4) and min(images.shape[2:]) > 4:
+        raise CuelloError(
+            f"got an array of shape {images.shape}, whose channels seem to come first; needed (N, H, W, C): "
+            "array.transpose(0, 2, 3, 1)."
+        )
     stack = images[None] if is_single(images) else images
     return stack[..., None] if stack.ndim == 3 else stack

@@ -4,8 +4,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +12,17 @@ import numpy as np
 from cuello.core.errors import CuelloError, worded
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
-from cuello.data.alpha import where_seen
 from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
     TIFF_SUFFIXES,
     check_held,
-    four_channels,
     lost,
     read_picture,
     write_picture,
 )
 from cuello.data.stack import page_offsets, read_page, write_pages
-from cuello.data.stored import StoredImage, larger
-from cuello.inference.arrays import SameKind
+from cuello.data.stored import StoredImage
+from cuello.inference.arrays import SameKind, restore_picture
 from cuello.inference.model import Model
 from cuello.inference.targets import plan, target_of_file
 
@@ -135,12 +132,21 @@ def restore_file(
     write_picture(target, restore_picture(model, picture, level))
     note_range(applied, path, picture.levels)
     if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
-        applied.notes.append(f"{path} is {picture.mode} and was written as RGB")
+        applied.notes.append(f"{path} is {picture.mode} and was written as RGB{by(picture)}")
     missing = lost(target.suffix, picture)
     if missing:
         applied.notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
     if target.suffix.lower() != path.suffix.lower():
         applied.notes.append(f"{path} was written as {target.name}")
+
+
+def by(picture: StoredImage) -> str:
+    """Say how four inks became RGB."""
+    if picture.mode != "CMYK":
+        return ""
+    if picture.icc_profile:
+        return " (sRGB, by its colour profile)"
+    return " by (255 - ink) (255 - black) / 255, since it has no colour profile that can be used"
 
 
 def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
@@ -165,26 +171,6 @@ def some_values(page: StoredImage) -> np.ndarray:
     step = max(1, math.isqrt(page.pixels.size // 100_000))
     pixels = page.pixels[::step, ::step].ravel()
     return pixels if page.levels is None or page.stored is None else page.levels.back(pixels, page.stored)
-
-
-def restore_picture(model: Model, picture: StoredImage, level: float | None = None) -> StoredImage:
-    """Restore a picture's pixels, and bring them back to the file's own units and type where a range was used."""
-    given = four_channels(picture) if model.channels == 4 else picture
-    alpha = None if given.alpha is None else model.enlarge(given.alpha)
-    if given.levels is None or given.stored is None:
-        restore = partial(model.restore, level=level)
-    else:
-        told = None if level is None else given.levels.level_within(level, given.stored)
-        restore = partial(model.restore_shares, level=told)
-    if given.alpha is None or alpha is None:
-        pixels = restore(given.pixels)
-    else:
-        pixels = where_seen(restore, given.pixels, given.alpha, larger=alpha)
-    if given.levels is not None and given.stored is not None:
-        pixels = given.levels.back(pixels, given.stored)
-    if model.channels == 4:  # files keep a fourth channel where they keep transparency
-        pixels, alpha = pixels[..., :3], pixels[..., 3:]
-    return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)
 
 
 def apply_to_array(

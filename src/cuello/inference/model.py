@@ -102,11 +102,11 @@ class Model:
     def __call__(self, images: Any, level: float | None = None, range: str | tuple[float, float] | None = None) -> Any:
         """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
 
-        images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1, 3 or 4 (alpha
+        images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1 to 4 (alpha
         is kept), uint8, uint16 or floats in [0, 1], or, for a network trained with a range, any whole numbers or floats
         within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
-        a Pillow image (modes other than L, LA, RGB, RGBA and I;16 become RGB or RGBA); or a list of any of these.
-        Three axes whose last is 1, 3 or 4 are one image.
+        a Pillow image, which comes upright, with what it says of itself (palettes, CMYK, YCbCr and HSV become RGB or
+        RGBA, the other modes stay); or a list of any of these. Three axes whose last is 1, 2, 3 or 4 are one image.
         level: see ``restore``; in units of the type's white. range: what stands for black and white: "LOW..HIGH" or a
         pair (values outside are refused), "auto" (from the images' values: nearly all of them; what lies outside
         stays), or "full" (the type's full scale). By default the range that the network was trained with, or the
