@@ -1,5 +1,6 @@
 """last.safetensors: everything that a training needs to go on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
 
 RECORD = EpochRecord(1, 0.1 + 0.2, 1 / 3, 1e-17, 15.5, 1e-3, 0.25, 0.2, 100)
+SECOND = replace(RECORD, epoch=2)
 
 
 def a_checkpoint() -> Checkpoint:
@@ -20,7 +22,7 @@ def a_checkpoint() -> Checkpoint:
         average={"a.weight": torch.randn(2, 3)},
         best={"a.weight": torch.randn(2, 3)},
         optimizer={0: {"step": torch.tensor(4.0), "exp_avg": torch.randn(2, 3)}, 12: {"step": torch.tensor(5.0)}},
-        records=(RECORD, RECORD),
+        records=(RECORD, SECOND),
         fingerprint="abc",
     )
 
@@ -75,7 +77,7 @@ def test_how_far_it_is_can_be_read_without_the_tensors(tmp_path: Path) -> None:
     with pytest.raises(CuelloError, match="its checksum does not fit"):
         load_checkpoint(path)
     reached = read_reached(path)
-    assert (reached.records, reached.fingerprint) == ((RECORD, RECORD), "abc")
+    assert (reached.records, reached.fingerprint) == ((RECORD, SECOND), "abc")
     path.write_bytes(content[:-1])
     with pytest.raises(CuelloError, match="cut short"):
         read_reached(path)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ def test_what_is_written_is_read_to_the_last_digit(written: list[EpochRecord]) -
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "history.jsonl"
+        written = [replace(one, epoch=place) for place, one in enumerate(written, 1)]
         write_history(path, written)
         assert read_history(path) == written
         assert len(path.read_text().splitlines()) == len(written)
@@ -60,9 +61,27 @@ def test_a_missing_history_is_explained(tmp_path: Path) -> None:
         read_history(tmp_path / "history.jsonl")
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "5", '{"epoch": 1}', '{"epoch": 1, "more": 2}', "null"])
+DAMAGED = ["{", "[]", "5", '{"epoch": 1}', '{"epoch": 1, "more": 2}', "null", "[" * 100_000, "1" * 5000, "\x89PNG", ","]
+
+
+@pytest.mark.parametrize("line", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_line_is_explained(tmp_path: Path, line: str) -> None:
-    (tmp_path / "h").write_text(line + "\n")
+    (tmp_path / "h").write_bytes(line.encode("latin-1") + b"\n")
+    with pytest.raises(CuelloError, match=r"is damaged"):
+        read_history(tmp_path / "h")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch", 2), ("epoch", "1"), ("epoch", 10**400), ("loss", "0.5"), ("loss", math.nan), ("loss", None),
+        ("validation_loss", math.inf), ("seconds", [1.0]), ("images", -1), ("images", 1.5),
+        ("validation_accuracy", {}), ("more", 1),
+    ],
+)  # fmt: skip
+def test_a_line_with_another_value_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    line = {**asdict(record(1, 0.5)), name: value}
+    (tmp_path / "h").write_text(json.dumps(line) + "\n")
     with pytest.raises(CuelloError, match=r"is damaged"):
         read_history(tmp_path / "h")
 

@@ -21,6 +21,9 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 
+Job = Literal["denoise", "upscale", "reconstruct", "generate", "classify", "explain"]
+
+
 class TrainConfig(pydantic.BaseModel):
     """Every setting of a training; frozen, and an unknown key is an error.
 
@@ -30,7 +33,7 @@ class TrainConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    job: Literal["denoise", "upscale", "reconstruct", "generate", "classify", "explain"] = setting(
+    job: Job = setting(
         "denoise",
         "What the network learns to do: denoise; upscale; reconstruct, through a code of few numbers; generate, from a "
         "code drawn at random (see `cuello latent`); classify, into the classes of a folder's subfolders; explain, to "

@@ -86,7 +86,7 @@ class Model:
             )
         x = self.fitting(images)
         with torch.inference_mode():
-            scores = [self.network(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]
+            scores = [numbers(self.network(part.to(self._device()))).cpu() for part in x.split(ENCODED_AT_ONCE)]
         return torch.cat(scores).clone()
 
     @property
@@ -143,7 +143,7 @@ class Model:
         self.check_latent()
         x = self.fitting(images)
         with torch.inference_mode():
-            codes = [self.network.encode(part.to(self._device())).float().cpu() for part in x.split(ENCODED_AT_ONCE)]
+            codes = [numbers(self.network.encode(part.to(self._device()))).cpu() for part in x.split(ENCODED_AT_ONCE)]
         found = torch.cat(codes).clone()
         return found.to(images.device) if isinstance(images, Tensor) else found.numpy()
 
@@ -187,7 +187,7 @@ class Model:
             raise CuelloError(f"got codes of shape {tuple(given.shape)}, needed (N, {', '.join(map(str, shape))}).")
         with torch.inference_mode():
             parts = [
-                self.network.decode(part.float().to(self._device())).float().clamp(0, 1).cpu()
+                numbers(self.network.decode(part.float().to(self._device()))).clamp(0, 1).cpu()
                 for part in stack.split(ENCODED_AT_ONCE)
             ]
         images = torch.cat(parts).clone()
@@ -332,10 +332,21 @@ class Model:
 
     def _image(self, x: Tensor, level: Tensor | None) -> Tensor:
         x = x.to(self._device())
-        return as_output(self.network(x, self.network.condition(x, level))).image.float()
+        return numbers(as_output(self.network(x, self.network.condition(x, level))).image)
 
     def _device(self) -> torch.device:
         return next(iter(self.network.state_dict().values())).device
+
+
+def numbers(found: Tensor) -> Tensor:
+    """Return what a network gave as float32; CuelloError where something of it is no number."""
+    found = found.float()
+    if not found.isfinite().all():
+        raise CuelloError(
+            "the network gives values that are no numbers (NaN or infinity): its weights are damaged, or its training "
+            "diverged. Train anew."
+        )
+    return found
 
 
 def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:

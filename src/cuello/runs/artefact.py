@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from cuello.core.config import Job, TrainConfig, make_config
 from cuello.core.errors import CuelloError
-from cuello.models.catalog import Architecture, build
-from cuello.runs.tensors import check_fit, digest_of, load_tensors, save_tensors
+from cuello.core.schema import Described, Name, Text, checked
+from cuello.models.catalog import KINDS, Architecture, build, config_of
+from cuello.models.limits import AT_ONCE, Channels, Kernel
+from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from cuello.models.base import ImageNetwork
@@ -20,6 +24,35 @@ FORMAT = 1
 SAVED = ("job", "noise", "training", "metrics")
 """Parts of an artefact that its file holds as they are."""
 FILE_NAME = "model.safetensors"
+
+
+class StoredArchitecture(Described):
+    """An Architecture as it is stored."""
+
+    name: Name
+    kind: Name
+    settings: dict[str, Any]
+
+
+class CustomSettings(Described):
+    """Settings of the kind "custom"."""
+
+    reference: Text
+    sha256: Name
+    channels: Channels
+    scale: Kernel = 1
+
+
+class Description(Described):
+    """What a model's file says beside its weights; see Artefact."""
+
+    architecture: StoredArchitecture
+    job: Job
+    noise: Text | None
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    classes: list[Text] = Field(default_factory=list)
+    classifier: Name = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +91,8 @@ class Artefact:
         allowed_code: FILE.py:CLASS, needed (and run) only where the network is somebody's own code.
         """
         with torch.random.fork_rng(()):  # first weights, which are not kept, are drawn from the caller's numbers
-            network = build(self.architecture, allowed_code)
+            stored = 4 * sum(tensor.numel() for tensor in self.weights.values())
+            network = build(self.architecture, allowed_code, most=AT_ONCE + 2 * stored)
         check_fit(self.weights, network.state_dict(), Path(FILE_NAME))
         network.load_state_dict(dict(self.weights))
         return network.eval()
@@ -84,11 +118,37 @@ def load_artefact(path: Path) -> Artefact:
             raise CuelloError(f"{path} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
         path = path / FILE_NAME
     weights, about = load_tensors(path, "model", FORMAT)
+    found = checked(Description, about, path)
+    check_finite(weights, path)
+    architecture = Architecture(**dict(found.architecture))
+    check_architecture(architecture, found, path)
+    return Artefact(
+        architecture, found.job, found.noise, weights, training_of(found, path), found.metrics, tuple(found.classes),
+        found.classifier,
+    )  # fmt: skip
+
+
+def check_architecture(architecture: Architecture, found: Description, path: Path) -> None:
+    """Raise CuelloError where the network's settings are not this version's, or it cannot do its job."""
+    if architecture.kind == "custom":
+        checked(CustomSettings, architecture.settings, path)
+        return
+    kind, config = KINDS[architecture.kind], config_of(architecture)
+    if getattr(config, "channels", None) != architecture.settings.get("channels"):
+        raise CuelloError(f"{path} lacks a part of its description ('channels'); it was not written by cuello.")
+    if kind.classifies != (found.job == "classify") or kind.explains != (found.job == "explain"):
+        raise CuelloError(
+            f"{path} is damaged: a network of kind {architecture.kind!r} cannot do the job {found.job!r}."
+        )
+    if len(found.classes) != (getattr(config, "classes", 0) if kind.classifies else 0):
+        raise CuelloError(f"{path} is damaged: the network and its {len(found.classes)} names of classes do not fit.")
+
+
+def training_of(found: Description, path: Path) -> dict[str, Any]:
+    """Return the settings of the training; CuelloError for a value that none of them has. Others are left alone."""
+    known = {name: value for name, value in found.training.items() if name in TrainConfig.model_fields}
     try:
-        return Artefact(
-            architecture=Architecture(**about["architecture"]), weights=weights,
-            classes=tuple(about.get("classes", ())), classifier=about.get("classifier", ""),
-            **{name: about[name] for name in SAVED},
-        )  # fmt: skip
-    except (KeyError, TypeError) as error:
-        raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None
+        values = make_config(known).model_dump()
+    except CuelloError as error:
+        raise CuelloError(f"{path}: in the settings of its training, {error}") from None
+    return {name: values.get(name, value) for name, value in found.training.items()}

@@ -4,17 +4,20 @@ One file, so that its parts can never disagree: the weights, their average, the 
 and the history are renamed into place together.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
-from cuello.runs.history import EpochRecord, as_json, from_json
-from cuello.runs.tensors import load_tensors, packed, read_about
+from cuello.core.schema import Described, Name, checked, shortened
+from cuello.runs.history import EpochRecord, as_json, epochs_of
+from cuello.runs.tensors import check_finite, load_tensors, packed, read_about
 
 FORMAT = 1
 
@@ -49,6 +52,15 @@ class EpochsReached:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Description(Described):
+    """What a checkpoint's file says beside its tensors."""
+
+    records: list[Any]
+    fingerprint: Name
+    settings: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint, whole or not at all."""
     write_bytes(path, packed_checkpoint(checkpoint))
@@ -74,12 +86,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
     optimizer: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         group, _, rest = name.partition("/")
-        if group == "optimizer":
-            position, _, key = rest.partition("/")
+        position, _, key = rest.partition("/")
+        if group == "optimizer" and re.fullmatch(r"[0-9]{1,9}", position):
             optimizer.setdefault(int(position), {})[key] = tensor
-        else:
+        elif group in groups:
             groups[group][rest] = tensor
-    return Checkpoint(**groups, optimizer=optimizer, **vars(reached_of(path, about)))
+        else:
+            raise CuelloError(f"{path} holds the tensor {shortened(name)}, which is no part of a checkpoint.")
+    for named in groups.values():
+        check_finite(named, path)
+    reached = reached_of(path, about)
+    if reached.records and not groups["best"]:
+        raise CuelloError(f"{path} lacks the best weights of its {len(reached.records)} epochs: it is damaged.")
+    return Checkpoint(**groups, optimizer=optimizer, **vars(reached))
 
 
 def read_reached(path: Path) -> EpochsReached:
@@ -89,9 +108,5 @@ def read_reached(path: Path) -> EpochsReached:
 
 def reached_of(path: Path, about: Mapping[str, Any]) -> EpochsReached:
     """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
-    try:
-        records = tuple(from_json(record) for record in about["records"])
-        beside = {name: dict(about.get(name, {})) for name in ("settings", "environment")}
-        return EpochsReached(records, about["fingerprint"], **beside)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CuelloError(f"{path} lacks a part of its description ({error}); it was not written by cuello.") from None
+    found = checked(Description, about, path)
+    return EpochsReached(epochs_of(found.records, path), found.fingerprint, found.settings, found.environment)

@@ -2,13 +2,16 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, Field
+
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
+from cuello.core.schema import Described, Finite, checked, read_json, shortened
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,38 @@ class EpochRecord:
     validation_accuracy: float | None = None
 
 
+class Stored(Described):
+    """An epoch as it is stored: the fields of EpochRecord, the measures that a job has not left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch: int = Field(ge=1)
+    loss: Finite
+    validation_loss: Finite
+    validation_mse: float = math.nan
+    validation_psnr: float = math.nan
+    learning_rate: Finite
+    seconds: Finite
+    training_seconds: Finite
+    images: int = Field(ge=0)
+    validation_accuracy: Finite | None = None
+
+
 def as_json(record: EpochRecord) -> dict[str, Any]:
     """Return an epoch for JSON, which knows no nan: without the measures that its job has not."""
     known = {name: value for name, value in asdict(record).items() if value is not None}
     return {name: value for name, value in known.items() if not math.isnan(value)}
 
 
-def from_json(found: Mapping[str, Any]) -> EpochRecord:
-    """Return the epoch that ``as_json`` wrote; TypeError where it is something else."""
-    return EpochRecord(**{"validation_mse": math.nan, "validation_psnr": math.nan, **found})
+def epochs_of(found: Sequence[Any], path: Path) -> tuple[EpochRecord, ...]:
+    """Return the epochs that ``as_json`` wrote, 1, 2, …; CuelloError where one is something else, or out of order."""
+    records = tuple(EpochRecord(**dict(stored)) for stored in checked(tuple[Stored, ...], tuple(found), path))
+    for place, record in enumerate(records, 1):
+        if record.epoch != place:
+            raise CuelloError(
+                f"{path} is damaged: epoch {shortened(record.epoch)} comes where epoch {place} was to come."
+            )
+    return records
 
 
 def write_history(path: Path, records: Sequence[EpochRecord]) -> None:
@@ -52,11 +78,14 @@ def write_history(path: Path, records: Sequence[EpochRecord]) -> None:
 def read_history(path: Path) -> list[EpochRecord]:
     """Read the epochs back; CuelloError where a line is not one."""
     try:
-        return [from_json(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+        found = read_json(b"[" + b",".join(path.read_bytes().splitlines()) + b"]")
     except FileNotFoundError:
         raise CuelloError(f"there is no {path}: is {path.parent} a run directory?") from None
-    except (json.JSONDecodeError, TypeError) as error:
+    except OSError as error:
+        raise CuelloError(f"{path} could not be read: {error.strerror}.") from None
+    except ValueError as error:
         raise CuelloError(f"{path} is damaged: {error}.") from None
+    return list(epochs_of(found, path))
 
 
 def best_epoch(records: Sequence[EpochRecord]) -> EpochRecord | None:

@@ -14,9 +14,15 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
+from cuello.core.schema import LONGEST_JSON, read_json, shortened
 from cuello.core.version import VERSION
 
 KEY = "cuello"
+LONGEST_HEADER = 2 * LONGEST_JSON
+UNREADABLE = (SafetensorError, OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError)
+"""What the library raises for files that are damaged, or hold types that torch does not know."""
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+WEIGHTS = (*FLOATS, torch.int64, torch.int32, torch.uint8, torch.bool)
 
 
 def digest_of(tensors: Mapping[str, Tensor], about: str) -> str:
@@ -89,11 +95,18 @@ def read_about(path: Path, kind: str, format: int) -> dict[str, Any]:
 def opened(path: Path) -> Iterator[Any]:
     """Open a safetensors file; CuelloError where it is missing, cut short or something else."""
     try:
+        with open(path, "rb") as plain:
+            length = int.from_bytes(plain.read(8), "little")
+        if length > LONGEST_HEADER:
+            raise CuelloError(
+                f"{path} is not a whole safetensors file: a description of {length / 2**20:,.0f} MiB, at most "
+                f"{LONGEST_HEADER // 2**20} are possible. Copy it again."
+            )
         with safe_open(path, framework="pt") as file:
             yield file
     except FileNotFoundError:
         raise CuelloError(f"there is no file {path}.") from None
-    except (SafetensorError, OSError) as error:
+    except UNREADABLE as error:
         raise CuelloError(
             f"{path} is not a whole safetensors file ({error}): cut short, or something else. Copy it again."
         ) from None
@@ -107,19 +120,36 @@ def checked_about(path: Path, metadata: Mapping[str, str], kind: str, format: in
             "Needed: model.safetensors of a run directory."
         )
     try:
-        about = json.loads(metadata[KEY])
-    except json.JSONDecodeError:
-        raise CuelloError(f"{path} was changed after it was written: its description is not JSON.") from None
+        about = read_json(metadata[KEY])
+    except ValueError as error:
+        raise CuelloError(f"{path} was changed after it was written: its description is not JSON ({error}).") from None
     if not isinstance(about, dict):
         raise CuelloError(f"{path} was changed after it was written: its description is no JSON object.")
     if about.get("kind") != kind:
-        raise CuelloError(f"{path} is a {about.get('kind')} file, needed a {kind} file.")
+        raise CuelloError(f"{path} is a {worded(about.get('kind'))} file, needed a {kind} file.")
     if about.get("format") != format:
         raise CuelloError(
-            f"{path} has format {about.get('format')} (cuello {about.get('version')}); this version reads format "
-            f"{format}. Install the version of cuello that wrote it, or train anew."
+            f"{path} has format {worded(about.get('format'))} (cuello {worded(about.get('version'))}); this version "
+            f"reads format {format}. Install the version of cuello that wrote it, or train anew."
         )
     return about
+
+
+def worded(value: Any) -> str:
+    """Write a word of the description as it is, anything else shortened."""
+    return value[:60] if isinstance(value, str) else shortened(value)
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CuelloError that names the first tensor that is of no type of weights, or holds NaN or infinity."""
+    for name, tensor in tensors.items():
+        if tensor.dtype not in WEIGHTS:
+            raise CuelloError(f"{path}: tensor {name!r} is of type {tensor.dtype}, which no weights have.")
+        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+            raise CuelloError(
+                f"{path}: tensor {name!r} holds values that are no numbers (NaN or infinity): a training that "
+                "diverged, or a damaged file. Train anew, with a lower --learning-rate."
+            )
 
 
 def check_fit(found: Mapping[str, Tensor], needed: Mapping[str, Tensor], path: Path) -> None:
@@ -131,6 +161,11 @@ def check_fit(found: Mapping[str, Tensor], needed: Mapping[str, Tensor], path: P
             raise CuelloError(
                 f"{path}: tensor {name!r} has shape {tuple(found[name].shape)}, needed {tuple(needed[name].shape)}: "
                 "another network's weights?"
+            )
+        if found[name].is_floating_point() != needed[name].is_floating_point():
+            raise CuelloError(
+                f"{path}: tensor {name!r} is of type {found[name].dtype}, needed {needed[name].dtype}: another "
+                "network's weights?"
             )
     extra = [name for name in found if name not in needed]
     if extra:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -113,12 +114,33 @@ def restore(session: Session) -> State:
     check_fit(checkpoint.weights, network.state_dict(), run.checkpoint_path)
     network.load_state_dict(dict(checkpoint.weights))
     if average:
+        check_fit(checkpoint.average, network.state_dict(), run.checkpoint_path)
+    if checkpoint.records:
+        check_fit(checkpoint.best, network.state_dict(), run.checkpoint_path)
+    check_optimizer(checkpoint, network, config, run.checkpoint_path)
+    if average:
         average = {name: tensor.to(device) for name, tensor in checkpoint.average.items()}
     states = optimizer.state_dict()
     states["state"] = {position: dict(named) for position, named in checkpoint.optimizer.items()}
     optimizer.load_state_dict(states)
     best = {name: tensor.to(device) for name, tensor in checkpoint.best.items()}
     return State(network, optimizer, average, best=best, records=list(checkpoint.records))
+
+
+def check_optimizer(checkpoint: Checkpoint, network: nn.Module, config: TrainConfig, path: Path) -> None:
+    """Raise CuelloError where the optimiser's state is not that of these settings and parameters."""
+    tried = nn.Parameter(torch.zeros(1))
+    tried.grad = torch.zeros(1)
+    optimizer = OPTIMIZERS[config.optimizer].make([tried], config)
+    optimizer.step()
+    needed = {name for name, value in optimizer.state[tried].items() if isinstance(value, Tensor)}
+    shapes = [parameter.shape for parameter in network.parameters()]
+    for position, named in checkpoint.optimizer.items():
+        if position >= len(shapes) or not (not named or set(named) == needed):
+            raise CuelloError(f"{path} is damaged: the optimiser's state {position} does not fit {config.optimizer}.")
+        for name, tensor in named.items():
+            if tensor.shape not in (shapes[position], ()) or tensor.isnan().any():
+                raise CuelloError(f"{path} is damaged: the optimiser's {name} {position} does not fit its weights.")
 
 
 def save(session: Session, state: State, improved: bool) -> None:
