@@ -2,14 +2,17 @@
 
 import errno
 import json
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import cuello
 from cuello.core.config import TrainConfig, make_config, read_toml
 from cuello.core.errors import CuelloError
-from cuello.runs.directory import OWN_FILES, Run, available_cores, create_run, environment, write_json
+from cuello.latent import page as latent_page
+from cuello.runs.directory import OWN_FILES, OWN_FOLDERS, Run, available_cores, create_run, environment, write_json
 
 CONFIG = TrainConfig(data="somewhere", noise="gaussian:25", epochs=7)
 
@@ -38,12 +41,49 @@ def test_a_finished_run_is_not_overwritten_unasked(copied: Run) -> None:
 
 
 def test_overwrite_removes_a_runs_own_files_and_nothing_else(copied: Run) -> None:
-    (copied.path / "notes.txt").write_text("mine")
-    create_run(copied.path, CONFIG, overwrite=True)
-    left = {path.name for path in copied.path.iterdir()}
-    assert left == {"config.toml", "environment.json", "notes.txt"}
-    assert (copied.path / "notes.txt").read_text() == "mine"
+    mine = ["figures/mine.png", "figures/more/loss.png", "latent/map.svg", "mlflow/artifacts/a.txt", "notes.txt"]
+    hidden = [".notes.tmp", "tensorboard/.keep"]
+    own = [
+        "latent/map.png",
+        "latent/latent.npz",
+        "mlflow/mlflow.db",
+        "mlflow/run-id.txt",
+        "tensorboard/events.out.tfevents.1",
+    ]
+    for name in (*mine, *hidden, *own):
+        (copied.path / name).parent.mkdir(exist_ok=True, parents=True)
+        (copied.path / name).write_text("mine")
+    with pytest.warns(UserWarning, match=r"keeps what is not the run's own: figures/mine\.png, figures/more/"):
+        create_run(copied.path, CONFIG, overwrite=True)
+    left = {path.relative_to(copied.path).as_posix() for path in copied.path.rglob("*") if path.is_file()}
+    assert left == {"config.toml", "environment.json", *mine, *hidden}
+    assert all((copied.path / name).read_text() == "mine" for name in (*mine, *hidden))
     assert copied.config == CONFIG
+
+
+def test_nothing_is_said_where_everything_was_the_runs_own(copied: Run, recwarn: pytest.WarningsRecorder) -> None:
+    create_run(copied.path, CONFIG, overwrite=True)
+    assert sorted(path.name for path in copied.path.iterdir()) == ["config.toml", "environment.json"]
+    assert not recwarn.list
+
+
+def test_a_folder_of_figures_that_lies_elsewhere_keeps_what_is_the_users(copied: Run, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "loss.png").write_text("mine")
+    (copied.path / "latent").symlink_to(tmp_path / "elsewhere")
+    with pytest.warns(UserWarning, match=r"not the run's own: latent\."):
+        create_run(copied.path, CONFIG, overwrite=True)
+    assert (tmp_path / "elsewhere" / "loss.png").read_text() == "mine"
+
+
+def test_every_picture_of_a_report_is_known_as_the_runs_own() -> None:
+    found = set()
+    for source in Path(cuello.__file__).parent.rglob("*.py"):
+        found |= set(
+            re.findall(r'(?:save_both\(\s*run\.figures|curves_picture\(\s*run),\s*"(\w+)"', source.read_text())
+        )
+    assert {f"{name}.png" for name in found} == set(OWN_FOLDERS["figures"])
+    assert set(OWN_FOLDERS["latent"]) == set(latent_page.FILES)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -70,6 +70,12 @@ class CuelloError(Message):
     """
 
 
+class Fault(CuelloError):
+    """What is no mistake in what was asked for, and may be gone when it is asked again: a full disk, images that are
+    away, somebody else at work. It says nothing about a single training.
+    """
+
+
 class Interrupted(Message):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 

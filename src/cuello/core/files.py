@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Fault
 from cuello.core.owner import Owner, this_process
 
 TEMPORARY = re.compile(
@@ -158,21 +158,21 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def as_cuello_error(error: OSError, path: Path) -> CuelloError:
+def as_cuello_error(error: OSError, path: Path) -> Fault:
     """Say in the user's terms what the operating system refused for ``path``, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(existing_parent(path)).free / 1e6
-        return CuelloError(
+        return Fault(
             f"no space left for {path} ({free:.1f} MB free on that disk). Free some space, or choose another place "
             "with --output; whatever was saved before is intact."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return CuelloError(
+        return Fault(
             f"no permission to write {path}. Choose a place of your own with --output, or change its permissions."
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return CuelloError(f"{path} cannot be a folder: a file is in the way. Move that file, or choose another place.")
-    return CuelloError(f"{path} could not be written: {error.strerror or error}.")
+        return Fault(f"{path} cannot be a folder: a file is in the way. Move that file, or choose another place.")
+    return Fault(f"{path} could not be written: {error.strerror or error}.")
 
 
 def existing_parent(path: Path) -> Path:

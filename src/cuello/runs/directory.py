@@ -2,14 +2,15 @@
 
 import json
 import platform
-import shutil
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import make_folder, printable, write_text
 from cuello.core.version import VERSION
 from cuello.data.folders import check_outside
@@ -20,7 +21,17 @@ OWN_FILES = (
     "config.toml", "history.jsonl", FILE_NAME, "last.safetensors", "metrics.json", "images.csv", "report.html",
     "environment.json",
 )  # fmt: skip
-OWN_FOLDERS = ("figures", "latent", "tensorboard", "mlflow")
+FIGURES = (
+    "confusion", "correlations", "examples", "gains", "learning", "loss", "methods", "mistakes", "reliability", "sweep",
+)  # fmt: skip
+CODES = ("map", "grid", "interpolation", "samples", "traversal", "neighbours", "invented")
+OWN_FOLDERS = {
+    "figures": [f"{name}.png" for name in FIGURES],
+    "latent": ["latent.html", "latent.npz", *(f"{name}.png" for name in CODES)],
+    "tensorboard": ["events.out.tfevents.*"],
+    "mlflow": ["mlflow.db*", "run-id.txt"],
+}
+"""What Cuello writes to folders of a run: nothing else in them is its own."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +135,20 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
 
 
 def clear_run(path: Path) -> None:
-    """Remove the files of a run from its folder, and nothing else."""
+    """Remove the files of a run from its folder, and nothing else; what else there is, is said."""
     for name in OWN_FILES:
         (path / name).unlink(missing_ok=True)
-    for name in OWN_FOLDERS:
-        shutil.rmtree(path / name, ignore_errors=True)
+    for name, patterns in OWN_FOLDERS.items():
+        folder = path / name
+        if folder.is_symlink():  # what lies elsewhere is no folder of the run
+            continue
+        for found in [one for pattern in patterns for one in folder.glob(pattern) if not one.is_dir()]:
+            found.unlink()
+        with suppress(OSError):  # empty ones go
+            folder.rmdir()
+    left = [found for found in sorted(path.rglob("*")) if found.is_symlink() or not found.is_dir()]
+    if names := [found.relative_to(path).as_posix() for found in left if not found.name.startswith(".")]:
+        warnings.warn(f"{path} keeps what is not the run's own: {first_few(names)}.", stacklevel=3)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from cuello.core.caller import caller_kept
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
 from cuello.jobs.catalog import JOBS
@@ -66,17 +67,25 @@ def search(
     wanted |= {"objective": objective, "repeats": repeats}
     question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
-    known = read_trials(folder, question.as_json())
-    source = make_sampler(question, folder, known)
-    watch = listener(progress, ("stage", "share"))
-    work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
+    read_trials(folder, question.as_json())  # what holds something else gets no lock
+    with kept(folder, "cuello search", remedy=", or choose another place with --output"):
+        known = read_trials(folder, question.as_json())
+        source = make_sampler(question, folder, known)
+        watch = listener(progress, ("stage", "share"))
+        work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
+        return worked(work)
+
+
+def worked(work: Work) -> Found:
+    """Make all trials of a search and write what they came to."""
+    question, folder, total = work.question, work.folder, work.sampler.total
     try:
         work.run()
     except (Interrupted, KeyboardInterrupt):
         work.save()
-        there = write_results(folder, question, work.trials, total=source.total).page if work.ranked else folder
+        there = write_results(folder, question, work.trials, total=total).page if work.ranked else folder
         raise Interrupted(
-            f"stopped; {work.over} of {source.total} trials are done, see {there}. The same command goes on."
+            f"stopped; {work.over} of {total} trials are done, see {there}. The same command goes on."
         ) from None
     if not work.ranked:
         failed = next(trial for trial in work.trials.values() if trial.state == "failed")
@@ -84,7 +93,7 @@ def search(
             f"all {len(work.trials)} trials failed; they are listed in {folder}. The first: {failed.message}"
         )
     work.watch(Progress("drawing", 1))
-    return write_results(folder, question, work.trials, total=source.total)
+    return write_results(folder, question, work.trials, total=total)
 
 
 def default_path(job: str, data: str) -> Path:

@@ -13,6 +13,7 @@ from cuello.comparison.facts import read_facts
 from cuello.comparison.page import loss_text
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder
+from cuello.core.lock import is_unused
 from cuello.jobs.base import Job
 from cuello.runs.directory import Run, write_json
 from cuello.runs.history import EpochRecord
@@ -132,7 +133,7 @@ def read_trials(folder: Path, asked: Mapping[str, Any]) -> dict[int, Trial]:
     """
     path = folder / STATE_NAME
     if not path.is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not is_unused(folder):
             raise CuelloError(f"{folder} exists and holds no search: choose another place with --output.")
         return {}
     try:

@@ -10,6 +10,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import make_folder, write_text
+from cuello.core.lock import is_unused, kept
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.inference.model import Model, load
 from cuello.models.catalog import architecture_of, build
@@ -29,6 +30,9 @@ from cuello.work.train import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
 """What an image and a step cost beside the arithmetic, in multiply-adds, roughly: for the progress bar only."""
+
+MARK = "study.json"
+"""The file that says which study a folder holds."""
 
 Value = Callable[[EpochRecord], float]
 
@@ -170,7 +174,18 @@ def run_study(
         if number < 1:
             raise CuelloError(f"{name}: got {number}, needed 1 or more.")
     folder = Path(output).expanduser() if output is not None else Path("runs") / f"study-{study.name}-{data}"
-    claim(folder, study.name, data)
+    check_folder(folder, study.name, data)  # what holds something else gets no lock
+    with kept(folder, "cuello study", remedy=", or choose another place with --output"):
+        check_folder(folder, study.name, data)
+        write_json(folder / MARK, {"study": study.name, "data": data})
+        return studied(study, data, folder, repeats=repeats, workers=workers, watch=watch, settings=settings)
+
+
+def studied(
+    study: Study, data: str, folder: Path, *, repeats: int, workers: int, watch: OnProgress | None,
+    settings: dict[str, Any],
+) -> StudyReport:  # fmt: skip
+    """Make or finish a study's trainings in its folder, and tell about them."""
     use_threads(settings.get("threads"))
     if settings.get("threads") is None and workers > 1:
         settings["threads"] = max(1, available_cores() // workers)
@@ -234,14 +249,12 @@ def turns_of(plans: Sequence[StudyPlan]) -> dict[str, int]:
     return turns
 
 
-def claim(folder: Path, study: str, data: str) -> None:
-    """Make the study's folder, or check that it is this study's; CuelloError where it holds something else."""
-    mark = folder / "study.json"
+def check_folder(folder: Path, study: str, data: str) -> None:
+    """Raise CuelloError where a folder is not this study's, nor unused."""
+    mark = folder / MARK
     if not mark.is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not is_unused(folder):
             raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
-        make_folder(folder)
-        write_json(mark, {"study": study, "data": data})
         return
     try:
         held = dict(json.loads(mark.read_text("utf-8")))

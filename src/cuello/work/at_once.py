@@ -11,6 +11,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.core.files import remove_leftovers
+from cuello.core.lock import all_kept
 from cuello.core.progress import OnProgress, silent
 from cuello.jobs.base import JobData
 from cuello.jobs.catalog import JOBS
@@ -145,16 +146,17 @@ def train_at_once(
     of one run diverged; the others are done.
     """
     use_threads(threads or batch.members[0].config.threads)
-    for member in batch.members:
-        begin(member, len(batch.members))
-    failure: CuelloError | None = None
-    try:
-        fit_replicas(batch.members, batch.device, observers)
-    except CuelloError as error:
-        failure = error
-    for member, data in zip(batch.members, batch.data, strict=True) if report else ():
-        if is_finished(member.run, member.config, report=False):
-            run_through(member, data, batch.device, options=RunOptions(True, sweep, progress=progress))
+    with all_kept([member.run.path for member in batch.members], "cuello train"):
+        for member in batch.members:
+            begin(member, len(batch.members))
+        failure: CuelloError | None = None
+        try:
+            fit_replicas(batch.members, batch.device, observers)
+        except CuelloError as error:
+            failure = error
+        for member, data in zip(batch.members, batch.data, strict=True) if report else ():
+            if is_finished(member.run, member.config, report=False):
+                run_through(member, data, batch.device, options=RunOptions(True, sweep, progress=progress))
     if failure is not None:
         raise failure
 

@@ -1,12 +1,14 @@
 """Trained networks judged: one by what its job measures, or several at several noise levels."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
+from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
 from cuello.inference.model import load
@@ -57,28 +59,32 @@ def evaluate(
     """
     tell = listener(progress)
     path = Path(path).expanduser()
-    model = load(path, network, device)
     run = Run(path) if path.is_dir() else None
     if run is not None and report and images is not None:
         check_outside(images, run.path)
-    job = JOBS[model.artefact.job]
-    request = Request(
-        path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, range=range,
-        on_error=on_error, progress=tell, history=run.history if run is not None and run.history_path.is_file() else (),
-    )  # fmt: skip
+    with ExitStack() as held:
+        if run is not None and run.is_begun and report:
+            held.enter_context(kept(path, "cuello evaluate"))
+        model = load(path, network, device)
+        job = JOBS[model.artefact.job]
+        request = Request(
+            path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, range=range,
+            on_error=on_error, progress=tell,
+            history=run.history if run is not None and run.history_path.is_file() else (),
+        )  # fmt: skip
 
-    def own() -> JobData:
-        assert run is not None
-        data = job.data(trained_config(run), tell)
-        if images is None:
-            check_same_images(run, data.prepared)
-        return data
+        def own() -> JobData:
+            assert run is not None
+            data = job.data(trained_config(run), tell)
+            if images is None:
+                check_same_images(run, data.prepared)
+            return data
 
-    judged = job.evaluate(model, own if run is not None else None, request)
-    for note in judged.notes if images is not None else ():
-        tell(Progress("evaluating", 1, 1, note=note))
-    if run is not None and report:
-        job.save(run, model, judged, command=repeat_command(run))
+        judged = job.evaluate(model, own if run is not None else None, request)
+        for note in judged.notes if images is not None else ():
+            tell(Progress("evaluating", 1, 1, note=note))
+        if run is not None and report:
+            job.save(run, model, judged, command=repeat_command(run))
     return judged.evaluation
 
 

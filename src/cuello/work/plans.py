@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Fault
 from cuello.core.parent import ENDING_SIGNALS, end_after
 from cuello.core.progress import OnProgress, Progress
 from cuello.data.stream import free_memory
@@ -132,7 +132,8 @@ def train_plan(plan: PlannedRun, options: RunOptions) -> Exception | None:
 def is_failure(error: Exception) -> bool:
     """Tell whether an error is of one training, or a fault that ends all."""
     out_of_memory = isinstance(error, RuntimeError) and "memory" in str(error)
-    return out_of_memory or isinstance(error, CuelloError | MemoryError | Hopeless)
+    own = isinstance(error, CuelloError | MemoryError | Hopeless) and not isinstance(error, Fault)
+    return out_of_memory or own
 
 
 def observer_of(tell: Callable[[float, str], None], check: Callable[[], None] = lambda: None) -> Observer:

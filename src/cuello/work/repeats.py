@@ -9,6 +9,7 @@ from cuello.comparison.page import PAGE_NAME, write_comparison
 from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.lock import kept, wait_until_free
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.jobs.catalog import JOBS
 from cuello.models.custom import is_reference
@@ -61,19 +62,23 @@ def train_repeats(
     tell = listener(progress)
     folder = Path(output).expanduser() if output is not None else default_path(config)
     seeds = range(config.seed, config.seed + repeats)
-    if overwrite:
-        for run in runs_in(folder):
-            clear_run(run.path)
-    check_folder(folder, given, seeds)
-    paths = [folder / f"seed-{seed}" for seed in seeds]
-    try:
-        runs = train_many(
-            paths, [{**given, "seed": seed} for seed in seeds], report=report, sweep=sweep, observers=observers,
-            progress=tell, noun="repeat",
-        )  # fmt: skip
-    except Interrupted as stopped:
-        raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
-    write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
+    check_folder(folder)  # what holds something else gets no lock
+    with kept(folder, "cuello train --repeats", remedy=", or choose another place with --output"):
+        if overwrite:
+            for run in runs_in(folder):
+                wait_until_free(run.path)
+            for run in runs_in(folder):
+                clear_run(run.path)
+        check_runs(folder, given, seeds)
+        paths = [folder / f"seed-{seed}" for seed in seeds]
+        try:
+            runs = train_many(
+                paths, [{**given, "seed": seed} for seed in seeds], report=report, sweep=sweep, observers=observers,
+                progress=tell, noun="repeat",
+            )  # fmt: skip
+        except Interrupted as stopped:
+            raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
+        write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
     return runs
 
 
@@ -153,8 +158,8 @@ def runs_in(folder: Path) -> list[Run]:
     return [Run(found.parent) for found in sorted(folder.glob("seed-*/config.toml"))]
 
 
-def check_folder(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -> None:
-    """Raise CuelloError where a folder is no place for these repeats: before the work, not in the middle of it."""
+def check_folder(folder: Path) -> None:
+    """Raise CuelloError where a folder is no place for repeats: before the work, not in the middle of it."""
     if folder.exists() and not folder.is_dir():
         raise CuelloError(f"{folder} is a file, needed a folder for the repeats. Choose another place with --output.")
     if (folder / "config.toml").is_file():
@@ -167,10 +172,14 @@ def check_folder(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -
     ]
     if strange:
         raise CuelloError(f"{folder} holds {strange[0]!r}, which is no repeat: choose another place with --output.")
+
+
+def check_runs(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """Raise CuelloError where a folder's repeats have other settings."""
     for run in runs_in(folder):
-        seed = run.config.seed
-        if run.path.name == f"seed-{seed}" and seed in seeds:
-            check_same(run, trained_config(run), resolve({**given, "seed": seed}))
+        config = trained_config(run)
+        if run.path.name == f"seed-{config.seed}" and config.seed in seeds:
+            check_same(run, config, resolve({**given, "seed": config.seed}))
 
 
 def reached(runs: Sequence[Run]) -> dict[str, Spread]:

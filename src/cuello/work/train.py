@@ -12,6 +12,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import remove_leftovers, write_text
+from cuello.core.lock import kept, wait_until_free
 from cuello.core.memory import kept_memory
 from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.seeding import derived_seed
@@ -40,6 +41,8 @@ from cuello.training.trackers import check_trackers, make_trackers
 
 UNCOMPARED = ("device", "threads", "storage")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
+WAIT_FOR_WORKERS = 30.0
+"""So many seconds at most the worker of a search or study that was killed needs to notice it, and to end."""
 
 
 def resolve(settings: Mapping[str, Any]) -> TrainConfig:
@@ -97,16 +100,19 @@ def train(
     check_trackers(track)
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
-    path = Path(output).expanduser() if output is not None else fresh_path(config)
+    if output is not None:
+        wait_until_free(Path(output).expanduser())  # before the images are read
     data_of = JOBS[job].data(config, tell)
     tell_notes(data_of.prepared.images, tell)
     made = make_network(config, data_of)
-    run = create_run(path, config, overwrite)
-    options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
-    try:
-        return run_through(session_of(run, config, data_of, made=made), data_of, device, options=options)
-    except KeyboardInterrupt:
-        raise interrupted(run) from None
+    path = Path(output).expanduser() if output is not None else fresh_path(config)
+    with kept(path, "cuello train", remedy=", or choose another place with --output"):
+        run = create_run(path, config, overwrite)
+        options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
+        try:
+            return run_through(session_of(run, config, data_of, made=made), data_of, device, options=options)
+        except KeyboardInterrupt:
+            raise interrupted(run) from None
 
 
 @caller_kept()
@@ -133,30 +139,32 @@ def resume(
     for name in changes:
         if name not in CHANGEABLE:
             raise CuelloError(f"{name} cannot change when a run goes on; what can: {', '.join(CHANGEABLE)}.")
-    config = make_config({**trained_config(run).model_dump(), **changes})
-    if is_reference(config.model) and network is None:
-        raise CuelloError(
-            f"this run's network is code of somebody's own ({config.model}), and code is run only if you name it: add "
-            f"--network={config.model} with the path where you have that file."
-        )
-    if network is not None:
-        config = make_config({**config.model_dump(), "model": network})
-    remove_leftovers(run.path)
-    job = JOBS[config.job]
-    job.pairing(config, sweep)
-    check_trackers(track)
-    device = choose_device(config.device)
-    use_threads(config.threads)
-    try:
-        data = job.data(config, tell)
-        tell_notes(data.prepared.images, tell)
-        say_changes(run, config, data.prepared.fingerprint, asked=changes)
-        made = make_network(config, data)
-        write_text(run.config_path, to_toml(config))
-        options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
-        return run_through(session_of(run, config, data, made=made), data, device, options=options)
-    except KeyboardInterrupt:
-        raise interrupted(run) from None
+    trained_config(run)  # what is no run gets no lock
+    with kept(run.path, "cuello resume"):
+        config = make_config({**trained_config(run).model_dump(), **changes})
+        if is_reference(config.model) and network is None:
+            raise CuelloError(
+                f"this run's network is code of somebody's own ({config.model}), and code is run only if you name it: "
+                f"add --network={config.model} with the path where you have that file."
+            )
+        if network is not None:
+            config = make_config({**config.model_dump(), "model": network})
+        remove_leftovers(run.path)
+        job = JOBS[config.job]
+        job.pairing(config, sweep)
+        check_trackers(track)
+        device = choose_device(config.device)
+        use_threads(config.threads)
+        try:
+            data = job.data(config, tell)
+            tell_notes(data.prepared.images, tell)
+            say_changes(run, config, data.prepared.fingerprint, asked=changes)
+            made = make_network(config, data)
+            write_text(run.config_path, to_toml(config))
+            options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
+            return run_through(session_of(run, config, data, made=made), data, device, options=options)
+        except KeyboardInterrupt:
+            raise interrupted(run) from None
 
 
 def train_or_resume(
@@ -176,6 +184,7 @@ def train_or_resume(
     """
     run = Run(path)
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    wait_until_free(path, WAIT_FOR_WORKERS)
     if not run.is_begun:
         return train(**settings, output=path, report=report, sweep=sweep, observers=observers, progress=progress)
     config = trained_config(run)

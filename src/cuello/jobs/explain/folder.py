@@ -1,14 +1,13 @@
 """The folder that explain writes to: what is in it, who is writing, and what a killed call left there."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, final
 
-from cuello.core.errors import CuelloError
-from cuello.core.files import as_cuello_error, check_free, make_folder, remove_leftovers
+from cuello.core.files import check_free, remove_leftovers
+from cuello.core.lock import kept
 
 FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
 """What is written."""
@@ -54,8 +53,8 @@ def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
 
     Raises CuelloError where another call is writing there, or files would be replaced without ``overwrite``.
     """
-    make_folder(folder)
-    with locked(folder / UNFINISHED) as file:
+    remedy = ", or choose another place with --output"
+    with kept(folder, "cuello explain", remedy=remedy), open(folder / UNFINISHED, "a+", encoding="utf-8") as file:
         begun = BegunFiles(folder, file)
         try:
             begun.remove()
@@ -67,30 +66,6 @@ def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
         finally:
             with suppress(OSError):  # some systems remove no open file: it stays, and says nothing
                 (folder / UNFINISHED).unlink()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[IO[str]]:
-    """Open a file that no other process has open; CuelloError where one has."""
-    while True:
-        try:
-            file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (closed below)
-        except OSError as error:
-            raise as_cuello_error(error, path) from error
-        with file:
-            try:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CuelloError(
-                    f"another call is writing to {path.parent}: wait for it, or choose another place with --output."
-                ) from None
-            except (ImportError, OSError):  # this system or disk has no locks
-                pass
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield file
-                return
 
 
 def remove_overlays(folder: Path) -> None:
