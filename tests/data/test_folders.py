@@ -11,7 +11,7 @@ from cuello.core.errors import CuelloError
 from cuello.data.classes import classified
 from cuello.data.folders import check_outside, list_images
 from cuello.data.images import load_images
-from cuello.data.sources import folder_source
+from cuello.data.sources import folder_source, open_path
 from cuello.data.split import split
 
 
@@ -95,6 +95,28 @@ class TestListing:
         images = load_images(folder_source(tmp_path))
         assert sorted(images.names) == ["fotos-\\udce9.png", "plain ü.png", "two\\nlines.png"]
         assert all(name.encode() for name in images.names)
+
+
+class TestOddFiles:
+    @pytest.mark.parametrize("name", ["pipe.png", "pipe.tif"])
+    def test_a_pipe_is_an_error_and_not_waited_for(self, tmp_path, name):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(CuelloError, match=rf"{name} is no plain file \(a pipe or a device\)"):
+            load_images(folder_source(tmp_path))
+        with pytest.raises(CuelloError, match="is no plain file"):
+            load_images(open_path(tmp_path / name))
+
+    @pytest.mark.parametrize("name", ["pipe.npy", "pipe.idx", "pipe.h5"])
+    def test_neither_is_one_in_an_arrays_place(self, tmp_path, name):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(CuelloError, match="is no plain file"):
+            open_path(tmp_path / name)
+
+    def test_what_would_start_another_program_is_no_image(self, tmp_path):
+        text = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+        (tmp_path / "a.png").write_text(text)
+        with pytest.raises(CuelloError, match="is not an image that can be read"):
+            load_images(folder_source(tmp_path))
 
 
 class TestOutside:

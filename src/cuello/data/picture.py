@@ -38,6 +38,8 @@ WITHOUT_ALPHA = (*JPEG_SUFFIXES, ".bmp", ".dib", ".ppm", ".pgm", ".pnm", ".pbm")
 SUFFIXES = {".png", ".gif", ".webp", ".tga", *TIFF_SUFFIXES, *WITHOUT_ALPHA}
 FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA or PPM"
 """``SUFFIXES`` in words."""
+OPENED = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "TGA", "PPM")
+"""Formats in Pillow's words, whatever a file's name says: others are cut to 8 bits, or start other programs."""
 LONGEST_SIDES = dict.fromkeys(JPEG_SUFFIXES, 65_500) | {".webp": 16_383, ".tga": 65_535}
 """Most pixels along a side that what writes a format will write; others hold more than memory does."""
 FILTERS = Lock()
@@ -54,8 +56,7 @@ def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
     """
     if path.is_dir():
         raise CuelloError(f"{path} is a folder, not an image; give the images in it, or the folder as a whole.")
-    if path.exists() and not path.is_file():
-        raise CuelloError(f"{path} is no plain file (a pipe or a device). Copy what it gives into a file.")
+    check_plain(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -64,6 +65,12 @@ def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
         raise CuelloError(f"{path} is empty (0 bytes). Remove it, or copy it again from where it came.")
     with reading_errors(path):
         return decode(content, path, levels)
+
+
+def check_plain(path: Path) -> None:
+    """Raise CuelloError for a pipe or a device, of which reading may never end."""
+    if path.exists() and not path.is_file():
+        raise CuelloError(f"{path} is no plain file (a pipe or a device). Copy what it gives into a file.")
 
 
 @contextmanager
@@ -121,7 +128,7 @@ def opened(file: IO[bytes] | Path) -> Image.Image:
     """Open an image with Pillow, without its warning of large ones: the error, at twice that size, stays."""
     with FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(file)
+        return Image.open(file, formats=OPENED)
 
 
 def from_pillow(image: Image.Image) -> StoredImage:

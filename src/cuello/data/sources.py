@@ -17,7 +17,7 @@ from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.folders import list_images, meaning_of, no_image
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import AnyRange, Levels, UnfitError, fit
-from cuello.data.picture import SUFFIXES, StoredImage, four_channels, read_picture
+from cuello.data.picture import SUFFIXES, StoredImage, check_plain, four_channels, read_picture
 from cuello.data.stack import page_offsets, read_page
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
@@ -114,7 +114,7 @@ def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: A
     pages: dict[int, tuple[int, int]] = {}
     for path, own in zip(paths, names, strict=True):
         try:
-            offsets = page_offsets(path)
+            offsets = page_offsets(path) if path.is_file() else []
         except Exception:  # reading the file says what is wrong with it
             offsets = []
         if len(offsets) < 2:
@@ -236,6 +236,7 @@ def open_path(path: Path, levels: AnyRange | None = None) -> ImageSource:
     file, data_set = split_name(path)
     if not file.exists():
         raise CuelloError(f"there is no file or folder {path}.")
+    check_plain(file)
     if file.suffix.lower() in HDF5_SUFFIXES:
         return hdf5_source(file, data_set, levels)
     if path.suffix.lower() in ARRAY_SUFFIXES:

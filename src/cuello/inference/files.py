@@ -114,7 +114,7 @@ def restore_file(
     model: Model, path: Path, target: Path, *, applied: Applied, level: float | None = None, choice: RangeChoice
 ) -> None:
     """Restore one image file, or every page of a TIFF; what changes beside the pixels is noted in ``applied``."""
-    offsets = page_offsets(path)
+    offsets = page_offsets(path) if path.is_file() else []
     make_folder(target.parent)
     if len(offsets) > 1:
         if target.suffix.lower() not in TIFF_SUFFIXES:
