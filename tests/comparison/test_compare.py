@@ -280,6 +280,30 @@ def test_what_is_no_complete_run_is_left_out_and_named(copied: Run, trained: Run
         compare([tmp_path / "file"])
 
 
+NO_JSON = [
+    b"\xff\xfe\x00",
+    b"no JSON",
+    b"[" * 100_000,
+    b"[]\n",
+    b"null\n",
+    b'"text"\n',
+    b"3\n",
+    b"{}\n",
+    b'{"epoch": []}\n',
+]
+
+
+@pytest.mark.parametrize("name", ["history.jsonl", "metrics.json", "config.toml"])
+@pytest.mark.parametrize("content", NO_JSON, ids=lambda content: content[:12].decode("ascii", "replace").strip())
+def test_a_file_that_is_no_text_or_something_else_leaves_its_run_out(
+    trained: Run, copied: Run, name: str, content: bytes
+) -> None:
+    (copied.path / name).write_bytes(content)
+    found = compare([trained.path, copied.path], latency=False)
+    assert [row.label for row in found.groups[0].rows] == ["trained"]
+    assert [path for path, _ in found.left_out] == [str(copied.path)]
+
+
 def test_a_run_without_its_checkpoint_is_known_by_the_name_of_its_data(copied: Run) -> None:
     copied.checkpoint_path.unlink()
     assert compare([copied.path], latency=False).groups[0].rows[0].runs[0].images == f"? {copied.config.data}"

@@ -1,6 +1,7 @@
 """The settings of a run are those it was trained with, whatever became of config.toml."""
 
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,15 @@ def test_what_may_change_is_said_and_used(copied: Run) -> None:
         run = cuello.resume(copied.path, report=False)
     assert len(run.history) == 3
     assert settings_in_training(run) == run.config
+
+
+def test_another_number_of_threads_is_said_to_round_differently(copied: Run) -> None:
+    said = r"goes on with threads = 2 \(so far 1\). Another number of threads rounds differently"
+    with pytest.warns(UserWarning, match=said):
+        cuello.resume(copied.path, report=False, epochs=3, threads=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cuello.resume(copied.path, report=False, epochs=4)
 
 
 def test_a_folder_of_images_that_moved_is_the_same_one(copied: Run, images: Path, tmp_path: Path) -> None:

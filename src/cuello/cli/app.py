@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from cyclopts import App
 
-from cuello.cli.console import show_what_can_be_shown, stopped_by_signals
+from cuello.cli.console import plain_warnings, show_what_can_be_shown, stopped_by_signals
 from cuello.core.errors import CuelloError, Interrupted, at_command_line
 from cuello.core.version import VERSION
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal, so 130 after Ctrl-C.
     """
     show_what_can_be_shown(sys.stdout, sys.stderr)
-    with at_command_line(), stopped_by_signals() as came:
+    with at_command_line(), plain_warnings(), stopped_by_signals() as came:
         try:
             app(arguments, result_action="return_value")
         except CuelloError as error:

@@ -4,6 +4,7 @@ import codecs
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -37,6 +38,17 @@ def show_what_can_be_shown(*streams: TextIO | None) -> None:
     for stream in streams:
         if (change := getattr(stream, "reconfigure", None)) is not None:
             change(errors="cuello.in_ascii")
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Print warnings as notes, without lines of the source, for the time of the block."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *about, **more: f"note: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 @contextmanager

@@ -119,7 +119,8 @@ def read_metrics(run: Run) -> dict[str, Any]:
     try:
         metrics = run.metrics
         JOBS[run.config.job].reached(metrics)
-    except (ValueError, KeyError, TypeError):
+        JOBS[run.config.job].best_other(metrics)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise CuelloError(f"its metrics.json is damaged; make it anew: cuello evaluate {run.path}") from None
     return metrics
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.text import in_every, native, portable
 
 
 def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
@@ -227,7 +228,7 @@ AS_BYTES = {sign: byte for byte, sign in AS_SIGNS.items()}
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the settings in a TOML file, unchecked; CuelloError where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8").translate(AS_BYTES))
+        return in_every(tomllib.loads(path.read_text(encoding="utf-8").translate(AS_BYTES)), native)
     except FileNotFoundError:
         raise CuelloError(f"there is no configuration file {path}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -240,4 +241,4 @@ def to_toml(config: TrainConfig) -> str:
     """Return the whole configuration as TOML; settings that are None are left out, for TOML has no null."""
     import tomli_w
 
-    return tomli_w.dumps(config.model_dump(exclude_none=True)).translate(AS_SIGNS)
+    return tomli_w.dumps(in_every(config.model_dump(exclude_none=True), portable)).translate(AS_SIGNS)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.owner import Owner, this_process
+from cuello.core.text import as_utf8, portable
 
 TEMPORARY = re.compile(
     r"\..*\.(?P<pid>\d+)-(?P<start>\d+)-(?P<machine>[0-9a-f]{8})-[0-9a-f]{8}\.cuello-tmp.*", re.DOTALL
@@ -115,7 +116,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` to ``path`` as UTF-8, whole or not at all."""
-    write_bytes(path, content.encode(errors="backslashreplace"))
+    write_bytes(path, as_utf8(content))
 
 
 def printable(name: str) -> str:
@@ -124,6 +125,7 @@ def printable(name: str) -> str:
     >>> printable("two\\nlines.png")
     'two\\\\nlines.png'
     """
+    name = portable(name)
     if name.isprintable():
         return name
     return "".join(ascii(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs") else one for one in name)

@@ -12,6 +12,7 @@ from typing import Any
 from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import make_folder, printable, write_text
+from cuello.core.text import portable
 from cuello.core.version import VERSION
 from cuello.data.folders import check_outside
 from cuello.runs.artefact import FILE_NAME
@@ -114,7 +115,7 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
     """
     if path.exists() and not path.is_dir():
         raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
-    if printable(str(path)) != str(path):
+    if printable(str(path)) != portable(str(path)):
         raise CuelloError(
             f"{printable(str(path))} has signs in its name that are no text. Choose another place with --output."
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.text import in_every, native
 from cuello.models.custom import is_reference
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
@@ -46,7 +47,7 @@ def settings_in_training(run: Run) -> TrainConfig | None:
             found = dict(read_about(run.model_path, "model", 1)["training"])
         except (CuelloError, KeyError, TypeError, ValueError):
             return None
-    found = {name: value for name, value in found.items() if name in TrainConfig.model_fields}
+    found = {name: in_every(value, native) for name, value in found.items() if name in TrainConfig.model_fields}
     return make_config(found) if found else None
 
 
@@ -59,7 +60,8 @@ def changed(was: TrainConfig, now: TrainConfig) -> Changes:
 
 
 def say_changes(run: Run, config: TrainConfig, fingerprint: str, asked: Collection[str] = ()) -> None:
-    """Warn of what is not as it was in training, and may be so; ``asked`` is known to who asked for it.
+    """Warn of what is not as it was in training, and may be so; ``asked`` is known to who asked for it, but not
+    what another number of threads does.
 
     config: with which a run goes on. fingerprint: of the images that it names now; CuelloError where they are at
     another place and not the same.
@@ -67,13 +69,17 @@ def say_changes(run: Run, config: TrainConfig, fingerprint: str, asked: Collecti
     known = settings_in_training(run)
     if known is None:
         return
-    changes = {name: pair for name, pair in changed(known, config).items() if name not in asked}
+    changes = {name: pair for name, pair in changed(known, config).items() if name not in asked or name == "threads"}
     moved = {name: pair for name, pair in changes.items() if name in PLACES}
     if moved and read_reached(run.checkpoint_path).fingerprint != fingerprint:
         check_unchanged(run, moved)
     if changes:
         told = ", ".join(f"{name} = {now!r} (so far {was!r})" for name, (was, now) in changes.items())
-        warnings.warn(f"{run.path} goes on with {told}.", stacklevel=2)
+        rounding = (
+            " Another number of threads rounds differently: to the bit, the weights will not be those of a run that "
+            "was never interrupted."
+        )
+        warnings.warn(f"{run.path} goes on with {told}.{rounding if 'threads' in changes else ''}", stacklevel=2)
 
 
 def check_unchanged(run: Run, changes: Changes) -> None:

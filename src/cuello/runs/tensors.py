@@ -15,6 +15,7 @@ from torch import Tensor
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
 from cuello.core.schema import LONGEST_JSON, read_json, shortened
+from cuello.core.text import in_every, portable
 from cuello.core.version import VERSION
 
 KEY = "cuello"
@@ -40,7 +41,8 @@ def packed(tensors: Mapping[str, Tensor], about: Mapping[str, Any], kind: str, f
 
     kind: what the file is ("model", "checkpoint"). format: the version of its layout.
     """
-    header = json.dumps({"kind": kind, "format": format, "version": VERSION, **about}, sort_keys=True)
+    known = in_every(dict(about), portable)
+    header = json.dumps({"kind": kind, "format": format, "version": VERSION, **known}, sort_keys=True)
     kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     metadata = {KEY: header, "sha256": digest_of(kept, header)}
     return in_order(save(kept, metadata))
