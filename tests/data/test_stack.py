@@ -12,7 +12,8 @@ from cuello.data.images import load_images, pair
 from cuello.data.levels import Levels
 from cuello.data.picture import StoredImage
 from cuello.data.sources import FileSource, folder_source, open_path
-from cuello.data.stack import page_offsets, read_page, write_pages
+from cuello.data.stack import page_offsets, read_page
+from cuello.data.tiff_write import write_pages
 
 
 def levels(*shape: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:

@@ -30,7 +30,8 @@ from cuello.data.about import (
 from cuello.data.exif import EXIF_HEAD
 from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
 from cuello.data.stored import MAX_PIXELS, StoredImage, check_size, fitted, turned_upright, without_axis
-from cuello.data.tiff import decode_deep_tiff, tiff_options
+from cuello.data.tiff import decode_tiff
+from cuello.data.tiff_write import write_pages
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -106,9 +107,9 @@ def decode(content: bytes, path: Path, levels: AnyRange | None = None) -> Stored
     if is_png_for_pypng(content):
         return fitted(turned_upright(decode_png(content)), levels)
     if path.suffix.lower() in TIFF_SUFFIXES:
-        deep = decode_deep_tiff(content, levels)
-        if deep is not None:
-            return deep
+        page = decode_tiff(content, levels)
+        if page is not None:
+            return page
     with opened(io.BytesIO(content)) as image:
         check_size(image.width, image.height)
         if is_cut_to_8_bits(image):
@@ -259,12 +260,16 @@ def write_picture(path: Path, picture: StoredImage) -> None:
         )
     pixels = picture.with_alpha
     check_held(path, pixels.shape, exif=picture.exif)
+    if suffix in TIFF_SUFFIXES:
+        write_pages(path, [picture], form=picture.tiff.form if picture.tiff else None, size=pixels.nbytes)
+        return
+    if picture.extras:
+        raise CuelloError(
+            f"{path}: {suffix} holds grey or colours, perhaps with transparency, and the image has {picture.extras} "
+            f"more channel{'s' if picture.extras > 1 else ''}; use .tif."
+        )
     with replacing(path) as temporary:
-        if suffix in TIFF_SUFFIXES:
-            import tifffile
-
-            tifffile.imwrite(temporary, without_axis(pixels), **tiff_options(picture))
-        elif pixels.dtype == np.uint16 and suffix == ".png":
+        if pixels.dtype == np.uint16 and suffix == ".png":
             write_16_bit_png(temporary, pixels, picture)
         elif pixels.dtype != np.uint8 and not (
             pixels.dtype == np.uint16 and suffix == ".pgm" and pixels.shape[-1] == 1
@@ -322,6 +327,8 @@ def lost(suffix: str, picture: StoredImage) -> list[str]:
     }
     held = HOLDS.get(suffix.lower(), ())
     missing = [name for name, value in said.items() if value and name not in held]
+    if picture.tiff is not None:
+        missing += picture.tiff.lost if suffix.lower() in TIFF_SUFFIXES else picture.tiff.held
     if suffix.lower() in JPEG_SUFFIXES:
         for part in too_long_for_jpeg(about):
             missing.append(
@@ -413,6 +420,8 @@ def as_channels(picture: StoredImage, channels: int) -> StoredImage:
 
 def four_channels(picture: StoredImage) -> StoredImage:
     """Make what was taken for transparency the fourth channel of the image; CuelloError where there is none."""
+    if picture.alpha is None and picture.pixels.shape[-1] == 4:
+        return replace(picture, extras=0)
     if picture.alpha is None or picture.pixels.shape[-1] != 3:
         have = picture.pixels.shape[-1] + (picture.alpha is not None)
         problem = f"got an image of {have} channel{'s' if have > 1 else ''}"

@@ -18,21 +18,21 @@ from cuello.data.folders import list_images, meaning_of, no_image
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import AnyRange, Levels, UnfitError, fit
 from cuello.data.picture import SUFFIXES, StoredImage, check_plain, four_channels, read_picture
-from cuello.data.stack import page_offsets, read_page
+from cuello.data.stack import Place, pages_of, parts_of, read_page
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSource(ImageSource):
-    """Images in files: one each, or the pages of a TIFF.
+    """Images in files: one each, or the pages of a TIFF, and what channels these have beside their colours.
 
-    pages: by position, for the images that are one page of several, its number and where it lies in the file. levels:
+    pages: by position, for the images that are one of several in a file, the number and where it lies there. levels:
     the values that stand for black and white, where they are not the type's full scale.
     """
 
     paths: Sequence[Path]
-    pages: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    pages: Mapping[int, tuple[int, Place]] = field(default_factory=dict)
     levels: AnyRange | None = None
 
     def read(self, index: int) -> StoredImage:
@@ -42,6 +42,29 @@ class FileSource(ImageSource):
 
     def path_of(self, index: int) -> Path:
         return self.paths[index]
+
+    def undivided(self) -> "FileSource":
+        """Return the same with the channels of a page as one image again."""
+        if all(place.part is None for _, place in self.pages.values()):
+            return self
+        kept = [k for k in range(len(self.names)) if k not in self.pages or not self.pages[k][1].part]
+        pages = {
+            new: (self.pages[old][0], self.pages[old][1]._replace(part=None))
+            for new, old in enumerate(kept)
+            if old in self.pages
+        }
+        part = {
+            name: None if which is None else np.flatnonzero(np.isin(kept, which))
+            for name, which in (("held_out", self.held_out), ("validated", self.validated))
+        }
+        return replace(
+            self,
+            names=[self.names[k] for k in kept],
+            paths=[self.paths[k] for k in kept],
+            labels=None if self.labels is None else self.labels[kept],
+            pages=pages,
+            **part,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +101,7 @@ class FourChannelSource(ImageSource):
 
 
 def with_four_channels(source: ImageSource) -> FourChannelSource:
+    source = source.undivided() if isinstance(source, FileSource) else source
     about = {one.name: getattr(source, one.name) for one in fields(ImageSource)}
     return FourChannelSource(**about, source=source)
 
@@ -104,17 +128,23 @@ def folder_source(folder: Path, levels: AnyRange | None = None) -> FileSource:
         label_names=[printable(name) for name in classes] or None,
         held_out=held_out if len(held_out) else None,
         validated=validated if len(validated) else None,
-        notes=[*listing.notes(), *meaning.notes],
+        notes=[*listing.notes(), *meaning.notes, *source.notes],
     )
 
 
 def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: AnyRange | None) -> FileSource:
-    """Open the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …"""
+    """Open the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …
+
+    So does a page with channels that are neither colours nor transparency: the colours are one image, each of them one.
+    """
     images: list[tuple[str, Path]] = []
-    pages: dict[int, tuple[int, int]] = {}
+    pages: dict[int, tuple[int, Place]] = {}
+    divided = 0
     for path, own in zip(paths, names, strict=True):
         try:
-            offsets = page_offsets(path) if path.is_file() else []
+            found = pages_of(path)
+            offsets = parts_of(path, found) if found.mixed else found.places
+            divided += len(offsets) > len(found.places)
         except Exception:  # reading the file says what is wrong with it
             offsets = []
         if len(offsets) < 2:
@@ -125,7 +155,13 @@ def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: A
             pages[len(images)] = (number, offset)
             images.append((f"{own}#{number:0{digits}d}", path))
     names, paths = [own for own, _ in images], [path for _, path in images]
-    return FileSource(name, names, paths=paths, pages=pages, levels=levels)
+    notes = []
+    if divided:
+        notes.append(
+            f"{divided} files hold channels that are neither colours nor transparency: each is an image of its own "
+            "(--channels=4 keeps four together)"
+        )
+    return FileSource(name, names, notes=notes, paths=paths, pages=pages, levels=levels)
 
 
 def array_source(

@@ -1,105 +1,163 @@
-"""TIFF files of several pages: where the pages are, one of them read, all of them written."""
+"""TIFF files: where the pages and planes are, one of them read, all of them written."""
 
-import struct
-from collections.abc import Iterable
+import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from PIL import Image
+from cuello.data.directories import Directory, TiffForm, walk
+from cuello.data.levels import Levels, RangeChoice
+from cuello.data.picture import TIFF_SUFFIXES, fitted, from_pillow, opened, reading_errors
+from cuello.data.stored import StoredImage, check_size
+from cuello.data.tiff import (
+    alone,
+    colours_of,
+    from_tiff_page,
+    is_for_tifffile,
+    separate,
+)
+from cuello.data.tiff_facts import facts_of_page
 
-from cuello.core.files import replacing
-from cuello.data.levels import AnyRange
-from cuello.data.picture import TIFF_SUFFIXES, from_pillow, opened, reading_errors
-from cuello.data.stored import StoredImage, check_size, fitted, without_axis
-from cuello.data.tiff import TIFF_COLOURS, from_tiff_page, tiff_options
-
-NEW_SUBFILE_TYPE = 254
+NEW_SUBFILE_TYPE, SUB_DIRECTORIES = 254, 330
 REDUCED_OR_MASK = 0b101
-PLAIN_COMPRESSIONS = (1, 8, 32946)
-"""None and two numbers for zlib: what tifffile reads by itself; 8-bit pages of other kinds are left to Pillow."""
 
 
-def page_offsets(path: Path) -> list[int]:
-    """Find where in the file the directory of every page lies; of thumbnails and masks it does not.
+class Place(NamedTuple):
+    """Where an image is in a TIFF: its directory, which plane behind that (None: the only one), which of its channels.
 
-    Follows the chain of directories (TIFF 6.0, section 2; BigTIFF) without reading a pixel: about ten microseconds a
-    page. What is no TIFF gives an empty list; a chain that is cut short ends with a place that cannot be read.
+    part: 0 for the colours, 1 and more for samples that are none; None for all of them.
     """
-    offsets: list[int] = []
-    if path.suffix.lower() not in TIFF_SUFFIXES:
-        return offsets
+
+    offset: int
+    plane: int | None = None
+    part: int | None = None
+
+
+class Pages(NamedTuple):
+    """The pages of a file: how it is written, where its images are, bytes of their pixels, and what is passed over.
+
+    mixed: some may have channels that are neither colours nor transparency.
+    """
+
+    form: TiffForm
+    places: Sequence[Place]
+    size: int
+    notes: Sequence[str]
+    mixed: bool = False
+
+
+def page_offsets(path: Path) -> list[Place]:
+    """Find where in the file every page and plane lies; of thumbnails and masks it does not.
+
+    Follows the chain of directories without reading a pixel: some ten microseconds a page. What is no TIFF gives an
+    empty list; a chain that is cut short ends with a place that cannot be read.
+    """
+    return list(pages_of(path).places)
+
+
+def pages_of(path: Path) -> Pages:
+    """Find the pages and planes of a file; see ``page_offsets``."""
+    if path.suffix.lower() not in TIFF_SUFFIXES or not path.is_file():
+        return Pages(TiffForm(), [], size=0, notes=[])
+    found = list(walk(path))
+    kept = [one for one in found if not one.number(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK]
+    places = [Place(one.offset) for one in kept]
+    size = sum(map(pixel_bytes, kept))
+    planes = planes_of(path) if len(kept) == 1 and kept[0].entries else 1
+    if planes > 1:
+        places = [Place(kept[0].offset, plane) for plane in range(planes)]
+        size *= planes if kept[0].number(32997, 1) == 1 else 1
+    smaller = len(found) - len(kept) + sum(one.entries[330].count for one in kept if SUB_DIRECTORIES in one.entries)
+    notes = [f"{smaller} smaller copies or masks in {path} were left out"] if smaller else []
+    mixed = any(one.number(277, 1) > (3 if one.number(262) == 2 else 1) for one in kept)
+    return Pages(found[0].form if found else TiffForm(), places, size=size, notes=notes, mixed=mixed)
+
+
+def pixel_bytes(page: Directory) -> int:
+    """Count the bytes of a page's pixels, unpacked; bits that do not lie in the entry itself are taken for 16."""
+    bits = max(8, page.number(258, 16))
+    depth = page.number(32997, 1)
+    return page.number(256) * page.number(257) * depth * page.number(277, 1) * bits // 8
+
+
+def planes_of(path: Path) -> int:
+    """Count the planes behind a file's only directory, as ImageJ, tifffile and MetaMorph write them."""
+    import tifffile
+
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
-            order = {b"II": "<", b"MM": ">"}[head[:2]]
-            (version,) = struct.unpack(f"{order}H", head[2:4])
-            form = {42: Layout(order, "H", "I", step=12), 43: Layout(order, "Q", "Q", step=20)}[version]
-            (offset,) = struct.unpack_from(f"{order}{form.entry}", head, 4 if version == 42 else 8)
-            seen = set()
-            while offset and offset not in seen:
-                seen.add(offset)
-                kind, following = directory(file, offset, form)
-                offsets += [] if kind & REDUCED_OR_MASK else [offset]
-                offset = following
-    except struct.error:  # cut short: reading the page that should be there says so
-        return [*offsets, offset] if offsets else []
-    except (OSError, KeyError):
-        return []
-    return offsets
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            if page.imagedepth > 1:
+                return page.imagedepth
+            series = file.series[0]
+            whole = page.compression == 1 and page.dtype is not None and page.bitspersample == 8 * page.dtype.itemsize
+            one = page.nbytes
+            if not whole or not one or series.dataoffset is None or series.is_multifile:
+                return 1
+            there = (file.filehandle.size - page.dataoffsets[0]) // one
+            return max(1, series.nbytes // one) if series.nbytes // one <= there else 1
+    except Exception:  # reading the page says what is wrong
+        return 1
 
 
-class Layout(NamedTuple):
-    """How TIFF and BigTIFF write a directory: byte order, type of its count, type of a place, bytes of an entry."""
+def parts_of(path: Path, pages: Pages) -> list[Place]:
+    """Give every sample that is neither colour nor transparency a place of its own, as it is an image of its own."""
+    import tifffile
 
-    order: str
-    count: str
-    entry: str
-    step: int
-
-
-def directory(file: BinaryIO, offset: int, form: Layout) -> tuple[int, int]:
-    """Read a directory's NewSubfileType (0 where it has none) and where the next directory lies (0 for none)."""
-    count, place = (struct.Struct(form.order + kind) for kind in (form.count, form.entry))
-    file.seek(offset)
-    (entries,) = count.unpack(file.read(count.size))
-    first = file.read(form.step)  # tags are sorted, and no lower one is in use
-    tag, _ = struct.unpack_from(f"{form.order}HH", first)
-    kind = struct.unpack_from(f"{form.order}I", first, form.step - place.size)[0] if tag == NEW_SUBFILE_TYPE else 0
-    file.seek(offset + count.size + entries * form.step)
-    (following,) = place.unpack(file.read(place.size))
-    return kind, following
+    found: list[Place] = []
+    counts: dict[int, int] = {}
+    with tifffile.TiffFile(path) as file:
+        for place in pages.places:
+            if place.offset not in counts:
+                counts[place.offset] = parts_of_page(page_at(file, place.offset))
+            parts = range(counts[place.offset])
+            found += [place._replace(part=part) for part in parts] if len(parts) > 1 else [place]
+    return found
 
 
-def read_page(path: Path, number: int, offset: int, levels: AnyRange | None = None) -> StoredImage:
+def parts_of_page(page: Any) -> int:
+    """Count the images that a page's samples are; all of them are one where Pillow reads it."""
+    if not is_for_tifffile(page):
+        return 1
+    colours = colours_of(page)
+    extras = facts_of_page(page, colours).extras
+    return 1 + len(extras) - (1 in extras or 2 in extras)
+
+
+def page_at(file: Any, offset: int, number: int = 0) -> Any:
+    """Open the page whose directory lies at ``offset`` in tifffile's TiffFile."""
+    import tifffile
+
+    file.filehandle.seek(offset)
+    return tifffile.TiffPage(file, number)
+
+
+def read_page(
+    path: Path, number: int, offset: Place | int, levels: Levels | RangeChoice | None = None, only: bool = False
+) -> StoredImage:
     """Read one page of a TIFF, and only that, however large the file; CuelloError that names it where that fails.
 
-    number: the page's, from 0, for messages. offset: one of ``page_offsets``.
+    number: the page's, from 0, for messages; only: there is no other. offset: one of ``page_offsets``.
     """
     import tifffile
 
-    with reading_errors(f"{path}#{number:03d}"), tifffile.TiffFile(path) as file:
-        file.filehandle.seek(offset)
-        page = tifffile.TiffPage(file, number)
-        deep = page.dtype is not None and page.dtype.itemsize > 1
-        plain = page.compression in PLAIN_COMPRESSIONS and page.photometric in TIFF_COLOURS and page.bitspersample == 8
-        if deep or plain:
-            return from_tiff_page(page, levels)
-        check_size(page.imagewidth, page.imagelength)
-        with opened(path) as image:
-            image.seek(next(k for k in range(getattr(image, "n_frames", 1)) if directory_at(image, k) == offset))
-            image.load()
-            return fitted(from_pillow(image), levels)
+    place = offset if isinstance(offset, Place) else Place(offset)
+    with reading_errors(path if only else f"{path}#{number:03d}"), tifffile.TiffFile(path) as file:
+        page = page_at(file, place.offset, number)
+        picture = from_tiff_page(page, levels, place.plane) if is_for_tifffile(page) else from_page(page, levels)
+        return picture if place.part is None else separate(picture)[place.part]
 
 
-def directory_at(image: Image.Image, frame: int) -> int:
-    image.seek(frame)
-    return cast("Any", image)._frame_pos[frame]
-
-
-def write_pages(path: Path, pictures: Iterable[StoredImage]) -> None:
-    """Write a TIFF with a page for every picture, one after another, whole or not at all."""
-    import tifffile
-
-    with replacing(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=False) as file:
-        for picture in pictures:
-            file.write(without_axis(picture.with_alpha), **tiff_options(picture))
+def from_page(page: Any, levels: Levels | RangeChoice | None) -> StoredImage:
+    """Read a page (tifffile's TiffPage) with Pillow, by itself."""
+    check_size(page.imagewidth, page.imagelength)
+    with opened(io.BytesIO(alone(page))) as image:
+        image.load()  # upright, too
+        picture = from_pillow(image)
+    facts = facts_of_page(page, page.samplesperpixel)
+    orientation = page.tags.valueof(274) or 1
+    facts = facts.turned(orientation) if orientation in range(2, 9) else facts
+    grey = picture.pixels.shape[-1] == 1
+    facts = facts.plain(alpha=picture.alpha is not None, grey=grey, dtype=picture.pixels.dtype)
+    return fitted(replace(picture, tiff=facts, dpi=facts.dpi, exif=None), levels)

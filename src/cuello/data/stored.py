@@ -9,6 +9,7 @@ from cuello.data.about import NOTHING, About
 from cuello.data.alpha import covered
 from cuello.data.exif import orientation_of, resized_exif, upright, upright_exif
 from cuello.data.levels import AnyRange, Levels, fit
+from cuello.data.tiff_facts import TiffFacts
 
 MAX_PIXELS = 178_956_970
 """Most pixels a file may hold before it is taken for a decompression bomb (Pillow's own limit)."""
@@ -23,6 +24,8 @@ class StoredImage:
     only taken for it. mode: how the file stored it, in Pillow's words ("L", "CMYK", …).
     icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. about: what else it said. stored:
     the type of the values in the file, where a stated range, levels, brought them to floats; alpha is then as it was.
+    extras: how many of the last channels are no colours of the picture: each is a grey image by itself. tiff: what a
+    page of a TIFF holds beside its pixels.
     """
 
     pixels: np.ndarray
@@ -35,6 +38,8 @@ class StoredImage:
     stored: np.dtype | None = None
     levels: Levels | None = None
     declared: bool = True
+    extras: int = 0
+    tiff: TiffFacts | None = None
 
     @property
     def with_alpha(self) -> np.ndarray:
@@ -71,6 +76,7 @@ def larger(picture: StoredImage, scale: int) -> StoredImage:
         picture,
         exif=None if picture.exif is None else resized_exif(picture.exif, width, height, scale=scale),
         dpi=None if picture.dpi is None else (picture.dpi[0] * scale, picture.dpi[1] * scale),
+        tiff=None if picture.tiff is None else picture.tiff.larger(scale),
     )
 
 

@@ -16,6 +16,7 @@ from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, RangeChoice, UnfitError
 from cuello.data.picture import as_channels, four_channels
 from cuello.data.stored import StoredImage, larger
+from cuello.data.tiff import separate
 from cuello.inference.pillow import as_pillow, stored
 
 if TYPE_CHECKING:
@@ -97,23 +98,32 @@ class SameKind:
 
 
 def restore_picture(model: "Model", picture: StoredImage, level: float | None = None) -> StoredImage:
-    """Restore a picture's pixels, and bring them back to the file's own units and type where a range was used."""
+    """Restore a picture's colours, and every channel that is none of them by itself; transparency is enlarged only."""
     given = four_channels(picture) if model.channels == 4 else picture
     alpha = None if given.alpha is None else model.enlarge(given.alpha)
-    if given.levels is None or given.stored is None:
-        restore = partial(model.restore, level=level)
-    else:
-        told = None if level is None else given.levels.level_within(level, given.stored)
-        restore = partial(model.restore_shares, level=told)
-    if given.alpha is None or alpha is None:
-        pixels = restore(given.pixels)
-    else:
-        pixels = where_seen(restore, given.pixels, given.alpha, larger=alpha)
-    if given.levels is not None and given.stored is not None:
-        pixels = given.levels.back(pixels, given.stored)
-    if model.channels == 4:  # files keep a fourth channel where they keep transparency
+    parts = [restored_pixels(model, one, larger=alpha, level=level) for one in separate(given)]
+    pixels = np.concatenate(parts, axis=2)
+    if model.channels == 4 and picture.alpha is not None:  # files keep a fourth channel where they keep transparency
         pixels, alpha = pixels[..., :3], pixels[..., 3:]
     return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)
+
+
+def restored_pixels(model: "Model", given: StoredImage, larger: np.ndarray | None, level: float | None) -> np.ndarray:
+    """Restore pixels, and bring them back to the file's own units and type where a range was used.
+
+    larger: the transparency of the result, if any.
+    """
+    levels = given.levels if given.stored is not None else None
+    if levels is None or given.stored is None:
+        restore = partial(model.restore, level=level)
+    else:
+        told = None if level is None else levels.level_within(level, given.stored)
+        restore = partial(model.restore_shares, level=told)
+    if given.alpha is None or larger is None:
+        pixels = restore(given.pixels)
+    else:
+        pixels = where_seen(restore, given.pixels, given.alpha, larger=larger)
+    return pixels if levels is None or given.stored is None else levels.back(pixels, given.stored)
 
 
 def without_hidden(stack: np.ndarray) -> np.ndarray:

@@ -20,11 +20,15 @@ from cuello.data.picture import (
     read_picture,
     write_picture,
 )
-from cuello.data.stack import page_offsets, read_page, write_pages
+from cuello.data.stack import Pages, Place, pages_of, read_page
 from cuello.data.stored import StoredImage
+from cuello.data.tiff_write import write_pages
 from cuello.inference.arrays import SameKind, restore_picture
 from cuello.inference.model import Model
 from cuello.inference.targets import plan, target_of_file
+
+AS_RGB = ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV")
+"""Kinds of colours, in Pillow's words, that are read as RGB and written so."""
 
 
 @dataclass(frozen=True)
@@ -114,24 +118,24 @@ def restore_file(
     model: Model, path: Path, target: Path, *, applied: Applied, level: float | None = None, choice: RangeChoice
 ) -> None:
     """Restore one image file, or every page of a TIFF; what changes beside the pixels is noted in ``applied``."""
-    offsets = page_offsets(path) if path.is_file() else []
+    pages = pages_of(path)
     make_folder(target.parent)
-    if len(offsets) > 1:
-        if target.suffix.lower() not in TIFF_SUFFIXES:
-            raise CuelloError(
-                f"{path} holds {len(offsets)} pages, and {target.suffix} holds one: name the result .tif."
-            )
-        levels = range_of_pages(path, offsets, choice)
-        pages = (read_page(path, number, offset, levels=levels) for number, offset in enumerate(offsets))
-        write_pages(target, (restore_picture(model, page, level) for page in pages))
-        note_range(applied, path, levels)
+    if len(pages.places) > 1 and target.suffix.lower() not in TIFF_SUFFIXES:
+        raise CuelloError(
+            f"{path} holds {len(pages.places)} pages, and {target.suffix} holds one: name the result .tif."
+        )
+    applied.notes.extend(pages.notes)
+    if pages.places and target.suffix.lower() in TIFF_SUFFIXES:
+        restore_pages(model, path, target, pages=pages, applied=applied, level=level, choice=choice)
         return
-    picture = read_picture(path, choice)
+    picture = (
+        read_page(path, 0, pages.places[0], levels=choice, only=True) if pages.places else read_picture(path, choice)
+    )
     height, width = picture.pixels.shape[:2]
     check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
     write_picture(target, restore_picture(model, picture, level))
     note_range(applied, path, picture.levels)
-    if picture.mode in ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV"):
+    if picture.mode in AS_RGB:
         applied.notes.append(f"{path} is {picture.mode} and was written as RGB{by(picture)}")
     missing = lost(target.suffix, picture)
     if missing:
@@ -149,6 +153,29 @@ def by(picture: StoredImage) -> str:
     return " by (255 - ink) (255 - black) / 255, since it has no colour profile that can be used"
 
 
+def restore_pages(
+    model: Model, path: Path, target: Path, *, pages: Pages, applied: Applied, level: float | None, choice: RangeChoice
+) -> None:
+    """Restore every page of a TIFF, one after another."""
+    only = len(pages.places) == 1
+    levels = choice if only else range_of_pages(path, pages.places, choice)
+    changed: dict[str, None] = {}  # in order
+
+    def restored(number: int, place: Place) -> StoredImage:
+        page = read_page(path, number, place, levels=levels, only=only)
+        result = restore_picture(model, page, level)
+        if page.mode in AS_RGB:
+            changed[f"{path} is {page.mode} and was written as RGB{by(page)}"] = None
+        if missing := lost(target.suffix, result):
+            changed[f"{target} does not hold these of {path}: {', '.join(missing)}"] = None
+        note_range(applied, path, page.levels)
+        return result
+
+    pictures = (restored(number, place) for number, place in enumerate(pages.places))
+    write_pages(target, pictures, form=pages.form, size=pages.size * model.scale**2)
+    applied.notes.extend(changed)
+
+
 def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
     if levels is not None and levels.estimated:
         applied.ranges[path] = levels
@@ -157,7 +184,7 @@ def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
 PAGES_LOOKED_AT = 9
 
 
-def range_of_pages(path: Path, offsets: Sequence[int], choice: RangeChoice) -> Levels | None:
+def range_of_pages(path: Path, offsets: Sequence[Place], choice: RangeChoice) -> Levels | None:
     """Return the one range for all pages of a TIFF, estimated from some of them where it is to be estimated."""
     if choice.name in ("stated", "full"):
         return choice.levels
