@@ -8,13 +8,13 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.models.base import ImageNetwork
-from cuello.models.limits import Channels, Depth, Kernel, Side, Width, Widths
+from cuello.models.limits import Channels, Depth, Kernel, Settings, Side, Width, Widths
 
 Stages = Annotated[tuple[Widths, ...], pydantic.Field(min_length=1, max_length=16)]
 """Filters of each convolution, stage by stage."""
 
 
-class ClassifierConfig(pydantic.BaseModel):
+class ClassifierConfig(Settings):
     """The settings of a classifier.
 
     classes: how many there are. height, width: of the images it is made for, pixels; with ``pooling = "global"`` it
@@ -25,8 +25,6 @@ class ClassifierConfig(pydantic.BaseModel):
     2×2 pixels after every stage, then dense layers; "global": instead of the last maximum, the mean over all pixels.
     dense: widths of the dense layers before the scores. dropout: share of numbers set to 0 before the scores.
     """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     channels: Channels = 3
     height: Side = 28

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +12,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.geometry import check_multiple
-from cuello.models.limits import Channels, Widths
+from cuello.models.limits import ImageSettings, Widths
 
 # Blocks
 
@@ -68,16 +68,13 @@ class Decoder(nn.Module):
 # Configuration
 
 
-class ConvolutionalConfig(BaseModel):
+class ConvolutionalConfig(ImageSettings):
     """Settings of a ConvolutionalAutoencoder; the default is the network that the source chose.
 
     >>> ConvolutionalConfig(filters=(32, 64, 128, 64, 32)).stride
     4
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="channels of the images")
     filters: Widths = Field(
         default=(8, 16, 8),
         description="output channels of the hidden convolutions: an odd number of them, or none",

@@ -1,7 +1,7 @@
 """A small network for Gaussian noise that is told how strong the noise is: one model for every level."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -9,18 +9,15 @@ from cuello.core.errors import CuelloError
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.geometry import check_multiple
-from cuello.models.limits import Channels, Depth, Width
+from cuello.models.limits import Depth, ImageSettings, Width
 from cuello.models.reparameterised import convolution, fold_into
 
 # Configuration
 
 
-class DenoiserConfig(BaseModel):
+class DenoiserConfig(ImageSettings):
     """Settings of a Denoiser."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="channels of the images")
     width: Width = Field(default=40, description="channels between the convolutions")
     depth: Depth = Field(default=6, description="convolutions between the first and the last")
     folded: bool = Field(default=False, description="plain convolutions, for inference, in place of branches")

@@ -1,7 +1,7 @@
 """The larger networks of the `salt-pepper` source: doubled convolutions, with or without dense layers in the middle."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -9,7 +9,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
 from cuello.models.geometry import check_multiple
-from cuello.models.limits import Channels, Width
+from cuello.models.limits import ImageSettings, Width
 
 # Blocks
 
@@ -61,16 +61,13 @@ class DenseCode(nn.Module):
 # Configuration
 
 
-class DoubledConfig(BaseModel):
+class DoubledConfig(ImageSettings):
     """Settings of a DoubledAutoencoder.
 
     >>> DoubledConfig().stride, DoubledConfig(code=310).stride
     (4, 64)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="channels of the images")
     filters: tuple[Width, Width, Width] = Field(
         default=(32, 64, 128), description="output channels of the convolutions at full, half and quarter size"
     )

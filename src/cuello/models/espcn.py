@@ -1,23 +1,20 @@
 """ESPCN: convolutions at low resolution, and channels shuffled into pixels at the end."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
-from cuello.models.limits import Channels, Width
+from cuello.models.limits import ImageSettings, Width
 
 # Configuration
 
 
-class EspcnConfig(BaseModel):
+class EspcnConfig(ImageSettings):
     """Settings of an Espcn; the paper's widths are 64 and 32."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="channels of the images")
     scale: int = Field(default=2, ge=2, le=8, description="how many times larger the sides become")
     first: Width = Field(default=64, description="channels after the first convolution")
     second: Width = Field(default=32, description="channels after the second")

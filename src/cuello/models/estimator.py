@@ -12,13 +12,13 @@ from cuello.core.types import Output
 from cuello.models.autoencoder.layers import started
 from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, Stages
-from cuello.models.limits import Channels, Kernel, Side, Width
+from cuello.models.limits import Channels, Kernel, Settings, Side, Width
 
 Encoder = Literal["normal", "frozen", "fine-tuned"]
 Told = Literal["none", "number", "one-hot", "embedding"]
 
 
-class EstimatorConfig(pydantic.BaseModel):
+class EstimatorConfig(Settings):
     """The settings of an Estimator.
 
     channels, height, width: of the images. classes: of the classifier. stages, first, activation: of its convolutions,
@@ -28,8 +28,6 @@ class EstimatorConfig(pydantic.BaseModel):
     whole network; k: the decoder begins right after the k-th pooling, and what lies deeper is left out on both sides,
     the dense layer too.
     """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     channels: Channels = 1
     height: Side = 21

@@ -13,20 +13,18 @@ from cuello.models.autoencoder.layers import started
 from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, ClassifierConfig
 from cuello.models.estimator import class_shares
-from cuello.models.limits import Channels, Width
+from cuello.models.limits import Channels, Settings, Width
 
 FLOOR = -10.0
 """Log-probabilities below this say no more."""
 
 
-class FeatureEstimatorConfig(pydantic.BaseModel):
+class FeatureEstimatorConfig(Settings):
     """The settings of a FeatureEstimator.
 
     classifier: the settings of the classifier within. channels, classes: the classifier's; it need not repeat them.
     filters: channels of the network's own maps.
     """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     channels: Channels = 3
     classes: Width = pydantic.Field(default=2, ge=2)

@@ -3,22 +3,19 @@
 from typing import cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
-from cuello.models.limits import Channels, Depth, Width
+from cuello.models.limits import Depth, ImageSettings, Width
 
 # Configuration
 
 
-class FsrcnnConfig(BaseModel):
+class FsrcnnConfig(ImageSettings):
     """Settings of an Fsrcnn; the default is the paper's FSRCNN(56, 12, 4)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="channels of the images")
     scale: int = Field(default=2, ge=2, le=8, description="how many times larger the sides become")
     features: Width = Field(default=56, description="channels after the first convolution (d)")
     shrunk: Width = Field(default=12, description="channels while mapping (s)")

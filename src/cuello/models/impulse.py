@@ -2,12 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
-from cuello.models.limits import Channels, Width
+from cuello.models.limits import ImageSettings, Width
 
 WINDOW = 5  # side in pixels of the window that fills a pixel; 7 was slower and, after the same time, worse
 STRIDE = 8  # side of the pyramid's coarsest cells, in pixels: three halvings
@@ -124,12 +124,9 @@ class KernelPredictor(nn.Module):
         return torch.zeros_like(kernel).scatter(1, turn, kernel)
 
 
-class ImpulseConfig(BaseModel):
+class ImpulseConfig(ImageSettings):
     """Settings of an ImpulseNetwork."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="image channels")
     features: Width = Field(default=24, description="hidden features that predict a pixel's kernel")
     passes: int = Field(default=1, ge=1, le=256, description="corrections in a row, each seeing the one before it")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from torch.overrides import TorchFunctionMode
 
 from cuello.core.errors import CuelloError
@@ -23,6 +23,19 @@ Channels = Annotated[int, Field(gt=0, le=64)]
 Kernel = Annotated[int, Field(gt=0, le=255)]
 """Side of a convolution's kernel, in pixels."""
 Widths = Annotated[tuple[Width, ...], Field(max_length=64)]
+
+
+class Settings(BaseModel):
+    """Settings of a network, or of a part: they never change, and unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImageSettings(Settings):
+    """Settings of a network for images of any size."""
+
+    channels: Channels = Field(default=3, description="channels of the images")
+
 
 MOST_STRIDE = 4096  # pixels that the sides of images may have to be a multiple of
 LARGE = 2**20  # numbers of a tensor that is not made before all are counted

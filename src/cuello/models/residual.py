@@ -1,22 +1,19 @@
 """A plain stack of convolutions that predicts the noise: DnCNN, in any size."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
-from cuello.models.limits import Channels, Width
+from cuello.models.limits import ImageSettings, Width
 
 # Configuration
 
 
-class ResidualConfig(BaseModel):
+class ResidualConfig(ImageSettings):
     """Settings of a ResidualNetwork; DnCNN itself has a depth of 17 (grey) or 20 (colour) and a width of 64."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(3, description="channels of the images")
     depth: int = Field(17, ge=2, le=256, description="how many convolutions")
     width: Width = Field(64, description="channels between them")
 

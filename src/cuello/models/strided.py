@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,17 +12,15 @@ from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout
 from cuello.models.geometry import check_multiple
 from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
-from cuello.models.limits import Channels, Kernel, Widths
+from cuello.models.limits import Channels, Kernel, Settings, Widths
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 # Configuration
 
 
-class StridedConfig(BaseModel):
+class StridedConfig(Settings):
     """Settings of a StridedAutoencoder; the default is the source's network of three layers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: Channels = Field(default=4, description="channels of the images")
     filters: Widths = Field(

@@ -1,7 +1,7 @@
 """A small U-Net that predicts the noise and takes it off."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -9,7 +9,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import UpsampleConv2d
 from cuello.models.geometry import check_multiple
-from cuello.models.limits import Channels, Width
+from cuello.models.limits import ImageSettings, Width
 
 # Blocks
 
@@ -32,12 +32,9 @@ class DoubleConvolution(nn.Module):
 # Configuration
 
 
-class UNetConfig(BaseModel):
+class UNetConfig(ImageSettings):
     """Settings of a UNet."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(3, description="channels of the images")
     width: Width = Field(16, description="channels at full resolution, doubled at each halving")
     depth: int = Field(2, ge=1, le=5, description="how many times the image is halved")
 

@@ -1,25 +1,22 @@
 """A small network that enlarges images: bicubic interpolation and what a stack of 3×3 convolutions adds to it."""
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.enlarging import BicubicUpscale
-from cuello.models.limits import Channels, Depth, Width
+from cuello.models.limits import Depth, ImageSettings, Width
 from cuello.models.reparameterised import convolution, fold_into
 
 # Configuration
 
 
-class UpscalerConfig(BaseModel):
+class UpscalerConfig(ImageSettings):
     """Settings of an Upscaler."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    channels: Channels = Field(default=3, description="channels of the images")
     scale: int = Field(default=2, ge=2, le=8, description="how many times larger the sides become")
     width: Width = Field(default=16, description="channels between the convolutions")
     depth: Depth = Field(default=8, description="convolutions between the first and the last")

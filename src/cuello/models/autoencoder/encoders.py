@@ -5,22 +5,20 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.models.autoencoder.layers import ACTIVATIONS, SPLIT, Activation, dense, started
 from cuello.models.blocks import Conv2d
-from cuello.models.limits import Kernel, Widths
+from cuello.models.limits import Kernel, Settings, Widths
 
 Shape = tuple[int, int, int]
 """Channels, height and width of the images."""
 
 
-class DenseConfig(BaseModel):
+class DenseConfig(Settings):
     """Dense layers: the widths of the hidden ones, from the image inwards (a decoder has them mirrored)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["dense"] = "dense"
     hidden: Widths = Field(default=(20,), description="numbers of each hidden layer")
@@ -35,14 +33,12 @@ class DenseConfig(BaseModel):
         return shape[1:]
 
 
-class ConvConfig(BaseModel):
+class ConvConfig(Settings):
     """Convolutions that halve the sides (rounded up), then dense layers, or a code in space (decoders: mirrored).
 
     >>> ConvConfig(filters=(16, 8), space=True).code_shape((1, 28, 28), 8)
     (8, 4, 4)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["conv"] = "conv"
     filters: Widths = Field(

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Generator, Tensor
 
@@ -13,20 +13,18 @@ from cuello.models.autoencoder.decoders import DECODERS
 from cuello.models.autoencoder.encoders import ENCODERS, DenseConfig, LayersConfig
 from cuello.models.autoencoder.layers import OutputActivation, to_unit
 from cuello.models.base import ImageNetwork
-from cuello.models.limits import Channels, Side, Width
+from cuello.models.limits import Channels, Settings, Side, Width
 
 UNFIT_SIZE = "unfit_size"
 """Type of the error of settings that images of another size might fit."""
 
 
-class AutoencoderConfig(BaseModel):
+class AutoencoderConfig(Settings):
     """Settings of an Autoencoder.
 
     >>> AutoencoderConfig(height=7, width=5, code=2).shape
     (1, 7, 5)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: Channels = Field(default=1, description="channels of the images")
     height: Side = Field(default=28, description="of the images, in pixels")
