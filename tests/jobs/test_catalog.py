@@ -8,7 +8,7 @@ import pytest
 import cuello
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.jobs.base import Job
+from cuello.jobs.base import Job, check_network
 from cuello.jobs.catalog import JOBS
 from cuello.models.catalog import KINDS
 from cuello.models.named import find_network
@@ -57,7 +57,7 @@ def test_the_contract(job: Job) -> None:
     assert set(job.options) <= set(TrainConfig.model_fields)
     assert {f"validation_{score.name}" for score in job.scores} <= set(EpochRecord.__dataclass_fields__)
     assert job.deciding in job.results
-    job.check(job.default_model, find_loss(job.default_loss))
+    check_network(job, job.default_model, find_loss(job.default_loss))
     kind = KINDS[find_network(job.default_model).kind]
     assert {"classes": kind.classifies, "maps": kind.explains, "images": not (kind.classifies or kind.explains)}[
         job.gives
@@ -65,7 +65,7 @@ def test_the_contract(job: Job) -> None:
     others = [other for other in JOBS if other.gives != job.gives]
     for other in others:
         with pytest.raises(CuelloError):
-            job.check(other.default_model, find_loss(job.default_loss))
+            check_network(job, other.default_model, find_loss(job.default_loss))
 
 
 def test_every_job_of_the_settings_is_in_the_table() -> None:

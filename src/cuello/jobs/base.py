@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
+from cuello.core.types import Batch, Pair
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
 from cuello.models.base import ImageNetwork
@@ -169,6 +170,20 @@ def check_no_sweep(job: "Job", sweep: Sequence[float]) -> None:
         raise CuelloError(f"there is no noise level to sweep for {job.name!r}. Leave out --sweep.")
 
 
+@dataclass(frozen=True)
+class GivenPairing:
+    """Pairs that batches hold already; nothing is drawn. of: takes them out of one."""
+
+    of: Callable[[Batch], Pair]
+    degradation: None = None
+
+    def pair(self, batch: Batch, random: Generator) -> Pair:
+        return self.of(batch)
+
+    def pair_each(self, batch: Batch, seed: int) -> Pair:
+        return self.of(batch)
+
+
 class JointEvaluation(NamedTuple):
     """Several models judged together: the typed result, its forms, and what writes its files to a folder."""
 
@@ -211,10 +226,6 @@ class Job(Protocol):
 
     def completed(self, config: TrainConfig) -> TrainConfig:
         """Return the configuration with what it implies written out."""
-        ...
-
-    def check(self, model: str, loss: LossSpec) -> None:
-        """Raise CuelloError, with the remedy, where a network or a loss is not for this job."""
         ...
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> Any:

@@ -19,7 +19,7 @@ from cuello.core.seeding import derived_seed
 from cuello.data.catalog import CATALOG
 from cuello.data.images import Images
 from cuello.inference.model import Model, load
-from cuello.jobs.base import JobData, JobEvaluation, Request
+from cuello.jobs.base import JobData, JobEvaluation, Request, check_network
 from cuello.jobs.catalog import JOBS
 from cuello.models.base import ImageNetwork
 from cuello.models.custom import is_reference
@@ -59,7 +59,7 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
         recipe |= find_network(model).recipe
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
-    job.check(model, find_loss({**recipe, **given}["loss"]))
+    check_network(job, model, find_loss({**recipe, **given}["loss"]))
     return job.completed(make_config({**recipe, **given}))
 
 

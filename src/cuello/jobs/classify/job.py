@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import Generator, Tensor
+from torch import Tensor
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError, first_few
@@ -18,13 +18,13 @@ from cuello.data.split import Split
 from cuello.inference.model import Model
 from cuello.jobs.base import (
     ACCURACY,
+    GivenPairing,
     JobData,
     JobEvaluation,
     JointEvaluation,
     OwnData,
     Request,
     Score,
-    check_network,
     check_no_sweep,
     check_options,
     check_plain,
@@ -40,21 +40,7 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
-from cuello.scoring.losses import LossSpec
 from cuello.scoring.references import Reference, fit_class_references
-
-
-@dataclass(frozen=True)
-class LabelPairing:
-    """Pairs of images and their classes; nothing is drawn."""
-
-    degradation: None = None
-
-    def pair(self, batch: Batch, random: Generator) -> Pair:
-        return labelled(batch)
-
-    def pair_each(self, batch: Batch, seed: int) -> Pair:
-        return labelled(batch)
 
 
 @dataclass(frozen=True)
@@ -74,16 +60,13 @@ class ClassifyJob:
     def completed(self, config: TrainConfig) -> TrainConfig:
         return config
 
-    def check(self, model: str, loss: LossSpec) -> None:
-        check_network(self, model, loss)
-
-    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> LabelPairing:
+    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> GivenPairing:
         """Return what makes the pairs; CuelloError for settings of other jobs."""
         check_plain(self, config, "its class")
         check_options(self, config, ONLY_EXPLAIN)
         check_no_scale(self.name, config)
         check_no_sweep(self, sweep)
-        return LabelPairing()
+        return GivenPairing(labelled)
 
     def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
         """Read images with labels; CuelloError where a class has none left for training."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, closest
@@ -19,13 +19,13 @@ from cuello.jobs.base import (
     MSE,
     PEARSON,
     PSNR,
+    GivenPairing,
     JobData,
     JobEvaluation,
     JointEvaluation,
     OwnData,
     Request,
     Score,
-    check_network,
     check_no_sweep,
     check_plain,
 )
@@ -43,20 +43,6 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
-from cuello.scoring.losses import LossSpec
-
-
-@dataclass(frozen=True)
-class MapPairing:
-    """Pairs of images and occlusion maps, with the class that a network is told; nothing is drawn."""
-
-    degradation: None = None
-
-    def pair(self, batch: Batch, random: Generator) -> Pair:
-        return mapped(batch)
-
-    def pair_each(self, batch: Batch, seed: int) -> Pair:
-        return mapped(batch)
 
 
 @dataclass(frozen=True)
@@ -76,15 +62,12 @@ class ExplainJob:
     def completed(self, config: TrainConfig) -> TrainConfig:
         return config
 
-    def check(self, model: str, loss: LossSpec) -> None:
-        check_network(self, model, loss)
-
-    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> MapPairing:
+    def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> GivenPairing:
         check_plain(self, config, "its occlusion map")
         check_settings(config)
         check_no_scale(self.name, config)
         check_no_sweep(self, sweep)
-        return MapPairing()
+        return GivenPairing(mapped)
 
     def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
         """Read images and make the exact maps of those that are used, or find them among the kept ones."""
@@ -159,6 +142,7 @@ class ExplainJob:
 
 
 def mapped(batch: Batch) -> Pair:
+    """Return the batch's images and occlusion maps, with the class that a network is told."""
     if batch.targets is None or batch.labels is None:
         raise ValueError("the occlusion maps of these images were not made")
     return Pair(batch.images, batch.targets, condition=batch.labels)

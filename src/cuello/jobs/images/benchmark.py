@@ -95,7 +95,8 @@ def benchmark(
     Source: the protocols of Dong et al. 2016 (SRCNN) and Zhang et al. 2017 (DnCNN); the noise is of our own generator,
     so that single images differ from the papers' by some hundredths of a dB.
     """
-    check_yardstick(name)
+    if name not in (known := get_args(Yardstick)):
+        raise CuelloError(f"there is no yardstick {name!r}.{closest(name, known)} Known: {', '.join(known)}.")
     tell = listener(progress)
     model = model if isinstance(model, Model) else load(model, code)
     check_job(name, model)
@@ -111,7 +112,7 @@ def benchmark(
     for sigma in SIGMAS:
         pairs = noisy_pairs(name, sigma, seed)
         told = sigma / 255 if model.conditioned else None
-        methods = {title: lambda x, told=told: denoise(model, x, told)}
+        methods = {title: lambda x, told=told: run(model, x, told)}
         rows += measured(methods, {sigma: pairs}, grey_denoising(), progress=tell)
         images = [names for names, _, _ in pairs]
     notes = [f"noise of seed {seed}, not cut to [0, 1]"]
@@ -122,13 +123,6 @@ def benchmark(
     if "gaussian" not in (model.artefact.noise or ""):
         notes.append(f"trained against {model.artefact.noise or 'noise of its own pairs'}, not Gaussian noise")
     return finish(name, "sigma", model=model, images=images, rows=rows, notes=tuple(notes))
-
-
-def check_yardstick(name: str) -> None:
-    """Raise CuelloError where there is no such yardstick."""
-    known = get_args(Yardstick)
-    if name not in known:
-        raise CuelloError(f"there is no yardstick {name!r}.{closest(name, known)} Known: {', '.join(known)}.")
 
 
 def check_job(name: str, model: Model) -> None:
@@ -188,13 +182,11 @@ def enlarge(model: Model, x: Tensor) -> Tensor:
     return run(model, luma(x) if model.channels == 1 and x.shape[1] == 3 else x)
 
 
-def denoise(model: Model, x: Tensor, level: float | None) -> Tensor:
-    """Denoise grey ``(1, 1, H, W)``; level: the noise's standard deviation, white being 1, where it is told."""
-    return run(model, x, level)
-
-
 def run(model: Model, x: Tensor, level: float | None = None) -> Tensor:
-    """Run ``(1, C, H, W)`` through a model, in tiles where it is large; what goes in may lie outside of [0, 1]."""
+    """Run ``(1, C, H, W)`` through a model, in tiles where it is large; what goes in may lie outside of [0, 1].
+
+    level: the noise's standard deviation, white being 1, where it is told.
+    """
     restored = model.restore(np.ascontiguousarray(x[0].permute(1, 2, 0).numpy()), level=level)
     return torch.from_numpy(restored).permute(2, 0, 1)[None]
 

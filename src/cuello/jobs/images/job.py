@@ -22,7 +22,6 @@ from cuello.jobs.base import (
     OwnData,
     Request,
     Score,
-    check_network,
     check_options,
     check_plain,
 )
@@ -42,7 +41,6 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
-from cuello.scoring.losses import LossSpec
 from cuello.scoring.references import Reference, fit_references
 
 SHOWN_BESIDE = ("median-3", "bicubic", "input", "pca", "mean")
@@ -123,9 +121,6 @@ class ImageJob:
         stated: dict[str, Any] = {"noise": task.degradation.spec()} if task.degradation is not None else {}
         stated |= {"scale": task.scale} if task.scale > 1 else {}
         return make_config({**config.model_dump(exclude_unset=True), **stated})
-
-    def check(self, model: str, loss: LossSpec) -> None:
-        check_network(self, model, loss)
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> Task:
         """Return what makes the pairs; CuelloError where noise or scale is missing, or does not belong there."""
