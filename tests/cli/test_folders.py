@@ -140,4 +140,6 @@ def test_a_division_is_told_before_the_training_and_judged_as_one(tmp_path: Path
     assert "test for testing (6), train for training (8), val for validation (4)" in answer.error
     with (tmp_path / "run/images.csv").open(encoding="utf-8", newline="") as file:
         judged = [row[0] for row in csv.reader(file)][1:]
+    again = command("evaluate", tmp_path / "run", source)
+    assert "18 whole images. That is all of its parts, also those for training" in again.error
     assert judged == [f"test/{label}/{k}.png" for label in "ab" for k in range(3)]

@@ -134,7 +134,8 @@ class TestOutside:
 
 class TestParts:
     @pytest.mark.parametrize(
-        ("train", "val", "test"), [("train", "val", "test"), ("Training", "valid", "TEST"), ("train", "dev", "testing")]
+        ("train", "val", "test"),
+        [("train", "val", "test"), ("Training", "valid", "TEST"), ("train", "eval", "testing")],
     )
     def test_folders_of_parts_are_a_division_and_no_classes(self, tmp_path, train, val, test):
         for part, count in ((train, 3), (val, 2), (test, 1)):
@@ -188,6 +189,14 @@ class TestParts:
         _, lacks, empty = folder_source(tmp_path).notes
         assert lacks == f"val in {tmp_path} has no image of the class dog"
         assert empty == f"folders in {tmp_path} that hold no image are no classes: bird"
+
+    def test_class_folders_that_all_hold_folders_of_the_same_names_are_said(self, tmp_path):
+        save(tmp_path, *(f"{day}/{label}/1.png" for day in ("monday", "tuesday") for label in ("cat", "dog")))
+        (note,) = folder_source(tmp_path).notes
+        assert "are monday, tuesday; each of these folders holds folders called cat, dog" in note
+        assert note.endswith(f"e.g. {tmp_path / 'monday'}")
+        save(tmp_path, "tuesday/2.png")
+        assert folder_source(tmp_path).notes == []
 
     def test_empty_class_folders_are_said(self, tmp_path):
         save(tmp_path, "cat/1.png", "dog/more/1.png")

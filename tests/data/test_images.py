@@ -203,6 +203,10 @@ class TestPairs:
         with pytest.raises(CuelloError, match=r"{} and {} in {} have the same name without ending".format(*two)):
             pair(inputs, targets)
 
+    def test_names_written_in_one_sign_or_two_are_the_same(self):
+        inputs = Images("noisy", [levels(4, 4, 1)], ["\u00e9.png"])
+        assert pair(inputs, Images("clean", [levels(4, 4, 1, seed=1)], ["e\u0301.tif"])).targets is not None
+
     def test_a_leftover_of_the_same_stem_is_no_target(self):
         inputs = images_named("noisy", a=levels(4, 4, 1))
         clean = Images("clean", [levels(4, 4, 1, seed=seed) for seed in (1, 2)], ["a.jpg", "a.png"])

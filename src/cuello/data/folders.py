@@ -15,7 +15,7 @@ SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$rec
 
 PARTS = {
     "train": "training", "training": "training", "val": "validation", "valid": "validation",
-    "validation": "validation", "dev": "validation", "test": "testing", "testing": "testing",
+    "validation": "validation", "dev": "validation", "eval": "validation", "test": "testing", "testing": "testing",
 }  # fmt: skip
 """Folders that say what images are for, by their names in small letters."""
 
@@ -161,6 +161,8 @@ def meaning_of(listing: Listing, paths: Sequence[Path]) -> Meaning:
     if classes is None or len(set(classes)) < 2:
         classes = None
     notes = [] if parts is None or level is None else about_parts(listing, [names[level] for names in inside], classes)
+    if classes is not None and level is None:
+        notes += about_inner(listing.folder, inside)
     if classes is not None:
         notes += about_empty(listing, set(classes), level)
     return Meaning(parts, classes, notes)
@@ -194,6 +196,20 @@ def about_parts(listing: Listing, names: Sequence[str], classes: Sequence[str] |
         if missing:
             notes.append(f"{name} in {listing.folder} has no image of the class {first_few(missing)}")
     return notes
+
+
+def about_inner(folder: Path, inside: Sequence[tuple[str, ...]]) -> list[str]:
+    """Say where all class folders hold folders of the same names, which may be the classes that are meant."""
+    inner: dict[str, set[str]] = {}
+    for names in inside:
+        inner.setdefault(names[0], set()).add(names[1] if len(names) > 2 else "")
+    shared = next(iter(inner.values()))
+    if len(shared) < 2 or "" in shared or any(one != shared for one in inner.values()):
+        return []
+    return [
+        f"the classes of {folder} are {first_few(sorted(inner))}; each of these folders holds folders called "
+        f"{first_few(sorted(shared))}: if those are the classes, name one folder, e.g. {folder / min(inner)}"
+    ]
 
 
 def about_empty(listing: Listing, classes: set[str], level: int | None) -> list[str]:

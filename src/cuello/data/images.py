@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -222,6 +223,7 @@ def partners_of(inputs: Images, targets: Images) -> list[int]:
     """
 
     def stem(name: str) -> str:
+        name = unicodedata.normalize("NFC", name)  # systems write é in one sign or in two
         return re.sub(r"\.[^./#]*(?=(#\d+)?$)", "", name)  # a.tif is a, and its page a.tif#000 is a#000
 
     by_name = {name: index for index, name in enumerate(targets.names)}

@@ -105,4 +105,6 @@ def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[
 def notes_on(images: Images, request: Request) -> list[str]:
     """Say which images were named, what was changed of them, and which were left out."""
     which = f"Scores are those of {request.images}, {len(images)} whole images."
+    if images.held_out is not None or images.validated is not None:
+        which += " That is all of its parts, also those for training; name one folder or file to judge it alone."
     return [which, *images.notes, *(f"left out: {reason}" for reason in images.skipped)]
