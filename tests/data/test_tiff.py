@@ -66,7 +66,7 @@ def test_samples_and_layout_come_back(
     samples = (3 if rgb else 1) + len(extras)
     shape = (pages, 6, 5) if samples == 1 else (pages, samples, 6, 5) if planar else (pages, 6, 5, samples)
     stored = values(*shape, dtype=dtype)
-    layout = {"photometric": "rgb" if rgb else "minisblack", "metadata": None}
+    layout: dict[str, Any] = {"photometric": "rgb" if rgb else "minisblack", "metadata": None}
     if samples > 1:
         layout |= {"planarconfig": "separate" if planar else "contig", "extrasamples": extras or None}
     tifffile.imwrite(folder / "in.tif", stored, **layout, **options)
@@ -138,7 +138,7 @@ def test_an_imagej_hyperstack_stays_one(tmp_path: Path, order: Any, truncate: bo
 def test_tifffiles_own_axes_stay(tmp_path: Path, truncate: bool, scale: int, colour: bool) -> None:
     stored = values(2, 3, 6, 5, *([3] if colour else []), dtype=np.uint8)
     axes = "TZYXS" if colour else "TZYX"
-    photometric = "rgb" if colour else "minisblack"
+    photometric: Any = "rgb" if colour else "minisblack"
     tifffile.imwrite(tmp_path / "in.tif", stored, truncate=truncate, photometric=photometric, metadata={"axes": axes})
     assert len(page_offsets(tmp_path / "in.tif")) == 6
     copied(tmp_path / "in.tif", tmp_path / "out.tif", scale=scale)
@@ -181,12 +181,12 @@ def test_a_pyramid_keeps_its_full_level_and_says_so(tmp_path: Path) -> None:
         file.write(full[::2, ::2], subfiletype=1, photometric="rgb")
     pages = pages_of(tmp_path / "in.tif")
     assert len(pages.places) == 1
-    assert pages.notes == [f"1 smaller copies or masks in {tmp_path / 'in.tif'} were left out"]
+    assert pages.notes == [f"1 smaller copy or mask in {tmp_path / 'in.tif'} left out"]
     copied(tmp_path / "in.tif", tmp_path / "out.tif")
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), full)
 
 
-GEO = [
+GEO: Any = [
     (33550, "d", 3, (10.0, 20.0, 0.0), True), (33922, "d", 6, (3.0, 2.0, 0.0, 5e5, 5e6, 0.0), True),
     (34737, "s", 0, "WGS 84|", True), (42113, "s", 0, "0", True), (700, "B", 5, b"<x/>\0", True),
 ]  # fmt: skip
@@ -196,7 +196,7 @@ GEO = [
     ("raster", "tie"), [(1, (6.0, 4.0)), (2, (6.5, 4.5))], ids=["pixels are areas", "pixels are points"]
 )
 def test_georeference_and_texts(tmp_path: Path, raster: int, tie: tuple[float, float]) -> None:
-    keys = (34735, "H", 8, (1, 1, 0, 1, 1025, 0, 1, raster), True)
+    keys: Any = (34735, "H", 8, (1, 1, 0, 1, 1025, 0, 1, raster), True)
     tifffile.imwrite(
         tmp_path / "in.tif", values(6, 5), extratags=[*GEO, keys], software="scanner 3", datetime="2026:01:02 03:04:05",
         description="a field", metadata=None, photometric="minisblack",
@@ -216,7 +216,7 @@ def test_georeference_and_texts(tmp_path: Path, raster: int, tie: tuple[float, f
 @pytest.mark.parametrize("raster", [1, 2])
 def test_a_transformation_leads_to_the_same_place_on_earth(tmp_path: Path, raster: int) -> None:
     matrix = np.array([[2, 0.5, 0, 100], [-0.5, 3, 0, 200], [0, 0, 0, 0], [0, 0, 0, 1.0]])
-    tags = [(34264, "d", 16, tuple(matrix.ravel()), True), (34735, "H", 8, (1, 1, 0, 1, 1025, 0, 1, raster), True)]
+    tags: Any = [(34264, "d", 16, tuple(matrix.ravel()), True), (34735, "H", 8, (1, 1, 0, 1, 1025, 0, 1, raster), True)]
     tifffile.imwrite(tmp_path / "in.tif", values(6, 5), extratags=tags, photometric="minisblack")
     copied(tmp_path / "in.tif", tmp_path / "out.tif", scale=2)
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
@@ -291,13 +291,12 @@ def test_big_results_are_big_tiffs() -> None:
 
 
 def test_the_size_of_the_pixels_is_known_before_they_are_read(tmp_path: Path) -> None:
-    for number, (stored, options) in enumerate(
-        [
-            (values(3, 6, 5, dtype=np.uint16), {"photometric": "minisblack"}),
-            (values(3, 6, 5), {"photometric": "minisblack", "truncate": True}),
-            (values(2, 6, 5, 4), {"photometric": "rgb", "bigtiff": True}),
-        ]
-    ):
+    cases: list[tuple[np.ndarray, dict[str, Any]]] = [
+        (values(3, 6, 5, dtype=np.uint16), {"photometric": "minisblack"}),
+        (values(3, 6, 5), {"photometric": "minisblack", "truncate": True}),
+        (values(2, 6, 5, 4), {"photometric": "rgb", "bigtiff": True}),
+    ]
+    for number, (stored, options) in enumerate(cases):
         tifffile.imwrite(tmp_path / f"{number}.tif", stored, **options)
         assert pages_of(tmp_path / f"{number}.tif").size == stored.nbytes
 
@@ -325,3 +324,64 @@ def test_four_channels_stay_together_where_they_are_asked_for(tmp_path: Path) ->
     assert images.channels == 4
     assert np.asarray(images.labels).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     np.testing.assert_array_equal(np.stack(list(images.arrays)), stored[[0, 2, 1, 3]].reshape(8, 6, 5, 4))
+
+
+@given(dtype=st.sampled_from([np.uint8, np.uint16, np.float32]), seed=st.integers(0, 99))
+def test_colours_multiplied_with_transparency_are_divided_and_come_back(
+    tmp_path_factory: pytest.TempPathFactory, dtype: Any, seed: int
+) -> None:
+    path = tmp_path_factory.mktemp("alpha") / "in.tif"
+    white = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    alpha = values(6, 5, 1, dtype=dtype, seed=seed)
+    alpha[:2] = 0
+    true = values(6, 5, 3, dtype=dtype, seed=seed + 1)
+    stored = (true * (alpha / white)).astype(dtype)
+    tifffile.imwrite(path, np.concatenate([stored, alpha], 2), photometric="rgb", extrasamples=["assocalpha"])
+    picture = read_page(path, 0, page_offsets(path)[0])
+    seen = alpha[..., 0] > white / 2
+    np.testing.assert_allclose(picture.pixels[seen] / white, true[seen] / white, atol=0.01)
+    copied(path, path.with_name("out.tif"))
+    np.testing.assert_allclose(tifffile.imread(path.with_name("out.tif")), tifffile.imread(path), rtol=1e-6)
+
+
+def test_ome_pages_are_renumbered_where_thumbnails_are_left_out(tmp_path: Path) -> None:
+    text = (
+        b'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image '
+        b'ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="5" SizeY="6" SizeZ="2" '
+        b'SizeC="1" SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/><TiffData IFD="0" FirstZ="0" '
+        b'PlaneCount="1"/><TiffData IFD="2" FirstZ="1" PlaneCount="1"/></Pixels></Image></OME>'
+    )
+    stored = values(2, 6, 5)
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        file.write(stored[0], description=text, metadata=None, photometric="minisblack")
+        file.write(stored[0, ::2], subfiletype=1, metadata=None, photometric="minisblack")
+        file.write(stored[1], metadata=None, photometric="minisblack")
+    pages = pages_of(tmp_path / "in.tif")
+    pictures = [read_page(tmp_path / "in.tif", number, place) for number, place in enumerate(pages.places)]
+    about = pictures[0].tiff
+    assert about is not None
+    assert about.renumbered(pages.moved).descriptions == (text.replace(b'IFD="2"', b'IFD="1"') + b"\0",)
+
+
+def test_what_is_not_kept_is_named(tmp_path: Path) -> None:
+    private: Any = [(65000, "s", 0, "private", True), (37724, 7, 4, b"abcd", True)]
+    tifffile.imwrite(tmp_path / "in.tif", values(6, 5), extratags=private, photometric="minisblack")
+    about = read_page(tmp_path / "in.tif", 0, page_offsets(tmp_path / "in.tif")[0]).tiff
+    assert about is not None
+    assert about.lost == ("ImageSourceData", "tag 65000")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pages_are_upright_and_say_so(tmp_path: Path, orientation: int) -> None:
+    stored = values(2, 6, 5, dtype=np.uint16)
+    tag: Any = [(274, 3, 1, orientation, False)]
+    tifffile.imwrite(tmp_path / "in.tif", stored, photometric="minisblack", extratags=tag, resolution=(3, 2))
+    copied(tmp_path / "in.tif", tmp_path / "out.tif")
+    seen = {
+        1: stored[1], 2: stored[1, :, ::-1], 3: stored[1, ::-1, ::-1], 4: stored[1, ::-1], 5: stored[1].T,
+        6: np.rot90(stored[1], -1), 7: stored[1, ::-1, ::-1].T, 8: np.rot90(stored[1]),
+    }[orientation]  # fmt: skip
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        np.testing.assert_array_equal(file.pages[1].asarray(), seen)
+        assert 274 not in file.pages.first.tags
+        assert file.pages.first.resolution == ((3, 2) if orientation < 5 else (2, 3))

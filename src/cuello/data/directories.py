@@ -40,12 +40,12 @@ class Tag(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """A directory: where it lies, its entries (``content`` holds a place where the values do not fit), their order."""
+    """A directory: where it lies, and its entries, which hold a place where their values do not fit."""
 
     offset: int
     form: TiffForm
     entries: Mapping[int, Tag]
-    codes: Sequence[int] = ()
+    tags: Sequence[Tag] = ()
 
     def number(self, code: int, default: int = 0) -> int:
         """Return an entry's first value, a whole number that lies in the entry itself."""
@@ -105,7 +105,7 @@ def read_directory(file: BinaryIO, offset: int, form: TiffForm) -> tuple[Directo
     entry = struct.Struct(f"{form.order}HH{form.place}{place.size}s")
     found = [Tag(*fields) for fields in entry.iter_unpack(content[: length * form.step])]
     (following,) = place.unpack(content[length * form.step :])
-    return Directory(offset, form, {tag.code: tag for tag in found}, codes=[tag.code for tag in found]), following
+    return Directory(offset, form, {tag.code: tag for tag in found}, tags=found), following
 
 
 def packed(tags: Sequence[Tag], start: int, form: TiffForm) -> bytes:

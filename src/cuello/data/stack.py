@@ -1,7 +1,7 @@
 """TIFF files: where the pages and planes are, one of them read, all of them written."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,8 @@ class Place(NamedTuple):
 class Pages(NamedTuple):
     """The pages of a file: how it is written, where its images are, bytes of their pixels, and what is passed over.
 
-    mixed: some may have channels that are neither colours nor transparency.
+    mixed: some may have channels that are neither colours nor transparency. moved: new numbers of the pages that are
+    kept, where what is passed over lies before some of them.
     """
 
     form: TiffForm
@@ -45,6 +46,7 @@ class Pages(NamedTuple):
     size: int
     notes: Sequence[str]
     mixed: bool = False
+    moved: Mapping[int, int] = {}
 
 
 def page_offsets(path: Path) -> list[Place]:
@@ -60,18 +62,27 @@ def pages_of(path: Path) -> Pages:
     """Find the pages and planes of a file; see ``page_offsets``."""
     if path.suffix.lower() not in TIFF_SUFFIXES or not path.is_file():
         return Pages(TiffForm(), [], size=0, notes=[])
-    found = list(walk(path))
-    kept = [one for one in found if not one.number(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK]
-    places = [Place(one.offset) for one in kept]
-    size = sum(map(pixel_bytes, kept))
-    planes = planes_of(path) if len(kept) == 1 and kept[0].entries else 1
-    if planes > 1:
-        places = [Place(kept[0].offset, plane) for plane in range(planes)]
-        size *= planes if kept[0].number(32997, 1) == 1 else 1
-    smaller = len(found) - len(kept) + sum(one.entries[330].count for one in kept if SUB_DIRECTORIES in one.entries)
-    notes = [f"{smaller} smaller copies or masks in {path} were left out"] if smaller else []
-    mixed = any(one.number(277, 1) > (3 if one.number(262) == 2 else 1) for one in kept)
-    return Pages(found[0].form if found else TiffForm(), places, size=size, notes=notes, mixed=mixed)
+    form, size, smaller, mixed = TiffForm(), 0, 0, False
+    places: list[Place] = []
+    moved: dict[int, int] = {}
+    page = None
+    for number, page in enumerate(walk(path)):
+        form = page.form
+        if page.number(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK:
+            smaller += 1
+            continue
+        moved[number] = len(places)
+        places.append(Place(page.offset))
+        size += pixel_bytes(page)
+        smaller += page.entries[SUB_DIRECTORIES].count if SUB_DIRECTORIES in page.entries else 0
+        mixed = mixed or page.number(277, 1) > (3 if page.number(262) == 2 else 1)
+    if len(places) == 1 and page is not None and page.entries and (planes := planes_of(path)) > 1:
+        places = [Place(places[0].offset, plane) for plane in range(planes)]
+        size *= planes if page.number(32997, 1) == 1 else 1
+    copies = "1 smaller copy or mask" if smaller == 1 else f"{smaller} smaller copies or masks"
+    notes = [f"{copies} in {path} left out"] if smaller else []
+    shifted = moved if any(old != new for old, new in moved.items()) else {}
+    return Pages(form, places, size=size, notes=notes, mixed=mixed, moved=shifted)
 
 
 def pixel_bytes(page: Directory) -> int:

@@ -13,7 +13,7 @@ from cuello.data.directories import SIZES, Tag, one_page
 from cuello.data.exif import upright
 from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
 from cuello.data.stored import StoredImage, check_size
-from cuello.data.tiff_facts import DESCRIPTION, EXIF, ORIENTATION, WHITE_IS_ZERO, facts_of_page, negated, raw
+from cuello.data.tiff_facts import DESCRIPTION, EXIF, ORIENTATION, WHITE_IS_ZERO, divided, facts_of_page, negated, raw
 
 BLACK_IS_ZERO, RGB, PALETTE = 1, 2, 3
 GREY_OR_RGB = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
@@ -46,7 +46,9 @@ def is_for_tifffile(page: Any) -> bool:
         return False
     known = page.photometric in GREY_OR_RGB or is_indexed_grey(page)
     more = page.photometric in GREY_OR_RGB and page.samplesperpixel > colours_of(page) and not declares_alpha(page)
-    return page.dtype.itemsize > 1 or more or (known and page.compression in PLAIN_COMPRESSIONS)
+    planar = known and page.compression == LZW and page.planarconfig == 2 and page.samplesperpixel > 1
+    plain = known and page.compression in PLAIN_COMPRESSIONS
+    return page.dtype.itemsize > 1 or more or planar or plain or is_indexed_grey(page)
 
 
 def colours_of(page: Any) -> int:
@@ -86,6 +88,8 @@ def from_tiff_page(page: Any, levels: AnyRange | None = None, plane: int | None 
     alpha = None if at is None else pixels[:, :, colours + at : colours + at + 1]
     if at is not None:
         pixels = np.delete(pixels, colours + at, axis=2)
+    if alpha is not None and facts.premultiplied and pixels.dtype.kind in "uf":
+        pixels[:, :, :colours] = divided(pixels[:, :, :colours], alpha)
     if levels is not None:
         levels = levels.settled(pixels if alpha is None else covered(pixels, alpha))
     stored, pixels = pixels.dtype, fit(pixels, "the image", levels)

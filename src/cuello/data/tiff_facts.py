@@ -3,14 +3,16 @@
 import json
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from cuello.data.directories import SIZES, Tag, TiffForm, read_directory
+from cuello.data.directories import SIZES, Directory, Tag, TiffForm, read_directory
 from cuello.data.exif import upright_xmp
+from cuello.data.levels import full_scale
 
 DESCRIPTION, ORIENTATION, RESOLUTIONS, UNIT, EXIF = 270, 274, (282, 283), 296, 34665
 XMP = 700
@@ -30,7 +32,8 @@ STRUCTURE = {
 }
 """How pixels are stored, which is written anew, and what is handled by itself."""
 WHITE_IS_ZERO = 0
-ALPHA_KINDS = (1, 2)
+PREMULTIPLIED = 1
+ALPHA_KINDS = (PREMULTIPLIED, 2)
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,17 @@ class TiffFacts:
     def held(self) -> list[str]:
         """Name all that the page holds, for a format that holds nothing of it."""
         named = {"ImageDescription": self.descriptions, "EXIF data": self.exif}
-        return [name for name, value in named.items() if value] + [f"TIFF tag {tag.code}" for tag in self.tags]
+        return [name for name, value in named.items() if value] + [name_of(tag.code) for tag in self.tags]
 
     @property
     def alpha_at(self) -> int | None:
         """Which of the samples that are no colours is transparency."""
         return next((place for place, kind in enumerate(self.extras) if kind in ALPHA_KINDS), None)
+
+    @property
+    def premultiplied(self) -> bool:
+        """Whether colours are stored multiplied with their transparency."""
+        return self.alpha_at is not None and self.extras[self.alpha_at] == PREMULTIPLIED
 
     @property
     def contiguous(self) -> bool:
@@ -82,8 +90,10 @@ class TiffFacts:
 
     def plain(self, alpha: bool, grey: bool, dtype: np.dtype) -> "TiffFacts":
         """Return the same for pixels that were brought to grey or RGB, contiguous, perhaps with transparency."""
-        extras = (2,) if alpha else ()
-        return replace(self, photometric=1 if grey else 2, planar=False, dtype=dtype, extras=extras, colormap=None)
+        about = replace(self, photometric=1 if grey else 2, planar=False, dtype=dtype, colormap=None)
+        shapes = self.photometric != about.photometric  # tifffile's own descriptions no longer fit
+        kept = tuple(text for text in self.descriptions if not (shapes and text.startswith(b'{"shape"')))
+        return replace(about, extras=(2,) if alpha else (), descriptions=kept)
 
     def without_texts(self) -> "TiffFacts":
         """Return the same for a further plane behind one directory, which says nothing of its own."""
@@ -100,12 +110,16 @@ class TiffFacts:
             lost=(*self.lost, "georeference") if gone else self.lost,
         )
 
+    def renumbered(self, moved: Mapping[int, int]) -> "TiffFacts":
+        """Return the same for a file some of whose pages are gone."""
+        return replace(self, descriptions=tuple(renumbered(text, moved) for text in self.descriptions))
+
     def larger(self, scale: int) -> "TiffFacts":
         """Return the same for a picture with ``scale`` times as many pixels along each side."""
         if scale == 1:
             return self
         tags = tuple(larger_tag(tag, self.form.order, scale, points=self.is_point) for tag in self.tags)
-        names = [f"tag {tag.code}" for tag in tags if tag.code in SAME_SIZE]
+        names = [name_of(tag.code) for tag in tags if tag.code in SAME_SIZE]
         return replace(
             self,
             resolution=None if self.resolution is None else tuple(side * scale for side in self.resolution),
@@ -126,11 +140,14 @@ class TiffFacts:
 
 def facts_of_page(page: Any, colours: int, palette: bool = False) -> TiffFacts:
     """Take what a page (tifffile's TiffPage) holds; ``palette``: its pixels are numbers that are shown in colours."""
-    form = TiffForm(page.parent.byteorder, page.parent.is_bigtiff)
+    form, file = TiffForm(page.parent.byteorder, page.parent.is_bigtiff), page.parent.filehandle
+    directory, _ = read_directory(file, page.offset, form)  # tifffile passes over tags that it cannot make sense of
     extras = tuple(map(int, page.extrasamples))[: page.samplesperpixel - colours]
-    found = list(page.tags)
     kept = KEPT | SAME_SIZE
     unit = page.tags.valueof(UNIT)
+    contiguous = page.samplesperpixel > 1 and page.planarconfig != 2
+    wanted = [tag for tag in directory.tags if tag.code in {*kept, DESCRIPTION} and tag.kind in SIZES]
+    found = [resolved(tag, file, form) for tag in wanted]
     return TiffFacts(
         form=form,
         photometric=int(page.photometric) if 262 in page.tags else 1,
@@ -140,15 +157,18 @@ def facts_of_page(page: Any, colours: int, palette: bool = False) -> TiffFacts:
         colormap=page.colormap if palette else None,
         resolution=resolution_of_page(page),
         unit=int(unit) if unit in (1, 2, 3) else 2,
-        tags=tuple(raw(page, tag) for tag in found if tag.code in kept and tag.dtype in SIZES),
-        exif=exif_of_page(page),
-        descriptions=tuple(
-            shaped(raw(page, tag).content, 1, contiguous=page.samplesperpixel > 1 and page.planarconfig != 2)
-            for tag in found
-            if tag.code == DESCRIPTION
-        ),
-        lost=tuple(tag.name for tag in found if tag.code not in kept | STRUCTURE),
+        tags=tuple(tag for tag in found if tag.code in kept),
+        exif=exif_of(directory, file),
+        descriptions=tuple(shaped(tag.content, 1, contiguous) for tag in found if tag.code == DESCRIPTION),
+        lost=tuple(name_of(tag.code) for tag in directory.tags if tag.code not in kept | STRUCTURE),
     )
+
+
+def name_of(code: int) -> str:
+    """Name a tag."""
+    import tifffile
+
+    return tifffile.TIFF.TAGS.get(code, f"tag {code}")
 
 
 def raw(page: Any, tag: Any) -> Tag:
@@ -174,17 +194,16 @@ def resolution_of_page(page: Any) -> tuple[Fraction, Fraction] | None:
     return sides[0], sides[1]
 
 
-def exif_of_page(page: Any) -> tuple[Tag, ...]:
+def exif_of(directory: Directory, file: Any) -> tuple[Tag, ...]:
     """Read the EXIF data's directory; what it points to in turn (interoperability) is left out."""
-    form, file = TiffForm(page.parent.byteorder, page.parent.is_bigtiff), page.parent.filehandle
-    if EXIF not in page.tags:
+    if EXIF not in directory.entries:
         return ()
     try:
-        own, _ = read_directory(file, page.offset, form)  # tifffile says where the values are, not the directory
-        found, _ = read_directory(file, own.number(EXIF), form)
+        found, _ = read_directory(file, directory.number(EXIF), directory.form)
     except (struct.error, OSError):
         return ()
-    return tuple(resolved(one, file, form) for one in found.entries.values() if one.code != 40965 and one.kind in SIZES)
+    kept = [tag for tag in found.tags if tag.code != 40965 and tag.kind in SIZES]
+    return tuple(resolved(tag, file, directory.form) for tag in kept)
 
 
 def resolved(tag: Tag, file: Any, form: TiffForm) -> Tag:
@@ -234,6 +253,7 @@ def larger_tag(tag: Tag, order: str, scale: int, points: bool) -> Tag:
 
 OME_SIDE = re.compile(rb'(\bSize[XY]\s*=\s*["\'])(\d+)')
 OME_LENGTH = re.compile(rb'(\bPhysicalSize[XY]\s*=\s*["\'])([-+.\deE]+)')
+OME_PAGE = re.compile(rb'(\bIFD\s*=\s*["\'])(\d+)')
 ORIGIN = re.compile(rb"(?m)^([xy]origin=)([-+.\deE]+)")
 
 
@@ -248,6 +268,13 @@ def larger_description(text: bytes, scale: int, contiguous: bool) -> bytes:
     if b"<OME" in text:
         return OME_LENGTH.sub(times(1 / scale), OME_SIDE.sub(times(scale), text))
     return shaped(text, scale, contiguous)
+
+
+def renumbered(text: bytes, moved: Mapping[int, int]) -> bytes:
+    """Let OME's description name pages by their new numbers, where others before them are gone."""
+    if b"<OME" not in text:
+        return text
+    return OME_PAGE.sub(lambda found: found[1] + b"%d" % moved.get(int(found[2]), int(found[2])), text)
 
 
 def shaped(text: bytes, scale: int, contiguous: bool) -> bytes:
@@ -273,3 +300,20 @@ def negated(pixels: np.ndarray, total: float) -> np.ndarray:
     changed = pixels.copy()
     changed[:, :, 0] = (total - pixels[:, :, 0]).astype(pixels.dtype)
     return changed
+
+
+def divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Undo the multiplication of colours with their transparency; where nothing is seen they stay."""
+    white = full_scale(pixels.dtype)
+    colours = pixels * (white / np.where(alpha == 0, white, alpha).astype(np.float64))
+    return rounded(colours.clip(None, white), pixels.dtype)
+
+
+def multiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Multiply colours with their transparency, as ``divided`` undoes it."""
+    white = full_scale(pixels.dtype)
+    return rounded(pixels * (np.where(alpha == 0, white, alpha) / float(white)), pixels.dtype)
+
+
+def rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return (values if dtype.kind == "f" else values.round()).astype(dtype)

@@ -11,7 +11,7 @@ from cuello.core.files import replacing
 from cuello.data.directories import Tag, TiffForm, packed, walk
 from cuello.data.levels import full_scale
 from cuello.data.stored import StoredImage
-from cuello.data.tiff_facts import EXIF, WHITE_IS_ZERO, TiffFacts, negated
+from cuello.data.tiff_facts import EXIF, WHITE_IS_ZERO, TiffFacts, multiplied, negated
 
 MOST_IN_CLASSIC = 2**32 - 2**25
 """Bytes of pixels up to which a file is no BigTIFF, whose places have 8 bytes instead of 4."""
@@ -65,6 +65,8 @@ def samples_to_write(picture: StoredImage) -> np.ndarray:
             pixels = negated(pixels, full_scale(pixels.dtype) if levels is None else levels.black + levels.white)
         colours = pixels.shape[-1] - picture.extras
         at = facts.alpha_at
+        if alpha is not None and facts.premultiplied and pixels.dtype.kind in "uf":
+            pixels = np.concatenate([multiplied(pixels[..., :colours], alpha), pixels[..., colours:]], axis=2)
         samples = pixels
         if alpha is not None and at is not None:
             samples = np.concatenate([pixels[..., : colours + at], alpha, pixels[..., colours + at :]], axis=2)
@@ -100,13 +102,13 @@ def write_pages(path: Path, pictures: Iterable[StoredImage], form: TiffForm | No
 
 def write_exif(path: Path, exif: Sequence[Sequence[Tag]], form: TiffForm) -> None:
     """Write the EXIF data of every page at the end of a file whose pages have a place for them."""
-    pages = list(walk(path))
+    pages = zip(walk(path), exif, strict=True)
+    places = [(page.offset, [tag.code for tag in page.tags]) for page, tags in pages if tags]
     with path.open("r+b") as file:
-        for page, tags in zip(pages, exif, strict=True):
-            if tags:
-                end = file.seek(0, 2)
-                end += file.write(b"\0" * (end % 2))
-                file.write(packed(tags, end, form))
-                at = page.offset + (8 if form.big else 2) + form.step * list(page.codes).index(EXIF)
-                file.seek(at + (12 if form.big else 8))
-                file.write(struct.pack(form.order + form.place, end))
+        for (offset, codes), tags in zip(places, filter(None, exif), strict=True):
+            end = file.seek(0, 2)
+            end += file.write(b"\0" * (end % 2))
+            file.write(packed(tags, end, form))
+            at = offset + (8 if form.big else 2) + form.step * codes.index(EXIF)
+            file.seek(at + (12 if form.big else 8))
+            file.write(struct.pack(form.order + form.place, end))

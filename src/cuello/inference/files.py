@@ -4,7 +4,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +163,8 @@ def restore_pages(
 
     def restored(number: int, place: Place) -> StoredImage:
         page = read_page(path, number, place, levels=levels, only=only)
+        if pages.moved and page.tiff is not None:
+            page = replace(page, tiff=page.tiff.renumbered(pages.moved))
         result = restore_picture(model, page, level)
         if page.mode in AS_RGB:
             changed[f"{path} is {page.mode} and was written as RGB{by(page)}"] = None
