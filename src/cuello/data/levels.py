@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Levels:
             wider = Levels(min(self.black, float(values.min())), max(self.white, float(values.max())))
             raise UnfitError(
                 f"{what} holds values from {float(values.min()):.10g} to {float(values.max()):.10g}, outside the range "
-                f"{self}; state a wider one, e.g. --range={wider}"
+                f"{self}; state a wider one, e.g. --range={exact(wider.black)}..{exact(wider.white)}"
             )
         share = np.subtract(values, self.black, dtype=np.float64)
         share /= self.white - self.black
@@ -214,12 +215,28 @@ def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
     """Bring floats to float32; UnfitError unless every value is a number in [0, 1]."""
     refuse_no_numbers(pixels, what)
     if pixels.size and (pixels.min() < 0 or pixels.max() > 1):
-        low, high = f"{pixels.min():g}", f"{pixels.max():g}"
         raise UnfitError(
-            f"{what} holds floats from {low} to {high}; needed 0 to 1: subtract the minimum and divide by the range "
-            f"first, or say what stands for black and white, e.g. --range={low}..{high}"
+            f"{what} holds floats from {pixels.min():.10g} to {pixels.max():.10g}; needed 0 to 1: subtract the minimum "
+            f"and divide by the range first, or say what stands for black and white, e.g. --range={ends(pixels)}"
         )
     return pixels.astype(np.float32)
+
+
+def ends(values: np.ndarray) -> str:
+    """Write a range that holds all values, ``LOW..HIGH``.
+
+    >>> ends(np.float32([0.1, 0.3])), ends(np.float32([2, 2]))
+    ('0.1..0.3', '0..2')
+    """
+    low, high = values.min(), values.max()
+    if low == high:  # one value is no range
+        low, high = min(low, low * 0), max(high, high * 0)
+    return f"{exact(low)}..{exact(high)}"
+
+
+def exact(number: Any) -> str:
+    """Write a number of Python or NumPy in as few digits as give it again in its type."""
+    return str(number).removesuffix(".0")
 
 
 def refuse_no_numbers(pixels: np.ndarray, what: str) -> None:

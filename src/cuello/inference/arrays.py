@@ -13,11 +13,12 @@ from torch import Tensor
 from cuello.core.errors import CuelloError, worded
 from cuello.data.alpha import covered, where_seen
 from cuello.data.batches import to_tensor
-from cuello.data.levels import Levels, RangeChoice, UnfitError
+from cuello.data.levels import Levels, RangeChoice, UnfitError, ends
 from cuello.data.picture import as_channels, four_channels
 from cuello.data.stored import StoredImage, larger
 from cuello.data.tiff import separate
 from cuello.inference.pillow import as_pillow, stored
+from cuello.inference.tensors import channels_first
 
 if TYPE_CHECKING:
     from cuello.inference.model import Model
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 class SameKind:
     """Restores images and gives the same kind, shape and type back.
 
-    model: the network. choice: which range to use. level: of the noise, in units of the type's white, or None.
+    model: the network. choice: which range to use. level: of the noise, in units of the type's white, or None. asked:
+    whether the caller chose the range; otherwise tensors are in [0, 1], whatever range a network was trained with.
     """
 
     model: "Model"
     choice: RangeChoice
     level: float | None = None
+    asked: bool = True
 
     def __call__(self, images: Any) -> Any:
         if isinstance(images, list | tuple):
@@ -80,13 +83,8 @@ class SameKind:
         return np.concatenate([levels.back(colours, stack.dtype), larger], axis=-1)
 
     def tensor(self, images: Tensor) -> Tensor:
-        if images.ndim not in (3, 4) or not images.is_floating_point() or 0 in images.shape:
-            raise CuelloError(
-                f"got a tensor of shape {tuple(images.shape)} and type {images.dtype}, needed floats in [0, 1], "
-                "(C, H, W) or (N, C, H, W)."
-            )
-        stack = images[None] if images.ndim == 3 else images
-        larger = self.whole(stack.detach().permute(0, 2, 3, 1).float().cpu().numpy())
+        stack = channels_first(images).permute(0, 2, 3, 1).cpu().numpy()
+        larger = (self if self.asked else replace(self, choice=RangeChoice())).whole(stack)
         result = torch.from_numpy(larger).permute(0, 3, 1, 2).to(images)
         return result[0] if images.ndim == 3 else result
 
@@ -150,7 +148,9 @@ def stacked(images: Any, channels: int, levels: Levels | None = None) -> Tensor:
             raise CuelloError("got images of different shapes (or none), needed one for all.")
         return torch.cat(parts)
     if isinstance(images, Tensor):
-        return images[None] if images.ndim == 3 else images
+        stack = channels_first(images)
+        check_values(stack.cpu().numpy(), ranged=False)
+        return stack.float()
     if isinstance(images, Image.Image):
         if channels == 4 and not images.has_transparency_data:
             images = images.convert("RGBA")
@@ -166,7 +166,7 @@ def stacked(images: Any, channels: int, levels: Levels | None = None) -> Tensor:
         except UnfitError as error:
             raise CuelloError(f"{error}.") from None
     images = images.astype(np.uint8) * 255 if images.dtype.kind == "b" else images
-    check_values(images)
+    check_values(images, ranged=False)
     stack = as_stack(images)
     return to_tensor(stack.astype(np.float32) if stack.dtype.kind == "f" else stack)
 
@@ -177,20 +177,24 @@ def unknown_kind(images: Any) -> CuelloError:
     )
 
 
-def check_values(images: np.ndarray) -> None:
-    """Raise CuelloError unless an array holds uint8, uint16, or floats in [0, 1]."""
+def check_values(images: np.ndarray, ranged: bool = True) -> None:
+    """Raise CuelloError unless an array, or a tensor's, holds uint8, uint16, or floats in [0, 1].
+
+    ranged: whether the caller could have stated a range.
+    """
     if images.dtype.kind == "f":
         if not np.isfinite(images).all():
             raise CuelloError("the array holds NaN or infinite values; replace them first.")
         if images.size and (images.min() < 0 or images.max() > 1):
+            state = f", or say what stands for black and white: --range=auto, or --range={ends(images)}"
             raise CuelloError(
-                f"the array holds floats from {images.min():g} to {images.max():g}, needed 0 to 1: scale it first, or "
-                f"say what stands for black and white: --range=auto, or --range={images.min():g}..{images.max():g}."
+                f"the array holds floats from {images.min():.10g} to {images.max():.10g}, needed 0 to 1: scale it "
+                f"first{state if ranged else ''}."
             )
     elif images.dtype not in (np.uint8, np.uint16):
+        state = ", or what stands for black and white: --range=auto, or --range=LOW..HIGH"
         raise CuelloError(
-            f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1], or what stands for black and "
-            "white: --range=auto, or --range=LOW..HIGH."
+            f"got an array of {images.dtype}, needed uint8, uint16 or floats in [0, 1]{state if ranged else ''}."
         )
 
 

@@ -21,6 +21,7 @@ from cuello.degrade.level import estimated_level
 from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
 from cuello.inference.flat import REACH, keep_flat
+from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
 from cuello.runs.artefact import Artefact, load_artefact
 
@@ -104,7 +105,8 @@ class Model:
 
         images: a NumPy array ``(H, W)``, ``(H, W, C)``, ``(N, H, W)`` or ``(N, H, W, C)`` with C of 1 to 4 (alpha
         is kept), uint8, uint16 or floats in [0, 1], or, for a network trained with a range, any whole numbers or floats
-        within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1];
+        within it, which come back in the same units; a tensor ``(C, H, W)`` or ``(N, C, H, W)`` of floats in [0, 1],
+        of any precision and on any device, unless a range is given;
         a Pillow image, which comes upright, with what it says of itself (palettes, CMYK, YCbCr and HSV become RGB or
         RGBA, the other modes stay); or a list of any of these. Three axes whose last is 1, 2, 3 or 4 are one image.
         level: see ``restore``; in units of the type's white. range: what stands for black and white: "LOW..HIGH" or a
@@ -121,7 +123,7 @@ class Model:
         (50, 70, 3)
         """
         choice = RangeChoice.parse(range, self.levels)
-        return SameKind(self, choice, level=level)(images)
+        return SameKind(self, choice, level=level, asked=range is not None)(images)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -149,12 +151,11 @@ class Model:
 
     def fitting(self, images: Any) -> Tensor:
         """Return images as ``stacked`` does, with the network's channels; CuelloError for others."""
-        x = images if isinstance(images, Tensor) else self.stacked(images)
-        if x.ndim == 3:
-            x = x[None]
-        if x.ndim != 4 or x.shape[1] != self.channels or not x.is_floating_point():
+        x = self.stacked(images)
+        if x.shape[1] != self.channels:
             raise CuelloError(
-                f"got images of shape {tuple(x.shape)} and type {x.dtype}, needed floats (N, {self.channels}, H, W)."
+                f"got images of {x.shape[1]} channels, {tuple(x.shape)} with channels second; needed floats "
+                f"(N, {self.channels}, H, W), or arrays (N, H, W, {self.channels})."
             )
         return x
 
@@ -176,22 +177,17 @@ class Model:
 
         codes: ``(N, numbers)`` (or ``(N, c, h, w)`` for codes in space) as ``encode`` gives them; or one without N.
         An array gives ``(N, H, W, C)`` float32, a tensor ``(N, C, H, W)``. Raises CuelloError where the network has no
-        code, or codes are of another shape.
+        code, or codes are of another shape, no numbers, or no finite ones.
         """
         self.check_latent()
-        given = codes if isinstance(codes, Tensor) else torch.from_numpy(np.asarray(codes, dtype=np.float32))
-        shape = self.latent_shape
-        single = given.ndim == (1 if shape is not None and len(shape) == 1 else 3)
-        stack = given[None] if single else given
-        if shape is not None and tuple(stack.shape[1:]) != shape:
-            raise CuelloError(f"got codes of shape {tuple(given.shape)}, needed (N, {', '.join(map(str, shape))}).")
+        stack = as_codes(codes, self.latent_shape or self.code_in_space)
         with torch.inference_mode():
             parts = [
-                numbers(self.network.decode(part.float().to(self._device()))).clamp(0, 1).cpu()
+                numbers(self.network.decode(part.to(self._device()))).clamp(0, 1).cpu()
                 for part in stack.split(ENCODED_AT_ONCE)
             ]
         images = torch.cat(parts).clone()
-        return images.to(given.device) if isinstance(codes, Tensor) else images.permute(0, 2, 3, 1).numpy()
+        return images.to(codes.device) if isinstance(codes, Tensor) else images.permute(0, 2, 3, 1).numpy()
 
     @property
     def latent_shape(self) -> tuple[int, ...] | None:
@@ -201,6 +197,14 @@ class Model:
         with torch.inference_mode():
             blank = torch.zeros(1, self.channels, *self.size, device=self._device())
             return tuple(self.network.encode(blank).shape[1:])
+
+    @property
+    def code_in_space(self) -> tuple[int | None, ...]:
+        """Shape of a code whose height and width follow the image's: channels, and None twice."""
+        stride = self.network.stride
+        with torch.inference_mode():
+            blank = torch.zeros(1, self.channels, stride, stride, device=self._device())
+            return self.network.encode(blank).shape[1], None, None
 
     def check_latent(self) -> None:
         """Raise CuelloError where the network has no code in its middle."""

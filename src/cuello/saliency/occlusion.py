@@ -80,15 +80,15 @@ def occlusion_map(
 
     model: a module, or any function of ``(N, C, H, W)`` to class scores before softmax ``(N, K)``, or the path of an
     ONNX file (extra `onnx`). A module works where its parameters are; one in training mode is put into evaluation mode
-    and back. images: ``(N, C, H, W)``, floats, nominally in [0, 1]. box, stride: pixels, one number or (height, width);
-    the last box of a row is cut off by the edge where the steps do not end there. fill: what a box shows: a number,
-    "mean" (of each image and channel) or "blur" (the image under a Gaussian of ``sigma`` pixels). padding: pixels of 0
-    put around the images for the classifier; boxes slide over them too, and the maps are cut to the images again.
-    classes: "predicted" (without a box), "all", a class, or several. definition: a name in `DEFINITIONS`. score: a name
-    in `SCORES`; by default the definition's own. outputs: what the model gives: "logits" (before softmax),
-    "probabilities" (it ends in softmax itself), "independent-logits" or "independent-probabilities" (each output is a
-    yes or no of its own, before or after its sigmoid); by default logits, of one output independent ones, unless the
-    numbers speak against it.
+    and back. images: ``(N, C, H, W)``, floats, in [0, 1] for Cuello's networks, for others as they want them. box,
+    stride: pixels, one number or (height, width); the last box of a row is cut off by the edge where the steps do not
+    end there. fill: what a box shows: a number, "mean" (of each image and channel) or "blur" (the image under a
+    Gaussian of ``sigma`` pixels). padding: pixels of 0 put around the images for the classifier; boxes slide over them
+    too, and the maps are cut to the images again. classes: "predicted" (without a box), "all", a class, or several.
+    definition: a name in `DEFINITIONS`. score: a name in `SCORES`; by default the definition's own. outputs: what the
+    model gives: "logits" (before softmax), "probabilities" (it ends in softmax itself), "independent-logits" or
+    "independent-probabilities" (each output is a yes or no of its own, before or after its sigmoid); by default logits,
+    of one output independent ones, unless the numbers speak against it.
     channels: whether a box hides all channels, or "apart", one at a time. method: "incremental" works out only what a
     box can reach, for chains of convolutions, poolings and elementwise layers up to the first layer of another kind;
     "batches" asks about whole copies; "auto" takes the first where it can. batch_size: copies at once; by default the
@@ -146,7 +146,7 @@ def occlusion_map(
         method="batches" if reason else "incremental",
         reason=reason,
         batch=batch if reason else batch_size,
-        notes=(*notes, *filter(None, [note, no_change(values, boxes)])),
+        notes=(*notes, *filter(None, [own_scale(pixels), note, no_change(values, boxes)])),
     )
 
 
@@ -192,18 +192,44 @@ def as_images(images: Arrays, classifier: AnyClassifier) -> Tensor:
     """Take images as floats on the classifier's device and of its type; CuelloError for what is none."""
     if not isinstance(images, Tensor | np.ndarray):
         raise CuelloError(f"images: got {type(images).__name__}, needed an array or a tensor (N, C, H, W).")
-    pixels = torch.from_numpy(np.ascontiguousarray(images)) if isinstance(images, np.ndarray) else images.detach()
+    pixels = from_array(images) if isinstance(images, np.ndarray) else images.detach()
+    if pixels.layout != torch.strided or pixels.is_meta or pixels.is_nested:
+        raise CuelloError(
+            f"images: got a tensor of layout {pixels.layout} on {pixels.device}, needed a plain one with values."
+        )
     if pixels.ndim != 4 or 0 in pixels.shape:
         raise CuelloError(
             f"images: got shape {tuple(pixels.shape)}, needed (N, C, H, W), none of them 0. One image: images[None]."
         )
     if not pixels.is_floating_point():
         raise CuelloError(f"images: got {pixels.dtype}, needed floats in [0, 1]: divide by the type's largest value.")
+    pixels = pixels.float() if pixels.dtype.itemsize == 1 else pixels  # of which torch knows no minimum
     if not pixels.isfinite().all():
         raise CuelloError("images: got NaN or infinity in some pixels, needed finite numbers.")
+    low, high = float(pixels.min()), float(pixels.max())
+    if classifier.gives != "auto" and (low < 0 or high > 1):
+        raise CuelloError(f"images: got floats from {low:g} to {high:g}, needed 0 to 1: scale them first.")
     parameters = classifier.module.parameters() if classifier.module is not None else iter(())
     first = next((parameter for parameter in parameters if parameter.is_floating_point()), None)
     return pixels.float() if first is None else pixels.to(first.device, first.dtype)
+
+
+def from_array(images: np.ndarray) -> Tensor:
+    """Take an array of floats as a tensor, whatever its strides and byte order; CuelloError for other types."""
+    if images.dtype.kind != "f":
+        raise CuelloError(f"images: got {images.dtype}, needed floats in [0, 1]: divide by the type's largest value.")
+    if np.ma.is_masked(images):
+        raise CuelloError("images: got an array with masked values; fill them first: images.filled(0).")
+    dtype = np.float64 if images.dtype.itemsize > 4 else images.dtype.newbyteorder("=")
+    return torch.from_numpy(np.require(images, dtype, ["C", "W"]))
+
+
+def own_scale(pixels: Tensor) -> str | None:
+    """Say how images that are not in [0, 1] are understood: a classifier may want them normalised."""
+    low, high = float(pixels.min()), float(pixels.max())
+    if low >= 0 and high <= 1:
+        return None
+    return f"the images hold values from {low:.4g} to {high:.4g}; they and what a box shows are taken as they are"
 
 
 def check_size(classifier: AnyClassifier, whole: Tensor) -> None:
