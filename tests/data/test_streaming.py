@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cuello.core import memory
 from cuello.core.errors import CuelloError
+from cuello.core.memory import free_memory
 from cuello.core.progress import Progress
 from cuello.core.seeding import numpy_generator
 from cuello.data import batches as batches_module
@@ -24,7 +26,7 @@ from cuello.data.batches import Batches
 from cuello.data.images import Images, load_images, pair
 from cuello.data.picture import StoredImage
 from cuello.data.sources import ArraySource, ImageSource, folder_source
-from cuello.data.stream import LostError, StreamedArrays, decoded_bytes, free_memory, is_to_stream
+from cuello.data.stream import LostError, StreamedArrays, decoded_bytes, is_to_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,8 +291,8 @@ class TestChoice:
 
     def test_there_is_free_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert 2**20 < free_memory() < 2**50
-        monkeypatch.setattr(stream, "available_by_system", lambda: None)
-        monkeypatch.setattr(stream, "available_by_group", lambda: None)
+        monkeypatch.setattr(memory, "available_by_system", lambda: None)
+        monkeypatch.setattr(memory, "available_by_group", lambda: None)
         assert free_memory() == 4 * 2**30
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from cuello.core.errors import CuelloError
 from cuello.data.picture import StoredImage
 
+MOST_IMAGES = 2**24
+
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -44,6 +46,8 @@ def check_shape(shape: Sequence[int], name: str) -> None:
             f"{name}: got an array of shape {tuple(shape)}, needed (N, H, W) or (N, H, W, C) with C of 1, 3 or 4. "
             "If the channels come first, use array.transpose(0, 2, 3, 1)."
         )
+    if shape[0] > MOST_IMAGES:
+        raise CuelloError(f"{name}: got {shape[0]:,} images, at most {MOST_IMAGES:,} are possible. Divide them.")
     if 0 in shape:
         raise CuelloError(
             f"{name}: got an empty array of shape {tuple(shape)}, needed at least one image and one pixel."

@@ -1,19 +1,23 @@
 """Images in an HDF5 file, read one by one."""
 
+import math
 import re
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, closest, first_few
+from cuello.core.memory import check_unpacked
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.levels import AnyRange, UnfitError, fit
 from cuello.data.picture import StoredImage
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
+LOOKED_THROUGH = 2000  # groups and data sets of a file
 CHUNK_CACHE = 16 * 2**20
 """Bytes of decompressed chunks that HDF5 keeps: images of one chunk are often read one after another."""
 
@@ -34,7 +38,7 @@ class Hdf5Source(ImageSource):
         try:
             with self.lock:  # HDF5 itself is made for one thread
                 pixels = np.asarray(self.dataset[index])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, MemoryError) as error:
             raise CuelloError(
                 f"{self.name}: image {self.names[index]} could not be read ({error}). The file may be damaged; copy "
                 "it again from where it came."
@@ -81,8 +85,11 @@ def hdf5_source(path: Path, data_set: str | None = None, levels: AnyRange | None
     try:
         file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
         dataset = chosen(file, h5py.Dataset, data_set, path=path)
-        beside = dataset.parent.get("labels")
-        labels = np.asarray(beside[()]) if isinstance(beside, h5py.Dataset) and beside != dataset else None
+        check_own(dataset, path)
+        beside = labels_beside(dataset, path)
+        if beside is not None:
+            check_labels(beside, dataset.shape[0] if dataset.shape else 0, str(path))
+        labels = np.asarray(beside[()]) if beside is not None else None
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise CuelloError(
             f"{path} could not be read as HDF5: {str(error).rstrip('.')}. It may be damaged or cut short; copy it "
@@ -101,17 +108,52 @@ def hdf5_source(path: Path, data_set: str | None = None, levels: AnyRange | None
     return Hdf5Source(name, numbered(shape[0]), path=path, dataset=dataset, labels=numbers, levels=levels)
 
 
+def check_own(dataset: Any, path: Path) -> None:
+    """Raise CuelloError where a data set's values lie in other files, or its images are larger than what is stored."""
+    if dataset.external or dataset.is_virtual:
+        raise CuelloError(
+            f"{path}: the data set {dataset.name} lies in other files, which are not read for safety. Copy it into one "
+            "file, e.g. with h5repack."
+        )
+    image = math.prod(dataset.shape[1:]) * dataset.dtype.itemsize
+    chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize if dataset.chunks else 0
+    check_unpacked(max(image, chunk), dataset.id.get_storage_size(), f"an image of {path}")
+
+
+def labels_beside(dataset: Any, path: Path) -> Any:
+    """Return the data set "labels" beside one of images, None where there is none; CuelloError for one elsewhere."""
+    import h5py
+
+    if "labels" not in list(dataset.parent):
+        return None
+    if not isinstance(dataset.parent.get("labels", getlink=True), h5py.HardLink):
+        raise CuelloError(f"{path}: its labels are a link, which is not followed for safety. Copy them into the file.")
+    beside = dataset.parent["labels"]
+    if not isinstance(beside, h5py.Dataset) or beside == dataset:
+        return None
+    check_own(beside, path)
+    return beside
+
+
 def chosen(file: Any, kind: type, data_set: str | None, *, path: Path) -> Any:
     """Find the data set that is asked for, or that can only be meant; CuelloError that lists what is there."""
     there: dict[str, Any] = {}
-    file.visititems(lambda name, item: there.update({name: item}) if isinstance(item, kind) else None)
+
+    def visit(name: str, item: Any) -> bool | None:
+        there.update({name: item} if isinstance(item, kind) else {})
+        return True if next(visited) > LOOKED_THROUGH else None
+
+    visited = count()
+    file.visititems(visit)
     wanted = data_set.strip("/") if data_set is not None else "images"
+    if wanted not in there and type(file.get(wanted, getlink=True)).__name__ == "ExternalLink":
+        raise CuelloError(f"{path}: {wanted} is a link to another file, which is not read for safety. Open that file.")
     if wanted in there:
         return there[wanted]
     images = [item for item in there.values() if len(item.shape) in (3, 4)]
     if data_set is None and len(images) == 1:
         return images[0]
-    listed = ", ".join(f"{name} {tuple(item.shape)}" for name, item in there.items()) or "none"
+    listed = first_few((f"{name} {tuple(item.shape)}" for name, item in there.items()), 20) or "none"
     problem = "holds several data sets that may be the images." if images else "holds no images."
     if data_set is not None:
         problem = f"has no data set {data_set!r}.{closest(wanted, there)}"

@@ -8,11 +8,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from tokenize import TokenError
+from typing import IO
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import printable
+from cuello.core.memory import check_memory, check_unpacked
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.folders import list_images, meaning_of, no_image
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
@@ -63,6 +66,7 @@ class FileSource(ImageSource):
             paths=[self.paths[k] for k in kept],
             labels=None if self.labels is None else self.labels[kept],
             pages=pages,
+            frames={new: self.frames[old] for new, old in enumerate(kept) if old in self.frames},
             **part,
         )
 
@@ -200,6 +204,12 @@ def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
     An ``.npz`` gives its array ``images`` (or its only one) and ``labels`` if it has them.
     """
     try:
+        if zipfile.is_zipfile(path):
+            check_members(path)
+        else:
+            with open(path, "rb") as file:
+                check_array(file, path.stat().st_size, str(path))
+                check_memory(path.stat().st_size, f"{path} needs", "Give fewer images, or a folder of them.")
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             return array_source(content, name=str(path), levels=levels)
@@ -207,12 +217,12 @@ def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
             keys = [key for key in content.files if key != "labels"]
             if "images" not in keys and len(keys) != 1:
                 raise CuelloError(
-                    f"{path} holds the arrays {', '.join(content.files)}; call the one with the images 'images'."
+                    f"{path} holds the arrays {first_few(content.files, 20)}; call the one with the images 'images'."
                 )
             images = content["images" if "images" in keys else keys[0]]
             labels = content["labels"] if "labels" in content.files else None
             return array_source(images, labels, str(path), levels=levels)
-    except (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         reason = f"{error}. Copy or save it again"
         if "pickle" in str(error).lower():
             reason = (
@@ -222,6 +232,36 @@ def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
         raise CuelloError(f"{path} could not be read as NumPy's format: {reason}.") from None
 
 
+UNREADABLE = (
+    ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError,
+    TokenError, TypeError, KeyError, IndexError,
+)  # fmt: skip
+"""What NumPy and the zip library raise for damaged files."""
+
+
+def check_members(path: Path) -> None:
+    """Raise CuelloError or ValueError where an ``.npz`` holds an array larger than its content, or a trap."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename in ("images.npy", "labels.npy") or len(archive.infolist()) <= 2:
+                check_unpacked(member.file_size, member.compress_size, f"{path} ({member.filename})")
+                with archive.open(member) as file:
+                    check_array(file, member.file_size, member.filename)
+
+
+def check_array(file: IO[bytes], size: int, name: str) -> None:
+    """Raise ValueError where a NumPy array's header promises more than the ``size`` bytes of its file hold."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(file)
+    promised = math.prod(shape) * kind.itemsize
+    if kind.hasobject:
+        raise ValueError(f"{name} holds pickled Python objects")
+    if not 0 <= promised <= size or min(shape, default=0) < 0:
+        raise ValueError(f"{name}: its header promises {promised} bytes, the file has {size}; it may be cut short")
+
+
+MOST_AXES = 4
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -231,15 +271,21 @@ def read_idx(path: Path) -> np.ndarray:
     Layout: two zero bytes, a type code, the number of axes, each axis as a big-endian 32-bit number, then the data.
     """
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-        zeros, code, axes = struct.unpack(">HBB", content[:4])
-        shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
-        if zeros != 0 or code not in IDX_TYPES:
-            raise ValueError("the first bytes are not IDX's")
-        array = np.frombuffer(content, IDX_TYPES[code], offset=4 + 4 * axes)
-        expected = math.prod(shape)
+        with open(path, "rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else open(path, "rb") as file:
+            zeros, code, axes = struct.unpack(">HBB", file.read(4))
+            if zeros != 0 or code not in IDX_TYPES:
+                raise ValueError("the first bytes are not IDX's")
+            if not 1 <= axes <= MOST_AXES:
+                raise ValueError(f"{axes} axes, needed 1 to {MOST_AXES}")
+            shape = struct.unpack(f">{axes}I", file.read(4 * axes))
+            expected, kind = math.prod(shape), np.dtype(IDX_TYPES[code])
+            size = path.stat().st_size
+            if packed or expected * kind.itemsize <= size:
+                check_unpacked(expected * kind.itemsize, size, str(path))
+            content = file.read(min(expected * kind.itemsize, size * 2000) + 1)
+        array = np.frombuffer(content, kind)
         if array.size != expected:
             raise ValueError(f"{array.size} values where the header promises {expected}; it may be cut short")
     except (OSError, ValueError, struct.error, EOFError, zlib.error) as error:

@@ -1,15 +1,14 @@
 """Images that stay in their files: each is decoded when it is used, and dropped after."""
 
 import filecmp
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.core.memory import free_memory
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Form, PictureFacts, facts_of, form_of
 from cuello.data.picture import StoredImage
@@ -191,36 +190,3 @@ def is_to_stream(storage: str, sources: Sequence[ImageSource], channels: int | N
         return storage == "stream"
     waiting = [source for source in sources if not isinstance(source, ArraySource)]
     return bool(waiting) and sum(decoded_bytes(source, channels) for source in waiting) > free_memory() // 2
-
-
-def free_memory() -> int:
-    """Count the bytes that a program may still take: the system's own word, within the limit of its control group."""
-    found = [limit for limit in (available_by_system(), available_by_group()) if limit is not None]
-    return min(found, default=4 * 2**30)
-
-
-def available_by_system() -> int | None:
-    """Read what /proc/meminfo calls available, else the free pages that POSIX knows of, else None."""
-    try:
-        lines = Path("/proc/meminfo").read_text("utf-8").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        pass
-    names = getattr(os, "sysconf_names", {})
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in names else "SC_PHYS_PAGES"
-    try:
-        share = 1 if pages == "SC_AVPHYS_PAGES" else 2
-        return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE") // share
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def available_by_group() -> int | None:
-    """Read what a container's limit (control groups, version 2) leaves; None where there is none."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit, used = (int((folder / name).read_text("utf-8")) for name in ("memory.max", "memory.current"))
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text("utf-8").splitlines())
-        return max(0, limit - used + int(stat["inactive_file"]))  # what is only cached gives way
-    except (OSError, ValueError, KeyError):
-        return None

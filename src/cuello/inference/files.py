@@ -119,7 +119,6 @@ def restore_file(
 ) -> None:
     """Restore one image file, or every page of a TIFF; what changes beside the pixels is noted in ``applied``."""
     pages = pages_of(path)
-    make_folder(target.parent)
     if len(pages.places) > 1 and target.suffix.lower() not in TIFF_SUFFIXES:
         raise CuelloError(
             f"{path} holds {len(pages.places)} pages, and {target.suffix} holds one: name the result .tif."

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.overrides import TorchFunctionMode
 
 from cuello.core.errors import CuelloError
-from cuello.data.stream import free_memory
+from cuello.core.memory import free_memory
 from cuello.models.base import ImageNetwork
 
 Width = Annotated[int, Field(gt=0, le=65536)]

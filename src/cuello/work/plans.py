@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cuello.core.errors import CuelloError, Fault
+from cuello.core.memory import free_memory
 from cuello.core.parent import ENDING_SIGNALS, end_after
 from cuello.core.progress import OnProgress, Progress
-from cuello.data.stream import free_memory
 from cuello.runs.directory import Run, available_cores
 from cuello.training.device import choose_device
 from cuello.training.observers import Event, Observer, Started, StepDone
