@@ -9,21 +9,7 @@ from cuello.studies.glyphs.emoji import emoji_section
 from cuello.studies.glyphs.measures import DRAWS, WrongPixels, measure
 from cuello.studies.glyphs.plans import FLIPS, OURS, denoising, plans
 from cuello.studies.glyphs.source import PIXELS
-
-GUESSES = (
-    "The characters are the source's. Its network has tanh after every layer; that its pixels are -1 and 1 inside, its "
-    "first weights (Glorot's here) and its loss (the mean squared error here) are guesses.",
-    "The source does not say which numbers of layers, and which learning rates of gradient descent and momentum, it "
-    "compared; those here are ours.",
-    "The weights of a training are those of its best hundredth step on all characters, for denoisers with a noise that "
-    "is neither the training's nor the test's; the source takes the last ones.",
-    "The emoji are drawn by this project, for the source's are not to be had. Its loss is a reconstruction error plus "
-    "the Kullback-Leibler divergence; the cross-entropy of the pixels is a guess for the former. For grey pixels it is "
-    "no likelihood and cannot become zero.",
-    "Our emoji: 400-200-100-2, a Gaussian likelihood with a deviation of .2, 6,000 steps, a rate that falls from .003.",
-    "Ours: wider layers, ELU or ReLU, cross-entropy, a learning rate that falls along a cosine; for noise also batches "
-    "of 512 characters, each with noise of its own.",
-)
+from cuello.studies.sources import said
 
 
 def story(outcome: StudyOutcome) -> Story:
@@ -42,7 +28,7 @@ def story(outcome: StudyOutcome) -> Story:
         characters.noise(outcome, tested, models),
         characters.trained_and_tested(tested),
         emoji_section(outcome, models),
-        Section("What was guessed, and what differs", GUESSES),
+        Section("What was guessed, and what differs", said("glyphs")["guesses"]),
         Section("Time", time),
     ]
     return Story(verdict(tested), sections)

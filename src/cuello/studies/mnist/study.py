@@ -20,6 +20,7 @@ from cuello.scoring.references import fit_references
 from cuello.scoring.repeats import Spread, spread
 from cuello.studies.base import Story, Study, StudyOutcome, StudyPlan
 from cuello.studies.mnist.source import EPOCHS, MOMENTUM, RATE, RATIO, SECONDS
+from cuello.studies.sources import said
 from cuello.studies.tables import Column, table
 
 CONVOLUTIONAL, DENSE, OURS = "mnist-conv", "mnist-dense", "conv-128"
@@ -27,14 +28,6 @@ NUMBERS = {CONVOLUTIONAL: 128, DENSE: 512, OURS: 128}
 LABELS = {CONVOLUTIONAL: "convolutional, 4×4×8", DENSE: "dense, 784-512-784", OURS: f"ours: {OURS}"}
 BATCH, OUR_EPOCHS = 512, 12
 SHOWN = 10
-
-GUESSES = (
-    f"The batch size, the same for both, is not stated; {BATCH} is about what the source's times allow on its GPU.",
-    "One of the convolutional network's layers has 16 filters in the source's text and 8 by its code's shape, 4×4×8; "
-    "it is 8 here. The dense network's hidden activation is not stated; it is ReLU here.",
-    "Curves are of 5,000 of the 60,000 training images, kept apart for validation, where the source shows test images. "
-    "The test images are used once, at the end, with the weights of the best epoch.",
-)
 
 
 def plans(data: str) -> list[StudyPlan]:
@@ -110,7 +103,7 @@ def story(outcome: StudyOutcome) -> Story:
     sections = [
         Section("Two networks, and ours", [crossing(outcome)], [errors_table(tested, models), curves(outcome)]),
         Section("What it looks like", parts=[digits(outcome, prepared, models)]),
-        Section("What was guessed, and what differs", GUESSES),
+        Section("What was guessed, and what differs", said("mnist")["guesses"]),
         Section("Time", [time], [table(LABELS, times)]),
     ]
     convolutional, dense, ours = (tested.test[name].mean for name in (CONVOLUTIONAL, DENSE, OURS))
