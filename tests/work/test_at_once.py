@@ -19,6 +19,7 @@ from cuello.core.owner import this_process
 from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import load_checkpoint, read_reached
 from cuello.runs.directory import Run
+from cuello.runs.history import EpochRecord
 from cuello.training.observers import EpochDone, Event
 from cuello.work import train as workflow
 from cuello.work.at_once import AtOnce, batches_at_once
@@ -158,11 +159,30 @@ def test_leftovers_of_a_kill_are_cleared(tmp_path: Path) -> None:
     ended = replace(this_process(), pid=2**22 + 1).mark
     (paths[0] / f".model.{ended}-1234abcd.cuello-tmp.safetensors").write_bytes(b"half")
     (paths[0] / "model.safetensors").unlink()
-    (paths[0] / "last.safetensors").unlink()
-    (paths[1] / "last.safetensors").unlink()
+    (paths[1] / "history.jsonl").unlink()
+    (paths[1] / "config.toml").unlink()
+    (paths[1] / "environment.json").write_text("half {")
+    kept = [(path / "last.safetensors").read_bytes() for path in paths]
     runs = train_many(paths, settings, report=False)
     assert [len(run.history) for run in runs] == [3, 3]
+    assert [load_artefact(path).metrics["epoch"] for path in paths] == [best.epoch for best in map(best_of, runs)]
+    assert [json.loads(run.environment_path.read_text())["trained_at_once"] for run in runs] == [2, 2]
+    assert [(path / "last.safetensors").read_bytes() for path in paths] == kept
     assert not list(paths[0].glob(".*"))
+
+
+def best_of(run: Run) -> EpochRecord:
+    return min(run.history, key=lambda record: record.validation_loss)
+
+
+def test_a_checkpoint_that_is_gone_is_said(tmp_path: Path) -> None:
+    paths, settings = variants(tmp_path, {"seed": 0}, {"seed": 1})
+    train_many(paths, settings, report=False)
+    (paths[1] / "last.safetensors").unlink()
+    before = (paths[1] / "model.safetensors").read_bytes()
+    with pytest.raises(CuelloError, match=r"1/last.safetensors is gone.*Bring the file back, or move"):
+        train_many(paths, settings, report=False)
+    assert (paths[1] / "model.safetensors").read_bytes() == before
 
 
 KILLED = """

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, Fault, closest
 from cuello.core.memory import UNPACKED_FREELY
 from cuello.core.registry import Registry
 from cuello.data.hdf5 import split_name
@@ -202,7 +202,7 @@ def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
             )
         return open_dataset(CATALOG[data])
     if not split_name(path)[0].exists():
-        raise CuelloError(
+        raise Fault(
             f"there is no file, folder or data set {data!r}.{closest(data, CATALOG.names())} "
             f"Data sets: {', '.join(CATALOG.names())}."
         )
@@ -275,7 +275,7 @@ def download(spec: DatasetSpec, file: RemoteFile) -> Path:
     try:
         return Path(pooch.retrieve(file.url, f"sha256:{file.packed or file.sha256}", fname=file.name, path=cache))
     except (OSError, ValueError) as error:
-        raise CuelloError(
+        raise Fault(
             f"{file.name} of data set {spec.name!r} could not be fetched from {file.url} ({error}). "
             f"Without a network, put the files into a folder {spec.name}/ and set CUELLO_DATA to the folder above it."
         ) from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cuello.core.errors import CuelloError, first_few
+from cuello.core.errors import CuelloError, Fault, first_few
 from cuello.core.files import printable
 from cuello.data.picture import FORMATS, SUFFIXES
 
@@ -103,7 +103,7 @@ def list_images(folder: Path) -> Listing:
             entries = [] if known in seen else list(os.scandir(here))
         except OSError as error:
             if here == folder:
-                raise CuelloError(f"{folder} could not be read: {error.strerror}.") from None
+                raise Fault(f"{folder} could not be read: {error.strerror}.") from None
             found.images.append(here)
             continue
         if known in seen:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, first_few, worded
+from cuello.core.errors import CuelloError, Fault, first_few, worded
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.form import form_of, to_depth
 from cuello.data.levels import LITTLE, full_scale
@@ -132,12 +132,12 @@ def load_images(
                 fingerprint.add(source.names[index], one.pixels)
             seen[index] = replace(one, pixels=None, picture=None) if stream else one
         elif on_error == "stop":
-            raise CuelloError(f"{one} To leave such images out, use --on-error=skip.")
+            raise Fault(f"{one} To leave such images out, use --on-error=skip.")
         else:
             skipped.append(str(one))
         tell(Progress("reading images", index + 1, count))
     if not seen:
-        raise CuelloError(f"no image of {source.name} could be read; the first problem: {skipped[0]}")
+        raise Fault(f"no image of {source.name} could be read; the first problem: {skipped[0]}")
     kept, facts = list(seen), [one.facts for one in seen.values()]
     form, notes = form_of(facts, channels, size)
     if stream:

@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, first_few
+from cuello.core.errors import CuelloError, Fault, first_few
 from cuello.core.files import printable
 from cuello.core.memory import check_memory, check_unpacked
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
@@ -118,7 +118,7 @@ def folder_source(folder: Path, levels: AnyRange | None = None) -> FileSource:
     """
     listing = list_images(folder)
     if not listing.images:
-        raise CuelloError(no_image(listing))
+        raise Fault(no_image(listing))
     names = [printable(path.relative_to(folder).as_posix()) for path in listing.images]
     source = with_pages(str(folder), listing.images, names, levels=levels)
     meaning = meaning_of(listing, source.paths)
@@ -229,7 +229,7 @@ def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
                 "it is something else, or it holds Python objects, which are not read for safety. "
                 "Save the images as one array of numbers"
             )
-        raise CuelloError(f"{path} could not be read as NumPy's format: {reason}.") from None
+        raise Fault(f"{path} could not be read as NumPy's format: {reason}.") from None
 
 
 UNREADABLE = (
@@ -317,7 +317,7 @@ def open_path(path: Path, levels: AnyRange | None = None) -> ImageSource:
         return folder_source(path, levels)
     file, data_set = split_name(path)
     if not file.exists():
-        raise CuelloError(f"there is no file or folder {path}.")
+        raise Fault(f"there is no file or folder {path}.")
     check_plain(file)
     if file.suffix.lower() in HDF5_SUFFIXES:
         return hdf5_source(file, data_set, levels)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Fault
 from cuello.core.memory import free_memory
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Form, PictureFacts, facts_of, form_of
@@ -20,7 +20,7 @@ SAMPLE = 32
 Stamp = tuple[int, int]
 
 
-class LostError(CuelloError):
+class LostError(Fault):
     """An image that was there when the training began has changed, vanished or become unreadable."""
 
 

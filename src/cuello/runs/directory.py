@@ -99,6 +99,14 @@ class Run:
         return read_history(self.history_path)
 
     @property
+    def environment(self) -> dict[str, Any] | None:
+        """Where it was trained; None where its file is gone or damaged."""
+        try:
+            return dict(json.loads(self.environment_path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """What the last evaluation found; CuelloError before there was one."""
         try:

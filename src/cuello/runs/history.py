@@ -81,8 +81,10 @@ def read_history(path: Path) -> list[EpochRecord]:
         found = read_json(b"[" + b",".join(path.read_bytes().splitlines()) + b"]")
     except FileNotFoundError:
         raise CuelloError(f"there is no {path}: is {path.parent} a run directory?") from None
+    except OSError as error:
+        raise CuelloError(f"{path} could not be read: {error.strerror}.") from None
     except (ValueError, TypeError, RecursionError) as error:
-        raise CuelloError(f"{path} is damaged: {error}.") from None
+        raise CuelloError(f"{path} is damaged: {error}. `cuello resume {path.parent}` makes it again.") from None
     return list(epochs_of(found, path))
 
 

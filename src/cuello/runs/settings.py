@@ -9,7 +9,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.text import in_every, native
 from cuello.models.custom import is_reference
 from cuello.runs.checkpoint import read_reached
-from cuello.runs.directory import Run
+from cuello.runs.directory import Run, environment
 from cuello.runs.tensors import read_about
 
 PLACES = ("data", "target", "classifier")
@@ -49,6 +49,14 @@ def settings_in_training(run: Run) -> TrainConfig | None:
             return None
     found = {name: in_every(value, native) for name, value in found.items() if name in TrainConfig.model_fields}
     return make_config(found) if found else None
+
+
+def environment_of(run: Run) -> dict[str, Any]:
+    """Return where a run was trained: as its file says, or its checkpoint; or here, where neither does."""
+    if (known := run.environment) is not None:
+        return known
+    stored = read_reached(run.checkpoint_path).environment if run.checkpoint_path.is_file() else {}
+    return dict(stored) or environment()
 
 
 def changed(was: TrainConfig, now: TrainConfig) -> Changes:

@@ -6,17 +6,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Fault
 from cuello.core.types import StepResult
 from cuello.runs.artefact import save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cuello.runs.directory import Run, write_json
 from cuello.runs.history import EpochRecord, as_json, best_epoch, write_history
+from cuello.runs.settings import environment_of
 from cuello.runs.tensors import check_fit
+from cuello.runs.whole import has_best, has_history
 from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
@@ -34,6 +38,7 @@ class State:
     average: dict[str, Tensor]
     best: dict[str, Tensor] = field(default_factory=dict)
     records: list[EpochRecord] = field(default_factory=list)
+    environment: dict[str, Any] = field(default_factory=dict)
 
     def kept_weights(self) -> dict[str, Tensor]:
         """Return the weights that are validated and handed over: the moving average if there is one."""
@@ -102,11 +107,15 @@ def restore(session: Session) -> State:
     average = {}
     if config.ema is not None:
         average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    where = environment_of(run)
+    if run.environment is None:
+        write_json(run.environment_path, where)
     if not run.checkpoint_path.is_file():
-        return State(network, optimizer, average)
+        check_new(run)
+        return State(network, optimizer, average, environment=where)
     checkpoint = load_checkpoint(run.checkpoint_path)
     if checkpoint.fingerprint != session.fingerprint:
-        raise CuelloError(
+        raise Fault(
             f"the images of {run.path} are not those it was trained on so far: files were added, removed or changed. "
             "Bring them back, or start a new run."
         )
@@ -124,7 +133,29 @@ def restore(session: Session) -> State:
     states["state"] = {position: dict(named) for position, named in checkpoint.optimizer.items()}
     optimizer.load_state_dict(states)
     best = {name: tensor.to(device) for name, tensor in checkpoint.best.items()}
-    return State(network, optimizer, average, best=best, records=list(checkpoint.records))
+    state = State(
+        network, optimizer, average, best=best, records=list(checkpoint.records), environment=where,
+    )  # fmt: skip
+    mend(session, state)
+    return state
+
+
+def check_new(run: Run) -> None:
+    """Raise Fault where a run without a checkpoint was trained: it would begin anew without a word."""
+    trained = run.history_path.is_file() and run.history_path.stat().st_size > 0
+    if trained or run.model_path.is_file():
+        raise Fault(
+            f"{run.checkpoint_path} is gone, and with it what is needed to go on. Bring the file back, or move "
+            f"{run.path} away to train anew. Its best weights, if they are there, can be used as before."
+        )
+
+
+def mend(session: Session, state: State) -> None:
+    """Make again what is gone or damaged beside the checkpoint, or of an epoch that is not in it."""
+    if state.records and not has_best(session.run, state.records):
+        save_reached(session, state, improved=True)
+    elif not has_history(session.run, state.records):
+        save_reached(session, state, improved=False)
 
 
 def check_optimizer(checkpoint: Checkpoint, network: nn.Module, config: TrainConfig, path: Path) -> None:
@@ -170,6 +201,7 @@ def checkpoint_of(session: Session, state: State) -> Checkpoint:
     return Checkpoint(
         weights=state.network.state_dict(), average=state.average, best=state.best, optimizer=tensors,
         records=tuple(state.records), fingerprint=session.fingerprint, settings=session.config.model_dump(),
+        environment=state.environment,
     )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Runs that are trained at once: found among others, prepared, trained, reported. The images are read once."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,16 +7,16 @@ from typing import Any, NamedTuple
 import torch
 
 from cuello.core.caller import caller_kept
-from cuello.core.config import TrainConfig, make_config
+from cuello.core.config import TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError
-from cuello.core.files import remove_leftovers
+from cuello.core.files import remove_leftovers, write_text
 from cuello.core.lock import all_kept
 from cuello.core.progress import OnProgress, silent
 from cuello.jobs.base import JobData
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.data import reseeded
 from cuello.runs.directory import Run, create_run, write_json
-from cuello.runs.settings import trained_config
+from cuello.runs.settings import environment_of, trained_config
 from cuello.training.device import choose_device, use_threads
 from cuello.training.observers import Observer
 from cuello.training.replicas.eligibility import reason_alone, reason_apart, reason_slower, settings_in_common
@@ -164,8 +163,9 @@ def train_at_once(
 def begin(member: Session, count: int) -> None:
     """Make the run's directory where there is none; note down that it is one of ``count`` trained at once."""
     run = member.run
-    if not run.config_path.is_file():
+    if not run.is_begun:
         create_run(run.path, member.config)
+    elif not run.config_path.is_file():
+        write_text(run.config_path, to_toml(member.config))
     remove_leftovers(run.path)
-    about = json.loads(run.environment_path.read_text("utf-8")) if run.environment_path.is_file() else {}
-    write_json(run.environment_path, {**about, "trained_at_once": count})
+    write_json(run.environment_path, {**environment_of(run), "trained_at_once": count})

@@ -28,6 +28,7 @@ from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, create_run
 from cuello.runs.settings import say_changes, trained_config
+from cuello.runs.whole import is_whole
 from cuello.scoring.losses import find_loss
 from cuello.training.device import choose_device, use_threads
 from cuello.training.loop import fit
@@ -207,11 +208,11 @@ def check_same(run: Run, found: TrainConfig, wanted: TrainConfig) -> None:
 
 
 def is_finished(run: Run, config: TrainConfig, report: bool) -> bool:
-    """Tell whether a run's training is over by its own settings and, if ``report``, evaluated too."""
-    if not (run.checkpoint_path.is_file() and run.model_path.is_file()):
+    """Tell whether a run's training is over by its own settings, its files whole, and, if ``report``, evaluated too."""
+    if not run.checkpoint_path.is_file():
         return False
-    over = reason_to_stop(config, read_reached(run.checkpoint_path).records) is not None
-    return over and (not report or (run.metrics_path.is_file() and run.report_path.is_file()))
+    records = read_reached(run.checkpoint_path).records
+    return reason_to_stop(config, records) is not None and is_whole(run, records, evaluated=report)
 
 
 @dataclass(frozen=True)
