@@ -1,12 +1,14 @@
 """A stated range of values: scaled when read, never clipped, and back in the file's own units."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cuello.core.errors import CuelloError
-from cuello.data.levels import Levels, UnfitError, fit, parse_levels
+from cuello.data.levels import Levels, RangeChoice, UnfitError, fit, parse_levels
 from cuello.data.sources import array_source
 
 
@@ -81,3 +83,17 @@ def test_without_a_range_other_types_name_the_remedy(dtype: type) -> None:
 def test_the_range_of_an_array_names_the_file() -> None:
     with pytest.raises(CuelloError, match=r"mine: the array holds values from 0 to 9, outside the range 0\.\.4"):
         array_source(np.array([[[0, 9]]], np.int16), name="mine", levels=Levels(0, 4))
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64, np.uint32, np.int8])
+def test_the_largest_numbers_of_a_type_stay_large(dtype: type) -> None:
+    """Of 64 bits float64 holds the first 53: the largest number becomes a little smaller, and never 0 or negative."""
+    most = np.iinfo(dtype).max
+    found = Levels(0, float(most)).back(np.ones((1, 1, 1), np.float32), np.dtype(dtype))
+    assert most - 2048 <= int(found.item()) <= most
+
+
+@pytest.mark.parametrize("asked", [5, (1,), ("a", "b"), (0, None), (0, 1, 2), True])
+def test_what_is_no_range_is_an_error(asked: Any) -> None:
+    with pytest.raises(CuelloError, match=r"^range: got .*, needed LOW\.\.HIGH"):
+        RangeChoice.parse(asked)

@@ -1,6 +1,7 @@
 """A trained network on files: what is kept, where results go, what is refused."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -306,3 +307,13 @@ def test_hidden_colours_never_reach_visible_ones_and_stay(
     middle = (slice(4 * model.scale, 8 * model.scale), slice(5 * model.scale, 9 * model.scale))
     kept = spoiled[4:8, 5:9, :3].repeat(model.scale, axis=0).repeat(model.scale, axis=1)
     assert np.array_equal(results[1][middle][..., :3], kept)
+
+
+def test_folders_of_results_are_made(model: Model, images: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "deep").mkdir(parents=True)
+    for name in ("0.png", "deep/1.png"):
+        shutil.copy(next(images.glob("*.png")), source / name)
+    applied = apply(model, source, tmp_path / "new" / "out")
+    assert applied.failed == []
+    assert sorted(applied.written) == [tmp_path / "new" / "out" / "0.png", tmp_path / "new" / "out" / "deep" / "1.png"]

@@ -78,7 +78,9 @@ class Levels:
         values = shares.astype(np.float64) * (self.white - self.black) + self.black
         if dtype.kind in "ui":
             limits = np.iinfo(dtype)
-            return values.round().clip(limits.min, limits.max).astype(dtype)
+            most = float(limits.max)
+            most = most if int(most) == limits.max else float(np.nextafter(most, 0))  # of 64 bits, 2⁶⁴ - 1 is no float
+            return values.round().clip(limits.min, most).astype(dtype)
         return values > (self.black + self.white) / 2 if dtype.kind == "b" else values.astype(dtype)
 
 
@@ -138,9 +140,12 @@ class RangeChoice:
             return RangeChoice("stated", own) if own else RangeChoice()
         if isinstance(text, str) and text.strip().lower() in ("auto", "full"):
             return RangeChoice(text.strip().lower())
-        return RangeChoice(
-            "stated", parse_levels(text if isinstance(text, str) else "..".join(map(repr, map(float, text))))
-        )
+        if not isinstance(text, str):
+            try:
+                text = "..".join(repr(float(end)) for end in text)
+            except (TypeError, ValueError):  # no pair, or not of numbers
+                text = str(text)
+        return RangeChoice("stated", parse_levels(text))
 
     def settled(self, pixels: np.ndarray) -> Levels | None:
         """Return the range for these pixels; None for their type's full scale."""
