@@ -22,6 +22,11 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 
+MOST, MOST_PIXELS, LARGEST_SEED = 10**9, 65536, 2**63 - 1
+"""Largest numbers of anything, of a side's pixels, and of a seed."""
+LONGEST_TOML, MOST_DOTS = 2**20, 5000
+"""Letters of a file of settings, and dots among them: keys within keys take long to read."""
+
 Job = Literal["denoise", "upscale", "reconstruct", "generate", "classify", "explain"]
 
 
@@ -60,7 +65,11 @@ class TrainConfig(pydantic.BaseModel):
         DATA,
     )
     crop: int | None = setting(
-        None, "Side of the square crops to train on, in pixels; upscale: of the large image.", DATA, ge=4
+        None,
+        "Side of the square crops to train on, in pixels; upscale: of the large image.",
+        DATA,
+        ge=4,
+        le=MOST_PIXELS,
     )
     crops: Literal["random", "fixed", "grid"] = setting(
         "random",
@@ -74,6 +83,7 @@ class TrainConfig(pydantic.BaseModel):
         "again and again (for sets of a few dozen), by default each once.",
         DATA,
         ge=1,
+        le=MOST,
     )
     validation_samples: int | None = setting(
         None,
@@ -81,6 +91,7 @@ class TrainConfig(pydantic.BaseModel):
         "default each once.",
         DATA,
         ge=1,
+        le=MOST,
     )
     resize: Annotated[str | None, pydantic.BeforeValidator(lambda v: str(v) if isinstance(v, int) else v)] = setting(
         None,
@@ -98,7 +109,7 @@ class TrainConfig(pydantic.BaseModel):
     )
     test: float = setting(0.15, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
     split_seed: int = setting(
-        0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0
+        0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0, le=LARGEST_SEED
     )
     range: str | None = setting(
         None,
@@ -134,8 +145,10 @@ class TrainConfig(pydantic.BaseModel):
         "train classify`. The exact maps of the images are made first, and kept for the next time.",
         TASK,
     )
-    box: int = setting(3, "explain: side of the box that hides a part of the image, pixels.", TASK, ge=1)
-    stride: int = setting(1, "explain: pixels from one place of the box to the next.", TASK, ge=1)
+    box: int = setting(
+        3, "explain: side of the box that hides a part of the image, pixels.", TASK, ge=1, le=MOST_PIXELS
+    )
+    stride: int = setting(1, "explain: pixels from one place of the box to the next.", TASK, ge=1, le=MOST_PIXELS)
     fill: str = setting("0", "explain: what the box shows: a number, mean (of the image) or blur.", TASK)
     told: Literal["prediction", "label"] = setting(
         "prediction",
@@ -153,8 +166,8 @@ class TrainConfig(pydantic.BaseModel):
 
     model: str = setting("impulse-s", "A network (see `cuello models`) or your own: FILE.py:CLASS.", NETWORK)
 
-    epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1)
-    batch_size: int = setting(32, "Images a step.", TRAINING, ge=1)
+    epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1, le=MOST)
+    batch_size: int = setting(32, "Images a step.", TRAINING, ge=1, le=MOST)
     optimizer: str = setting("adam", "adam, adamw, sgd, adadelta or rmsprop.", TRAINING)
     learning_rate: float = setting(1e-3, "Step size at its highest.", TRAINING, gt=0)
     momentum: float = setting(0.9, "Momentum of sgd and rmsprop, 0 to 1.", TRAINING, ge=0, lt=1)
@@ -164,7 +177,9 @@ class TrainConfig(pydantic.BaseModel):
     warmup_epochs: float = setting(
         0.0, "Epochs in which the learning rate rises from 0 (fractions allowed).", TRAINING, ge=0
     )
-    plateau_patience: int = setting(5, "plateau: epochs without improvement before the rate falls.", TRAINING, ge=1)
+    plateau_patience: int = setting(
+        5, "plateau: epochs without improvement before the rate falls.", TRAINING, ge=1, le=MOST
+    )
     plateau_factor: float = setting(0.5, "plateau: what the rate is multiplied by, 0 to 1.", TRAINING, gt=0, lt=1)
     clip: float | None = setting(None, "Largest norm of the gradient; larger ones are scaled down.", TRAINING, gt=0)
     ema: float | None = setting(
@@ -174,14 +189,18 @@ class TrainConfig(pydantic.BaseModel):
         gt=0,
         lt=1,
     )
-    seed: int = setting(0, "Start of every random number: weights, order, crops, noise.", TRAINING, ge=0)
+    seed: int = setting(
+        0, "Start of every random number: weights, order, crops, noise.", TRAINING, ge=0, le=LARGEST_SEED
+    )
 
-    patience: int | None = setting(None, "Stop after so many epochs without improvement.", STOPPING, ge=1)
+    patience: int | None = setting(None, "Stop after so many epochs without improvement.", STOPPING, ge=1, le=MOST)
     min_delta: float = setting(0.0, "What counts as improvement of the validation loss.", STOPPING, ge=0)
     max_minutes: float | None = setting(None, "Stop after the epoch in which this time is over.", STOPPING, gt=0)
 
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.", MACHINE)
-    threads: int | None = setting(None, "Processor threads; by default OMP_NUM_THREADS or all cores.", MACHINE, ge=1)
+    threads: int | None = setting(
+        None, "Processor threads; by default OMP_NUM_THREADS or all cores.", MACHINE, ge=1, le=1024
+    )
     precision: Literal["float32", "bf16"] = setting(
         "float32", "bf16: mixed precision, faster where the machine knows it.", MACHINE
     )
@@ -228,10 +247,13 @@ AS_BYTES = {sign: byte for byte, sign in AS_SIGNS.items()}
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the settings in a TOML file, unchecked; CuelloError where it cannot be read."""
     try:
-        return in_every(tomllib.loads(path.read_text(encoding="utf-8").translate(AS_BYTES)), native)
+        text = path.read_text(encoding="utf-8")
+        if len(text) > LONGEST_TOML or text.count(".") > MOST_DOTS:
+            raise ValueError(f"more than {LONGEST_TOML:,} letters or {MOST_DOTS:,} dots")
+        return in_every(tomllib.loads(text.translate(AS_BYTES)), native)
     except FileNotFoundError:
         raise CuelloError(f"there is no configuration file {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise CuelloError(f"{path} is not TOML: {error}. A line looks like: epochs = 30") from None
     except OSError as error:
         raise CuelloError(f"{path} could not be read: {error.strerror}.") from None

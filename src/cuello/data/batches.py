@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
+from cuello.core.memory import check_memory
 from cuello.core.seeding import generator
 from cuello.core.types import Batch
 from cuello.data import windows
@@ -88,6 +89,7 @@ class Batches:
         self.fresh = crop is not None and layout == "random"
         self.scattered = crop is not None and layout != "grid"
         crop = None if crop is None else crop // images.scale
+        check_memory(100 * (count or 0), f"{count or 0:,} crops an epoch need", "Choose fewer --samples.")
         if crop is None:
             self.crops = whole_images(images, ids, count)
         elif layout == "grid":
@@ -95,6 +97,7 @@ class Batches:
         else:
             count = count or tiles_in(images, ids, crop)
             self.crops = random_crops(images, ids, crop, count=count, seed=seed)
+        self._check_memory()
         self.even = crop is None and (batch_size % len(ids) == 0 or self.count <= batch_size)
         self.full: dict[str, tuple[Tensor, Tensor | None]] = {}
         self.resident: Cut | None = None
@@ -104,6 +107,19 @@ class Batches:
             every, larger = np.arange(len(self.crops)), self.crops.enlarged(images.scale)
             targets = cut(images.targets, larger, every) if images.targets is not None else None
             self.resident = Cut(0, every, cut(images.arrays, self.crops, every), targets=targets)
+
+    def _check_memory(self) -> None:
+        """Raise CuelloError, with the number, where a batch, or the crops that are kept, would not fit into memory."""
+        pixels = self.crops.size[0] * self.crops.size[1] * self.images.channels
+        pixels *= 1 if self.images.targets is None else 1 + self.images.scale**2
+        shape = f"{self.crops.size[1]}×{self.crops.size[0]} pixels"
+        batch = min(self.batch_size, self.count)
+        remedy = "Choose a smaller --batch-size, --crop or --resize."
+        check_memory(8 * batch * pixels, f"a batch of {batch:,} images of {shape} needs", remedy)
+        if not (self.fresh or self.images.streamed):
+            kept = self.count * pixels * self.images.dtype.itemsize
+            remedy = "Choose fewer --samples or --validation-samples, or a smaller --crop."
+            check_memory(kept, f"{self.count:,} crops of {shape} need", remedy)
 
     @property
     def count(self) -> int:

@@ -15,6 +15,7 @@ from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.form import form_of, to_depth
 from cuello.data.levels import LITTLE, full_scale
 from cuello.data.sources import ImageSource, with_four_channels
+from cuello.data.stored import MAX_PIXELS
 from cuello.data.stream import Seen, StreamedArrays, glance, in_order, looking
 
 OnError = Literal["stop", "skip"]
@@ -320,5 +321,10 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     except ValueError:
         size = (0, 0)
     if min(size) < 1:
-        raise CuelloError(f"resize: got {text!r}, needed a size in pixels such as 64 or 96x64 (width x height).")
+        raise CuelloError(f"resize: got {text[:40]!r}, needed a size in pixels such as 64 or 96x64 (width x height).")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise CuelloError(
+            f"resize: got {text[:40]!r}, images of {4 * size[0] * size[1] / 2**20:,.0f} MiB a channel while they are "
+            f"worked on; needed at most {MAX_PIXELS:,} pixels."
+        )
     return size

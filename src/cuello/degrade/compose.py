@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
+LONGEST_SPEC, MOST_TIMES = 1000, 64
+
+
 @dataclass(frozen=True, repr=False)
 class Composition:
     """Degradations applied in order with one generator; acts like a single one."""
@@ -77,8 +80,15 @@ def parse(spec: str) -> Degradation | Composition:
     >>> parse("blur:1+gaussian:10").name
     'blur+gaussian'
     """
+    if len(spec) > LONGEST_SPEC:
+        raise CuelloError(f"noise {spec[:20]!r}… has {len(spec)} letters, needed {LONGEST_SPEC} at most.")
     parts = tuple(parse_one(part.strip(), spec) for part in spec.split("+"))
-    return parts[0] if len(parts) == 1 else Composition(parts)
+    whole = parts[0] if len(parts) == 1 else Composition(parts)
+    if whole.scale > MOST_TIMES:
+        raise CuelloError(
+            f"noise {spec!r} makes images {whole.scale} times smaller, needed {MOST_TIMES} times at most."
+        )
+    return whole
 
 
 def parse_one(part: str, spec: str) -> Degradation:

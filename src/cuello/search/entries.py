@@ -16,6 +16,7 @@ UNSEARCHED = {
     "seed": "the best of several seeds is luck; train each trial with several by --repeats",
 }
 """Settings that no search is over, and why."""
+LARGEST = 1e15  # of a range's numbers
 RANGE_KEYS = ("low", "high", "log", "step")
 
 
@@ -153,6 +154,9 @@ def own_numbers(name: str, found: SearchedRange) -> SearchedRange:
 
 def in_order(name: str, found: SearchedRange) -> SearchedRange:
     """Return a range that ends at its last step; CuelloError where its numbers do not go together."""
+    for number in (found.low, found.high, found.step or 0):
+        if not -LARGEST <= number <= LARGEST:  # not a number either
+            raise CuelloError(f"{name}: got a range with {str(number)[:20]}, needed numbers up to {LARGEST:g}.")
     if found.low >= found.high:
         raise CuelloError(f"{name}: got the range {found.low}..{found.high}, needed the lower end first.")
     if found.log and found.low <= 0:
@@ -160,9 +164,11 @@ def in_order(name: str, found: SearchedRange) -> SearchedRange:
     if found.step is not None and (found.log or found.step <= 0):
         given = f"step = {found.step}{' with log' if found.log else ''}"
         raise CuelloError(f"{name}: got {given}, needed a step above 0, or log without one.")
-    return found if found.step is None else replace(found, high=found.points(None)[-1])
+    return found if found.step is None else replace(found, high=found.tidy(found.low + found.steps * found.step))
 
 
 def is_number(value: Any) -> bool:
     """Tell whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    )

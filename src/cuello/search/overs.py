@@ -69,4 +69,4 @@ def parse_range(name: str, span: re.Match[str], options: Sequence[str]) -> dict[
 
 def as_number(text: str) -> int | float:
     """Return a number, whole where it is written without point and exponent."""
-    return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+    return int(text) if re.fullmatch(r"[-+]?\d{1,300}", text) else float(text)

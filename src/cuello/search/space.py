@@ -15,6 +15,9 @@ UNFILLED = ("job", "data", "target", "device")
 """Settings whose braces are left alone: they may be part of a file's name."""
 
 
+MOST_TRIALS = 100_000
+
+
 @dataclass(frozen=True)
 class Choices:
     """Several values, in the order in which they were given."""
@@ -36,6 +39,11 @@ class SearchedRange:
         """Whether only whole numbers are meant."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step or 1))
 
+    @property
+    def steps(self) -> int:
+        """How many steps lead from low to the last number; 0 where there is no step."""
+        return math.floor((self.high - self.low) / self.step + 1e-9) if self.step else 0
+
     def points(self, count: int | None) -> tuple[float, ...]:
         """Return ``count`` numbers from low to high at even distances (of logarithms, if log), or every step.
 
@@ -47,8 +55,7 @@ class SearchedRange:
         (0.0, 0.4, 0.8)
         """
         if self.step is not None:
-            number = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            return tuple(self.tidy(self.low + place * self.step) for place in range(number))
+            return tuple(self.tidy(self.low + place * self.step) for place in range(self.steps + 1))
         shares = [place / (count - 1) for place in range(count)] if count and count > 1 else [0.0]
         if self.log:
             found = [self.low * (self.high / self.low) ** share for share in shares]
@@ -92,6 +99,13 @@ class Space:
         >>> Space({"optimizer": Choices(("sgd", "adam")), "epochs": Choices((1, 2))}, {}).grid()[:3]
         [{'optimizer': 'sgd', 'epochs': 1}, {'optimizer': 'sgd', 'epochs': 2}, {'optimizer': 'adam', 'epochs': 1}]
         """
+        sizes = [axis_size(axis, points) for axis in self.axes.values()]
+        if math.prod(sizes) > MOST_TRIALS:
+            shown = f"{math.prod(sizes):,}" if max(sizes) < 10**9 else "countless"
+            raise CuelloError(
+                f"a grid of these values has {shown} combinations, at most {MOST_TRIALS:,} are possible. Take larger "
+                "steps or fewer --points, or draw from it with --sampler=random."
+            )
         listed = [listed_values(name, axis, points) for name, axis in self.axes.items()]
         found = {}
         for combined in product(*listed):
@@ -120,6 +134,13 @@ class Space:
                 described = {"low": axis.low, "high": axis.high, "log": axis.log, "step": axis.step}
                 found[name] = {key: value for key, value in described.items() if value not in (None, False)}
         return found
+
+
+def axis_size(axis: Axis, points: int | None) -> int:
+    """Count an axis's values for a grid, without making them."""
+    if isinstance(axis, Choices):
+        return len(axis.values)
+    return max(1, points or 1) if axis.step is None else axis.steps + 1
 
 
 def is_setting(name: str) -> bool:
