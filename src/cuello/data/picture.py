@@ -48,7 +48,7 @@ FILTERS = Lock()
 
 
 def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
-    """Read PNG, JPEG, BMP, GIF (first frame), WebP or TIFF (first page), 8 or 16 bits, any colour mode.
+    """Read PNG, JPEG, BMP, GIF, WebP (no animation) or TIFF (first page), 8 or 16 bits, any colour mode.
 
     Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``. A
     picture that is stored on its side comes upright, and what the file says of it with it.
@@ -114,6 +114,8 @@ def decode(content: bytes, path: Path, levels: AnyRange | None = None) -> Stored
         check_size(image.width, image.height)
         if is_cut_to_8_bits(image):
             raise UnfitError("it holds more than 8 bits a colour, of which 8 would be read; save it as PNG or TIFF")
+        if image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False):
+            raise UnfitError("it is an animation, and one picture is needed: take the frame you want out of it")
         image.load()
         picture = turned_upright(from_pillow(image))
         return fitted(replace(picture, about=replace(picture.about, chunks=kept_chunks(content))), levels)

@@ -18,6 +18,7 @@ from cuello.core.files import printable
 from cuello.core.memory import check_memory, check_unpacked
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.folders import list_images, meaning_of, no_image
+from cuello.data.frames import frames_of, read_frame
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import AnyRange, Levels, UnfitError, fit
 from cuello.data.picture import SUFFIXES, StoredImage, check_plain, four_channels, read_picture
@@ -30,15 +31,19 @@ ARRAY_SUFFIXES = {".npy", ".npz"}
 class FileSource(ImageSource):
     """Images in files: one each, or the pages of a TIFF, and what channels these have beside their colours.
 
-    pages: by position, for the images that are one of several in a file, the number and where it lies there. levels:
-    the values that stand for black and white, where they are not the type's full scale.
+    pages: by position, for the images that are one of several in a file, the number and where it lies there. frames:
+    by position, for the images that are a frame of an animation, its number. levels: the values that stand for black
+    and white, where they are not the type's full scale.
     """
 
     paths: Sequence[Path]
     pages: Mapping[int, tuple[int, Place]] = field(default_factory=dict)
+    frames: Mapping[int, int] = field(default_factory=dict)
     levels: AnyRange | None = None
 
     def read(self, index: int) -> StoredImage:
+        if index in self.frames:
+            return read_frame(self.paths[index], self.frames[index], self.levels)[0]
         if index in self.pages:
             return read_page(self.paths[index], *self.pages[index], self.levels)
         return read_picture(self.paths[index], self.levels)
@@ -137,14 +142,24 @@ def folder_source(folder: Path, levels: AnyRange | None = None) -> FileSource:
 
 
 def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: AnyRange | None) -> FileSource:
-    """Open the images in ``paths``; a TIFF of several pages gives each of them, as ``NAME#000``, ``NAME#001``, …
+    """Open the images in ``paths``; a TIFF's pages and an animation's frames are ``NAME#000``, ``NAME#001``, …
 
     So does a page with channels that are neither colours nor transparency: the colours are one image, each of them one.
     """
     images: list[tuple[str, Path]] = []
     pages: dict[int, tuple[int, Place]] = {}
     divided = 0
+    frames: dict[int, int] = {}
+    several: list[str] = []
     for path, own in zip(paths, names, strict=True):
+        animation = frames_of(path)
+        if animation is not None and animation.kind == "MPO":
+            several.append(own)
+        elif animation is not None:
+            for number in range(animation.count):
+                frames[len(images)] = number
+                images.append((f"{own}#{number:0{max(3, len(str(animation.count - 1)))}d}", path))
+            continue
         try:
             found = pages_of(path)
             offsets = parts_of(path, found) if found.mixed else found.places
@@ -165,7 +180,11 @@ def with_pages(name: str, paths: Sequence[Path], names: Sequence[str], levels: A
             f"{divided} files hold channels that are neither colours nor transparency: each is an image of its own "
             "(--channels=4 keeps four together)"
         )
-    return FileSource(name, names, notes=notes, paths=paths, pages=pages, levels=levels)
+    if several:
+        notes.append(
+            f"{len(several)} files hold several pictures (MPO), of which the first is used: {first_few(several)}"
+        )
+    return FileSource(name, names, notes=notes, paths=paths, pages=pages, frames=frames, levels=levels)
 
 
 def array_source(

@@ -12,8 +12,10 @@ import numpy as np
 from cuello.core.errors import CuelloError, worded
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.data.frames import frames_of
 from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
+    JPEG_SUFFIXES,
     TIFF_SUFFIXES,
     check_held,
     lost,
@@ -23,6 +25,7 @@ from cuello.data.picture import (
 from cuello.data.stack import Pages, Place, pages_of, read_page
 from cuello.data.stored import StoredImage
 from cuello.data.tiff_write import write_pages
+from cuello.inference.animations import restore_frames
 from cuello.inference.arrays import SameKind, restore_picture
 from cuello.inference.model import Model
 from cuello.inference.targets import plan, target_of_file
@@ -58,7 +61,8 @@ def apply(
 
     source: an image, a folder (with its subfolders), an .npy array. destination: a file for a file, a folder for a
     folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
-    PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF is restored. A file that
+    PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF and every frame of
+    an animation is restored. A file that
     cannot be read is listed in ``failed`` and the rest goes on.
     progress: called with events, which have the file at hand. level: standard deviation of the noise in
     every image, in units of white = 1, for a network that takes it; by default estimated, image by image. range: what
@@ -118,6 +122,13 @@ def restore_file(
     model: Model, path: Path, target: Path, *, applied: Applied, level: float | None = None, choice: RangeChoice
 ) -> None:
     """Restore one image file, or every page of a TIFF; what changes beside the pixels is noted in ``applied``."""
+    make_folder(target.parent)
+    frames = frames_of(path)
+    if frames is not None and frames.kind == "MPO" and target.suffix.lower() not in JPEG_SUFFIXES:
+        applied.notes.append(f"{path} holds {frames.count} pictures (MPO), of which {target.name} holds the first")
+    elif frames is not None:
+        applied.notes.extend(restore_frames(model, path, target, frames=frames, level=level, choice=choice))
+        return
     pages = pages_of(path)
     if len(pages.places) > 1 and target.suffix.lower() not in TIFF_SUFFIXES:
         raise CuelloError(
