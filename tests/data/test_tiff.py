@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.data.catalog import open_source
 from cuello.data.images import load_images
 from cuello.data.stack import page_offsets, pages_of, read_page
@@ -385,3 +386,36 @@ def test_pages_are_upright_and_say_so(tmp_path: Path, orientation: int) -> None:
         np.testing.assert_array_equal(file.pages[1].asarray(), seen)
         assert 274 not in file.pages.first.tags
         assert file.pages.first.resolution == ((3, 2) if orientation < 5 else (2, 3))
+
+
+def test_missing_strips_are_no_black_pixels(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", values(6, 5), rowsperstrip=6, photometric="minisblack")
+    content = bytearray((tmp_path / "in.tif").read_bytes())
+    place = content.index(struct.pack("<H", 257))  # the picture's height
+    content[place + 8 : place + 10] = struct.pack("<H", 600)
+    (tmp_path / "in.tif").write_bytes(content)
+    with pytest.raises(CuelloError, match=r"in\.tif is damaged or cut short"):
+        read_page(tmp_path / "in.tif", 0, page_offsets(tmp_path / "in.tif")[0], only=True)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_changed_bytes_give_pixels_or_a_plain_error(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    layouts: list[dict[str, Any]] = [
+        {"photometric": "minisblack", "planarconfig": "contig"}, {"photometric": "rgb", "extrasamples": ["assocalpha"]},
+        {"imagej": True, "truncate": True}, {"ome": True, "photometric": "minisblack", "bigtiff": True},
+    ]  # fmt: skip
+    layout = layouts[seed % 4]
+    stored = values(3, 6, 5, 4 if "rgb" in layout.values() else 2) if seed % 4 < 2 else values(3, 6, 5)
+    tifffile.imwrite(tmp_path / "in.tif", stored, **layout)
+    content = bytearray((tmp_path / "in.tif").read_bytes())
+    for place in random.integers(0, len(content), 3):
+        content[place] = random.integers(256)
+    (tmp_path / "in.tif").write_bytes(content)
+    pages = pages_of(tmp_path / "in.tif")
+    try:
+        pictures = [read_page(tmp_path / "in.tif", number, place) for number, place in enumerate(pages.places)]
+    except CuelloError:
+        return
+    write_pages(tmp_path / "out.tif", pictures, form=pages.form, size=pages.size)
+    assert len(page_offsets(tmp_path / "out.tif")) == len(pictures)

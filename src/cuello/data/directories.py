@@ -85,7 +85,7 @@ def walk(path: Path) -> Iterator[Directory]:
                 seen.add(offset)
                 try:
                     found, following = read_directory(file, offset, form)
-                except (struct.error, OverflowError):
+                except (struct.error, OverflowError, ValueError):
                     yield Directory(offset, form, {})
                     return
                 yield found

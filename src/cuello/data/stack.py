@@ -100,7 +100,7 @@ def planes_of(path: Path) -> int:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
             if page.imagedepth > 1:
-                return page.imagedepth
+                return page.imagedepth if page.imagedepth <= file.filehandle.size else 1
             series = file.series[0]
             whole = page.compression == 1 and page.dtype is not None and page.bitspersample == 8 * page.dtype.itemsize
             one = page.nbytes

@@ -70,7 +70,9 @@ def from_tiff_page(page: Any, levels: AnyRange | None = None, plane: int | None 
 
     plane: which of several planes behind this one directory.
     """
-    check_size(page.imagewidth, page.imagelength)
+    if not page.imagewidth or not page.imagelength:
+        raise ValueError("no pixels")
+    check_size(page.imagewidth, page.imagelength * page.imagedepth * -(-page.samplesperpixel // 4))
     indexed = is_indexed_grey(page)
     if page.photometric not in GREY_OR_RGB and not indexed:
         raise UnfitError(f"its colours are of kind {int(page.photometric)} (5 is CMYK); save it as RGB or grey")
@@ -116,6 +118,8 @@ def samples_of(page: Any, plane: int | None) -> np.ndarray:
         file.seek(page.dataoffsets[0] + plane * count * page.dtype.itemsize)
         pixels = file.read_array(page.dtype.newbyteorder(page.parent.byteorder), count).reshape(page.shape)
     else:
+        if min(len(page.dataoffsets), len(page.databytecounts)) < np.prod(page.chunked):
+            raise ValueError("some of its strips or tiles are missing")
         pixels = readable(page).asarray() if page.compression == LZW else page.asarray()
         pixels = pixels.reshape(page.shape)
     axes = page.axes

@@ -142,7 +142,8 @@ def facts_of_page(page: Any, colours: int, palette: bool = False) -> TiffFacts:
     """Take what a page (tifffile's TiffPage) holds; ``palette``: its pixels are numbers that are shown in colours."""
     form, file = TiffForm(page.parent.byteorder, page.parent.is_bigtiff), page.parent.filehandle
     directory, _ = read_directory(file, page.offset, form)  # tifffile passes over tags that it cannot make sense of
-    extras = tuple(map(int, page.extrasamples))[: page.samplesperpixel - colours]
+    known = tuple(int(kind) if kind in ALPHA_KINDS else 0 for kind in page.extrasamples)
+    extras = known[: page.samplesperpixel - colours]
     kept = KEPT | SAME_SIZE
     unit = page.tags.valueof(UNIT)
     contiguous = page.samplesperpixel > 1 and page.planarconfig != 2
@@ -150,7 +151,7 @@ def facts_of_page(page: Any, colours: int, palette: bool = False) -> TiffFacts:
     found = [resolved(tag, file, form) for tag in wanted]
     return TiffFacts(
         form=form,
-        photometric=int(page.photometric) if 262 in page.tags else 1,
+        photometric=int(page.photometric) if 262 in page.tags and (page.photometric != 2 or colours >= 3) else 1,
         planar=page.planarconfig == 2 and page.samplesperpixel > 1,
         dtype=page.dtype,
         extras=extras + (0,) * (page.samplesperpixel - colours - len(extras)),
@@ -200,7 +201,7 @@ def exif_of(directory: Directory, file: Any) -> tuple[Tag, ...]:
         return ()
     try:
         found, _ = read_directory(file, directory.number(EXIF), directory.form)
-    except (struct.error, OSError):
+    except (struct.error, OSError, ValueError, OverflowError):
         return ()
     kept = [tag for tag in found.tags if tag.code != 40965 and tag.kind in SIZES]
     return tuple(resolved(tag, file, directory.form) for tag in kept)
