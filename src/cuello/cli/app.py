@@ -6,13 +6,14 @@ They are loaded when they are called, and import what is heavy when they run, so
 import re
 import signal
 import sys
+from contextlib import suppress
 from inspect import cleandoc
 from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App
 
-from cuello.cli.console import plain_warnings, show_what_can_be_shown, stopped_by_signals
+from cuello.cli.console import plain_warnings, show_what_can_be_shown, stopped_by_signals, write_nowhere
 from cuello.core.errors import CuelloError, Interrupted, at_command_line
 from cuello.core.version import VERSION
 
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     with at_command_line(), plain_warnings(), stopped_by_signals() as came:
         try:
             app(arguments, result_action="return_value")
+            sys.stdout.flush()
         except CuelloError as error:
             print(f"cuello: {error}", file=sys.stderr)
             sys.exit(2)
@@ -62,6 +64,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(1)
+        except OSError as error:  # of a console or a place that nobody thought of: a disk that is full, say
+            with suppress(OSError):
+                print(
+                    f"cuello: {error.strerror or error}{f': {error.filename}' if error.filename else ''}",
+                    file=sys.stderr,
+                )
+            write_nowhere(sys.stdout, sys.stderr)
+            sys.exit(2)
     sys.exit(0)
 
 

@@ -6,7 +6,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
@@ -81,6 +81,20 @@ def leave_terminals(streams: list[int]) -> None:
     """Send what would go to a terminal that is gone nowhere, so that words of parting are no fault."""
     for stream in streams:
         if not os.isatty(stream):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream)
-            os.close(nowhere)
+            lead_nowhere(stream)
+
+
+def write_nowhere(*streams: TextIO) -> None:
+    """Drop what streams still hold and cannot write, so that the end of the process is no second fault."""
+    for stream in streams:
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                lead_nowhere(stream.fileno())
+
+
+def lead_nowhere(stream: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream)
+    os.close(nowhere)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.files import check_no_device
 from cuello.core.text import in_every, native, portable
 
 
@@ -246,6 +247,7 @@ AS_BYTES = {sign: byte for byte, sign in AS_SIGNS.items()}
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the settings in a TOML file, unchecked; CuelloError where it cannot be read."""
+    check_no_device(path)
     try:
         text = path.read_text(encoding="utf-8")
         if len(text) > LONGEST_TOML or text.count(".") > MOST_DOTS:

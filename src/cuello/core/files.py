@@ -40,6 +40,10 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> target.read_text("utf-8")
     'whole or not at all'
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise CuelloError(
+            f"{path} is a pipe or a device, which no file may replace. Choose another place with --output."
+        )
     sweep_once(path.parent)
     temporary = path.with_name(temporary_name(path.stem, path.suffix))
     try:
@@ -131,6 +135,12 @@ def printable(name: str) -> str:
     return "".join(ascii(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs") else one for one in name)
 
 
+def check_no_device(path: Path) -> None:
+    """Raise CuelloError for a pipe or a device, of which reading may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise CuelloError(f"{path} is no plain file (a pipe or a device). Copy what it gives into a file.")
+
+
 def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> None:
     """Raise CuelloError where files of these names would be replaced, or ``folder`` cannot be one: before the work.
 
@@ -171,6 +181,11 @@ def as_cuello_error(error: OSError, path: Path) -> Fault:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Fault(
             f"no permission to write {path}. Choose a place of your own with --output, or change its permissions."
+        )
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return Fault(
+            f"{path} could not be written: {error.strerror}. There is no folder {path.parent}, or no longer, and it is "
+            "not made again: bring it back, or choose another place with --output."
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return Fault(f"{path} cannot be a folder: a file is in the way. Move that file, or choose another place.")

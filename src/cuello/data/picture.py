@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import replacing
+from cuello.core.files import check_no_device, replacing
 from cuello.data.about import (
     MOST_IN_MARKER,
     PNG_HEAD,
@@ -57,7 +57,7 @@ def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
     """
     if path.is_dir():
         raise CuelloError(f"{path} is a folder, not an image; give the images in it, or the folder as a whole.")
-    check_plain(path)
+    check_no_device(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -66,12 +66,6 @@ def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
         raise CuelloError(f"{path} is empty (0 bytes). Remove it, or copy it again from where it came.")
     with reading_errors(path):
         return decode(content, path, levels)
-
-
-def check_plain(path: Path) -> None:
-    """Raise CuelloError for a pipe or a device, of which reading may never end."""
-    if path.exists() and not path.is_file():
-        raise CuelloError(f"{path} is no plain file (a pipe or a device). Copy what it gives into a file.")
 
 
 @contextmanager

@@ -14,14 +14,14 @@ from typing import IO
 import numpy as np
 
 from cuello.core.errors import CuelloError, Fault, first_few
-from cuello.core.files import printable
+from cuello.core.files import check_no_device, printable
 from cuello.core.memory import check_memory, check_unpacked
 from cuello.data.arrays import ImageSource, check_labels, check_shape, numbered
 from cuello.data.folders import list_images, meaning_of, no_image
 from cuello.data.frames import frames_of, read_frame
 from cuello.data.hdf5 import HDF5_SUFFIXES, hdf5_source, split_name
 from cuello.data.levels import AnyRange, Levels, UnfitError, fit
-from cuello.data.picture import SUFFIXES, StoredImage, check_plain, four_channels, read_picture
+from cuello.data.picture import SUFFIXES, StoredImage, four_channels, read_picture
 from cuello.data.stack import Place, pages_of, parts_of, read_page
 
 ARRAY_SUFFIXES = {".npy", ".npz"}
@@ -336,7 +336,7 @@ def open_path(path: Path, levels: AnyRange | None = None) -> ImageSource:
     file, data_set = split_name(path)
     if not file.exists():
         raise Fault(f"there is no file or folder {path}.")
-    check_plain(file)
+    check_no_device(file)
     if file.suffix.lower() in HDF5_SUFFIXES:
         return hdf5_source(file, data_set, levels)
     if path.suffix.lower() in ARRAY_SUFFIXES:

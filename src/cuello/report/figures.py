@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cuello.core.files import make_folder, replacing
+from cuello.core.files import as_cuello_error, replacing
 from cuello.runs.history import EpochRecord, best_epoch
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def drawing(theme: Theme, width: float, height: float, **subplots: Any) -> Itera
 def save_both(folder: Path, name: str, draw: Callable[[Theme], bytes]) -> dict[str, bytes]:
     """Draw a picture in each theme; the light one is also written to ``folder/NAME.png``."""
     pictures = {theme.name: draw(theme) for theme in THEMES}
-    make_folder(folder)
+    try:
+        folder.mkdir(exist_ok=True)  # and not what is above it, which may have been removed meanwhile
+    except OSError as error:
+        raise as_cuello_error(error, folder) from error
     with replacing(folder / f"{name}.png") as temporary:
         temporary.write_bytes(pictures["light"])
     return pictures

@@ -11,7 +11,7 @@ from typing import Any
 
 from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
 from cuello.core.errors import CuelloError, first_few
-from cuello.core.files import make_folder, printable, write_text
+from cuello.core.files import check_no_device, make_folder, printable, write_text
 from cuello.core.text import portable
 from cuello.core.version import VERSION
 from cuello.data.folders import check_outside
@@ -109,6 +109,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """What the last evaluation found; CuelloError before there was one."""
+        check_no_device(self.metrics_path)
         try:
             return json.loads(self.metrics_path.read_text("utf-8"))
         except FileNotFoundError:

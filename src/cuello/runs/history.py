@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import write_text
+from cuello.core.files import check_no_device, write_text
 from cuello.core.schema import Described, Finite, checked, read_json, shortened
 
 
@@ -77,6 +77,7 @@ def write_history(path: Path, records: Sequence[EpochRecord]) -> None:
 
 def read_history(path: Path) -> list[EpochRecord]:
     """Read the epochs back; CuelloError where a line is not one."""
+    check_no_device(path)
     try:
         found = read_json(b"[" + b",".join(path.read_bytes().splitlines()) + b"]")
     except FileNotFoundError:

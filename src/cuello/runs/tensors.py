@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import write_bytes
+from cuello.core.files import check_no_device, write_bytes
 from cuello.core.schema import LONGEST_JSON, read_json, shortened
 from cuello.core.text import in_every, portable
 from cuello.core.version import VERSION
@@ -96,6 +96,7 @@ def read_about(path: Path, kind: str, format: int) -> dict[str, Any]:
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a safetensors file; CuelloError where it is missing, cut short or something else."""
+    check_no_device(path)
     try:
         with open(path, "rb") as plain:
             length = int.from_bytes(plain.read(8), "little")
