@@ -1,10 +1,12 @@
 """Kill trainings at random moments, let them go on, and compare what they end with, to the bit.
 
     python benchmarks/kills.py --runs 20
+    python benchmarks/kills.py --runs 20 --series
 
 Each run is stopped again and again, by SIGKILL or a signal that asks (SIGTERM, SIGINT, SIGHUP), each time between 0 and
 the time that a whole training takes, and continued with ``cuello resume`` until it ends. Its model.safetensors and the
-losses of its history must be those of a training that nobody stopped. Prints one line a run and a summary; exit code 1
+losses of its history must be those of a training that nobody stopped. --series: eight small networks trained at once,
+each of which must be so, continued with the command that began them. Prints one line a run and a summary; exit code 1
 where one differs, or where a stop left a traceback or a file that is not a run's.
 """
 
@@ -21,12 +23,19 @@ from pathlib import Path
 
 TRAINING = ["denoise", "photos", "--noise", "gaussian:25", "--model", "conv-8-16-8", "--crop", "32", "--samples", "64",
             "--validation-samples", "16", "--epochs", "6", "--threads", "1", "--no-report"]  # fmt: skip
+SERIES = ["reconstruct", "glyphs", "--model", "mlp-20-2", "--samples", "3200", "--epochs", "60", "--threads", "1",
+          "--repeats", "8", "--no-report"]  # fmt: skip
 KINDS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 def started(*words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cuello", *words, "--quiet"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """Return the run directories of a training: its own, or those of its series."""
+    return sorted(folder.glob("seed-*")) or [folder]
 
 
 def reached(run: Path) -> tuple[str, list[float]]:
@@ -36,12 +45,13 @@ def reached(run: Path) -> tuple[str, list[float]]:
     return hashlib.sha256(model).hexdigest(), [record["loss"] for record in history]
 
 
-def stopped_and_continued(run: Path, seconds: float, dice: random.Random) -> tuple[int, list[str]]:
-    """Train with stops; return how many there were, and what was wrong."""
+def stopped_and_continued(run: Path, words: list[str], seconds: float, dice: random.Random) -> tuple[int, list[str]]:
+    """Train with stops; return how many there were, and what was wrong. words: of ``cuello train``."""
     stops, wrong = 0, []
     for _ in range(200):
         begun = (run / "last.safetensors").is_file()
-        process = started("resume", str(run)) if begun else started("train", *TRAINING, "-o", str(run), "--overwrite")
+        again = ["train", *words, "-o", str(run), *([] if "--repeats" in words else ["--overwrite"])]
+        process = started(*(["resume", str(run)] if begun else again))
         try:
             said, _ = process.communicate(timeout=dice.uniform(0, seconds))
         except subprocess.TimeoutExpired:
@@ -59,18 +69,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--series", action="store_true", help="small networks that are trained at once")
     options = parser.parse_args()
+    words = SERIES if options.series else TRAINING
     folder = Path(tempfile.mkdtemp(prefix="cuello-kills-"))
     start = time.perf_counter()
-    started("train", *TRAINING, "-o", str(folder / "whole")).wait()
-    seconds, expected = time.perf_counter() - start, reached(folder / "whole")
+    started("train", *words, "-o", str(folder / "whole")).wait()
+    seconds, expected = time.perf_counter() - start, list(map(reached, runs_in(folder / "whole")))
     dice, total, bad = random.Random(options.seed), 0, 0
     for number in range(options.runs):
         run = folder / f"run-{number}"
-        stops, wrong = stopped_and_continued(run, seconds, dice)
-        if not wrong and reached(run) != expected:
+        stops, wrong = stopped_and_continued(run, words, seconds, dice)
+        if not wrong and list(map(reached, runs_in(run))) != expected:
             wrong.append("other weights or losses than those of the whole training")
-        wrong += [f"left over: {path.name}" for path in run.iterdir() if path.name.endswith(".cuello-tmp")]
+        wrong += [f"left over: {path.name}" for path in run.rglob("*") if path.name.endswith(".cuello-tmp")]
         total, bad = total + stops, bad + bool(wrong)
         print(f"run {number}: {stops} stops, {'; '.join(wrong) or 'the same bits'}", flush=True)
     print(f"{total} stops in {options.runs} runs of {seconds:.0f} s: {bad} ended otherwise")
