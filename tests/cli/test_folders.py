@@ -98,6 +98,8 @@ def test_no_command_writes_among_the_images_it_reads(
     for arguments in (
         ("train", "classify", source, "-o", source / "run", *QUICK),
         ("train", "denoise", elsewhere, "--target", source, "-o", source / "cat/run", "--model", "dncnn-s", *QUICK),
+        ("train", "classify", source, "-o", source / "repeats", "--repeats", 2, *QUICK),
+        ("search", "classify", source, "--over", "batch-size=4,8", "-o", source / "search", *QUICK),
         ("explain", classifier.path, source, "-o", source / "maps"),
         ("evaluate", trained.path, trained.path, source, "-o", source / "matrix"),
         ("evaluate", classifier.path, classifier.path.parent),

@@ -152,6 +152,10 @@ class TestParts:
     def test_a_part_without_a_folder_is_drawn_from_those_for_training(self, tmp_path, parts, sizes):
         save(tmp_path, *(f"{part}/{k}.png" for part in parts for k in range(6)))
         images = load_images(folder_source(tmp_path))
+        lacking = "testing are drawn from these for training, as test says"
+        if "test" in parts:
+            lacking = "validation are drawn from these for training, as validation says"
+        assert images.notes[0].endswith(f"; those for {lacking}")
         assert images.labels is None
         found = split(len(images), 0.2, 0.2, held_out=images.held_out, validated=images.validated)
         assert [len(part) for part in found] == sizes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cuello.core.errors import CuelloError, Fault, first_few
+from cuello.core.errors import CuelloError, Fault, first_few, worded
 from cuello.core.files import printable
 from cuello.data.picture import FORMATS, SUFFIXES
 
@@ -189,6 +189,10 @@ def about_parts(listing: Listing, names: Sequence[str], classes: Sequence[str] |
     """Say which folders were taken for parts, and which classes one of these lacks."""
     counts = Counter(names)
     told = ", ".join(f"{name} for {PARTS[name.lower()]} ({count})" for name, count in counts.items())
+    purposes = {PARTS[name.lower()] for name in counts}
+    for purpose, setting in (("validation", "validation"), ("testing", "test")):
+        if purpose not in purposes:
+            told += worded(f"; those for {purpose} are drawn from these for training, as --{setting} says")
     notes = [f"the images of {listing.folder} are divided by their folders, which are no classes: {told}"]
     for name in counts if classes is not None else ():
         here = {one for one, part in zip(classes or (), names, strict=True) if part == name}

@@ -10,6 +10,7 @@ from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
+from cuello.data.folders import check_outside
 from cuello.jobs.catalog import JOBS
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
@@ -67,6 +68,7 @@ def search(
     wanted |= {"objective": objective, "repeats": repeats}
     question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
+    check_outside(data, folder)
     read_trials(folder, question.as_json())  # what holds something else gets no lock
     with kept(folder, "cuello search", remedy=", or choose another place with --output"):
         known = read_trials(folder, question.as_json())

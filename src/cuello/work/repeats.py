@@ -11,6 +11,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept, wait_until_free
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.data.folders import check_outside
 from cuello.jobs.catalog import JOBS
 from cuello.models.custom import is_reference
 from cuello.runs.directory import Run, clear_run
@@ -61,6 +62,7 @@ def train_repeats(
     JOBS[config.job].pairing(config, sweep)
     tell = listener(progress)
     folder = Path(output).expanduser() if output is not None else default_path(config)
+    check_outside(config.data, folder)
     seeds = range(config.seed, config.seed + repeats)
     check_folder(folder)  # what holds something else gets no lock
     with kept(folder, "cuello train --repeats", remedy=", or choose another place with --output"):
