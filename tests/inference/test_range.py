@@ -182,3 +182,15 @@ def test_images_that_fill_little_of_their_type_are_noted_where_they_are_read(tmp
     assert "range='LOW..HIGH'" in note
     stated = load_images(open_source(str(tmp_path / "dark.npy"), Levels(0, 1000)))
     assert stated.notes == []
+
+
+@pytest.mark.parametrize("asked", ["auto", None])
+def test_the_range_of_an_array_file_is_said(denoise: Model, tmp_path: Path, asked: str | None) -> None:
+    dark = (noisy() * 300).round().astype(np.uint16)
+    np.save(tmp_path / "dark.npy", dark)
+    applied = apply(denoise, tmp_path / "dark.npy", tmp_path / "out.npy", range=asked)
+    assert list(applied.ranges) == [tmp_path / "dark.npy"]
+    (levels,) = applied.ranges.values()
+    assert levels.black <= np.percentile(dark, 1) < np.percentile(dark, 99) <= levels.white < 1000
+    (note,) = applied.notes
+    assert str(levels) in note

@@ -55,11 +55,20 @@ class SameKind:
         larger = larger[0] if is_single(images) else larger
         return larger[..., 0] if larger.ndim > images.ndim else larger
 
+    def colours(self, stack: np.ndarray) -> int:
+        """Count the channels of ``(N, H, W, C)`` that are no transparency."""
+        have = stack.shape[-1]
+        return have - 1 if have in (2, 4) and have != self.model.channels else have
+
+    def range_of(self, stack: np.ndarray) -> Levels | None:
+        """Return the one range of all values of ``(N, H, W, C)``, hidden ones aside; None for their type's own."""
+        plain = self.colours(stack) == stack.shape[-1]
+        return self.choice.settled(stack if plain else without_hidden(stack))
+
     def whole(self, stack: np.ndarray) -> np.ndarray:
         """Restore ``(N, H, W, C)``; one range for all; transparency is none of it, and is kept or enlarged."""
-        have = stack.shape[-1]
-        planes = have - 1 if have in (2, 4) and have != self.model.channels else have
-        levels = self.choice.settled(stack if planes == have else without_hidden(stack))
+        have, planes = stack.shape[-1], self.colours(stack)
+        levels = self.range_of(stack)
         if levels is None and stack.dtype.kind == "b":
             return self.whole(stack.astype(np.uint8) * 255) > 127
         if levels is None:

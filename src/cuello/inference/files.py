@@ -26,7 +26,7 @@ from cuello.data.stack import Pages, Place, pages_of, read_page
 from cuello.data.stored import StoredImage
 from cuello.data.tiff_write import write_pages
 from cuello.inference.animations import restore_frames
-from cuello.inference.arrays import SameKind, restore_picture
+from cuello.inference.arrays import SameKind, as_stack, native, restore_picture
 from cuello.inference.model import Model
 from cuello.inference.targets import plan, target_of_file
 
@@ -224,10 +224,15 @@ def apply_to_array(
         images = np.load(source, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise CuelloError(f"{source} could not be read as NumPy's format: {error}.") from None
+    same = SameKind(model, choice, level=level)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        restored = SameKind(model, choice, level=level)(images)
+        restored = same(images)
+    applied = Applied([target], notes=[str(warning.message) for warning in caught])
+    note_range(applied, source, same.range_of(as_stack(native(images))))
+    if choice.name == "auto":
+        applied.notes.extend(range_notes(applied.ranges, choice))
     make_folder(target.parent)
     with replacing(target) as temporary, open(temporary, "wb") as stream:
         np.save(stream, restored)
-    return Applied([target], notes=[str(warning.message) for warning in caught])
+    return applied
