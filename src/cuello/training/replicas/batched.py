@@ -157,7 +157,7 @@ class Batched:
             code = functional_call(bottleneck, dict(parameters), (features, noise, epochs))
             return code.latent, dict(code.terms)
 
-        latent, terms = self._map(one, parameters, features.mT, noise)
+        latent, terms = self._map(one, parameters, features.mT, noise=noise)
         return latent.mT, terms
 
     def _run(self, parameters: Parameters, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Parameters]:
@@ -167,7 +167,7 @@ class Batched:
             output = functional_call(self.network, dict(parameters), (x, None, noise))
             return output.image, dict(output.terms)
 
-        return self._map(one, parameters, x, noise)
+        return self._map(one, parameters, x, noise=noise)
 
     def _map(self, one: OfOne, parameters: Parameters, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Parameters]:
         """Map a function over the replicas; what they share is worked out for each, or it would round otherwise."""
