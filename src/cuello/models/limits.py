@@ -44,14 +44,15 @@ SIZED = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 
 
 class Counted(TorchFunctionMode):
-    """Count the bytes of the tensors that are made in its block; large ones get a shape and no memory.
+    """Count the bytes of the tensors that are made in its block; without ``most``, large ones get a shape alone.
 
-    total: bytes so far. shapes_only: whether there was a tensor without memory.
+    total: bytes so far. shapes_only: whether there was a tensor without memory. most: CuelloError at the first tensor
+    with which there are more bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, most: int | None) -> None:
         super().__init__()
-        self.total, self.shapes_only = 0, False
+        self.total, self.shapes_only, self.name, self.most = 0, False, name, most
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -59,7 +60,12 @@ class Counted(TorchFunctionMode):
             size = kwargs.get("size", args[0] if args and not isinstance(args[0], int) else args)
             numbers = math.prod(size)
             self.total += 4 * numbers
-            if numbers > LARGE or self.total > AT_ONCE:
+            if self.most is not None and self.total > self.most:
+                raise CuelloError(
+                    f"the weights of the network {self.name[:80]!r} need {self.total / 2**20:,.0f} MiB or more, and "
+                    f"{self.most / 2**20:,.0f} MiB at most are right for its file: it was not written by cuello."
+                )
+            if self.most is None and (numbers > LARGE or self.total > AT_ONCE):
                 self.shapes_only, kwargs = True, {**kwargs, "device": "meta"}
         return func(*args, **kwargs)
 
@@ -71,19 +77,15 @@ def built(make: Callable[[], ImageNetwork], name: str, most: int | None = None) 
     beside them.
     """
     before = torch.get_rng_state()
-    with Counted() as counted:
+    with Counted(name, most) as counted:
         network = make()
     if counted.shapes_only:
-        allowed = free_memory() // 4 if most is None else most
+        allowed = free_memory() // 4
         if counted.total > allowed:
             raise CuelloError(
-                f"the weights of the network {name[:80]!r} need {counted.total / 2**20:,.0f} MiB, and "
-                + (
-                    f"training four times that; {4 * allowed / 2**20:,.0f} MiB of memory are free. Take smaller "
-                    "layers, or smaller images (--resize=28)."
-                    if most is None
-                    else f"{allowed / 2**20:,.0f} MiB at most are right for it: it was not written by cuello."
-                )
+                f"the weights of the network {name[:80]!r} need {counted.total / 2**20:,.0f} MiB, and training four "
+                f"times that; {4 * allowed / 2**20:,.0f} MiB of memory are free. Take smaller layers, or smaller "
+                "images (--resize=28)."
             )
         torch.set_rng_state(before)
         return make()
