@@ -127,6 +127,13 @@ def test_a_damaged_config_is_named(tmp_path: Path) -> None:
         _ = Run(tmp_path).config
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
+def test_a_damaged_evaluation_is_named(copied: Run, content: bytes) -> None:
+    copied.metrics_path.write_bytes(content)
+    with pytest.raises(CuelloError, match=r"metrics.json is damaged; make it anew: cuello evaluate"):
+        _ = copied.metrics
+
+
 def test_every_file_of_a_finished_run_is_there(trained: Run) -> None:
     found = {path.name for path in trained.path.iterdir()}
     assert found == {*OWN_FILES, "figures"}

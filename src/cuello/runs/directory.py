@@ -114,6 +114,8 @@ class Run:
             return json.loads(self.metrics_path.read_text("utf-8"))
         except FileNotFoundError:
             raise CuelloError(f"{self.path} has not been evaluated yet: cuello evaluate {self.path}") from None
+        except ValueError:
+            raise CuelloError(f"{self.metrics_path} is damaged; make it anew: cuello evaluate {self.path}") from None
 
 
 def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
