@@ -134,7 +134,6 @@ def restore_file(
         raise CuelloError(
             f"{path} holds {len(pages.places)} pages, and {target.suffix} holds one: name the result .tif."
         )
-    make_folder(target.parent)
     applied.notes.extend(pages.notes)
     if pages.places and target.suffix.lower() in TIFF_SUFFIXES:
         restore_pages(model, path, target, pages=pages, applied=applied, level=level, choice=choice)
