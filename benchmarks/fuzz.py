@@ -221,7 +221,8 @@ def run(kind: str, seeds: int, gigabytes: float, told: Any) -> None:
         whole = path.read_bytes()
         use(path)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        resource.setrlimit(resource.RLIMIT_AS, (int(gigabytes * 2**30),) * 2)
+        most = int(gigabytes * 2**30)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         for seed in range(seeds):
             path.write_bytes(whole)
             try:
