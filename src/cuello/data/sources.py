@@ -71,6 +71,7 @@ class FileSource(ImageSource):
             paths=[self.paths[k] for k in kept],
             labels=None if self.labels is None else self.labels[kept],
             pages=pages,
+            frames={new: self.frames[old] for new, old in enumerate(kept) if old in self.frames},
             **part,
         )
 
