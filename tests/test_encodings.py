@@ -30,7 +30,9 @@ def by_locale(call: ast.Call) -> bool:
         modes = call.args[0:1] if own_method else call.args[1:2]
         mode = named.get("mode", modes[0] if modes else None)
         usual = "w+b" if "Temporary" in name else "r"
-        return "b" not in (ast.literal_eval(mode) if mode is not None else usual)
+        if mode is not None and not isinstance(mode, ast.Constant):  # another library's way to open something
+            return False
+        return "b" not in (str(mode.value) if mode is not None else usual)
     return False
 
 
