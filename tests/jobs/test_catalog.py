@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import cuello
-from cuello.core.config import TrainConfig
+from cuello.core.config import GIVES, TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.jobs.base import Job, check_network
 from cuello.jobs.catalog import JOBS
@@ -57,11 +57,10 @@ def test_the_contract(job: Job) -> None:
     assert set(job.options) <= set(TrainConfig.model_fields)
     assert {f"validation_{score.name}" for score in job.scores} <= set(EpochRecord.__dataclass_fields__)
     assert job.deciding in job.results
+    assert GIVES[job.name] == job.gives
     check_network(job, job.default_model, find_loss(job.default_loss))
     kind = KINDS[find_network(job.default_model).kind]
-    assert {"classes": kind.classifies, "maps": kind.explains, "images": not (kind.classifies or kind.explains)}[
-        job.gives
-    ]
+    assert kind.gives == job.gives
     others = [other for other in JOBS if other.gives != job.gives]
     for other in others:
         with pytest.raises(CuelloError):

@@ -29,6 +29,10 @@ LONGEST_TOML, MOST_DOTS = 2**20, 5000
 """Letters of a file of settings, and dots among them: keys within keys take long to read."""
 
 Job = Literal["denoise", "upscale", "reconstruct", "generate", "classify", "explain"]
+GIVES: dict[str, str] = dict.fromkeys(("denoise", "upscale", "reconstruct", "generate"), "images") | {
+    "classify": "classes", "explain": "maps",
+}  # fmt: skip
+"""What comes out of a network of each job."""
 
 
 class TrainConfig(pydantic.BaseModel):

@@ -18,7 +18,7 @@ Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 Declared = TypeVar("Declared")
 
 
-class Described(pydantic.BaseModel):
+class StoredFields(pydantic.BaseModel):
     """The base of what files say: types as declared, nothing converted, keys of other versions passed over."""
 
     model_config = pydantic.ConfigDict(strict=True, frozen=True)

@@ -43,7 +43,7 @@ def restore_frames(
         picture, duration = read_frame(path, number, levels)
         pictures.append(restore_picture(model, picture, level))
         durations.append(duration)
-    write_frames(target, pictures, durations, frames)
+    write_frames(target, pictures, durations=durations, frames=frames)
     notes = []
     if frames.kind == "MPO":
         notes.append(f"{path} holds {frames.count} pictures (MPO); each was restored")

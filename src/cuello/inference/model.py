@@ -91,7 +91,7 @@ class Model:
         return torch.cat(scores).clone()
 
     @property
-    def restores(self) -> bool:
+    def undoes(self) -> bool:
         """Whether the network undoes something, noise or a small size, so that a flat image should stay as it is."""
         return self.artefact.noise is not None or self.artefact.training.get("target") is not None
 
@@ -323,7 +323,7 @@ class Model:
         with torch.inference_mode():
             told = None if level is None else x.new_full((len(x), 1, 1, 1), level)
             image = self._image(x, told).clamp_(0, 1).cpu()
-            if self.restores and self.network.receptive_field:
+            if self.undoes and self.network.receptive_field:
                 image = keep_flat(x, image, min(REACH, self.network.receptive_field // 2))
         if channels == 1 and self.channels != 1:
             image = image.mean(1, keepdim=True)

@@ -47,6 +47,11 @@ class Kind:
     classifies: bool = False
     explains: bool = False
 
+    @property
+    def gives(self) -> str:
+        """What comes out: "classes", "maps" or "images"."""
+        return "classes" if self.classifies else "maps" if self.explains else "images"
+
 
 KINDS: Registry[Kind] = Registry(
     "kind of network",

@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cuello.core.config import Job, TrainConfig, make_config
+from cuello.core.config import GIVES, Job, TrainConfig, make_config
 from cuello.core.errors import CuelloError
-from cuello.core.schema import Described, Name, Text, checked
+from cuello.core.schema import Name, StoredFields, Text, checked
 from cuello.models.catalog import KINDS, Architecture, build, config_of
 from cuello.models.limits import AT_ONCE, Channels, Kernel
 from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
@@ -26,7 +26,7 @@ SAVED = ("job", "noise", "training", "metrics")
 FILE_NAME = "model.safetensors"
 
 
-class StoredArchitecture(Described):
+class StoredArchitecture(StoredFields):
     """An Architecture as it is stored."""
 
     name: Name
@@ -34,7 +34,7 @@ class StoredArchitecture(Described):
     settings: dict[str, Any]
 
 
-class CustomSettings(Described):
+class CustomSettings(StoredFields):
     """Settings of the kind "custom"."""
 
     reference: Text
@@ -43,7 +43,7 @@ class CustomSettings(Described):
     scale: Kernel = 1
 
 
-class Description(Described):
+class StoredArtefact(StoredFields):
     """What a model's file says beside its weights; see Artefact."""
 
     architecture: StoredArchitecture
@@ -118,17 +118,17 @@ def load_artefact(path: Path) -> Artefact:
             raise CuelloError(f"{path} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
         path = path / FILE_NAME
     weights, about = load_tensors(path, "model", FORMAT)
-    found = checked(Description, about, path)
+    found = checked(StoredArtefact, about, path)
     check_finite(weights, path)
     architecture = Architecture(**dict(found.architecture))
     check_architecture(architecture, found, path)
     return Artefact(
-        architecture, found.job, found.noise, weights, training_of(found, path), found.metrics, tuple(found.classes),
-        found.classifier,
+        architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
+        classes=tuple(found.classes), classifier=found.classifier,
     )  # fmt: skip
 
 
-def check_architecture(architecture: Architecture, found: Description, path: Path) -> None:
+def check_architecture(architecture: Architecture, found: StoredArtefact, path: Path) -> None:
     """Raise CuelloError where the network's settings are not this version's, or it cannot do its job."""
     if architecture.kind == "custom":
         checked(CustomSettings, architecture.settings, path)
@@ -136,15 +136,15 @@ def check_architecture(architecture: Architecture, found: Description, path: Pat
     kind, config = KINDS[architecture.kind], config_of(architecture)
     if getattr(config, "channels", None) != architecture.settings.get("channels"):
         raise CuelloError(f"{path} lacks a part of its description ('channels'); it was not written by cuello.")
-    if kind.classifies != (found.job == "classify") or kind.explains != (found.job == "explain"):
+    if kind.gives != GIVES[found.job]:
         raise CuelloError(
             f"{path} is damaged: a network of kind {architecture.kind!r} cannot do the job {found.job!r}."
         )
-    if len(found.classes) != (getattr(config, "classes", 0) if kind.classifies else 0):
+    if len(found.classes) != (getattr(config, "classes", 0) if kind.gives == "classes" else 0):
         raise CuelloError(f"{path} is damaged: the network and its {len(found.classes)} names of classes do not fit.")
 
 
-def training_of(found: Description, path: Path) -> dict[str, Any]:
+def training_of(found: StoredArtefact, path: Path) -> dict[str, Any]:
     """Return the settings of the training; CuelloError for a value that none of them has. Others are left alone."""
     known = {name: value for name, value in found.training.items() if name in TrainConfig.model_fields}
     try:

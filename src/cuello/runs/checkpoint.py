@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
-from cuello.core.schema import Described, Name, checked, shortened
+from cuello.core.schema import Name, StoredFields, checked, shortened
 from cuello.runs.history import EpochRecord, as_json, epochs_of
 from cuello.runs.tensors import check_finite, load_tensors, packed, read_about
 
@@ -52,7 +52,7 @@ class EpochsReached:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Description(Described):
+class StoredCheckpoint(StoredFields):
     """What a checkpoint's file says beside its tensors."""
 
     records: list[Any]
@@ -108,5 +108,7 @@ def read_reached(path: Path) -> EpochsReached:
 
 def reached_of(path: Path, about: Mapping[str, Any]) -> EpochsReached:
     """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
-    found = checked(Description, about, path)
-    return EpochsReached(epochs_of(found.records, path), found.fingerprint, found.settings, found.environment)
+    found = checked(StoredCheckpoint, about, path)
+    return EpochsReached(
+        epochs_of(found.records, path), found.fingerprint, settings=found.settings, environment=found.environment
+    )

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_no_device, write_text
-from cuello.core.schema import Described, Finite, checked, read_json, shortened
+from cuello.core.schema import Finite, StoredFields, checked, read_json, shortened
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class EpochRecord:
     validation_accuracy: float | None = None
 
 
-class Stored(Described):
+class Stored(StoredFields):
     """An epoch as it is stored: the fields of EpochRecord, the measures that a job has not left out."""
 
     model_config = ConfigDict(extra="forbid")

@@ -126,7 +126,7 @@ def restore(session: Session) -> State:
         check_fit(checkpoint.average, network.state_dict(), run.checkpoint_path)
     if checkpoint.records:
         check_fit(checkpoint.best, network.state_dict(), run.checkpoint_path)
-    check_optimizer(checkpoint, network, config, run.checkpoint_path)
+    check_optimizer(checkpoint, network, config=config, path=run.checkpoint_path)
     if average:
         average = {name: tensor.to(device) for name, tensor in checkpoint.average.items()}
     states = optimizer.state_dict()
