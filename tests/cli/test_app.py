@@ -113,7 +113,9 @@ def test_an_output_that_exists(images: Path, trained: Run, tmp_path: Path, refus
     assert "--overwrite" in message
     assert trained.model_path.read_bytes() == before
     (tmp_path / "file").write_text("")
-    assert "is a file, needed a folder" in refused("train", "denoise", images, *TINY, "-o", tmp_path / "file")
+    assert "cannot be a folder: a file is in the way" in refused(
+        "train", "denoise", images, *TINY, "-o", tmp_path / "file"
+    )
 
 
 def test_no_permission(images: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

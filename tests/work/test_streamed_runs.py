@@ -162,8 +162,9 @@ def test_apply_restores_every_page(
     model: Any, tmp_path: Path, make_image: Callable[..., np.ndarray], pages: int
 ) -> None:
     stack = np.stack([make_image(number) for number in range(pages)])
-    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb")
-    applied = apply(model, tmp_path, tmp_path / "out")
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in/a.tif", stack, photometric="rgb")
+    applied = apply(model, tmp_path / "in", tmp_path / "out")
     assert not applied.failed
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out/a.tif"), model(stack))
 
