@@ -198,7 +198,8 @@ class TestReading:
         picture = from_pillow(Image.fromarray(pixels))
         np.testing.assert_array_equal(picture.pixels[:, :, 0], pixels)
         assert picture.pixels.dtype == np.uint16
-        with pytest.raises(UnfitError, match=r"type int32; save it with 8 or 16 bits.*range='0\.\.4095'"):
+        low, high = pixels.min() + 65_536, pixels.max() + 65_536
+        with pytest.raises(UnfitError, match=rf"type int32; save it with 8 or 16 bits.*range='{low}\.\.{high}'"):
             fitted(from_pillow(Image.fromarray(pixels + 65_536)), None)
 
     def test_a_grey_gif_has_a_palette_and_so_three_equal_channels(self, tmp_path):

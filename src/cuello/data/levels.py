@@ -31,7 +31,8 @@ class Levels:
     estimated: bool = False
 
     def __str__(self) -> str:
-        return f"{self.black:.10g}..{self.white:.10g}"
+        digits = 6 if self.estimated else 10
+        return f"{self.black:.{digits}g}..{self.white:.{digits}g}"
 
     def scaled(self, values: np.ndarray, what: str) -> np.ndarray:
         """Compute ``(value - black) / (white - black)`` as float32 of the same shape.
@@ -208,8 +209,9 @@ def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarr
     if pixels.dtype.kind == "b":
         return pixels.astype(np.uint8) * 255
     if pixels.dtype not in (np.uint8, np.uint16):
-        wide = pixels.dtype.kind in "ui"
-        state = ", or say what stands for black and white, e.g. --range=0..4095" if wide else ""
+        wide = pixels.dtype.kind in "ui" and pixels.size and pixels.min() < pixels.max()
+        ends = f"{int(pixels.min())}..{int(pixels.max())}" if wide else "0..4095"
+        state = f", or say what stands for black and white, e.g. --range={ends}" if pixels.dtype.kind in "ui" else ""
         raise UnfitError(
             f"{what} has pixels of type {pixels.dtype}; save it with 8 or 16 bits, or as floats in [0, 1]{state}"
         )
