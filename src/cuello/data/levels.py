@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class Levels:
 
     black: float
     white: float
-    estimated: bool = False
+    estimated: bool = field(default=False, repr=False)
 
     def __str__(self) -> str:
         digits = 6 if self.estimated else 10
@@ -125,7 +125,7 @@ class RangeChoice:
     of ``levels``; or None, an estimated one only where the values fill less than ``LITTLE`` of their type's.
 
     >>> RangeChoice.parse("auto").name, RangeChoice.parse("0..4095").levels
-    ('auto', Levels(black=0.0, white=4095.0, estimated=False))
+    ('auto', Levels(black=0.0, white=4095.0))
     """
 
     name: str | None = None
