@@ -3,7 +3,7 @@
     python benchmarks/kills.py --runs 20
     python benchmarks/kills.py --runs 20 --series
 
-Each run is stopped again and again, by SIGKILL or a signal that asks (SIGTERM, SIGINT, SIGHUP), each time between 0 and
+Each run is stopped again and again, by SIGKILL or a signal that asks (SIGTERM, SIGINT, SIGHUP), each time between 0 and twice
 the time that a whole training takes, and continued with ``cuello resume`` until it ends. Its model.safetensors and the
 losses of its history must be those of a training that nobody stopped. --series: eight small networks trained at once,
 each of which must be so, continued with the command that began them. Prints one line a run and a summary; exit code 1
@@ -53,7 +53,7 @@ def stopped_and_continued(run: Path, words: list[str], seconds: float, dice: ran
         again = ["train", *words, "-o", str(run), *([] if "--repeats" in words else ["--overwrite"])]
         process = started(*(["resume", str(run)] if begun else again))
         try:
-            said, _ = process.communicate(timeout=dice.uniform(0, seconds))
+            said, _ = process.communicate(timeout=dice.uniform(0, 2 * seconds))
         except subprocess.TimeoutExpired:
             process.send_signal(dice.choice(KINDS))
             said, _ = process.communicate()
