@@ -4,7 +4,7 @@
     python benchmarks/kills.py --runs 20 --series
 
 Each run is stopped again and again, by SIGKILL or a signal that asks (SIGTERM, SIGINT, SIGHUP), each time between 0 and
-twice the time that a whole training takes, and continued with ``cuello resume`` until it ends. Its model.safetensors and the
+twice the time that a whole training takes, and continued with ``cuello resume`` until it ends. Its model file and the
 losses of its history must be those of a training that nobody stopped. --series: eight small networks trained at once,
 each of which must be so, continued with the command that began them. Prints one line a run and a summary; exit code 1
 where one differs, or where a stop left a traceback or a file that is not a run's.
