@@ -317,3 +317,14 @@ def test_folders_of_results_are_made(model: Model, images: Path, tmp_path: Path)
     applied = apply(model, source, tmp_path / "new" / "out")
     assert applied.failed == []
     assert sorted(applied.written) == [tmp_path / "new" / "out" / "0.png", tmp_path / "new" / "out" / "deep" / "1.png"]
+
+
+def test_an_array_whose_header_promises_more_than_the_file_holds(model: Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 4), np.uint8))
+    content = (tmp_path / "a.npy").read_bytes()
+    promised = content.replace(b"(3, 4), }" + b" " * 12, b"(3000000000, 4000), }", 1)
+    assert len(promised) == len(content) != promised.count(b"(3, 4)")
+    (tmp_path / "a.npy").write_bytes(promised)
+    with pytest.raises(CuelloError, match=r"a\.npy.* promises"):
+        apply(model, tmp_path / "a.npy", tmp_path / "b.npy")
+    assert not (tmp_path / "b.npy").exists()

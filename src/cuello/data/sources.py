@@ -5,11 +5,12 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -222,14 +223,8 @@ def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
 
     An ``.npz`` gives its array ``images`` (or its only one) and ``labels`` if it has them.
     """
-    try:
-        if zipfile.is_zipfile(path):
-            check_members(path)
-        else:
-            with open(path, "rb") as file:
-                check_array(file, path.stat().st_size, str(path))
-                check_memory(path.stat().st_size, f"{path} needs", "Give fewer images, or a folder of them.")
-        content = np.load(path, allow_pickle=False)
+    with numpy_errors(path):
+        content = load_numpy(path)
         if isinstance(content, np.ndarray):
             return array_source(content, name=str(path), levels=levels)
         with content:
@@ -241,6 +236,24 @@ def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:
             images = content["images" if "images" in keys else keys[0]]
             labels = content["labels"] if "labels" in content.files else None
             return array_source(images, labels, str(path), levels=levels)
+
+
+def load_numpy(path: Path) -> Any:
+    """Load an ``.npy`` or ``.npz`` file whose headers promise no more than it holds and memory takes."""
+    if zipfile.is_zipfile(path):
+        check_members(path)
+    else:
+        with open(path, "rb") as file:
+            check_array(file, path.stat().st_size, str(path))
+            check_memory(path.stat().st_size, f"{path} needs", "Give fewer images, or a folder of them.")
+    return np.load(path, allow_pickle=False)
+
+
+@contextmanager
+def numpy_errors(path: Path) -> Iterator[None]:
+    """Turn what NumPy and the zip library raise for damaged files into a Fault that names the file and the remedy."""
+    try:
+        yield
     except UNREADABLE as error:
         reason = f"{error}. Copy or save it again"
         if "pickle" in str(error).lower():

@@ -22,6 +22,7 @@ from cuello.data.picture import (
     read_picture,
     write_picture,
 )
+from cuello.data.sources import load_numpy, numpy_errors
 from cuello.data.stack import Pages, Place, pages_of, read_page
 from cuello.data.stored import StoredImage
 from cuello.data.tiff_write import write_pages
@@ -61,9 +62,8 @@ def apply(
 
     source: an image, a folder (with its subfolders), an .npy array. destination: a file for a file, a folder for a
     folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
-    PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF and every frame of
-    an animation is restored. A file that
-    cannot be read is listed in ``failed`` and the rest goes on.
+    PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF and every frame of an animation is
+    restored. A file that cannot be read is listed in ``failed`` and the rest goes on.
     progress: called with events, which have the file at hand. level: standard deviation of the noise in
     every image, in units of white = 1, for a network that takes it; by default estimated, image by image. range: what
     stands for black and white, as for calling a model; estimated for each file, one range for all pages of a TIFF.
@@ -145,13 +145,17 @@ def restore_file(
     check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
     write_picture(target, restore_picture(model, picture, level))
     note_range(applied, path, picture.levels)
-    if picture.mode in AS_RGB:
-        applied.notes.append(f"{path} is {picture.mode} and was written as RGB{by(picture)}")
-    missing = lost(target.suffix, picture)
-    if missing:
-        applied.notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
+    applied.notes.extend(changes(path, target, picture))
     if target.suffix.lower() != path.suffix.lower():
         applied.notes.append(f"{path} was written as {target.name}")
+
+
+def changes(path: Path, target: Path, picture: StoredImage) -> list[str]:
+    """Say what of a file is otherwise, or not at all, in the file of its result."""
+    notes = [f"{path} is {picture.mode} and was written as RGB{by(picture)}"] if picture.mode in AS_RGB else []
+    if missing := lost(target.suffix, picture):
+        notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
+    return notes
 
 
 def by(picture: StoredImage) -> str:
@@ -176,10 +180,7 @@ def restore_pages(
         if pages.moved and page.tiff is not None:
             page = replace(page, tiff=page.tiff.renumbered(pages.moved))
         result = restore_picture(model, page, level)
-        if page.mode in AS_RGB:
-            changed[f"{path} is {page.mode} and was written as RGB{by(page)}"] = None
-        if missing := lost(target.suffix, result):
-            changed[f"{target} does not hold these of {path}: {', '.join(missing)}"] = None
+        changed.update(dict.fromkeys(changes(path, target, result)))
         note_range(applied, path, page.levels)
         return result
 
@@ -194,6 +195,7 @@ def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
 
 
 PAGES_LOOKED_AT = 9
+"""Pages of a stack that an estimate of its range looks at, spread evenly."""
 
 
 def range_of_pages(path: Path, offsets: Sequence[Place], choice: RangeChoice) -> Levels | None:
@@ -219,10 +221,8 @@ def apply_to_array(
     target = target_of_file(source, destination, endings={".npy"})
     if target.exists() and not overwrite:
         raise CuelloError(f"{target} exists already. Add --overwrite=True to replace it, or choose another place.")
-    try:
-        images = np.load(source, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise CuelloError(f"{source} could not be read as NumPy's format: {error}.") from None
+    with numpy_errors(source):
+        images = load_numpy(source)
     same = SameKind(model, choice, level=level)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
