@@ -153,30 +153,29 @@ class RangeChoice:
         if self.name in ("stated", "full") or pixels.dtype.kind not in "uif":
             return self.levels
         if self.name == "auto":
-            return estimated_levels([pixels])
+            return estimated_levels(pixels)
         if self.name == "ends":
             return joined_levels([Levels(float(pixels.min()), float(pixels.max()))])
         if pixels.dtype.kind != "f" and pixels.dtype not in (np.uint8, np.uint16):
             return None  # its white is not known: the error says so
-        found = estimated_levels([pixels])
+        found = estimated_levels(pixels)
         return found if found is not None and fills_little(pixels, found) else None
 
 
 AnyRange = Levels | RangeChoice
 
 
-def estimated_levels(images: Sequence[np.ndarray]) -> Levels | None:
-    """Estimate the range of images' values: nearly all of them, and some room on either side.
+def estimated_levels(pixels: np.ndarray) -> Levels | None:
+    """Estimate the range of values: nearly all of them, and some room on either side.
 
     Returns None where some are no numbers. Where all are the same, that value lies in the middle.
     """
-    step = max(1, sum(image.size for image in images) // LOOKED_AT)
-    values = np.concatenate([image.ravel()[::step].astype(np.float64) for image in images])
+    values = pixels.ravel()[:: max(1, pixels.size // LOOKED_AT)].astype(np.float64)
     if not values.size or not np.isfinite(values).all():
         return None
     low, high = np.percentile(values, [OUTSIDE, 100 - OUTSIDE])
     if low == high:  # a few bright points on black
-        low, high = min(float(image.min()) for image in images), max(float(image.max()) for image in images)
+        low, high = float(pixels.min()), float(pixels.max())
     room = MARGIN * (high - low) or max(1.0, abs(low))
     return Levels(float(low - room), float(high + room), estimated=True)
 

@@ -104,8 +104,9 @@ class ClassifyJob:
         return shown(metrics)
 
     def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
-        result_of(judged.evaluation).save(run)
-        write_classification(run, model, judged.evaluation, command=command, notes=judged.notes)
+        result = result_of(judged.evaluation)
+        result.save(run)
+        write_classification(run, model, judged.evaluation, result=result, command=command, notes=judged.notes)
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         return {"accuracy": metrics["methods"]["network"]["accuracy"]}

@@ -11,7 +11,6 @@ from cuello.jobs.classify.evaluation import (
     Classification,
     calibration_error,
     reliability,
-    result_of,
     wilson_interval,
     worst_mistakes,
 )
@@ -25,14 +24,17 @@ from cuello.jobs.classify.figures import (
 from cuello.jobs.images.examples import middle
 from cuello.report.figures import save_both, shorten
 from cuello.report.page import Picture, Section, Table
+from cuello.report.result import Result
 from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 
 
-def write_classification(run: Run, model: Model, found: Classification, command: str, notes: Sequence[str]) -> None:
+def write_classification(
+    run: Run, model: Model, found: Classification, *, result: Result, command: str, notes: Sequence[str]
+) -> None:
     """Draw the figures and write figures/*.png and report.html of a run.
 
-    command: what to type to repeat the training. notes: what else a reader should know.
+    result: the same in every form. command: what to type to repeat the training. notes: what else a reader should know.
     """
     bins = reliability(found.probabilities, found.truth)
     curves = curves_picture(
@@ -61,7 +63,7 @@ def write_classification(run: Run, model: Model, found: Classification, command:
         *run_sections(run, model, curves, command=command),
     ]
     subtitle = f"{model.artefact.architecture.name} · classify · {run.config.data}"
-    write_run_page(run, result_of(found), subtitle, sections=sections)
+    write_run_page(run, result, subtitle, sections=sections)
 
 
 def methods_table(found: Classification) -> Table:

@@ -8,20 +8,23 @@ import numpy as np
 from cuello.inference.model import Model
 from cuello.jobs.classify.figures import side_by_side
 from cuello.jobs.explain.estimator import AT_ONCE
-from cuello.jobs.explain.evaluation import CURVE_IMAGES, MEASURES, Estimation, order, result_of
+from cuello.jobs.explain.evaluation import CURVE_IMAGES, MEASURES, Estimation, order
 from cuello.jobs.explain.settings import FLAT
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
 from cuello.report.page import Picture, Section, Table
+from cuello.report.result import Result
 from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 from cuello.saliency.fidelity import MAPS, Fidelity, Measured
 
 
-def write_estimation(run: Run, model: Model, found: Estimation, command: str, notes: Sequence[str]) -> None:
+def write_estimation(
+    run: Run, model: Model, found: Estimation, *, result: Result, command: str, notes: Sequence[str]
+) -> None:
     """Draw the figures and write figures/*.png and report.html of a run.
 
-    command: what to type to repeat the training. notes: what else a reader should know.
+    result: the same in every form. command: what to type to repeat the training. notes: what else a reader should know.
     """
     curves = curves_picture(
         run, "learning", left="Loss by epoch", right="Squared error on validation",
@@ -60,7 +63,7 @@ def write_estimation(run: Run, model: Model, found: Estimation, command: str, no
         *run_sections(run, model, curves, command=command),
     ]
     subtitle = f"{model.artefact.architecture.name} · explain · {run.config.data}"
-    write_run_page(run, result_of(found), subtitle, sections=sections)
+    write_run_page(run, result, subtitle, sections=sections)
 
 
 def said(one: Measured, digits: int) -> str:

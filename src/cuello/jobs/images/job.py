@@ -172,8 +172,11 @@ class ImageJob:
         return [*lines, metrics["verdict"]]
 
     def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
-        result_of(judged.evaluation).save(run)
-        write_report(run, model, judged.about, evaluation=judged.evaluation, command=command, notes=judged.notes)
+        result = result_of(judged.evaluation)
+        result.save(run)
+        write_report(
+            run, model, judged.about, evaluation=judged.evaluation, result=result, command=command, notes=judged.notes
+        )
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         ours = metrics["methods"]["network"]

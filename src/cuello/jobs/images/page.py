@@ -6,23 +6,24 @@ import numpy as np
 
 from cuello.inference.model import Model
 from cuello.jobs.images.enlargements import enlargement_grid
-from cuello.jobs.images.evaluation import OURS, Evaluation, result_of
+from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import best_classical, choose_rows, make_examples
 from cuello.jobs.images.figures import example_grid, gain_histogram, psnr_bars, sweep_curves
 from cuello.jobs.images.pairs import Task
 from cuello.report.figures import save_both
 from cuello.report.page import Facts, Headline, Headlines, Picture, Section, Table
+from cuello.report.result import Result
 from cuello.report.run_sections import curves_picture, run_sections, write_run_page
 from cuello.runs.directory import Run
 from cuello.scoring.metrics import METRICS
 
 
 def write_report(
-    run: Run, model: Model, task: Task, evaluation: Evaluation, command: str, notes: Sequence[str]
+    run: Run, model: Model, task: Task, *, evaluation: Evaluation, result: Result, command: str, notes: Sequence[str]
 ) -> None:
     """Draw the figures and write figures/*.png and report.html of a run.
 
-    command: what to type to repeat the training. notes: what else a reader should know.
+    result: the same in every form. command: what to type to repeat the training. notes: what else a reader should know.
     """
     best, restores = best_classical(evaluation), task.restores
     curves = curves_picture(
@@ -41,7 +42,7 @@ def write_report(
     ]
     noise = evaluation.noise or ("pairs of images" if restores else "no noise")
     subtitle = f"{model.artefact.architecture.name} · {run.config.job} · {noise} · {run.config.data}"
-    write_run_page(run, result_of(evaluation), subtitle, sections=sections)
+    write_run_page(run, result, subtitle, sections=sections)
 
 
 def tiles(evaluation: Evaluation, best: str | None) -> list[Headline]:
