@@ -77,6 +77,8 @@ def test_without_a_range_other_types_name_the_remedy(dtype: type) -> None:
         fit(np.zeros(3, dtype), "the image")
     with pytest.raises(CuelloError, match=r"range='0\.\.4095'"):
         array_source(np.zeros((1, 2, 2), dtype))
+    with pytest.raises(UnfitError, match=r"range='0\.\.127'"):  # the bits that the values take
+        fit(np.array([3, 64], dtype), "the image")
     assert array_source(np.ones((1, 2, 2), dtype), levels=Levels(0, 2)).images.tolist() == [[[[0.5]] * 2] * 2]
 
 

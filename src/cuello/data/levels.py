@@ -208,13 +208,24 @@ def fit(pixels: np.ndarray, what: str, levels: Levels | None = None) -> np.ndarr
     if pixels.dtype.kind == "b":
         return pixels.astype(np.uint8) * 255
     if pixels.dtype not in (np.uint8, np.uint16):
-        wide = pixels.dtype.kind in "ui" and pixels.size and pixels.min() < pixels.max()
-        ends = f"{int(pixels.min())}..{int(pixels.max())}" if wide else "0..4095"
-        state = f", or say what stands for black and white, e.g. --range={ends}" if pixels.dtype.kind in "ui" else ""
+        likely = likely_range(pixels) if pixels.dtype.kind in "ui" else ""
+        state = f", or say what stands for black and white, e.g. --range={likely}" if likely else ""
         raise UnfitError(
             f"{what} has pixels of type {pixels.dtype}; save it with 8 or 16 bits, or as floats in [0, 1]{state}"
         )
     return pixels
+
+
+def likely_range(pixels: np.ndarray) -> str:
+    """Write a range for whole numbers: as many bits as the values take, or their ends where some are below 0.
+
+    >>> likely_range(np.int16([7, 4084])), likely_range(np.int16([-1000, 3000])), likely_range(np.int32([]))
+    ('0..4095', '-1000..3000', '0..4095')
+    """
+    low, high = (int(pixels.min()), int(pixels.max())) if pixels.size else (0, 0)
+    if low < 0:
+        return ends(pixels)
+    return f"0..{(1 << high.bit_length()) - 1 if high else 4095}"
 
 
 def checked_float(pixels: np.ndarray, what: str) -> np.ndarray:
