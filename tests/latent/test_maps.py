@@ -97,8 +97,10 @@ def test_too_many_neighbours(plain: Model, characters: np.ndarray) -> None:
             neighbours(plain, characters, characters, k=k)
 
 
-def test_a_map_of_many_numbers_needs_the_name_of_a_method() -> None:
+def test_codes_of_many_numbers_go_by_principal_components() -> None:
     codes = np.random.default_rng(0).normal(size=(5, 64))
-    with pytest.raises(CuelloError, match=r"the codes have 64 numbers and a map has two axes.*method='pca'"):
-        project(codes)
+    found, named = project(codes), project(codes, "pca")
+    assert (found.method, found.share) == ("pca", named.share)
+    assert np.array_equal(found.points, named.points)
+    assert project(codes[:, :2]).method is None
     assert np.array_equal(project(codes[:, :2]).points, codes[:, :2])

@@ -115,13 +115,19 @@ def test_labels_many_numbers_and_a_prior(labelled: Run, tmp_path: Path) -> None:
     told: list[tuple[str, float, float]] = []
     made = make_latent(
         labelled.path,
-        LatentSettings(method="pca", samples=3),
+        LatentSettings(samples=3),
         output=tmp_path,
         progress=lambda event: told.append((event.stage, event.done, event.total)),
     ).values
     page = (tmp_path / "latent.html").read_text()
     assert (made["images"], made["of"], made["numbers"]) == (45, 45, 3)
-    assert re.search(r"PCA of the code&#39;s 3 numbers, \d+% of their variance", page)
+    with np.load(tmp_path / "latent.npz") as found:
+        rows = found["codes"].astype(float)
+    spread = np.linalg.svd(rows - rows.mean(0), compute_uv=False) ** 2
+    share = spread[:2].sum() / spread.sum()
+    assert made["map"]["method"] == "pca"
+    assert made["map"]["share"] == pytest.approx(share)
+    assert f"first two principal components of the code&#39;s 3 numbers, {share:.0%} of their variance" in page
     assert "first two principal components, decoded" in page or "plane through their mean" in page
     assert "the prior, a normal distribution" in page
     assert re.search(r"has the same label in \d+\.\d% of 45 cases", page)

@@ -90,8 +90,8 @@ class LatentSettings:
     ] = None
     method: Annotated[
         Literal["pca", "tsne", "umap"] | None,
-        "What brings codes to two numbers for the map: pca; tsne (needs scikit-learn) or umap (needs umap-learn). "
-        "Needed where a code has more than two numbers.",
+        "What brings codes to two numbers for the map: pca (principal components; the default where a code has more "
+        "than two), tsne (needs scikit-learn) or umap (needs umap-learn).",
     ] = None
     start: Annotated[
         str | None,

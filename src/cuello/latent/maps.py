@@ -50,14 +50,14 @@ def project(codes: np.ndarray, method: Method | None = None, seed: int = 0) -> P
 
     codes: ``(N, …)``, N of 3 or more, two numbers or more each. method: "pca", the first two principal components;
     "tsne", from scikit-learn, or "umap", from umap-learn, where they are installed: both keep neighbours together, but
-    distances and the sizes of gaps mean little; None only for codes of two numbers, which stay as they are. seed: of
-    tsne and umap. Raises CuelloError for other methods and shapes, where no method is named and there are more than
-    two numbers, and where the package is missing.
+    distances and the sizes of gaps mean little; None: codes of two numbers stay as they are, others go by "pca". seed:
+    of tsne and umap. Raises CuelloError for other methods and shapes, and where the package is missing.
 
     Sources: t-SNE: van der Maaten and Hinton 2008; UMAP: McInnes et al. 2018.
 
-    >>> project(np.array([[0.0, 0.0, 0.0], [0.0, 3.0, 4.0], [0.0, 6.0, 8.0]]), "pca").points.round(6).tolist()[0]
-    [-5.0, 0.0]
+    >>> found = project(np.array([[0.0, 0.0, 0.0], [0.0, 3.0, 4.0], [0.0, 6.0, 8.0]]))
+    >>> found.method, found.share, found.points.round(6).tolist()[0]
+    ('pca', 1.0, [-5.0, 0.0])
     """
     if method is not None:
         check_method(method)
@@ -66,9 +66,9 @@ def project(codes: np.ndarray, method: Method | None = None, seed: int = 0) -> P
             f"got codes of shape {codes.shape}, needed three or more, of two numbers or more: others need no map."
         )
     rows = codes.reshape(len(codes), -1).astype(np.float64)
-    check_named(method, rows.shape[1])
-    if method is None:
+    if method is None and rows.shape[1] == 2:
         return Projection(rows, None)
+    method = method or "pca"
     if method == "pca":
         mean, axes = main_axes(rows)
         points = (rows - mean) @ axes.T
@@ -82,15 +82,6 @@ def project(codes: np.ndarray, method: Method | None = None, seed: int = 0) -> P
         start = "spectral" if len(rows) > 10 else "random"  # fewer have too few eigenvectors
         tool = umap(n_components=2, n_neighbors=min(15, len(rows) - 1), init=start, random_state=seed, n_jobs=1)
     return Projection(np.asarray(tool.fit_transform(rows.astype(np.float32)), np.float64), method)
-
-
-def check_named(method: str | None, numbers: int) -> None:
-    """Raise CuelloError where codes have too many numbers for a plane and no way to two of them is named."""
-    if method is None and numbers > 2:
-        raise CuelloError(
-            f"the codes have {numbers:,} numbers and a map has two axes: name what brings them to two. --method=pca "
-            "takes the directions in which they differ most; tsne and umap keep neighbours together."
-        )
 
 
 def check_method(method: str) -> None:

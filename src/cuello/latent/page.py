@@ -15,7 +15,6 @@ from cuello.core.settings import LatentSettings
 from cuello.data.folders import check_outside
 from cuello.inference.model import Model, load
 from cuello.latent.images import MOST, Known, named_images, own_images
-from cuello.latent.maps import check_named
 from cuello.latent.planes import grid_part, map_part, samples_part
 from cuello.latent.relatives import invented_part, neighbours_part
 from cuello.latent.view import CodePart, LatentView, NotApplicable, check_labels, check_settings
@@ -79,7 +78,6 @@ def make_latent(
         raise CuelloError(f"{path} is a file without a run: name the images to look at, and a folder with --output.")
     check_settings(settings)
     numbers = numbers_of(model)
-    check_named(settings.method, numbers)
     folder = output if output is not None else path / "latent"
     if settings.images is not None:
         check_outside(settings.images, folder)
@@ -100,14 +98,16 @@ def make_latent(
 
 
 def result_of(view: LatentView, folder: Path, written: Sequence[str], left_out: Mapping[str, str]) -> Result:
-    count = counted(view.known)
+    count, on_map = counted(view.known), view.projection
     values = {
         "folder": str(folder), "written": written, "left_out": left_out, "images": len(view.known),
         "of": view.known.total, "numbers": view.numbers,
     }  # fmt: skip
     values |= {"skipped": list(view.known.skipped)} if view.known.skipped else {}
+    values |= {"map": {"method": on_map.method, "share": on_map.share}} if on_map and on_map.method else {}
     shown = [
         f"codes of {view.numbers:,} number{'s' if view.numbers > 1 else ''}, of {count} images",
+        *([f"map: {view.mapped}"] if on_map and on_map.method else []),
         *(f"left out: {name}: {reason}" for name, reason in left_out.items()),
         *(f"left out: {reason}" for reason in view.known.skipped),
         f"written: {', '.join(written)}",

@@ -4,33 +4,26 @@ import numpy as np
 
 from cuello import latent
 from cuello.latent.map_picture import MOST_IMAGES, Map, draw_map
-from cuello.latent.maps import Method
 from cuello.latent.sheets import Sheet, Tile, image_plane, in_rows
-from cuello.latent.view import CodePart, LatentView, NotApplicable, sheet_part
+from cuello.latent.view import METHODS, CodePart, LatentView, NotApplicable, sheet_part
 
 MOST_LEVELS = 30
 COMPONENTS = "first principal component", "second principal component"
-METHODS: dict[Method, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 PRIORS = {"normal": "the prior, a normal distribution", "uniform": "the prior, in which all codes are as likely"}
 
 
 def coordinates(view: LatentView) -> tuple[np.ndarray, str, str, str]:
     """Place the images on a plane: points ``(N, 2)``, how they came about, and the names of the axes."""
-    known, rows, method = view.known, view.rows, view.settings.method
+    known, rows, found = view.known, view.rows, view.projection
     if view.numbers == 1:
         up = known.labels if known.labels is not None else np.zeros(len(rows))
-        return np.column_stack([rows[:, 0], up]), "the code's one number", "z₁", "label" if known.classes else ""
-    if view.numbers == 2 and method is None:
-        return rows, "the code's two numbers", "z₁", "z₂"
-    assert method is not None  # see check_named
-    if len(rows) < 3:
+        return np.column_stack([rows[:, 0], up]), view.mapped, "z₁", "label" if known.classes else ""
+    if found is None:
         raise NotApplicable(f"{len(rows)} images are too few to bring {view.numbers} numbers to two")
-    found = latent.project(view.codes, method, view.settings.seed)
-    said = f"{METHODS[method]} of the code's {view.numbers:,} numbers"
-    if found.share is None:
-        return found.points, said, f"{METHODS[method]} 1", f"{METHODS[method]} 2"
-    said += f", {found.share:.0%} of their variance"
-    return found.points, said, *COMPONENTS
+    if found.method is None:
+        return found.points, view.mapped, "z₁", "z₂"
+    axes = COMPONENTS if found.method == "pca" else (f"{METHODS[found.method]} 1", f"{METHODS[found.method]} 2")
+    return found.points, view.mapped, *axes
 
 
 def map_part(view: LatentView) -> CodePart:

@@ -12,10 +12,11 @@ from cuello.core.errors import CuelloError, Message
 from cuello.core.settings import LatentSettings
 from cuello.inference.model import Model
 from cuello.latent.images import Known, spread_evenly, typical
-from cuello.latent.maps import check_method
+from cuello.latent.maps import Method, Projection, check_method, project
 from cuello.latent.sheets import Sheet, draw_sheets
 from cuello.report.figures import Theme, shorten
 
+METHODS: dict[Method, str] = {"pca": "principal components", "tsne": "t-SNE", "umap": "UMAP"}
 PAIRS = 5
 """Pairs of labels that are shown, at most."""
 
@@ -55,6 +56,25 @@ class LatentView:
     def rows(self) -> np.ndarray:
         """The codes as rows of numbers, float64."""
         return self.codes.reshape(len(self.codes), -1).astype(np.float64)
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """The codes on the plane of the map; None where they have one number, or are too few to be brought to two."""
+        plane = self.numbers == 2 and self.settings.method is None
+        if self.numbers == 1 or (len(self.codes) < 3 and not plane):
+            return None
+        return Projection(self.rows, None) if plane else project(self.codes, self.settings.method, self.settings.seed)
+
+    @property
+    def mapped(self) -> str:
+        """Say what the places on the map are, and how much of the codes they show."""
+        found = self.projection
+        if found is None or found.method is None:
+            return f"the code's {'one number' if self.numbers == 1 else 'two numbers'}"
+        if found.share is None:
+            return f"{METHODS[found.method]} of the code's {self.numbers:,} numbers"
+        most = "first two " if self.numbers > 2 else ""
+        return f"{most}principal components of the code's {self.numbers:,} numbers, {found.share:.0%} of their variance"
 
     def called(self, position: int) -> str:
         """Name an image as a picture does: by its label, or by its own name."""
