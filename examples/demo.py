@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 import cuello
-from cuello.cli.progress import display
 from cuello.core.seeding import generator
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_source
 from cuello.degrade import parse
+from cuello.training.display import display
 
 NOISE = "salt-pepper:0.2"
 

@@ -62,12 +62,12 @@ def apply(
 
     cuello apply runs/denoise-denoise-s noisy/ clean/ --sigma 25
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.core.files import printable
     from cuello.inference.files import apply as apply_to_files
     from cuello.inference.model import load
     from cuello.training.device import choose_device, use_threads
+    from cuello.training.display import display
 
     use_threads(threads)
     loaded = load(model, code, str(choose_device(device)))

@@ -37,13 +37,13 @@ def benchmark(
 
     cuello benchmark bsd68 runs/denoise-denoise-s --csv bsd68.csv
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_result
     from cuello.core.files import check_new, make_folder, write_text
     from cuello.inference.model import load
     from cuello.jobs.images.benchmark import benchmark as measure
     from cuello.jobs.images.benchmark import result_of
     from cuello.training.device import choose_device, use_threads
+    from cuello.training.display import display
 
     check_new(csv, overwrite)
     use_threads(threads)

@@ -45,12 +45,12 @@ def compare(
 
     cuello compare runs/unet runs/three -o runs/comparison        (folders of repeats)
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_result
     from cuello.comparison import compare as compare_runs
     from cuello.comparison.page import PAGE_NAME, result_of, write_comparison, write_comparison_page
     from cuello.core.files import check_new, make_folder, write_text
     from cuello.training.device import use_threads
+    from cuello.training.display import display
 
     if not runs:
         raise CuelloError("name at least one run directory, as in: cuello compare runs/first runs/second")

@@ -61,13 +61,13 @@ def evaluate(
 
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_result
     from cuello.inference.bundled import located
     from cuello.jobs.base import Request
     from cuello.jobs.catalog import JOBS
     from cuello.runs.artefact import load_artefact
     from cuello.training.device import choose_device, use_threads
+    from cuello.training.display import display
     from cuello.work import evaluate as judging
 
     runs, images = split_words([str(run), *more])

@@ -54,12 +54,12 @@ def explain(
 
     cuello explain classifier.onnx images/ -o maps --padding 3
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.core.files import printable
     from cuello.jobs.explain.explain import explain as explained
     from cuello.jobs.explain.output import as_json
     from cuello.training.device import choose_device, use_threads
+    from cuello.training.display import display
 
     use_threads(threads)
     with display(quiet or json) as shown:

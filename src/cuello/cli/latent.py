@@ -62,10 +62,10 @@ def latent(
     From Python: model.encode(images), model.decode(codes), and in cuello.latent
     interpolate, traverse, sample, grid, project, neighbours and invent.
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_result
     from cuello.latent.page import make_latent
     from cuello.training.device import choose_device, use_threads
+    from cuello.training.display import display
 
     use_threads(threads)
     chosen = LatentSettings(images, **settings)

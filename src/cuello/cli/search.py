@@ -62,9 +62,9 @@ def search(
     cuello search denoise photos --noise gaussian:25 --crop 64 --model unet-s --over learning-rate=1e-4..1e-1,log
     --over optimizer=adam,sgd --sampler tpe --trials 20 --prune -o runs/search
     """
-    from cuello.cli.progress import display
     from cuello.search import parse_overs
     from cuello.search import search as search_settings
+    from cuello.training.display import display
 
     searched = joined(read_toml(space) if space else {}, parse_overs(over or []))
     given = {name: value for name, value in {"job": job, "data": data, **settings}.items() if value is not None}

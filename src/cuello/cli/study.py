@@ -42,9 +42,9 @@ def study(
 
     cuello study salt-pepper --data bsds400 --repeats 3 -o runs/salt-pepper
     """
-    from cuello.cli.progress import display
     from cuello.cli.render import print_json
     from cuello.studies.catalog import study as redo
+    from cuello.training.display import display
     from cuello.work.plans import default_workers
 
     many = default_workers(device) if workers is None else workers

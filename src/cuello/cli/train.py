@@ -58,7 +58,7 @@ def train(
     The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
     metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
     """
-    from cuello.cli.progress import display
+    from cuello.training.display import display
     from cuello.work import train as workflow
 
     given = {"job": job, "data": data} | settings
@@ -107,7 +107,7 @@ def resume(
 
     cuello resume runs/first --epochs 100
     """
-    from cuello.cli.progress import display
+    from cuello.training.display import display
     from cuello.work import train as workflow
 
     with display(quiet or json) as shown:
@@ -120,11 +120,11 @@ def resume(
 
 def say_run(path: Path, report: bool, json: bool) -> None:
     """Say where a run lies and what it reached."""
-    from cuello.cli.progress import reached_text
     from cuello.cli.render import print_json, print_shown
     from cuello.jobs.catalog import JOBS
     from cuello.runs.directory import Run
     from cuello.runs.history import as_json, best_epoch
+    from cuello.training.display import reached_text
 
     run = Run(path)
     best = best_epoch(run.history)

@@ -6,10 +6,10 @@ import pytest
 from rich import progress as bars
 from rich.console import Console
 
-from cuello.cli import progress
-from cuello.cli.progress import Display, display
 from cuello.core.progress import Progress
 from cuello.runs.history import EpochRecord
+from cuello.training import display as progress
+from cuello.training.display import Display, display
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 
 RECORD = EpochRecord(1, 0.25, 0.125, 0.125, 30.0, 1e-3, 2.0, 1.5, 10)
