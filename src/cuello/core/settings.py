@@ -77,6 +77,10 @@ class ExplainSettings:
     ] = None
     resize: Annotated[str | None, "Resize the images to N or WIDTHxHEIGHT pixels; by default as in training."] = None
     range: Range = None
+    limit: Annotated[
+        int | None,
+        "Images to explain, at most, those for testing first; by default 32 of a data set, all of your own images.",
+    ] = None
     pictures: Annotated[int, "Overlays to draw, at most: spread evenly over the images."] = 100
     on_error: OnError = "stop"
 

@@ -8,6 +8,8 @@ from cuello.latent.sheets import Sheet, Tile, image_plane, in_rows
 from cuello.latent.view import METHODS, CodePart, LatentView, NotApplicable, sheet_part
 
 MOST_LEVELS = 30
+LONGEST_TITLE = 75
+"""Letters of a picture's title on one line."""
 COMPONENTS = "first principal component", "second principal component"
 PRIORS = {"normal": "the prior, a normal distribution", "uniform": "the prior, in which all codes are as likely"}
 
@@ -22,8 +24,9 @@ def coordinates(view: LatentView) -> tuple[np.ndarray, str, str, str]:
         raise NotApplicable(f"{len(rows)} images are too few to bring {view.numbers} numbers to two")
     if found.method is None:
         return found.points, view.mapped, "z₁", "z₂"
-    axes = COMPONENTS if found.method == "pca" else (f"{METHODS[found.method]} 1", f"{METHODS[found.method]} 2")
-    return found.points, view.mapped, *axes
+    if found.method == "pca":
+        return found.points, view.mapped, *COMPONENTS
+    return found.points, view.mapped, f"{METHODS[found.method]} 1", f"{METHODS[found.method]} 2"
 
 
 def map_part(view: LatentView) -> CodePart:
@@ -32,9 +35,11 @@ def map_part(view: LatentView) -> CodePart:
         thumbnails = known.labels is None or len(known) <= MOST_IMAGES
     points, said, across, up = coordinates(view)
     what = f"{len(known):,} {known.what}"
+    title = f"{what[0].upper()}{what[1:]}: {said}"
+    title = title if len(title) <= LONGEST_TITLE else title.replace(": ", ":\n", 1)
     levels = known.classes[:MOST_LEVELS] if view.numbers == 1 else None
     shown = Map(
-        points, known.images, known.labels, classes=known.classes, title=f"{what[0].upper()}{what[1:]}: {said}",
+        points, known.images, known.labels, classes=known.classes, title=title,
         across=across, up=up, thumbnails=thumbnails, levels=levels,
     )  # fmt: skip
     drawn = "Every image stands at its code, moved aside where another is in its way; a line then leads to its code."

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from PIL import Image
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.progress import Progress
+from cuello.data.sources import array_source
+from cuello.data.split import split
 from cuello.jobs.explain import settings as map_settings
+from cuello.jobs.explain.chosen import chosen
 from cuello.jobs.explain.explain import explain
 from cuello.jobs.explain.figures import Scale, Shown, overlay, views_of
 from cuello.jobs.explain.folder import UNFINISHED, claimed, remove_overlays
@@ -74,6 +78,38 @@ def test_maps_in_the_file_are_those_of_occlusion_map(run: Run, examples: Path, t
     assert record["settings"] == settings
     assert record["environment"]["cuello"] == cuello.__version__
     assert [image["highest"] for image in record["images"]] == [float(values.max()) for values in found.maps]
+
+
+def test_of_a_data_set_so_many_and_those_for_testing_first(run: Run, examples: Path, tmp_path: Path) -> None:
+    names = [f"{path.parent.name}/{path.name}" for path in sorted(examples.rglob("*.png"))]
+    config = run.config
+    parts = split(12, config.validation, config.test, seed=config.split_seed)
+    assert len(parts.test) == len(parts.validation) == 2
+    found = explain(run.path, examples, tmp_path / "out", limit=5, pictures=0)
+    order = [*parts.test.tolist(), *parts.validation.tolist(), int(parts.train[0])]
+    assert found.names == [names[place] for place in order]
+    said = f"explained are 5 of the 12 images of {examples}, its test images first; limit=12 explains all"
+    assert said in found.notes
+    assert json.loads((tmp_path / "out" / "explain.json").read_text())["settings"]["limit"] == 5
+    with pytest.raises(CuelloError, match="limit: got 0, needed 1 or more"):
+        explain(run.path, examples, tmp_path / "none", limit=0)
+
+
+def test_which_images_of_a_data_set_are_chosen() -> None:
+    pixels = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1)
+    source = replace(array_source(pixels, np.arange(40)), held_out=np.arange(35, 40))
+    taken = chosen(source, "digits", None, None)
+    expected = [35, 36, 37, 38, 39, *range(27)]
+    assert [int(taken.read(place).pixels.item()) for place in range(len(taken.names))] == expected
+    assert taken.labels is not None
+    assert taken.labels.tolist() == expected
+    assert list(taken.notes) == [
+        "explained are 32 of the 40 images of digits, its test images first; limit=40 explains all"
+    ]
+    assert [int(chosen(source, "digits", 50, None).read(place).pixels.item()) for place in (0, 5, 39)] == [35, 0, 34]
+    assert chosen(source, "mine.npy", None, None) is source
+    plain = replace(source, held_out=None)
+    assert "the first; limit=40" in chosen(plain, "mine.npy", 2, None).notes[0]
 
 
 def test_a_class_by_name_and_images_of_several_sizes(run: Run, tmp_path: Path) -> None:

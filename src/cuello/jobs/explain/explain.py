@@ -17,6 +17,7 @@ from cuello.data.catalog import open_within
 from cuello.data.folders import check_outside
 from cuello.data.images import Images, load_images, parse_size, subset
 from cuello.jobs.explain.check import Check, check_share, checked
+from cuello.jobs.explain.chosen import chosen
 from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fitting, groups, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
 from cuello.jobs.explain.figures import Compared, Scale, Shown
@@ -51,6 +52,7 @@ def explain(
     outputs: Outputs | None = None,
     resize: str | None = None,
     range: str | tuple[float, float] | None = None,
+    limit: int | None = None,
     pictures: int = 100,
     on_error: Literal["stop", "skip"] = "stop",
     overwrite: bool = False,
@@ -65,8 +67,9 @@ def explain(
     definition's): as in `cuello.occlusion_map`. padding: pixels of 0 put around the images for an ONNX file (0), boxes
     slide over them too; Cuello's classifiers know theirs. class_: which one, "predicted" (the default), its name, or
     its number from 0. resize: "WIDTHxHEIGHT" for the images; by default as in training. range: what stands for black
-    and white in them, "LOW..HIGH", "auto" or "full"; by default as in training. pictures: how many overlays are drawn,
-    at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or explained.
+    and white in them, "LOW..HIGH", "auto" or "full"; by default as in training. limit: images at most, those for
+    testing first; by default 32 of a data set of the catalogue, all of other images. pictures: how many overlays are
+    drawn, at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or explained.
     progress: called with events.
 
     model: a run directory or model.safetensors of `cuello train explain` that learned this classifier's maps; they are
@@ -114,6 +117,7 @@ def explain(
     record |= {"score": settings.watched, "class": wanted, "padding": explained.padding}
     record |= {"model": estimator.path} if estimator else {}
     record |= {"range": str(range)} if range is not None else {}
+    record |= {"limit": limit} if limit is not None else {}
     record |= {"check": check, "seed": seed} if check is not None else {}
     found = Explained(
         Path(output).expanduser(),
@@ -123,6 +127,7 @@ def explain(
     check_outside(images, found.folder)
     with claimed(found.folder, overwrite) as begun:
         source = open_within(str(images), range, explained.own.levels if explained.own else None)
+        source = chosen(source, str(images), limit, explained.own)
         loaded = load_images(source, explained.channels, size, on_error=on_error, progress=tell)
         found.notes += loaded.notes
         found.failed += [(str(images), reason) for reason in loaded.skipped]
