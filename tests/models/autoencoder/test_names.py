@@ -39,6 +39,7 @@ def test_options() -> None:
     assert found.settings["bottleneck"] == {"kind": "plain", "activation": "tanh"}
     config = architecture_of("ae:784-c16-8,kernel=5,centred=yes", 1).settings
     assert (config["layers"]["kernel"], config["centred"]) == (5, True)
+    assert architecture_of("mlp:784-512,code=relu,dropout=0.1", 1).settings["layers"]["dropout"] == 0.1
     own = architecture_of("vae:784-20-2,beta=4,warmup=2.5,capacity=10,growth=5", 1).settings["bottleneck"]
     assert own == {"kind": "variational", "beta": 4, "warmup": 2.5, "capacity": 10, "growth": 5}
     assert architecture_of("fsq:784-20-6,levels=8-5-5", 1).settings["bottleneck"]["levels"] == [8, 5, 5]
@@ -74,12 +75,13 @@ def test_every_bottleneck_has_a_family() -> None:
         ("vae:784-20-0", "code: got 0, needed greater than 0"),
         ("ae:784-20-c8", "no dense layers before it"),
         ("vae:784-20-2,bta=3", r"no option 'bta=3'. Did you mean 'beta'\?"),
-        ("vae:784-20-2,beta", "NAME=VALUE; for vae with dense layers: activation, output, centred, beta"),
+        ("vae:784-20-2,beta", "NAME=VALUE; for vae with dense layers: activation, dropout, output, centred, beta"),
         ("vae:784-20-2,kernel=5", "no option 'kernel=5'"),
         ("vae:784-20-2,code=tanh", "no option 'code=tanh'"),
         ("vae:784-20-2,kind=plain", "no option 'kind=plain'"),
         ("vae:784-20-2,beta=x", "beta: got 'x', needed a valid number"),
         ("vae:784-20-2,beta=-1", "beta: got '-1', needed greater than or equal to 0"),
+        ("mlp:784-20-2,dropout=1", "dropout: got '1', needed less than 1"),
         ("vae:784-20-2,activation=tahn", "activation: got 'tahn', needed 'tanh', 'relu'"),
         ("mlp:784-20-2,centred=perhaps", "centred: got 'perhaps', needed a valid boolean"),
         ("ae:784-c4-2,kernel=4", "take 5"),

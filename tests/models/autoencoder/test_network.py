@@ -275,3 +275,32 @@ def test_training_draws_and_evaluation_does_not(name: str) -> None:
     with torch.inference_mode():
         assert torch.equal(total(), total())
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "name", ["mlp:784-30-6,dropout=0.25", "ae:784-c4-c2-c2,dropout=0.25", "vae:c4-12-3,dropout=0.25"]
+)
+def test_dropout_is_in_training_alone(name: str) -> None:
+    network, x = made(name), torch.rand(3, 1, 28, 28)
+    without = made(name.removesuffix(",dropout=0.25"))
+    without.load_state_dict(network.state_dict())
+    assert torch.equal(network.eval()(x).image, without.eval()(x).image)
+    network.train()
+    torch.manual_seed(1)
+    first = network(x).image
+    assert not torch.equal(network(x).image, first)
+    torch.manual_seed(1)
+    assert torch.equal(network(x).image, first)
+
+
+def test_dropout_is_before_every_layer_but_the_first() -> None:
+    """With weights and biases that copy, what comes out says what was set to 0: the share of what was kept, scaled."""
+    network = made("mlp:400-400-400,activation=linear,output=linear,dropout=0.5", (20, 20)).train()
+    for layer in [*network.encoder.layers, *network.decoder.layers]:  # type: ignore[misc]
+        nn.init.eye_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    image = network(torch.ones(50, 1, 20, 20)).image
+    assert set(image.unique().tolist()) == {0.0, 8.0}, (
+        "three layers have dropout before them: each doubles what it keeps"
+    )
+    assert (image > 0).float().mean().item() == pytest.approx(1 / 8, abs=0.02)

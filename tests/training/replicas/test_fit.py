@@ -411,6 +411,7 @@ def test_an_observer_that_fails_stops_all_parts(make: Callable[..., Session], mo
         ({"loss": "bce"}, "settings differ in more than training"),
         ({"ema": 0.9}, "settings differ in more than training"),
         ({"model": "mlp:35-9-2"}, "networks differ"),
+        ({"model": "mlp:35-20-2,dropout=0.1"}, "dropout"),
     ],
 )
 def test_what_is_trained_apart(make: Callable[..., Session], settings: dict[str, Any], reason: str) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cuello.models.autoencoder.encoders import ConvConfig, DenseConfig, Shape
 from cuello.models.autoencoder.layers import ACTIVATIONS, dense
-from cuello.models.blocks import Conv2d, UpsampleConv2d
+from cuello.models.blocks import BitDropout, Conv2d, UpsampleConv2d
 
 
 class DenseDecoder(nn.Module):
@@ -22,14 +22,15 @@ class DenseDecoder(nn.Module):
 
     def __init__(self, config: DenseConfig, shape: Shape, numbers: int, output: str):
         super().__init__()
-        self.activation, self.shape = ACTIVATIONS[config.activation], shape
+        self.activation, self.dropout = ACTIVATIONS[config.activation], BitDropout(config.dropout)
+        self.shape = shape
         pixels = shape[0] * shape[1] * shape[2]
         self.layers = nn.ModuleList(dense([numbers, *reversed(config.hidden), pixels], config.activation, output))
 
     def forward(self, code: Tensor) -> Tensor:
         for layer in self.layers[:-1]:
-            code = self.activation(layer(code))
-        return self.layers[-1](code).unflatten(1, self.shape)  # (N, C · H · W) -> (N, C, H, W)
+            code = self.activation(layer(self.dropout(code)))
+        return self.layers[-1](self.dropout(code)).unflatten(1, self.shape)  # (N, C · H · W) -> (N, C, H, W)
 
 
 class ConvDecoder(nn.Module):
@@ -47,6 +48,7 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, config: ConvConfig, shape: Shape, numbers: int, output: str):
         super().__init__()
+        self.dropout = BitDropout(config.dropout)
         self.activation, self.size, self.grid = ACTIVATIONS[config.activation], shape[1:], config.grid(shape)
         self.cut = [config.kernel // 2 * (n in config.unpadded) for n in range(1, len(config.enlargements) + 1)]
         channels, widths = [*reversed(config.filters), shape[0]], []
@@ -63,12 +65,12 @@ class ConvDecoder(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         for layer in self.layers:
-            code = self.activation(layer(code))
+            code = self.activation(layer(self.dropout(code)))
         x = code.unflatten(1, (-1, *self.grid)) if self.layers else code  # (N, c · h · w) -> (N, c, h, w)
         x = x.contiguous(memory_format=torch.channels_last)
         for position, (convolution, cut) in enumerate(zip(self.convolutions, self.cut, strict=True)):
             # What an activation gives is enlarged as it is, so activating at the low resolution gives the same.
-            x = convolution(self.activation(x) if position else x)
+            x = convolution(self.dropout(self.activation(x) if position else x))
             x = x[:, :, cut : x.shape[2] - cut, cut : x.shape[3] - cut]  # without padding there were none of these
         return x[:, :, : self.size[0], : self.size[1]]
 

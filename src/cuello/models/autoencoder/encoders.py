@@ -2,22 +2,36 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.models.autoencoder.layers import ACTIVATIONS, SPLIT, Activation, dense, started
-from cuello.models.blocks import Conv2d
+from cuello.models.blocks import BitDropout, Conv2d
 from cuello.models.limits import Kernel, Settings, Widths
 
 Shape = tuple[int, int, int]
 """Channels, height and width of the images."""
 
 
-class DenseConfig(Settings):
+class LayersSettings(Settings):
+    """What layers of both kinds have. Without dropout it is not written down, so that older versions read it too."""
+
+    dropout: float = Field(
+        default=0, ge=0, lt=1,
+        description="share of what goes into every layer but the first that is set to 0 while training",
+    )  # fmt: skip
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = write(self)
+        return found if self.dropout else {name: value for name, value in found.items() if name != "dropout"}
+
+
+class DenseConfig(LayersSettings):
     """Dense layers: the widths of the hidden ones, from the image inwards (a decoder has them mirrored)."""
 
     kind: Literal["dense"] = "dense"
@@ -33,7 +47,7 @@ class DenseConfig(Settings):
         return shape[1:]
 
 
-class ConvConfig(Settings):
+class ConvConfig(LayersSettings):
     """Convolutions that halve the sides (rounded up), then dense layers, or a code in space (decoders: mirrored).
 
     >>> ConvConfig(filters=(16, 8), space=True).code_shape((1, 28, 28), 8)
@@ -114,14 +128,14 @@ class DenseEncoder(nn.Module):
 
     def __init__(self, config: DenseConfig, shape: Shape, features: int):
         super().__init__()
-        self.activation = ACTIVATIONS[config.activation]
+        self.activation, self.dropout = ACTIVATIONS[config.activation], BitDropout(config.dropout)
         pixels = shape[0] * shape[1] * shape[2]
         self.layers = nn.ModuleList(dense([pixels, *config.hidden, features], config.activation, "linear"))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)  # (N, C, H, W) -> (N, C · H · W)
         for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
+            x = self.dropout(self.activation(layer(x)))
         return self.layers[-1](x)
 
 
@@ -140,6 +154,7 @@ class ConvEncoder(nn.Module):
     def __init__(self, config: ConvConfig, shape: Shape, features: int):
         super().__init__()
         self.activation, self.pooled = ACTIVATIONS[config.activation], config.halving == "pooling"
+        self.dropout = BitDropout(config.dropout)
         channels, (rows, columns) = [shape[0], *config.filters], config.grid(shape)
         widths = [channels[-1] * rows * columns, *config.hidden, features]
         if config.space:
@@ -152,12 +167,12 @@ class ConvEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         for position, convolution in enumerate(self.convolutions):
-            x = convolution(self.activation(x) if position else x)
+            x = convolution(self.dropout(self.activation(x)) if position else x)
             x = functional.max_pool2d(x, 2, ceil_mode=True) if self.pooled else x  # (N, b, ⌈h / 2⌉, ⌈w / 2⌉)
         if self.layers:
             x = x.flatten(1)  # (N, c, h, w) -> (N, c · h · w)
         for layer in self.layers:
-            x = layer(self.activation(x))
+            x = layer(self.dropout(self.activation(x)))
         return x
 
 

@@ -52,7 +52,10 @@ FAMILIES: dict[str, Family] = {
 }
 """First words of descriptions."""
 
-LAYER_OPTIONS = {"dense": ("activation",), "conv": ("activation", "weights", "kernel", "halving", "unpadded")}
+LAYER_OPTIONS = {
+    "dense": ("activation", "dropout"),
+    "conv": ("activation", "dropout", "weights", "kernel", "halving", "unpadded"),
+}
 OWN_OPTIONS = ("output", "centred")
 
 
@@ -72,8 +75,9 @@ def is_description(name: str) -> bool:
 def parse_description(text: str) -> Described:
     """Take FAMILY:WIDTHS,option=value apart; CuelloError that says what is wrong and what there is.
 
-    Options: activation (of hidden layers), code (activation of the code, where it is plain, sparse or contractive),
-    output, centred (yes or no); of convolutions weights, kernel, halving, unpadded; the bottleneck's own settings.
+    Options: activation (of hidden layers), dropout (share of what goes into every layer but the first), code
+    (activation of the code, where it is plain, sparse or contractive), output, centred (yes or no); of convolutions
+    weights, kernel, halving, unpadded; the bottleneck's own settings.
 
     >>> parse_description("mlp:35-20-2,activation=relu").settings["layers"]
     {'kind': 'dense', 'hidden': [20], 'activation': 'relu'}

@@ -18,6 +18,7 @@ from torch.nn import functional
 from cuello.models.autoencoder.base import Bottleneck
 from cuello.models.autoencoder.deterministic import Plain, PlainConfig
 from cuello.models.autoencoder.network import Autoencoder
+from cuello.models.blocks import BitDropout
 
 aten = torch.ops.aten
 Parameters = Mapping[str, Tensor]
@@ -74,6 +75,8 @@ def reason_unbatched(network: nn.Module) -> str | None:
         return "some parameters are fixed, or not in float32"
     if len(network.state_dict()) != len(list(network.parameters())):
         return "the network keeps more than parameters"
+    if any(module.p for module in network.modules() if isinstance(module, BitDropout)):
+        return "their network has dropout"
     return None
 
 
