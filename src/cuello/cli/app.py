@@ -11,35 +11,29 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import App
+from cyclopts import App, Group, Parameter
 
 from cuello.cli.console import plain_warnings, show_what_can_be_shown, stopped_by_signals, write_nowhere
-from cuello.core.errors import CuelloError, Interrupted, at_command_line
+from cuello.core.errors import CuelloError, Interrupted, at_command_line, closest
 from cuello.core.version import VERSION
+from cuello.jobs.words import BY_WORD
 
 COMMANDS = {
-    "train": ("train", "resume"),
-    "apply": ("apply",),
-    "evaluate": ("evaluate",),
-    "compare": ("compare",),
-    "search": ("search",),
-    "explain": ("explain",),
-    "latent": ("latent",),
-    "benchmark": ("benchmark",),
-    "study": ("study",),
-    "lists": ("models", "datasets", "noises", "studies", "summary"),
+    "Train": {"train": "train", "resume": "train", "search": "search"},
+    "Use": {"apply": "apply", "explain": "explain", "latent": "latent"},
+    "Judge": {"evaluate": "evaluate", "compare": "compare", "benchmark": "benchmark", "study": "study"},
+    "See what there is": dict.fromkeys(("models", "datasets", "noises", "studies", "summary"), "lists"),
 }
-"""By module, its commands."""
+"""By panel of the help, its commands, and the module of each."""
+
+OTHERS = Group("Options", sort_key=len(COMMANDS))
 
 app = App(
     name="cuello",
     version=VERSION,
-    help="""Train small image networks in minutes, see honestly whether they beat the classical methods,
-use them anywhere.
-
-Start with:  cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
-then open runs/first/report.html and:  cuello apply runs/first noisy/ clean/""",
     help_format="plaintext",
+    group_commands=OTHERS,
+    default_parameter=Parameter(show_default=lambda value: None if value is False else value),
 )
 
 
@@ -50,7 +44,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     show_what_can_be_shown(sys.stdout, sys.stderr)
     with at_command_line(), plain_warnings(), stopped_by_signals() as came:
         try:
-            app(arguments, result_action="return_value")
+            call(sys.argv[1:] if arguments is None else arguments)
             sys.stdout.flush()
         except CuelloError as error:
             print(f"cuello: {error}", file=sys.stderr)
@@ -75,6 +69,33 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+def call(words: list[str]) -> None:
+    """Run one command line: a command, the help of one job, or, without words, what one can do."""
+    from cuello.cli.job_help import job_asked, print_job_help
+    from cuello.cli.purposes import ABOUT, print_purposes, purposes_text
+
+    if not words:
+        print_purposes()
+        return
+    if (job := job_asked(words)) is not None:
+        from cuello.cli.train import train
+
+        print_job_help(job, train)
+        return
+    if not words[0].startswith("-") and words[0] not in app:
+        raise no_command(words[0])
+    app.help = f"{ABOUT}\n\n{purposes_text()}\n\nSettings of one job: cuello train JOB --help"
+    app(words, result_action="return_value")
+
+
+def no_command(word: str) -> CuelloError:
+    """Say that a word is no command, and which it may have been meant for."""
+    if (job := BY_WORD.get(word.lower())) is not None:
+        return CuelloError(f"{word!r} is no command. To train a network for it, type: cuello train {job} DATA")
+    commands = [name for panel in COMMANDS.values() for name in panel]
+    return CuelloError(f"there is no command called {word!r}.{closest(word, commands)} All: cuello --help")
+
+
 WRAPPED = 90
 """A line of help with so many characters goes on in the next one, which is wrapped anew for the terminal."""
 
@@ -85,8 +106,14 @@ def help_of(text: str, name: str) -> str:
     return re.sub(rf"(?m)^(.{{{WRAPPED},}})\n(?=.)", r"\1 ", written)
 
 
-for module, names in COMMANDS.items():
-    text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
-    for name in names:
-        usage = "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]" if name == "evaluate" else None
-        app.command(f"cuello.cli.{module}:{name}", name=name, help=help_of(text, name), usage=usage)
+def add_commands() -> None:
+    """Give the app its commands, with their help, in panels by purpose."""
+    for place, (panel, commands) in enumerate(COMMANDS.items()):
+        group = Group(panel, sort_key=place)
+        for name, module in commands.items():
+            text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
+            usage = "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]" if name == "evaluate" else None
+            app.command(f"cuello.cli.{module}:{name}", name=name, help=help_of(text, name), usage=usage, group=group)
+
+
+add_commands()

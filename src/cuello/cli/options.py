@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from cuello.core.errors import CuelloError, at_command_line, worded
+from cuello.jobs.words import job_named
 
 PANELS = ("Job", "Data", "Network", "Training", "Stopping", "Machine")
 """Of the help of many settings, in their order."""
@@ -34,6 +35,14 @@ def with_commas(kind: Any, tokens: Sequence[Token]) -> tuple[Any, ...]:
         raise CuelloError(f"{name}: got {text!r}, needed numbers with commas between, such as 0.1,0.2,0.5.") from None
 
 
+def checked_job(kind: Any, tokens: Sequence[Token]) -> str:
+    """Read a job's name, or another word for it; CuelloError with the nearest where it is none."""
+    job_named(tokens[0].value)
+    return tokens[0].value
+
+
+ANY_WORD = Parameter(converter=checked_job, n_tokens=1)
+NO_DEFAULT = Parameter(show_default=False)
 LISTED = Parameter(converter=with_commas, n_tokens=1, negative="", show_default=False)
 Sweep = Annotated[
     Sequence[float], Parameter(help="Noise levels to try the finished network at, with commas: 0.1,0.2,0.5."), LISTED
@@ -88,6 +97,8 @@ class Setting:
     def flag(self, *shown: Parameter, optional: bool) -> inspect.Parameter:
         """Make a flag of it. optional: None, for not given, is allowed and the default."""
         kind, default = (self.kind | None, None) if optional else (self.kind, self.default)
+        if any(one.converter for one in shown):
+            kind = str | None if optional else str  # what it stands for is found out later
         leading = self.name == "range"  # --range -1000..3000
         negative = None if self.panel and self.default is False else ""
         with at_command_line():

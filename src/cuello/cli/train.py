@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Overwrite, OwnCode, Quiet, Report, Sweep, Track, takes
+from cuello.cli.options import ANY_WORD, JSON, NO_DEFAULT, Overwrite, OwnCode, Quiet, Report, Sweep, Track, takes
 from cuello.core.config import CHANGEABLE, TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cuello.runs.directory import Run
 
 
-@takes(TrainConfig)
+@takes(TrainConfig, job=ANY_WORD, model=NO_DEFAULT, loss=NO_DEFAULT)
 # More than seven parameters: each is a flag.
 def train(
     job: str | None = None,
@@ -39,21 +39,16 @@ def train(
 ) -> None:
     """Train a network, judge it beside the classical methods and write a report.
 
+    Jobs: denoise, upscale, reconstruct, generate, classify, explain; other words for them are known too.
+    Each one's settings, with examples: cuello train JOB --help
+
     For example:
 
-    cuello train denoise photos --noise salt-pepper:0.2 --crop 64 -o runs/first
+    cuello train denoise photos --noise gaussian:25 --crop 64 -o runs/first
 
-    cuello train denoise my-images/ --noise gaussian:5..50 --model unet-s --crop 64 --epochs 50
+    cuello train --config runs/first/config.toml --epochs 50
 
-    cuello train denoise noisy/ --target clean/ --crop 64
-
-    cuello train --config runs/first/config.toml --epochs 50        (flags win over the file)
-
-    cuello train denoise photos --noise gaussian:25 --crop 64 --repeats 3 -o runs/three
-
-    cuello train classify pets/ --resize 64 --augment        (pets/cats/…, pets/dogs/…)
-
-    cuello train explain pets/ --resize 64 --classifier runs/classify-classify-s        (its occlusion maps in one pass)
+    cuello train denoise photos --noise gaussian:25 --crop 64 --repeats 3
 
     The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
     metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.

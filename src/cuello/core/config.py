@@ -35,6 +35,14 @@ GIVES: dict[str, str] = dict.fromkeys(("denoise", "upscale", "reconstruct", "gen
 """What comes out of a network of each job."""
 
 
+def with_commas(value: Any) -> Any:
+    """Write whole numbers with commas between, however they came: 256, [256, 64], "256,64"."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value).replace(" ", "")
+
+
+Commas = Annotated[str | None, pydantic.BeforeValidator(lambda v: None if v is None else with_commas(v))]
+
+
 class TrainConfig(pydantic.BaseModel):
     """Every setting of a training; frozen, and an unknown key is an error.
 
@@ -170,6 +178,28 @@ class TrainConfig(pydantic.BaseModel):
     )
 
     model: str = setting("impulse-s", "A network (see `cuello models`) or your own: FILE.py:CLASS.", NETWORK)
+
+    latent: int | None = setting(
+        None, "Autoencoders: numbers of the code. With --hidden=256,64 the network is mlp:…-256-64-8.", NETWORK, ge=1
+    )
+    hidden: Commas = setting(
+        None,
+        "With --latent: numbers of each dense layer before the code, mirrored after it: 256,64 (the default), or none.",
+        NETWORK,
+    )
+    filters: Commas = setting(
+        None, "With --latent: filters of convolutions that come first, each halving the sides: 16,32.", NETWORK
+    )
+    activation: str | None = setting(
+        None, "With --latent: after every hidden layer: tanh, relu, elu, gelu, sigmoid, softplus or linear.", NETWORK
+    )
+    dropout: float | None = setting(
+        None,
+        "With --latent: share of the numbers between layers that is set to 0 at random in training.",
+        NETWORK,
+        ge=0,
+        lt=1,
+    )
 
     epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1, le=MOST)
     batch_size: int = setting(32, "Images a step.", TRAINING, ge=1, le=MOST)

@@ -11,7 +11,7 @@ import pydantic
 from cuello.core.errors import CuelloError
 from cuello.core.registry import Registry
 from cuello.models import custom
-from cuello.models.autoencoder.names import problem_of
+from cuello.models.autoencoder.names import problem_of, with_numbers
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
 from cuello.models.base import ImageNetwork
 from cuello.models.classifier import Classifier, ClassifierConfig
@@ -137,6 +137,7 @@ def architecture_of(
     if KINDS[spec.kind].sized:
         height, width = size or usual_size(spec, channels)
         check_numbers(spec, channels, height, width=width)
+        name = with_numbers(name, channels * height * width)
         settings |= {"height": height, "width": width}
     if (KINDS[spec.kind].classifies or KINDS[spec.kind].explains) and classes is not None:
         settings |= {"classes": classes}

@@ -12,6 +12,7 @@ from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
 from cuello.data.folders import check_outside
 from cuello.jobs.catalog import JOBS
+from cuello.jobs.words import job_named
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, GridSampler, Sampler, load_optuna
@@ -63,6 +64,7 @@ def search(
     >>> len(found.trials), sorted(found.best.values)
     (4, ['learning_rate', 'widths'])
     """
+    job = job_named(job)
     given = read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space
     wanted: dict[str, Any] = {"sampler": sampler, "trials": trials, "points": points, "prune": prune}
     wanted |= {"objective": objective, "repeats": repeats}

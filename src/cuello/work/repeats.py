@@ -13,7 +13,6 @@ from cuello.core.lock import kept, wait_until_free
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
 from cuello.jobs.catalog import JOBS
-from cuello.models.custom import is_reference
 from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
 from cuello.runs.settings import trained_config
@@ -21,7 +20,7 @@ from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
 from cuello.training.observers import Observer
 from cuello.work.plans import PlannedRun, run_plans
-from cuello.work.train import RunOptions, check_same, resolve
+from cuello.work.train import RunOptions, check_same, resolve, run_name
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
@@ -151,8 +150,7 @@ def train_many(
 
 def default_path(config: TrainConfig) -> Path:
     """Return ``runs/JOB-MODEL-repeats``: always the same, so that the same command goes on."""
-    name = config.model.rpartition(":")[2] if is_reference(config.model) else config.model
-    return Path("runs") / f"{config.job}-{name}-repeats"
+    return Path("runs") / f"{run_name(config)}-repeats"
 
 
 def runs_in(folder: Path) -> list[Run]:

@@ -1,5 +1,6 @@
 """Training as a whole: read, divide, train, evaluate, report; and going on with what was interrupted."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from cuello.data.images import Images
 from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, JobEvaluation, Request, check_network
 from cuello.jobs.catalog import JOBS
+from cuello.jobs.words import WORDS, job_named
+from cuello.models.autoencoder.parts import with_described
 from cuello.models.base import ImageNetwork
 from cuello.models.custom import is_reference
 from cuello.models.named import find_network
@@ -48,7 +51,7 @@ WAIT_FOR_WORKERS = 30.0
 
 def resolve(settings: Mapping[str, Any]) -> TrainConfig:
     """Check settings and fill in what the network's recipe recommends for those that were not given."""
-    config = make_config(settings)
+    config = make_config(plain_settings(settings))
     find_loss(config.loss)  # an unknown name is an error before any image is read
     for registry, name in ((OPTIMIZERS, config.optimizer), (SCHEDULES, config.schedule)):
         registry[name]
@@ -62,6 +65,13 @@ def resolve(settings: Mapping[str, Any]) -> TrainConfig:
         recipe |= CATALOG[config.data].recipe
     check_network(job, model, find_loss({**recipe, **given}["loss"]))
     return job.completed(make_config({**recipe, **given}))
+
+
+def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Check settings and write them as they are kept: the job by its name, a network told by its parts described."""
+    job = job_named(settings.get("job", "denoise"))
+    given = make_config({**settings, "job": job}).model_dump(exclude_unset=True)
+    return with_described(given, WORDS[job].family)
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
@@ -81,8 +91,9 @@ def train(
 ) -> Run:
     """Train a network, evaluate it beside the classical methods and write a report.
 
-    job: what to learn ("denoise", "upscale" …). data: a folder, a file, or a data set's name. output: the run
-    directory, by default ``runs/JOB-MODEL``, with a number if that exists. overwrite: replace an earlier run there.
+    job: what to learn: "denoise", "upscale" …, or another word for it, such as "super-resolution". data: a folder, a
+    file, or a data set's name. output: the run directory, by default ``runs/JOB-MODEL``, with a number if that exists.
+    overwrite: replace an earlier run there.
     report: also evaluate and write report.html. sweep: noise levels to evaluate at. observers: called with the events
     of the training.
     track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: called while
@@ -97,13 +108,13 @@ def train(
     """
     tell = listener(progress)
     config = resolve({"job": job, "data": str(data), **settings})
-    JOBS[job].pairing(config, sweep)
+    JOBS[config.job].pairing(config, sweep)
     check_trackers(track)
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     if output is not None:
         wait_until_free(Path(output).expanduser())  # before the images are read
-    data_of = JOBS[job].data(config, tell)
+    data_of = JOBS[config.job].data(config, tell)
     tell_notes(data_of.prepared.images, tell)
     made = make_network(config, data_of)
     path = Path(output).expanduser() if output is not None else fresh_path(config)
@@ -271,13 +282,23 @@ def evaluate_and_save(run: Run, model: Model, data: JobData, request: Request) -
 
 def fresh_path(config: TrainConfig) -> Path:
     """Return ``runs/JOB-MODEL``, with a number behind it where that exists already."""
-    name = config.model.rpartition(":")[2] if is_reference(config.model) else config.model
-    path = Path("runs") / f"{config.job}-{name}"
+    name = run_name(config)
+    path = Path("runs") / name
     number = 2
     while path.exists():
-        path = path.with_name(f"{config.job}-{name}-{number}")
+        path = path.with_name(f"{name}-{number}")
         number += 1
     return path
+
+
+def run_name(config: TrainConfig) -> str:
+    """Return JOB-MODEL as the name of a folder, without signs that mean something in a path or to a shell.
+
+    >>> run_name(TrainConfig(job="reconstruct", model="mlp:auto-64-8,activation=relu"))
+    'reconstruct-mlp-64-8-activation-relu'
+    """
+    model = config.model.rpartition(":")[2] if is_reference(config.model) else config.model.replace(":auto-", ":")
+    return f"{config.job}-{re.sub('[:,=]', '-', model)}"
 
 
 def repeat_command(run: Run) -> str:

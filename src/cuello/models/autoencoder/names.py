@@ -3,7 +3,8 @@
 WIDTHS go from the image to the code, with hyphens: the numbers of an image (C · H · W), each layer, the code. A width
 is a dense layer of so many numbers; with a c before it, a convolution of so many filters that halves the sides.
 Convolutions come first, dense layers follow; the decoder has all of it mirrored. A code with a c lies in space: so many
-numbers at each place of the smallest picture. Where a convolution comes first, the image's numbers may be left out.
+numbers at each place of the smallest picture. The image's numbers may be written auto, for images of any size; where a
+convolution comes first, they may be left out.
 
     mlp:35-20-2,activation=relu     35 pixels, a dense layer of 20 numbers, a code of 2
     vae:784-c16-c32-16,beta=4       28×28 pixels, 14×14 with 16 filters, 7×7 with 32, a code of 16
@@ -57,6 +58,8 @@ LAYER_OPTIONS = {
     "conv": ("activation", "dropout", "weights", "kernel", "halving", "unpadded"),
 }
 OWN_OPTIONS = ("output", "centred")
+ANY = "auto"
+"""Written for the numbers of an image: those of the images that come."""
 
 
 class Described(NamedTuple):
@@ -110,14 +113,15 @@ def parse_description(text: str) -> Described:
 
 def parse_widths(text: str, family: str, widths: str) -> tuple[int | None, dict[str, Any], int]:
     """Return an image's numbers (None for any), settings of the layers, and the code's numbers."""
-    if not re.fullmatch(r"(\d+-(c\d+-)*|(c\d+-)+)(\d+-)*c?\d+", widths):
+    if not re.fullmatch(rf"((\d+|{ANY})-(c\d+-)*|(c\d+-)+)(\d+-)*c?\d+", widths):
         others = "" if FAMILIES[family].dense else f", or with convolutions first, {family}:784-c16-c32-8"
         raise CuelloError(
             f"{text!r}: got the widths {widths!r}, needed whole numbers with hyphens, from the image to the code, "
             f"as in {family}:35-20-2{others}."
         )
     *hidden, code = widths.split("-")
-    pixels = None if hidden[0].startswith("c") else int(hidden.pop(0))
+    first = None if hidden[0].startswith("c") else hidden.pop(0)
+    pixels = None if first in (None, ANY) else int(first)
     filters = [int(width[1:]) for width in hidden if width.startswith("c")]
     dense = [int(width) for width in hidden if not width.startswith("c")]
     numbers, space = int(code.removeprefix("c")), code.startswith("c")
@@ -126,6 +130,16 @@ def parse_widths(text: str, family: str, widths: str) -> tuple[int | None, dict[
     if FAMILIES[family].dense:
         raise CuelloError(f"{text!r}: {family} has dense layers only. With convolutions it is called ae:{widths}.")
     return pixels, {"kind": "conv", "filters": filters, "hidden": dense, "space": space}, numbers
+
+
+def with_numbers(name: str, pixels: int) -> str:
+    """Return a description with the numbers of an image that it leaves open; other names as they are.
+
+    >>> with_numbers("mlp:auto-64-8,activation=relu", 784)
+    'mlp:784-64-8,activation=relu'
+    """
+    family, colon, rest = name.partition(f":{ANY}-")
+    return f"{family}:{pixels}-{rest}" if colon else name
 
 
 def check_settings(text: str, settings: Mapping[str, Any]) -> None:
