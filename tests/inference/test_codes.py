@@ -16,7 +16,6 @@ from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
-from cuello.work.train import resolve
 
 QUICK: dict[str, Any] = {"epochs": 2, "samples": 320, "batch_size": 32, "threads": 1, "device": "cpu"}
 
@@ -62,13 +61,6 @@ def test_validation_of_nothing_is_on_the_training_images(images: Path) -> None:
 def test_noise_and_targets_are_for_denoising(job: str, wrong: dict[str, str]) -> None:
     with pytest.raises(CuelloError, match="cuello train denoise"):
         task_of(TrainConfig(job=job, **wrong))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("job", "network"), [("denoise", "impulse-s"), ("reconstruct", "mlp-32-8-2"), ("generate", "vae-200-2")]
-)
-def test_every_job_has_a_network_of_its_own(job: str, network: str) -> None:
-    assert resolve({"job": job}).model == network
 
 
 def test_generate_ends_with_a_prior(tmp_path: Path) -> None:

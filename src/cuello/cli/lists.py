@@ -78,7 +78,8 @@ def noises(*, json: JSON = False) -> None:
     listed, rows = [], []
     for spec in DEGRADATIONS:
         described = spec().parameters()
-        listed.append({"name": spec.name, "summary": spec.summary, "main": spec.main, "parameters": described})
+        listed.append({"name": spec.name, "summary": spec.summary, "main": spec.main, "network": spec.network,
+                       "parameters": described})  # fmt: skip
         rows.append([spec.name, spec.summary, "", ""])
         rows += [[f"  {item['name']}", item["meaning"], item["values"], item["default"]] for item in described]
     if json:
@@ -89,6 +90,9 @@ def noises(*, json: JSON = False) -> None:
         "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as\n"
         "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
     )
+    print("\nThe network that is trained against each where none is named (--model):")
+    for network in dict.fromkeys(spec.network for spec in DEGRADATIONS):
+        print(f"  {network:<10} {', '.join(spec.name for spec in DEGRADATIONS if spec.network == network)}")
 
 
 def studies(*, json: JSON = False) -> None:

@@ -23,6 +23,8 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
 
 
+AUTO = "auto"
+"""As a network's name: one that fits is chosen."""
 MOST, MOST_PIXELS, LARGEST_SEED = 10**9, 65536, 2**63 - 1
 """Largest numbers of anything, of a side's pixels, and of a seed."""
 LONGEST_TOML, MOST_DOTS = 2**20, 5000
@@ -177,7 +179,13 @@ class TrainConfig(pydantic.BaseModel):
         TASK,
     )
 
-    model: str = setting("impulse-s", "A network (see `cuello models`) or your own: FILE.py:CLASS.", NETWORK)
+    model: str = setting(
+        AUTO,
+        "A network (see `cuello models`) or your own: FILE.py:CLASS; auto: one that is made for the noise, or fits the "
+        "job and the images, and is named in the output.",
+        NETWORK,
+    )
+    force: bool | None = setting(None, "Train a network that cannot help against the noise all the same.", NETWORK)
 
     latent: int | None = setting(
         None, "Autoencoders: numbers of the code. With --hidden=256,64 the network is mlp:…-256-64-8.", NETWORK, ge=1

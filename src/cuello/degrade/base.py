@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
+GENERAL = "unet-s"
+"""The network for what has none of its own: it may change every pixel, and begins with the image as it is."""
+
+
 class Range(NamedTuple):
     """A parameter drawn anew for every image, uniformly between ``low`` and ``high`` (both included)."""
 
@@ -51,14 +55,16 @@ class Degradation(pydantic.BaseModel, ABC):
     """Turns clean images into degraded ones; frozen, its parameters checked.
 
     A subclass is final: it declares ``name``, ``summary``, ``main`` (the parameter that a sweep varies and that the
-    spec string may give without its name) and its fields, and implements ``degrade``; also ``scale`` where its images
-    become smaller, and ``level`` where it adds Gaussian noise.
+    spec string may give without its name), ``network`` (the one made for it, which is trained where none is named) and
+    its fields, and implements ``degrade``; also ``scale`` where its images become smaller, ``level`` where it adds
+    Gaussian noise, and ``extremes`` where the pixels that it hits become black or white.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: ClassVar[str]
     summary: ClassVar[str]
     main: ClassVar[str]
+    network: ClassVar[str] = GENERAL
 
     @abstractmethod
     def degrade(self, images: "Tensor", values: "dict[str, Tensor]", generator: "Generator") -> "Tensor":
@@ -72,6 +78,11 @@ class Degradation(pydantic.BaseModel, ABC):
     def scale(self) -> int:
         """How many times smaller the sides become: (H, W) gives (⌈H / scale⌉, ⌈W / scale⌉)."""
         return 1
+
+    @property
+    def extremes(self) -> bool:
+        """Whether every pixel that it changes becomes exactly 0 or 1, so that networks for impulses find it."""
+        return False
 
     def level(self, values: "dict[str, Tensor]") -> "Tensor | None":
         """Give the standard deviation of the Gaussian noise that these values stand for, ``(N, 1, 1, 1)``.

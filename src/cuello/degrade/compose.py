@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
-from cuello.degrade.base import Degradation, Range
+from cuello.degrade.base import GENERAL, Degradation, Range
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -47,6 +47,18 @@ class Composition:
     @property
     def scale(self) -> int:
         return math.prod(part.scale for part in self.parts)
+
+    @property
+    def network(self) -> str:
+        """The network made for it: what makes images smaller decides, then what all parts agree on."""
+        smaller = {part.network for part in self.parts if part.scale > 1}
+        names = smaller or {part.network for part in self.parts}
+        return names.pop() if len(names) == 1 else GENERAL
+
+    @property
+    def extremes(self) -> bool:
+        """Whether the part that comes last leaves its pixels exactly 0 or 1: what it hits can be found and filled."""
+        return self.parts[-1].extremes
 
     @property
     def varies(self) -> bool:

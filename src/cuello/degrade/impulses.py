@@ -31,6 +31,7 @@ class SaltPepper(Degradation):
     name = "salt-pepper"
     summary = "a share of the pixels becomes white or black: dead and hot pixels, bit errors"
     main = "amount"
+    network = "impulse-s"
     amount: Quantity = quantity(0.2, "how many of the pixels (or values) are hit", "share", limits=(0, 1))
     salt: Quantity = quantity(0.5, "how many of those become white", "share", limits=(0, 1))
     per: Per = PER
@@ -38,6 +39,10 @@ class SaltPepper(Degradation):
         default="independent",
         description="independent: each with probability `amount`; exact: that share to the nearest whole number",
     )
+
+    @property
+    def extremes(self) -> bool:
+        return True
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, channels, height, width = images.shape
@@ -85,6 +90,10 @@ class Missing(Degradation):
     fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
     per: Per = PER
 
+    @property
+    def extremes(self) -> bool:
+        return self.fill in (0, 1)
+
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, channels, height, width = images.shape
         u = torch.rand((count, channels if self.per == "channel" else 1, height, width), generator=generator)
@@ -101,6 +110,10 @@ class MissingBlocks(Degradation):
     count: Quantity = quantity(4, "how many squares an image", "squares", limits=(0, 10000), whole=True)
     size: Quantity = quantity(8, "side of a square (cut to the image)", "pixels", limits=(1, 10000), whole=True)
     fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
+
+    @property
+    def extremes(self) -> bool:
+        return self.fill in (0, 1)
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, _, height, width = images.shape

@@ -22,6 +22,7 @@ class Gaussian(Degradation):
     name = "gaussian"
     summary = "additive white Gaussian noise, as of a sensor's electronics"
     main = "sigma"
+    network = "denoise-s"
     sigma: Quantity = quantity(25, "standard deviation", "grey levels out of 255", limits=(0, 255))
     clip: bool = pydantic.Field(
         default=True, description="cut the result to [0, 1], as an image file would; published tables do not"

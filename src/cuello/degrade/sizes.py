@@ -23,6 +23,7 @@ class Down(Degradation):
     name = "down"
     summary = "fewer pixels: a smaller image, to be upscaled"
     main = "factor"
+    network = "up-s"
     factor: Quantity = quantity(
         2, "how many times smaller each side becomes", "times", limits=FACTORS, whole=True, ranged=False
     )

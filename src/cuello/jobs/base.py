@@ -16,6 +16,7 @@ from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
+from cuello.jobs.networks import Chosen
 from cuello.models.base import ImageNetwork
 from cuello.models.catalog import KINDS
 from cuello.models.custom import is_reference
@@ -199,10 +200,10 @@ OwnData = Callable[[], JobData]
 class Job(Protocol):
     """Everything that tells a job from the others; final classes, one instance a name.
 
-    summary: what goes in and what comes out, in one line. default_model, default_loss: where none is named. options:
-    settings that this job alone has. scores: what is measured on the validation images after every epoch (an epoch's
-    record has ``validation_NAME``). gives: "images", "classes" or "maps". results: what is measured in the end;
-    deciding: the one that others are beaten by.
+    summary: what goes in and what comes out, in one line. default_model: a network for it, which messages name.
+    default_loss: where none is named. options: settings that this job alone has. scores: what is measured on the
+    validation images after every epoch (an epoch's record has ``validation_NAME``). gives: "images", "classes" or
+    "maps". results: what is measured in the end; deciding: the one that others are beaten by.
     """
 
     @property
@@ -223,6 +224,10 @@ class Job(Protocol):
     def gives(self) -> str: ...
     @property
     def deciding(self) -> Score: ...
+
+    def chosen(self, config: TrainConfig) -> Chosen:
+        """Choose a network where none is named: by the noise, or by the images' size and channels."""
+        ...
 
     def completed(self, config: TrainConfig) -> TrainConfig:
         """Return the configuration with what it implies written out."""

@@ -36,7 +36,7 @@ class Kind:
     """A family of networks: its name in artefacts, its settings, its class.
 
     sized: made for images of one size. classifies: gives a score a class, and no image. explains: gives the occlusion
-    map of a classifier, one channel, and may be told the class.
+    map of a classifier, one channel, and may be told the class. extremes: changes pixels that are exactly 0 or 1 alone.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Kind:
     sized: bool = False
     classifies: bool = False
     explains: bool = False
+    extremes: bool = False
 
     @property
     def gives(self) -> str:
@@ -56,7 +57,7 @@ class Kind:
 KINDS: Registry[Kind] = Registry(
     "kind of network",
     [
-        Kind("impulse", "marks impulses and fills them", ImpulseConfig, network=ImpulseNetwork),
+        Kind("impulse", "marks impulses and fills them", ImpulseConfig, network=ImpulseNetwork, extremes=True),
         Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, network=ConvolutionalAutoencoder),
         Kind(
             "doubled",

@@ -1,14 +1,15 @@
 """What a search asks, checked before any training: which trials, of what, and what the best is the best by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cuello.core.config import TrainConfig
+from cuello.core.config import AUTO, TrainConfig
 from cuello.core.errors import CuelloError, closest
 from cuello.core.settings import SearchSettings
 from cuello.jobs.catalog import JOBS
 from cuello.models.autoencoder.names import is_description, parse_description
+from cuello.models.autoencoder.parts import PARTS
 from cuello.search.entries import search_space
 from cuello.search.space import Choices, Space
 from cuello.search.trials import LOSS, Objective, objectives_of
@@ -85,6 +86,11 @@ def make_question(
         raise CuelloError(f"--points is for grids; --sampler={sampler} draws from all of a range. Leave it out.")
     searched = search_space(space, settings)
     configs = [checked_config(job, data, searched, values=values) for values in searched.variants()]
+    chosen = sorted({config.model for config in configs})
+    named = {*searched.axes, *(name for name, value in searched.fixed.items() if value != AUTO)}
+    unnamed = not named & {"model", *PARTS}
+    if unnamed and len(chosen) == 1:
+        searched = replace(searched, fixed={**searched.fixed, "model": chosen[0]})  # chosen once, for all
     unlike = unlike_losses(configs)
     if unlike and objective == "loss":
         raise CuelloError(
@@ -92,6 +98,8 @@ def make_question(
             f"{' or '.join(measured)}."
         )
     notes = notes_on(configs)
+    if unnamed:
+        notes.append(f"No network was named: chosen by the noise, or the images' size, {' or '.join(chosen)}.")
     if unlike and objective is None:
         notes.append(
             f"Trials differ in {unlike}, so that their losses cannot be compared: the best is the best by "

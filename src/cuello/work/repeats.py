@@ -20,7 +20,7 @@ from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
 from cuello.training.observers import Observer
 from cuello.work.plans import PlannedRun, run_plans
-from cuello.work.train import RunOptions, check_same, resolve, run_name
+from cuello.work.train import RunOptions, check_same, resolve, resolved, run_name, tell_chosen
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
@@ -56,10 +56,13 @@ def train_repeats(
     if repeats < 1:
         raise CuelloError(f"--repeats: got {repeats}, needed 1 or more.")
     given = {"job": job, "data": str(data), **settings}
-    config = resolve(given)
+    config, chosen = resolved(given)
+    if chosen is not None:
+        given["model"] = chosen.name  # once, for all
     use_threads(config.threads)
     JOBS[config.job].pairing(config, sweep)
     tell = listener(progress)
+    tell_chosen(chosen, tell)
     folder = Path(output).expanduser() if output is not None else default_path(config)
     check_outside(config.data, folder)
     seeds = range(config.seed, config.seed + repeats)

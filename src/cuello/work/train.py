@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cuello.core.caller import caller_kept
-from cuello.core.config import CHANGEABLE, TrainConfig, make_config, to_toml
+from cuello.core.config import AUTO, CHANGEABLE, TrainConfig, make_config, to_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import remove_leftovers, write_text
 from cuello.core.lock import kept, wait_until_free
@@ -22,6 +22,7 @@ from cuello.data.images import Images
 from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, JobEvaluation, Request, check_network
 from cuello.jobs.catalog import JOBS
+from cuello.jobs.networks import Chosen, check_helps
 from cuello.jobs.words import WORDS, job_named
 from cuello.models.autoencoder.parts import with_described
 from cuello.models.base import ImageNetwork
@@ -50,21 +51,36 @@ WAIT_FOR_WORKERS = 30.0
 
 
 def resolve(settings: Mapping[str, Any]) -> TrainConfig:
-    """Check settings and fill in what the network's recipe recommends for those that were not given."""
+    """Check settings and fill in what was not given: a network that fits, and what its recipe recommends."""
+    return resolved(settings)[0]
+
+
+def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
+    """Do what ``resolve`` does, and say which network was chosen, and why, where none was named.
+
+    Raises CuelloError for a network that is not for the job, or cannot help against the noise.
+    """
     config = make_config(plain_settings(settings))
     find_loss(config.loss)  # an unknown name is an error before any image is read
     for registry, name in ((OPTIMIZERS, config.optimizer), (SCHEDULES, config.schedule)):
         registry[name]
     given = config.model_dump(exclude_unset=True)
     job = JOBS[config.job]
-    model = given.setdefault("model", job.default_model)
+    chosen = None
+    if config.model == AUTO:
+        check_network(job, job.default_model, find_loss(given.get("loss", job.default_loss)))
+        job.pairing(config)  # what is wrong without an image is said before one is looked at
+        chosen = job.chosen(config)
+        config = make_config({**given, "model": chosen.name})
+    model = given["model"] = config.model
     recipe: dict[str, Any] = {"loss": job.default_loss}
     if not is_reference(model):
         recipe |= find_network(model).recipe
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
     check_network(job, model, find_loss({**recipe, **given}["loss"]))
-    return job.completed(make_config({**recipe, **given}))
+    check_helps(config)
+    return job.completed(make_config({**recipe, **given})), chosen
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,15 +123,16 @@ def train(
     'model.safetensors'
     """
     tell = listener(progress)
-    config = resolve({"job": job, "data": str(data), **settings})
-    JOBS[config.job].pairing(config, sweep)
     check_trackers(track)
+    config, chosen = resolved({"job": job, "data": str(data), **settings})
+    JOBS[config.job].pairing(config, sweep)
     device = choose_device(config.device)
     config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
     if output is not None:
         wait_until_free(Path(output).expanduser())  # before the images are read
     data_of = JOBS[config.job].data(config, tell)
     tell_notes(data_of.prepared.images, tell)
+    tell_chosen(chosen, tell)
     made = make_network(config, data_of)
     path = Path(output).expanduser() if output is not None else fresh_path(config)
     with kept(path, "cuello train", remedy=", or choose another place with --output"):
@@ -240,6 +257,12 @@ def tell_notes(images: Images, tell: OnProgress) -> None:
     """Say before the work how images were read, and which are left out."""
     for note in [*images.notes, *(f"left out: {reason}" for reason in images.skipped)]:
         tell(Progress("reading images", 1, 1, note=note))
+
+
+def tell_chosen(chosen: Chosen | None, tell: OnProgress) -> None:
+    """Say which network was chosen, and why, where none was named."""
+    if chosen is not None:
+        tell(Progress("reading images", 1, 1, note=chosen.sentence))
 
 
 def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:

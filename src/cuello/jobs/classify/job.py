@@ -34,6 +34,7 @@ from cuello.jobs.classify.page import write_classification
 from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of
 from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, notes_on, own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
+from cuello.jobs.networks import Chosen, network_for_classes
 from cuello.jobs.ranking import ranked_models
 from cuello.models.base import ImageNetwork
 from cuello.report.page import Table
@@ -56,6 +57,9 @@ class ClassifyJob:
     results: tuple[Score, ...] = (ACCURACY,)
     deciding: Score = ACCURACY
     gives: str = "classes"
+
+    def chosen(self, config: TrainConfig) -> Chosen:
+        return network_for_classes(config)
 
     def completed(self, config: TrainConfig) -> TrainConfig:
         return config

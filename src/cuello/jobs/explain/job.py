@@ -36,6 +36,7 @@ from cuello.jobs.explain.page import write_estimation
 from cuello.jobs.explain.settings import learned_settings
 from cuello.jobs.images.evaluated import own_images
 from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
+from cuello.jobs.networks import Chosen
 from cuello.jobs.ranking import ranked_models
 from cuello.models.base import ImageNetwork
 from cuello.models.estimators import build_estimator, estimator_of
@@ -58,6 +59,9 @@ class ExplainJob:
     results: tuple[Score, ...] = (MSE, PEARSON)
     deciding: Score = PEARSON
     gives: str = "maps"
+
+    def chosen(self, config: TrainConfig) -> Chosen:
+        return Chosen(self.default_model, "which has the classifier's own layers within, for images that it takes")
 
     def completed(self, config: TrainConfig) -> TrainConfig:
         return config

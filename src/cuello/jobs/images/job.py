@@ -33,6 +33,7 @@ from cuello.jobs.images.matrix_page import result_of as matrix_result
 from cuello.jobs.images.matrix_page import save_matrix
 from cuello.jobs.images.page import write_report
 from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, with_fitting_crop
+from cuello.jobs.networks import Chosen, network_for_code, network_for_new_images, network_for_noise
 from cuello.models.base import ImageNetwork
 from cuello.models.catalog import architecture_of, build
 from cuello.models.custom import is_reference
@@ -96,14 +97,15 @@ def references_of(task: Task, model: Model, data: JobData) -> list[Reference]:
 class ImageJob:
     """A job whose target is an image.
 
-    task: makes the pairs of a configuration. judged_on: the task that a model is evaluated on: its own, or with another
-    noise, or on pairs. shrinks: what goes in is smaller than what comes out.
+    task: makes the pairs of a configuration. choose: a network, where none is named. judged_on: the task that a model
+    is evaluated on: its own, or with another noise, or on pairs. shrinks: what goes in is smaller than what comes out.
     """
 
     name: str
     summary: str
     default_model: str
     task: Callable[[TrainConfig], Task]
+    choose: Callable[[TrainConfig], Chosen]
     judged_on: Callable[[Model, str | None, str | Path | None], Task]
     options: tuple[str, ...] = ()
     shrinks: bool = False
@@ -112,6 +114,9 @@ class ImageJob:
     results: tuple[Score, ...] = (MSE, PSNR)
     deciding: Score = PSNR
     gives: str = "images"
+
+    def chosen(self, config: TrainConfig) -> Chosen:
+        return self.choose(config)
 
     def completed(self, config: TrainConfig) -> TrainConfig:
         """Return the configuration; of an upscaling with noise and scale, where one of them says the other."""
@@ -239,6 +244,12 @@ def coding(config: TrainConfig) -> Task:
     return Task(job.name, None, restores=False)
 
 
+def for_restoring(config: TrainConfig) -> Chosen:
+    """Choose the network that is made for the noise of denoise or upscale."""
+    task = (upscaling if config.job == UPSCALE.name else denoising)(config)
+    return network_for_noise(config, task.degradation, scale=task.scale)
+
+
 def check_no_scale(job: str, config: TrainConfig) -> None:
     """Raise CuelloError where a scale is given to a job that keeps the size."""
     if config.scale is not None:
@@ -276,8 +287,9 @@ def judged_on_itself(model: Model, noise: str | None, target: str | Path | None)
 DENOISE = ImageJob(
     name="denoise",
     summary="noisy image to clean image",
-    default_model="impulse-s",
+    default_model="unet-s",
     task=denoising,
+    choose=for_restoring,
     judged_on=judged_on_noise,
     options=("noise", "target"),
 )
@@ -286,6 +298,7 @@ UPSCALE = ImageJob(
     summary="small image to large image",
     default_model="up-s",
     task=upscaling,
+    choose=for_restoring,
     judged_on=judged_on_small,
     options=("noise", "target", "scale"),
     shrinks=True,
@@ -295,6 +308,7 @@ RECONSTRUCT = ImageJob(
     summary="image to itself, through a code of few numbers",
     default_model="mlp-32-8-2",
     task=coding,
+    choose=network_for_code,
     judged_on=judged_on_itself,
 )
 GENERATE = ImageJob(
@@ -302,5 +316,6 @@ GENERATE = ImageJob(
     summary="new images from codes drawn at random",
     default_model="vae-200-2",
     task=coding,
+    choose=network_for_new_images,
     judged_on=judged_on_itself,
 )
