@@ -58,6 +58,15 @@ class Levels:
         share /= self.white - self.black
         return (share if self.estimated else share.clip(0, 1)).astype(np.float32)  # only rounding is cut
 
+    def part(self, inner: "Levels") -> "Levels":
+        """Return in the file's own units what ``inner`` says in shares of this range.
+
+        >>> print(Levels(100, 300, estimated=True).part(Levels(0.25, 0.5, estimated=True)))
+        150..200
+        """
+        span = self.white - self.black
+        return Levels(self.black + inner.black * span, self.black + inner.white * span, estimated=True)
+
     def level_within(self, level: float, dtype: np.dtype) -> float:
         """Give a noise level as a share of this range, at most 1.
 
@@ -123,6 +132,7 @@ class RangeChoice:
 
     name: "full", the type's own; "auto", an estimated one; "ends", from the lowest to the highest value; "stated", that
     of ``levels``; or None, an estimated one only where the values fill less than ``LITTLE`` of their type's.
+    several: of one image among others, the range of all of each type; see ``among``.
 
     >>> RangeChoice.parse("auto").name, RangeChoice.parse("0..4095").levels
     ('auto', Levels(black=0.0, white=4095.0))
@@ -130,6 +140,24 @@ class RangeChoice:
 
     name: str | None = None
     levels: Levels | None = None
+    several: tuple[tuple[np.dtype, Levels | None], ...] = ()
+
+    @property
+    def guesses(self) -> bool:
+        """Whether ranges are estimated from values."""
+        return self.name in (None, "auto")
+
+    def among(self, several: Sequence[np.ndarray]) -> "RangeChoice":
+        """Return the choice for one of several images, of which ``several`` are some: the range of all of its type.
+
+        An image whose values fill less than ``LITTLE`` of that range, or lie outside it, gets one of its own.
+        """
+        kinds: dict[np.dtype, list[np.ndarray]] = {}
+        for values in several if self.guesses else ():
+            kinds.setdefault(values.dtype, []).append(values.ravel())
+        joined = {kind: some[0] if len(some) == 1 else np.concatenate(some) for kind, some in kinds.items()}
+        ranges = [(kind, self.settled(values)) for kind, values in joined.items()]
+        return RangeChoice(self.name, self.levels, several=tuple(ranges))
 
     @staticmethod
     def parse(text: "str | tuple[float, float] | None", own: Levels | None = None) -> "RangeChoice":
@@ -152,6 +180,9 @@ class RangeChoice:
         """Return the range for these pixels; None for their type's full scale."""
         if self.name in ("stated", "full") or pixels.dtype.kind not in "uif":
             return self.levels
+        shared = dict(self.several)
+        if pixels.dtype in shared:
+            return self.among_others(pixels, shared[pixels.dtype])
         if self.name == "auto":
             return estimated_levels(pixels)
         if self.name == "ends":
@@ -160,6 +191,16 @@ class RangeChoice:
             return None  # its white is not known: the error says so
         found = estimated_levels(pixels)
         return found if found is not None and fills_little(pixels, found) else None
+
+    def among_others(self, pixels: np.ndarray, shared: Levels | None) -> Levels | None:
+        """Return the range of one image among others, whose own is ``shared``."""
+        found = estimated_levels(pixels)
+        if found is None or shared is None or not differ(pixels):
+            return RangeChoice().settled(pixels) if shared is None else shared
+        room = (found.white - found.black) * MARGIN / (1 + 2 * MARGIN)
+        if found.black + room < shared.black or found.white - room > shared.white:
+            return RangeChoice(self.name).settled(pixels)
+        return found if found.white - found.black < LITTLE * (shared.white - shared.black) else shared
 
 
 AnyRange = Levels | RangeChoice
@@ -170,7 +211,7 @@ def estimated_levels(pixels: np.ndarray) -> Levels | None:
 
     Returns None where some are no numbers. Where all are the same, that value lies in the middle.
     """
-    values = pixels.ravel()[:: max(1, pixels.size // LOOKED_AT)].astype(np.float64)
+    values = pixels.ravel()[:: step_through(pixels.size)].astype(np.float64)
     if not values.size or not np.isfinite(values).all():
         return None
     low, high = np.percentile(values, [OUTSIDE, 100 - OUTSIDE])
@@ -180,10 +221,37 @@ def estimated_levels(pixels: np.ndarray) -> Levels | None:
     return Levels(float(low - room), float(high + room), estimated=True)
 
 
+def step_through(size: int) -> int:
+    """Return a step through ``size`` values that looks at some ``LOOKED_AT`` of every channel, column and row.
+
+    >>> step_through(2 * LOOKED_AT)
+    3
+    """
+    step = max(1, size // LOOKED_AT)
+    while math.gcd(step, size) > 1:
+        step += 1
+    return step
+
+
+def differ(pixels: np.ndarray) -> bool:
+    return pixels.min() < pixels.max()
+
+
 def joined_levels(several: Sequence[Levels]) -> Levels:
     """Return the range from the lowest black to the highest white."""
     black, white = min(one.black for one in several), max(one.white for one in several)
     return Levels(black, white if white > black else black + 1)
+
+
+def narrow_levels(pixels: np.ndarray) -> Levels | None:
+    """Estimate the range of one channel where that is less than ``LITTLE`` of white; None elsewhere.
+
+    pixels: of 8 or 16 bits, or floats of which nearly all are in [0, 1].
+    """
+    found = estimated_levels(pixels) if differ(pixels) else None
+    if found is None or found.white - found.black >= (1 + 2 * MARGIN) * LITTLE * full_scale(pixels.dtype):
+        return None
+    return found
 
 
 def fills_little(pixels: np.ndarray, levels: Levels) -> bool:

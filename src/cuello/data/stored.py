@@ -25,7 +25,7 @@ class StoredImage:
     icc_profile, exif: as they were in the file, or None. dpi: dots per inch, or None. about: what else it said. stored:
     the type of the values in the file, where a stated range, levels, brought them to floats; alpha is then as it was.
     extras: how many of the last channels are no colours of the picture: each is a grey image by itself. tiff: what a
-    page of a TIFF holds beside its pixels.
+    page of a TIFF holds beside its pixels. narrow: of a result, the ranges of channels that were brought to their own.
     """
 
     pixels: np.ndarray
@@ -40,6 +40,7 @@ class StoredImage:
     declared: bool = True
     extras: int = 0
     tiff: TiffFacts | None = None
+    narrow: tuple[Levels, ...] = ()
 
     @property
     def with_alpha(self) -> np.ndarray:

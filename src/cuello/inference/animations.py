@@ -6,6 +6,7 @@ from cuello.core.errors import CuelloError
 from cuello.data.frames import ANIMATED_ENDINGS, Frames, read_frame, write_frames
 from cuello.data.levels import RangeChoice
 from cuello.data.picture import JPEG_SUFFIXES, check_held, lost
+from cuello.data.stored import StoredImage
 from cuello.data.stream import free_memory
 from cuello.inference.arrays import restore_picture
 from cuello.inference.model import Model
@@ -16,8 +17,10 @@ COPIES = 3
 
 def restore_frames(
     model: Model, path: Path, target: Path, *, frames: Frames, level: float | None = None, choice: RangeChoice
-) -> list[str]:
-    """Restore every frame of a file into ``target``; durations and loops stay. Returns notes of what changed beside.
+) -> tuple[list[str], list[StoredImage]]:
+    """Restore every frame of a file into ``target``; durations and loops stay.
+
+    Returns notes of what changed beside, and the frames of the result.
 
     The pictures of an MPO stay an MPO; an animation may become another kind of animation.
     Raises CuelloError where the target's format holds one picture, or all frames do not fit into memory.
@@ -36,20 +39,18 @@ def restore_frames(
             f"{path}: {frames.count} frames of {width}×{height} pixels take more memory than is free. Cut the "
             "animation into shorter ones."
         )
-    first, _ = read_frame(path, 0, choice)
-    levels = first.levels or RangeChoice("full")
     pictures, durations = [], []
     for number in range(frames.count):
-        picture, duration = read_frame(path, number, levels)
-        pictures.append(restore_picture(model, picture, level))
+        picture, duration = read_frame(path, number, choice)
+        pictures.append(restore_picture(model, picture, level, choice=choice))
         durations.append(duration)
     write_frames(target, pictures, durations=durations, frames=frames)
     notes = []
     if frames.kind == "MPO":
         notes.append(f"{path} holds {frames.count} pictures (MPO); each was restored")
-    missing = lost(suffix, first)
+    missing = lost(suffix, pictures[0])
     if missing:
         notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
     if suffix != path.suffix.lower():
         notes.append(f"{path}, {frames.count} frames, was written as {target.name}")
-    return notes
+    return notes, pictures

@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +16,14 @@ from cuello.data.levels import Levels, RangeChoice, UnfitError, ends
 from cuello.data.picture import as_channels, four_channels
 from cuello.data.stored import StoredImage, larger
 from cuello.data.tiff import separate
+from cuello.inference.narrow import Within, within_choice
 from cuello.inference.pillow import as_pillow, stored
 from cuello.inference.tensors import channels_first
 
 if TYPE_CHECKING:
     from cuello.inference.model import Model
+
+FULL = RangeChoice("full")
 
 
 @dataclass(frozen=True)
@@ -60,36 +62,47 @@ class SameKind:
         have = stack.shape[-1]
         return have - 1 if have in (2, 4) and have != self.model.channels else have
 
-    def range_of(self, stack: np.ndarray) -> Levels | None:
-        """Return the one range of all values of ``(N, H, W, C)``, hidden ones aside; None for their type's own."""
-        plain = self.colours(stack) == stack.shape[-1]
-        return self.choice.settled(stack if plain else without_hidden(stack))
+    def seen(self, stack: np.ndarray) -> np.ndarray:
+        """Return the values of ``(N, H, W, C)`` that an estimate looks at: hidden ones and transparency are none."""
+        return stack if self.colours(stack) == stack.shape[-1] else without_hidden(stack)
+
+    def ranges_of(self, stack: np.ndarray) -> list[Levels | None]:
+        """Return the range of every image of ``(N, H, W, C)``: of all, where it fits; None for its type's."""
+        seen = self.seen(stack)
+        choice = self.choice.among([seen]) if len(stack) > 1 else self.choice
+        return [choice.settled(image) for image in seen]
 
     def whole(self, stack: np.ndarray) -> np.ndarray:
-        """Restore ``(N, H, W, C)``; one range for all; transparency is none of it, and is kept or enlarged."""
-        have, planes = stack.shape[-1], self.colours(stack)
-        levels = self.range_of(stack)
-        if levels is None and stack.dtype.kind == "b":
+        """Restore ``(N, H, W, C)``; transparency is kept or enlarged."""
+        if stack.dtype.kind == "b" and self.choice.levels is None:
             return self.whole(stack.astype(np.uint8) * 255) > 127
-        if levels is None:
+        ranges = self.ranges_of(stack)
+        if None in ranges:
             check_values(stack)
-            exact = stack.astype(np.float32) if stack.dtype.kind == "f" else stack
-            return np.stack([self.model.restore(image, level=self.level) for image in exact]).astype(stack.dtype)
-        if levels.estimated and self.choice.name is None:
-            warnings.warn(little(levels), stacklevel=5)
-        try:
-            scaled = levels.scaled(stack[..., :planes], "the array")
-        except UnfitError as error:
-            raise CuelloError(f"{error}.") from None
-        level = None if self.level is None else levels.level_within(self.level, stack.dtype)
-        restore = partial(self.model.restore_shares, level=level)
-        if planes == have:
-            return levels.back(np.stack([restore(image) for image in scaled]), stack.dtype)
-        alphas = stack[..., planes:]
-        larger = np.stack([self.model.enlarge(alpha) for alpha in alphas])
-        parts = zip(scaled, alphas, larger, strict=True)
-        colours = np.stack([where_seen(restore, image, alpha, larger=after) for image, alpha, after in parts])
-        return np.concatenate([levels.back(colours, stack.dtype), larger], axis=-1)
+        found: list[Levels] = []
+        restored = np.stack([self.one(image, levels, found) for image, levels in zip(stack, ranges, strict=True)])
+        estimated = [levels for levels in (*ranges, *found) if levels is not None and levels.estimated]
+        if estimated and self.choice.name is None:
+            warnings.warn(little(estimated[0]), stacklevel=5)
+        return restored.astype(stack.dtype, copy=False)
+
+    def one(self, image: np.ndarray, levels: Levels | None, found: list[Levels]) -> np.ndarray:
+        """Restore one image ``(H, W, C)`` within ``levels``; ranges of channels by themselves go into ``found``."""
+        planes, stored = self.colours(image[None]), image.dtype
+        colours, alpha = image[..., :planes], image[..., planes:]
+        if levels is None:
+            colours = colours.astype(np.float32) if stored.kind == "f" else colours
+        else:
+            try:
+                colours = levels.scaled(colours, "the array")
+            except UnfitError as error:
+                raise CuelloError(f"{error}.") from None
+        within = within_choice(self.model, levels, stored, level=self.level, choice=self.choice)
+        larger = self.model.enlarge(alpha) if alpha.size else alpha
+        restored = where_seen(within, colours, alpha, larger=larger) if alpha.size else within(colours)
+        restored = restored.astype(stored) if levels is None else levels.back(restored, stored)
+        found.extend(within.found)
+        return np.concatenate([restored, larger], axis=-1) if alpha.size else restored
 
     def tensor(self, images: Tensor) -> Tensor:
         stack = channels_first(images).permute(0, 2, 3, 1).cpu().numpy()
@@ -101,36 +114,42 @@ class SameKind:
         picture = stored(image, self.choice)
         if picture.levels is not None and picture.levels.estimated and self.choice.name is None:
             warnings.warn(little(picture.levels), stacklevel=4)
-        return as_pillow(restore_picture(self.model, picture, self.level), like=image)
+        result = restore_picture(self.model, picture, self.level, choice=self.choice)
+        if result.narrow and self.choice.name is None:
+            warnings.warn(little(result.narrow[0]), stacklevel=4)
+        return as_pillow(result, like=image)
 
 
-def restore_picture(model: "Model", picture: StoredImage, level: float | None = None) -> StoredImage:
-    """Restore a picture's colours, and every channel that is none of them by itself; transparency is enlarged only."""
+def restore_picture(
+    model: "Model", picture: StoredImage, level: float | None = None, choice: RangeChoice = FULL
+) -> StoredImage:
+    """Restore a picture's colours, and every channel that is none of them by itself; transparency is enlarged only.
+
+    choice: with which the picture was read.
+    """
     given = four_channels(picture) if model.channels == 4 else picture
     alpha = None if given.alpha is None else model.enlarge(given.alpha)
-    parts = [restored_pixels(model, one, larger=alpha, level=level) for one in separate(given)]
-    pixels = np.concatenate(parts, axis=2)
+    parts = separate(given)
+    levels = given.levels if given.stored is not None else None
+    stored = given.stored or given.pixels.dtype
+    within = within_choice(model, levels, stored, level=level, choice=choice, parts=len(parts))
+    restored = [restored_pixels(within, one, larger=alpha) for one in parts]
+    pixels = np.concatenate(restored, axis=2)
     if model.channels == 4 and picture.alpha is not None:  # files keep a fourth channel where they keep transparency
         pixels, alpha = pixels[..., :3], pixels[..., 3:]
-    return larger(replace(picture, pixels=pixels, alpha=alpha), model.scale)
+    return larger(replace(picture, pixels=pixels, alpha=alpha, narrow=tuple(within.found)), model.scale)
 
 
-def restored_pixels(model: "Model", given: StoredImage, larger: np.ndarray | None, level: float | None) -> np.ndarray:
+def restored_pixels(within: Within, given: StoredImage, larger: np.ndarray | None) -> np.ndarray:
     """Restore pixels, and bring them back to the file's own units and type where a range was used.
 
     larger: the transparency of the result, if any.
     """
-    levels = given.levels if given.stored is not None else None
-    if levels is None or given.stored is None:
-        restore = partial(model.restore, level=level)
-    else:
-        told = None if level is None else levels.level_within(level, given.stored)
-        restore = partial(model.restore_shares, level=told)
     if given.alpha is None or larger is None:
-        pixels = restore(given.pixels)
+        pixels = within(given.pixels)
     else:
-        pixels = where_seen(restore, given.pixels, given.alpha, larger=larger)
-    return pixels if levels is None or given.stored is None else levels.back(pixels, given.stored)
+        pixels = where_seen(within, given.pixels, given.alpha, larger=larger)
+    return pixels if within.levels is None else within.levels.back(pixels, within.stored)
 
 
 def without_hidden(stack: np.ndarray) -> np.ndarray:

@@ -127,7 +127,10 @@ def restore_file(
     if frames is not None and frames.kind == "MPO" and target.suffix.lower() not in JPEG_SUFFIXES:
         applied.notes.append(f"{path} holds {frames.count} pictures (MPO), of which {target.name} holds the first")
     elif frames is not None:
-        applied.notes.extend(restore_frames(model, path, target, frames=frames, level=level, choice=choice))
+        notes, results = restore_frames(model, path, target, frames=frames, level=level, choice=choice)
+        applied.notes.extend(notes)
+        for result in results:
+            note_ranges(applied, path, result)
         return
     pages = pages_of(path)
     if len(pages.places) > 1 and target.suffix.lower() not in TIFF_SUFFIXES:
@@ -143,8 +146,9 @@ def restore_file(
     )
     height, width = picture.pixels.shape[:2]
     check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
-    write_picture(target, restore_picture(model, picture, level))
-    note_range(applied, path, picture.levels)
+    result = restore_picture(model, picture, level, choice=choice)
+    write_picture(target, result)
+    note_ranges(applied, path, result)
     applied.notes.extend(changes(path, target, picture))
     if target.suffix.lower() != path.suffix.lower():
         applied.notes.append(f"{path} was written as {target.name}")
@@ -172,21 +176,26 @@ def restore_pages(
 ) -> None:
     """Restore every page of a TIFF, one after another."""
     only = len(pages.places) == 1
-    levels = choice if only else range_of_pages(path, pages.places, choice)
+    levels = choice if only else choice_of_pages(path, pages.places, choice)
     changed: dict[str, None] = {}  # in order
 
     def restored(number: int, place: Place) -> StoredImage:
         page = read_page(path, number, place, levels=levels, only=only)
         if pages.moved and page.tiff is not None:
             page = replace(page, tiff=page.tiff.renumbered(pages.moved))
-        result = restore_picture(model, page, level)
+        result = restore_picture(model, page, level, choice=choice)
         changed.update(dict.fromkeys(changes(path, target, result)))
-        note_range(applied, path, page.levels)
+        note_ranges(applied, path, result)
         return result
 
     pictures = (restored(number, place) for number, place in enumerate(pages.places))
     write_pages(target, pictures, form=pages.form, size=pages.size * model.scale**2)
     applied.notes.extend(changed)
+
+
+def note_ranges(applied: Applied, path: Path, result: StoredImage) -> None:
+    for levels in (result.levels, *result.narrow):
+        note_range(applied, path, levels)
 
 
 def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
@@ -198,13 +207,13 @@ PAGES_LOOKED_AT = 9
 """Pages of a stack that an estimate of its range looks at, spread evenly."""
 
 
-def range_of_pages(path: Path, offsets: Sequence[Place], choice: RangeChoice) -> Levels | None:
-    """Return the one range for all pages of a TIFF, estimated from some of them where it is to be estimated."""
-    if choice.name in ("stated", "full"):
-        return choice.levels
+def choice_of_pages(path: Path, offsets: Sequence[Place], choice: RangeChoice) -> RangeChoice:
+    """Return the choice for each page of a TIFF: one range for all, estimated from some of them, for all it fits."""
+    if not choice.guesses:
+        return choice
     numbers = sorted({round(k * (len(offsets) - 1) / (PAGES_LOOKED_AT - 1)) for k in range(PAGES_LOOKED_AT)})
     pages = [read_page(path, number, offsets[number], levels=RangeChoice("auto")) for number in numbers]
-    return choice.settled(np.concatenate([some_values(page) for page in pages]))
+    return choice.among([some_values(page) for page in pages])
 
 
 def some_values(page: StoredImage) -> np.ndarray:
@@ -228,7 +237,8 @@ def apply_to_array(
         warnings.simplefilter("always")
         restored = same(images)
     applied = Applied([target], notes=[str(warning.message) for warning in caught])
-    note_range(applied, source, same.range_of(as_stack(native(images))))
+    for levels in same.ranges_of(as_stack(native(images))):
+        note_range(applied, source, levels)
     if choice.name == "auto":
         applied.notes.extend(range_notes(applied.ranges, choice))
     make_folder(target.parent)
