@@ -267,7 +267,9 @@ def make_config(settings: Mapping[str, Any]) -> TrainConfig:
             known = TrainConfig.model_fields
             raise CuelloError(f"there is no setting called {key!r}.{closest(key, known)} Known: {', '.join(known)}.")
     try:
-        return TrainConfig.model_validate(dict(settings))
+        return TrainConfig.model_validate(
+            {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+        )
     except pydantic.ValidationError as error:
         raise CuelloError(explain(error, TrainConfig)) from None
 

@@ -30,6 +30,11 @@ class ImageSource:
     notes: Sequence[str] = ()
     validated: np.ndarray | None = None
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pixels are in memory already."""
+        return False
+
     def read(self, index: int) -> StoredImage:
         """Read image ``index``; CuelloError, naming it, where that is not possible."""
         raise NotImplementedError

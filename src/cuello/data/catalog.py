@@ -18,6 +18,7 @@ import numpy as np
 from cuello.core.errors import CuelloError, Fault, closest
 from cuello.core.memory import UNPACKED_FREELY
 from cuello.core.registry import Registry
+from cuello.data.handed import handed_source, is_handed
 from cuello.data.hdf5 import split_name
 from cuello.data.levels import AnyRange, Levels, RangeChoice, joined_levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
@@ -183,11 +184,13 @@ def unpacked(content: bytes) -> bytes:
 
 
 def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
-    """Open the images that ``data`` names: a path, or an entry of the catalogue.
+    """Open the images that ``data`` names: a path, an entry of the catalogue, or what was handed in from Python.
 
     levels: the values that stand for black and white, where they are not the type's full scale; for a path only.
     Raises CuelloError where there is neither, or both (then ``./NAME`` means the folder).
     """
+    if is_handed(data):
+        return handed_source(data, levels)
     path = Path(data).expanduser()
     if data in CATALOG:
         if path.exists():

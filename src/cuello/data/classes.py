@@ -9,7 +9,10 @@ from cuello.core.errors import CuelloError, closest, first_few
 from cuello.data.arrays import named_labels
 from cuello.data.images import Images
 
-HOW = "Put the images of each class into a subfolder of its own, or give an .npz with 'images' and 'labels'."
+HOW = (
+    "Put the images of each class into a subfolder of its own, or give an .npz with 'images' and 'labels', or, from "
+    "Python, labels."
+)
 
 
 def classified(images: Images) -> Images:

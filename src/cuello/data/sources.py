@@ -88,6 +88,10 @@ class ArraySource(ImageSource):
     fourth: np.ndarray | None = None
     levels: Levels | None = None
 
+    @property
+    def in_memory(self) -> bool:
+        return True
+
     def read(self, index: int) -> StoredImage:
         fourth = None if self.fourth is None else self.fourth[index]
         return StoredImage(self.images[index], fourth, levels=self.levels, declared=False)
@@ -204,11 +208,7 @@ def array_source(
     fourth = images[..., 3:] if images.shape[-1] == 4 else None
     images = images[..., :3]
     if levels is None and images.dtype.kind not in "bf" and images.dtype not in (np.uint8, np.uint16):
-        raise CuelloError(
-            f"{name}: got values of type {images.dtype}, needed uint8, uint16, bool or floats in [0, 1]. "
-            "Convert them, e.g. array.astype('uint8') if they are 0 to 255, or say what stands for black and white, "
-            "e.g. --range=0..4095."
-        )
+        raise unknown_type(name, images.dtype)
     levels = None if levels is None else levels.settled(images)
     try:
         images = fit(images, "the array", levels)
@@ -216,6 +216,15 @@ def array_source(
         raise CuelloError(f"{name}: {error}.") from None
     check_labels(labels, len(images), name)
     return ArraySource(name, numbered(len(images)), images=images, fourth=fourth, levels=levels, labels=labels)
+
+
+def unknown_type(name: str, dtype: np.dtype) -> CuelloError:
+    """Say that an array's values are of a type of which it is not known what stands for white."""
+    return CuelloError(
+        f"{name}: got values of type {dtype}, needed uint8, uint16, bool or floats in [0, 1]. "
+        "Convert them, e.g. array.astype('uint8') if they are 0 to 255, or say what stands for black and white, "
+        "e.g. --range=0..4095."
+    )
 
 
 def numpy_source(path: Path, levels: AnyRange | None = None) -> ArraySource:

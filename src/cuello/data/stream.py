@@ -12,7 +12,7 @@ from cuello.core.memory import free_memory
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Form, PictureFacts, facts_of, form_of
 from cuello.data.picture import StoredImage
-from cuello.data.sources import ArraySource, ImageSource
+from cuello.data.sources import ImageSource
 
 SAMPLE = 32
 """Images that are decoded to estimate what all of them would take."""
@@ -188,5 +188,5 @@ def is_to_stream(storage: str, sources: Sequence[ImageSource], channels: int | N
     """Tell whether images are to stay in their files: asked for, or too many for half of the free memory."""
     if storage != "auto":
         return storage == "stream"
-    waiting = [source for source in sources if not isinstance(source, ArraySource)]
+    waiting = [source for source in sources if not source.in_memory]
     return bool(waiting) and sum(decoded_bytes(source, channels) for source in waiting) > free_memory() // 2

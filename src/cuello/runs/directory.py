@@ -45,6 +45,10 @@ class Run:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        """Stand wherever its path may stand."""
+        return str(self.path)
+
     @property
     def config_path(self) -> Path:
         return self.path / "config.toml"

@@ -11,6 +11,7 @@ from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
 from cuello.data.folders import check_outside
+from cuello.data.handed import PREFIX, from_python, is_handed
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.words import job_named
 from cuello.search.page import Found, write_results
@@ -24,10 +25,12 @@ from cuello.training.observers import Observer
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
 @caller_kept()
+@from_python("data", "target")
 def search(
     job: str = "denoise",
-    data: str | Path = "photos",
+    data: Any = "photos",
     *,
+    labels: Any = None,
     space: Mapping[str, Any] | str | Path,
     sampler: str = "grid",
     trials: int | None = None,
@@ -52,6 +55,7 @@ def search(
     output: the search's folder, by default ``runs/search-JOB-DATA``; called again with the same arguments, what is
     finished is kept and the rest goes on; ``trials`` may be raised. settings: the same for all trials; strings may hold
     placeholders. observers: called with the events of every training that is made by itself.
+    data, labels: as for ``cuello.train``.
     Raises CuelloError for a mistake, before any training, and where all trials fail; one that fails is written down.
 
     >>> import cuello, numpy, tempfile
@@ -102,7 +106,8 @@ def worked(work: Work) -> Found:
 
 def default_path(job: str, data: str) -> Path:
     """Return ``runs/search-JOB-DATA``: always the same, so that the same command goes on."""
-    return Path("runs") / f"search-{job}-{Path(data).stem}"
+    name = data.removeprefix(PREFIX).partition("#")[0] if is_handed(data) else Path(data).stem
+    return Path("runs") / f"search-{job}-{name}"
 
 
 def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -> Sampler:

@@ -11,18 +11,18 @@ from cuello.core.files import check_free
 from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
+from cuello.data.handed import from_python, is_handed
 from cuello.inference.model import load
 from cuello.jobs.base import JobData, JointEvaluation, OwnData, Request
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification
-from cuello.jobs.data import Prepared
 from cuello.jobs.images.matrix_page import FILES
 from cuello.runs.artefact import FILE_NAME
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.settings import trained_config
 from cuello.scoring.baselines import BASELINES, enlargers
-from cuello.work.train import repeat_command
+from cuello.work.train import check_same_images, repeat_command, with_images
 
 SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
 """Settings that decide, with the images, what a run's own test images are."""
@@ -30,11 +30,14 @@ SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validati
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
 @caller_kept()
+@from_python("images", "data", "target")
 def evaluate(
     path: str | Path,
-    images: str | Path | None = None,
+    images: Any = None,
     *,
-    target: str | Path | None = None,
+    data: Any = None,
+    labels: Any = None,
+    target: Any = None,
     noise: str | None = None,
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
@@ -49,12 +52,13 @@ def evaluate(
     """Judge a trained network by what its job measures: images beside classical methods on the same degraded pixels,
     classifiers beside simple ones, estimated occlusion maps beside exact ones.
 
-    path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file or a data
-    set, evaluated whole; by default the run's own test images. target: their clean counterparts, for pairs. noise:
-    another degradation than the model's own. sweep: values of its main parameter. baselines: names of classical
-    methods. seed: of the noise, by default the run's own. range: what stands for black and white in ``images``,
-    "LOW..HIGH", "auto" (their lowest and highest value) or "full"; by default as in training. report: for a run
-    directory, write metrics.json, images.csv, figures and report.html anew.
+    path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file, a data
+    set, or images from Python as for ``cuello.train``, with their labels; evaluated whole; by default the run's own
+    test images. data: the images of the training, where these were handed in from Python. target: clean counterparts
+    of ``images``, for pairs. noise: another degradation than the model's own. sweep: values of its main parameter.
+    baselines: names of classical methods. seed: of the noise, by default the run's own. range: what stands for black
+    and white in ``images``, "LOW..HIGH", "auto" (their lowest and highest value) or "full"; by default as in training.
+    report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
     Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
     """
     tell = listener(progress)
@@ -75,10 +79,10 @@ def evaluate(
 
         def own() -> JobData:
             assert run is not None
-            data = job.data(trained_config(run), tell)
+            found = job.data(with_images(trained_config(run), data), tell)
             if images is None:
-                check_same_images(run, data.prepared)
-            return data
+                check_same_images(run, found.prepared)
+            return found
 
         judged = job.evaluate(model, own if run is not None else None, request)
         for note in judged.notes if images is not None else ():
@@ -89,10 +93,13 @@ def evaluate(
 
 
 @caller_kept()
+@from_python("images", "data")
 def evaluate_classifier(
     path: str | Path,
-    images: str | Path | None = None,
+    images: Any = None,
     *,
+    data: Any = None,
+    labels: Any = None,
     device: str = "cpu",
     on_error: str = "stop",
     report: bool = True,
@@ -102,7 +109,8 @@ def evaluate_classifier(
 
     path: a run directory, or a model.safetensors file (which then needs ``images``, and is judged alone). images: a
     folder with one subfolder a class, a file or a data set with labels, judged whole; by default the run's own test
-    images. report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
+    images. data, labels: as for ``cuello.evaluate``. report: for a run directory, write metrics.json, images.csv,
+    figures and report.html anew.
     Raises CuelloError where the model is no classifier, or does not know a class of the images.
     """
     tell = listener(progress)
@@ -110,24 +118,18 @@ def evaluate_classifier(
     model = load(path, None, device)
     if not model.classes:
         raise CuelloError(f"{path} is no classifier: its job is {model.artefact.job}. Use cuello.evaluate.")
-    return evaluate(path, images, device=device, on_error=on_error, report=report, progress=tell)
-
-
-def check_same_images(run: Run, prepared: Prepared) -> None:
-    """Raise CuelloError where a run's images are no longer those it was trained on."""
-    if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
-        raise CuelloError(
-            f"the images of {run.path} are not those it was trained on, so that its test images cannot be told. "
-            "Bring them back, or name the images to evaluate it on."
-        )
+    return evaluate(path, images, data=data, device=device, on_error=on_error, report=report, progress=tell)
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
 @caller_kept()
+@from_python("images", "data")
 def evaluate_runs(
     paths: Sequence[str | Path],
-    images: str | Path | None = None,
+    images: Any = None,
     *,
+    data: Any = None,
+    labels: Any = None,
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
     seed: int | None = None,
@@ -146,12 +148,14 @@ def evaluate_runs(
     tested level. Classifiers, and estimators of occlusion maps: a ``Ranking``, the best first.
     paths: run directories, or model.safetensors files (which need ``images``). images: a folder, a file or a data set,
     evaluated whole; by default the runs' own test images, where all runs have the same. sweep: levels to test at, by
-    default those the runs were trained at. baselines: names of classical methods, by default the quick ones. seed: of
-    the noise, by default the first run's own. range: as for ``evaluate``. most: how many images at most, spread evenly.
-    output: a folder to write matrix.csv, matrix.html and figures to; files that exist are replaced only with
-    ``overwrite``.
+    default those the runs were trained at. data, labels: as for ``cuello.evaluate``.
+    baselines: names of classical methods, by default the quick ones. seed: of the noise, by default the first run's
+    own. range: as for ``evaluate``. most: how many images at most, spread evenly. output: a folder to write matrix.csv,
+    matrix.html and figures to; files that exist are replaced only with ``overwrite``.
     Raises CuelloError where the runs do not belong together, or have no test images in common.
     """
+    if data is not None and not is_handed(str(data)):
+        raise CuelloError(f"got data={data}: runs find their files by themselves. It is for images from Python only.")
     request = Request(
         Path(paths[0]), images, sweep=sweep, baselines=baselines, seed=seed, range=range,
         on_error=on_error, most=most, progress=listener(progress),

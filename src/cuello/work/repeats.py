@@ -12,6 +12,7 @@ from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept, wait_until_free
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
+from cuello.data.handed import from_python
 from cuello.jobs.catalog import JOBS
 from cuello.runs.directory import Run, clear_run
 from cuello.runs.history import best_epoch
@@ -25,10 +26,12 @@ from cuello.work.train import RunOptions, check_same, resolve, resolved, run_nam
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 @caller_kept()
+@from_python("data", "target")
 def train_repeats(
     job: str = "denoise",
-    data: str | Path = "photos",
+    data: Any = "photos",
     *,
+    labels: Any = None,
     repeats: int,
     output: str | Path | None = None,
     overwrite: bool = False,

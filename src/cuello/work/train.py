@@ -18,10 +18,12 @@ from cuello.core.memory import kept_memory
 from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.seeding import derived_seed
 from cuello.data.catalog import CATALOG
+from cuello.data.handed import from_python, is_handed
 from cuello.data.images import Images
 from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, JobEvaluation, Request, check_network
 from cuello.jobs.catalog import JOBS
+from cuello.jobs.data import Prepared
 from cuello.jobs.networks import Chosen, check_helps
 from cuello.jobs.words import WORDS, job_named
 from cuello.models.autoencoder.parts import with_described
@@ -92,10 +94,12 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 @caller_kept()
+@from_python("data", "target")
 def train(
     job: str = "denoise",
-    data: str | Path = "photos",
+    data: Any = "photos",
     *,
+    labels: Any = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     report: bool = True,
@@ -108,8 +112,9 @@ def train(
     """Train a network, evaluate it beside the classical methods and write a report.
 
     job: what to learn: "denoise", "upscale" …, or another word for it, such as "super-resolution". data: a folder, a
-    file, or a data set's name. output: the run directory, by default ``runs/JOB-MODEL``, with a number if that exists.
-    overwrite: replace an earlier run there.
+    file, or a data set's name; or images from Python (``cuello.data.items.KINDS``), as the setting ``target`` may be.
+    labels: of images from Python, one whole number or one name each. output: the run directory, by default
+    ``runs/JOB-MODEL``, with a number if that exists. overwrite: replace an earlier run there.
     report: also evaluate and write report.html. sweep: noise levels to evaluate at. observers: called with the events
     of the training.
     track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: called while
@@ -145,9 +150,13 @@ def train(
 
 
 @caller_kept()
+@from_python("data", "target")
 def resume(
     path: str | Path,
     *,
+    data: Any = None,
+    target: Any = None,
+    labels: Any = None,
     network: str | None = None,
     report: bool = True,
     sweep: Sequence[float] = (),
@@ -158,9 +167,11 @@ def resume(
 ) -> Run:
     """Go on with a run that was interrupted, or that should train for longer.
 
-    path: the run directory. network: FILE.py:CLASS, needed where the network is somebody's own code. changes: new
-    values for epochs, max_minutes, patience, min_delta, device, threads or storage. Without changes the run ends with
-    the same weights, to the bit, as if it had never been interrupted (on the same kind of CPU).
+    path: the run directory. data, target, labels: the images of the training, needed where they were handed in from
+    Python, or lie elsewhere now; they must be the same. network: FILE.py:CLASS, needed where the network is somebody's
+    own code. changes: new values for epochs, max_minutes, patience, min_delta, device, threads or storage. Without
+    changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same kind of
+    CPU).
     Raises CuelloError where there is nothing to go on with, another setting is given, or config.toml was changed.
     """
     tell = listener(progress)
@@ -170,7 +181,7 @@ def resume(
             raise CuelloError(f"{name} cannot change when a run goes on; what can: {', '.join(CHANGEABLE)}.")
     trained_config(run)  # what is no run gets no lock
     with kept(run.path, "cuello resume"):
-        config = make_config({**trained_config(run).model_dump(), **changes})
+        config = make_config({**with_images(trained_config(run), data, target).model_dump(), **changes})
         if is_reference(config.model) and network is None:
             raise CuelloError(
                 f"this run's network is code of somebody's own ({config.model}), and code is run only if you name it: "
@@ -185,15 +196,35 @@ def resume(
         device = choose_device(config.device)
         use_threads(config.threads)
         try:
-            data = job.data(config, tell)
-            tell_notes(data.prepared.images, tell)
-            say_changes(run, config, data.prepared.fingerprint, asked=changes)
-            made = make_network(config, data)
+            found = job.data(config, tell)
+            tell_notes(found.prepared.images, tell)
+            if (data or target) is not None:
+                check_same_images(run, found.prepared)
+            say_changes(run, config, found.prepared.fingerprint, asked=changes)
+            made = make_network(config, found)
             write_text(run.config_path, to_toml(config))
             options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
-            return run_through(session_of(run, config, data, made=made), data, device, options=options)
+            return run_through(session_of(run, config, found, made=made), found, device, options=options)
         except KeyboardInterrupt:
             raise interrupted(run) from None
+
+
+def with_images(config: TrainConfig, data: str | Path | None, target: str | Path | None = None) -> TrainConfig:
+    """Return the settings of a run with the images at another place; those from Python keep the run's name for them."""
+    places = {name: str(place) for name, place in (("data", data), ("target", target)) if place is not None}
+    known = {name: getattr(config, name) for name in places}
+    return make_config(
+        config.model_dump() | {name: place for name, place in places.items() if not is_handed(known[name] or "")}
+    )
+
+
+def check_same_images(run: Run, prepared: Prepared) -> None:
+    """Raise CuelloError where a run's images are no longer those it was trained on."""
+    if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
+        raise CuelloError(
+            f"the images of {run.path} are not those it was trained on. Bring them back; a trained network can also be "
+            "evaluated on any images that you name."
+        )
 
 
 def train_or_resume(
@@ -329,12 +360,18 @@ def repeat_command(run: Run) -> str:
     config = run.config
     needed = {"scale": 2} if "scale" in JOBS[config.job].options else {}
     usual = resolve({"job": config.job, "data": config.data, "model": config.model, **needed})
-    parts = ["cuello", "train", config.job, shlex.quote(config.data)]
+    changed: dict[str, Any] = {}
     for name in TrainConfig.model_fields:
         value = getattr(config, name)
         stated = name in ("model", "noise", "scale")
-        if name in ("job", "data") or value is None or (not stated and value == getattr(usual, name)):
-            continue
+        if name not in ("job", "data") and value is not None and (stated or value != getattr(usual, name)):
+            changed[name] = value
+    if is_handed(config.data):
+        changed |= {"target": "clean"} if "target" in changed else {}
+        settings = [f"{name}={value if name == 'target' else repr(value)}" for name, value in changed.items()]
+        return f"cuello.train({', '.join([repr(config.job), 'images', *settings])})"
+    parts = ["cuello", "train", config.job, shlex.quote(config.data)]
+    for name, value in changed.items():
         flag = name.replace("_", "-")
         parts.append(
             f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag} {shlex.quote(str(value))}"

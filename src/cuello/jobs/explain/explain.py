@@ -15,6 +15,7 @@ from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_within
 from cuello.data.folders import check_outside
+from cuello.data.handed import from_python
 from cuello.data.images import Images, load_images, parse_size, subset
 from cuello.jobs.explain.check import Check, check_share, checked
 from cuello.jobs.explain.chosen import chosen
@@ -33,9 +34,10 @@ EXACT, ESTIMATED = {"most": 64, "pixels": 2**18}, {"most": 100, "pixels": 2**19}
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello explain`.
 @caller_kept()
+@from_python("images")
 def explain(
     classifier: str | Path,
-    images: str | Path,
+    images: Any,
     output: str | Path,
     *,
     model: str | Path | None = None,
