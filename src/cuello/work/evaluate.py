@@ -92,6 +92,7 @@ def evaluate(
     return judged.evaluation
 
 
+# More than seven parameters: those by name are the settings of one call.
 @caller_kept()
 @from_python("images", "data")
 def evaluate_classifier(
