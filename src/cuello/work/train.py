@@ -149,6 +149,7 @@ def train(
             raise interrupted(run) from None
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello resume`.
 @caller_kept()
 @from_python("data", "target")
 def resume(
