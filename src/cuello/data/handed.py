@@ -185,7 +185,7 @@ def hand_in(data: Any, labels: Any = None, progress: OnProgress | None = None) -
     source = MemorySource(
         name, numbered(count), labels=numbers, label_names=classes, notes=notes, pictures=pictures
     )  # fmt: skip
-    return Handed(kind, count, str(checksum)[:16], lambda levels: replace(source, levels=levels))
+    return Handed(kind, count, str(checksum)[:16], open=lambda levels: replace(source, levels=levels))
 
 
 def handed_files(paths: Sequence[Path], labels: Any, kind: str, name: str) -> Handed:
@@ -203,9 +203,9 @@ def handed_files(paths: Sequence[Path], labels: Any, kind: str, name: str) -> Ha
     check_labels(numbers, len(paths), name)
 
     def open(levels: AnyRange | None) -> ImageSource:
-        source = with_pages(name, paths, names, levels)
+        source = with_pages(name, paths, names, levels=levels)
         if numbers is not None and len(source.names) != len(paths):
             raise CuelloError(f"{name}: some files hold several images, so that labels do not belong to files.")
         return replace(source, labels=numbers, label_names=classes)
 
-    return Handed(kind, len(paths), state.hexdigest(), open)
+    return Handed(kind, len(paths), state.hexdigest(), open=open)
