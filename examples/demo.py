@@ -28,9 +28,6 @@ def main() -> None:
             noise=NOISE,
             model="impulse-s",
             crop=64,
-            validation=0.15,
-            test=0.35,
-            split_seed=371,  # chelsea, coffee, rocket, motorcycle and Hubble's deep field are never trained on
             samples=2000,
             validation_samples=200,
             epochs=8,

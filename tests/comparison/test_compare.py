@@ -59,6 +59,20 @@ def test_values_of_a_run_by_hand() -> None:
     assert run.evaluated("psnr") is run.best_classical is run.gain is None
 
 
+def test_of_binary_images_the_gain_is_in_wrong_pixels() -> None:
+    methods = {
+        name: {"label": name, "mse": 0.1, "psnr": psnr, "wrong": wrong}
+        for name, psnr, wrong in (("network", 20.0, 1.5), ("pca", 30.0, 4.0), ("mean", 12.0, 9.0), ("input", 99.0, 0.0))
+    }
+    run = replace(facts("a", [1.0]), metrics={"methods": methods})
+    assert run.best_classical == ("pca", 4.0)
+    assert run.gain == 2.5, "fewer wrong pixels, although its PSNR is lower"
+    perfect = {name: {**row, "psnr": None} for name, row in methods.items()}
+    assert "psnr" not in run.job.reached({"methods": perfect})
+    plain = {name: {"label": name, "mse": row["wrong"], "psnr": None} for name, row in methods.items()}
+    assert replace(run, metrics={"methods": plain}).gain == 2.5, "without a PSNR the error decides"
+
+
 def test_the_gain_is_over_the_best_classical_method() -> None:
     methods = {name: {"label": name, "psnr": psnr} for name, psnr in
                (("network", 30.0), ("input", 40.0), ("median-3", 27.0), ("tv", 28.5))}  # fmt: skip

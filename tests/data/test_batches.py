@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cuello.core.errors import CuelloError
 from cuello.data.batches import Batches, to_tensor, turned
-from cuello.data.crops import check_crop, cut, grid_crops, random_crops, tiles_in, whole_images
+from cuello.data.crops import check_crop, cut, detailed_crops, grid_crops, random_crops, tiles_in, whole_images
+from cuello.data.detail import detail_of, most_detailed
 from cuello.data.images import Images
 
 
@@ -112,6 +113,59 @@ class TestRandom:
         first = random_crops(images, np.arange(2), 3, 20, seed=0, epoch=0).places.tolist()
         assert first != random_crops(images, np.arange(2), 3, 20, seed=0, epoch=1).places.tolist()
         assert first != random_crops(images, np.arange(2), 3, 20, seed=1, epoch=0).places.tolist()
+
+
+class TestDetailed:
+    @settings(max_examples=30, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(4, 8), st.integers(4, 8)), min_size=1, max_size=4), st.integers(1, 4),
+        st.integers(1, 30), st.integers(0, 1000),
+    )  # fmt: skip
+    def test_crops_lie_within_and_are_those_that_random_ones_would_be_of(self, sizes, crop, count, seed):
+        images = images_of(*sizes)
+        crops = detailed_crops(images, all_ids(images), crop, count=count, seed=seed)
+        random = random_crops(images, all_ids(images), crop, count=count, seed=seed)
+        assert crops.places[:, 0].tolist() == random.places[:, 0].tolist()
+        for (index, top, left), (_, row, column) in zip(crops.places, random.places, strict=True):
+            assert 0 <= top <= sizes[index][0] - crop
+            assert 0 <= left <= sizes[index][1] - crop
+            one, other = (images.arrays[index][y : y + crop, x : x + crop] for y, x in ((top, left), (row, column)))
+            assert detail_of(one) >= detail_of(other)
+        again = detailed_crops(images, all_ids(images), crop, count=count, seed=seed)
+        assert crops.places.tolist() == again.places.tolist()
+
+    def test_no_crop_is_flat_where_half_of_the_image_is(self):
+        array = np.zeros((40, 80, 1), np.uint8)
+        array[:, 40:] = np.random.default_rng(0).integers(0, 255, (40, 40, 1))
+        batches = Batches(
+            Images("half", [array], ["a"]), np.arange(1), batch_size=200, crop=8, layout="detailed", count=200
+        )
+        assert batches.detailed
+        pixels = next(batches.epoch(0)).images
+        assert (pixels.amax((1, 2, 3)) > 0).all()
+        random = Batches(
+            Images("half", [array], ["a"]), np.arange(1), batch_size=200, crop=8, layout="fixed", count=200
+        )
+        assert not random.detailed
+        assert (next(random.epoch(0)).images.amax((1, 2, 3)) == 0).sum() > 40
+
+    def test_of_pairs_the_detail_of_what_it_should_become_counts(self):
+        noisy = np.random.default_rng(0).integers(0, 255, (10, 40, 1)).astype(np.uint8)
+        large = np.zeros((20, 80, 1), np.uint8)
+        large[:, 40:] = np.random.default_rng(1).integers(0, 255, (20, 40, 1))
+        pairs = Images("pairs", [noisy], ["a"], targets=[large], scale=2)
+        places = detailed_crops(pairs, np.arange(1), 5, count=50, seed=0).places
+        assert (places[:, 2] > 15).all(), "its right half, in pixels of the small image"
+
+
+def test_detail_by_hand():
+    steps = np.array([[0, 51, 51], [0, 51, 0]], np.uint8)[..., None]
+    assert detail_of(steps) == pytest.approx((3 / 4 + 1 / 3) / 2 * 0.2), "along rows 51 0 51 51, along columns 0 0 51"
+    assert detail_of(np.float32(steps) / 255) == pytest.approx(detail_of(steps))
+    assert detail_of(np.full((1, 1, 1), 7, np.uint8)) == 0
+    wide = np.zeros((8, 33, 1), np.float32)
+    wide[:, 20:24:2] = 1
+    assert most_detailed(wide, 8) == (0, 16)
 
 
 def test_cut_takes_the_pixels_at_the_place():

@@ -56,6 +56,7 @@ def test_the_contract(job: Job) -> None:
     assert job.name in TrainConfig.model_fields["job"].annotation.__args__  # type: ignore[union-attr]
     assert set(job.options) <= set(TrainConfig.model_fields)
     assert {f"validation_{score.name}" for score in job.scores} <= set(EpochRecord.__dataclass_fields__)
+    assert {f"validation_{score.name}" for score in job.binary} <= set(EpochRecord.__dataclass_fields__)
     assert job.deciding in job.results
     assert GIVES[job.name] == job.gives
     check_network(job, job.default_model, find_loss(job.default_loss))

@@ -22,7 +22,7 @@ def test_every_image_is_in_one_part(images: Path) -> None:
     prepared = prepare(config(images, crop=16))
     parts = prepared.split
     assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(6))
-    assert (len(parts.validation), len(parts.test)) == (1, 1)
+    assert (len(parts.validation), len(parts.test)) == (1, 2), "of few photographs more than a third is tested"
     assert prepared.test is not None
     for part, batches in (("train", prepared.training), ("validation", prepared.validation), ("test", prepared.test)):
         names = {batches.describe(row)[0] for row in range(batches.count)}
@@ -58,7 +58,7 @@ def test_the_split_has_its_own_seed(images: Path) -> None:
 
 def test_an_epoch_tiles_the_images_unless_told(images: Path) -> None:
     prepared = prepare(config(images, crop=16))
-    assert prepared.training.count == 4 * 4, "40 pixels hold two crops of 16 a side"
+    assert prepared.training.count == 3 * 4, "40 pixels hold two crops of 16 a side"
     assert prepared.validation.count == 4
     prepared = prepare(config(images, crop=16, samples=7, validation_samples=3))
     assert (prepared.training.count, prepared.validation.count) == (7, 3)
@@ -68,7 +68,28 @@ def test_validation_is_limited_unless_told(images: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(preparation, "MOST_VALIDATION_CROPS", 2)
     assert prepare(config(images, crop=16)).validation.count == 2
     assert prepare(config(images, crop=16, validation_samples=3)).validation.count == 3
-    assert prepare(config(images, crop=16)).training.count == 16
+    assert prepare(config(images, crop=16)).training.count == 12
+
+
+def test_few_images_are_divided_otherwise_than_many(tmp_path: Path) -> None:
+    def shares(count: int, **settings: Any) -> list[int]:
+        np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 255, (count, 8, 8), np.uint8))
+        return [len(part) for part in prepare(config(tmp_path / "images.npy", **settings)).split]
+
+    assert shares(20) == [10, 3, 7], "15% and 35%"
+    assert shares(40) == [26, 8, 6], "20% and 15%"
+    assert shares(20, validation=0.2, test=0.15) == [13, 4, 3]
+    assert shares(20, test=0) == [17, 3, 0]
+
+
+def test_only_test_crops_are_chosen_by_detail_and_not_where_places_are_asked_for(images: Path) -> None:
+    def detailed(**settings: Any) -> list[bool]:
+        prepared = prepare(config(images, crop=16, **settings))
+        assert prepared.test is not None
+        return [part.detailed for part in (prepared.training, prepared.validation, prepared.test)]
+
+    assert detailed() == [False, False, True]
+    assert detailed(crops="fixed") == detailed(crops="grid") == [False] * 3
 
 
 @pytest.mark.parametrize("crops", ["random", "fixed", "grid"])

@@ -22,8 +22,13 @@ from cuello.cli import main
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "version-0.1"
 MACHINE: dict[str, Any] = {"device": "cpu", "threads": 1}
-SMALL: dict[str, Any] = {"crop": 16, "samples": 16, "validation_samples": 6, "batch_size": 8, "epochs": 2, **MACHINE}
-GLYPHS: dict[str, Any] = {"samples": 64, "batch_size": 32, "epochs": 2, "learning_rate": 1e-2, **MACHINE}
+SHARES: dict[str, Any] = {"validation": 0.2, "test": 0.15}
+SMALL: dict[str, Any] = {
+    "crop": 16, "samples": 16, "validation_samples": 6, "batch_size": 8, "epochs": 2, **SHARES, **MACHINE,
+}  # fmt: skip
+GLYPHS: dict[str, Any] = {
+    "samples": 64, "batch_size": 32, "epochs": 2, "learning_rate": 1e-2, **SHARES, **MACHINE,
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -131,7 +136,8 @@ def denoise() -> None:
     common: dict[str, Any] = {**SMALL, "model": "conv-8-16-8", "ema": 0.9, "clip": 1.0, "augment": True}
     cuello.train("denoise", data, noise="salt-pepper:0.1", output="runs/low", sweep=(0.1, 0.4), **common)
     cuello.train("denoise", data, noise="salt-pepper:0.4", output="runs/high", report=False, **common)
-    settings = ("--crop", 16, "--samples", 16, "--validation-samples", 6, "--batch-size", 8, "--epochs", 2)
+    settings = ("--crop", 16, "--samples", 16, "--validation-samples", 6, "--batch-size", 8, "--epochs", 2,
+                "--validation", 0.2, "--test", 0.15)  # fmt: skip
     command(
         "train.json", "train", "denoise", data, "--noise", "salt-pepper:0.1..0.4", "--model", "conv-8-16-8", *settings,
         "--device", "cpu", "--threads", 1, "--storage", "stream", "--seed", 1, "--no-report", "--json",
@@ -214,7 +220,7 @@ def generate() -> None:
 def classes() -> None:
     """Train a classifier, judge it, explain it exactly, learn its maps, and explain it by them."""
     data, few = write_classes("data/classes"), write_classes("data/few", 2)
-    common: dict[str, Any] = {"epochs": 2, "batch_size": 8, **MACHINE}
+    common: dict[str, Any] = {"epochs": 2, "batch_size": 8, **SHARES, **MACHINE}
     cuello.train("classify", data, model="classify-s", output="runs/signs", **common)
     cuello.train("classify", data, model="classify-mnist", output="runs/fixed", report=False, **common)
     found = cuello.evaluate_classifier("runs/fixed", data, report=False)

@@ -8,7 +8,17 @@ from torch.distributions import Bernoulli, Normal
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
-from cuello.scoring.losses import LOSSES, bce, bernoulli, charbonnier, cross_entropy, find_loss, gaussian, ssim_loss
+from cuello.scoring.losses import (
+    LOSSES,
+    bce,
+    bernoulli,
+    charbonnier,
+    cross_entropy,
+    find_loss,
+    gaussian,
+    image_measures,
+    ssim_loss,
+)
 from cuello.scoring.metrics import mae, mse, ssim
 
 every_loss = pytest.mark.parametrize(  # of images: that of classes is in test_classification.py
@@ -128,3 +138,15 @@ def test_the_gradient_is_finite_where_image_and_target_agree(spec):
     image = torch.tensor([0.0, 1.0]).repeat(72).view(1, 1, 12, 12).requires_grad_()
     (gradient,) = torch.autograd.grad(spec.function(image, image.detach()).sum(), image)
     assert gradient.isfinite().all()
+
+
+def test_what_is_measured_beside_a_loss_by_hand() -> None:
+    grey, binary = torch.full((1, 1, 1, 2), 0.5), torch.tensor([[[[0.0, 1.0]]]])
+    targets = torch.cat([grey, grey, binary])
+    images = torch.cat([grey, grey + 0.1, torch.tensor([[[[0.6, 1.4]]]])])
+    found = {name: values.tolist() for name, values in image_measures(images, targets).items()}
+    assert found["mse"] == pytest.approx([0, 0.01, 0.18], abs=1e-6), "the last value is cut to 1"
+    assert found["psnr"] == pytest.approx([0, 20, 7.447], abs=1e-3), "a perfect image has none"
+    assert found["counted"] == [0, 1, 1]
+    assert found["grey"] == [1, 1, 0]
+    assert found["wrong"] == [0, 0, 1]

@@ -17,6 +17,7 @@ import cuello
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import write_text
 from cuello.core.settings import SearchSettings
+from cuello.jobs.catalog import JOBS
 from cuello.runs.directory import Run
 from cuello.search import Found, page, parse_overs, samplers, search
 from cuello.search import work as running
@@ -25,7 +26,7 @@ from cuello.search.figures import Dot, ObjectiveScale, aside, front
 from cuello.search.question import as_words, make_question
 from cuello.search.samplers import mend
 from cuello.search.space import Choices, SearchedRange, Space
-from cuello.search.trials import folder_name
+from cuello.search.trials import Reached, Trial, folder_name, objectives_of, ranked
 from cuello.training.observers import EpochDone, Event, Started
 from cuello.work import plans
 from cuello.work.train import train_or_resume
@@ -36,11 +37,14 @@ WIDTHS = {"model": "mlp:35-{widths}", "widths": ["4-2", "2"]}
 
 @pytest.fixture(scope="module")
 def dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 binary images, 5 wide and 7 high, as an .npy file: four patterns, each ten times with a few pixels turned."""
+    """40 images, 5 wide and 7 high, as an .npy file: four patterns, each ten times with a few pixels turned.
+
+    They are black and nearly white, so that their loss decides.
+    """
     random = np.random.default_rng(0)
     patterns = np.tile(random.random((4, 7, 5)) > 0.5, (10, 1, 1))
     path = tmp_path_factory.mktemp("data") / "dots.npy"
-    np.save(path, (patterns ^ (random.random(patterns.shape) > 0.95)).astype(np.uint8) * 255)
+    np.save(path, (patterns ^ (random.random(patterns.shape) > 0.95)).astype(np.uint8) * 254)
     return path
 
 
@@ -511,6 +515,43 @@ def test_repeats_go_by_the_mean(dots: Path, tmp_path: Path) -> None:
     assert "3 repeats" in found.verdict
     comparison = cuello.compare([folder.parent / trial.name for trial in found.trials], latency=False)
     assert [len(row.runs) for row in comparison.groups[0].rows] == [3, 3]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_binary_images_are_searched_by_wrong_pixels(dots: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "binary.npy", (np.load(dots) > 0).astype(np.uint8) * 255)
+    space = {"learning_rate": [1e-4, 3e-2], "loss": ["mse", "l1"]}
+    found = searched(tmp_path / "binary.npy", tmp_path / "search", space, model="mlp:35-8")
+    for trial in found.trials:
+        (best,) = [
+            r for r in Run(tmp_path / "search" / "trials" / trial.name).history if r.epoch == trial.reached.best_epoch
+        ]  # type: ignore[union-attr]
+        assert trial.reached is not None
+        assert trial.reached.objective == best.validation_wrong == trial.reached.validation_wrong
+    wrong = [trial.reached.objective for trial in found.trials if trial.reached]
+    assert found.best.reached is not None
+    assert found.best.reached.objective == min(wrong) < max(wrong)
+    assert "validation wrong pixels" in found.verdict
+    assert "wrong pixels>" in found.table.columns
+    again = searched(tmp_path / "binary.npy", tmp_path / "search", space, model="mlp:35-8", observers=[no_training])
+    assert again.best == found.best
+    state = tmp_path / "search" / "search.json"
+    state.write_text(state.read_text().replace('"objective": "wrong"', '"objective": "mse"'))
+    before = searched(tmp_path / "binary.npy", tmp_path / "search", space, model="mlp:35-8", observers=[no_training])
+    assert "validation MSE" in before.verdict, "a search goes on by the objective that it began with"
+    with pytest.raises(CuelloError, match=r"objective: got 'wrong', which binary images have.*Needed: loss, mse, psnr"):
+        searched(dots, tmp_path / "other", space, model="mlp:35-8", objective="wrong")
+
+
+def test_of_equal_trials_the_one_with_the_lower_loss_is_better() -> None:
+    def trial(number: int, wrong: float, loss: float) -> Trial:
+        reached = Reached(
+            objective=wrong, deviation=None, parameters=1, epochs=1, best_epoch=1, validation_loss=loss, seconds=1.0
+        )
+        return Trial(number, str(number), {}, "finished", reached=reached)
+
+    trials = [trial(0, 0.0, 0.3), trial(1, 0.0, 0.1), trial(2, 1.0, 0.0)]
+    assert [one.number for one, _ in ranked(trials, objectives_of(JOBS["denoise"])["wrong"])] == [1, 0, 2]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -1,5 +1,6 @@
 """The loop: what it tells, saves, keeps as best, averages, and when it stops or refuses to go on."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import torch
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.core.types import StepResult
 from cuello.jobs.catalog import task_of
 from cuello.jobs.data import prepare
 from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import load_checkpoint
 from cuello.runs.directory import Run
-from cuello.runs.history import best_epoch
-from cuello.training.loop import State, averaged, move_average
+from cuello.runs.history import EpochRecord, best_epoch
+from cuello.training.loop import State, averaged, epoch_record, move_average
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 from cuello.training.steps import validate, validation_pairs
 
@@ -200,3 +202,18 @@ def test_a_checkpoint_of_another_network_is_refused_by_name(train: Train) -> Non
     run.checkpoint_path.write_bytes(other.checkpoint_path.read_bytes())
     with pytest.raises(CuelloError, match=r"model = 'conv-8-16-8' \(trained with 'unet-s'\)"):
         cuello.resume(run.path, report=False)
+
+
+def test_an_epochs_psnr_is_that_of_images_that_are_not_perfect() -> None:
+    def record(**terms: float) -> EpochRecord:
+        checked = StepResult(0.3, 4, {"mse": 0.04, "psnr": 60.0, "counted": 3, "wrong": 6, "grey": 0, **terms})
+        return epoch_record(1, StepResult(0.1, 4), checked, rate=0.1, seconds=1.0, training_seconds=1.0)
+
+    assert (record().validation_mse, record().validation_psnr, record().validation_wrong) == (0.01, 20.0, 1.5)
+    assert record(grey=1).validation_wrong is None, "one image is not binary"
+    assert record(psnr=0.0, counted=0).validation_psnr == 100.0, "all are perfect"
+    classes = epoch_record(
+        1, StepResult(0.1, 4), StepResult(0.3, 4, {"accuracy": 3}), rate=0.1, seconds=1.0, training_seconds=1.0
+    )
+    assert math.isnan(classes.validation_psnr)
+    assert (classes.validation_accuracy, classes.validation_wrong) == (0.75, None)

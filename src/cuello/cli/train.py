@@ -126,7 +126,7 @@ def say_run(path: Path, report: bool, json: bool) -> None:
     if json:
         found = {"run": str(path), "epochs": len(run.history), "best_epoch": best.epoch if best else None}
         known = as_json(best) if best else {}
-        names = ("validation_mse", "validation_psnr", "validation_accuracy")
+        names = ("validation_mse", "validation_psnr", "validation_accuracy", "validation_wrong")
         found |= {name: known[name] for name in names if name in known}
         print_json(found | ({"evaluation": run.metrics} if report else {}))
         return
@@ -153,7 +153,7 @@ def say_repeats(runs: "Sequence[Run]", json: bool) -> None:
         print_json({"runs": [str(run.path) for run in runs], "page": str(folder / "compare.html"), **spreads})
         return
     job = JOBS[runs[0].config.job]
-    for name, scores in (("validation", job.scores), ("evaluation", job.results)):
+    for name, scores in (("validation", (*job.binary, *job.scores)), ("evaluation", (*job.binary, *job.results))):
         spreads = [(score, found[f"{name}_{score.name}"]) for score in scores if f"{name}_{score.name}" in found]
         if spreads:
             reached_words = "  ".join(

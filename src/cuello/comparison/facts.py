@@ -81,9 +81,12 @@ class RunFacts:
 
     @property
     def gain(self) -> float | None:
-        """What decides (PSNR in dB, of images) in the evaluation, above that of the best other method."""
-        ours, other = self.evaluated(self.job.deciding.name), self.best_classical
-        return None if ours is None or other is None else ours - other[1]
+        """By how much the evaluation is better than that of the best other method, in what decides."""
+        if self.metrics is None or (other := self.best_classical) is None:
+            return None
+        decided = self.job.decided(self.metrics)
+        gain = self.job.reached(self.metrics)[decided.name] - other[1]
+        return gain if decided.higher_is_better else -gain
 
 
 def gap(record: EpochRecord) -> float:
@@ -186,11 +189,14 @@ def run_values(run: RunFacts, epoch: int) -> dict[str, Any]:
         "best_epoch": best.epoch,
         "best_validation_loss": best.validation_loss,
         "best_gap": gap(best),
-        **{f"best_validation_{score.name}": getattr(best, f"validation_{score.name}") for score in run.job.scores},
+        **{
+            f"best_validation_{score.name}": getattr(best, f"validation_{score.name}")
+            for score in (*run.job.scores, *run.job.binary)
+        },
         "seconds_an_epoch": run.seconds_an_epoch,
         "seconds": run.seconds,
         "latency_ms": run.milliseconds,
-        **{f"evaluation_{score.name}": run.evaluated(score.name) for score in run.job.results},
+        **{f"evaluation_{score.name}": run.evaluated(score.name) for score in (*run.job.results, *run.job.binary)},
         "best_classical": run.best_classical[0] if run.best_classical else None,
         "gain": run.gain,
     }

@@ -157,7 +157,7 @@ def with_like_evaluations(runs: Sequence[RunFacts]) -> tuple[list[RunFacts], lis
     def protocol(run: RunFacts) -> tuple[Any, ...]:
         about = run.metrics or {}
         parts = about.get("protocol", {})
-        return about.get("noise"), parts.get("images"), parts.get("photographs"), parts.get("noise_seed")
+        return about.get("noise"), *(parts.get(name) for name in ("images", "photographs", "crops", "noise_seed"))
 
     evaluated = [run for run in runs if run.metrics is not None]
     kinds = Counter(protocol(run) for run in evaluated)

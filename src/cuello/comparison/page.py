@@ -111,8 +111,10 @@ def reached_table(group: Group, wide: bool) -> Table:
 def cost_table(group: Group, wide: bool) -> Table:
     """Show what each row is and costs, and its evaluation; columns that nobody fills are left out."""
     columns = ["run", "network", "parameters>", "epochs>", "s an epoch>", "in all>", "ms an image>"]
-    deciding = group.job.deciding
-    columns += [f"evaluated {score.label}>" for score in group.job.results]
+    evaluated = [run for row in group.rows for run in row.runs if run.metrics is not None]
+    deciding = group.job.decided(evaluated[0].metrics or {}) if evaluated else group.job.deciding
+    results = (*group.job.binary, *group.job.results)
+    columns += [f"evaluated {score.label}>" for score in results]
     columns.append(f"gain, {deciding.unit or deciding.label}>")
     rows = [
         [
@@ -123,7 +125,7 @@ def cost_table(group: Group, wide: bool) -> Table:
             mean_text(row, lambda run: run.seconds_an_epoch, lambda value: f"{value:.3g}"),
             mean_text(row, lambda run: run.seconds, duration),
             mean_text(row, lambda run: run.milliseconds, lambda value: f"{value:.3g}"),
-            *(evaluated_text(row, score, score is deciding) for score in group.job.results),
+            *(evaluated_text(row, score, score is deciding) for score in results),
             mean_text(row, lambda run: run.gain, deciding.gain_text),
         ]
         for row in group.rows
@@ -135,7 +137,7 @@ def cost_table(group: Group, wide: bool) -> Table:
     ]
     note = (
         "Times are of training, as each run measured them; ms an image: one crop at a time, measured on this machine. "
-        "Gain: PSNR of the run's evaluation above that of the best classical method."
+        f"Gain: by how much the {deciding.label} of the run's evaluation is better than that of the best other method."
     )
     return Table([columns[place] for place in used], [[row[place] for place in used] for row in rows], note)
 

@@ -89,7 +89,7 @@ class TrainConfig(pydantic.BaseModel):
     crops: Literal["random", "fixed", "grid"] = setting(
         "random",
         "random: new positions each epoch; fixed: random positions drawn once; grid: side by side. "
-        "Validation crops are always fixed or grid.",
+        "Validation crops are always fixed or grid; with random, test crops are fixed where there is detail.",
         DATA,
     )
     samples: int | None = setting(
@@ -114,15 +114,22 @@ class TrainConfig(pydantic.BaseModel):
         DATA,
     )
     augment: bool = setting(False, "Flip and turn training images by right angles at random.", DATA)
-    validation: float = setting(
-        0.2,
-        "Share of the images for validation, 0 to 0.9; 0 validates on the training images, for a set to be learned by "
-        "heart.",
+    validation: float | None = setting(
+        None,
+        "Share of the images for validation, 0 to 0.9, by default 0.2, or 0.15 of fewer than 30 images; 0 validates on "
+        "the training images, for a set to be learned by heart.",
         DATA,
         ge=0,
         le=0.9,
     )
-    test: float = setting(0.15, "Share of the images kept for the final evaluation, 0 to 0.9.", DATA, ge=0, le=0.9)
+    test: float | None = setting(
+        None,
+        "Share of the images kept for the final evaluation, 0 to 0.9, by default 0.15, or 0.35 of fewer than 30 "
+        "images; 0 keeps none.",
+        DATA,
+        ge=0,
+        le=0.9,
+    )
     split_seed: int = setting(
         0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0, le=LARGEST_SEED
     )

@@ -129,8 +129,8 @@ class SearchSettings:
     points: Annotated[int | None, "grid: how many numbers of each range that has no step."] = None
     prune: Annotated[bool, "Stop a trial that is worse at an epoch than the median of the others."] = False
     objective: Annotated[
-        Literal["loss", "mse", "psnr", "accuracy"] | None,
-        "What the best is the best by, on the validation images at the best epoch: by default the loss, or what the "
-        "job measures where trials differ in their loss.",
+        Literal["loss", "mse", "psnr", "wrong", "accuracy"] | None,
+        "What the best is the best by, on the validation images at the best epoch: by default wrong pixels where all "
+        "images are binary, else the loss, or what the job measures where trials differ in their loss.",
     ] = None
     repeats: Annotated[int, "Train each trial with so many seeds, SEED, SEED + 1, …, and go by the mean."] = 1

@@ -16,7 +16,7 @@ from cuello.core.seeding import generator
 from cuello.core.types import Batch
 from cuello.data import windows
 from cuello.data.ahead import ReadAhead
-from cuello.data.crops import Crops, cut, grid_crops, random_crops, tiles_in, whole_images
+from cuello.data.crops import Crops, cut, detailed_crops, grid_crops, random_crops, tiles_in, whole_images
 from cuello.data.images import Images
 from cuello.data.levels import full_scale
 from cuello.data.stream import LostError, StreamedArrays
@@ -59,8 +59,9 @@ class Batches:
     """The batches of one part of the data, epoch by epoch, each a function of (seed, epoch) alone.
 
     images: all images; ids: those of this part. crop: side in pixels (of the targets, where they are larger; a multiple
-    of their scale), or None for whole images. fresh: draw new crops each epoch. count: crops an epoch. shuffle: a new
-    order each epoch, window by window (``data/windows.py``); not where every batch holds every whole image equally
+    of their scale), or None for whole images. layout: "random" draws new crops each epoch, "fixed" once, "detailed"
+    once and where there is something to see, "grid" puts them side by side. count: crops an epoch. shuffle: a new order
+    each epoch, window by window (``data/windows.py``); not where every batch holds every whole image equally
     often. augment: flips and right-angle turns. labelled: batches bring the images' labels along.
 
     Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
@@ -88,6 +89,7 @@ class Batches:
         self.shuffle, self.augment = shuffle, augment
         self.fresh = crop is not None and layout == "random"
         self.scattered = crop is not None and layout != "grid"
+        self.detailed = crop is not None and layout == "detailed"
         crop = None if crop is None else crop // images.scale
         check_memory(100 * (count or 0), f"{count or 0:,} crops an epoch need", "Choose fewer --samples.")
         if crop is None:
@@ -95,8 +97,8 @@ class Batches:
         elif layout == "grid":
             self.crops = grid_crops(images, ids, crop, count=count)
         else:
-            count = count or tiles_in(images, ids, crop)
-            self.crops = random_crops(images, ids, crop, count=count, seed=seed)
+            place = detailed_crops if layout == "detailed" else random_crops
+            self.crops = place(images, ids, crop, count=count or tiles_in(images, ids, crop), seed=seed)
         self._check_memory()
         self.even = crop is None and (batch_size % len(ids) == 0 or self.count <= batch_size)
         self.full: dict[str, tuple[Tensor, Tensor | None]] = {}

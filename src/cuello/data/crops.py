@@ -7,7 +7,12 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.seeding import numpy_generator
+from cuello.data.detail import FLAT, detail_of
 from cuello.data.images import Images
+from cuello.data.stream import LostError
+
+TRIES, MOST_TRIES = 4, 16
+"""Places of which a crop with detail is the best: so many, and more where all of them are flat, up to the second."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,42 @@ def random_crops(images: Images, ids: np.ndarray, crop: int, count: int, seed: i
     chosen = np.concatenate(rounds)[:count]
     corners = (random.random((count, 2)) * (images.sizes[chosen] - crop + 1)).astype(np.int64)
     return Crops(np.column_stack([chosen, corners]), (crop, crop))
+
+
+def detailed_crops(images: Images, ids: np.ndarray, crop: int, count: int, seed: int) -> Crops:
+    """Place ``count`` crops where there is something to see, every image as often as any other (or once more).
+
+    Each is, of TRIES places drawn at random in its image, the one with the most detail in what the image should become;
+    where all are flat, more are drawn, up to MOST_TRIES. An image that is flat everywhere keeps its crops.
+    """
+    drawn = random_crops(images, ids, crop, count=count, seed=seed)
+    clean = images.arrays if images.targets is None else images.targets
+    others = numpy_generator(seed, "detail").random((count, MOST_TRIES - 1, 2))
+    room = images.sizes[drawn.places[:, 0]] - crop + 1
+    corners = np.concatenate([drawn.places[:, None, 1:], (others * room[:, None]).astype(np.int64)], axis=1)
+    for index in np.unique(drawn.places[:, 0]).tolist():
+        try:
+            pixels = clean[index]
+        except LostError:  # whoever cuts the crops says so
+            continue
+        for row in np.flatnonzero(drawn.places[:, 0] == index).tolist():
+            drawn.places[row, 1:] = best_place(pixels, corners[row], crop=crop, scale=images.scale)
+    return drawn
+
+
+def best_place(pixels: np.ndarray, corners: np.ndarray, crop: int, scale: int) -> np.ndarray:
+    """Return the corner of ``(N, 2)`` with the most detail: of the first TRIES, or, while these are flat, of more.
+
+    pixels: of the target, ``scale`` times larger than the image of the corners and of ``crop``.
+    """
+    best, most, side = corners[0], -1.0, scale * crop
+    for tried, corner in enumerate(corners):
+        if tried >= TRIES and most >= FLAT:
+            break
+        top, left = scale * corner
+        if (detail := detail_of(pixels[top : top + side, left : left + side])) > most:
+            best, most = corner, detail
+    return best
 
 
 def cut(arrays: Sequence[np.ndarray] | Mapping[int, np.ndarray], crops: Crops, rows: np.ndarray | slice) -> np.ndarray:

@@ -7,6 +7,9 @@ import numpy as np
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
 
+FEW_IMAGES = 30
+"""Of fewer images than this more are tested: the result of two or three photographs says little of others."""
+
 
 class Split(NamedTuple):
     """Positions of the images of each part, sorted; no image is in two of them."""
@@ -14,6 +17,15 @@ class Split(NamedTuple):
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+
+def default_shares(count: int) -> tuple[float, float]:
+    """Return the shares of so many images that are for validation and for testing where nothing else is said.
+
+    >>> default_shares(14), default_shares(400)
+    ((0.15, 0.35), (0.2, 0.15))
+    """
+    return (0.15, 0.35) if count < FEW_IMAGES else (0.2, 0.15)
 
 
 def split(

@@ -59,6 +59,7 @@ class Score:
 
 MSE = Score("mse", "MSE")
 PSNR = Score("psnr", "PSNR", "dB", higher_is_better=True, digits=2)
+WRONG = Score("wrong", "wrong pixels", digits=2)
 ACCURACY = Score("accuracy", "accuracy", "%", higher_is_better=True)
 PEARSON = Score("pearson", "correlation", higher_is_better=True, digits=3)
 
@@ -203,7 +204,8 @@ class Job(Protocol):
     summary: what goes in and what comes out, in one line. default_model: a network for it, which messages name.
     default_loss: where none is named. options: settings that this job alone has. scores: what is measured on the
     validation images after every epoch (an epoch's record has ``validation_NAME``). gives: "images", "classes" or
-    "maps". results: what is measured in the end; deciding: the one that others are beaten by.
+    "maps". results: what is measured in the end; deciding: the one that others are beaten by. binary: what is measured
+    as well, after an epoch and in the end, where all images are binary, and then comes first; or nothing.
     """
 
     @property
@@ -224,6 +226,8 @@ class Job(Protocol):
     def gives(self) -> str: ...
     @property
     def deciding(self) -> Score: ...
+    @property
+    def binary(self) -> tuple[Score, ...]: ...
 
     def chosen(self, config: TrainConfig) -> Chosen:
         """Choose a network where none is named: by the noise, or by the images' size and channels."""
@@ -270,8 +274,18 @@ class Job(Protocol):
         """Write metrics.json, images.csv, the figures and report.html. command: what trains the same again."""
         ...
 
+    def first(self, data: JobData) -> Score | None:
+        """Return what trainings on these data are judged by before their loss, or None."""
+        ...
+
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
-        """Return the values of ``results`` in metrics.json; KeyError where it is damaged."""
+        """Return the values of ``results`` in metrics.json, and of ``binary``, as far as they were measured; KeyError
+        where it is damaged.
+        """
+        ...
+
+    def decided(self, metrics: Mapping[str, Any]) -> Score:
+        """Return what the evaluation in metrics.json was decided by."""
         ...
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:

@@ -15,7 +15,7 @@ from cuello.data.catalog import CATALOG, open_source
 from cuello.data.crops import tiles_in
 from cuello.data.images import Fingerprint, Images, load_images, pair, parse_size
 from cuello.data.levels import parse_levels
-from cuello.data.split import Split, split
+from cuello.data.split import Split, default_shares, split
 from cuello.data.stream import is_to_stream
 from cuello.scoring.losses import find_loss
 
@@ -119,10 +119,14 @@ def known_before(images: Images, parts: Split) -> list[str]:
 def batches_of(
     images: Images, parts: Split, config: TrainConfig, labelled: bool = False
 ) -> tuple[Batches, Batches, Batches | None]:
-    """Return the batches for training, for validation and, where any image is kept for it, for testing."""
-    layout = "grid" if config.crops == "grid" else "fixed"
+    """Return the batches for training, for validation and, where any image is kept for it, for testing.
 
-    def fixed(ids: np.ndarray) -> Batches:
+    Test crops are places with detail, unless the places of crops are asked for, or their classes are to be found.
+    """
+    kept = "grid" if config.crops == "grid" else "fixed"
+    tested = "detailed" if config.crops == "random" and not labelled else kept
+
+    def fixed(ids: np.ndarray, layout: str) -> Batches:
         count = config.validation_samples
         if count is None and config.crop is not None:
             count = min(MOST_VALIDATION_CROPS, max(1, tiles_in(images, ids, config.crop // images.scale)))
@@ -149,7 +153,7 @@ def batches_of(
         augment=config.augment,
         labelled=labelled,
     )
-    return training, fixed(parts.validation), fixed(parts.test) if len(parts.test) else None
+    return training, fixed(parts.validation, kept), fixed(parts.test, tested) if len(parts.test) else None
 
 
 def reseeded(prepared: Prepared, seed: int) -> Prepared:
@@ -160,8 +164,11 @@ def reseeded(prepared: Prepared, seed: int) -> Prepared:
 def parts_of(images: Images, config: TrainConfig) -> Split:
     """Divide the images; a set that is all there is, or is to be learned by heart, validates on what it trains on."""
     closed = config.data in CATALOG and CATALOG[config.data].closed
-    share = 0.0 if closed else config.validation
-    tested = 0.0 if closed else config.test
+    usual = default_shares(len(images))
+    share, tested = (
+        0.0 if closed else default if stated is None else stated
+        for stated, default in zip((config.validation, config.test), usual, strict=True)
+    )
     parts = split(
         len(images), share, tested, seed=config.split_seed, held_out=images.held_out, validated=images.validated
     )

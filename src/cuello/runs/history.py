@@ -18,10 +18,12 @@ from cuello.core.schema import Finite, StoredFields, checked, read_json, shorten
 class EpochRecord:
     """One epoch.
 
-    loss, validation_loss: means over images. validation_mse, validation_psnr: means over the validation images,
-    white is 1, dB; not a number (nan) where classes are learned. validation_accuracy: share of them whose class was
-    found, 0 to 1; None where images are learned. learning_rate: at the epoch's last step. seconds: of the whole epoch;
-    training_seconds: without validation. images: trained on in this epoch.
+    loss, validation_loss: means over images. validation_mse, validation_psnr: means over the validation images, white
+    is 1, dB; PSNR of those that are not perfect (100 where all are); not a number (nan) where classes are learned.
+    validation_accuracy: share of them whose class was found, 0 to 1; None where images are learned. validation_wrong:
+    mean number of pixels on the wrong side of one half; None where not all images are binary. learning_rate: at the
+    epoch's last step. seconds: of the whole epoch; training_seconds: without validation. images: trained on in this
+    epoch.
     """
 
     epoch: int
@@ -34,6 +36,7 @@ class EpochRecord:
     training_seconds: float
     images: int
     validation_accuracy: float | None = None
+    validation_wrong: float | None = None
 
 
 class Stored(StoredFields):
@@ -51,6 +54,7 @@ class Stored(StoredFields):
     training_seconds: Finite
     images: int = Field(ge=0)
     validation_accuracy: Finite | None = None
+    validation_wrong: Finite | None = None
 
 
 def as_json(record: EpochRecord) -> dict[str, Any]:

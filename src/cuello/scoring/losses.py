@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError
 from cuello.core.registry import Registry
-from cuello.scoring.metrics import SSIM_WINDOW, correct, mae, mse, psnr, ssim
+from cuello.scoring.metrics import PERFECT, SSIM_WINDOW, correct, mae, mse, psnr, ssim, wrong_pixels
 
 
 def charbonnier(image: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -62,8 +62,17 @@ Measures = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 
 def image_measures(image: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Return MSE, PSNR and wrong pixels of each image; "counted": 1 where it is not perfect, so that its PSNR counts
+    (others have 0); "grey": 1 where its target has other values than 0 and 1.
+    """
     image = image.float().clamp(0, 1)
-    return {"mse": mse(image, target), "psnr": psnr(image, target)}
+    error = mse(image, target)
+    counted = (error > PERFECT).to(error.dtype)
+    grey = ((target != 0) & (target != 1)).flatten(1).any(1).to(error.dtype)
+    return {
+        "mse": error, "psnr": psnr(image, target) * counted, "counted": counted, "wrong": wrong_pixels(image, target),
+        "grey": grey,
+    }  # fmt: skip
 
 
 def class_measures(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -11,6 +11,8 @@ from cuello.core.registry import Registry
 
 SSIM_WINDOW = 11
 PSNR_CEILING = 100.0
+PERFECT = 10 ** (-PSNR_CEILING / 10)
+"""Mean squared error at which, and below which, an image counts as perfect: no PSNR says by how much."""
 
 
 def mse(image: Tensor, target: Tensor) -> Tensor:
@@ -26,12 +28,13 @@ def mae(image: Tensor, target: Tensor) -> Tensor:
 def psnr(image: Tensor, target: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each image, -10 log10(MSE), in dB; white is 1.
 
-    All channels together, no border cut, no rounding. Identical images would be infinitely good; they count as 100 dB.
+    All channels together, no border cut, no rounding. Identical images would be infinitely good; they have 100 dB,
+    which no mean takes in.
 
     >>> round(psnr(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.1)).item(), 3)
     20.0
     """
-    return -10 * mse(image, target).clamp(min=10 ** (-PSNR_CEILING / 10)).log10()
+    return -10 * mse(image, target).clamp(min=PERFECT).log10()
 
 
 def ssim(image: Tensor, target: Tensor) -> Tensor:
@@ -92,8 +95,8 @@ METRICS: Registry[MetricSpec] = Registry(
     [
         MetricSpec("mse", "mean squared error, all channels, white is 1", mse, digits=6),
         MetricSpec(
-            "psnr", "mean of the images' peak signal-to-noise ratios, all channels", psnr, higher_is_better=True,
-            unit="dB",
+            "psnr", "mean of the images' peak signal-to-noise ratios, all channels, perfect images left out", psnr,
+            higher_is_better=True, unit="dB",
         ),
         MetricSpec(
             "ssim", "structural similarity, window of 11, σ 1.5, whole windows", ssim, higher_is_better=True, digits=4,

@@ -8,6 +8,7 @@ from typing import Any
 from cuello.comparison.page import NONE, duration, loss_text, spread_text
 from cuello.core.files import write_text
 from cuello.data.catalog import CATALOG
+from cuello.jobs.base import Score
 from cuello.jobs.catalog import JOBS
 from cuello.report.page import Section, Table, write_page
 from cuello.report.result import csv_text
@@ -108,7 +109,7 @@ def best_text(found: Found, question: Question) -> list[str]:
     """Say how to train the best trial again, and what its score is worth."""
     said = [f"Train the best again: {found.command}"]
     closed = question.data in CATALOG and CATALOG[question.data].closed
-    if len(found.trials) > 1 and question.first.test and not closed:
+    if len(found.trials) > 1 and question.first.test != 0 and not closed:
         said.append(
             "The best of many looks better on the validation images, by which it was chosen, than it is. Judge it on "
             f"images that no trial has seen: cuello evaluate {found.run.path}"
@@ -119,12 +120,12 @@ def best_text(found: Found, question: Question) -> list[str]:
 def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide: bool) -> Table:
     """Show the best trials; narrow: only what fits on a terminal."""
     names = list(question.space.axes)
-    scores = JOBS[question.job].scores
+    scores = scores_of(question, [reached for _, reached in order])
     headings = {
         "parameters": "parameters>", "epoch": "best epoch>", "loss": "loss>",
         **{score.name: f"{score.heading}>" for score in scores}, "time": "time>",
     }  # fmt: skip
-    narrow = ("parameters", question.objective.name, scores[-1].name)
+    narrow = ("parameters", question.objective.name, JOBS[question.job].scores[-1].name)
     numbers = [name for name in headings if wide or name in narrow]
     texts = [number_texts(question, reached) for _, reached in order[:MOST_ROWS]]
     if all(text["loss"] == text.get("mse") for text in texts):
@@ -143,9 +144,16 @@ def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide:
     return Table(columns, rows, note, ours=frozenset({0}))
 
 
+def scores_of(question: Question, trials: Sequence[Reached]) -> list[Score]:
+    """Return what all trials were measured by, what comes first where it was measured in front."""
+    job = JOBS[question.job]
+    every = (*job.binary, *job.scores)
+    return [score for score in every if all(getattr(one, f"validation_{score.name}") is not None for one in trials)]
+
+
 def number_texts(question: Question, reached: Reached) -> dict[str, str]:
     """Write a trial's numbers, the objective with its deviation over repeats."""
-    forms = {score.name: score.text if score.unit else loss_text for score in JOBS[question.job].scores}
+    forms = {score.name: score.text if score.unit else loss_text for score in scores_of(question, [reached])}
     text = {
         "parameters": f"{reached.parameters:,}", "epoch": str(reached.best_epoch),
         "loss": loss_text(reached.validation_loss), "time": duration(reached.seconds),

@@ -101,10 +101,7 @@ def make_question(
     if unnamed:
         notes.append(f"No network was named: chosen by the noise, or the images' size, {' or '.join(chosen)}.")
     if unlike and objective is None:
-        notes.append(
-            f"Trials differ in {unlike}, so that their losses cannot be compared: the best is the best by "
-            f"{JOBS[job].scores[0].label}."
-        )
+        notes.append(f"Trials differ in {unlike}, so that their losses cannot be compared: another score decides.")
     return Question(
         job, data, searched, sampler=sampler, trials=trials or DEFAULT_TRIALS, points=points, prune=search.prune,
         objective=objectives[objective or (measured[0] if unlike else LOSS.name)], repeats=search.repeats,

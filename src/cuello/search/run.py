@@ -1,6 +1,8 @@
 """Searching, from what is asked to what is found; and going on after a kill."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from cuello.jobs.words import job_named
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, GridSampler, Sampler, load_optuna
-from cuello.search.trials import Trial, read_trials, save_trials
+from cuello.search.trials import STATE_NAME, Trial, objectives_of, read_trials, save_trials
 from cuello.search.work import Work
 from cuello.training.device import choose_device
 from cuello.training.observers import Observer
@@ -45,16 +47,16 @@ def search(
 ) -> Found:
     """Train with many settings and find out which are the best; each trial is a run directory.
 
-    space: a TOML file or a mapping. Keys are settings of ``cuello.TrainConfig``, each with a list of choices or a
-    table {low, high, log, step}; strings may hold placeholders, {key}, filled from other keys of the space.
-    sampler: "grid" makes every combination; "random" and "tpe" (Optuna) draw ``trials`` of them, by default 30.
-    points: for a grid, how many numbers of each range. objective: "loss", or what the job measures ("mse", "psnr",
-    "accuracy"), on the validation images at the best epoch; by default the loss, or the first of the others where
-    trials differ in their loss. prune: stop a trial that is
-    worse at an epoch than the median of the others. repeats: train each trial with so many seeds and go by the mean.
-    output: the search's folder, by default ``runs/search-JOB-DATA``; called again with the same arguments, what is
-    finished is kept and the rest goes on; ``trials`` may be raised. settings: the same for all trials; strings may hold
-    placeholders. observers: called with the events of every training that is made by itself.
+    space: a TOML file or a mapping. Keys are settings of ``cuello.TrainConfig``, each with a list of choices or a table
+    {low, high, log, step}; strings may hold placeholders, {key}, filled from other keys of the space. sampler: "grid"
+    makes every combination; "random" and "tpe" (Optuna) draw ``trials`` of them, by default 30. points: for a grid, how
+    many numbers of each range. objective: "loss", or what the job measures ("mse", "psnr", "accuracy", of binary images
+    "wrong"), on the validation images at the best epoch; by default the wrong pixels of binary images, of others the
+    loss, or the first of the others where trials differ in their loss. prune: stop a trial that is worse at an epoch
+    than the median of the others. repeats: train each trial with so many seeds and go by the mean. output: the search's
+    folder, by default ``runs/search-JOB-DATA``; called again with the same arguments, what is finished is kept and the
+    rest goes on; ``trials`` may be raised. settings: the same for all trials; strings may hold placeholders. observers:
+    called with the events of every training that is made by itself.
     data, labels: as for ``cuello.train``.
     Raises CuelloError for a mistake, before any training, and where all trials fail; one that fails is written down.
 
@@ -75,9 +77,12 @@ def search(
     question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     check_outside(data, folder)
+    if objective is None and (before := objective_of(folder)) in objectives_of(JOBS[job]):
+        question = with_objective(question, before)
     read_trials(folder, question.as_json())  # what holds something else gets no lock
     with kept(folder, "cuello search", remedy=", or choose another place with --output"):
         known = read_trials(folder, question.as_json())
+        question = question if known else begun(question, folder, asked=objective)
         source = make_sampler(question, folder, known)
         watch = listener(progress, ("stage", "share"))
         work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
@@ -111,15 +116,43 @@ def default_path(job: str, data: str) -> Path:
 
 
 def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -> Sampler:
-    """Return what proposes trials; CuelloError where a grid does not know its points, or Optuna is missing.
-
-    In a new search, data that cannot be read are an error now, and not of every trial.
-    """
+    """Return what proposes trials."""
     points = question.space.grid(question.points) if question.sampler == "grid" else None
-    if points is None:
-        load_optuna(question.sampler)
-    if not known:
-        choose_device(question.first.device)
-        JOBS[question.job].data(question.first)
-        save_trials(folder, question.as_json(), {}, total=question.trials)
     return GridSampler(points, known) if points is not None else Drawn(question, folder)
+
+
+def begun(question: Question, folder: Path, asked: str | None) -> Question:
+    """Begin a new search, and return its question with what its data are judged by.
+
+    asked: the objective that was asked for, if any. Raises CuelloError where a grid does not know its points, Optuna is
+    missing, or the data do not have that objective or cannot be read, which is an error now, and not of every trial.
+    """
+    if question.sampler == "grid":
+        question.space.grid(question.points)
+    else:
+        load_optuna(question.sampler)
+    choose_device(question.first.device)
+    job = JOBS[question.job]
+    first = job.first(job.data(question.first))
+    if asked in {score.name for score in job.binary} and (first is None or first.name != asked):
+        raise CuelloError(
+            f"objective: got {asked!r}, which binary images have, every pixel black or white; these are not. Needed: "
+            f"{', '.join(name for name in objectives_of(job) if name != asked)}."
+        )
+    if asked is None and first is not None:
+        question = with_objective(question, first.name)
+    save_trials(folder, question.as_json(), {}, total=question.trials)
+    return question
+
+
+def with_objective(question: Question, name: str) -> Question:
+    """Return the same question by another objective."""
+    return replace(question, objective=objectives_of(JOBS[question.job])[name])
+
+
+def objective_of(folder: Path) -> str:
+    """Return the objective of the search in a folder, so that it goes on by it; "" where there is none."""
+    try:
+        return str(json.loads((folder / STATE_NAME).read_text("utf-8"))["asked"]["objective"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # whoever reads the trials says what is wrong

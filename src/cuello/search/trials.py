@@ -43,9 +43,11 @@ LOSS = Objective("loss", "validation loss", lambda epoch: epoch.validation_loss)
 
 
 def objectives_of(job: Job) -> dict[str, Objective]:
-    """Return what the best trial of a job can be the best by: the loss, and what the job measures after every epoch."""
+    """Return what the best trial of a job can be the best by: the loss, and what the job measures after every epoch,
+    of binary images too.
+    """
     found = {LOSS.name: LOSS}
-    for score in job.scores:
+    for score in (*job.scores, *job.binary):
         form = loss_text if not score.unit else (lambda value, score=score: score.with_unit(value))
         sign = -1 if score.higher_is_better else 1
         value = attrgetter(f"validation_{score.name}")
@@ -58,7 +60,7 @@ class Reached:
     """What a trial's training came to.
 
     objective: the mean over its repeats; deviation: their standard deviation, None for a single one. validation_…: the
-    loss and what the job measures: means, each at its run's best epoch; None for what other jobs measure. epochs,
+    loss and what the job measures: means, each at its run's best epoch; None for what is not measured. epochs,
     best_epoch: of the first run. seconds: all epochs of all repeats.
     """
 
@@ -72,6 +74,7 @@ class Reached:
     validation_psnr: float | None = None
     seconds: float
     validation_accuracy: float | None = None
+    validation_wrong: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ def runs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Run]:
 
 
 def ranked(trials: Iterable[Trial], objective: Objective) -> list[tuple[Trial, Reached]]:
-    """Return the finished trials with what they reached, the best first."""
+    """Return the finished trials with what they reached, the best first; of equal ones that with the lower loss."""
     finished = [(trial, trial.reached) for trial in trials if trial.state == "finished" and trial.reached is not None]
-    return sorted(finished, key=lambda pair: objective.sign * pair[1].objective)
+    return sorted(finished, key=lambda pair: (objective.sign * pair[1].objective, pair[1].validation_loss))
 
 
 def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
@@ -113,7 +116,9 @@ def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
     if not facts:
         return None
     reached = spread([objective.value(run.best) for run in facts])
-    measures = [f"validation_{score.name}" for score in facts[0].job.scores]
+    job, best = facts[0].job, [run.best for run in facts]
+    measures = [f"validation_{score.name}" for score in (*job.scores, *job.binary)]
+    measures = [name for name in measures if all(getattr(epoch, name) is not None for epoch in best)]
     return Reached(
         objective=reached.mean,
         deviation=None if math.isnan(reached.deviation) else reached.deviation,
@@ -121,7 +126,7 @@ def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
         epochs=len(facts[0].history),
         best_epoch=facts[0].best.epoch,
         validation_loss=fmean(run.best.validation_loss for run in facts),
-        **{name: fmean(getattr(run.best, name) for run in facts) for name in measures},
+        **{name: fmean(getattr(epoch, name) for epoch in best) for name in measures},
         seconds=round(sum(run.seconds for run in facts), 3),
     )
 

@@ -18,10 +18,11 @@ PLAIN_SECONDS = 5.0
 
 
 def reached_text(record: EpochRecord) -> str:
-    """Return an epoch's PSNR, or its accuracy where classes are learned, in words."""
-    if record.validation_accuracy is None:
-        return f"PSNR {record.validation_psnr:.2f} dB"
-    return f"accuracy {record.validation_accuracy:.2%}"
+    """Return an epoch's PSNR, with the wrong pixels of binary images, or the accuracy of a classifier, in words."""
+    if record.validation_accuracy is not None:
+        return f"accuracy {record.validation_accuracy:.2%}"
+    wrong = "" if record.validation_wrong is None else f"{record.validation_wrong:.2f} wrong pixels, "
+    return f"{wrong}PSNR {record.validation_psnr:.2f} dB"
 
 
 @dataclass

@@ -21,6 +21,7 @@ from cuello.runs.history import EpochRecord, as_json, best_epoch, write_history
 from cuello.runs.settings import environment_of
 from cuello.runs.tensors import check_fit
 from cuello.runs.whole import has_best, has_history
+from cuello.scoring.metrics import PSNR_CEILING
 from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
@@ -186,7 +187,7 @@ def save_reached(session: Session, state: State, improved: bool) -> None:
     write_history(run.history_path, state.records)
     if improved:
         best = best_epoch(state.records)
-        names = ("epoch", "validation_mse", "validation_psnr", "validation_accuracy")
+        names = ("epoch", "validation_mse", "validation_psnr", "validation_accuracy", "validation_wrong")
         known = as_json(best) if best else {}
         metrics = {name: known[name] for name in names if name in known}
         save_artefact(run.model_path, replace(session.artefact, weights=dict(state.best), metrics=metrics))
@@ -209,12 +210,17 @@ def epoch_record(
     epoch: int, trained: StepResult, checked: StepResult, *, rate: float, seconds: float, training_seconds: float
 ) -> EpochRecord:
     """Return an epoch's record from the sums over its training and its validation images."""
-    mse, psnr = (checked.terms.get(name, math.nan) / checked.images for name in ("mse", "psnr"))
-    accuracy = checked.terms["accuracy"] / checked.images if "accuracy" in checked.terms else None
+    sums, images = checked.terms, checked.images
+    mse, psnr = sums.get("mse", math.nan) / images, math.nan
+    if "psnr" in sums:  # of images that are not perfect; where all are it is as high as one can be
+        psnr = sums["psnr"] / sums["counted"] if sums["counted"] else PSNR_CEILING
+    accuracy = sums["accuracy"] / images if "accuracy" in sums else None
+    wrong = sums["wrong"] / images if sums.get("grey") == 0 else None
     return EpochRecord(
         epoch=epoch, loss=trained.loss_sum / trained.images, validation_loss=checked.loss_sum / checked.images,
         validation_mse=mse, validation_psnr=psnr, learning_rate=rate, seconds=seconds,
         training_seconds=training_seconds, images=trained.images, validation_accuracy=accuracy,
+        validation_wrong=wrong,
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def validate(
     config: TrainConfig,
     device: torch.device,
 ) -> StepResult:
-    """Return the sums of loss, MSE and PSNR (or accuracy) over the validation pairs, with the network as it is."""
+    """Return the sums of the loss and of what is measured over the validation pairs, with the network as it is."""
     loss_sum, images, terms = 0.0, 0, dict[str, float]()
     for pair in pairs():
         with precision_context(config, device):

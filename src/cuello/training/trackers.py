@@ -30,7 +30,7 @@ MLFLOW_DEFAULTS = {
 """Where the user has not set them: nothing about the user is sent, and a server that is away holds up no training."""
 
 
-MEASURES = ("validation_mse", "validation_psnr", "validation_accuracy")
+MEASURES = ("validation_mse", "validation_psnr", "validation_accuracy", "validation_wrong")
 
 
 def numbers_of(record: EpochRecord) -> dict[str, float]:

@@ -192,9 +192,18 @@ def reached(runs: Sequence[Run]) -> dict[str, Spread]:
     """Return mean and deviation over repeats: of the best epochs' validation scores, and of the evaluations."""
     job = JOBS[runs[0].config.job]
     best = [epoch for run in runs if (epoch := best_epoch(run.history)) is not None]
-    names = {score.name: f"validation_{score.name}" for score in job.scores}
-    found = {name: spread([getattr(epoch, name) for epoch in best]) for name in names.values()}
+    measured = [
+        {name: getattr(epoch, f"validation_{name}") for name in (s.name for s in (*job.scores, *job.binary))}
+        for epoch in best
+    ]
+    found = {f"validation_{name}": values for name, values in spreads_of(measured).items()}
     if all(run.metrics_path.is_file() for run in runs):
-        rows = [job.reached(run.metrics) for run in runs]
-        found |= {f"evaluation_{score.name}": spread([row[score.name] for row in rows]) for score in job.results}
+        rows = spreads_of([job.reached(run.metrics) for run in runs])
+        found |= {f"evaluation_{name}": values for name, values in rows.items()}
     return found
+
+
+def spreads_of(rows: Sequence[Mapping[str, float | None]]) -> dict[str, Spread]:
+    """Return mean and deviation of what every row has, by name."""
+    columns = {name: [value for row in rows if (value := row.get(name)) is not None] for name in rows[0]}
+    return {name: spread(values) for name, values in columns.items() if len(values) == len(rows)}

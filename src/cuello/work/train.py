@@ -48,6 +48,8 @@ from cuello.training.trackers import check_trackers, make_trackers
 
 UNCOMPARED = ("device", "threads", "storage")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
+BY_COUNT = ("validation", "test")
+"""Settings that follow the number of images: where none is asked for, a run that states one is what was asked for."""
 WAIT_FOR_WORKERS = 30.0
 """So many seconds at most the worker of a search or study that was killed needs to notice it, and to end."""
 
@@ -260,7 +262,7 @@ def check_same(run: Run, found: TrainConfig, wanted: TrainConfig) -> None:
     """Raise CuelloError that names the first setting of a run that is not as wanted."""
     for name in TrainConfig.model_fields:
         was, asked = getattr(found, name), getattr(wanted, name)
-        if name not in UNCOMPARED and was != asked:
+        if name not in UNCOMPARED and was != asked and not (name in BY_COUNT and asked is None):
             raise CuelloError(
                 f"{run.path} was trained with {name} = {was!r}, now it is {asked!r}. Ask for the same, replace the run "
                 "(--overwrite=True), or choose another place with --output."

@@ -25,14 +25,20 @@ from cuello.inference.model import Model
 from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_crops, evaluated_images, is_binary
 from cuello.jobs.images.evaluation import (
     OURS,
-    Difference,
     Draw,
-    Method,
-    difference,
     evaluate_model,
     has_levels,
     result_of,
     tune,
+)
+from cuello.jobs.images.methods import (
+    Difference,
+    Method,
+    counted_images,
+    deciding_of,
+    difference,
+    left_out,
+    order_key,
     verdict_of,
 )
 from cuello.jobs.images.pairs import Task
@@ -122,6 +128,48 @@ NAN = float("nan")
 )
 def test_verdicts(differences: list[Difference], sentence: str) -> None:
     assert verdict_of(differences) == sentence
+
+
+def test_images_that_a_method_restores_perfectly_count_for_no_psnr() -> None:
+    errors = {OURS: [0.1, 0.001, 0.01], "tv": [0.01, 1e-11, 0.01], "median-3": [0.1, 0.1, 0.1]}
+    counted = counted_images([np.array(mse) for mse in errors.values()])
+    methods = {
+        name: Method(
+            name, name, {"mse": np.array(mse), "psnr": -10 * np.log10(np.maximum(mse, 1e-10))}, None, 1.0, counted
+        )
+        for name, mse in errors.items()
+    }
+    assert left_out(list(methods.values())) == 1
+    assert methods["tv"].mean("psnr") == pytest.approx(20.0), "the hundred decibels are not in it"
+    assert methods[OURS].mean("psnr") == pytest.approx(15.0), "all methods are compared on the same images"
+    assert methods[OURS].mean("mse") == pytest.approx(0.111 / 3), "the error is that of all images"
+    found = difference(methods[OURS], methods["tv"], list("abc"))
+    assert (found.mean, found.wins, found.images) == (pytest.approx(-5.0), 0, 2)
+
+
+def test_where_every_image_is_perfect_the_error_decides() -> None:
+    errors = {OURS: np.array([0.0, 0.2]), "tv": np.array([0.1, 0.0])}
+    counted = counted_images(list(errors.values()))
+    ours, other = (Method(n, n, {"mse": mse, "psnr": -mse}, None, 1.0, counted) for n, mse in errors.items())
+    assert np.isnan(ours.mean("psnr"))
+    assert deciding_of(ours.means) == "mse"
+    assert order_key(other.means) < order_key(ours.means), "0.05 before 0.1"
+    found = difference(ours, other, ["a", "b"], metric="mse")
+    assert (found.mean, found.wins, found.images) == (pytest.approx(-0.05), 1, 2)
+    sentence = "Does not beat the best classical method (tv): 0.050000 of MSE more, better on 1 of 2 images."
+    assert verdict_of([found]) == sentence
+
+
+def test_a_perfect_image_is_left_out_and_said(model: Model, few: Images) -> None:
+    """A pair of the same image twice: doing nothing is perfect."""
+    same = replace(few, targets=[few.arrays[0], *(255 - array for array in few.arrays[1:])])
+    found = evaluate_model(model, Task("denoise", None), evaluated_images(same), baselines=["input", "median-3"])
+    written = result_of(found)
+    assert written.values["protocol"]["left_out_of_psnr"] == 1
+    each = found.ours.scores["psnr"]
+    assert written.values["methods"][OURS]["psnr"] == pytest.approx(each[1:].mean())
+    assert written.values["gain_in_psnr"]["input"]["images"] == 4
+    assert "1 images that a method restores perfectly" in str(written.shown)
 
 
 # The same pixels for everybody
@@ -332,7 +380,8 @@ def test_has_levels() -> None:
 
 def test_a_finished_runs_report_is_of_its_test_images(trained: Run) -> None:
     found = trained.metrics
-    assert found["protocol"]["photographs"] == 1, "a tenth of six images, at least one"
+    assert found["protocol"]["photographs"] == 2, "a third of six images"
+    assert "most" in found["protocol"]["crops"], "it is said how crops were chosen"
     assert found["noise"] == "salt-pepper:0.3"
     assert [level["level"] for level in found["sweep"]] == [0.1, 0.4]
     again = cuello.evaluate(trained.path, report=False, sweep=(0.1, 0.4))

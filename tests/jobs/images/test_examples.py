@@ -12,7 +12,14 @@ from cuello.degrade import parse
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images
 from cuello.jobs.images.evaluation import OURS, Evaluation, Method, evaluate_model
-from cuello.jobs.images.examples import MOST_PIXELS, best_classical, choose_rows, make_examples, middle
+from cuello.jobs.images.examples import (
+    MOST_PIXELS,
+    Example,
+    best_classical,
+    choose_rows,
+    make_examples,
+    middle,
+)
 from cuello.jobs.images.pairs import Task
 
 
@@ -31,6 +38,34 @@ def test_the_best_and_the_worst_are_shown_and_some_between() -> None:
     assert ("worst", 3) in [(why, row) for row, why in rows]
     # sorted: 10 20 22 25 26 27 28 29 30 31 35; at 0.3, 0.5, 0.7 of ten: 25, 27, 29
     assert [values[row] for row, why in rows if why == "typical"] == [25.0, 27.0, 29.0]
+
+
+def test_neither_flat_images_nor_perfect_ones_are_shown_as_the_best() -> None:
+    evaluation = scored(network=[20.0, 60.0, 100.0, 30.0, 25.0, 28.0])
+    detail = np.array([0.1, 0.0, 0.1, 0.1, 0.1, 0.02])
+    assert ("best", 2) in [(why, row) for row, why in choose_rows(evaluation, detail)], "row 1 is flat"
+    evaluation.ours.__dict__["counted"] = np.array([True, True, False, True, True, True])
+    rows = {why: row for row, why in choose_rows(evaluation, detail)}
+    assert (rows["best"], rows["worst"]) == (3, 0), "row 2 is perfect for some method"
+    assert {row for row, why in choose_rows(evaluation, detail) if why == "typical"} <= {0, 3, 4}, "5 has little detail"
+    flat = choose_rows(evaluation, np.zeros(6))
+    assert flat == choose_rows(evaluation), "where all are flat there is no choice"
+
+
+def test_of_binary_images_the_best_has_the_fewest_wrong_pixels() -> None:
+    scores = {"psnr": np.array([100.0, 20.0, 30.0, 25.0]), "wrong": np.array([3.0, 1.0, 2.0, 1.0])}
+    scores["mse"] = 10 ** (-scores["psnr"] / 10)
+    images = EvaluatedImages(lambda: [], list("abcd"), [(0, 0)] * 4, (8, 8), True)
+    evaluation = Evaluation([Method(OURS, OURS, scores, None, 1.0)], [], "", [], images, None, {})
+    rows = {why: row for row, why in choose_rows(evaluation)}
+    assert (rows["best"], rows["worst"]) == (3, 0), "of two with one wrong pixel the one with the smaller error"
+
+
+def test_a_caption_says_what_counts() -> None:
+    image = np.zeros((2, 2, 1), np.float32)
+    example = Example("typical", "a", image, {}, {"tv": 23.45, OURS: 100.0})
+    assert [example.caption(name) for name in ("tv", OURS)] == ["23.4 dB", "exact"]
+    assert replace(example, wrong={"tv": 3, OURS: 0}).caption("tv") == "3 wrong"
 
 
 def test_typical_ones_come_from_different_photographs() -> None:
@@ -85,6 +120,20 @@ def test_examples_of_pairs_show_the_pairs(model: Model, make_image: Callable[...
     example = make_examples(model, Task("denoise", None), evaluation, ["input", OURS], [(1, "typical")], 0)[0]
     assert np.allclose(example.clean, clean[1] / 255, atol=1e-6)
     assert np.allclose(example.restored["input"], noisy[1] / 255, atol=1e-6)
+
+
+def test_of_a_large_image_the_part_with_most_detail_is_shown(model: Model) -> None:
+    array = np.full((300, 600, 3), 90, np.uint8)
+    array[40:50, 520:590:2] = 250  # stripes at the right
+    images = Images("large", [array], ["a"])
+    evaluation = evaluate_model(
+        model, Task("denoise", parse("gaussian:5")), evaluated_images(images), baselines=["input"]
+    )
+    example = make_examples(model, Task("denoise", parse("gaussian:5")), evaluation, ["input", OURS], [(0, "best")], 0)[
+        0
+    ]
+    assert example.clean.shape == example.restored[OURS].shape == (MOST_PIXELS, MOST_PIXELS, 3)
+    assert (example.clean > 0.9).sum() > 500
 
 
 def test_large_images_are_shown_by_their_middle() -> None:

@@ -56,7 +56,7 @@ def test_a_picture_has_the_pages_background_and_our_colour(
         "loss": lambda: learning_curves(4, theme),
         "one epoch": lambda: learning_curves(1, theme),
         "sweep": lambda: drawn.sweep_curves(evaluation, theme),
-        "bars": lambda: drawn.psnr_bars(evaluation, theme),
+        "bars": lambda: drawn.method_bars(evaluation, theme),
         "gains": lambda: drawn.gain_histogram(evaluation, "median-3", theme),
     }[name]()
     pixels = decoded(png)
@@ -92,7 +92,7 @@ def test_an_example_shows_its_pixels() -> None:
 def test_figures_do_not_pile_up(evaluation: Evaluation) -> None:
     import matplotlib.pyplot as plt
 
-    drawn.psnr_bars(evaluation, figures.LIGHT)
+    drawn.method_bars(evaluation, figures.LIGHT)
     assert plt.get_fignums() == []
 
     def fails() -> None:

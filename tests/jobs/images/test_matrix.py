@@ -96,8 +96,9 @@ def test_levels_are_those_of_the_training_and_rows_go_by_them(matrix: Matrix) ->
 def test_errors_by_hand(matrix: Matrix) -> None:
     assert matrix.row("nothing").mse == pytest.approx({64: 0.25, 256: 1.0})
     assert matrix.row("negative").mse == pytest.approx({64: 0.75, 256: 0.0})
-    assert matrix.row("nothing").psnr == pytest.approx({64: 6.0206, 256: 0.0}, abs=1e-4)
-    assert matrix.row("negative").psnr == pytest.approx({64: 1.2494, 256: 100.0}, abs=1e-4)
+    assert matrix.row("nothing").psnr == pytest.approx({64: 6.0206, 256: np.nan}, abs=1e-4, nan_ok=True)
+    assert matrix.row("negative").psnr == pytest.approx({64: 1.2494, 256: np.nan}, abs=1e-4, nan_ok=True)
+    assert matrix.protocol["left_out_of_psnr"] == {"256": 3}, "at 256 the negative is perfect: no PSNR counts"
     assert matrix.row("median-3").mse[256] == 1.0, "all pixels are white: so is their median"
     assert all(row.milliseconds > 0 for row in matrix.rows)
 
@@ -200,7 +201,7 @@ def test_csv_and_json(matrix: Matrix) -> None:
 
 
 def test_stars_and_the_sentence(matrix: Matrix) -> None:
-    assert marked(matrix, "psnr", "negative") == ["1.25 ", "100.00*"]
+    assert marked(matrix, "psnr", "negative") == ["1.25 ", "–*"]
     assert verdict_of(matrix) == "Highest mean PSNR by tested level: 64: median 3×3; 256: negative (trained at 256)."
 
 

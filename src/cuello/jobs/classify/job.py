@@ -56,6 +56,7 @@ class ClassifyJob:
     scores: tuple[Score, ...] = (ACCURACY,)
     results: tuple[Score, ...] = (ACCURACY,)
     deciding: Score = ACCURACY
+    binary: tuple[Score, ...] = ()
     gives: str = "classes"
 
     def chosen(self, config: TrainConfig) -> Chosen:
@@ -114,6 +115,12 @@ class ClassifyJob:
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         return {"accuracy": metrics["methods"]["network"]["accuracy"]}
+
+    def decided(self, metrics: Mapping[str, Any]) -> Score:
+        return self.deciding
+
+    def first(self, data: JobData) -> Score | None:
+        return None
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
         """Return label and accuracy of the best simple method."""

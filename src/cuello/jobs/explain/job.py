@@ -58,6 +58,7 @@ class ExplainJob:
     scores: tuple[Score, ...] = (MSE, PSNR)
     results: tuple[Score, ...] = (MSE, PEARSON)
     deciding: Score = PEARSON
+    binary: tuple[Score, ...] = ()
     gives: str = "maps"
 
     def chosen(self, config: TrainConfig) -> Chosen:
@@ -133,6 +134,12 @@ class ExplainJob:
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         return {name: metrics["fidelity"][name]["mean"] for name in ("mse", "pearson")}
+
+    def decided(self, metrics: Mapping[str, Any]) -> Score:
+        return self.deciding
+
+    def first(self, data: JobData) -> Score | None:
+        return None
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
         """Exact maps are what is estimated, and nothing else estimates them."""

@@ -53,7 +53,7 @@ def enlargement_grid(
                 whole.add_patch(Rectangle(square, pixels, pixels, **style))
             for column, name in enumerate(columns, 1):
                 image = example.clean if name == "target" else example.restored[name]
-                caption = "" if name == "target" else f"{example.psnr[name]:.1f} dB"
+                caption = "" if name == "target" else example.caption(name)
                 show(axes[row, column], image[top : top + pixels, left : left + pixels], caption, theme=theme)
         for column, title in enumerate(["target, whole", *(names.get(name, name) for name in columns)]):
             axes[0, column].set_title(title, fontsize=8, loc="center", color=theme.text)

@@ -22,7 +22,8 @@ class EvaluatedImages:
     """What is evaluated: batches of clean images, and who they are.
 
     batches: makes the batches anew. names: the photograph of each image (several crops may share one). places: top
-    and left of each crop in it, pixels. count: how many images. size: smallest height and width.
+    and left of each crop in it, pixels. count: how many images. size: smallest height and width. detailed: they are
+    crops that were chosen because there is something to see.
     """
 
     batches: Callable[[], Iterable[Batch]]
@@ -30,6 +31,7 @@ class EvaluatedImages:
     places: Sequence[tuple[int, int]]
     size: tuple[int, int]
     binary: bool
+    detailed: bool = False
 
     @property
     def count(self) -> int:
@@ -52,7 +54,9 @@ def evaluated_crops(batches: Batches) -> EvaluatedImages:
                 "Bring them back and evaluate again."
             )
 
-    return EvaluatedImages(every, names, places=places, size=batches.size, binary=is_binary(batches.images))
+    return EvaluatedImages(
+        every, names, places=places, size=batches.size, binary=is_binary(batches.images), detailed=batches.detailed
+    )
 
 
 def evaluated_images(images: Images, labelled: bool = False) -> EvaluatedImages:

@@ -15,51 +15,31 @@ from cuello.core.types import Batch, Pair
 from cuello.degrade import Composition, Degradation
 from cuello.inference.model import TILE, Model
 from cuello.jobs.images.evaluated import EvaluatedImages
+from cuello.jobs.images.methods import (
+    Difference,
+    Method,
+    counted_images,
+    deciding_of,
+    difference,
+    heading,
+    in_order,
+    left_out,
+    order_key,
+    text_of,
+    verdict_of,
+)
 from cuello.jobs.images.pairs import Task, multiple_below
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.baselines import BASELINES, BaselineSpec, best_strength, enlargers, run_baseline
-from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
 from cuello.scoring.metrics import METRICS, metrics_for
 from cuello.scoring.references import Reference
 
 OURS = "network"
 TUNING_IMAGES = 8
 SWEEP_IMAGES = 64
-SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"}
-"""The classical methods that everybody knows: a verdict names them."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One row of the table: a method's scores.
-
-    label: how a table calls it. scores: metric name to one value an image. strength: of a classical method, chosen
-    on a few of the images; None for the network. milliseconds: an image, on this machine.
-    """
-
-    name: str
-    label: str
-    scores: dict[str, np.ndarray]
-    strength: float | None
-    milliseconds: float
-
-    def mean(self, metric: str) -> float:
-        """Return the metric's mean over images."""
-        return float(self.scores[metric].mean())
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Ours minus a method, in dB of PSNR: mean, its 95% interval, and on how many images ours is better."""
-
-    against: str
-    label: str
-    mean: float
-    low: float
-    high: float
-    wins: int
-    images: int
+DETAILED = "places with detail: of four or more drawn at random in a photograph, the one with most"
+LEFT_OUT = "images that a method restores perfectly, for which there is no PSNR, are left out of its means"
 
 
 @dataclass(frozen=True)
@@ -75,7 +55,8 @@ class SweepLevel:
 class Evaluation:
     """The result: methods in the order of the table (the network last), differences, verdict, sweep, protocol.
 
-    references: those of the methods that were fitted to the training images.
+    differences: of ours from each other method, in what decides (``deciding``). references: those of the methods that
+    were fitted to the training images.
     """
 
     methods: list[Method]
@@ -101,6 +82,11 @@ class Evaluation:
     def ours(self) -> Method:
         """The network's row."""
         return self.method(OURS)
+
+    @property
+    def deciding(self) -> str:
+        """The metric that decides: wrong pixels of binary images, else PSNR, where there is one."""
+        return deciding_of(self.ours.means)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -147,7 +133,8 @@ def evaluate_model(
         )  # fmt: skip
         means = {metric: {row.name: row.mean(metric) for row in rows} for metric in ("mse", "psnr")}
         levels.append(SweepLevel(value, **means))
-    differences = [difference(methods[-1], row, images.names) for row in methods[:-1]]
+    deciding = deciding_of(methods[-1].means)
+    differences = [difference(methods[-1], row, images.names, metric=deciding) for row in methods[:-1]]
     protocol = {
         "images": images.count,
         "photographs": len(set(images.names)),
@@ -159,6 +146,10 @@ def evaluate_model(
         "images, which favours them",
         "sweep_images": min(SWEEP_IMAGES, images.count) if levels else 0,
     }
+    if images.detailed:
+        protocol["crops"] = DETAILED
+    if dropped := left_out(methods):
+        protocol["left_out_of_psnr"] = dropped
     spec = level.degradation.spec() if level.degradation is not None else None
     if task.scale > 1:
         protocol["scale"] = task.scale
@@ -240,7 +231,7 @@ def score(
 ) -> list[Method]:
     """Run every method on the same draw of every image and return their rows, the networks' last.
 
-    models: networks by the name of their row, which no classical method may have.
+    models: networks by the name of their row, which no classical method may have. metrics: names, "mse" among them.
     """
 
     def run_classical(spec: BaselineSpec, strength: float) -> Callable[[Pair], torch.Tensor]:
@@ -268,13 +259,16 @@ def score(
                 scores[name][metric].append(METRICS[metric].function(restored, pair.target).numpy())
         done += len(pair.x)
         progress(Progress(doing, done, draw.count))
+    found = {name: {metric: np.concatenate(parts) for metric, parts in own.items()} for name, own in scores.items()}
+    counted = counted_images([own["mse"] for own in found.values()])
     return [
         Method(
             name=name,
             label=label,
-            scores={metric: np.concatenate(values) for metric, values in scores[name].items()},
+            scores=found[name],
             strength=strengths.get(name),
             milliseconds=1000 * seconds[name] / max(done, 1),
+            counted=counted,
         )
         for name, (label, _) in runs.items()
     ]
@@ -292,69 +286,33 @@ def restore(model: Model, noisy: torch.Tensor, level: torch.Tensor | None = None
     return torch.cat([model(noisy[row : row + 1], float(level[row])) for row in range(len(noisy))])
 
 
-def difference(ours: Method, other: Method, photographs: Sequence[str]) -> Difference:
-    """Compare two methods image by image in PSNR, with a 95% bootstrap interval of the mean.
-
-    Whole photographs are drawn, with all their crops, because crops of one photograph are alike (Davison and Hinkley
-    1997, section 3.8). With fewer than FEWEST_GROUPS the interval is not a number.
-    """
-    gains = ours.scores["psnr"] - other.scores["psnr"]
-    enough = len(set(photographs)) >= FEWEST_GROUPS
-    low, high = bootstrap_interval(gains, photographs) if enough else (float("nan"), float("nan"))
-    return Difference(
-        against=other.name, label=other.label, mean=float(gains.mean()), low=low, high=high,
-        wins=int((gains > 0).sum()), images=len(gains),
-    )  # fmt: skip
-
-
-def verdict_of(differences: Sequence[Difference], others: str = "classical method") -> str:
-    """Say in one sentence whether the network beats the best of the others (by mean PSNR)."""
-    if not differences:
-        return f"Nothing to compare with: no {others} was run."
-    best = min(differences, key=lambda item: item.mean)  # the method that ours gains least over
-    what = "doing nothing" if best.against == "input" else f"the best {others} ({best.label})"
-    interval = "" if np.isnan(best.low) else f" (95% interval {best.low:+.2f} to {best.high:+.2f})"
-    on = f"on {best.wins} of {best.images} images"
-    simple = next((item for item in differences if item.against in SIMPLE and item is not best), None)
-    also = ""
-    if simple is not None and simple.against == "bicubic":
-        also = f" Against bicubic: {simple.mean:+.2f} dB, better on {simple.wins} of {simple.images}."
-    if best.mean > 0 and not best.low <= 0:
-        return f"Beats {what} by {best.mean:.2f} dB{interval}, {on}.{also}"
-    if best.mean < 0 and not best.high >= 0:
-        also = f" Does not beat even {SIMPLE[simple.against]}." if simple is not None and simple.mean < 0 else also
-        return f"Does not beat {what}: {-best.mean:.2f} dB worse{interval}, better {on}.{also}"
-    return f"Cannot be told from {what}: {best.mean:+.2f} dB{interval}, better {on}.{also}"
-
-
 def result_of(evaluation: Evaluation) -> Result:
     """Return the evaluation in every form; CSV: one row an image, its photograph, place, and every method's metrics."""
-
-    def number(value: float) -> float | None:
-        return None if np.isnan(value) else value
-
+    gains: dict[str, Sequence[Difference]] = {"psnr": evaluation.differences}
+    if (deciding := evaluation.deciding) != "psnr":
+        names, others = evaluation.images.names, evaluation.methods[:-1]
+        gains = {"psnr": [difference(evaluation.ours, row, names) for row in others], deciding: evaluation.differences}
     values = {
         "verdict": evaluation.verdict,
         "noise": evaluation.noise,
         "methods": {
             method.name: {
                 "label": method.label,
-                **{metric: method.mean(metric) for metric in method.scores},
+                **{metric: number(mean) for metric, mean in method.means.items()},
                 "strength": method.strength,
                 "milliseconds_an_image": method.milliseconds,
             }
             for method in evaluation.methods
         },
-        "gain_in_psnr": {
-            item.against: {
-                "mean": item.mean,
-                "interval": [number(item.low), number(item.high)],
-                "better_on": item.wins,
-                "images": item.images,
+        **{f"gain_in_{metric}": {item.against: gain_json(item) for item in items} for metric, items in gains.items()},
+        "sweep": [
+            {
+                "level": level.level,
+                "mse": level.mse,
+                "psnr": {name: number(value) for name, value in level.psnr.items()},
             }
-            for item in evaluation.differences
-        },
-        "sweep": [{"level": level.level, "mse": level.mse, "psnr": level.psnr} for level in evaluation.sweep],
+            for level in evaluation.sweep
+        ],
         "protocol": evaluation.protocol,
     }
     columns = [(method, metric) for method in evaluation.methods for metric in method.scores]
@@ -365,27 +323,41 @@ def result_of(evaluation: Evaluation) -> Result:
     return Result(evaluation.verdict, values, rows, shown=shown(values), good=beats)
 
 
+def gain_json(item: Difference) -> dict[str, Any]:
+    """Return a difference for metrics.json."""
+    interval = [number(item.low), number(item.high)]
+    return {"mean": number(item.mean), "interval": interval, "better_on": item.wins, "images": item.images}
+
+
+def number(value: float) -> float | None:
+    """Return a value for JSON, which knows no NaN."""
+    return None if np.isnan(value) else value
+
+
 def shown(values: Mapping[str, Any]) -> list[Table | str]:
     """Return what a terminal shows of metrics.json: the comparison, best first, the sweep, and the verdict."""
     methods, sweep = values["methods"], values["sweep"]
-    metrics = [name for name in methods[OURS] if name in METRICS.names()]
+    metrics = in_order([name for name in methods[OURS] if name in METRICS.names()])
     rows = [
         [
             method["label"],
-            *(f"{method[name]:.{METRICS[name].digits}f}" for name in metrics),
+            *(text_of(name, method[name]) for name in metrics),
             f"{method['milliseconds_an_image']:.1f}",
         ]
-        for method in sorted(methods.values(), key=lambda method: -method["psnr"])
+        for method in sorted(methods.values(), key=order_key)
     ]
-    columns = ["method", *(f"{name.upper()}>" for name in metrics), "ms an image>"]
+    columns = ["method", *(f"{heading(name)}>" for name in metrics), "ms an image>"]
     where = f"{values['protocol']['images']} images, noise {values['noise'] or 'their own'}"
     found: list[Table | str] = [Table(columns, rows, title=where)]
     if sweep:
         rows = [
-            [method["label"], *(f"{level['psnr'][name]:.2f}" for level in sweep)] for name, method in methods.items()
+            [method["label"], *(text_of("psnr", level["psnr"][name]) for level in sweep)]
+            for name, method in methods.items()
         ]
         levels = [f"{level['level']:g}>" for level in sweep]
         found.append(Table(["method", *levels], rows, title="PSNR in dB by noise level"))
+    if dropped := values["protocol"].get("left_out_of_psnr"):
+        found.append(f"{dropped} {LEFT_OUT}.")
     return [*found, values["verdict"]]
 
 

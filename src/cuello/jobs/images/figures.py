@@ -7,7 +7,9 @@ import numpy as np
 
 from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import Example
+from cuello.jobs.images.methods import gains_over, named, order_key
 from cuello.report.figures import Theme, as_png, drawing, shorten
+from cuello.scoring.metrics import METRICS
 
 
 def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
@@ -37,16 +39,17 @@ def sweep_curves(evaluation: Evaluation, theme: Theme) -> bytes:
         return as_png(figure)
 
 
-def psnr_bars(evaluation: Evaluation, theme: Theme) -> bytes:
-    """Draw every method's mean PSNR as a bar, the best at the top."""
-    methods = sorted(evaluation.methods, key=lambda method: method.mean("psnr"))
+def method_bars(evaluation: Evaluation, theme: Theme) -> bytes:
+    """Draw what decides, of every method, as a bar, the best at the top."""
+    methods = sorted(evaluation.methods, key=lambda method: order_key(method.means), reverse=True)
+    metric = METRICS[evaluation.deciding]
     with drawing(theme, 8.4, 0.34 * len(methods) + 0.7) as (figure, axes):
-        values = [method.mean("psnr") for method in methods]
+        values = [method.mean(metric.name) for method in methods]
         shades = [theme.ours if method.name == OURS else theme.others[0] for method in methods]
         axes.barh([method.label for method in methods], values, color=shades, height=0.66)
         for row, value in enumerate(values):
-            axes.text(value, row, f"  {value:.2f}", va="center", fontsize=8, color=theme.text)
-        axes.set(xlabel="mean PSNR, dB", xlim=(0, max(values) * 1.1))
+            axes.text(value, row, f"  {value:.{metric.digits}f}", va="center", fontsize=8, color=theme.text)
+        axes.set(xlabel=f"mean {named(metric.name)}", xlim=(0, max(values) * 1.1 or 1))
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0, labelcolor=theme.text)
         return as_png(figure)
@@ -54,13 +57,14 @@ def psnr_bars(evaluation: Evaluation, theme: Theme) -> bytes:
 
 def gain_histogram(evaluation: Evaluation, against: str, theme: Theme) -> bytes:
     """Draw how much better than one method ours is, image by image."""
-    gains = evaluation.ours.scores["psnr"] - evaluation.method(against).scores["psnr"]
+    metric = evaluation.deciding
+    gains = gains_over(evaluation.ours, evaluation.method(against), metric)
     with drawing(theme, 8.4, 2.4) as (figure, axes):
         axes.hist(gains, bins=min(40, max(5, len(gains) // 4)), color=theme.ours, alpha=0.85)
         axes.axvline(0, color=theme.text, linewidth=1)
         label = evaluation.labels[against]
         axes.set(
-            title=f"Gain over {label}, image by image", xlabel="dB of PSNR (right of 0: the network is better)",
+            title=f"Gain over {label}, image by image", xlabel=f"{named(metric)} (right of 0: the network is better)",
             ylabel="images",
         )  # fmt: skip
         return as_png(figure)
@@ -86,7 +90,7 @@ def example_grid(examples: Sequence[Example], methods: Sequence[str], labels: di
                 elif name == "error":
                     image, caption = np.abs(example.restored[OURS] - example.clean) * 4, ""
                 else:
-                    image, caption = example.restored[name], f"{example.psnr[name]:.1f} dB"
+                    image, caption = example.restored[name], example.caption(name)
                 panel.imshow(
                     np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1,
                     interpolation="nearest" if shown <= 128 else "antialiased",

@@ -16,6 +16,7 @@ from cuello.inference.model import Model
 from cuello.jobs.base import (
     MSE,
     PSNR,
+    WRONG,
     JobData,
     JobEvaluation,
     JointEvaluation,
@@ -26,11 +27,12 @@ from cuello.jobs.base import (
     check_plain,
 )
 from cuello.jobs.data import prepare
-from cuello.jobs.images.evaluated import named_images, own_images
+from cuello.jobs.images.evaluated import is_binary, named_images, own_images
 from cuello.jobs.images.evaluation import evaluate_model, result_of
 from cuello.jobs.images.matrix import check_alike, evaluate_matrix
 from cuello.jobs.images.matrix_page import result_of as matrix_result
 from cuello.jobs.images.matrix_page import save_matrix
+from cuello.jobs.images.methods import deciding_of, order_key, text_of
 from cuello.jobs.images.page import write_report
 from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, with_fitting_crop
 from cuello.jobs.networks import Chosen, network_for_code, network_for_new_images, network_for_noise
@@ -113,6 +115,7 @@ class ImageJob:
     scores: tuple[Score, ...] = (MSE, PSNR)
     results: tuple[Score, ...] = (MSE, PSNR)
     deciding: Score = PSNR
+    binary: tuple[Score, ...] = (WRONG,)
     gives: str = "images"
 
     def chosen(self, config: TrainConfig) -> Chosen:
@@ -173,7 +176,9 @@ class ImageJob:
         lines = []
         for row in (methods["network"], *([other] if other else [])):
             similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
-            lines.append(f"{row['label']:<18} MSE {row['mse']:.5f}  PSNR {row['psnr']:.2f} dB{similarity}")
+            wrong = f"{row['wrong']:.2f} wrong pixels  " if "wrong" in row else ""
+            psnr = f"{text_of('psnr', row['psnr'])} dB"
+            lines.append(f"{row['label']:<18} {wrong}MSE {row['mse']:.5f}  PSNR {psnr}{similarity}")
         return [*lines, metrics["verdict"]]
 
     def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
@@ -185,13 +190,21 @@ class ImageJob:
 
     def reached(self, metrics: Mapping[str, Any]) -> Mapping[str, float]:
         ours = metrics["methods"]["network"]
-        return {"psnr": ours["psnr"], **{name: ours[name] for name in ("mse",) if name in ours}}
+        found = {"psnr": ours["psnr"], **{name: ours[name] for name in ("mse", "wrong") if name in ours}}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def decided(self, metrics: Mapping[str, Any]) -> Score:
+        scores = {score.name: score for score in (*self.results, *self.binary)}
+        return scores[deciding_of(metrics["methods"]["network"])]
+
+    def first(self, data: JobData) -> Score | None:
+        return WRONG if is_binary(data.prepared.images) else None
 
     def best_other(self, metrics: Mapping[str, Any]) -> tuple[str, float] | None:
-        """Return label and PSNR of the other method with the highest PSNR; doing nothing is none."""
-        rows = metrics["methods"].items()
-        found = [(row["psnr"], row["label"]) for name, row in rows if name not in ("network", "input")]
-        return (max(found)[1], max(found)[0]) if found else None
+        """Return the best other method's label and its value of what decides; doing nothing is none."""
+        others = [row for name, row in metrics["methods"].items() if name not in ("network", "input")]
+        best = min(others, key=order_key, default=None)
+        return None if best is None else (best["label"], best[self.decided(metrics).name])
 
     def answer(self, model: Model, images: Tensor) -> Tensor:
         return model.restore_batch(images)

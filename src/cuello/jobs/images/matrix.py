@@ -1,6 +1,7 @@
 """The matrix: networks trained at different noise levels, each tested at every level, beside the classical methods."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -10,7 +11,8 @@ from cuello.degrade import Composition, Degradation, Range
 from cuello.degrade.base import show
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluated import EvaluatedImages
-from cuello.jobs.images.evaluation import TUNING_IMAGES, Draw, baselines_of, has_levels, score, tune
+from cuello.jobs.images.evaluation import DETAILED, TUNING_IMAGES, Draw, baselines_of, has_levels, score, tune
+from cuello.jobs.images.methods import left_out
 from cuello.jobs.images.pairs import Task
 from cuello.scoring.metrics import METRICS
 
@@ -26,7 +28,8 @@ class MatrixRow:
 
     name: unique in the matrix. label: how a table calls it. trained: the level it was trained at, as a spec string
     has it ("0.2", "0.1..0.9"), or "" for a classical method. kind: "network" or "classical". mse, psnr: tested level
-    to the mean over images, white is 1, dB. milliseconds: an image, on this machine, mean over the levels.
+    to the mean over images, white is 1, dB; NaN where no PSNR counts. milliseconds: an image, on this machine, mean
+    over the levels.
     """
 
     name: str
@@ -132,17 +135,26 @@ def evaluate_matrix(
         "strengths": f"of classical methods: at each level the best of a few on {min(TUNING_IMAGES, images.count)} "
         "of these very images, which favours them",
     }
+    if images.detailed:
+        protocol["crops"] = DETAILED
+    if dropped := {show(level): count for level, own in zip(chosen, found, strict=True) if (count := left_out(own))}:
+        protocol["left_out_of_psnr"] = dropped
     best = best_rows(chosen, rows)
     return Matrix(levels=chosen, rows=tuple(rows), noise=kind_of(degradation), protocol=protocol, best=best)
 
 
 def best_rows(levels: Sequence[float], rows: Sequence[MatrixRow]) -> dict[str, dict[float, str]]:
-    """Return, for each metric and level, the name of the best row; the first of several equal ones."""
-    best: dict[str, dict[float, str]] = {}
-    for metric in METRIC_NAMES:
-        pick: Callable[..., MatrixRow] = max if METRICS[metric].higher_is_better else min
-        best[metric] = {level: pick(rows, key=lambda row, at=level: row.values(metric)[at]).name for level in levels}
-    return best
+    """Return, for each metric and level, the name of the best row; the first of several equal ones.
+
+    At a level at which no PSNR counts the best is the best by its mean squared error.
+    """
+
+    def best_at(metric: str, level: float) -> str:
+        metric = "mse" if any(math.isnan(row.values(metric)[level]) for row in rows) else metric
+        sign = -1 if METRICS[metric].higher_is_better else 1
+        return min(rows, key=lambda row: sign * row.values(metric)[level]).name
+
+    return {metric: {level: best_at(metric, level) for level in levels} for metric in METRIC_NAMES}
 
 
 def check_alike(models: Mapping[str, Model], tasks: Mapping[str, Task]) -> None:

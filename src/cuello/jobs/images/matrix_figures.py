@@ -7,6 +7,7 @@ import numpy as np
 
 from cuello.degrade.base import show
 from cuello.jobs.images.matrix import CLASSICAL, NETWORK, Matrix, MatrixRow
+from cuello.jobs.images.methods import text_of
 from cuello.report.figures import Theme, as_png, drawing, shorten
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ def heat_map(matrix: Matrix, theme: Theme) -> bytes:
     networks, classical = matrix.of_kind(NETWORK), matrix.of_kind(CLASSICAL)
     rows = [*networks, *classical]
     values = np.array([[row.psnr[level] for level in matrix.levels] for row in rows])
-    low, high = float(values.min()), float(values.max())
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     tops = [position + (GAP if position >= len(networks) else 0) for position in range(len(rows))]
     width = max(5.0, min(8.4, 2.6 + 0.75 * len(matrix.levels)))
     with drawing(theme, width, 0.9 + 0.36 * (tops[-1] + 1)) as (figure, axes):
         colours = colour_map(theme)
         for row, top, line in zip(rows, tops, values, strict=True):
             for column, (level, value) in enumerate(zip(matrix.levels, line, strict=True)):
-                share = (value - low) / (high - low) if high > low else 0.5
+                share = (value - low) / (high - low) if high > low and np.isfinite(value) else 0.5
                 best = matrix.best["psnr"][level] == row.name
                 cell(axes, column, top=top, value=value, colour=colours(share), best=best, theme=theme)
                 if row.trained == show(level):
@@ -74,8 +76,8 @@ def cell(
     axes.add_patch(Rectangle((column, top), 1, 1, facecolor=colour, edgecolor=theme.background, linewidth=1.2))
     dark = contrast(colour, 0.0) >= contrast(colour, 1.0)
     axes.text(
-        column + 0.5, top + 0.52, f"{value:.2f}{'*' if best else ''}", ha="center", va="center", fontsize=8.5,
-        fontweight="bold" if best else "normal", color="#0d1014" if dark else "#ffffff",
+        column + 0.5, top + 0.52, f"{text_of('psnr', value)}{'*' if best else ''}", ha="center", va="center",
+        fontsize=8.5, fontweight="bold" if best else "normal", color="#0d1014" if dark else "#ffffff",
     )  # fmt: skip
 
 

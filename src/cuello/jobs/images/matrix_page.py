@@ -7,8 +7,10 @@ from typing import Any
 
 from cuello.core.files import make_folder, write_text
 from cuello.degrade.base import show
+from cuello.jobs.images.evaluation import LEFT_OUT, number
 from cuello.jobs.images.matrix import METRIC_NAMES, NETWORK, Matrix
 from cuello.jobs.images.matrix_figures import heat_map, level_curves
+from cuello.jobs.images.methods import text_of
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
@@ -67,7 +69,7 @@ def result_of(matrix: Matrix) -> Result:
                 "trained": row.trained,
                 "kind": row.kind,
                 "mse": texts(row.mse),
-                "psnr": texts(row.psnr),
+                "psnr": texts({level: number(value) for level, value in row.psnr.items()}),
                 "milliseconds_an_image": row.milliseconds,
             }
             for row in matrix.rows
@@ -101,9 +103,8 @@ def metric_table(matrix: Matrix, metric: str) -> Table:
 
 def marked(matrix: Matrix, metric: str, name: str) -> list[str]:
     """Return a row's numbers as texts; the best of a level ends in a star, the others in a space."""
-    values, digits = matrix.row(name).values(metric), METRICS[metric].digits
-    best = matrix.best[metric]
-    return [f"{values[level]:.{digits}f}{'*' if best[level] == name else ' '}" for level in matrix.levels]
+    values, best = matrix.row(name).values(metric), matrix.best[metric]
+    return [f"{text_of(metric, values[level])}{'*' if best[level] == name else ' '}" for level in matrix.levels]
 
 
 def verdict_of(matrix: Matrix) -> str:
@@ -132,6 +133,8 @@ def protocol_lines(matrix: Matrix) -> list[str]:
         f"seed {protocol['noise_seed']}. Values {protocol['range']}.",
         f"Networks: {networks}.",
         f"Strengths {protocol['strengths']}.",
+        *([f"The crops are {protocol['crops']}."] if "crops" in protocol else []),
+        *(f"At {level}, {count} {LEFT_OUT}." for level, count in protocol.get("left_out_of_psnr", {}).items()),
         *(f"{name.upper()}: {summary}." for name, summary in protocol["metrics"].items()),
         *protocol.get("notes", ()),
     ]

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from cuello.inference.model import Model
 from cuello.jobs.images.enlargements import enlargement_grid
-from cuello.jobs.images.evaluation import OURS, Evaluation
-from cuello.jobs.images.examples import best_classical, choose_rows, make_examples
-from cuello.jobs.images.figures import example_grid, gain_histogram, psnr_bars, sweep_curves
+from cuello.jobs.images.evaluation import LEFT_OUT, OURS, Evaluation
+from cuello.jobs.images.examples import best_classical, choose_rows, details_of, make_examples
+from cuello.jobs.images.figures import example_grid, gain_histogram, method_bars, sweep_curves
+from cuello.jobs.images.methods import heading, in_order, named, order_key, text_of
 from cuello.jobs.images.pairs import Task
 from cuello.report.figures import save_both
 from cuello.report.page import Facts, Headline, Headlines, Picture, Section, Table
@@ -50,11 +49,10 @@ def tiles(evaluation: Evaluation, best: str | None) -> list[Headline]:
     simple = "bicubic" if "bicubic" in evaluation.labels else "input"
     others = [evaluation.method(name) for name in dict.fromkeys((best, simple)) if name in evaluation.labels]
     found = []
-    for name in evaluation.ours.scores:
-        metric = METRICS[name]
-        beside = " · ".join(f"{other.label} {other.mean(name):.{metric.digits}f}" for other in others)
-        title = name.upper() if len(name) <= 4 else f"{name} pixels"
-        found.append(Headline(title, f"{evaluation.ours.mean(name):.{metric.digits}f}", metric.unit, others=beside))
+    for name in in_order(list(evaluation.ours.scores)):
+        beside = " · ".join(f"{other.label} {text_of(name, other.mean(name))}" for other in others)
+        ours = text_of(name, evaluation.ours.mean(name))
+        found.append(Headline(heading(name), ours, METRICS[name].unit, others=beside))
     return found
 
 
@@ -64,12 +62,16 @@ def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation,
     wanted = ("nearest", "bicubic", OURS) if enlarges else ("input", "median-3", best, OURS)
     methods = [name for name in dict.fromkeys(wanted) if name in evaluation.labels]
     seed = evaluation.protocol["noise_seed"]
-    examples = make_examples(
-        model, task, evaluation=evaluation, methods=methods, rows=choose_rows(evaluation), seed=seed
-    )
+    rows = choose_rows(evaluation, details_of(evaluation.images))
+    examples = make_examples(model, task, evaluation=evaluation, methods=methods, rows=rows, seed=seed)
     grid = enlargement_grid if enlarges else example_grid
     themes = save_both(run.figures, "examples", lambda theme: grid(examples, methods, evaluation.labels, theme=theme))
-    chosen = "Typical, best and worst by the network's PSNR; larger images are shown by their middle."
+    what = heading(evaluation.deciding)
+    chosen = (
+        f"Typical, best and worst by the network's {what}, the first two of images with detail in them; of larger "
+        "images the part with most detail is shown."
+    )
+    numbers = "Numbers count wrong pixels." if evaluation.deciding == "wrong" else "Numbers are PSNR."
     if enlarges:
         alt = (
             "Images: the target, and a part of it: the input, enlarged by bicubic interpolation and by the network, "
@@ -83,23 +85,21 @@ def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation,
     else:
         known = "clean, degraded, restored" if task.restores else "original, reconstructed"
         alt = f"Images: {known} by the compared methods, and the remaining error"
-        note = f"Numbers are PSNR. {chosen} The last column is the network's remaining error, four times enlarged."
+        note = f"{numbers} {chosen} The last column is the network's remaining error, four times enlarged."
     return Section("What it does", parts=[Picture(themes, alt, note)])
 
 
 def methods_section(run: Run, task: Task, evaluation: Evaluation) -> Section:
-    """Compare all methods, the best PSNR first, the best value of each metric marked."""
+    """Compare all methods, the best first, the best value of each metric marked."""
     protocol, restores = evaluation.protocol, task.restores
-    metrics = [METRICS[name] for name in evaluation.ours.scores]
-    methods = sorted(evaluation.methods, key=lambda method: -method.mean("psnr"))
+    metrics = [METRICS[name] for name in in_order(list(evaluation.ours.scores))]
+    methods = sorted(evaluation.methods, key=lambda method: order_key(method.means))
     columns, rows, best = ["method"], [[method.label] for method in methods], set()
     for metric in metrics:
-        name = metric.name.upper() if len(metric.name) <= 4 else metric.name
-        unit, arrow = f", {metric.unit}" if metric.unit else "", "↑" if metric.higher_is_better else "↓"
-        columns.append(f"{name}{unit} {arrow}>")
+        columns.append(f"{named(metric.name)} {'↑' if metric.higher_is_better else '↓'}>")
         means = [method.mean(metric.name) for method in methods]
         for row, mean in zip(rows, means, strict=True):
-            row.append(f"{mean:.{metric.digits}f}")
+            row.append(text_of(metric.name, mean))
         pick = max if metric.higher_is_better else min
         best.add((means.index(pick(means)), len(columns) - 1))
     if "strengths" in protocol:
@@ -115,28 +115,31 @@ def methods_section(run: Run, task: Task, evaluation: Evaluation) -> Section:
         f"same {same}; values {protocol['range']}.",
         *([f"Strengths {protocol['strengths']}."] if "strengths" in protocol else []),
         *([f"{protocol['told'].capitalize()}."] if "told" in protocol else []),
+        *([f"{protocol['left_out_of_psnr']} {LEFT_OUT}."] if "left_out_of_psnr" in protocol else []),
+        *([f"The crops are {protocol['crops']}."] if "crops" in protocol else []),
     ]
     if not restores:
         said.append("PCA is the best linear code of as many numbers as the network's, fitted to the training images.")
     ours = frozenset(place for place, method in enumerate(methods) if method.name == OURS)
-    themes = save_both(run.figures, "methods", lambda theme: psnr_bars(evaluation, theme))
+    themes = save_both(run.figures, "methods", lambda theme: method_bars(evaluation, theme))
     table = Table(columns, rows, " ".join(said), ours=ours, best=frozenset(best))
     title = "Against the classical methods" if restores else "Against principal components"
-    return Section(title, parts=[Picture(themes, "Mean PSNR of every method"), table])
+    return Section(title, parts=[Picture(themes, f"Mean {named(evaluation.deciding)}, of every method"), table])
 
 
 def gains_section(run: Run, evaluation: Evaluation, best: str | None) -> Section:
     """Say how much better the network is than each method, and, over the best of them, image by image."""
     rows = []
     for item in evaluation.differences:
-        interval = "too few photographs" if np.isnan(item.low) else f"{item.low:+.2f} to {item.high:+.2f}"
-        rows.append([item.label, f"{item.mean:+.2f}", interval, f"{item.wins} of {item.images}"])
+        gain = f"{item.mean:+.{METRICS[item.metric].digits}f}"
+        rows.append([item.label, gain, item.interval or "too few photographs", f"{item.wins} of {item.images}"])
     note = "Paired, image by image; the interval is a bootstrap over whole photographs."
     parts: list[Table | Picture] = [Table(["over", "mean gain>", "95% interval>", "better on>"], rows, note)]
     if best is not None and evaluation.images.count >= 8:
         themes = save_both(run.figures, "gains", lambda theme: gain_histogram(evaluation, best, theme))
         parts.insert(0, Picture(themes, "Histogram of the gain over the best other method"))
-    return Section("Gain of the network, dB of PSNR", parts=parts)
+    unit = {"psnr": "dB of PSNR", "wrong": "fewer wrong pixels an image", "mse": "lower MSE"}[evaluation.deciding]
+    return Section(f"Gain of the network, {unit}", parts=parts)
 
 
 def sweep_section(run: Run, evaluation: Evaluation) -> Section:
@@ -144,7 +147,8 @@ def sweep_section(run: Run, evaluation: Evaluation) -> Section:
     themes = save_both(run.figures, "sweep", lambda theme: sweep_curves(evaluation, theme))
     columns = ["PSNR, dB at level", *(f"{level.level:g}>" for level in evaluation.sweep)]
     rows = [
-        [label, *(f"{level.psnr[name]:.2f}" for level in evaluation.sweep)] for name, label in evaluation.labels.items()
+        [label, *(text_of("psnr", level.psnr[name]) for level in evaluation.sweep)]
+        for name, label in evaluation.labels.items()
     ]
     note = (
         f"On {evaluation.protocol['sweep_images']} of the images, strengths of the classical methods chosen anew at "

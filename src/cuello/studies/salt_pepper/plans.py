@@ -31,7 +31,7 @@ def plans(data: str) -> list[StudyPlan]:
     scale = SCALES[data]
     common = {
         "job": "denoise", "noise": "salt-pepper:0.2", "crop": 64, "crops": "fixed", "samples": scale.samples,
-        "validation_samples": scale.validation_samples, "validation": 0.2, "test": 0.0,
+        "validation_samples": scale.validation_samples, "validation": 0.2, "test": 0.0, "split_seed": 0,
     }  # fmt: skip
     as_source = {"optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant", "warmup_epochs": 0.0}
     ours = {**common, "model": OURS, "epochs": scale.our_epochs}

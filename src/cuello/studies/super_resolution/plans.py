@@ -41,7 +41,7 @@ def plans(data: str) -> list[StudyPlan]:
     scale = SCALES[data]
     common: dict[str, Any] = {
         "job": "upscale", "channels": 3, "crop": scale.side, "crops": "fixed", "samples": scale.samples,
-        "validation_samples": scale.validation_samples, "validation": 0.15, "test": 0.15,
+        "validation_samples": scale.validation_samples, "validation": 0.15, "test": 0.15, "split_seed": 0,
     }  # fmt: skip
     as_source = {
         "optimizer": "adam", "learning_rate": RATE, "weight_decay": DECAY, "schedule": "constant",

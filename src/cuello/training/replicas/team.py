@@ -16,8 +16,7 @@ from cuello.data.batches import Batches
 from cuello.models.autoencoder.network import Autoencoder
 from cuello.runs.checkpoint import packed_checkpoint
 from cuello.runs.history import EpochRecord, best_epoch
-from cuello.scoring.losses import find_loss
-from cuello.scoring.metrics import mse, psnr
+from cuello.scoring.losses import find_loss, image_measures
 from cuello.training.loop import (
     State,
     add_record,
@@ -27,7 +26,7 @@ from cuello.training.loop import (
     refuse_divergence,
     save_reached,
 )
-from cuello.training.replicas.batched import Batched, by_image
+from cuello.training.replicas.batched import Batched
 from cuello.training.replicas.sources import Source, fed, stacked
 from cuello.training.replicas.stack import VECTOR, Stack
 from cuello.training.schedule import reason_to_stop
@@ -139,10 +138,10 @@ class Team:
 
     @torch.no_grad()
     def validate(self, pairs: Mapping[str | None, Pairs]) -> Sums:
-        """Return the sums of loss, MSE and PSNR over the validation pairs of each noise."""
+        """Return the sums of the loss and of what is measured over the validation pairs of each noise."""
         start = time.perf_counter()
         self.network.eval()
-        images, sums = 0, torch.zeros(3, len(self.of), dtype=torch.float64, device=self.device)
+        images, sums = 0, dict[str, Tensor]()
         stack = self.stack
         batched = Batched(self.network, stack.average, stack.gradients) if stack.average else self.batched
         noises = list(dict.fromkeys(self.noises))
@@ -151,10 +150,12 @@ class Team:
             x = stacked([pair.x for pair in given])
             target = given[0].target[None]  # the same, whatever the noise
             image, losses = batched.evaluate(x if len(x) == 1 else x[rows], target, self.loss)
-            scores = [by_image(image.clamp(0, 1), target, metric) for metric in (mse, psnr)]
-            sums += torch.stack([losses, *scores]).sum(2)
+            found = image_measures(image.flatten(0, 1), target.expand(image.shape).flatten(0, 1))
+            each = {"loss": losses} | {name: values.view(losses.shape) for name, values in found.items()}
+            for name, total in zip(each, torch.stack(list(each.values())).sum(2).double(), strict=True):
+                sums[name] = sums[name] + total if name in sums else total
             images += target.shape[1]
-        return Sums(images, sums[0], {"mse": sums[1], "psnr": sums[2]}, seconds=time.perf_counter() - start)
+        return Sums(images, sums.pop("loss"), sums, seconds=time.perf_counter() - start)
 
     def records(self, trained: Sums, checked: Sums, share: int) -> list[EpochRecord]:
         """Return the epoch's record for each replica; share: how many replicas the seconds are shared by."""
