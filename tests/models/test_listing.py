@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cuello.inference.bundled import BUNDLED
 from cuello.models.listing import PLANES, counted, listed
 
 
@@ -15,10 +16,24 @@ def test_the_kept_counts_are_those_of_the_networks(channels: int) -> None:
     assert listed(channels) == found, "count anew: python -m cuello.models.listing"
 
 
-def test_a_line_a_network_at_80_columns(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ready_models_come_first_then_a_line_a_network_by_purpose(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     lines = command("models").out.splitlines()
-    assert all(len(line) <= 80 for line in lines[: len(listed(3)) + 1])
-    names = [line.split()[0] for line in lines[1 : len(listed(3)) + 1]]
-    assert names == [row["name"] for row in listed(3)]
-    assert "sees pixels" in command("models", "--long").out
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "READY TO USE: cuello apply NAME IN OUT"
+    assert [line.split(":")[0] for line in lines if line.startswith(("denoise:", "upscale-x"))] == BUNDLED.names()
+    start = next(place for place, line in enumerate(lines) if line.startswith("to train"))
+    table = [line for line in lines[start + 1 : lines.index("", start + len(listed(3)))] if line]
+    names = [line.split()[0] for line in table if line != line.upper()]
+    assert set(names) == {row["name"] for row in listed(3)}
+    assert len(names) == len(listed(3))
+    headings = [line for line in table if line == line.upper()]
+    assert headings == [purpose.upper() for purpose in dict.fromkeys(row["purpose"] for row in listed(3))]
+    found, heading = {}, ""
+    for line in table:
+        heading = line if line == line.upper() else heading
+        found[line.split()[0]] = heading
+    assert all(found[row["name"]] == row["purpose"].upper() for row in listed(3))
+    assert "pixels" in command("models", "--long").out

@@ -9,7 +9,7 @@ from rich.console import Console
 from cuello.core.progress import Progress
 from cuello.runs.history import EpochRecord
 from cuello.training import display as progress
-from cuello.training.display import Display, display
+from cuello.training.display import Display, bars_on, display
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 
 RECORD = EpochRecord(1, 0.25, 0.125, 0.125, 30.0, 1e-3, 2.0, 1.5, 10)
@@ -105,3 +105,29 @@ def test_a_terminal_gets_a_bar_unless_quiet(monkeypatch: pytest.MonkeyPatch) -> 
     with display(quiet=True) as shown:
         assert shown.bar is None
         assert shown.quiet
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_amount_and_time_left_are_seen_however_narrow_the_terminal_is(columns: int) -> None:
+    console = Console(file=io.StringIO(), width=columns, soft_wrap=True)
+    now = 0.0
+    bar = bars_on(console)
+    bar.get_time = lambda: now  # type: ignore[method-assign]
+    shown = Display(console, bar)
+    shown.observe(Started(0, 3, 10000))
+    shown.whole(Progress("training 3 of 14: doubled-32-64-128, salt-pepper:0.4, seed 2", 0, 1))
+    shown.work(Progress("reading images", 0, 20))
+    for second in range(1, 11):
+        now = float(second)
+        shown.observe(StepDone(1, 100 * second, 10000, 0.25))
+        shown.whole(Progress("training 3 of 14: doubled-32-64-128, salt-pepper:0.4, seed 2", second, 100))
+        shown.work(Progress("reading images", 2 * second, 20))
+    with console.capture() as captured:
+        console.print(bar.get_renderable())
+    training, whole, reading = captured.get().splitlines()
+    assert max(map(len, (training, whole, reading))) <= columns
+    assert training.startswith("epoch 1  loss 0.2")
+    assert training.split()[-3:] == ["1000/30000", "4:50", "left"], "29,000 steps at 100 a second"
+    assert whole.split()[-3:] == ["10%", "1:30", "left"]
+    assert reading.split()[-3:] == ["20/20", "10", "s"], "how long it took"
+    assert "━" in reading

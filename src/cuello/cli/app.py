@@ -3,6 +3,7 @@
 They are loaded when they are called, and import what is heavy when they run, so that `cuello --help` answers at once.
 """
 
+import platform
 import re
 import signal
 import sys
@@ -22,15 +23,30 @@ COMMANDS = {
     "Train": {"train": "train", "resume": "train", "search": "search"},
     "Use": {"apply": "apply", "explain": "explain", "latent": "latent"},
     "Judge": {"evaluate": "evaluate", "compare": "compare", "benchmark": "benchmark", "study": "study"},
-    "See what there is": dict.fromkeys(("models", "datasets", "noises", "studies", "summary"), "lists"),
+    "See what there is": {
+        **dict.fromkeys(("models", "datasets", "noises", "studies", "summary"), "lists"),
+        "doctor": "doctor",
+    },
 }
 """By panel of the help, its commands, and the module of each."""
 
 OTHERS = Group("Options", sort_key=len(COMMANDS))
 
+
+def versions() -> str:
+    """Return the versions of what matters most."""
+    from importlib import metadata
+
+    try:
+        torch = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        torch = "missing"
+    return f"cuello {VERSION} (Python {platform.python_version()}, torch {torch})"
+
+
 app = App(
     name="cuello",
-    version=VERSION,
+    version=versions,
     help_format="plaintext",
     group_commands=OTHERS,
     default_parameter=Parameter(show_default=lambda value: None if value is False else value),

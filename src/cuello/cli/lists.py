@@ -1,7 +1,8 @@
 """`cuello models`, `datasets`, `noises`, `studies` and `summary`: what there is."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -16,34 +17,45 @@ def models(
     ] = False,
     json: JSON = False,
 ) -> None:
-    """List the networks by name, with their size, and the trained models that come with the package."""
+    """List the trained models that come with the package, and the networks to train, by purpose."""
     from cuello.cli.ready import print_ready, ready_models
-    from cuello.cli.render import print_json, print_rows
+    from cuello.cli.render import print_json, print_rows, print_text
     from cuello.models.listing import listed
 
     rows = listed(channels)
     if json:
         print_json(rows + ready_models())
         return
-    columns = ["name", "parameters>", "what it is"]
+    print_ready()
+    print()
+    columns = ["to train", "parameters>", "what it is"]
     cells = [[row["name"], f"{row['parameters']:,}", row["summary"]] for row in rows]
     if long:
-        columns[2:2] = ["multiply-adds a pixel>", "sees pixels>"]
+        columns[2:2] = ["multiply-adds per pixel>", "sees pixels>"]
         for row, cell in zip(rows, cells, strict=True):
             cell[2:2] = [f"{row['multiply_adds_a_pixel']:,.0f}", str(row["receptive_field"] or "all")]
-    print_rows("", columns, cells, one_line=not long)
+    print_rows("", columns, with_purposes(rows, cells), one_line=not long)
     if long:
         wider = [row for row in rows if row["parameters_while_training"] != row["parameters"]]
         names = ", ".join(f"{row['name']} {row['parameters_while_training']:,}" for row in wider)
-        print(f"\nFolded for use; wider while training: {names}.")
-    print("\nMore of each: --long. Layers of one: cuello summary NAME.")
-    print("A network of your own: --model FILE.py:CLASS.\n")
-    print_ready()
+        print_text(f"\nFolded for use; wider while training: {names}.")
+    print_text("\nMore of each: --long. Layers of one: cuello summary NAME.")
+    print_text("A network of your own: --model FILE.py:CLASS.")
+
+
+def with_purposes(rows: Sequence[Mapping[str, Any]], cells: Sequence[list[str]]) -> list[list[str]]:
+    """Put a heading before the networks of each purpose, in the order in which the purposes first come."""
+    found: list[list[str]] = []
+    for purpose in dict.fromkeys(row["purpose"] for row in rows):
+        found += [[""] * len(cells[0])] if found else []
+        found.append([purpose.upper(), *[""] * (len(cells[0]) - 1)])
+        found += [cell for row, cell in zip(rows, cells, strict=True) if row["purpose"] == purpose]
+    return found
 
 
 def datasets(*, json: JSON = False) -> None:
     """List the data sets of the catalogue: contents, size, source, licence."""
-    from cuello.cli.render import print_json, print_rows
+    from cuello.cli.render import print_json, print_rows, print_text
     from cuello.data.catalog import CATALOG
 
     if json:
@@ -66,13 +78,13 @@ def datasets(*, json: JSON = False) -> None:
         ],
     )
     whole = ", ".join(spec.name for spec in CATALOG if spec.closed)
-    print(f"\nLearned whole, training and validation alike, and made here: {whole}.")
-    print("Others: found under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
+    print_text(f"\nLearned whole, training and validation alike, and made here: {whole}.")
+    print_text("Others: found under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
 
 
 def noises(*, json: JSON = False) -> None:
     """List the degradations, their parameters, units and limits, and how to write them."""
-    from cuello.cli.render import print_json, print_rows
+    from cuello.cli.render import print_json, print_rows, print_text
     from cuello.degrade import DEGRADATIONS
 
     listed, rows = [], []
@@ -86,8 +98,8 @@ def noises(*, json: JSON = False) -> None:
         print_json(listed)
         return
     print_rows("", ["noise", "what it is", "values", "default"], rows)
-    print(
-        "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as\n"
+    print_text(
+        "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as "
         "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
     )
     print("\nThe network that is trained against each where none is named (--model):")
@@ -97,14 +109,14 @@ def noises(*, json: JSON = False) -> None:
 
 def studies(*, json: JSON = False) -> None:
     """List the studies: source systems redone."""
-    from cuello.cli.render import print_json, print_rows
+    from cuello.cli.render import print_json, print_rows, print_text
     from cuello.studies.catalog import STUDIES
 
     if json:
         print_json([{"name": one.name, "summary": one.summary, "data": list(one.data)} for one in STUDIES])
         return
     print_rows("", ["study", "what it is", "data"], [[one.name, one.summary, ", ".join(one.data)] for one in STUDIES])
-    print("\nOn the first data set, a miniature that needs no download: cuello study NAME. On the second: --data.")
+    print_text("\nOn the first data set, a miniature that needs no download: cuello study NAME. On the second: --data.")
 
 
 def summary(

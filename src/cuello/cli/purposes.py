@@ -19,7 +19,8 @@ PURPOSES = (
 
 ABOUT = "Train small image networks in minutes, see whether they beat the classical methods, use them anywhere."
 MORE = """Every command:        cuello --help
-Settings of one job:  cuello train JOB --help"""
+Settings of one job:  cuello train JOB --help
+What is installed:    cuello doctor"""
 
 
 def purposes_text() -> str:

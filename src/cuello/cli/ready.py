@@ -45,15 +45,17 @@ def header_of(path: Path) -> tuple[dict[str, Any], list[list[int]]]:
 
 def print_ready() -> None:
     """Print the models, some lines each: a table of all that would be too wide."""
-    print("Trained, ready to use: cuello apply NAME IN OUT")
+    from cuello.cli.render import print_text
+
+    print("READY TO USE: cuello apply NAME IN OUT")
     for model in ready_models():
-        print(f"\n{model['name']}: {model['summary']}")
-        print(
+        print_text(f"{model['name']}: {model['summary']}")
+        print_text(
             f"    {model['parameters']:,} parameters, {model['kilobytes']} kB; trained on {model['training']['data']}, "
             f"{model['epochs']} epochs, {model['minutes']:.0f} min"
         )
         for line in scores_lines(model["scores"]):
-            print(f"    {line}")
+            print_text(f"    {line}")
 
 
 def scores_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:

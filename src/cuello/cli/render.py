@@ -1,17 +1,22 @@
 """Results for people: tables on the terminal; and for machines: JSON."""
 
 import json
+import os
 from collections.abc import Sequence
-from textwrap import shorten
+from textwrap import fill, shorten, wrap
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from cuello.models.summary import Summary
     from cuello.report.page import Table as PageTable
     from cuello.report.result import Result
+
+WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def print_json(content: Any) -> None:
@@ -20,22 +25,110 @@ def print_json(content: Any) -> None:
 
 
 def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, one_line: bool = False) -> None:
-    """Print a table; columns whose name ends in '>' are set to the right. one_line: leave out words
-    at the end of the last column."""
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    """Print a table; columns whose name ends in '>' are set to the right. one_line: where the
+    terminal is not narrow, leave out words at the end of the last column.
+
+    No word is ever broken: cells go on in further lines, and where the terminal is too narrow for that, each row is a
+    heading and a line for every column.
+    """
     console = Console(highlight=False)
-    if one_line:
-        taken = sum(max(len(row[place]) for row in [columns, *rows]) + 2 for place in range(len(columns) - 1))
+    heads = [column.removesuffix(">") for column in columns]
+    if one_line and console.width >= WIDE:
+        taken = sum(max(len(row[place]) for row in [heads, *rows]) + GAP for place in range(len(columns) - 1))
         room = max(8, console.width - taken)
         rows = [[*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in rows]
-    for position, column in enumerate(columns):
-        side = "right" if column.endswith(">") else "left"
-        table.add_column(column.removesuffix(">"), justify=side, no_wrap=position == 0)
+    widths = widths_within(console.width, [heads, *rows])
+    if widths is None:
+        print_records(title, heads, rows=rows, width=console.width)
+        return
+    if title:
+        print_text(title)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column, head, width in zip(columns, heads, widths, strict=True):
+        table.add_column(Text(head), justify="right" if column.endswith(">") else "left", width=width)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+GAP, MOST_LINES, SHORT, WIDE, UNBROKEN = 2, 5, 20, 80, 12
+"""Signs between two columns; lines that a cell may take before each row becomes lines of its own; the longest of those
+that share one there; what is no narrow terminal; a number with its unit."""
+
+
+def widths_within(room: int, rows: Sequence[Sequence[str]]) -> list[int] | None:
+    """Return the widths of columns that fit into a terminal without breaking a word, None where there are none.
+
+    The first column stays in one line, and so does a number with its unit. What is left after the longest words goes,
+    sign by sign, to the column that lacks most.
+
+    >>> widths_within(20, [["name", "what it is"], ["a-b", "one two three"]])
+    [4, 13]
+    >>> widths_within(12, [["name", "what it is"], ["a-b", "one two three"]])
+    [4, 6]
+    """
+    columns = list(zip(*rows, strict=True))
+    wanted = [max(map(cell_len, column)) for column in columns]
+    widths = [max(max(map(cell_len, cell.split()), default=0) for cell in column) for column in columns]
+    units = [
+        max((cell_len(cell) for cell in column[1:] if cell_len(cell) <= UNBROKEN), default=0) for column in columns
+    ]
+    widths = [wanted[0], *map(max, widths[1:], units[1:])]
+    left = room - GAP * (len(widths) - 1) - sum(widths)
+    if left < 0:
+        return None
+    for _ in range(min(left, sum(wanted) - sum(widths))):
+        most = max(range(len(widths)), key=lambda place: wanted[place] - widths[place])
+        widths[most] += 1
+    lines = [
+        len(wrap(cell, width, **WHOLE_WORDS)) for row in rows for cell, width in zip(row, widths, strict=True) if width
+    ]
+    return None if max(lines, default=0) > MOST_LINES else widths
+
+
+def print_text(text: str) -> None:
+    """Print sentences; on a terminal, lines that are too long go on below their first word, and no word is broken."""
+    console = Console()
+    for line in text.split("\n"):
+        if not line or not (console.is_terminal or "COLUMNS" in os.environ):
+            print(line)
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        print(fill(line.lstrip(), console.width, initial_indent=indent, subsequent_indent=indent, **WHOLE_WORDS))
+
+
+def print_records(title: str, heads: Sequence[str], *, rows: Sequence[Sequence[str]], width: int) -> None:
+    """Print each row as its first cell and, below it, a line for every other one."""
+    if title:
+        print_text(title)
+    for position, (first, *others) in enumerate(rows):
+        deeper = len(first) - len(first.lstrip())
+        if position and not deeper:
+            print()
+        print(first)
+        indent = " " * (deeper + 2)
+        for line in lines_of(heads[1:], others):
+            print(fill(line, width, initial_indent=indent, subsequent_indent=f"{indent}  ", **WHOLE_WORDS))
+
+
+def lines_of(heads: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """Return what stands below a heading: a line for every longer cell, short ones that follow each other in one.
+
+    >>> lines_of(["size", "error", "what it is"], ["3", "0.5", "a network of three layers"])
+    ['size 3, error 0.5', 'a network of three layers']
+    """
+    lines, joined = [], False
+    for head, cell in zip(heads, cells, strict=True):
+        short = len(cell) <= SHORT
+        text = cell if head in ("", "what it is") else f"{head} {cell}" if short else f"{head}: {cell}"
+        if cell and short and joined:
+            lines[-1] += f", {text}"
+        elif cell:
+            lines.append(text)
+        joined = short and bool(lines)
+    return lines
 
 
 def print_result(result: "Result", json: bool = False) -> None:
@@ -52,7 +145,7 @@ def print_shown(parts: "Sequence[PageTable | str]") -> None:
         if position and not (isinstance(part, str) and isinstance(parts[position - 1], str)):
             print()
         if isinstance(part, str):
-            print(part)
+            print_text(part)
         else:
             print_rows(part.title, part.columns, part.rows)
 
@@ -71,11 +164,11 @@ def print_summary(name: str, summary: "Summary") -> None:
         for layer in summary.layers
     ]
     height, width = summary.size
-    columns = ["layer", "kind", "output C×H×W>", "trainable>", "not>", "multiply-adds>"]
+    columns = ["layer", "kind", "output C×H×W>", "trainable>", "frozen>", "multiply-adds>"]
     print_rows(f"{name}, image {width}×{height}", columns, rows)
     field = f"{summary.receptive_field} pixels" if summary.receptive_field else "the whole image"
-    print(
-        f"\nparameters: {summary.trainable:,} trainable, {summary.frozen:,} not\n"
-        f"multiply-adds: {summary.multiply_adds:,} an image, {summary.multiply_adds_a_pixel:,.0f} a pixel\n"
+    print_text(
+        f"\nparameters: {summary.trainable:,} trainable, {summary.frozen:,} frozen\n"
+        f"multiply-adds: {summary.multiply_adds:,} per image, {summary.multiply_adds_a_pixel:,.0f} per pixel\n"
         f"receptive field: {field}; sizes are padded to a multiple of {summary.stride}"
     )

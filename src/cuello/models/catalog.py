@@ -33,7 +33,7 @@ from cuello.models.upscaler import Upscaler, UpscalerConfig
 
 @dataclass(frozen=True)
 class Kind:
-    """A family of networks: its name in artefacts, its settings, its class.
+    """A family of networks: its name in artefacts, its settings, its class, and what its networks are for.
 
     sized: made for images of one size. classifies: gives a score a class, and no image. explains: gives the occlusion
     map of a classifier, one channel, and may be told the class. extremes: changes pixels that are exactly 0 or 1 alone.
@@ -43,6 +43,7 @@ class Kind:
     summary: str
     config: type[pydantic.BaseModel]
     network: Callable[[Any], ImageNetwork]
+    purpose: str
     sized: bool = False
     classifies: bool = False
     explains: bool = False
@@ -54,45 +55,98 @@ class Kind:
         return "classes" if self.classifies else "maps" if self.explains else "images"
 
 
+CLEAN, ENLARGE, CODE = "clean images", "enlarge images", "learn a code"
+CLASSES, WHY = "tell classes apart", "see why"
+"""What networks are for."""
+
 KINDS: Registry[Kind] = Registry(
     "kind of network",
     [
-        Kind("impulse", "marks impulses and fills them", ImpulseConfig, network=ImpulseNetwork, extremes=True),
-        Kind("convolutional", "convolutional autoencoder", ConvolutionalConfig, network=ConvolutionalAutoencoder),
+        Kind(
+            "impulse",
+            "marks impulses and fills them",
+            ImpulseConfig,
+            network=ImpulseNetwork,
+            purpose=CLEAN,
+            extremes=True,
+        ),
+        Kind(
+            "convolutional",
+            "convolutional autoencoder",
+            ConvolutionalConfig,
+            network=ConvolutionalAutoencoder,
+            purpose=CLEAN,
+        ),
         Kind(
             "doubled",
             "autoencoder of doubled convolutions, maybe dense inside",
             DoubledConfig,
             network=DoubledAutoencoder,
+            purpose=CLEAN,
         ),
         Kind(
             "autoencoder",
             "encoder, bottleneck and decoder for one size",
             AutoencoderConfig,
             network=Autoencoder,
+            purpose=CODE,
             sized=True,
         ),
-        Kind("unet", "U-Net that predicts the noise", UNetConfig, network=UNet),
-        Kind("residual", "stack of convolutions that predicts the noise", ResidualConfig, network=ResidualNetwork),
-        Kind("strided", "strided convolutions and their mirror", StridedConfig, network=StridedAutoencoder),
-        Kind("denoiser", "takes off Gaussian noise of a level it is told", DenoiserConfig, network=Denoiser),
-        Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, network=Upscaler),
-        Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, network=Espcn),
-        Kind("fsrcnn", "thin convolutions and a transposed one that enlarges", FsrcnnConfig, network=Fsrcnn),
+        Kind("unet", "U-Net that predicts the noise", UNetConfig, network=UNet, purpose=CLEAN),
+        Kind(
+            "residual",
+            "stack of convolutions that predicts the noise",
+            ResidualConfig,
+            network=ResidualNetwork,
+            purpose=CLEAN,
+        ),
+        Kind(
+            "strided",
+            "strided convolutions and their mirror",
+            StridedConfig,
+            network=StridedAutoencoder,
+            purpose=ENLARGE,
+        ),
+        Kind(
+            "denoiser",
+            "takes off Gaussian noise of a level it is told",
+            DenoiserConfig,
+            network=Denoiser,
+            purpose=CLEAN,
+        ),
+        Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, network=Upscaler, purpose=ENLARGE),
+        Kind("espcn", "three convolutions and a pixel shuffle", EspcnConfig, network=Espcn, purpose=ENLARGE),
+        Kind(
+            "fsrcnn",
+            "thin convolutions and a transposed one that enlarges",
+            FsrcnnConfig,
+            network=Fsrcnn,
+            purpose=ENLARGE,
+        ),
         Kind(
             "classifier",
             "tells which class an image belongs to",
             config=ClassifierConfig,
             network=Classifier,
+            purpose=CLASSES,
             sized=True,
             classifies=True,
         ),
-        Kind("estimator", "occlusion maps in one pass", EstimatorConfig, network=Estimator, sized=True, explains=True),
+        Kind(
+            "estimator",
+            "occlusion maps in one pass",
+            EstimatorConfig,
+            network=Estimator,
+            purpose=WHY,
+            sized=True,
+            explains=True,
+        ),
         Kind(
             "feature-estimator",
             "occlusion maps in one pass, from the classifier's features",
             FeatureEstimatorConfig,
             network=FeatureEstimator,
+            purpose=WHY,
             explains=True,
         ),
     ],

@@ -20,7 +20,7 @@ def listed(channels: int) -> list[dict[str, Any]]:
 
 def counted(channels: int) -> list[dict[str, Any]]:
     """Build every network and count it."""
-    from cuello.models.catalog import architecture_of, build
+    from cuello.models.catalog import KINDS, architecture_of, build
     from cuello.models.named import NETWORKS
     from cuello.models.summary import count, summarise
 
@@ -34,6 +34,7 @@ def counted(channels: int) -> list[dict[str, Any]]:
             {
                 "name": spec.name,
                 "summary": spec.summary,
+                "purpose": KINDS[spec.kind].purpose,
                 "parameters": summary.trainable,
                 "parameters_while_training": count(trained)[0],
                 "scales": list(spec.scales),

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from cuello.core.files import printable
 from cuello.core.progress import Progress
@@ -61,10 +63,11 @@ class Display:
             self.validation = f"  validation {record.validation_loss:.5f}"
             if not self.bar:
                 left = (event.epochs - record.epoch) * record.seconds
+                time_left = f"  about {clock(left)} left" if record.epoch < event.epochs else ""
                 self.console.print(
                     f"epoch {record.epoch}/{event.epochs}  loss {record.loss:.5f}  validation "
                     f"{record.validation_loss:.5f}  {reached_text(record)}  {record.seconds:.1f} s"
-                    f"{'  best' if event.best else ''}  about {left:.0f} s left"
+                    f"{'  best' if event.best else ''}{time_left}"
                 )
         elif isinstance(event, Stopped):
             if self.bar and "training" in self.tasks:
@@ -97,7 +100,7 @@ class Display:
             return
         if self.bar:
             if "whole" not in self.tasks:
-                self.tasks["whole"] = self.bar.add_task(words, total=100)
+                self.tasks["whole"] = self.bar.add_task(words, total=100, share=True)
             self.bar.update(self.tasks["whole"], completed=round(100 * share, 2), description=words)
         elif time.monotonic() - self.said > PLAIN_SECONDS:
             self.said = time.monotonic()
@@ -111,12 +114,53 @@ def display(quiet: bool = False) -> Iterator[Display]:
     if quiet or not console.is_terminal:
         yield Display(console, None, quiet)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TextColumn("[dim]left"),
-        TimeRemainingColumn(compact=True),
-    )
-    with bars.Progress(*columns, console=console) as bar:
+    with bars_on(console) as bar:
         yield Display(console, bar)
+
+
+NARROW = 100
+"""Signs of a line below which bars are short, so that there is room for what is being done."""
+
+
+def bars_on(console: Console) -> bars.Progress:
+    """Return bars whose amount and time left are always seen: what is being done is cut where there is no room."""
+    columns = (
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=28 if console.width >= NARROW else 12, table_column=Column(no_wrap=True)),
+        Amount(table_column=Column(no_wrap=True, justify="right")),
+        TimeLeft(table_column=Column(no_wrap=True, justify="right")),
+    )
+    return bars.Progress(*columns, console=console, expand=True)
+
+
+class Amount(bars.ProgressColumn):
+    """How much is done: so many of so many, or a share of the whole."""
+
+    def render(self, task: bars.Task) -> Text:
+        total = int(task.total or 0)
+        return Text(f"{task.percentage:.0f}%" if task.fields.get("share") else f"{int(task.completed)}/{total}")
+
+
+class TimeLeft(bars.ProgressColumn):
+    """How long it will still take, and in the end how long it took; nothing where that is not known yet."""
+
+    max_refresh = 0.5
+
+    def render(self, task: bars.Task) -> Text:
+        seconds = task.finished_time if task.finished else task.time_remaining
+        if seconds is None:
+            return Text("")
+        return Text(clock(seconds) if task.finished else f"{clock(seconds)} left")
+
+
+def clock(seconds: float) -> str:
+    """Write a time as people do.
+
+    >>> clock(0.4), clock(59.6), clock(75), clock(3725)
+    ('0 s', '1:00', '1:15', '1:02:05')
+    """
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    if whole < 60:
+        return f"{whole} s"
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
