@@ -102,9 +102,11 @@ def noises(*, json: JSON = False) -> None:
         "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as "
         "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
     )
-    print("\nThe network that is trained against each where none is named (--model):")
+    print_text("\nThe network that is trained against each where none is named (--model):\n")
+    rows = []
     for network in dict.fromkeys(spec.network for spec in DEGRADATIONS):
-        print(f"  {network:<10} {', '.join(spec.name for spec in DEGRADATIONS if spec.network == network)}")
+        rows.append([network, ", ".join(spec.name for spec in DEGRADATIONS if spec.network == network)])
+    print_rows("", ["network", "noises"], rows)
 
 
 def studies(*, json: JSON = False) -> None:
