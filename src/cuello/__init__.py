@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cuello.comparison import compare
     from cuello.core.config import TrainConfig
     from cuello.core.errors import CuelloError
+    from cuello.core.own import allow
     from cuello.core.types import Output
     from cuello.inference.files import apply
     from cuello.inference.model import Model, load
@@ -39,6 +40,7 @@ __all__ = [
     "Output",
     "Run",
     "TrainConfig",
+    "allow",
     "apply",
     "benchmark",
     "compare",
@@ -63,6 +65,7 @@ _HOMES = {
     "Output": "cuello.core.types",
     "Run": "cuello.runs.directory",
     "TrainConfig": "cuello.core.config",
+    "allow": "cuello.core.own",
     "apply": "cuello.inference.files",
     "benchmark": "cuello.jobs.images.benchmark",
     "compare": "cuello.comparison",

@@ -2,16 +2,23 @@
 
 import hashlib
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_reference, naming, source_checksum, split_reference
+from cuello.core.settings import LatentSettings
 from cuello.core.types import Output
+from cuello.data.synthetic import glyphs
+from cuello.latent.page import make_latent
+from cuello.models.base import ImageNetwork
 from cuello.models.catalog import Architecture, architecture_of, build
-from cuello.models.custom import CustomNetwork, build_custom, is_reference, source_checksum, split_reference, stated
+from cuello.models.custom import CustomNetwork, stated
 
 HEADER = "import torch\nfrom torch import nn\nfrom torch.nn import functional\n"
 PLAIN = """
@@ -22,6 +29,12 @@ class Net(nn.Module):
     def forward(self, x):
         return x - self.layer(x)
 """
+
+
+def build_custom(reference: str, channels: int, scale: int = 1, size: tuple[int, int] | None = None) -> ImageNetwork:
+    """Make a network that is named by the caller."""
+    with naming(reference):
+        return build(architecture_of(reference, channels, size, scale=scale))
 
 
 def write(folder: Path, code: str) -> str:
@@ -223,3 +236,153 @@ def test_the_noises_level_is_handed_to_a_network_that_takes_it(tmp_path: Path) -
     x = torch.rand(2, 1, 4, 4)
     assert torch.equal(network(x, torch.full((2, 1, 1, 1), 0.25)).image, x - 0.25)
     assert build_custom(write(tmp_path, PLAIN), 1).conditioning is None
+
+
+CODED = """
+class Net(nn.Module):
+    def __init__(self, height, width, latent=2):
+        super().__init__()
+        self.shape = (1, height, width)
+        self.coder = nn.Linear(height * width, latent)
+        self.decoder = nn.Linear(latent, height * width)
+    def encode(self, x):
+        return self.coder(x.flatten(1))
+    def decode(self, z):
+        return self.decoder(z).sigmoid().view(-1, *self.shape)
+    def forward(self, x):
+        return self.decode(self.encode(x))
+"""
+CLASSIFYING = """
+class Net(nn.Module):
+    def __init__(self, channels, classes, pooled=True):
+        super().__init__()
+        self.layer = nn.Conv2d(channels, 4, 3, padding=1)
+        self.pool = nn.AdaptiveAvgPool2d(1) if pooled else nn.Identity()
+        self.head = nn.Linear(4 if pooled else 4 * 35, classes)
+    def forward(self, x):
+        return self.head(self.pool(self.layer(x).relu()).flatten(1))
+"""
+
+
+def test_a_network_for_one_size_is_tried_on_that_of_the_data(tmp_path: Path) -> None:
+    network = build_custom(write(tmp_path, CODED), 1, size=(7, 5))
+    assert (network.size, network.receptive_field, network.has_code, network.prior) == ((7, 5), None, True, None)
+    x = torch.rand(2, 1, 7, 5)
+    assert torch.equal(network(x).image, network.decode(network.encode(x)))
+    assert network.encode(x).shape == (2, 2)
+    with pytest.raises(CuelloError, match=r"got images of 5×8 pixels; this network takes 5×7.*resize='5x7'"):
+        network(torch.rand(2, 1, 8, 5))
+
+
+def test_a_size_that_does_not_fit_is_said_with_its_numbers(tmp_path: Path) -> None:
+    fixed = CODED.replace("(self, height, width, latent=2)", "(self, height=9, width=9, latent=2)")
+    stubborn = fixed.replace("height=9, width=9", "rows=9").replace("height", "rows").replace("width", "rows")
+    with pytest.raises(CuelloError, match=r"failed on an image of 1 channels: RuntimeError: .*1x35"):
+        build_custom(write(tmp_path, stubborn), 1, size=(7, 5))
+    pooled = PLAIN.replace("x - self.layer(x)", "functional.interpolate(functional.max_pool2d(x, 4), scale_factor=4.0)")
+    with pytest.raises(CuelloError, match=r"height of 10 pixels: this network needs a multiple of 4"):
+        build_custom(write(tmp_path, pooled), 1, size=(10, 8))
+
+
+def test_a_network_of_any_size_stays_one(tmp_path: Path) -> None:
+    network = build_custom(write(tmp_path, PLAIN), 1, size=(7, 9))
+    assert (network.size, network.stride, network.receptive_field) == (None, 1, 5)
+
+
+def test_arguments_are_handed_on_and_kept_with_the_model(tmp_path: Path) -> None:
+    reference = write(tmp_path, CODED)
+    architecture = architecture_of(f"{reference},latent=3", 1, (7, 5))
+    assert architecture.name == "Net,latent=3"
+    for named in (reference, f"{reference},latent=3"):
+        assert build(architecture, named).encode(torch.rand(1, 1, 7, 5)).shape == (1, 3)
+    with pytest.raises(CuelloError, match=r"Net takes no 'latend'. Did you mean 'latent'"):
+        build_custom(f"{reference},latend=3", 1, size=(7, 5))
+
+
+def test_two_tensors_of_encode_are_a_distribution(tmp_path: Path) -> None:
+    code = CODED.replace("width, latent)", "width, 2 * latent)").replace(
+        "flatten(1))\n", "flatten(1)).chunk(2, 1)\n", 1
+    )
+    network = build_custom(write(tmp_path, code.replace("self.encode(x))", "self.encode(x)[0])")), 1, size=(7, 5))
+    assert (network.has_posterior, network.prior) == (True, "normal")
+    x = torch.rand(2, 1, 7, 5)
+    assert torch.equal(network.encode(x), network.posterior(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("return self.coder(x.flatten(1))", "return [x]", "Net.encode returned list"),
+        ("return self.coder(x.flatten(1))", "return x.nothing", "failed: AttributeError"),
+        (".view(-1, *self.shape)\n", "\n", r"Net.decode made \(1, 35\) of the code of an image \(1, 1, 7, 5\)"),
+    ],
+)
+def test_a_code_that_is_none_is_explained(tmp_path: Path, old: str, new: str, message: str) -> None:
+    code = CODED.replace("return self.decode(self.encode(x))", "return x").replace(old, new)
+    with pytest.raises(CuelloError, match=message):
+        build_custom(write(tmp_path, code), 1, size=(7, 5))
+
+
+def test_a_code_of_ones_own_is_looked_into(tmp_path: Path) -> None:
+    reference = write(tmp_path, CODED)
+    run = cuello.train("reconstruct", "glyphs", model=f"{reference},latent=2", epochs=1, output=tmp_path / "run")
+    assert "Net,latent=2" in run.report_path.read_text()
+    model = cuello.load(run.path, reference)
+    codes = model.encode(torch.rand(3, 1, 7, 5))
+    assert codes.shape == (3, 2)
+    assert model.decode(codes).shape == (3, 1, 7, 5)
+    assert make_latent(run.path, LatentSettings(None), network=reference).values
+    assert (run.path / "latent" / "latent.html").is_file()
+
+
+@pytest.mark.parametrize(("pooled", "size"), [(True, None), (False, (7, 5))])
+def test_a_classifier_of_ones_own_is_trained_and_explained(tmp_path: Path, pooled: bool, size: object) -> None:
+    reference = f"{write(tmp_path, CLASSIFYING)},pooled={pooled}"
+    run = cuello.train("classify", "glyphs", model=reference, epochs=1, output=tmp_path / "run")
+    model = cuello.load(run.path, reference)
+    assert (model.size, len(model.classes)) == (size, 32)
+    x = torch.rand(3, 1, 7, 5)
+    assert torch.allclose(model.classify(x), model.network(x).softmax(1))
+    with pytest.raises(CuelloError, match="code is run only if you name it"):
+        cuello.explain(run.path, "glyphs", tmp_path / "maps", pictures=1)
+    cuello.allow(reference)
+    maps = cuello.explain(run.path, "glyphs", tmp_path / "maps", pictures=1).maps
+    known = cuello.occlusion_map(
+        model.network.inner, torch.from_numpy(glyphs().images / np.float32(255)).permute(0, 3, 1, 2), outputs="logits"
+    )
+    assert np.allclose(maps[0], known.maps[0].squeeze(), atol=1e-6)
+    with pytest.raises(CuelloError, match="needed one of Cuello's classifiers"):
+        cuello.train("explain", "glyphs", classifier=str(run.path), epochs=1, output=tmp_path / "estimator")
+
+
+def test_scores_of_other_classes_are_explained(tmp_path: Path) -> None:
+    reference = write(tmp_path, CLASSIFYING.replace("4 * 35, classes", "4 * 35, 7").replace("35, classes)", "35, 7)"))
+    code = CLASSIFYING.replace("nn.Linear(4 if pooled else 4 * 35, classes)", "nn.Linear(4, 7)")
+    reference = write(tmp_path, code)
+    with pytest.raises(
+        CuelloError, match=r"into \(1, 7\); it needs to return scores before softmax of shape \(1, 32\)"
+    ):
+        cuello.train("classify", "glyphs", model=reference, epochs=1, output=tmp_path / "run")
+
+
+def test_the_class_itself_is_a_network(tmp_path: Path) -> None:
+    class Here(torch.nn.Module):
+        def __init__(self, channels: int, width: int = 2):
+            super().__init__()
+            self.layers = torch.nn.Sequential(
+                torch.nn.Conv2d(channels, width, 3, padding=1), torch.nn.Conv2d(width, channels, 3, padding=1)
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers.forward(x)
+
+    common = {"epochs": 1, "report": False}
+    run = cuello.train("reconstruct", "glyphs", model=partial(Here, width=3), output=tmp_path / "run", **common)
+    assert run.config.model == "Here,width=3"
+    assert cuello.load(run.path, Here).network.inner.layers[0].out_channels == 3  # type: ignore[union-attr]
+    started = Here(1)
+    with torch.no_grad():
+        torch.nn.init.constant_(started.layers[0].weight, 0.25)  # type: ignore[arg-type]
+    run = cuello.train("reconstruct", "glyphs", model=started, learning_rate=1e-9, output=tmp_path / "two", **common)
+    weights = cuello.load(run.path, started).network.inner.layers[0].weight  # type: ignore[union-attr]
+    assert torch.allclose(weights, torch.tensor(0.25), atol=1e-6)

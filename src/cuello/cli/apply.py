@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Device, OwnCode, Quiet, Threads
+from cuello.cli.options import JSON, Device, Own, OwnCode, Quiet, Threads
 
 
 # More than seven parameters: each is a flag.
@@ -37,6 +37,7 @@ def apply(
         ),
     ] = None,
     code: OwnCode = None,
+    own: Own = (),
     device: Device = "cpu",
     threads: Threads = None,
     json: JSON = False,
@@ -64,12 +65,14 @@ def apply(
     """
     from cuello.cli.render import print_json
     from cuello.core.files import printable
+    from cuello.core.own import allow
     from cuello.inference.files import apply as apply_to_files
     from cuello.inference.model import load
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
     use_threads(threads)
+    allow(*own)
     loaded = load(model, code, str(choose_device(device)))
     with display(quiet or json) as shown:
         level = None if sigma is None else sigma / 255

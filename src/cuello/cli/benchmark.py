@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Device, OwnCode, Quiet, Threads
+from cuello.cli.options import JSON, Device, Own, OwnCode, Quiet, Threads
 
 
 # More than seven parameters: each is a flag.
@@ -18,6 +18,7 @@ def benchmark(
     csv: Annotated[Path | None, Parameter(help="Write the table to this file.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace a file that exists already.")] = False,
     model: OwnCode = None,
+    own: Own = (),
     device: Device = "cpu",
     threads: Threads = None,
     json: JSON = False,
@@ -39,6 +40,7 @@ def benchmark(
     """
     from cuello.cli.render import print_result
     from cuello.core.files import check_new, make_folder, write_text
+    from cuello.core.own import allow
     from cuello.inference.model import load
     from cuello.jobs.images.benchmark import benchmark as measure
     from cuello.jobs.images.benchmark import result_of
@@ -47,6 +49,7 @@ def benchmark(
 
     check_new(csv, overwrite)
     use_threads(threads)
+    allow(*own)
     loaded = load(run, model, str(choose_device(device)))
     with display(quiet or json) as shown:
         found = result_of(measure(name, loaded, seed=seed, progress=shown.work))

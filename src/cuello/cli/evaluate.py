@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from cuello.cli.options import JSON, Device, Overwrite, OwnCode, Quiet, Threads, takes
+from cuello.cli.options import JSON, Device, Overwrite, Own, OwnCode, Quiet, Threads, takes
 from cuello.core.errors import CuelloError
 from cuello.core.settings import EvaluateSettings
 
@@ -34,6 +34,7 @@ def evaluate(
     ] = None,
     overwrite: Overwrite = False,
     model: OwnCode = None,
+    own: Own = (),
     device: Device = "cpu",
     threads: Threads = None,
     json: JSON = False,
@@ -62,6 +63,7 @@ def evaluate(
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
     from cuello.cli.render import print_result
+    from cuello.core.own import allow
     from cuello.inference.bundled import located
     from cuello.jobs.base import Request
     from cuello.jobs.catalog import JOBS
@@ -78,13 +80,14 @@ def evaluate(
             needed = "one run" if several else "several runs: cuello evaluate RUN RUN …"
             raise CuelloError(f"--{name} is for {needed}. Leave it out.")
     use_threads(threads)
-    own: dict[str, Any] = {"network": model, "device": str(choose_device(device))}
+    allow(*own)
+    loading: dict[str, Any] = {"network": model, "device": str(choose_device(device))}
     with display(quiet or json) as shown:
         if several:
             request = Request(runs[0], images, progress=shown.work, **settings)
-            result = judging.several_runs(runs, request, output=output, overwrite=overwrite, **own).result
+            result = judging.several_runs(runs, request, output=output, overwrite=overwrite, **loading).result
         else:
-            found = judging.evaluate(run, images, progress=shown.work, **own, **settings)
+            found = judging.evaluate(run, images, progress=shown.work, **loading, **settings)
             result = JOBS[load_artefact(located(run)).job].result(found)
     print_result(result, json)
     if several and output is not None and not json:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Device, Overwrite, Quiet, Threads, takes
+from cuello.cli.options import JSON, Device, Overwrite, Own, Quiet, Threads, takes
 from cuello.core.settings import ExplainSettings
 
 
@@ -22,6 +22,7 @@ def explain(
     *,
     output: Annotated[Path, Parameter(alias="-o", help="The folder to write to.")],
     overwrite: Overwrite = False,
+    own: Own = (),
     device: Device = "cpu",
     threads: Threads = None,
     json: JSON = False,
@@ -56,12 +57,14 @@ def explain(
     """
     from cuello.cli.render import print_json
     from cuello.core.files import printable
+    from cuello.core.own import allow
     from cuello.jobs.explain.explain import explain as explained
     from cuello.jobs.explain.output import as_json
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
     use_threads(threads)
+    allow(*own)
     with display(quiet or json) as shown:
         found = explained(
             classifier, images, output, overwrite=overwrite, device=str(choose_device(device)), progress=shown.work,

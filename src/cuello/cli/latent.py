@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Device, Overwrite, OwnCode, Quiet, Threads, takes
+from cuello.cli.options import JSON, Device, Overwrite, Own, OwnCode, Quiet, Threads, takes
 from cuello.core.settings import LatentSettings
 
 
@@ -27,6 +27,7 @@ def latent(
     output: Annotated[Path | None, Parameter(alias="-o", help="The folder to write to; by default RUN/latent.")] = None,
     overwrite: Overwrite = False,
     code: OwnCode = None,
+    own: Own = (),
     device: Device = "cpu",
     threads: Threads = None,
     json: JSON = False,
@@ -63,11 +64,13 @@ def latent(
     interpolate, traverse, sample, grid, project, neighbours and invent.
     """
     from cuello.cli.render import print_result
+    from cuello.core.own import allow
     from cuello.latent.page import make_latent
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
     use_threads(threads)
+    allow(*own)
     chosen = LatentSettings(images, **settings)
     folder = output.expanduser() if output is not None else None
     with display(quiet or json) as shown:

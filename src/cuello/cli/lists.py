@@ -145,23 +145,27 @@ def summary(
     cuello summary runs/first --size 640x480
 
     cuello summary up-s --scale 4
+
+    cuello summary my.py:MyNet,width=16 --channels 1 --size 28
     """
     from dataclasses import asdict
 
     from cuello.cli.render import print_json, print_summary
+    from cuello.core.own import is_own, naming
     from cuello.data.images import parse_size
     from cuello.inference.model import load
     from cuello.models.catalog import architecture_of, build
-    from cuello.models.custom import is_reference
     from cuello.models.summary import summarise
 
+    width, height = parse_size(size) or (64, 64)
     if Path(model).exists():
         loaded = load(model)
         network, planes = loaded.network, loaded.channels
     else:
         planes = channels
-        network = build(architecture_of(model, channels, scale=scale), model if is_reference(model) else None)
-    width, height = parse_size(size) or (64, 64)
+        sides = (height, width) if is_own("network", model) else None
+        with naming(model):
+            network = build(architecture_of(model, channels, sides, scale=scale))
     found = summarise(network, planes, (height, width))
     if json:
         print_json({"model": model, **asdict(found)})

@@ -18,6 +18,15 @@ Quiet = Annotated[bool, Parameter(negative="", help="Show no progress.")]
 OwnCode = Annotated[
     str | None, Parameter(name="--model", help="FILE.py:CLASS, for a model whose network is your own code.")
 ]
+Own = Annotated[
+    Sequence[str],
+    Parameter(
+        name="--own",
+        negative="",
+        help="FILE.py with code of your own that this run names, its network, loss, noise …; nothing else of the kind "
+        "is run. Again for another file.",
+    ),
+]
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")]
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")]
 Threads = Annotated[int | None, Parameter(help="Processor threads; by default OMP_NUM_THREADS or all cores.")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import ANY_WORD, JSON, NO_DEFAULT, Overwrite, OwnCode, Quiet, Report, Sweep, Track, takes
+from cuello.cli.options import ANY_WORD, JSON, NO_DEFAULT, Overwrite, Own, OwnCode, Quiet, Report, Sweep, Track, takes
 from cuello.core.config import CHANGEABLE, TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 
@@ -79,11 +79,13 @@ def train(
 
 
 @takes(TrainConfig, only=CHANGEABLE)
+# More than seven parameters: each is a flag.
 def resume(
     run: Annotated[Path, Parameter(help="The run directory.")],
     /,
     *,
     model: OwnCode = None,
+    own: Own = (),
     report: Report = True,
     sweep: Sweep = (),
     track: Track = (),
@@ -102,9 +104,11 @@ def resume(
 
     cuello resume runs/first --epochs 100
     """
+    from cuello.core.own import allow
     from cuello.training.display import display
     from cuello.work import train as workflow
 
+    allow(*own)
     with display(quiet or json) as shown:
         workflow.resume(
             run, network=model, report=report, sweep=sweep, observers=[shown.observe], track=track,

@@ -10,6 +10,7 @@ import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_own, plain_name
 from cuello.core.progress import OnProgress, Progress
 from cuello.data.catalog import open_source
 from cuello.data.images import parse_size
@@ -17,7 +18,6 @@ from cuello.data.levels import parse_levels
 from cuello.inference.model import Model, load
 from cuello.jobs.base import Job
 from cuello.jobs.catalog import JOBS
-from cuello.models.custom import is_reference
 from cuello.models.summary import count, probe
 from cuello.runs.artefact import load_artefact
 from cuello.runs.checkpoint import read_reached
@@ -103,14 +103,14 @@ def read_facts(run: Run, label: str) -> RunFacts:
     if not history:
         raise CuelloError("no epoch of its training has ended yet")
     artefact = load_artefact(run.path)
-    if is_reference(config.model):  # somebody's own code, which is not run: counted from the file
+    if is_own("network", config.model):  # somebody's own code, which is not run: counted from the file
         kept = {name: tensor for name, tensor in artefact.weights.items() if "running_" not in name}
         parameters = sum(tensor.numel() for tensor in kept.values() if tensor.is_floating_point())
     else:
         parameters = count(artefact.network())[0]
     known = read_reached(run.checkpoint_path).fingerprint if run.checkpoint_path.is_file() else f"? {config.data}"
     metrics = read_metrics(run) if run.metrics_path.is_file() else None
-    name = config.model.rpartition(":")[2] if is_reference(config.model) else artefact.architecture.name
+    name = plain_name(config.model) if is_own("network", config.model) else artefact.architecture.name
     return RunFacts(
         label, run, config, history=history, network=name, channels=artefact.channels, parameters=parameters,
         images=known, metrics=metrics,
@@ -134,7 +134,7 @@ def with_latency(runs: Sequence[RunFacts], progress: OnProgress) -> list[RunFact
     timed = []
     for done, run in enumerate(runs, 1):
         milliseconds = None
-        size = None if is_reference(run.config.model) else image_size(run.config)
+        size = None if is_own("network", run.config.model) else image_size(run.config)
         if size is not None:
             key = (run.config.model, run.network, run.channels, size)
             if key not in known:

@@ -353,12 +353,13 @@ def numbers(found: Tensor) -> Tensor:
     return found
 
 
-def load(path: str | Path, network: str | None = None, device: str = "cpu") -> Model:
+def load(path: str | Path, network: Any = None, device: str = "cpu") -> Model:
     """Load a run directory, a model.safetensors file, or a model that comes with the package, by name (BUNDLED).
 
     A network that can be folded into fewer layers is.
 
-    network: FILE.py:CLASS, only for a model whose network is somebody's own code; no other code is ever run.
+    network: FILE.py:CLASS, a registered name or the class itself, only for a model whose network is somebody's own
+    code; no other code is ever run.
     device: where to run it: cpu, cuda, cuda:N, mps.
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_own
 from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
 from cuello.inference.model import Model
@@ -19,7 +20,6 @@ from cuello.jobs.data import Prepared
 from cuello.jobs.networks import Chosen
 from cuello.models.base import ImageNetwork
 from cuello.models.catalog import KINDS
-from cuello.models.custom import is_reference
 from cuello.models.named import find_network
 from cuello.report.page import Table
 from cuello.report.result import Result
@@ -126,12 +126,11 @@ class JobEvaluation(NamedTuple):
 def check_network(job: "Job", model: str, loss: LossSpec) -> None:
     """Raise CuelloError where a network or a loss is not for a job: for classes, not images, or the reverse."""
     classifies, explains = job.gives == "classes", job.gives == "maps"
-    kind = None if is_reference(model) else KINDS[find_network(model).kind]
-    if kind is None and job.gives != "images":
-        what = "a classifier" if classifies else "an estimator"
+    kind = None if is_own("network", model) else KINDS[find_network(model).kind]
+    if kind is None and explains:
         raise CuelloError(
-            f"got --model={model}: code of your own is trained for images only, not to {job.name}. Name {what} of "
-            f"Cuello's, e.g. --model={job.default_model} (see `cuello models`)."
+            f"got --model={model}: an estimator is made for the classifier that it explains, and code of your own is "
+            f"trained for images and classes only. Name an estimator of Cuello's, e.g. --model={job.default_model}."
         )
     use = f"For {job.name}, use e.g. --model={job.default_model}."
     if kind is not None and kind.classifies != classifies:

@@ -6,6 +6,7 @@ import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_own
 from cuello.data.catalog import open_source
 from cuello.data.form import form_of
 from cuello.data.images import parse_size
@@ -14,7 +15,6 @@ from cuello.data.stream import glance
 from cuello.degrade import Composition, Degradation, parse
 from cuello.degrade.base import GENERAL
 from cuello.models.catalog import KINDS, architecture_of, build
-from cuello.models.custom import is_reference
 from cuello.models.named import find_network
 
 ANY_SIZE = "dncnn-s"
@@ -116,7 +116,7 @@ def stride_of(name: str) -> int:
 
 def check_helps(config: TrainConfig) -> None:
     """Raise CuelloError, naming one that can, where a network cannot help against the noise; ``force`` allows it."""
-    if config.force or config.noise is None or is_reference(config.model):
+    if config.force or config.noise is None or is_own("network", config.model):
         return
     noise = parse(config.noise)
     if KINDS[find_network(config.model).kind].extremes and not noise.extremes:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
+from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import LatentSettings
 from cuello.data.folders import check_outside
@@ -56,13 +57,14 @@ CONTENTS = {
 """What latent.npz may hold, in words."""
 
 
+@names_own
 def make_latent(
     path: Path,
     settings: LatentSettings,
     *,
     output: Path | None = None,
     overwrite: bool = False,
-    network: str | None = None,
+    network: Any = None,
     device: str = "cpu",
     progress: OnProgress | None = None,
 ) -> Result:

@@ -3,11 +3,12 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pydantic
 
+from cuello.core import own
 from cuello.core.errors import CuelloError
 from cuello.core.registry import Registry
 from cuello.models import custom
@@ -155,9 +156,10 @@ KINDS: Registry[Kind] = Registry(
 
 @dataclass(frozen=True)
 class Architecture:
-    """What must be known to build a network again: kind and settings, or a reference to somebody's own file.
+    """What must be known to build a network again: kind and settings, or how somebody's own is called.
 
-    kind "custom" has the settings ``reference`` (FILE.py:CLASS), ``sha256`` of that file, ``channels`` and ``scale``.
+    kind "custom" has the settings ``reference`` (FILE.py:CLASS with its arguments, or a registered name), ``sha256`` of
+    that file, ``channels``, ``scale``, ``height`` and ``width`` of the images that it was made for, and ``classes``.
     """
 
     name: str
@@ -172,17 +174,19 @@ def architecture_of(
     scale: int | None = None,
     classes: int | None = None,
 ) -> Architecture:
-    """Return the architecture that a name (or a description, or FILE.py:CLASS) stands for.
+    """Return the architecture that a name (or a description, or one's own) stands for.
 
     channels, size (height, width): of the images; size by default what the network is meant for. scale: how many times
     larger the result is than what goes in; by default what the network usually does. classes: how many a classifier
     tells apart, by default two; or an estimator's classifier, for which see
     `estimators.estimator_of`. Raises CuelloError where they are not what the network is made for.
     """
-    if custom.is_reference(name):
-        checksum = custom.source_checksum(name)
+    if own.is_own("network", name):
+        checksum = own.source_checksum(name) if own.is_reference(name) else ""
         settings = {"reference": name, "sha256": checksum, "channels": channels, "scale": scale or 1}
-        return Architecture(name, "custom", settings)
+        settings |= {"height": size[0], "width": size[1]} if size is not None else {}
+        settings |= {"classes": classes} if classes is not None else {}
+        return Architecture(own.short(name), "custom", settings)
     spec = find_network(name)
     settings = {**spec.settings, "channels": channels}
     if scale is not None:
@@ -255,16 +259,17 @@ def check_numbers(spec: NetworkSpec, channels: int, height: int, width: int) -> 
     )
 
 
-def build(architecture: Architecture, allowed_code: str | None = None, most: int | None = None) -> ImageNetwork:
+def build(architecture: Architecture, named: Any = None, most: int | None = None) -> ImageNetwork:
     """Make the network of an architecture, with fresh weights from torch's default generator.
 
-    allowed_code: the FILE.py:CLASS that the user named; a custom architecture is built from nothing else. most: bytes
-    that the weights may take; by default what training can have of the free memory.
+    named: what the caller names for a network of somebody's own: FILE.py:CLASS, a registered name, or the class itself;
+    None: it is built only where its file may run. most: bytes that the weights may take; by default what training can
+    have of the free memory.
     Raises CuelloError where the settings are not this version's, too large, or code would run that the user did not
     name.
     """
     if architecture.kind == "custom":
-        return build_custom(architecture, allowed_code)
+        return build_custom(architecture, named)
     kind, config = KINDS[architecture.kind], config_of(architecture)
     try:
         network = built(lambda: kind.network(config), architecture.name, most)
@@ -290,16 +295,28 @@ def config_of(architecture: Architecture) -> pydantic.BaseModel:
         ) from None
 
 
-def build_custom(architecture: Architecture, allowed_code: str | None) -> ImageNetwork:
-    """Make somebody's own network, if the user named its code."""
-    reference = architecture.settings["reference"]
-    if allowed_code is None:
+def build_custom(architecture: Architecture, named: Any = None) -> ImageNetwork:
+    """Make somebody's own network, if the caller named its code."""
+    settings = architecture.settings
+    part = part_of(settings["reference"], named)
+    if settings["sha256"] and part.checksum and part.checksum != settings["sha256"]:
+        warnings.warn(f"{part.path} has changed since this model was trained with it.", stacklevel=2)
+    size = (settings["height"], settings["width"]) if "height" in settings else None
+    return custom.built_custom(
+        part, settings["channels"], scale=settings.get("scale", 1), size=size, classes=settings.get("classes")
+    )
+
+
+def part_of(reference: str, named: Any) -> own.Part:
+    """Return what an architecture of the kind "custom" is built from; CuelloError where the caller did not name it."""
+    text = reference if named is None else own.text_of("network", named)
+    if named is None and not own.may_run("network", reference):
         raise CuelloError(
             f"this model's network is code of somebody's own ({reference}), and code is run only if you name it: "
             f"add --network={reference} with the path where you have that file."
         )
-    if not custom.is_reference(allowed_code):
-        raise CuelloError(f"this model's network is {reference}; got --network={allowed_code}, needed FILE.py:CLASS.")
-    if custom.source_checksum(allowed_code) != architecture.settings["sha256"]:
-        warnings.warn(f"{allowed_code} has changed since this model was trained with it.", stacklevel=2)
-    return custom.build_custom(allowed_code, architecture.settings["channels"], architecture.settings.get("scale", 1))
+    with own.naming(text):
+        part = own.find("network", text) if own.is_own("network", text) else None
+    if part is None:
+        raise CuelloError(f"this model's network is {reference}; got --network={text}, needed FILE.py:CLASS.")
+    return part if part.arguments else replace(part, arguments=own.arguments_of(reference))

@@ -37,7 +37,10 @@ def estimator_of(
         known = ", ".join(other.name for other in NETWORKS if KINDS[other.kind].explains)
         raise CuelloError(f"the network {name!r} does not estimate occlusion maps. Those that do: {known}.")
     if classifier.kind != "classifier":
-        raise CuelloError(f"got a network of kind {classifier.kind!r}, needed one of Cuello's classifiers.")
+        raise CuelloError(
+            f"got a network of kind {classifier.kind!r}, needed one of Cuello's classifiers: an estimator has their "
+            "layers within. Exact maps are made of any: cuello explain CLASSIFIER IMAGES"
+        )
     theirs = ClassifierConfig.model_validate(dict(classifier.settings))
     settings = {**spec.settings, "channels": theirs.channels, "classes": theirs.classes}
     if kind.config.model_fields.get("classifier"):

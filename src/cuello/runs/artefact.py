@@ -14,7 +14,7 @@ from cuello.core.config import GIVES, Job, TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.core.schema import Name, StoredFields, Text, checked
 from cuello.models.catalog import KINDS, Architecture, build, config_of
-from cuello.models.limits import AT_ONCE, Channels, Kernel
+from cuello.models.limits import AT_ONCE, Channels, Kernel, Side
 from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class CustomSettings(StoredFields):
     sha256: Name
     channels: Channels
     scale: Kernel = 1
+    height: Side | None = None
+    width: Side | None = None
+    classes: int | None = None
 
 
 class StoredArtefact(StoredFields):
@@ -85,14 +88,14 @@ class Artefact:
         """Channels of the images that the network takes."""
         return self.architecture.settings["channels"]
 
-    def network(self, allowed_code: str | None = None) -> "ImageNetwork":
+    def network(self, named: Any = None) -> "ImageNetwork":
         """Build the network with these weights, ready for inference.
 
-        allowed_code: FILE.py:CLASS, needed (and run) only where the network is somebody's own code.
+        named: FILE.py:CLASS, a registered name or the class itself, needed only where the network is somebody's own.
         """
         with torch.random.fork_rng(()):  # first weights, which are not kept, are drawn from the caller's numbers
             stored = 4 * sum(tensor.numel() for tensor in self.weights.values())
-            network = build(self.architecture, allowed_code, most=AT_ONCE + 2 * stored)
+            network = build(self.architecture, named, most=AT_ONCE + 2 * stored)
         check_fit(self.weights, network.state_dict(), Path(FILE_NAME))
         network.load_state_dict(dict(self.weights))
         return network.eval()
@@ -131,7 +134,13 @@ def load_artefact(path: Path) -> Artefact:
 def check_architecture(architecture: Architecture, found: StoredArtefact, path: Path) -> None:
     """Raise CuelloError where the network's settings are not this version's, or it cannot do its job."""
     if architecture.kind == "custom":
-        checked(CustomSettings, architecture.settings, path)
+        own = checked(CustomSettings, architecture.settings, path)
+        if (own.classes or 0) != len(found.classes) or bool(own.classes) != (GIVES[found.job] == "classes"):
+            raise CuelloError(
+                f"{path} is damaged: the network and its {len(found.classes)} names of classes do not fit."
+            )
+        if (own.height is None) != (own.width is None):
+            raise CuelloError(f"{path} is damaged: it says one side of its images and not the other.")
         return
     kind, config = KINDS[architecture.kind], config_of(architecture)
     if getattr(config, "channels", None) != architecture.settings.get("channels"):

@@ -6,8 +6,8 @@ from typing import Any
 
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_reference
 from cuello.core.text import in_every, native
-from cuello.models.custom import is_reference
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, environment
 from cuello.runs.tensors import read_about
@@ -62,7 +62,7 @@ def environment_of(run: Run) -> dict[str, Any]:
 def changed(was: TrainConfig, now: TrainConfig) -> Changes:
     """Return the settings that differ; somebody's own network is the same wherever its file lies."""
     pairs = {name: (getattr(was, name), getattr(now, name)) for name in TrainConfig.model_fields}
-    if all(map(is_reference, pairs["model"])) and len({model.rpartition(":")[2] for model in pairs["model"]}) == 1:
+    if all(map(is_reference, pairs["model"])) and len({model.rpartition(".py:")[2] for model in pairs["model"]}) == 1:
         del pairs["model"]
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 

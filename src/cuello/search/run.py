@@ -10,6 +10,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept
+from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
 from cuello.data.folders import check_outside
@@ -26,6 +27,7 @@ from cuello.training.observers import Observer
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
+@names_own
 @caller_kept()
 @from_python("data", "target")
 def search(

@@ -9,6 +9,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
 from cuello.core.lock import kept
+from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python, is_handed
@@ -29,6 +30,7 @@ SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validati
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
+@names_own
 @caller_kept()
 @from_python("images", "data", "target")
 def evaluate(
@@ -43,7 +45,7 @@ def evaluate(
     baselines: Sequence[str] | None = None,
     seed: int | None = None,
     range: str | tuple[float, float] | None = None,
-    network: str | None = None,
+    network: Any = None,
     device: str = "cpu",
     on_error: str = "stop",
     report: bool = True,
@@ -93,6 +95,7 @@ def evaluate(
 
 
 # More than seven parameters: those by name are the settings of one call.
+@names_own
 @caller_kept()
 @from_python("images", "data")
 def evaluate_classifier(
@@ -123,6 +126,7 @@ def evaluate_classifier(
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
+@names_own
 @caller_kept()
 @from_python("images", "data")
 def evaluate_runs(
@@ -135,7 +139,7 @@ def evaluate_runs(
     baselines: Sequence[str] | None = None,
     seed: int | None = None,
     range: str | tuple[float, float] | None = None,
-    network: str | None = None,
+    network: Any = None,
     device: str = "cpu",
     on_error: str = "stop",
     most: int | None = None,
@@ -168,7 +172,7 @@ def several_runs(
     paths: Sequence[str | Path],
     request: Request,
     *,
-    network: str | None = None,
+    network: Any = None,
     device: str = "cpu",
     output: str | Path | None = None,
     overwrite: bool = False,

@@ -10,6 +10,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept, wait_until_free
+from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python
@@ -25,6 +26,7 @@ from cuello.work.train import RunOptions, check_same, resolve, resolved, run_nam
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
+@names_own
 @caller_kept()
 @from_python("data", "target")
 def train_repeats(
@@ -89,6 +91,7 @@ def train_repeats(
     return runs
 
 
+@names_own
 @caller_kept()
 def train_many(
     paths: Sequence[str | Path],

@@ -15,6 +15,15 @@ from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import remove_leftovers, write_text
 from cuello.core.lock import kept, wait_until_free
 from cuello.core.memory import kept_memory
+from cuello.core.own import (
+    check_named,
+    check_not_loading,
+    is_own,
+    names_own,
+    short,
+    text_like,
+    texts_of,
+)
 from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.seeding import derived_seed
 from cuello.data.catalog import CATALOG
@@ -28,7 +37,6 @@ from cuello.jobs.networks import Chosen, check_helps
 from cuello.jobs.words import WORDS, job_named
 from cuello.models.autoencoder.parts import with_described
 from cuello.models.base import ImageNetwork
-from cuello.models.custom import is_reference
 from cuello.models.named import find_network
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
@@ -64,7 +72,8 @@ def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
 
     Raises CuelloError for a network that is not for the job, or cannot help against the noise.
     """
-    config = make_config(plain_settings(settings))
+    check_not_loading()
+    config = make_config(plain_settings(texts_of(settings)))
     find_loss(config.loss)  # an unknown name is an error before any image is read
     for registry, name in ((OPTIMIZERS, config.optimizer), (SCHEDULES, config.schedule)):
         registry[name]
@@ -78,7 +87,7 @@ def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
         config = make_config({**given, "model": chosen.name})
     model = given["model"] = config.model
     recipe: dict[str, Any] = {"loss": job.default_loss}
-    if not is_reference(model):
+    if not is_own("network", model):
         recipe |= find_network(model).recipe
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
@@ -95,6 +104,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
+@names_own
 @caller_kept()
 @from_python("data", "target")
 def train(
@@ -152,6 +162,7 @@ def train(
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello resume`.
+@names_own
 @caller_kept()
 @from_python("data", "target")
 def resume(
@@ -160,7 +171,7 @@ def resume(
     data: Any = None,
     target: Any = None,
     labels: Any = None,
-    network: str | None = None,
+    network: Any = None,
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
@@ -172,9 +183,9 @@ def resume(
 
     path: the run directory. data, target, labels: the images of the training, needed where they were handed in from
     Python, or lie elsewhere now; they must be the same. network: FILE.py:CLASS, needed where the network is somebody's
-    own code. changes: new values for epochs, max_minutes, patience, min_delta, device, threads or storage. Without
-    changes the run ends with the same weights, to the bit, as if it had never been interrupted (on the same kind of
-    CPU).
+    own code (other parts of your own: see ``cuello.allow``). changes: new values for epochs, max_minutes, patience,
+    min_delta, device, threads or storage. Without changes the run ends with the same weights, to the bit, as if it had
+    never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, another setting is given, or config.toml was changed.
     """
     tell = listener(progress)
@@ -185,13 +196,9 @@ def resume(
     trained_config(run)  # what is no run gets no lock
     with kept(run.path, "cuello resume"):
         config = make_config({**with_images(trained_config(run), data, target).model_dump(), **changes})
-        if is_reference(config.model) and network is None:
-            raise CuelloError(
-                f"this run's network is code of somebody's own ({config.model}), and code is run only if you name it: "
-                f"add --network={config.model} with the path where you have that file."
-            )
         if network is not None:
-            config = make_config({**config.model_dump(), "model": network})
+            config = make_config({**config.model_dump(), "model": text_like(network, config.model)})
+        check_named(config.model_dump())
         remove_leftovers(run.path)
         job = JOBS[config.job]
         job.pairing(config, sweep)
@@ -230,6 +237,7 @@ def check_same_images(run: Run, prepared: Prepared) -> None:
         )
 
 
+@names_own
 def train_or_resume(
     path: Path,
     settings: Mapping[str, Any],
@@ -254,8 +262,7 @@ def train_or_resume(
     check_same(run, config, resolve(settings))
     if is_finished(run, config, report):
         return run
-    network = config.model if is_reference(config.model) else None
-    return resume(path, network=network, report=report, sweep=sweep, observers=observers, progress=progress)
+    return resume(path, report=report, sweep=sweep, observers=observers, progress=progress)
 
 
 def check_same(run: Run, found: TrainConfig, wanted: TrainConfig) -> None:
@@ -316,14 +323,14 @@ def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[ImageNe
 
 def run_through(session: Session, data: JobData, device: torch.device, options: RunOptions) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
-    run, config = session.run, session.config
+    run = session.run
     if is_small(session, device):
         fit_replicas([session], device, options.observers)
     else:
         with kept_memory():
             fit(session, device, options.observers)
     if options.report:
-        model = load(run.path, config.model if is_reference(config.model) else None, str(device))
+        model = load(run.path, device=str(device))
         request = Request(run.path, sweep=options.sweep, progress=options.progress, history=run.history)
         evaluate_and_save(run, model, data, request=request)
     return run
@@ -354,8 +361,8 @@ def run_name(config: TrainConfig) -> str:
     >>> run_name(TrainConfig(job="reconstruct", model="mlp:auto-64-8,activation=relu"))
     'reconstruct-mlp-64-8-activation-relu'
     """
-    model = config.model.rpartition(":")[2] if is_reference(config.model) else config.model.replace(":auto-", ":")
-    return f"{config.job}-{re.sub('[:,=]', '-', model)}"
+    model = short(config.model).replace(":auto-", ":")
+    return f"{config.job}-{re.sub('[^0-9A-Za-z_.]+', '-', model).strip('-')}"
 
 
 def repeat_command(run: Run) -> str:

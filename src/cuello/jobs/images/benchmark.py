@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, closest
+from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.resample import resize
 from cuello.core.seeding import generator
@@ -73,6 +74,7 @@ class Benchmark:
         return next(row for row in self.rows if row.setting == setting and row.method == self.model)
 
 
+@names_own
 @caller_kept()
 def benchmark(
     name: Yardstick,

@@ -38,7 +38,6 @@ from cuello.jobs.images.pairs import Task, check_sweep, same_size, shrinking, wi
 from cuello.jobs.networks import Chosen, network_for_code, network_for_new_images, network_for_noise
 from cuello.models.base import ImageNetwork
 from cuello.models.catalog import architecture_of, build
-from cuello.models.custom import is_reference
 from cuello.models.geometry import check_multiple
 from cuello.report.page import Table
 from cuello.report.result import Result
@@ -58,7 +57,7 @@ def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] =
     height, width = (side // scale for side in prepared.training.size)
     channels = prepared.images.channels
     architecture = architecture_of(config.model, channels, (height, width), scale=scale, classes=len(classes) or None)
-    network = build(architecture, config.model if is_reference(config.model) else None)
+    network = build(architecture)
     check_multiple(torch.empty(1, 1, height, width), network.stride)
     settings = config.model_dump(exclude_none=True)
     return network, Artefact(architecture, config.job, config.noise, weights={}, training=settings, classes=classes)
