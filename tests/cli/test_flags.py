@@ -16,6 +16,7 @@ SHARED = ("--json", "--quiet", "--device", "--threads", "--overwrite")
 LISTS = "it lists what is known: nothing runs, nothing is written"
 WITHOUT = {
     **{(name, flag): LISTS for name in ("models", "datasets", "noises", "studies") for flag in SHARED[1:]},
+    **{("start", flag): "it asks, and the command that it runs has its own" for flag in SHARED},
     **{("doctor", flag): "it looks at what is there and prints it" for flag in SHARED[1:]},
     **{("summary", flag): "it reads layers and prints them" for flag in SHARED[1:]},
     ("compare", "--device"): "its times are the processor's, so that tables of several machines are alike",
@@ -34,7 +35,7 @@ def flags_of(name: str) -> set[str]:
 
 def test_every_command_has_the_shared_flags_or_a_reason() -> None:
     commands = [name for name in app if not name.startswith("-")]
-    assert len(commands) == 16
+    assert len(commands) == 17
     missing = {(name, flag) for name in commands for flag in SHARED if flag not in flags_of(name)}
     assert missing == set(WITHOUT)
 

@@ -33,7 +33,7 @@ def test_what_one_can_do(
     for purpose, typed in PURPOSES:
         (said,) = [place for place, line in enumerate(lines) if line.startswith(purpose)]
         assert lines[said].rstrip().endswith(typed) if columns >= 80 else lines[said + 1].rstrip() == f"  {typed}"
-    assert panels(answer.out) == (["Train", "Use", "Judge", "See what there is", "Options"] if words else [])
+    assert panels(answer.out) == (["Begin", "Train", "Use", "Judge", "See what there is", "Options"] if words else [])
 
 
 def test_every_line_to_type_is_one_that_is_read() -> None:

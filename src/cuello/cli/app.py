@@ -20,6 +20,7 @@ from cuello.core.version import VERSION
 from cuello.jobs.words import BY_WORD
 
 COMMANDS = {
+    "Begin": {"start": "start"},
     "Train": {"train": "train", "resume": "train", "search": "search"},
     "Use": {"apply": "apply", "explain": "explain", "latent": "latent"},
     "Judge": {"evaluate": "evaluate", "compare": "compare", "benchmark": "benchmark", "study": "study"},
@@ -92,6 +93,7 @@ def call(words: list[str]) -> None:
 
     if not words:
         print_purposes()
+        offer_questions()
         return
     if (job := job_asked(words)) is not None:
         from cuello.cli.train import train
@@ -102,6 +104,22 @@ def call(words: list[str]) -> None:
         raise no_command(words[0])
     app.help = f"{ABOUT}\n\n{purposes_text()}\n\nSettings of one job: cuello train JOB --help"
     app(words, result_action="return_value")
+
+
+def offer_questions() -> None:
+    """At a terminal, offer the three questions that lead to a command."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    from rich.prompt import Confirm
+
+    from cuello.cli.start import start
+
+    try:
+        wanted = Confirm.ask("\nFind the line for your images by three questions?", default=False)
+    except EOFError:
+        return
+    if wanted:
+        start()
 
 
 def no_command(word: str) -> CuelloError:

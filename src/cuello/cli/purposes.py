@@ -18,7 +18,8 @@ PURPOSES = (
 """Purposes and lines; a test checks that every line is one that the command line reads."""
 
 ABOUT = "Train small image networks in minutes, see whether they beat the classical methods, use them anywhere."
-MORE = """Every command:        cuello --help
+MORE = """Three questions:      cuello start
+Every command:        cuello --help
 Settings of one job:  cuello train JOB --help
 What is installed:    cuello doctor"""
 

@@ -149,7 +149,7 @@ class TimeLeft(bars.ProgressColumn):
     def render(self, task: bars.Task) -> Text:
         seconds = task.finished_time if task.finished else task.time_remaining
         if seconds is None:
-            return Text("")
+            return Text(" ")
         return Text(clock(seconds) if task.finished else f"{clock(seconds)} left")
 
 
