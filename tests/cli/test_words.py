@@ -44,9 +44,12 @@ def test_a_mistake(
 
 def test_what_is_done_with_a_run(trained: Any, refused: Callable[..., str]) -> None:
     image = next(Path(trained.config.data).glob("*.png"))
-    with pytest.raises(cuello.CuelloError, match="overwrite=True"):
+    with pytest.raises(cuello.CuelloError, match="in_place=True") as caught:
         cuello.apply(cuello.load(trained.path), image, image)
-    assert "--overwrite" in refused("apply", trained.path, image, image)
+    assert "overwrite" not in str(caught.value)
+    said = refused("apply", trained.path, image, image)
+    assert "--in-place, which keeps each original as NAME.orig" in said
+    assert "--overwrite" not in said
     with pytest.raises(cuello.CuelloError, match=r"Leave out epoch or lower it"):
         cuello.compare([trained.path], epoch=9)
     assert "Leave out --epoch or lower it" in refused("compare", trained.path, "--epoch", 9)

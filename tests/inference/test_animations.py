@@ -62,8 +62,10 @@ def test_every_frame_is_restored_and_shown_as_long(
 
 def test_an_animation_over_itself_stays_one(model: Model, tmp_path: Path, pictures: list[np.ndarray]) -> None:
     write(tmp_path / "a.webp", pictures)
-    apply(model, tmp_path / "a.webp", tmp_path / "a.webp", overwrite=True)
+    before = (tmp_path / "a.webp").read_bytes()
+    apply(model, tmp_path / "a.webp", in_place=True)
     assert shown(tmp_path / "a.webp")[1:] == (DURATIONS, 3)
+    assert (tmp_path / "a.webp.orig").read_bytes() == before != (tmp_path / "a.webp").read_bytes()
 
 
 def test_a_gif_that_is_shown_once_stays_so(model: Model, tmp_path: Path, pictures: list[np.ndarray]) -> None:

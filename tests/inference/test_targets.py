@@ -28,6 +28,125 @@ def test_results_never_become_images_of_the_next_call(
     assert len(apply(model, source, tmp_path / "in-results").written) == 2
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_results_never_lie_around_the_images(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
+    source = make_images(tmp_path / "all" / "in", 1)
+    before = contents(tmp_path)
+    for place in (source.parent, tmp_path):
+        with pytest.raises(
+            CuelloError, match=r"in one folder\. Choose a place outside, e\.g\. .*in-results, or, .*in_place"
+        ):
+            apply(model, source, place, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("link", ["out", "out/deep"])
+def test_links_into_the_images_are_seen(model: Model, tmp_path: Path, make_images: MakeImages, link: str) -> None:
+    source = make_images(tmp_path / "in", 1)
+    make_images(source / "deep", 1)
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(source if link == "out" else source / "deep")
+    before = contents(tmp_path)
+    with pytest.raises(CuelloError, match="would be images of the next call") as caught:
+        apply(model, source, tmp_path / "out", overwrite=True)
+    assert "overwrite" not in str(caught.value)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["a.png", "deep/../a.png", "symbolic.png", "hard.png"])
+def test_an_image_is_known_by_all_its_names(model: Model, tmp_path: Path, make_images: MakeImages, name: str) -> None:
+    (tmp_path / "deep").mkdir()
+    (make_images(tmp_path, 1) / "0.png").rename(tmp_path / "a.png")
+    (tmp_path / "symbolic.png").symlink_to("a.png")
+    (tmp_path / "hard.png").hardlink_to(tmp_path / "a.png")
+    before = contents(tmp_path)
+    for overwrite in (False, True):
+        with pytest.raises(CuelloError, match=r"is not replaced\. Choose another place.* in_place=True") as caught:
+            apply(model, tmp_path / "a.png", tmp_path / name, overwrite=overwrite)
+        assert "overwrite" not in str(caught.value)
+    assert contents(tmp_path) == before
+
+
+def test_one_of_several_results_that_is_another_image(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
+    make_images(tmp_path / "a", 1)
+    (make_images(tmp_path / "b", 1) / "0.png").rename(tmp_path / "b" / "1.png")
+    before = contents(tmp_path)
+    with pytest.raises(CuelloError, match=r"b.1\.png is the image itself"):
+        apply(model, [tmp_path / "a" / "0.png", tmp_path / "b" / "1.png"], tmp_path / "b", overwrite=True)
+    assert contents(tmp_path) == before
+
+
+def test_several_images_and_patterns_go_into_a_folder(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
+    source = make_images(tmp_path / "in", 3)
+    make_images(source / "deep", 2)
+    (source / "0.png.orig").write_bytes(b"kept")
+    named = sorted(source.iterdir())
+    applied = apply(model, named, tmp_path / "named")
+    assert sorted(contents(tmp_path / "named")) == ["0.png", "1.png", "2.png", "deep/0.png", "deep/1.png"]
+    (note,) = applied.notes
+    assert "1 file in what was named is not an image by its ending and was left aside (1 .orig): 0.png.orig" in note
+    apply(model, str(source / "*.png"), tmp_path / "pattern")
+    assert sorted(contents(tmp_path / "pattern")) == ["0.png", "1.png", "2.png"]
+    apply(model, str(source / "**" / "1.png"), tmp_path / "tree")
+    assert sorted(contents(tmp_path / "tree")) == ["1.png", "deep/1.png"]
+    with pytest.raises(CuelloError, match="none that this pattern stands for"):
+        apply(model, str(source / "*.tif"), tmp_path / "none")
+    with pytest.raises(CuelloError, match="there is no file or folder"):
+        apply(model, [source / "0.png", source / "9.png"], tmp_path / "none")
+    with pytest.raises(CuelloError, match="a folder of images needs a folder"):
+        apply(model, [source / "0.png", source / "1.png"], tmp_path / "none.png")
+    with pytest.raises(CuelloError, match=r"0\.png and .*0\.png would both become .*none.0\.png"):
+        apply(model, [source / "0.png", source / "deep" / "0.png"], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    assert sorted(contents(source)) == ["0.png", "0.png.orig", "1.png", "2.png", "deep/0.png", "deep/1.png"]
+
+
+def test_a_name_with_a_sign_of_patterns_is_a_name(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
+    (make_images(tmp_path / "in", 1) / "0.png").rename(tmp_path / "in" / "a[1].png")
+    apply(model, tmp_path / "in" / "a[1].png", tmp_path / "b.png")
+    assert (tmp_path / "b.png").is_file()
+
+
+def test_a_folder_needs_a_folder_that_looks_like_one(model: Model, images: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        CuelloError, match=r"out\.xyz: got the ending \.xyz, needed a folder .* write .*out\.xyz/, or make"
+    ):
+        apply(model, images, tmp_path / "out.xyz")
+    assert not list(tmp_path.iterdir())
+    assert len(apply(model, images, f"{tmp_path}/out.xyz/").written) == 6
+    assert len(apply(model, images, tmp_path / "sigma-0.5").written) == 6
+    assert apply(model, images / "1.png", f"{tmp_path}/new.v2/").written == [tmp_path / "new.v2" / "1.png"]
+
+
+def test_what_exists_is_skipped_and_the_rest_goes_on(model: Model, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "2.png").write_text("mine")
+    with pytest.raises(CuelloError, match=r"skip_existing=True to go on with the others"):
+        apply(model, images, tmp_path)
+    applied = apply(model, images, tmp_path, skip_existing=True)
+    assert applied.skipped == [tmp_path / "2.png"]
+    assert [path.name for path in applied.written] == ["0.png", "1.png", "3.png", "4.png", "5.png"]
+    assert (tmp_path / "2.png").read_text() == "mine"
+    applied = apply(model, images, tmp_path, skip_existing=True)
+    assert (len(applied.skipped), applied.written) == (6, [])
+    with pytest.raises(CuelloError, match="leave one of them out"):
+        apply(model, images, tmp_path, overwrite=True, skip_existing=True)
+
+
+def test_a_format_for_all_results(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
+    source = make_images(tmp_path / "in", 2)
+    apply(model, source, tmp_path / "out", format="TIF")
+    assert sorted(contents(tmp_path / "out")) == ["0.tif", "1.tif"]
+    apply(model, source / "0.png", tmp_path / "out", format="webp")
+    assert np.array_equal(read_picture(tmp_path / "out" / "0.webp").pixels, read_picture(tmp_path / "out/0.tif").pixels)
+    with pytest.raises(CuelloError, match=r"format: got 'xyz', needed one of bmp, .*webp\."):
+        apply(model, source, tmp_path / "none", format="xyz")
+    with pytest.raises(CuelloError, match="another ending than format='png'"):
+        apply(model, source / "0.png", tmp_path / "a.tif", format="png")
+
+
 @pytest.mark.parametrize("name", ["out.xyz", "out.heic", "out.v2", "out.npy"])
 def test_an_unknown_ending_is_an_error_that_lists_the_endings(
     model: Model, images: Path, tmp_path: Path, name: str

@@ -130,6 +130,11 @@ def no_command(word: str) -> CuelloError:
     return CuelloError(f"there is no command called {word!r}.{closest(word, commands)} All: cuello --help")
 
 
+USAGES = {
+    "apply": "Usage: cuello apply MODEL IN [IN ...] OUT [OPTIONS]",
+    "evaluate": "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]",
+}
+"""Of commands that take any number of places."""
 WRAPPED = 90
 """A line of help with so many characters goes on in the next one, which is wrapped anew for the terminal."""
 
@@ -146,8 +151,9 @@ def add_commands() -> None:
         group = Group(panel, sort_key=place)
         for name, module in commands.items():
             text = Path(__file__).with_name(f"{module}.py").read_text("utf-8")
-            usage = "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]" if name == "evaluate" else None
-            app.command(f"cuello.cli.{module}:{name}", name=name, help=help_of(text, name), usage=usage, group=group)
+            app.command(
+                f"cuello.cli.{module}:{name}", name=name, help=help_of(text, name), usage=USAGES.get(name), group=group
+            )
 
 
 add_commands()

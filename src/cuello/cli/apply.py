@@ -1,12 +1,17 @@
 """`cuello apply`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from cuello.cli.options import JSON, Device, Own, OwnCode, Quiet, Threads
+from cuello.core.errors import CuelloError
+
+if TYPE_CHECKING:
+    from cuello.inference.files import Applied
 
 
 # More than seven parameters: each is a flag.
@@ -15,11 +20,37 @@ def apply(
         Path,
         Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
     ],
-    source: Annotated[Path, Parameter(name="IN", help="An image, a folder (with its subfolders) or an .npy array.")],
-    destination: Annotated[Path, Parameter(name="OUT", help="A file for a file, a folder for a folder.")],
+    source: Annotated[
+        str,
+        Parameter(
+            name="IN",
+            help="An image, a folder (with its subfolders), an .npy array, or a pattern ('scans/*.png'); - is standard "
+            "input.",
+            allow_leading_hyphen=True,
+        ),
+    ],
     /,
-    *,
+    *more: Annotated[
+        str,
+        Parameter(
+            name="OUT",
+            help="More of IN, and last: a file for a file, else a folder; - is standard output.",
+            allow_leading_hyphen=True,
+        ),
+    ],
+    in_place: Annotated[
+        bool, Parameter(negative="", help="Replace the images of IN; each original stays beside it, as NAME.orig.")
+    ] = False,
+    keep_originals: Annotated[
+        bool, Parameter(name="--keep-originals", help="With --in-place: keep the originals.")
+    ] = True,
+    skip_existing: Annotated[
+        bool, Parameter(negative="", help="Leave results that exist as they are, and go on with the others.")
+    ] = False,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace results that exist already.")] = False,
+    format: Annotated[
+        str | None, Parameter(help="Of the results: png, tif, jpg, …; by default that of each image.")
+    ] = None,
     sigma: Annotated[
         float | None,
         Parameter(
@@ -45,6 +76,9 @@ def apply(
 ) -> None:
     """Restore or enlarge images with a trained network: any size, in tiles, names, bit depth and transparency kept.
 
+    Originals are never touched: OUT must lie outside IN. To replace them on purpose, leave OUT out and add --in-place.
+    Results are written whole or not at all: after a stop, --skip-existing goes on.
+
     A file that cannot be read is listed at the end and the rest goes on; the exit code is then 1.
 
     For example:
@@ -53,49 +87,106 @@ def apply(
 
     cuello apply upscale-x2 small/ large/
 
-    cuello apply runs/first noisy.png clean.png
+    cuello apply denoise scans/*.png clean/ --skip-existing
+
+    cuello apply denoise scans/ --in-place
+
+    cuello apply denoise - - --format png < noisy.tif > clean.png
 
     cuello apply denoise microscope.tif clean.tif --range 0..4095
 
     cuello apply runs/first/model.safetensors scans/ restored/
 
-    cuello apply runs/upscale-up-s small/ large/
-
     cuello apply runs/denoise-denoise-s noisy/ clean/ --sigma 25
     """
-    from cuello.cli.render import print_json
-    from cuello.core.files import printable
+    from cuello.cli.streams import DASH, check_streams, piped
     from cuello.core.own import allow
     from cuello.inference.files import apply as apply_to_files
     from cuello.inference.model import load
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
+    sources, target = divided((source, *more), in_place)
+    streamed = DASH in (source, *more)
+    if streamed:
+        if len(sources) > 1 or target is None:
+            raise CuelloError("- stands for one image of standard input or output: name one IN and one OUT.")
+        check_streams(sources[0], target, json)
     use_threads(threads)
     allow(*own)
     loaded = load(model, code, str(choose_device(device)))
+    settings: dict[str, Any] = {
+        "overwrite": overwrite, "level": None if sigma is None else sigma / 255, "range": range,
+        "keep_originals": keep_originals, "skip_existing": skip_existing,
+    }  # fmt: skip
     with display(quiet or json) as shown:
-        level = None if sigma is None else sigma / 255
-        applied = apply_to_files(
-            loaded, source, destination, overwrite=overwrite, progress=shown.work, level=level, range=range
-        )
-    if json:
-        ranges = {str(path): str(levels) for path, levels in applied.ranges.items()}
-        failed = [{"file": str(path), "problem": problem} for path, problem in applied.failed]
-        print_json(
-            {
-                "written": [str(path) for path in applied.written],
-                "failed": failed,
-                "notes": applied.notes,
-                "ranges": ranges,
-            }
-        )
-    else:
-        for note in applied.notes:
-            print(f"note: {printable(note)}")
-        where = applied.written[0] if len(applied.written) == 1 else destination
-        print(f"{len(applied.written)} written: {where}")
-        for _, problem in applied.failed:
-            print(f"failed: {printable(problem)}", file=sys.stderr)
+        if streamed and target is not None:
+            applied = piped(
+                sources[0], target, format=format, restore=lambda one, other, form: apply_to_files(
+                    loaded, one, other, format=form, progress=shown.work, **settings
+                ),
+            )  # fmt: skip
+        else:
+            applied = apply_to_files(
+                loaded, sources, target, in_place=in_place, format=format, progress=shown.work, **settings
+            )
+    say(applied, target, json=json)
     if applied.failed:
         sys.exit(1)
+
+
+def divided(places: Sequence[str], in_place: bool) -> tuple[list[str], str | None]:
+    """Tell what is read from where results go, which is the last place; CuelloError where it is not named."""
+    for place in places:
+        if place.startswith("-") and place != "-":
+            raise CuelloError(f"there is no option {place}; see cuello apply --help. A file of that name is ./{place}")
+    if in_place:
+        return list(places), None
+    if len(places) < 2:
+        raise CuelloError(
+            f"where do the results of {places[0]} go? Type: cuello apply MODEL {places[0]} OUT, or, to replace the "
+            f"images, cuello apply MODEL {places[0]} --in-place"
+        )
+    return list(places[:-1]), places[-1]
+
+
+def say(applied: "Applied", target: str | None, *, json: bool) -> None:
+    """Say what became of the files; beside an image on standard output, on the other one."""
+    from cuello.cli.render import print_json
+    from cuello.cli.streams import DASH
+    from cuello.core.files import printable
+
+    if json:
+        print_json(as_json(applied))
+        return
+    out = sys.stderr if target == DASH else sys.stdout
+    for note in applied.notes:
+        print(f"note: {printable(note)}", file=out)
+    if target != DASH:
+        where = applied.written[0] if len(applied.written) == 1 else target or "in place"
+        existed = f", {len(applied.skipped)} existed already" if applied.skipped else ""
+        print(f"{len(applied.written)} written{existed}: {where}")
+    for _, problem in applied.failed:
+        print(f"failed: {printable(problem)}", file=sys.stderr)
+
+
+def as_json(applied: "Applied") -> dict[str, Any]:
+    """Give what became of the files as plain values; sigma as the flag takes it."""
+    return {
+        "written": [str(path) for path in applied.written],
+        "failed": [{"file": str(path), "problem": problem} for path, problem in applied.failed],
+        "notes": applied.notes,
+        "ranges": {str(path): str(levels) for path, levels in applied.ranges.items()},
+        "skipped": [str(path) for path in applied.skipped],
+        "files": [
+            {
+                "input": str(one.input),
+                "output": None if one.output is None else str(one.output),
+                "range": None if one.range is None else str(one.range),
+                "sigma": None if one.level is None else round(255 * one.level, 3),
+                "notes": list(one.notes),
+                "reason": one.reason,
+            }
+            for one in applied.files
+        ],
+    }

@@ -46,19 +46,21 @@ class Listing:
 
     def notes(self) -> list[str]:
         """Say what is not among the images, and why."""
-        notes = []
-        if self.aside:
-            kinds = Counter(printable(path.suffix.lower()) or "without ending" for path in self.aside)
-            counts = first_few((f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1])), 8)
-            some = f"{len(self.aside)} files in {self.folder} are not images by their ending and were left aside"
-            one = f"1 file in {self.folder} is not an image by its ending and was left aside"
-            shown = first_few(printable(path.name) for path in self.aside)
-            notes.append(f"{one if len(self.aside) == 1 else some} ({counts}): {shown}")
+        notes = [said_aside(self.aside, str(self.folder))] if self.aside else []
         if self.again:
             links = first_few(printable(str(path.relative_to(self.folder))) for path in self.again)
             what = "links to folders that are read already, or lie above, are not followed"
             notes.append(f"{self.folder}: {what}: {links}")
         return notes
+
+
+def said_aside(files: Sequence[Path], where: str) -> str:
+    """Say which files are no images by their ending."""
+    kinds = Counter(printable(path.suffix.lower()) or "without ending" for path in files)
+    counts = first_few((f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1])), 8)
+    some = f"{len(files)} files in {where} are not images by their ending and were left aside"
+    one = f"1 file in {where} is not an image by its ending and was left aside"
+    return f"{one if len(files) == 1 else some} ({counts}): {first_few(printable(path.name) for path in files)}"
 
 
 def check_outside(images: str | Path, output: Path) -> None:

@@ -79,6 +79,14 @@ class Levels:
         white = full_scale(dtype) if dtype in (np.uint8, np.uint16) or (dtype.kind == "f" and span <= 1) else span
         return min(1.0, level * white / span) if self.estimated else level
 
+    def level_outside(self, share: float, dtype: np.dtype) -> float:
+        """Give a noise level that is a share of this range as ``level_within`` takes it.
+
+        >>> round(Levels(0, 6553.5, estimated=True).level_outside(0.1, np.dtype(np.uint16)), 6)
+        0.01
+        """
+        return share / self.level_within(1e-9, dtype) * 1e-9
+
     def settled(self, pixels: np.ndarray) -> "Levels":
         """Return the range for these pixels: this one."""
         return self

@@ -4,12 +4,13 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, worded
+from cuello.core.errors import CuelloError, first_few, worded
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.frames import frames_of
@@ -21,18 +22,39 @@ from cuello.data.picture import (
     lost,
     read_picture,
     write_picture,
+    written_path,
 )
 from cuello.data.sources import load_numpy, numpy_errors
-from cuello.data.stack import Pages, Place, pages_of, read_page
+from cuello.data.stack import Pages, pages_of, read_page
+from cuello.data.stack import Place as PageAt
 from cuello.data.stored import StoredImage
 from cuello.data.tiff_write import write_pages
 from cuello.inference.animations import restore_frames
-from cuello.inference.arrays import SameKind, as_stack, native, restore_picture
+from cuello.inference.arrays import SameKind, as_stack, little, native, restore_picture
+from cuello.inference.estimates import estimates
 from cuello.inference.model import Model
-from cuello.inference.targets import plan, target_of_file
+from cuello.inference.originals import original_of, replaced, was_replaced
+from cuello.inference.targets import ARRAY, FileJob, Place, find, plan
 
 AS_RGB = ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV")
 """Kinds of colours, in Pillow's words, that are read as RGB and written so."""
+
+
+@dataclass(frozen=True)
+class AppliedFile:
+    """What became of one file.
+
+    output: where its result is; None where there is none, and reason says why. range: within which the network worked,
+    where that was estimated. level: of the noise, estimated, as ``apply`` takes it; the mean over pages. notes: what
+    changed beside the pixels.
+    """
+
+    input: Path
+    output: Path | None
+    reason: str | None = None
+    range: Levels | None = None
+    level: float | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -40,61 +62,176 @@ class Applied:
     """What became of the files.
 
     written: the results. failed: (file, why) for each that could not be read or written. notes: what changed beside
-    the pixels, one sentence each. ranges: for each file within whose own values the network worked, the range.
+    the pixels, one sentence each. ranges: for each file within whose own values the network worked, the range. skipped:
+    results that were there already. files: all of it file by file, those that were skipped aside.
     """
 
     written: list[Path] = field(default_factory=list)
     failed: list[tuple[Path, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     ranges: dict[Path, Levels] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
+    files: list[AppliedFile] = field(default_factory=list, compare=False)
+
+    def add(self, one: AppliedFile) -> None:
+        """Add what became of a file."""
+        self.files.append(one)
+        self.notes.extend(one.notes)
+        if one.output is not None:
+            self.written.append(one.output)
+        else:
+            self.failed.append((one.input, one.reason or ""))
+        if one.range is not None:
+            self.ranges[one.input] = one.range
 
 
+@dataclass
+class Noted:
+    """What is noted while a file is restored.
+
+    notes: what changed beside the pixels. range: estimated from its values. levels: of the noise, estimated.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    range: Levels | None = None
+    levels: list[float] = field(default_factory=list)
+
+    def see(self, result: StoredImage) -> None:
+        """Note the ranges of a result, where they were estimated."""
+        for levels in (result.levels, *result.narrow):
+            self.within(levels)
+
+    def within(self, levels: Levels | None) -> None:
+        if levels is not None and levels.estimated:
+            self.range = levels
+
+
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello apply`.
 def apply(
     model: Model,
-    source: str | Path,
-    destination: str | Path,
+    source: Place | Sequence[Place],
+    destination: Place | None = None,
     overwrite: bool = False,
     progress: OnProgress | None = None,
     level: float | None = None,
     range: str | tuple[float, float] | None = None,
+    *,
+    in_place: bool = False,
+    keep_originals: bool = True,
+    skip_existing: bool = False,
+    format: str | None = None,
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
 
-    source: an image, a folder (with its subfolders), an .npy array. destination: a file for a file, a folder for a
-    folder; a folder's results keep their names. Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes
-    PNG, and palettes and CMYK become RGB, which ``notes`` say. Every page of a TIFF and every frame of an animation is
-    restored. A file that cannot be read is listed in ``failed`` and the rest goes on.
+    source: an image, a folder (with its subfolders), an .npy array, a pattern such as ``"scans/*.png"``, or several of
+    these. destination: a file for a file, a folder for a folder or several files; a folder's results keep their names.
+    Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes PNG, and palettes and CMYK become RGB, which
+    ``notes`` say. Every page of a TIFF and every frame of an animation is restored. A file that cannot be read is
+    listed in ``failed`` and the rest goes on.
     progress: called with events, which have the file at hand. level: standard deviation of the noise in
     every image, in units of white = 1, for a network that takes it; by default estimated, image by image. range: what
     stands for black and white, as for calling a model; estimated for each file, one range for all pages of a TIFF.
-    Raises CuelloError where there is nothing to do, a result exists and ``overwrite`` is not given, or the network
-    takes no such level.
+    in_place: without a destination, replace the images themselves; each original is kept as NAME.orig beside its
+    result, unless ``keep_originals`` is False, and an image that has one is not replaced a second time. skip_existing:
+    leave results that exist (images that were replaced) as they are, and go on with the others. format: an ending for
+    all results, e.g. "png"; by default each keeps its own.
+    Results are written whole or not at all, whenever the work ends.
+    Raises CuelloError where there is nothing to do, a result exists and neither ``overwrite`` nor ``skip_existing`` is
+    given, a result would replace an image that is read, or lie among them, or the network takes no such level.
     """
     tell = listener(progress, ("done", "total", "path"))
     model.check_level(level)
     choice = RangeChoice.parse(range, model.levels)
-    source, destination = Path(source).expanduser(), Path(destination).expanduser()
-    if source.suffix.lower() == ".npy" and source.is_file():
-        return apply_to_array(model, source, destination=destination, overwrite=overwrite, level=level, choice=choice)
-    jobs, notes = plan(source, destination)
-    existing = [target for _, target in jobs if os.path.lexists(target)]
-    if existing and not overwrite:
-        raise CuelloError(
-            f"{len(existing)} of {len(jobs)} results exist already, e.g. {existing[0]}. Add --overwrite=True to "
-            "replace them, or choose another place."
-        )
-    model.check_images()
-    applied = Applied(notes=notes)
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    if in_place:
+        refuse_beside(destination, sources, overwrite=overwrite, format=format)
+        found = find(sources)
+        jobs = [FileJob(path, path) for path in found.files]
+    else:
+        destination = named(destination, keep_originals)
+        found = find(sources)
+        jobs = plan(found, destination, format)
+    applied = Applied(notes=found.notes)
+    if not overwrite:
+        jobs = left_to_do(jobs, applied, keep_originals if in_place else None, skip=skip_existing)
+    elif skip_existing:
+        raise CuelloError("got --overwrite=True and --skip-existing=True: leave one of them out.")
+    if any(path.suffix.lower() != ARRAY for path, _ in jobs):
+        model.check_images()
     for position, (path, target) in enumerate(jobs):
         tell(Progress("restoring", position, len(jobs), path=path))
+        noted = Noted()
         try:
-            restore_file(model, path, target=target, applied=applied, level=level, choice=choice)
-            applied.written.append(target)
+            with estimates() as noted.levels, replaced(path, keep_originals) if in_place else nullcontext():
+                restore_file(model, path, target=target, noted=noted, level=level, choice=choice)
+            one = AppliedFile(path, target, range=noted.range, level=mean(noted.levels), notes=noted.notes)
         except Exception as error:  # whatever one file raises, the others go on
-            applied.failed.append((path, reason(path, error)))
-    tell(Progress("restoring", len(jobs), len(jobs), path=source))
+            if found.single and path.suffix.lower() == ARRAY:
+                raise
+            one = AppliedFile(path, None, reason(path, error), notes=noted.notes)
+        applied.add(one)
+    tell(Progress("restoring", len(jobs), len(jobs), path=Path(sources[0])))
     applied.notes.extend(range_notes(applied.ranges, choice))
     return applied
+
+
+def mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def refuse_beside(destination: Place | None, sources: Sequence[Place], *, overwrite: bool, format: str | None) -> None:
+    """Raise CuelloError for what makes no sense where images are replaced."""
+    if destination is not None and not (len(sources) == 1 and Path(destination) == Path(sources[0])):
+        raise CuelloError(f"got {destination} and --in-place=True, which writes nowhere else: leave one of them out.")
+    folders = [one for one in sources if Path(one).expanduser().is_dir()]
+    if folders and len({os.path.abspath(Path(one).expanduser()) for one in sources}) > 1:
+        raise CuelloError(
+            f"got {first_few(map(str, sources))} and --in-place=True, which replaces the images of one folder: name "
+            f"{folders[0]} alone, or leave out --in-place if the last is where the results go."
+        )
+    if overwrite:
+        raise CuelloError("got --overwrite=True and --in-place=True, which replaces the images: leave --overwrite out.")
+    if format is not None:
+        raise CuelloError("got --format and --in-place=True, where every image keeps its own: leave one of them out.")
+
+
+def named(destination: Place | None, keep_originals: bool) -> Place:
+    """Return where results go; CuelloError where that is not said."""
+    if destination is None:
+        raise CuelloError("where do the results go? Name a file or folder, or replace the images: --in-place=True.")
+    if not keep_originals:
+        raise CuelloError("got --keep-originals=False without --in-place: no original is touched. Leave it out.")
+    return destination
+
+
+def left_to_do(jobs: Sequence[FileJob], applied: Applied, keep_originals: bool | None, *, skip: bool) -> list[FileJob]:
+    """Return the jobs without those that were done before, which are skipped or refused.
+
+    keep_originals: None where images are not replaced.
+    """
+    if keep_originals is None:
+        done = [job for job in jobs if os.path.lexists(job.target)]
+    else:
+        done = [job for job in jobs if was_replaced(job.path)] if keep_originals else []
+    if skip:
+        applied.skipped.extend(target for _, target in done)
+        return [job for job in jobs if job not in set(done)]
+    if not done:
+        return list(jobs)
+    first, one = done[0].target, len(jobs) == 1
+    if keep_originals is not None:
+        which = f"{first} was" if one else f"{len(done)} of {len(jobs)} images were"
+        on = "" if one else "Add --skip-existing=True to go on with the others. "
+        raise CuelloError(
+            f"{which} replaced before, as {original_of(first)} says, and would be restored twice. {on}To restore anew, "
+            "move the originals back."
+        )
+    if one:
+        raise CuelloError(f"{first} exists already. Add --overwrite=True to replace it, or choose another place.")
+    raise CuelloError(
+        f"{len(done)} of {len(jobs)} results exist already, e.g. {first}. Add --overwrite=True to replace them, "
+        "--skip-existing=True to go on with the others, or choose another place."
+    )
 
 
 def reason(path: Path, error: Exception) -> str:
@@ -119,27 +256,34 @@ def range_notes(ranges: Mapping[Path, Levels], choice: RangeChoice) -> list[str]
 
 
 def restore_file(
-    model: Model, path: Path, target: Path, *, applied: Applied, level: float | None = None, choice: RangeChoice
+    model: Model, path: Path, target: Path, *, noted: Noted, level: float | None = None, choice: RangeChoice
 ) -> None:
-    """Restore one image file, or every page of a TIFF; what changes beside the pixels is noted in ``applied``."""
+    """Restore one image file, every page of a TIFF, or an array."""
     make_folder(target.parent)
+    if path.suffix.lower() == ARRAY:
+        restore_array(model, path, target, noted=noted, level=level, choice=choice)
+        return
+    if written_path(target) != target:
+        raise CuelloError(
+            f"{path}: a GIF holds 256 colours, too few for a result. Name a folder: it becomes PNG there."
+        )
     frames = frames_of(path)
     if frames is not None and frames.kind == "MPO" and target.suffix.lower() not in JPEG_SUFFIXES:
-        applied.notes.append(f"{path} holds {frames.count} pictures (MPO), of which {target.name} holds the first")
+        noted.notes.append(f"{path} holds {frames.count} pictures (MPO), of which {target.name} holds the first")
     elif frames is not None:
         notes, results = restore_frames(model, path, target, frames=frames, level=level, choice=choice)
-        applied.notes.extend(notes)
+        noted.notes.extend(notes)
         for result in results:
-            note_ranges(applied, path, result)
+            noted.see(result)
         return
     pages = pages_of(path)
     if len(pages.places) > 1 and target.suffix.lower() not in TIFF_SUFFIXES:
         raise CuelloError(
             f"{path} holds {len(pages.places)} pages, and {target.suffix} holds one: name the result .tif."
         )
-    applied.notes.extend(pages.notes)
+    noted.notes.extend(pages.notes)
     if pages.places and target.suffix.lower() in TIFF_SUFFIXES:
-        restore_pages(model, path, target, pages=pages, applied=applied, level=level, choice=choice)
+        restore_pages(model, path, target, pages=pages, noted=noted, level=level, choice=choice)
         return
     picture = (
         read_page(path, 0, pages.places[0], levels=choice, only=True) if pages.places else read_picture(path, choice)
@@ -148,10 +292,10 @@ def restore_file(
     check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
     result = restore_picture(model, picture, level, choice=choice)
     write_picture(target, result)
-    note_ranges(applied, path, result)
-    applied.notes.extend(changes(path, target, picture))
-    if target.suffix.lower() != path.suffix.lower():
-        applied.notes.append(f"{path} was written as {target.name}")
+    noted.see(result)
+    noted.notes.extend(changes(path, target, picture))
+    if path.suffix.lower() != target.suffix.lower() == written_path(path).suffix.lower():  # not as it was asked
+        noted.notes.append(f"{path} was written as {target.name}")
 
 
 def changes(path: Path, target: Path, picture: StoredImage) -> list[str]:
@@ -172,42 +316,32 @@ def by(picture: StoredImage) -> str:
 
 
 def restore_pages(
-    model: Model, path: Path, target: Path, *, pages: Pages, applied: Applied, level: float | None, choice: RangeChoice
+    model: Model, path: Path, target: Path, *, pages: Pages, noted: Noted, level: float | None, choice: RangeChoice
 ) -> None:
     """Restore every page of a TIFF, one after another."""
     only = len(pages.places) == 1
     levels = choice if only else choice_of_pages(path, pages.places, choice)
     changed: dict[str, None] = {}  # in order
 
-    def restored(number: int, place: Place) -> StoredImage:
+    def restored(number: int, place: PageAt) -> StoredImage:
         page = read_page(path, number, place, levels=levels, only=only)
         if pages.moved and page.tiff is not None:
             page = replace(page, tiff=page.tiff.renumbered(pages.moved))
         result = restore_picture(model, page, level, choice=choice)
         changed.update(dict.fromkeys(changes(path, target, result)))
-        note_ranges(applied, path, result)
+        noted.see(result)
         return result
 
     pictures = (restored(number, place) for number, place in enumerate(pages.places))
     write_pages(target, pictures, form=pages.form, size=pages.size * model.scale**2)
-    applied.notes.extend(changed)
-
-
-def note_ranges(applied: Applied, path: Path, result: StoredImage) -> None:
-    for levels in (result.levels, *result.narrow):
-        note_range(applied, path, levels)
-
-
-def note_range(applied: Applied, path: Path, levels: Levels | None) -> None:
-    if levels is not None and levels.estimated:
-        applied.ranges[path] = levels
+    noted.notes.extend(changed)
 
 
 PAGES_LOOKED_AT = 9
 """Pages of a stack that an estimate of its range looks at, spread evenly."""
 
 
-def choice_of_pages(path: Path, offsets: Sequence[Place], choice: RangeChoice) -> RangeChoice:
+def choice_of_pages(path: Path, offsets: Sequence[PageAt], choice: RangeChoice) -> RangeChoice:
     """Return the choice for each page of a TIFF: one range for all, estimated from some of them, for all it fits."""
     if not choice.guesses:
         return choice
@@ -223,25 +357,21 @@ def some_values(page: StoredImage) -> np.ndarray:
     return pixels if page.levels is None or page.stored is None else page.levels.back(pixels, page.stored)
 
 
-def apply_to_array(
-    model: Model, source: Path, destination: Path, *, overwrite: bool, level: float | None, choice: RangeChoice
-) -> Applied:
+def restore_array(
+    model: Model, path: Path, target: Path, *, noted: Noted, level: float | None, choice: RangeChoice
+) -> None:
     """Restore the images of an .npy file into another of the same axes and type."""
-    target = target_of_file(source, destination, endings={".npy"})
-    if target.exists() and not overwrite:
-        raise CuelloError(f"{target} exists already. Add --overwrite=True to replace it, or choose another place.")
-    with numpy_errors(source):
-        images = load_numpy(source)
+    with numpy_errors(path):
+        images = load_numpy(path)
     same = SameKind(model, choice, level=level)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         restored = same(images)
-    applied = Applied([target], notes=[str(warning.message) for warning in caught])
+    said = [str(warning.message) for warning in caught]
     for levels in same.ranges_of(as_stack(native(images))):
-        note_range(applied, source, levels)
-    if choice.name == "auto":
-        applied.notes.extend(range_notes(applied.ranges, choice))
-    make_folder(target.parent)
+        noted.within(levels)
+    if choice.name is None and noted.range is not None:  # said for all files at once
+        said = [one for one in said if one != little(noted.range)]
+    noted.notes.extend(said)
     with replacing(target) as temporary, open(temporary, "wb") as stream:
         np.save(stream, restored)
-    return applied

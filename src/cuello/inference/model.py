@@ -20,6 +20,7 @@ from cuello.data.tiling import run_tiled
 from cuello.degrade.level import estimated_level
 from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
+from cuello.inference.estimates import note_estimate
 from cuello.inference.flat import REACH, keep_flat
 from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
@@ -248,6 +249,7 @@ class Model:
         tile = max(height, width) + stride if field is None else TILE
         if self.conditioned and level is None:
             level = float(estimated_level(to_tensor(image[None])))
+            note_estimate(level)
         scale = self.scale
         out = run_tiled(
             lambda part: self._restore_tile(part, level),

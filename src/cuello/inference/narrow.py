@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cuello.data.levels import Levels, RangeChoice, narrow_levels
+from cuello.inference.estimates import in_units
 
 if TYPE_CHECKING:
     from cuello.inference.model import Model
@@ -43,9 +44,14 @@ class Within:
             return self.level
         return self.levels.level_within(self.level, self.stored)
 
+    def outside(self, share: float) -> float:
+        """Give a level in units of the white at hand as ``level`` is stated."""
+        return share if self.levels is None else self.levels.level_outside(share, self.stored)
+
     def plain(self, pixels: np.ndarray, level: float | None) -> np.ndarray:
         restore = self.model.restore if self.levels is None else self.model.restore_shares
-        return restore(pixels, level=level)
+        with in_units(self.outside):
+            return restore(pixels, level=level)
 
     def within(self, pixels: np.ndarray, own: Levels | None) -> np.ndarray:
         """Restore one channel within its own range, if it has one."""
@@ -53,7 +59,8 @@ class Within:
             return self.plain(pixels, self.told)
         self.found.append(own if self.levels is None else self.levels.part(own))
         level = None if self.told is None else own.level_within(self.told, pixels.dtype)
-        shares = self.model.restore_shares(own.scaled(pixels, "the channel"), level=level)
+        with in_units(lambda share: self.outside(own.level_outside(share, pixels.dtype))):
+            shares = self.model.restore_shares(own.scaled(pixels, "the channel"), level=level)
         return own.back(shares, pixels.dtype)
 
 

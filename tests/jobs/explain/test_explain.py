@@ -98,7 +98,7 @@ def test_of_a_data_set_so_many_and_those_for_testing_first(run: Run, examples: P
 def test_which_images_of_a_data_set_are_chosen() -> None:
     pixels = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1)
     source = replace(array_source(pixels, np.arange(40)), held_out=np.arange(35, 40))
-    taken = chosen(source, "digits", None, None)
+    taken = chosen(source, "digits")
     expected = [35, 36, 37, 38, 39, *range(27)]
     assert [int(taken.read(place).pixels.item()) for place in range(len(taken.names))] == expected
     assert taken.labels is not None
@@ -106,10 +106,10 @@ def test_which_images_of_a_data_set_are_chosen() -> None:
     assert list(taken.notes) == [
         "explained are 32 of the 40 images of digits, its test images first; limit=40 explains all"
     ]
-    assert [int(chosen(source, "digits", 50, None).read(place).pixels.item()) for place in (0, 5, 39)] == [35, 0, 34]
-    assert chosen(source, "mine.npy", None, None) is source
+    assert [int(chosen(source, "digits", limit=50).read(place).pixels.item()) for place in (0, 5, 39)] == [35, 0, 34]
+    assert chosen(source, "mine.npy") is source
     plain = replace(source, held_out=None)
-    assert "the first; limit=40" in chosen(plain, "mine.npy", 2, None).notes[0]
+    assert "the first; limit=40" in chosen(plain, "mine.npy", limit=2).notes[0]
 
 
 def test_a_class_by_name_and_images_of_several_sizes(run: Run, tmp_path: Path) -> None:

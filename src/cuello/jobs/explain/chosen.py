@@ -34,7 +34,7 @@ class ChosenSource(ImageSource):
         return self.source.path_of(self.order[index])
 
 
-def chosen(source: ImageSource, data: str, limit: int | None, own: Model | None) -> ImageSource:
+def chosen(source: ImageSource, data: str, *, limit: int | None = None, own: Model | None = None) -> ImageSource:
     """Take the images to explain, at most ``limit``, test images first; a note says so where some are left.
 
     data: what the user calls the source; of the catalogue's ``OF_A_DATA_SET`` are taken by default, of other images

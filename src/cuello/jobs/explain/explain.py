@@ -129,7 +129,7 @@ def explain(
     check_outside(images, found.folder)
     with claimed(found.folder, overwrite) as begun:
         source = open_within(str(images), range, explained.own.levels if explained.own else None)
-        source = chosen(source, str(images), limit, own=explained.own)
+        source = chosen(source, str(images), limit=limit, own=explained.own)
         loaded = load_images(source, explained.channels, size, on_error=on_error, progress=tell)
         found.notes += loaded.notes
         found.failed += [(str(images), reason) for reason in loaded.skipped]

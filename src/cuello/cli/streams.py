@@ -1,0 +1,101 @@
+"""One image that comes by standard input, leaves by standard output, or both."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cuello.core.errors import CuelloError
+from cuello.core.files import temporary_folder
+
+if TYPE_CHECKING:
+    from cuello.inference.files import Applied
+
+DASH = "-"
+MAGIC = {
+    b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"\x93NUMPY": ".npy",
+    b"II*\0": ".tif", b"MM\0*": ".tif", b"II+\0": ".tif", b"MM\0+": ".tif",
+    b"P1": ".pbm", b"P4": ".pbm", b"P2": ".pgm", b"P5": ".pgm", b"P3": ".ppm", b"P6": ".ppm",
+}  # fmt: skip
+"""How files begin, and what such files are called."""
+
+
+def ending_of(content: bytes) -> str:
+    """Know the kind of an image by its content; CuelloError for what is none.
+
+    >>> ending_of(b"RIFF....WEBPVP8 "), ending_of(b"P5 2 2 255 ....")
+    ('.webp', '.pgm')
+    """
+    if not content:
+        raise CuelloError("standard input is empty (0 bytes), needed an image.")
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return ".webp"
+    for magic, ending in MAGIC.items():
+        if content.startswith(magic):
+            return ending
+    raise CuelloError("standard input is no image of a kind that is known by its content (PNG, JPEG, TIFF, WebP, BMP, "
+                      "GIF, PPM, .npy).")  # fmt: skip
+
+
+def check_streams(source: str, target: str, json: bool) -> None:
+    """Raise CuelloError where an image would be read from a terminal, or written to one, or among JSON."""
+    if source == DASH and sys.stdin.isatty():
+        raise CuelloError("- stands for standard input, which is a terminal here: add < IMAGE, or pipe one into it.")
+    if target != DASH:
+        return
+    if json:
+        raise CuelloError("the image and --json would both go to standard output: name a file for one of them.")
+    if sys.stdout.isatty():
+        raise CuelloError("an image is not written to a terminal: add > FILE, or | and what reads it.")
+    if source != DASH and Path(source).expanduser().is_dir():
+        raise CuelloError(f"{source} is a folder, and standard output holds one image: name a folder for the results.")
+
+
+def piped(
+    source: str, target: str, *, format: str | None, restore: Callable[[Path, "str | Path", str | None], "Applied"]
+) -> "Applied":
+    """Restore one image of which the source, the target or both are ``-``; it goes by files that last as long.
+
+    restore: takes a file, its target and a format. What is said of the files in between is said of stdin and stdout.
+    """
+    from cuello.inference.targets import checked_ending
+
+    with temporary_folder(Path(tempfile.gettempdir()), "cuello") as folder:
+        path = Path(source).expanduser()
+        if source == DASH:
+            content = sys.stdin.buffer.read()
+            path = folder / f"stdin{ending_of(content)}"
+            path.write_bytes(content)
+        if target != DASH:
+            return told_of(restore(path, target, format), folder)
+        ending = (checked_ending(format) if path.suffix.lower() != ".npy" else None) or path.suffix.lower()
+        applied = restore(path, folder / f"stdout{ending}", None)
+        for file in applied.written:
+            sys.stdout.buffer.write(file.read_bytes())
+        sys.stdout.buffer.flush()
+        return told_of(applied, folder)
+
+
+def told_of(applied: "Applied", folder: Path) -> "Applied":
+    """Leave the temporary folder out of all that is said."""
+    front = f"{folder}{os.sep}"
+
+    def plain(path: Path) -> Path:
+        return Path(str(path).replace(front, ""))
+
+    files = [
+        replace(
+            one, input=plain(one.input), output=one.output and plain(one.output),
+            reason=one.reason and one.reason.replace(front, ""), notes=[note.replace(front, "") for note in one.notes],
+        )
+        for one in applied.files
+    ]  # fmt: skip
+    return replace(
+        applied, files=files, written=[plain(path) for path in applied.written],
+        failed=[(plain(path), why.replace(front, "")) for path, why in applied.failed],
+        notes=[note.replace(front, "") for note in applied.notes],
+        ranges={plain(path): levels for path, levels in applied.ranges.items()},
+    )  # fmt: skip
