@@ -1,6 +1,7 @@
 """What a file says beside its pixels: kept where the other format can, named where it cannot."""
 
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
+from cuello.data.about import png_chunks
 from cuello.data.picture import lost, read_picture, write_picture
 from cuello.data.stored import larger
 
@@ -137,3 +139,39 @@ def test_a_transparent_colour_becomes_transparency(tmp_path: Path, bits: int, co
     write_picture(tmp_path / "b.png", picture)
     again = read_picture(tmp_path / "b.png")
     assert np.array_equal(again.with_alpha, picture.with_alpha)
+
+
+def with_chunk(path: Path, name: bytes, content: bytes) -> None:
+    whole = path.read_bytes()
+    place = whole.index(b"IDAT") - 4
+    chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    path.write_bytes(whole[:place] + chunk + whole[place:])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("name", "content", "kept"),
+    [
+        (b"bKGD", struct.pack(">HHH", 1, 2, 3), True),
+        (b"vpAg", b"private, and safe to copy", True),
+        (b"prVT", b"private, and not safe", False),
+        (b"sBIT", b"\5\6\5", False),
+        (b"tIME", struct.pack(">HBBBBB", 2020, 1, 2, 3, 4, 5), False),
+    ],
+)
+def test_a_png_keeps_what_stays_true_and_names_the_rest(
+    tmp_path: Path, bits: int, name: bytes, content: bytes, kept: bool
+) -> None:
+    with_chunk(rich_png(tmp_path / "a.png", bits=bits), name, content)
+    picture = read_picture(tmp_path / "a.png")
+    write_picture(tmp_path / "b.png", picture)
+    assert ((name, content) in list(png_chunks((tmp_path / "b.png").read_bytes()))) == kept
+    said = [f"the PNG's {name.decode()}"]
+    assert lost(".png", picture) == ([] if kept else said)
+    assert lost(".bmp", picture)[-1:] == said
+
+
+def test_a_background_of_a_table_of_colours_is_not_taken_for_one_of_colours(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).quantize(4).save(tmp_path / "a.png")
+    with_chunk(tmp_path / "a.png", b"bKGD", b"\2")
+    assert lost(".png", read_picture(tmp_path / "a.png")) == ["the PNG's bKGD"]

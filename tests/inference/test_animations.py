@@ -184,3 +184,16 @@ def test_frames_that_a_file_only_claims_are_never_counted(tmp_path: Path, pictur
 
 def test_a_still_picture_is_no_animation(images: Path) -> None:
     assert frames.frames_of(images / "0.png") is None
+
+
+def test_a_picture_that_is_no_frame_is_said_where_it_cannot_be_kept(model: Model, tmp_path: Path) -> None:
+    stills = [Image.fromarray(np.full((8, 8), grey, np.uint8)) for grey in (10, 90, 200)]
+    stills[0].save(tmp_path / "in.png", save_all=True, append_images=stills[1:], default_image=True, duration=40)
+    applied = apply(model, tmp_path / "in.png", tmp_path / "out.webp")
+    assert applied.failed == []
+    assert (
+        f"{tmp_path / 'in.png'} has a picture for where animations are not shown, which out.webp has not"
+        in applied.notes
+    )
+    with Image.open(tmp_path / "out.webp") as found:
+        assert getattr(found, "n_frames", 1) == 2

@@ -12,6 +12,11 @@ from cuello.data.exif import upright_xmp
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 PNG_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+PNG_OF_FRAMES = (b"acTL", b"fcTL", b"fdAT")
+PNG_HANDLED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"iCCP", b"pHYs", b"eXIf", *PNG_OF_FRAMES)
+"""What is written anew, if at all."""
+INDEXED = 3
+"""The colour type of a PNG whose pixels are numbers of a table of colours."""
 SET_APART = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0")
 """Texts of a PNG that are kept as XMP or EXIF data, since they may say which way up the picture is."""
 MOST_IN_MARKER = 65_533
@@ -24,14 +29,16 @@ XMP_REST = b"http://ns.adobe.com/xmp/extension/\0"
 class About:
     """What else a file said.
 
-    xmp: as it was in the file. comment: of a JPEG, a GIF or a PNG. chunks: of a PNG, (name, content) of colours
-    and texts. segments: of a JPEG, written as they were: IPTC data and the rest of long XMP.
+    xmp: as it was in the file. comment: of a JPEG, a GIF or a PNG. chunks: of a PNG, (name, content) of colours, texts
+    and what else stays true of other pixels; gone: names of its others, which are not kept. segments: of a JPEG,
+    written as they were: IPTC data and the rest of long XMP.
     """
 
     xmp: bytes | None = None
     comment: bytes | None = None
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     segments: bytes = b""
+    gone: tuple[bytes, ...] = ()
 
     @property
     def texts(self) -> bool:
@@ -74,13 +81,23 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 12 + length
 
 
-def kept_chunks(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """Find the chunks of a PNG that its result has as well: colours and texts."""
-    return tuple(
-        (name, data)
-        for name, data in png_chunks(content)
-        if name in PNG_COLOURS or (name in PNG_TEXTS and not data.startswith(SET_APART))
-    )
+def with_chunks(about: About, content: bytes) -> About:
+    """Add the chunks of a PNG that its result has as well, and the names of those that it has not."""
+    kept, gone = [], []
+    colours = content[25] if content.startswith(PNG_HEAD) and len(content) > 25 else None
+    for name, data in png_chunks(content):
+        if name in PNG_HANDLED or (name in PNG_TEXTS and data.startswith(SET_APART)):
+            continue
+        fits = name == b"bKGD" and colours != INDEXED and content[24] >= 8
+        if name in PNG_COLOURS or name in PNG_TEXTS or fits or (is_private(name) and name[3:].islower()):
+            kept.append((name, data))
+        else:
+            gone.append(name)
+    return replace(about, chunks=tuple(kept), gone=tuple(dict.fromkeys(gone)))
+
+
+def is_private(name: bytes) -> bool:
+    return name[1:2].islower() and name not in PNG_OF_FRAMES
 
 
 def chunks_for_png(about: About) -> list[tuple[bytes, bytes]]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import replacing
-from cuello.data.about import PNG_HEAD, kept_chunks
+from cuello.data.about import PNG_HEAD, with_chunks
 from cuello.data.levels import AnyRange
 from cuello.data.picture import JPEG_SUFFIXES, from_pillow, opened, reading_errors, save_options
 from cuello.data.stored import StoredImage, check_size, fitted, turned_upright, without_axis
@@ -69,7 +69,7 @@ def read_frame(path: Path, number: int, levels: AnyRange | None = None) -> tuple
             raise CuelloError(f"{path} is an animation of 16 bits a colour, of which 8 would be read; save its frames.")
         image.load()
         picture = turned_upright(from_pillow(image))
-        picture = replace(picture, about=replace(picture.about, chunks=kept_chunks(content)))
+        picture = replace(picture, about=with_chunks(picture.about, content))
         return fitted(picture, levels), float(image.info.get("duration", 0))
 
 
@@ -94,6 +94,8 @@ def write_frames(path: Path, pictures: Sequence[StoredImage], durations: Sequenc
     durations: of every picture, in milliseconds.
     """
     suffix = path.suffix.lower()
+    if frames.default and suffix != ".png":  # the first picture is no frame
+        pictures, durations, frames = pictures[1:], durations[1:], replace(frames, default=False)
     images = [Image.fromarray(without_axis(pixels)) for pixels in of_one_form(pictures)]
     options = save_options(suffix, pictures[0]) | {"save_all": True, "append_images": images[1:]}
     if frames.kind == "MPO":
@@ -104,7 +106,7 @@ def write_frames(path: Path, pictures: Sequence[StoredImage], durations: Sequenc
         options["format"] = "MPO"
     else:
         options |= {"duration": list(durations[frames.default :]), "loop": frames.loop}
-        options |= {"default_image": True} if frames.default and suffix == ".png" else {}
+        options |= {"default_image": True} if frames.default else {}
     with replacing(path) as temporary:
         images[0].save(temporary, **options)
 

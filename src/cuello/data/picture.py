@@ -5,7 +5,7 @@ import math
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +19,15 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import check_no_device, replacing
 from cuello.data.about import (
     MOST_IN_MARKER,
+    PNG_COLOURS,
     PNG_HEAD,
+    PNG_TEXTS,
     XMP_HEAD,
     About,
     about_of,
     chunks_for_png,
-    kept_chunks,
     png_chunks,
+    with_chunks,
 )
 from cuello.data.exif import EXIF_HEAD
 from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
@@ -112,7 +114,7 @@ def decode(content: bytes, path: Path, levels: AnyRange | None = None) -> Stored
             raise UnfitError("it is an animation, and one picture is needed: take the frame you want out of it")
         image.load()
         picture = turned_upright(from_pillow(image))
-        return fitted(replace(picture, about=replace(picture.about, chunks=kept_chunks(content))), levels)
+        return fitted(replace(picture, about=with_chunks(picture.about, content)), levels)
 
 
 def is_cut_to_8_bits(image: Image.Image) -> bool:
@@ -223,7 +225,7 @@ def decode_png(content: bytes) -> StoredImage:
     white, kind = (65535, np.uint16) if bits == 16 else (255, np.uint8)
     with opened(io.BytesIO(content)) as image:  # header only
         extras = {"icc_profile": image.info.get("icc_profile"), "exif": exif_of(image), "dpi": resolution_of(image)}
-        told = replace(about_of(image), chunks=kept_chunks(content))
+        told = with_chunks(about_of(image), content)
     colours = planes - 1 if about["alpha"] else planes
     alpha = pixels[:, :, colours:] if about["alpha"] else None
     if "transparent" in about:
@@ -255,26 +257,13 @@ def write_picture(path: Path, picture: StoredImage) -> None:
             f"{path}: no image format is known by the ending {suffix or '(none)'!r}; use .png, .jpg or .tif."
         )
     pixels = picture.with_alpha
-    check_held(path, pixels.shape, exif=picture.exif)
+    check_held(path, picture)
     if suffix in TIFF_SUFFIXES:
         write_pages(path, [picture], form=picture.tiff.form if picture.tiff else None, size=pixels.nbytes)
         return
-    if picture.extras:
-        raise CuelloError(
-            f"{path}: {suffix} holds grey or colours, perhaps with transparency, and the image has {picture.extras} "
-            f"more channel{'s' if picture.extras > 1 else ''}; use .tif."
-        )
     with replacing(path) as temporary:
         if pixels.dtype == np.uint16 and suffix == ".png":
             write_16_bit_png(temporary, pixels, picture)
-        elif pixels.dtype != np.uint8 and not (
-            pixels.dtype == np.uint16 and suffix == ".pgm" and pixels.shape[-1] == 1
-        ):
-            raise CuelloError(
-                f"{path}: {suffix} holds 8 bits a channel only, and the image has {pixels.dtype}; use .png or .tif."
-            )
-        elif suffix in WITHOUT_ALPHA and picture.alpha is not None:
-            raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")
         else:
             image = Image.fromarray(without_axis(pixels))
             if picture.mode == "1" and image.mode == "L":
@@ -282,15 +271,42 @@ def write_picture(path: Path, picture: StoredImage) -> None:
             image.save(temporary, **save_options(suffix, picture))
 
 
-def check_held(path: Path, shape: Sequence[int], exif: bytes | None = None) -> None:
-    """Raise CuelloError where the format of ``path`` cannot hold an image ``(H, W, …)``, or its EXIF data."""
+def check_held(path: Path, picture: StoredImage, scale: int = 1) -> None:
+    """Raise CuelloError where the format of ``path`` cannot hold ``picture``, ``scale`` times as large."""
     suffix = path.suffix.lower()
-    longest = LONGEST_SIDES.get(suffix)
-    if longest is not None and max(shape[:2]) > longest:
+    height, width, planes = picture.pixels.shape
+    check_sides(path, (scale * height, scale * width))
+    check_exif(path, picture.exif)
+    if suffix in TIFF_SUFFIXES:
+        return
+    if picture.extras:
         raise CuelloError(
-            f"{path}: {suffix} holds at most {longest:,} pixels along a side, and the result has {shape[1]:,}×"
-            f"{shape[0]:,}; use .png or .tif."
+            f"{path}: {suffix} holds grey or colours, perhaps with transparency, and the image has {picture.extras} "
+            f"more channel{'s' if picture.extras > 1 else ''}; use .tif."
         )
+    kind = picture.stored or picture.pixels.dtype
+    deep = kind == np.uint16 and (suffix == ".png" or (suffix == ".pgm" and planes == 1))
+    if kind != np.uint8 and not deep:
+        bits, other = ("8 or 16 bits", ".tif") if suffix == ".png" else ("8 bits a channel only", ".png or .tif")
+        raise CuelloError(f"{path}: {suffix} holds {bits}, and the image has {kind}; use {other}.")
+    if suffix in WITHOUT_ALPHA and picture.alpha is not None:
+        raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")
+
+
+def check_sides(path: Path, size: tuple[int, int]) -> None:
+    """Raise CuelloError where the format of ``path`` cannot hold an image of this height and width."""
+    suffix, (height, width) = path.suffix.lower(), size
+    longest = LONGEST_SIDES.get(suffix)
+    if longest is not None and max(size) > longest:
+        raise CuelloError(
+            f"{path}: {suffix} holds at most {longest:,} pixels along a side, and the result has {width:,}×"
+            f"{height:,}; use .png or .tif."
+        )
+
+
+def check_exif(path: Path, exif: bytes | None) -> None:
+    """Raise CuelloError where the format of ``path`` cannot hold as much EXIF data."""
+    suffix = path.suffix.lower()
     if suffix in JPEG_SUFFIXES and exif is not None and len(exif) > MOST_IN_MARKER:
         raise CuelloError(
             f"{path}: {suffix} holds at most {MOST_IN_MARKER:,} bytes of EXIF data, and the image has {len(exif):,}; "
@@ -323,6 +339,9 @@ def lost(suffix: str, picture: StoredImage) -> list[str]:
     }
     held = HOLDS.get(suffix.lower(), ())
     missing = [name for name, value in said.items() if value and name not in held]
+    chunks = [name for name, _ in about.chunks if name not in (*PNG_COLOURS, *PNG_TEXTS)]
+    gone = [name.decode("ascii", "replace") for name in (*about.gone, *(() if suffix.lower() == ".png" else chunks))]
+    missing += [f"the PNG's {', '.join(dict.fromkeys(gone))}"] if gone else []
     if picture.tiff is not None:
         missing += picture.tiff.lost if suffix.lower() in TIFF_SUFFIXES else picture.tiff.held
     if suffix.lower() in JPEG_SUFFIXES:

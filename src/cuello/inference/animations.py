@@ -5,7 +5,7 @@ from pathlib import Path
 from cuello.core.errors import CuelloError
 from cuello.data.frames import ANIMATED_ENDINGS, Frames, read_frame, write_frames
 from cuello.data.levels import RangeChoice
-from cuello.data.picture import JPEG_SUFFIXES, check_held, lost
+from cuello.data.picture import JPEG_SUFFIXES, check_sides, lost
 from cuello.data.stored import StoredImage
 from cuello.data.stream import free_memory
 from cuello.inference.arrays import restore_picture
@@ -33,7 +33,7 @@ def restore_frames(
             "or take the frame you want out of it first."
         )
     width, height = (model.scale * side for side in frames.size)
-    check_held(target, (height, width))
+    check_sides(target, (height, width))
     if COPIES * 4 * frames.count * width * height > free_memory():
         raise CuelloError(
             f"{path}: {frames.count} frames of {width}×{height} pixels take more memory than is free. Cut the "
@@ -48,6 +48,8 @@ def restore_frames(
     notes = []
     if frames.kind == "MPO":
         notes.append(f"{path} holds {frames.count} pictures (MPO); each was restored")
+    if frames.default and suffix != ".png":
+        notes.append(f"{path} has a picture for where animations are not shown, which {target.name} has not")
     missing = lost(suffix, pictures[0])
     if missing:
         notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")

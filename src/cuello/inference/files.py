@@ -288,8 +288,7 @@ def restore_file(
     picture = (
         read_page(path, 0, pages.places[0], levels=choice, only=True) if pages.places else read_picture(path, choice)
     )
-    height, width = picture.pixels.shape[:2]
-    check_held(target, (model.scale * height, model.scale * width), exif=picture.exif)
+    check_held(target, picture, scale=model.scale)
     result = restore_picture(model, picture, level, choice=choice)
     write_picture(target, result)
     noted.see(result)

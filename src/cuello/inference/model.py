@@ -307,6 +307,8 @@ class Model:
         """Raise CuelloError where a noise level is given to a network that takes none, or is no share of white."""
         if level is None:
             return
+        if isinstance(level, bool) or not isinstance(level, int | float | np.integer | np.floating):
+            raise CuelloError(f"got a noise level of {level!r}, needed a number from 0 to 1, in units of white.")
         if not self.conditioned:
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} takes no noise level, got {level:g}. Leave it out."
