@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from cuello.core.errors import CuelloError
     from cuello.core.own import allow
     from cuello.core.types import Output
-    from cuello.inference.files import apply
     from cuello.inference.model import Model, load
     from cuello.jobs.explain.explain import explain
     from cuello.jobs.images.benchmark import benchmark
     from cuello.runs.directory import Run
     from cuello.saliency import OcclusionMaps, occlusion_map
     from cuello.studies.catalog import study
+    from cuello.work.apply import apply
     from cuello.work.evaluate import evaluate, evaluate_classifier, evaluate_runs
     from cuello.work.repeats import train_repeats
     from cuello.work.train import resume, train
@@ -66,7 +66,7 @@ _HOMES = {
     "Run": "cuello.runs.directory",
     "TrainConfig": "cuello.core.config",
     "allow": "cuello.core.own",
-    "apply": "cuello.inference.files",
+    "apply": "cuello.work.apply",
     "benchmark": "cuello.jobs.images.benchmark",
     "compare": "cuello.comparison",
     "evaluate": "cuello.work.evaluate",

@@ -10,6 +10,7 @@ from cuello.comparison.groups import Group, differing_sentence, group_key, make_
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, listener
 from cuello.runs.directory import Run
+from cuello.training.watched import watched
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,13 @@ class Comparison:
     left_out: tuple[tuple[str, str], ...]
 
 
+@watched()
 def compare(
-    paths: Sequence[str | Path], *, epoch: int | None = None, latency: bool = True, progress: OnProgress | None = None
+    paths: Sequence[str | Path],
+    *,
+    epoch: int | None = None,
+    latency: bool = True,
+    progress: OnProgress | bool | None = None,
 ) -> Comparison:
     """Put trained runs side by side.
 

@@ -39,13 +39,13 @@ def silent(event: Progress) -> None:
     """Pass an event over."""
 
 
-def listener(given: Callable[..., Any] | None, old: Sequence[str] = ("stage", "done", "total")) -> OnProgress:
-    """Return what is to be called with events: ``given``, or, where it is None, something that does nothing.
+def listener(given: Callable[..., Any] | bool | None, old: Sequence[str] = ("stage", "done", "total")) -> OnProgress:
+    """Return what is to be called with events: ``given``, or, where it is no function, something that does nothing.
 
     old: the fields of an event, in the order in which version 0.1 called a callback with them. A callback of that
     shape still works, with a DeprecationWarning.
     """
-    if given is None:
+    if given is None or isinstance(given, bool):  # somebody further out decides whether anything is shown
         return silent
     try:
         kinds = [one.kind for one in inspect.signature(given).parameters.values()]

@@ -112,7 +112,7 @@ def apply(
     source: Place | Sequence[Place],
     destination: Place | None = None,
     overwrite: bool = False,
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
     level: float | None = None,
     range: str | tuple[float, float] | None = None,
     *,

@@ -24,11 +24,13 @@ from cuello.search.trials import STATE_NAME, Trial, objectives_of, read_trials, 
 from cuello.search.work import Work
 from cuello.training.device import choose_device
 from cuello.training.observers import Observer
+from cuello.training.watched import watched
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
 @names_own
 @caller_kept()
+@watched(whole=True)
 @from_python("data", "target")
 def search(
     job: str = "denoise",
@@ -44,7 +46,7 @@ def search(
     repeats: int = 1,
     output: str | Path | None = None,
     observers: Sequence[Observer] = (),
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
     **settings: Any,
 ) -> Found:
     """Train with many settings and find out which are the best; each trial is a run directory.

@@ -25,6 +25,7 @@ from cuello.runs.history import EpochRecord, best_epoch
 from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
+from cuello.training.watched import watched
 from cuello.work.plans import PlannedRun, run_turns
 from cuello.work.train import check_same, is_finished, resolve
 
@@ -145,6 +146,7 @@ class Study:
 
 
 @caller_kept()
+@watched("watch", whole=True)
 def run_study(
     study: Study,
     data: str | None = None,
@@ -152,7 +154,7 @@ def run_study(
     *,
     repeats: int | None = None,
     workers: int = 1,
-    watch: OnProgress | None = None,
+    watch: OnProgress | bool | None = None,
     **settings: Any,
 ) -> StudyReport:
     """Make a study's trainings, tables and pictures, and its report.
@@ -182,7 +184,7 @@ def run_study(
 
 
 def studied(
-    study: Study, data: str, folder: Path, *, repeats: int, workers: int, watch: OnProgress | None,
+    study: Study, data: str, folder: Path, *, repeats: int, workers: int, watch: OnProgress | bool | None,
     settings: dict[str, Any],
 ) -> StudyReport:  # fmt: skip
     """Make or finish a study's trainings in its folder, and tell about them."""

@@ -1,5 +1,6 @@
 """Progress for people: a bar on a terminal, plain lines where the output is piped. All of it goes to stderr."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.text import Text
 from cuello.core.files import printable
 from cuello.core.progress import Progress
 from cuello.runs.history import EpochRecord
+from cuello.training.notebook import NotebookBars, in_notebook
 from cuello.training.observers import EpochDone, Event, Started, StepDone, Stopped
 
 PLAIN_SECONDS = 5.0
@@ -36,7 +38,7 @@ class Display:
     """
 
     console: Console
-    bar: bars.Progress | None
+    bar: bars.Progress | NotebookBars | None
     quiet: bool = False
     tasks: dict[str, TaskID] = field(default_factory=dict)
     said: float = 0.0
@@ -109,8 +111,12 @@ class Display:
 
 @contextmanager
 def display(quiet: bool = False) -> Iterator[Display]:
-    """Give a Display for the time of the block: bars on a terminal, lines elsewhere, nothing if quiet."""
+    """Give a Display for the time of the block: bars on a terminal or in a notebook, else lines; nothing if quiet."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if in_notebook() and not quiet:
+        with NotebookBars() as bar:  # notes are text of the cell: what goes to stderr is red there
+            yield Display(Console(file=sys.stdout, force_jupyter=False, highlight=False, soft_wrap=True), bar)
+        return
     if quiet or not console.is_terminal:
         yield Display(console, None, quiet)
         return

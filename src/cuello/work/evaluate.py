@@ -23,6 +23,7 @@ from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.settings import trained_config
 from cuello.scoring.baselines import BASELINES, enlargers
+from cuello.training.watched import watched
 from cuello.work.train import check_same_images, repeat_command, with_images
 
 SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
@@ -32,6 +33,7 @@ SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validati
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
 @names_own
 @caller_kept()
+@watched()
 @from_python("images", "data", "target")
 def evaluate(
     path: str | Path,
@@ -49,7 +51,7 @@ def evaluate(
     device: str = "cpu",
     on_error: str = "stop",
     report: bool = True,
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
 ) -> Any:
     """Judge a trained network by what its job measures: images beside classical methods on the same degraded pixels,
     classifiers beside simple ones, estimated occlusion maps beside exact ones.
@@ -97,6 +99,7 @@ def evaluate(
 # More than seven parameters: those by name are the settings of one call.
 @names_own
 @caller_kept()
+@watched()
 @from_python("images", "data")
 def evaluate_classifier(
     path: str | Path,
@@ -107,7 +110,7 @@ def evaluate_classifier(
     device: str = "cpu",
     on_error: str = "stop",
     report: bool = True,
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
 ) -> Classification:
     """Judge a trained classifier: accuracy with its interval, confusion, calibration, beside simple methods.
 
@@ -128,6 +131,7 @@ def evaluate_classifier(
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello evaluate`.
 @names_own
 @caller_kept()
+@watched()
 @from_python("images", "data")
 def evaluate_runs(
     paths: Sequence[str | Path],
@@ -145,7 +149,7 @@ def evaluate_runs(
     most: int | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
 ) -> Any:
     """Judge several trained networks of one job on the same images.
 

@@ -21,6 +21,7 @@ from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
 from cuello.training.observers import Observer
+from cuello.training.watched import watched
 from cuello.work.plans import PlannedRun, run_plans
 from cuello.work.train import RunOptions, check_same, resolve, resolved, run_name, tell_chosen
 
@@ -28,6 +29,7 @@ from cuello.work.train import RunOptions, check_same, resolve, resolved, run_nam
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 @names_own
 @caller_kept()
+@watched()
 @from_python("data", "target")
 def train_repeats(
     job: str = "denoise",
@@ -40,7 +42,7 @@ def train_repeats(
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
     **settings: Any,
 ) -> list[Run]:
     """Train ``repeats`` times, with seeds seed, seed + 1, …, and compare: how far does chance move the result?

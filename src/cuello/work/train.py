@@ -53,6 +53,7 @@ from cuello.training.replicas.fit import fit_replicas
 from cuello.training.schedule import SCHEDULES, reason_to_stop
 from cuello.training.session import Session
 from cuello.training.trackers import check_trackers, make_trackers
+from cuello.training.watched import watched
 
 UNCOMPARED = ("device", "threads", "storage")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
@@ -106,6 +107,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 @names_own
 @caller_kept()
+@watched()
 @from_python("data", "target")
 def train(
     job: str = "denoise",
@@ -118,7 +120,7 @@ def train(
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
     track: Sequence[str] = (),
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
     **settings: Any,
 ) -> Run:
     """Train a network, evaluate it beside the classical methods and write a report.
@@ -129,8 +131,9 @@ def train(
     ``runs/JOB-MODEL``, with a number if that exists. overwrite: replace an earlier run there.
     report: also evaluate and write report.html. sweep: noise levels to evaluate at. observers: called with the events
     of the training.
-    track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: called while
-    images are read and evaluated. settings: those of ``cuello.core.config.TrainConfig``.
+    track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: True
+    or False, or a function that is called with events while images are read and evaluated; by default bars are shown in
+    a terminal and in a notebook, and nothing elsewhere. settings: those of ``cuello.core.config.TrainConfig``.
     Raises CuelloError for a mistake in any of them.
 
     >>> import cuello, tempfile
@@ -164,6 +167,7 @@ def train(
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello resume`.
 @names_own
 @caller_kept()
+@watched()
 @from_python("data", "target")
 def resume(
     path: str | Path,
@@ -176,7 +180,7 @@ def resume(
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
     track: Sequence[str] = (),
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
     **changes: Any,
 ) -> Run:
     """Go on with a run that was interrupted, or that should train for longer.

@@ -27,6 +27,7 @@ from cuello.jobs.explain.output import SHEET, WORST, Explained, as_pixels, draw_
 from cuello.jobs.explain.settings import MapSettings
 from cuello.saliency import DEFINITIONS, SCORES
 from cuello.saliency.answers import Outputs
+from cuello.training.watched import watched
 
 EXACT, ESTIMATED = {"most": 64, "pixels": 2**18}, {"most": 100, "pixels": 2**19}
 """Images, and pixels of images, whose maps are made at once, at most."""
@@ -34,6 +35,7 @@ EXACT, ESTIMATED = {"most": 64, "pixels": 2**18}, {"most": 100, "pixels": 2**19}
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello explain`.
 @caller_kept()
+@watched()
 @from_python("images")
 def explain(
     classifier: str | Path,
@@ -59,7 +61,7 @@ def explain(
     on_error: Literal["stop", "skip"] = "stop",
     overwrite: bool = False,
     device: str = "cpu",
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
 ) -> Explained:
     """Make occlusion maps of images, exact or estimated, and write them as arrays, pictures and a page.
 

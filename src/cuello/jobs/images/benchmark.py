@@ -25,6 +25,7 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution
 from cuello.scoring.published import PAPERS, Published, Yardstick, published
+from cuello.training.watched import watched
 
 SIGMAS = (15, 25, 50)
 SCALES = (2, 3, 4)
@@ -76,12 +77,13 @@ class Benchmark:
 
 @names_own
 @caller_kept()
+@watched()
 def benchmark(
     name: Yardstick,
     model: Model | str | Path,
     seed: int = 0,
     code: str | None = None,
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
 ) -> Benchmark:
     """Measure a network on a published yardstick.
 
