@@ -16,7 +16,7 @@ import cuello
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.training import watched as module
 from cuello.training.display import display
-from cuello.training.notebook import Bar, in_notebook
+from cuello.training.notebook import NotebookBar, in_notebook
 from cuello.training.observers import Event, Observer, Started, StepDone, Stopped
 from cuello.training.watched import watched
 
@@ -146,7 +146,7 @@ def test_a_notebook_shows_names_as_they_are(cell: Cell, capsys: pytest.CaptureFi
 def test_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("cuello.training.notebook.time.monotonic", lambda: now)
-    bar = Bar("", total=40, completed=10, started=100.0)  # ten were done before
+    bar = NotebookBar("", total=40, completed=10, started=100.0)  # ten were done before
     assert bar.left == ""
     now, bar.completed = 130.0, 20
     assert bar.left == "1:00 left"

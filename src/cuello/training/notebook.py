@@ -20,12 +20,13 @@ def in_notebook() -> bool:
 
 
 @dataclass
-class Bar:
-    """One bar. started: when, in seconds; before: how much was done then."""
+class NotebookBar:
+    """One bar. share: of the whole, in percent. started: when, in seconds; before: how much was done then."""
 
     description: str
     total: float | None
     completed: float
+    share: bool = False
     started: float = field(default_factory=time.monotonic)
     before: float = 0.0
 
@@ -44,7 +45,7 @@ class Bar:
     @property
     def html(self) -> str:
         total = self.total or 1
-        counted = f"{self.completed:,.0f} of {total:,.0f}" if total != 100 else f"{self.completed:.0f}%"
+        counted = f"{self.completed:,.0f} of {total:,.0f}" if not self.share else f"{self.completed:.0f}%"
         return (
             f"<tr><td style='text-align:left'>{escape(self.description)}</td>"
             f"<td><progress value='{min(self.completed, total):g}' max='{total:g}'></progress></td>"
@@ -56,7 +57,7 @@ class NotebookBars:
     """What ``Display`` uses of rich's bars, for a notebook."""
 
     def __init__(self) -> None:
-        self.tasks: dict[int, Bar] = {}
+        self.tasks: dict[int, NotebookBar] = {}
         self.drawn = 0.0
         self.shown: Any = None
 
@@ -68,9 +69,11 @@ class NotebookBars:
     ) -> None:
         self.draw()
 
-    def add_task(self, description: str, total: float | None = None, completed: float = 0) -> Any:
+    def add_task(
+        self, description: str, total: float | None = None, completed: float = 0, *, share: bool = False
+    ) -> Any:
         task = len(self.tasks)
-        self.tasks[task] = Bar(description, total, completed)
+        self.tasks[task] = NotebookBar(description, total, completed, share=share)
         self.draw()
         return task
 
