@@ -305,7 +305,8 @@ def test_its_files(found: Found) -> None:
     assert (state["state"], len(state["trials"])) == ("finished", 4)
     text = found.page.read_text()
     assert found.verdict in text
-    assert found.command.replace("'", "&#39;") in text
+    shown = found.command.replace("'", "&#39;")
+    assert " ".join(f"<span>{word}</span>" for word in shown.split(" ")) in text, "no line ends inside a word"
     assert f"trial {found.best.number}" in found.verdict
     assert f"--model mlp:35-{found.best.values['widths']}" in found.command
 

@@ -85,7 +85,7 @@ def joined(space: dict[str, Any], overs: dict[str, Any]) -> dict[str, Any]:
 
 def say_search(found: "Found", json: bool) -> None:
     """Print the best trials, the verdict, and how to train the best again."""
-    from cuello.cli.render import print_json, print_rows
+    from cuello.cli.render import print_json, print_rows, print_text
     from cuello.search.trials import trial_json
 
     if json:
@@ -96,6 +96,6 @@ def say_search(found: "Found", json: bool) -> None:
         )  # fmt: skip
         return
     print_rows("", found.table.columns, found.table.rows[:MOST_ROWS])
-    print(f"\n{found.verdict}")
+    print_text(f"\n{found.verdict}")
     print(f"again:  {found.command}")
     print(f"page:   {found.page}")

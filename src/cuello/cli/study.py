@@ -42,7 +42,7 @@ def study(
 
     cuello study salt-pepper --data bsds400 --repeats 3 -o runs/salt-pepper
     """
-    from cuello.cli.render import print_json
+    from cuello.cli.render import print_json, print_text
     from cuello.studies.catalog import study as redo
     from cuello.training.display import display
     from cuello.work.plans import default_workers
@@ -55,5 +55,5 @@ def study(
     if json:
         print_json({"study": name, "report": str(result.report), "verdict": result.verdict})
         return
-    print(result.verdict)
+    print_text(result.verdict)
     print(f"report: {result.report}")

@@ -10,7 +10,7 @@ from cuello.core.files import write_text
 from cuello.data.catalog import CATALOG
 from cuello.jobs.base import Score
 from cuello.jobs.catalog import JOBS
-from cuello.report.page import Section, Table, write_page
+from cuello.report.page import Command, Section, Table, write_page
 from cuello.report.result import csv_text
 from cuello.runs.directory import Run, environment
 from cuello.runs.history import best_epoch
@@ -57,7 +57,8 @@ def write_results(folder: Path, question: Question, trials: Mapping[int, Trial],
     )  # fmt: skip
     write_text(folder / CSV_NAME, csv_text(csv_rows(question, listed)))
     sections = [
-        Section("The best", best_text(found, question), [best_table(question, order, True)]),
+        Section("The best", parts=[best_table(question, order, True)]),
+        Section("Train the best again", best_text(found, question), [Command(found.command)]),
         Section("Pictures", parts=pictures(folder / "figures", question, listed)),
         *left_out_sections(question, listed),
         how_section(folder, question),
@@ -106,8 +107,8 @@ def in_words(trial: Trial) -> str:
 
 
 def best_text(found: Found, question: Question) -> list[str]:
-    """Say how to train the best trial again, and what its score is worth."""
-    said = [f"Train the best again: {found.command}"]
+    """Say what the best trial's score is worth."""
+    said = []
     closed = question.data in CATALOG and CATALOG[question.data].closed
     if len(found.trials) > 1 and question.first.test != 0 and not closed:
         said.append(
