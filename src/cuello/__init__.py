@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cuello.studies.catalog import study
     from cuello.work.apply import apply
     from cuello.work.evaluate import evaluate, evaluate_classifier, evaluate_runs
+    from cuello.work.folds import train_folds
     from cuello.work.repeats import train_repeats
     from cuello.work.train import resume, train
 
@@ -55,6 +56,7 @@ __all__ = [
     "search",
     "study",
     "train",
+    "train_folds",
     "train_repeats",
 ]
 
@@ -78,6 +80,7 @@ _HOMES = {
     "resume": "cuello.work.train",
     "study": "cuello.studies.catalog",
     "train": "cuello.work.train",
+    "train_folds": "cuello.work.folds",
     "train_repeats": "cuello.work.repeats",
 }
 

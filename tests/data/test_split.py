@@ -70,3 +70,21 @@ def test_too_few_images_say_how_many_are_needed_and_how_to_do_with_fewer(count, 
 def test_too_few_images_beside_those_held_out():
     with pytest.raises(CuelloError, match="got 1 images, needed more than 1"):
         split(3, 0.2, 0, held_out=np.array([1, 2]))
+
+
+@given(st.integers(4, 100), st.integers(2, 6), st.floats(0, 0.45), seeds)
+def test_folds_test_every_image_once_and_hide_it_from_training(count, folds, validation, seed):
+    assume(folds <= count)
+    sizes = []
+    tested = []
+    for part in range(1, folds + 1):
+        try:
+            parts = split(count, validation, 0.15, seed, fold=(part, folds))
+        except CuelloError:
+            assume(False)
+        assert sorted(np.concatenate(parts).tolist()) == list(range(count))
+        assert len(parts.validation) == (max(1, round(validation * (count - len(parts.test)))) if validation else 0)
+        tested += parts.test.tolist()
+        sizes.append(len(parts.test))
+    assert sorted(tested) == list(range(count))
+    assert max(sizes) - min(sizes) <= 1

@@ -33,6 +33,13 @@ def train(
             "command again keeps what is finished and goes on with the rest."
         ),
     ] = 1,
+    folds: Annotated[
+        int | None,
+        Parameter(
+            help="Cross-validation: train so many times, each time testing another part of the images, in "
+            "OUTPUT/fold-N, so that every image is tested once. The same command again goes on."
+        ),
+    ] = None,
     json: JSON = False,
     quiet: Quiet = False,
     **settings: Any,
@@ -64,15 +71,25 @@ def train(
             "output": output, "overwrite": overwrite, "report": report, "sweep": sweep,
             "observers": [shown.observe], "progress": shown.work,
         }  # fmt: skip
-        if repeats != 1:
+        if repeats != 1 or folds is not None:
+            several = "--repeats" if folds is None else "--folds"
+            if track:
+                raise CuelloError(f"--track follows one training, not {several}. Leave one of them out.")
+            if folds is not None and repeats != 1:
+                raise CuelloError("--folds trains once a fold: leave out --repeats, or train each seed with --seed.")
+        if folds is not None:
+            from cuello.work.folds import train_folds
+
+            runs = train_folds(folds=folds, **common)
+        elif repeats != 1:
             from cuello.work.repeats import train_repeats
 
-            if track:
-                raise CuelloError("--track follows one training, not --repeats. Leave one of them out.")
             runs = train_repeats(repeats=repeats, **common)
         else:
             runs = [workflow.train(**common, track=track)]
-    if repeats != 1:
+    if folds is not None:
+        say_folds(runs, json)
+    elif repeats != 1:
         say_repeats(runs, json)
     else:
         say_run(runs[0].path, report, json)
@@ -167,3 +184,13 @@ def say_repeats(runs: "Sequence[Run]", json: bool) -> None:
             )
             print(f"{name}, {spreads[0][1].count} repeats: {reached_words}")
     print(f"comparison: {folder / 'compare.html'}")
+
+
+def say_folds(runs: "Sequence[Run]", json: bool) -> None:
+    """Say what folds reached, a row each, mean ± standard deviation, and where their page lies."""
+    from cuello.cli.render import print_result
+    from cuello.work.folds import PAGE_NAME, folds_result
+
+    print_result(folds_result(runs), json)
+    if not json:
+        print(f"folds: {runs[0].path.parent / PAGE_NAME}")

@@ -17,7 +17,8 @@ from cuello.scoring.repeats import PairedDifference, Spread, paired_difference, 
 MOST_PAIRED_ROWS = 5
 """With more rows than this, differences are only from the best row: ten comparisons are enough to read."""
 VALIDATION_SETTINGS = (
-    "crop", "crops", "resize", "scale", "range", "validation", "validation_samples", "test", "split_seed",
+    "crop", "crops", "resize", "scale", "range", "validation", "validation_samples", "test", "fold",
+    "split_seed",
 )  # fmt: skip
 """Settings that decide on which crops the validation loss is measured."""
 UNREPEATED = ("seed", "device", "threads", "compile", "storage")

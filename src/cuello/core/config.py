@@ -133,6 +133,11 @@ class TrainConfig(pydantic.BaseModel):
     split_seed: int = setting(
         0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0, le=LARGEST_SEED
     )
+    fold: Annotated[str | None, pydantic.AfterValidator(lambda v: None if v is None else checked_fold(v))] = setting(
+        None,
+        "K/N, e.g. 2/5: divide the images into N parts and test the K-th, for cross-validation; --folds trains all N.",
+        DATA,
+    )
     range: str | None = setting(
         None,
         "LOW..HIGH: what stands for black and white in the files, e.g. 0..4095 for a 12-bit camera, -1000..3000; by "
@@ -255,6 +260,14 @@ class TrainConfig(pydantic.BaseModel):
         "float32", "bf16: mixed precision, faster where the machine knows it.", MACHINE
     )
     compile: bool = setting(False, "Compile the network with torch.compile (needs a C++ compiler).", MACHINE)
+
+
+def checked_fold(text: str) -> str:
+    """Return K/N as it is; ValueError where it is no part of a whole."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts) <= MOST and int(parts) >= 2):
+        raise ValueError("which part of how many, K/N with K from 1 to N and N from 2, e.g. 2/5")
+    return f"{int(part)}/{int(parts)}"
 
 
 CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage")

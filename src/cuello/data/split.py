@@ -35,11 +35,14 @@ def split(
     seed: int = 0,
     held_out: np.ndarray | None = None,
     validated: np.ndarray | None = None,
+    fold: tuple[int, int] | None = None,
 ) -> Split:
     """Divide ``count`` images at random, but always alike for the same arguments.
 
     validation, test: shares, 0 to 1; a share above 0 gets at least one image. held_out, validated: positions that the
-    data set keeps for testing and for validation; then they are that part, and its share is not used.
+    data set keeps for testing and for validation; then they are that part, and its share is not used. fold: (K, N):
+    the K-th of N parts, from 1, of about one size, is for testing, so that all N test every image once; ``validation``
+    is a share of the rest.
     Raises CuelloError where there are fewer images than parts.
 
     >>> [len(part) for part in split(10, validation=0.2, test=0.1)]
@@ -53,6 +56,11 @@ def split(
             "Put images into its folder train."
         )
     order = numpy_generator(seed, "split").permutation(free)
+    if fold is not None:
+        if fold[1] > len(free):
+            raise CuelloError(f"got {fold[1]} folds of {len(free)} images, needed no more folds than images.")
+        held_out = order[fold[0] - 1 :: fold[1]]
+        order = free = order[~np.isin(order, held_out)]
     sizes = [
         max(1, round(share * len(free))) if share > 0 and part is None else 0
         for share, part in ((validation, validated), (test, held_out))

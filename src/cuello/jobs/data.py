@@ -164,15 +164,39 @@ def reseeded(prepared: Prepared, seed: int) -> Prepared:
 def parts_of(images: Images, config: TrainConfig) -> Split:
     """Divide the images; a set that is all there is, or is to be learned by heart, validates on what it trains on."""
     closed = config.data in CATALOG and CATALOG[config.data].closed
+    fold = fold_of(images, config, closed=closed)
     usual = default_shares(len(images))
     share, tested = (
         0.0 if closed else default if stated is None else stated
         for stated, default in zip((config.validation, config.test), usual, strict=True)
     )
     parts = split(
-        len(images), share, tested, seed=config.split_seed, held_out=images.held_out, validated=images.validated
+        len(images),
+        share,
+        tested,
+        seed=config.split_seed,
+        held_out=images.held_out,
+        validated=images.validated,
+        fold=fold,
     )
     return parts if share or images.validated is not None else parts._replace(validation=parts.train)
+
+
+def fold_of(images: Images, config: TrainConfig, closed: bool) -> tuple[int, int] | None:
+    """Return which of how many parts is tested; CuelloError where the images are divided in another way."""
+    if config.fold is None:
+        return None
+    why = ""
+    if closed:
+        why = f"{images.name} is trained on and tested whole. Leave it out."
+    elif images.held_out is not None:
+        why = f"{images.name} keeps images of its own for testing. Name its training images alone, or leave it out."
+    elif config.test is not None:
+        why = f"--test={config.test:g} is a share to be tested. Leave one of them out."
+    if why:
+        raise CuelloError(f"got --fold={config.fold} (--folds makes every one), but {why}")
+    part, parts = config.fold.split("/")
+    return int(part), int(parts)
 
 
 def labels_checksum(images: Images) -> str:

@@ -26,7 +26,7 @@ from cuello.scoring.baselines import BASELINES, enlargers
 from cuello.training.watched import watched
 from cuello.work.train import check_same_images, repeat_command, with_images
 
-SPLIT_SETTINGS = ("validation", "test", "split_seed", "crop", "crops", "validation_samples")
+SPLIT_SETTINGS = ("validation", "test", "fold", "split_seed", "crop", "crops", "validation_samples")
 """Settings that decide, with the images, what a run's own test images are."""
 
 

@@ -1,6 +1,8 @@
 """Several trainings, at once where that is possible and faster; and repeats: the same one with several seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,25 +74,57 @@ def train_repeats(
     tell_chosen(chosen, tell)
     folder = Path(output).expanduser() if output is not None else default_path(config)
     check_outside(config.data, folder)
-    seeds = range(config.seed, config.seed + repeats)
-    check_folder(folder)  # what holds something else gets no lock
-    with kept(folder, "cuello train --repeats", remedy=", or choose another place with --output"):
-        if overwrite:
-            for run in runs_in(folder):
-                wait_until_free(run.path)
-            for run in runs_in(folder):
-                clear_run(run.path)
-        check_runs(folder, given, seeds)
-        paths = [folder / f"seed-{seed}" for seed in seeds]
-        try:
-            runs = train_many(
-                paths, [{**given, "seed": seed} for seed in seeds], report=report, sweep=sweep, observers=observers,
-                progress=tell, noun="repeat",
-            )  # fmt: skip
-        except Interrupted as stopped:
-            raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
+    members = {f"seed-{seed}": {**given, "seed": seed} for seed in range(config.seed, config.seed + repeats)}
+    options = RunOptions(report, sweep, observers, progress=tell)
+    with kept_series(folder, REPEATS):
+        runs = train_series(folder, REPEATS, members, options=options, overwrite=overwrite)
         write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
     return runs
+
+
+@dataclass(frozen=True)
+class RunSeries:
+    """A folder of runs that belong together. noun: what one is called. prefix: of the names of their directories.
+    files: what else the folder holds.
+    """
+
+    noun: str
+    prefix: str
+    files: tuple[str, ...]
+
+
+REPEATS = RunSeries("repeat", "seed-", ("figures", PAGE_NAME, "compare.csv"))
+
+
+@contextmanager
+def kept_series(folder: Path, series: RunSeries) -> Iterator[None]:
+    """Keep a folder to this call; CuelloError where it is no place for such a series."""
+    check_folder(folder, series)  # what holds something else gets no lock
+    with kept(folder, f"cuello train --{series.noun}s", remedy=", or choose another place with --output"):
+        yield
+
+
+def train_series(
+    folder: Path, series: RunSeries, members: Mapping[str, Mapping[str, Any]], *, options: RunOptions, overwrite: bool
+) -> list[Run]:
+    """Return the finished runs of a series, made, gone on with, or as they are. members: name to all settings of each.
+
+    Raises CuelloError where runs that are there have other settings. overwrite: start anew instead.
+    """
+    if overwrite:
+        for run in runs_in(folder, series):
+            wait_until_free(run.path)
+        for run in runs_in(folder, series):
+            clear_run(run.path)
+    for run in runs_in(folder, series):
+        if run.path.name in members:
+            check_same(run, trained_config(run), resolve(members[run.path.name]))
+    try:
+        return train_many(
+            [folder / name for name in members], list(members.values()), **vars(options), noun=series.noun
+        )  # fmt: skip
+    except Interrupted as stopped:
+        raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
 
 
 @names_own
@@ -164,33 +198,27 @@ def default_path(config: TrainConfig) -> Path:
     return Path("runs") / f"{run_name(config)}-repeats"
 
 
-def runs_in(folder: Path) -> list[Run]:
-    """Return the repeats in a folder."""
-    return [Run(found.parent) for found in sorted(folder.glob("seed-*/config.toml"))]
+def runs_in(folder: Path, series: RunSeries) -> list[Run]:
+    """Return the runs of a series in a folder."""
+    return [Run(found.parent) for found in sorted(folder.glob(f"{series.prefix}*/config.toml"))]
 
 
-def check_folder(folder: Path) -> None:
-    """Raise CuelloError where a folder is no place for repeats: before the work, not in the middle of it."""
+def check_folder(folder: Path, series: RunSeries) -> None:
+    """Raise CuelloError where a folder is no place for a series: before the work, not in the middle of it."""
+    what = f"{series.noun}s"
     if folder.exists() and not folder.is_dir():
-        raise CuelloError(f"{folder} is a file, needed a folder for the repeats. Choose another place with --output.")
+        raise CuelloError(f"{folder} is a file, needed a folder for the {what}. Choose another place with --output.")
     if (folder / "config.toml").is_file():
-        raise CuelloError(f"{folder} is a single run, needed a folder for repeats. Choose another place with --output.")
-    known = {"figures", PAGE_NAME, "compare.csv"}
+        raise CuelloError(f"{folder} is a single run, needed a folder for {what}. Choose another place with --output.")
     strange = [
         found.name
         for found in (folder.iterdir() if folder.is_dir() else ())
-        if not found.name.startswith((".", "seed-")) and found.name not in known
+        if not found.name.startswith((".", series.prefix)) and found.name not in series.files
     ]
     if strange:
-        raise CuelloError(f"{folder} holds {strange[0]!r}, which is no repeat: choose another place with --output.")
-
-
-def check_runs(folder: Path, given: Mapping[str, Any], seeds: Sequence[int]) -> None:
-    """Raise CuelloError where a folder's repeats have other settings."""
-    for run in runs_in(folder):
-        config = trained_config(run)
-        if run.path.name == f"seed-{config.seed}" and config.seed in seeds:
-            check_same(run, config, resolve({**given, "seed": config.seed}))
+        raise CuelloError(
+            f"{folder} holds {strange[0]!r}, which is no {series.noun}: choose another place with --output."
+        )
 
 
 def reached(runs: Sequence[Run]) -> dict[str, Spread]:
