@@ -42,7 +42,7 @@ format: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python -m pytest --doctest-modules src/cuello
-	$(BIN)/python docs/run_examples.py README.md docs/guide
+	$(BIN)/python docs/run_examples.py README.md docs/guide docs/extending.md
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cuello.saliency import OcclusionMaps, occlusion_map
     from cuello.studies.catalog import study
     from cuello.work.apply import apply
+    from cuello.work.check import check, register
     from cuello.work.evaluate import evaluate, evaluate_classifier, evaluate_runs
     from cuello.work.folds import train_folds
     from cuello.work.repeats import train_repeats
@@ -44,6 +45,7 @@ __all__ = [
     "allow",
     "apply",
     "benchmark",
+    "check",
     "compare",
     "evaluate",
     "evaluate_classifier",
@@ -52,6 +54,7 @@ __all__ = [
     "latent",
     "load",
     "occlusion_map",
+    "register",
     "resume",
     "search",
     "study",
@@ -70,6 +73,7 @@ _HOMES = {
     "allow": "cuello.core.own",
     "apply": "cuello.work.apply",
     "benchmark": "cuello.jobs.images.benchmark",
+    "check": "cuello.work.check",
     "compare": "cuello.comparison",
     "evaluate": "cuello.work.evaluate",
     "evaluate_classifier": "cuello.work.evaluate",
@@ -77,6 +81,7 @@ _HOMES = {
     "explain": "cuello.jobs.explain.explain",
     "load": "cuello.inference.model",
     "occlusion_map": "cuello.saliency",
+    "register": "cuello.work.check",
     "resume": "cuello.work.train",
     "study": "cuello.studies.catalog",
     "train": "cuello.work.train",

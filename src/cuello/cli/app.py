@@ -20,7 +20,7 @@ from cuello.core.version import VERSION
 from cuello.jobs.words import BY_WORD
 
 COMMANDS = {
-    "Begin": {"start": "start"},
+    "Begin": {"start": "start", "new": "new"},
     "Train": {"train": "train", "resume": "train", "search": "search"},
     "Use": {"apply": "apply", "explain": "explain", "latent": "latent"},
     "Judge": {"evaluate": "evaluate", "compare": "compare", "benchmark": "benchmark", "study": "study"},

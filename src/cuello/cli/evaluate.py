@@ -12,7 +12,7 @@ from cuello.cli.options import JSON, Device, Overwrite, Own, OwnCode, Quiet, Thr
 from cuello.core.errors import CuelloError
 from cuello.core.settings import EvaluateSettings
 
-FOR_ONE, FOR_SEVERAL = ("target", "noise"), ("output", "overwrite", "most")
+FOR_ONE, FOR_SEVERAL = ("target", "noise", "metrics"), ("output", "overwrite", "most")
 """Flags that mean nothing for several runs, and for one."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from cyclopts import Group, Parameter, Token
 
 from cuello.core.errors import CuelloError, at_command_line, worded
+from cuello.core.own import divided
 from cuello.jobs.words import job_named
 
 PANELS = ("Job", "Data", "Network", "Training", "Stopping", "Machine")
@@ -37,7 +38,13 @@ def with_commas(kind: Any, tokens: Sequence[Token]) -> tuple[Any, ...]:
     """Read numbers or names written with commas."""
     name, text = (tokens[0].keyword or "").lstrip("-"), tokens[0].value
     if float not in get_args(kind):
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        names: list[str] = []
+        for part in filter(None, map(str.strip, divided(text))):
+            if "=" in part and names:  # an argument of the one before, which is one's own
+                names[-1] += f",{part}"
+            else:
+                names.append(part)
+        return tuple(names)
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:

@@ -66,8 +66,16 @@ class Part:
         """Return what it states in an attribute."""
         return getattr(self.thing, name, default)
 
-    def made(self, **offered: Any) -> Any:
-        """Call it with its arguments, and with those of ``offered`` that it takes; CuelloError where it fails."""
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is called with values: of a class, what it makes with the arguments; a function, with them."""
+        if inspect.isclass(self.thing):
+            return self.made()
+        self.check_arguments()
+        return partial(self.thing, **self.arguments) if self.arguments else self.thing
+
+    def check_arguments(self) -> None:
+        """Raise CuelloError where an argument is none that it takes."""
         taken = parameters_of(self.thing)
         anything = any(one.kind is one.VAR_KEYWORD for one in taken.values())
         for name in self.arguments:
@@ -77,12 +85,26 @@ class Part:
                     f"{self.text}: {self.name} takes no {name!r}.{closest(name, names)} It takes: "
                     f"{', '.join(names) or 'nothing'}."
                 )
+
+    def made(self, **offered: Any) -> Any:
+        """Call it with its arguments, and with those of ``offered`` that it takes; CuelloError where it fails."""
+        self.check_arguments()
+        taken = parameters_of(self.thing)
         try:
             return self.thing(**{name: one for name, one in offered.items() if name in taken} | dict(self.arguments))
         except CuelloError:
             raise
         except Exception as error:  # somebody else's code may raise anything
             raise CuelloError(f"{self.text} could not be made: {type(error).__name__}: {error}.") from error
+
+
+def places_of(function: Any) -> int | None:
+    """Count the values without a default that a function is called with by place; None for any number."""
+    taken = parameters_of(function).values()
+    if any(one.kind is one.VAR_POSITIONAL for one in taken):
+        return None
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in by_place and one.default is one.empty for one in taken)
 
 
 def parameters_of(thing: Any) -> Mapping[str, inspect.Parameter]:
@@ -195,6 +217,8 @@ def source_checksum(text: str) -> str:
 ALLOWED: set[Path] = set()
 NAMED: ContextVar[frozenset[Path]] = ContextVar("NAMED", default=frozenset())
 """Files that may run in this process, and those that the arguments of the call under way name."""
+FOUND: ContextVar[dict[tuple[str, str], "Part | None"] | None] = ContextVar("FOUND", default=None)
+"""What the call under way has found, which stays as it is while a training lasts, whatever becomes of the file."""
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -235,10 +259,12 @@ def files_in(value: Any) -> Iterator[Path]:
 def naming(*values: Any) -> Iterator[None]:
     """Let the files run that these values name, for the time of the block."""
     before = NAMED.set(NAMED.get() | frozenset(files_in(values)))
+    known = FOUND.set({} if (found := FOUND.get()) is None else found)
     try:
         yield
     finally:
         NAMED.reset(before)
+        FOUND.reset(known)
 
 
 def names_own(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -280,6 +306,12 @@ def allowed_path(text: str) -> Path:
         f"{text} is code of somebody's own, and code is run only if you name it: {remedy}, with the path where you "
         "have that file."
     )
+
+
+def is_known_here(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a training takes something that was registered in this process, and another one would not know."""
+    texts = ((PARTS[name], value) for name, value in settings.items() if name in PARTS and isinstance(value, str))
+    return any((kind, head_of(text)) in REGISTERED for kind, text in texts if not is_reference(text))
 
 
 def check_named(settings: Mapping[str, Any]) -> None:
@@ -346,6 +378,16 @@ def find(kind: str, text: str) -> Part | None:
 
     Raises CuelloError where its file may not run, fails, or has nothing of that name.
     """
+    known = FOUND.get()
+    if known is None:
+        return searched(kind, text)
+    if (kind, text) not in known:
+        known[kind, text] = searched(kind, text)
+    return known[kind, text]
+
+
+def searched(kind: str, text: str) -> Part | None:
+    """Do the work of ``find``."""
     head = head_of(text)
     if is_reference(text):
         path = allowed_path(text)
@@ -420,7 +462,7 @@ def text_of(kind: str, value: Any) -> Any:
     if value is None or isinstance(value, str | Path | int | float):
         return value
     thing, keywords = (value.func, value.keywords) if isinstance(value, partial) else (value, {})
-    name = getattr(thing, "__name__", type(thing).__name__)
+    name = getattr(thing, "__name__", type(thing).__name__).replace("<lambda>", f"lambda-{len(REGISTERED) + 1}")
     for key, one in keywords.items():
         if not (is_literal(one) and len(repr(one)) < LONGEST):
             raise CuelloError(f"{name}: {key} is {type(one).__name__}, needed a number, a text, or a tuple of them.")

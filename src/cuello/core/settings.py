@@ -26,6 +26,10 @@ class EvaluateSettings:
         Sequence[str] | None,
         "Classical methods to compare with, with commas, or all; by default all (several runs: quick).",
     ] = None
+    metrics: Annotated[
+        Sequence[str],
+        "Metrics of your own beside the usual ones, with commas: FILE.py:NAME, or the name of a registered one.",
+    ] = ()
     seed: Annotated[int | None, "Of the noise; by default the run's own."] = None
     range: Range = None
     on_error: OnError = "stop"

@@ -17,8 +17,9 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, Fault, closest
 from cuello.core.memory import UNPACKED_FREELY
+from cuello.core.own import find, is_own
 from cuello.core.registry import Registry
-from cuello.data.handed import handed_source, is_handed
+from cuello.data.handed import hand_in, handed_source, is_handed
 from cuello.data.hdf5 import split_name
 from cuello.data.levels import AnyRange, Levels, RangeChoice, joined_levels
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
@@ -192,6 +193,8 @@ def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
     """
     if is_handed(data):
         return handed_source(data, levels)
+    if is_own("data set", data):
+        return own_source(data, levels)
     path = Path(data).expanduser()
     if data in CATALOG:
         if path.exists():
@@ -211,6 +214,20 @@ def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
             f"Data sets: {', '.join(CATALOG.names())}."
         )
     return open_path(path, levels)
+
+
+def own_source(data: str, levels: AnyRange | None) -> ImageSource:
+    """Open what a class or function of one's own gives: an ImageSource, or images as Python code hands them in, alone
+    or with labels beside them.
+    """
+    part = find("data set", data)
+    found = part.made() if part is not None and callable(part.thing) else part and part.thing
+    if isinstance(found, ImageSource):
+        if levels is not None:
+            raise CuelloError(f"got --range={levels} for {data}, whose images say themselves what is black and white.")
+        return found
+    images, labels = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+    return replace(hand_in(images, labels).open(levels), name=data)
 
 
 def open_within(data: str, range: str | tuple[float, float] | None, own: Levels | None = None) -> ImageSource:

@@ -7,6 +7,7 @@ from cuello.degrade.impulses import Invert, Missing, MissingBlocks, SaltPepper
 from cuello.degrade.jpeg import Jpeg
 from cuello.degrade.noise import Gaussian, NoDegradation, Poisson, Speckle, Uniform
 from cuello.degrade.optics import Blur
+from cuello.degrade.own import own_noise
 from cuello.degrade.sizes import Down, Resize
 
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
@@ -15,6 +16,7 @@ DEGRADATIONS: Registry[type[Degradation]] = Registry(
         SaltPepper, Invert, Gaussian, Poisson, Speckle, Uniform, Blur, Down, Resize, Jpeg, Missing, MissingBlocks,
         NoDegradation,
     ],
+    adopt=own_noise,
 )  # fmt: skip
 
 __all__ = ["DEGRADATIONS", "Composition", "Degradation", "Range", "has_range", "parse"]

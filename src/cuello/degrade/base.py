@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, get_args
 import pydantic
 
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_reference
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -162,12 +163,13 @@ class Degradation(pydantic.BaseModel, ABC):
         >>> parse("salt-pepper:amount=0.2,per=channel").spec()
         'salt-pepper:0.2,per=channel'
         """
+        own = is_reference(self.name)  # which has a colon in its name
         parts = [show(getattr(self, self.main))] if self.main else []
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if name != self.main and value != field.default:
                 parts.append(f"{name.replace('_', '-')}={show(value)}")
-        return self.name + (":" + ",".join(parts) if parts else "")
+        return self.name + ("," if own else ":") * bool(parts) + ",".join(parts)
 
     def with_main(self, value: float) -> "Degradation":
         """Set the main parameter to ``value``, as a sweep needs it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.own import divided, is_reference
 from cuello.degrade.base import GENERAL, Degradation, Range
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def parse(spec: str) -> Degradation | Composition:
     """
     if len(spec) > LONGEST_SPEC:
         raise CuelloError(f"noise {spec[:20]!r}… has {len(spec)} letters, needed {LONGEST_SPEC} at most.")
-    parts = tuple(parse_one(part.strip(), spec) for part in spec.split("+"))
+    parts = tuple(parse_one(part.strip(), spec) for part in divided(spec, "+"))
     whole = parts[0] if len(parts) == 1 else Composition(parts)
     if whole.scale > MOST_TIMES:
         raise CuelloError(
@@ -107,7 +108,7 @@ def parse_one(part: str, spec: str) -> Degradation:
     """Read one degradation of a spec string; ``spec`` is the whole, for messages."""
     from cuello.degrade import DEGRADATIONS
 
-    name, _, rest = part.partition(":")
+    name, _, rest = part.partition("," if is_reference(part) else ":")
     cls = DEGRADATIONS[name]
     settings: dict[str, str] = {}
     for position, item in enumerate(filter(None, rest.split(","))):

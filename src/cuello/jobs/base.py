@@ -85,6 +85,7 @@ class Request:
     noise: str | None = None
     sweep: Sequence[float] = ()
     baselines: Sequence[str] | None = None
+    metrics: Sequence[str] = ()
     seed: int | None = None
     range: str | tuple[float, float] | None = None
     on_error: str = "stop"
@@ -95,7 +96,7 @@ class Request:
     @property
     def given(self) -> dict[str, Any]:
         """What was given of the options that not every job has, by name."""
-        names = ("target", "noise", "sweep", "baselines")
+        names = ("target", "noise", "sweep", "baselines", "metrics")
         return {name: getattr(self, name) for name in names if getattr(self, name) not in (None, (), [])}
 
     def refuse_given(self, because: str) -> None:
@@ -140,7 +141,7 @@ def check_network(job: "Job", model: str, loss: LossSpec) -> None:
         raise CuelloError(f"the network {model!r} gives no occlusion maps. {use}")
     if not explains and kind is not None and kind.explains:
         raise CuelloError(f"the network {model!r} gives the occlusion maps of a classifier, not images. {use}")
-    if loss.classifies != classifies:
+    if loss.classifies not in (None, classifies):
         compares = "images, not classes" if classifies else "classes, not images"
         raise CuelloError(
             f"the loss {loss.name!r} compares {compares}. For {job.name}, use e.g. --loss={job.default_loss}."

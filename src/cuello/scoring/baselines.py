@@ -11,6 +11,8 @@ from functools import partial
 import numpy as np
 import torch
 
+from cuello.core.errors import CuelloError
+from cuello.core.own import Part, short
 from cuello.core.registry import Registry
 from cuello.core.resample import ResizeMethod, resize
 from cuello.degrade.level import noise_levels
@@ -109,6 +111,27 @@ class BaselineSpec:
     smallest_side: int = 1
 
 
+def own_baseline(part: Part) -> BaselineSpec:
+    """Take a function of one's own, or a class of such, as a classical method.
+
+    It is called with an image ``(H, W, C)``, float32 in [0, 1], and, where it states ``strengths``, with one of these,
+    of which the best is chosen on a few images. It may state ``label`` and ``smallest_side``.
+    """
+    inner, strengths = part.function, tuple(map(float, part.stated("strengths", ())))
+
+    def function(image: Image, strength: float) -> Image:
+        found = np.asarray(inner(image.copy(), strength) if strengths else inner(image.copy()), dtype=np.float32)
+        found = found[:, :, None] if found.ndim == 2 and image.shape[2] == 1 else found
+        if found.ndim != 3 or found.shape[2] != image.shape[2]:
+            raise CuelloError(f"{part.text} made {found.shape} of an image {image.shape}, needed (H, W, C).")
+        return found
+
+    return BaselineSpec(
+        part.text, part.stated("label", short(part.text)), part.summary, function=function,
+        strengths=strengths or (0.0,), smallest_side=part.stated("smallest_side", 1),
+    )  # fmt: skip
+
+
 BASELINES: Registry[BaselineSpec] = Registry(
     "baseline",
     [
@@ -135,6 +158,7 @@ BASELINES: Registry[BaselineSpec] = Registry(
             smallest_side=8,
         ),
     ],
+    adopt=own_baseline,
 )  # fmt: skip
 
 ENLARGERS: dict[ResizeMethod, tuple[str, str]] = {
@@ -157,6 +181,7 @@ def enlargers(scale: int) -> Registry[BaselineSpec]:
             BaselineSpec(method, label, summary, function=partial(enlarged, scale=scale, method=method))
             for method, (label, summary) in ENLARGERS.items()
         ],
+        adopt=own_baseline,
     )
 
 

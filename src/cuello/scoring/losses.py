@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
+from cuello.core.own import Part, is_own
 from cuello.core.registry import Registry
-from cuello.scoring.metrics import PERFECT, SSIM_WINDOW, correct, mae, mse, psnr, ssim, wrong_pixels
+from cuello.scoring.metrics import PERFECT, SSIM_WINDOW, correct, mae, mse, one_each, psnr, ssim, wrong_pixels
 
 
 def charbonnier(image: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -84,7 +85,7 @@ class LossSpec:
     """A loss' name, one line about it, its function and the smallest image side it can take.
 
     number: what NAME:NUMBER sets, a keyword of the function; None where it takes no number. below: what that number has
-    to be smaller than. classifies: it compares scores of classes with labels, not images.
+    to be smaller than. classifies: it compares scores of classes with labels, not images; None: either.
     measures: what is measured in validation beside it, one value an image, ``(N,)``.
     """
 
@@ -94,8 +95,27 @@ class LossSpec:
     smallest_side: int = 1
     number: str | None = None
     below: float = math.inf
-    classifies: bool = False
+    classifies: bool | None = False
     measures: Measures = image_measures
+
+
+def own_loss(part: Part) -> LossSpec:
+    """Take a function of one's own, or a class of such, as a loss.
+
+    It is called with what the network gives and what it should give, and returns a value an image, ``(N,)``; values a
+    pixel are averaged, and one value for all counts for each.
+    """
+    inner = part.function
+
+    def function(given: Tensor, target: Tensor) -> Tensor:
+        if isinstance(inner, nn.Module):
+            inner.to(given.device)
+        return one_each(inner(given, target), len(given), what=f"the loss {part.text}")
+
+    return LossSpec(
+        part.text, part.summary, function, smallest_side=part.stated("smallest_side", 1), classifies=None,
+        measures=lambda given, target: (class_measures if target.ndim == 1 else image_measures)(given, target),
+    )  # fmt: skip
 
 
 LOSSES: Registry[LossSpec] = Registry(
@@ -113,6 +133,7 @@ LOSSES: Registry[LossSpec] = Registry(
             number="smoothing", below=1, classifies=True, measures=class_measures,
         ),
     ],
+    adopt=own_loss,
 )  # fmt: skip
 
 
@@ -122,6 +143,8 @@ def find_loss(text: str) -> LossSpec:
     >>> find_loss("gaussian:0.5").name
     'gaussian'
     """
+    if is_own("loss", text):
+        return LOSSES[text]
     name, colon, value = text.partition(":")
     spec = LOSSES[name]
     if not colon:

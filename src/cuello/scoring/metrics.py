@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cuello.core.errors import CuelloError
+from cuello.core.own import Part
 from cuello.core.registry import Registry
 
 SSIM_WINDOW = 11
@@ -90,6 +92,36 @@ class MetricSpec:
     binary_only: bool = False
 
 
+def one_each(values: object, count: int, what: str) -> Tensor:
+    """Bring what a function of one's own measured to a value an image, ``(N,)``: a mean over pixels, or one for all.
+
+    Raises CuelloError for anything else.
+    """
+    if isinstance(values, Tensor) and values.ndim == 0:
+        return values.expand(count)
+    if not isinstance(values, Tensor) or len(values) != count:
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise CuelloError(f"{what} returned {got} for {count} images, needed a tensor of a value each, ({count},).")
+    return values if values.ndim == 1 else values.flatten(1).mean(1)
+
+
+def own_metric(part: Part) -> MetricSpec:
+    """Take a function of one's own, or a class of such, as a metric.
+
+    It is called with images and clean images, ``(N, C, H, W)`` in [0, 1], and returns a value an image. It may state
+    higher_is_better, unit, digits and smallest_side.
+    """
+    inner = part.function
+
+    def function(image: Tensor, target: Tensor) -> Tensor:
+        return one_each(inner(image, target), len(image), what=f"the metric {part.text}").float()
+
+    return MetricSpec(
+        part.text, part.summary, function, higher_is_better=part.stated("higher_is_better", False),
+        unit=part.stated("unit", ""), digits=part.stated("digits", 4), smallest_side=part.stated("smallest_side", 1),
+    )  # fmt: skip
+
+
 METRICS: Registry[MetricSpec] = Registry(
     "metric",
     [
@@ -104,6 +136,7 @@ METRICS: Registry[MetricSpec] = Registry(
         ),
         MetricSpec("wrong", "pixels on the wrong side of one half", wrong_pixels, unit="pixels", binary_only=True),
     ],
+    adopt=own_metric,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Fault
+from cuello.core.own import is_own
 from cuello.core.types import StepResult
 from cuello.runs.artefact import save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -160,7 +161,12 @@ def mend(session: Session, state: State) -> None:
 
 
 def check_optimizer(checkpoint: Checkpoint, network: nn.Module, config: TrainConfig, path: Path) -> None:
-    """Raise CuelloError where the optimiser's state is not that of these settings and parameters."""
+    """Raise CuelloError where the optimiser's state is not that of these settings and parameters.
+
+    What somebody's own keeps is not known before its first step.
+    """
+    if is_own("optimiser", config.optimizer):
+        return
     tried = nn.Parameter(torch.zeros(1))
     tried.grad = torch.zeros(1)
     optimizer = OPTIMIZERS[config.optimizer].make([tried], config)

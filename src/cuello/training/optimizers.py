@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.core.own import Part, parameters_of
 from cuello.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -65,6 +67,54 @@ def rmsprop(parameters: "Iterable[nn.Parameter]", config: TrainConfig) -> "torch
     )
 
 
+def own_optimizer(part: Part) -> OptimizerSpec:
+    """Take a class of one's own, or a function that makes one, as an optimiser.
+
+    It is called with the parameters, with its arguments, and with those of lr, weight_decay, momentum and nesterov that
+    it takes. What it keeps for a parameter has to be tensors, which alone are saved to go on from.
+    """
+
+    def make(parameters: "Iterable[nn.Parameter]", config: TrainConfig) -> "torch.optim.Optimizer":
+        import torch
+
+        tried = nn_parameter()
+        optimizer = made_optimizer(part, [tried], config)
+        optimizer.step()
+        for name, value in optimizer.state[tried].items():
+            if not isinstance(value, torch.Tensor):
+                raise CuelloError(
+                    f"the optimiser {part.text} keeps {name!r} as {type(value).__name__}, and only tensors are saved "
+                    f"to go on from: write torch.tensor({value!r})."
+                )
+        return made_optimizer(part, parameters, config)
+
+    return OptimizerSpec(part.text, part.summary, make)
+
+
+def nn_parameter() -> "nn.Parameter":
+    """Return a parameter with a gradient, to try an optimiser on."""
+    import torch
+
+    tried = torch.nn.Parameter(torch.zeros(1))
+    tried.grad = torch.zeros(1)
+    return tried
+
+
+def made_optimizer(part: Part, parameters: "Iterable[nn.Parameter]", config: TrainConfig) -> "torch.optim.Optimizer":
+    """Make an optimiser of one's own; CuelloError where that fails, or it is none."""
+    import torch
+
+    offered = {
+        "lr": config.learning_rate, "weight_decay": config.weight_decay, "momentum": config.momentum,
+        "nesterov": config.nesterov,
+    }  # fmt: skip
+    first = next(iter(parameters_of(part.thing)), "params")
+    optimizer = part.made(**{first: parameters}, **offered)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise CuelloError(f"{part.text} made {type(optimizer).__name__}, needed a torch.optim.Optimizer.")
+    return optimizer
+
+
 OPTIMIZERS: Registry[OptimizerSpec] = Registry(
     "optimiser",
     [
@@ -74,4 +124,5 @@ OPTIMIZERS: Registry[OptimizerSpec] = Registry(
         OptimizerSpec("adadelta", "adapts its own step sizes; learning rate 1", adadelta),
         OptimizerSpec("rmsprop", "scales by recent gradients", rmsprop),
     ],
+    adopt=own_optimizer,
 )

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
+from cuello.core.own import Part, places_of
 from cuello.core.registry import Registry
 from cuello.runs.history import EpochRecord
 
@@ -41,6 +43,22 @@ class ScheduleSpec:
     factor: Callable[[TrainConfig, float, Sequence[EpochRecord]], float]
 
 
+def own_schedule(part: Part) -> ScheduleSpec:
+    """Take a function of one's own, or a class of such, as a schedule: of progress, 0 to 1, or of (config, progress,
+    history), to what the learning rate is multiplied by.
+    """
+    inner = part.function
+    alone = places_of(inner) == 1
+
+    def factor(config: TrainConfig, progress: float, history: Sequence[EpochRecord]) -> float:
+        found = float(inner(progress) if alone else inner(config, progress, history))
+        if not 0 <= found < math.inf:
+            raise CuelloError(f"the schedule {part.text} gave {found} at progress {progress:g}, needed 0 or more.")
+        return found
+
+    return ScheduleSpec(part.text, part.summary, factor)
+
+
 SCHEDULES: Registry[ScheduleSpec] = Registry(
     "schedule",
     [
@@ -48,6 +66,7 @@ SCHEDULES: Registry[ScheduleSpec] = Registry(
         ScheduleSpec("cosine", "falls to 0 along half a cosine", cosine),
         ScheduleSpec("plateau", "falls when the validation loss no longer does", plateau),
     ],
+    adopt=own_schedule,
 )
 
 

@@ -45,6 +45,7 @@ def evaluate(
     noise: str | None = None,
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
+    metrics: Sequence[str] = (),
     seed: int | None = None,
     range: str | tuple[float, float] | None = None,
     network: Any = None,
@@ -60,9 +61,10 @@ def evaluate(
     set, or images from Python as for ``cuello.train``, with their labels; evaluated whole; by default the run's own
     test images. data: the images of the training, where these were handed in from Python. target: clean counterparts
     of ``images``, for pairs. noise: another degradation than the model's own. sweep: values of its main parameter.
-    baselines: names of classical methods. seed: of the noise, by default the run's own. range: what stands for black
-    and white in ``images``, "LOW..HIGH", "auto" (their lowest and highest value) or "full"; by default as in training.
-    report: for a run directory, write metrics.json, images.csv, figures and report.html anew.
+    baselines: names of classical methods. metrics: of your own, beside the usual ones. seed: of the noise, by default
+    the run's own. range: what stands for black and white in ``images``, "LOW..HIGH", "auto" (their lowest and highest
+    value) or "full"; by default as in training. report: for a run directory, write metrics.json, images.csv, figures
+    and report.html anew.
     Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
     """
     tell = listener(progress)
@@ -76,8 +78,8 @@ def evaluate(
         model = load(path, network, device)
         job = JOBS[model.artefact.job]
         request = Request(
-            path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, seed=seed, range=range,
-            on_error=on_error, progress=tell,
+            path, images, target=target, noise=noise, sweep=sweep, baselines=baselines, metrics=metrics, seed=seed,
+            range=range, on_error=on_error, progress=tell,
             history=run.history if run is not None and run.history_path.is_file() else (),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.memory import free_memory
+from cuello.core.own import is_known_here
 from cuello.core.parent import ENDING_SIGNALS, end_after
 from cuello.core.progress import OnProgress, Progress
 from cuello.runs.directory import Run, available_cores
@@ -73,7 +74,8 @@ def run_plans(
     """Make or finish every training, and yield what became of each as soon as it is known.
 
     First come those that are faster at once, with the threads of all workers; then the others in their order,
-    ``workers`` at a time. retry: where a batch fails, train each of it by itself, so that each says whether it fails.
+    ``workers`` at a time, and those that only this process can make, because it alone knows a part of one's own. retry:
+    where a batch fails, train each of it by itself, so that each says whether it fails.
     say: called with the reason where plans come close, and yet cannot be trained at once. What is no failure of one
     training, but a fault, is raised, as is KeyboardInterrupt, after the others have stopped at their next step. What
     was trained is kept, and a later call goes on.
@@ -97,10 +99,10 @@ def run_plans(
                 del left[place]
             tell(batch.places, 1.0, "")
             yield Outcome(batch.places, error)
-    if workers > 1 and left:
-        yield from run_apart(left, options, tell, workers=workers)
-    else:
-        yield from run_in_turn(left, options, tell)
+    here = {place: plan for place, plan in left.items() if workers == 1 or is_known_here(plan.settings)}
+    if apart := {place: plan for place, plan in left.items() if place not in here}:
+        yield from run_apart(apart, options, tell, workers=workers)
+    yield from run_in_turn(here, options, tell)
 
 
 def run_in_turn(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell) -> Iterator[Outcome]:

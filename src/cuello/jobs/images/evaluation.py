@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, Progress, silent
 from cuello.core.registry import Registry
 from cuello.core.types import Batch, Pair
@@ -103,6 +104,7 @@ def evaluate_model(
     seed: int = 0,
     sweep: Sequence[float] = (),
     baselines: Sequence[str] | None = None,
+    metrics: Sequence[str] = (),
     references: Sequence[Reference] = (),
     progress: OnProgress = silent,
 ) -> Evaluation:
@@ -110,13 +112,14 @@ def evaluate_model(
 
     task: what degrades the images; ranges in it count at their middle. seed: of the noise. sweep: values of the
     degradation's main parameter to try as well. baselines: names of classical methods, by default (or with "all") all
-    that the images' size allows; none where the job does not restore. references: methods fitted to the training
-    images, for codes. progress: called with events.
+    that the images' size allows; none where the job does not restore. metrics: others beside the usual.
+    references: methods fitted to the training images, for codes. progress: called with events.
     """
     level = task.typical()
     usual = ("all",) if task.restores else ()
     specs = baselines_of(task, images, usual if baselines is None else baselines)
-    metrics = [spec.name for spec in metrics_for(multiple_below(images.size, task.scale), images.binary)]
+    usual_metrics = [spec.name for spec in metrics_for(multiple_below(images.size, task.scale), images.binary)]
+    metrics = list(dict.fromkeys([*usual_metrics, *metrics]))
     ours = {OURS: model}
     draw = Draw(level, images, seed)
     methods = score(
@@ -255,6 +258,10 @@ def score(
             start = time.perf_counter()
             restored = run(pair)
             seconds[name] += time.perf_counter() - start
+            if restored.shape != pair.target.shape:
+                raise CuelloError(
+                    f"{name} gave images of shape {tuple(restored.shape)}, needed {tuple(pair.target.shape)}."
+                )
             for metric in metrics:
                 scores[name][metric].append(METRICS[metric].function(restored, pair.target).numpy())
         done += len(pair.x)
@@ -337,7 +344,7 @@ def number(value: float) -> float | None:
 def shown(values: Mapping[str, Any]) -> list[Table | str]:
     """Return what a terminal shows of metrics.json: the comparison, best first, the sweep, and the verdict."""
     methods, sweep = values["methods"], values["sweep"]
-    metrics = in_order([name for name in methods[OURS] if name in METRICS.names()])
+    metrics = in_order([name for name in methods[OURS] if name in values["protocol"]["metrics"]])
     rows = [
         [
             method["label"],

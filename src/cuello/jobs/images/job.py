@@ -78,8 +78,8 @@ def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Requ
     settings = make_config(model.artefact.training)
     seed = settings.split_seed if request.seed is None else request.seed
     found = evaluate_model(
-        model, task, images, seed=seed, sweep=request.sweep, baselines=request.baselines, references=references,
-        progress=request.progress,
+        model, task, images, seed=seed, sweep=request.sweep, baselines=request.baselines, metrics=request.metrics,
+        references=references, progress=request.progress,
     )  # fmt: skip
     return JobEvaluation(found, notes, task)
 

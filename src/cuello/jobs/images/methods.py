@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cuello.core.own import may_run, short
 from cuello.scoring.intervals import FEWEST_GROUPS, bootstrap_interval
 from cuello.scoring.metrics import METRICS, PERFECT
 
@@ -83,7 +84,9 @@ def order_key(means: Mapping[str, Any]) -> tuple[float, float]:
 
 def heading(metric: str) -> str:
     """Return how a table calls a metric."""
-    return "wrong pixels" if metric == "wrong" else metric.upper()
+    if metric == "wrong":
+        return "wrong pixels"
+    return metric.upper() if metric in METRICS else short(metric)
 
 
 def named(metric: str) -> str:
@@ -103,7 +106,12 @@ def in_order(metrics: Sequence[str]) -> list[str]:
 
 def text_of(metric: str, value: float | None) -> str:
     """Write a metric's value; "–" where there is none."""
-    return "–" if value is None or math.isnan(value) else f"{value:.{METRICS[metric].digits}f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits_of(metric)}f}"
+
+
+def digits_of(metric: str) -> int:
+    """Return how many digits to show; four where a metric of one's own is only read from a file, and not run."""
+    return METRICS[metric].digits if metric in METRICS or may_run("metric", metric) else 4
 
 
 @dataclass(frozen=True)
