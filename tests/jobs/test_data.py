@@ -10,8 +10,12 @@ from PIL import Image
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.data.catalog import open_source
+from cuello.data.images import load_images
+from cuello.data.levels import parse_levels
 from cuello.jobs import data as preparation
 from cuello.jobs.data import fingerprint, prepare, read_images
+from cuello.work.train import resolve
 
 
 def config(data: Path | str, **settings: Any) -> TrainConfig:
@@ -198,3 +202,21 @@ def test_the_fingerprint_of_pairs_sees_the_targets(images: Path, tmp_path: Path,
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(target / "0.png")
     assert prepare(config(images, target=str(target), crop=16)).fingerprint != first
+
+
+def test_a_range_is_found_from_all_images(tmp_path: Path) -> None:
+    for name, top in (("noisy", 900), ("clean", 950)):
+        (tmp_path / name).mkdir()
+        for number, values in enumerate(([100, 500], [40, 700], [120, top])):
+            pixels = np.array([values], np.uint16).repeat(20, 0).repeat(10, 1)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    settings = {"data": str(tmp_path / "noisy"), "noise": "gaussian:25", "model": "conv-8-16-8", "range": "auto"}
+    assert resolve(settings).range == "40..900"
+    paired = {**settings, "noise": None, "target": str(tmp_path / "clean")}
+    assert resolve(paired).range == "40..950"
+    assert resolve({**settings, "range": "full"}).range is None
+    np.save(tmp_path / "floats.npy", np.array([[[0.1, 0.7]], [[-2, 3.3]]], np.float32))
+    found = resolve({**settings, "data": str(tmp_path / "floats.npy")}).range
+    assert found == f"-2..{float(np.float32(3.3))}"
+    images = load_images(open_source(str(tmp_path / "floats.npy"), parse_levels(found)))
+    assert images.arrays[1].ravel().tolist() == [0, 1]

@@ -140,8 +140,8 @@ class TrainConfig(pydantic.BaseModel):
     )
     range: str | None = setting(
         None,
-        "LOW..HIGH: what stands for black and white in the files, e.g. 0..4095 for a 12-bit camera, -1000..3000; by "
-        "default the type's full scale, or 0..1 for floats.",
+        "LOW..HIGH: what stands for black and white in the files, e.g. 0..4095 for a 12-bit camera, -1000..3000; auto: "
+        "the lowest and the highest value of all images; by default the type's full scale, or 0..1 for floats.",
         DATA,
     )
     storage: Literal["auto", "memory", "stream"] = setting(

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources, util
 from pathlib import Path
@@ -203,8 +203,9 @@ def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
                 "or work in another folder to use the data set."
             )
         if levels is not None:
+            asked = levels if isinstance(levels, Levels) else "auto"
             raise CuelloError(
-                f"got --range={levels} for {data!r}, a data set of the catalogue, whose black and white are known. "
+                f"got --range={asked} for {data!r}, a data set of the catalogue, whose black and white are known. "
                 "A range is for files of your own; leave it out."
             )
         return open_dataset(CATALOG[data])
@@ -238,14 +239,20 @@ def open_within(data: str, range: str | tuple[float, float] | None, own: Levels 
     choice = RangeChoice.parse(range, own)
     if choice.name != "auto":
         return open_source(data, choice.levels)
-    found = []
-    source = open_source(data, RangeChoice("ends"))
-    for index in builtins.range(len(source.names)):
-        with contextlib.suppress(CuelloError):  # it is named when the images are read
-            found.append(source.read(index).levels)
-    levels = joined_levels([one for one in found if one is not None] or [Levels(0, 1)])
+    levels = measured_levels([data])
     source = open_source(data, levels)
     return replace(source, notes=[*source.notes, f"range of the values, the lowest and the highest: {levels}"])
+
+
+def measured_levels(several: Sequence[str]) -> Levels:
+    """Return the range from the lowest to the highest value of all images, which are read once for it."""
+    found = []
+    for data in several:
+        source = open_source(data, RangeChoice("ends"))
+        for index in builtins.range(len(source.names)):
+            with contextlib.suppress(CuelloError):  # it is named when the images are read
+                found.append(source.read(index).levels)
+    return joined_levels([one for one in found if one is not None] or [Levels(0, 1)])
 
 
 def open_dataset(spec: DatasetSpec) -> ImageSource:

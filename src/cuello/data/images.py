@@ -169,8 +169,12 @@ def note_on_little(name: str, arrays: Sequence[np.ndarray]) -> list[str]:
     low, high = min(float(one.min()) for one in arrays), max(float(one.max()) for one in arrays)
     if not 0 < high - low < LITTLE * full_scale(arrays[0].dtype):
         return []
-    return [worded(f"the values of {name}, {low:g} to {high:g}, fill less than a tenth of what their type holds: say "
-                   "what stands for black and white, --range=LOW..HIGH, if that is not meant")]  # fmt: skip
+    return [
+        worded(
+            f"the values of {name}, {low:g} to {high:g}, fill less than a tenth of what their type holds: say what "
+            "stands for black and white, --range=LOW..HIGH or --range=auto, if that is not meant"
+        )
+    ]
 
 
 def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError = "stop") -> Images:

@@ -118,7 +118,7 @@ def parse_levels(text: str | None) -> Levels | None:
     if not (math.isfinite(levels.black) and math.isfinite(levels.white) and levels.black < levels.white):
         raise CuelloError(
             f"--range: got {text!r}, needed LOW..HIGH with LOW below HIGH, the values that stand for black and white "
-            "in the files, such as 0..4095 or -1000..3000."
+            "in the files, such as 0..4095 or -1000..3000; or auto, or full."
         )
     return levels
 

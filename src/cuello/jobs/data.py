@@ -7,14 +7,14 @@ from itertools import chain
 
 import numpy as np
 
-from cuello.core.config import TrainConfig
+from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.progress import OnProgress, silent
 from cuello.data.batches import Batches
-from cuello.data.catalog import CATALOG, open_source
+from cuello.data.catalog import CATALOG, measured_levels, open_source
 from cuello.data.crops import tiles_in
 from cuello.data.images import Fingerprint, Images, load_images, pair, parse_size
-from cuello.data.levels import parse_levels
+from cuello.data.levels import exact, parse_levels
 from cuello.data.split import Split, default_shares, split
 from cuello.data.stream import is_to_stream
 from cuello.scoring.losses import find_loss
@@ -36,6 +36,16 @@ class Prepared:
     validation: Batches
     test: Batches | None
     fingerprint: str
+
+
+def with_range(config: TrainConfig) -> TrainConfig:
+    """Settle the range that is to be found: "auto" is from the lowest to the highest value of all images."""
+    asked = (config.range or "").strip().lower()
+    if asked not in ("auto", "full"):
+        return config
+    levels = None if asked == "full" else measured_levels([one for one in (config.data, config.target) if one])
+    found = None if levels is None else f"{exact(levels.black)}..{exact(levels.white)}"
+    return make_config({**config.model_dump(exclude_unset=True), "range": found})
 
 
 def read_images(config: TrainConfig, progress: OnProgress = silent) -> Images:

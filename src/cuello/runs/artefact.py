@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cuello.core.config import GIVES, Job, TrainConfig, make_config
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_few
 from cuello.core.schema import Name, StoredFields, Text, checked
 from cuello.models.catalog import KINDS, Architecture, build, config_of
 from cuello.models.limits import AT_ONCE, Channels, Kernel, Side
@@ -118,7 +118,7 @@ def load_artefact(path: Path) -> Artefact:
     """
     if path.is_dir():
         if not (path / FILE_NAME).is_file():
-            raise CuelloError(f"{path} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
+            raise no_model(path)
         path = path / FILE_NAME
     weights, about = load_tensors(path, "model", FORMAT)
     found = checked(StoredArtefact, about, path)
@@ -129,6 +129,19 @@ def load_artefact(path: Path) -> Artefact:
         architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
         classes=tuple(found.classes), classifier=found.classifier,
     )  # fmt: skip
+
+
+def no_model(folder: Path) -> CuelloError:
+    """Say that a folder holds no model, and, where it is one of several runs, which these are."""
+    inside = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}"))
+    if not inside:
+        return CuelloError(f"{folder} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
+    if len(inside) == 1:
+        return CuelloError(f"{folder} is no run but holds one: name {inside[0]}.")
+    return CuelloError(
+        f"{folder} is no run but holds {len(inside)}: {first_few(path.name for path in inside)}. Name one, e.g. "
+        f"{inside[0]}; side by side: cuello compare {folder}"
+    )
 
 
 def check_architecture(architecture: Architecture, found: StoredArtefact, path: Path) -> None:

@@ -32,7 +32,7 @@ from cuello.data.images import Images
 from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, JobEvaluation, Request, check_network
 from cuello.jobs.catalog import JOBS
-from cuello.jobs.data import Prepared
+from cuello.jobs.data import Prepared, with_range
 from cuello.jobs.networks import Chosen, check_helps
 from cuello.jobs.words import WORDS, job_named
 from cuello.models.autoencoder.parts import with_described
@@ -74,7 +74,7 @@ def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
     Raises CuelloError for a network that is not for the job, or cannot help against the noise.
     """
     check_not_loading()
-    config = make_config(plain_settings(texts_of(settings)))
+    config = with_range(make_config(plain_settings(texts_of(settings))))
     find_loss(config.loss)  # an unknown name is an error before any image is read
     for registry, name in ((OPTIMIZERS, config.optimizer), (SCHEDULES, config.schedule)):
         registry[name]
@@ -152,6 +152,8 @@ def train(
         wait_until_free(Path(output).expanduser())  # before the images are read
     data_of = JOBS[config.job].data(config, tell)
     tell_notes(data_of.prepared.images, tell)
+    if settings.get("range") not in (None, config.range):
+        tell(Progress("reading images", 1, 1, note=f"range of the values, the lowest and the highest: {config.range}"))
     tell_chosen(chosen, tell)
     made = make_network(config, data_of)
     path = Path(output).expanduser() if output is not None else fresh_path(config)
