@@ -14,7 +14,9 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
+from torch.utils.data import Dataset
 
 import cuello
 from cuello.core.errors import CuelloError
@@ -80,6 +82,16 @@ def two_threads() -> Iterator[None]:
     matplotlib.use(backend)
 
 
+class Drawing(Dataset[Any]):
+    """Images drawn from everybody's random numbers, as of somebody's augmentation."""
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return ((np.random.rand(7, 5) + random.random() + torch.rand(1).item()) * 80).astype(np.uint8)
+
+
 SMALL_CLASSIFIER = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 5 * 3, 3))
 
 
@@ -116,6 +128,11 @@ CALLS: dict[str, Callable[[Given], object]] = {
     "decode": lambda g: cuello.load(g.codes.path).decode(np.zeros((2, 2), np.float32)),
     "classify": lambda g: cuello.load(g.classifier.path).classify(np.zeros((7, 5), np.uint8)),
     "latent.project": lambda g: cuello.latent.project(np.eye(5), "pca"),
+    "run.plot": lambda g: (g.trained.plot(), g.trained.plot(Figure().subplots(), "seconds"), g.trained.history.plot()),
+    "run.examples": lambda g: (g.trained.examples(), g.trained.examples(Figure().subplots())),
+    "shown": lambda g: [(repr(one), one._repr_html_()) for one in (g.trained, g.model, g.trained.report)],
+    "latent.plot": lambda g: cuello.latent.plot(cuello.load(g.codes), Drawing(), ax=Figure().subplots()),
+    "data from Python": lambda g: cuello.train(**CODE | {"data": Drawing(), "output": g.folder / "run"}, progress=True),
     "latent.sample": lambda g: cuello.latent.sample(cuello.load(g.codes.path), 3, codes=np.eye(2)),
 }  # fmt: skip
 

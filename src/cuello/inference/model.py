@@ -1,5 +1,6 @@
 """A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ from cuello.inference.flat import REACH, keep_flat
 from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
 from cuello.runs.artefact import Artefact, load_artefact
+from cuello.runs.directory import Run
+from cuello.runs.look import Facts, example_picture, job_words, lines, page, score_words
 
 TILE = 256
 """Side of the squares that large images are cut into, in pixels: their features stay in a processor's cache."""
@@ -32,15 +35,53 @@ TILE = 256
 ENCODED_AT_ONCE = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained network, ready to use.
 
-    artefact: what the file says of it. network: the torch module, in evaluation mode.
+    artefact: what the file says of it. network: the torch module, in evaluation mode. path: where it was loaded from,
+    or None.
     """
 
     artefact: Artefact
     network: ImageNetwork
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        """Say in five lines what it is, what it takes and gives, and what it reached."""
+        return lines(f"Model {self.artefact.architecture.name}", self._facts)
+
+    def _repr_html_(self) -> str:
+        """Show a notebook what it is, and, where it is a run's, scores and examples."""
+        run = self._run
+        metrics, picture = (run._metrics, example_picture(run.figures)) if run is not None else ({}, None)
+        return page(f"Model {self.artefact.architecture.name}", self._facts, metrics, picture=picture)
+
+    @property
+    def _facts(self) -> Facts:
+        about, size = self.artefact, self.size
+        kind = {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels}-channel")
+        takes = f"{kind} images of {f'{size[1]}×{size[0]} pixels' if size else 'any size'}"
+        gives = f", gives {self.scale} times as many pixels a side" if self.scale > 1 else ""
+        gives = f", tells {len(self.classes)} classes" if self.classes else gives
+        reached = score_words(about.metrics)
+        return [
+            ("job", job_words(about.job, about.noise)),
+            ("images", f"{takes}{gives}"),
+            ("parameters", f"{sum(one.numel() for one in about.weights.values()):,}"),
+            ("trained", f"on {about.training.get('data', '?')}{f'; validation {reached}' if reached else ''}"),
+        ]
+
+    @property
+    def _run(self) -> Run | None:
+        """The run whose model this still is, or None."""
+        if self.path is None:
+            return None
+        run = Run(self.path if self.path.is_dir() else self.path.parent)
+        with suppress(CuelloError):
+            if load_artefact(run.model_path).checksum == self.artefact.checksum:
+                return run
+        return None
 
     @property
     def channels(self) -> int:
@@ -370,4 +411,4 @@ def load(path: str | Path, network: Any = None, device: str = "cpu") -> Model:
     artefact = load_artefact(located(path))
     with torch.random.fork_rng(()):  # layers are made with weights from the caller's numbers before they get their own
         built = artefact.network(network).folded().eval()
-    return Model(artefact, built.to(device))
+    return Model(artefact, built.to(device), path=located(path))

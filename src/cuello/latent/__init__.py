@@ -26,6 +26,7 @@ from cuello.latent.grids import Grid, grid
 from cuello.latent.inventions import Inventions, invent
 from cuello.latent.maps import Neighbours, Projection, nearest, neighbours, project
 from cuello.latent.paths import along, direction, interpolate, traverse
+from cuello.latent.plot import plot
 from cuello.latent.samples import sample
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "invent",
     "nearest",
     "neighbours",
+    "plot",
     "project",
     "sample",
     "traverse",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cuello.core.files import as_cuello_error, replacing
 from cuello.runs.history import EpochRecord, best_epoch
+from cuello.runs.look import draw_curve, draw_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,22 +92,13 @@ def learning_curves(
     value: Callable[[EpochRecord], float],
 ) -> bytes:
     """Draw loss of training and validation by epoch, on a log axis, and beside it a value of the validation."""
-    epochs, best = [record.epoch for record in history], best_epoch(history)
+    best = best_epoch(history)
     with drawing(theme, 8.4, 3.0, ncols=2) as (figure, (left, right)):
-        left.plot(epochs, [record.loss for record in history], color=theme.others[1], label="training")
-        left.plot(epochs, [record.validation_loss for record in history], color=theme.ours, label="validation")
-        left.set(title=left_title, xlabel="epoch", yscale="log")
-        right.plot(epochs, [value(record) for record in history], color=theme.ours)
-        right.set(title=right_title, xlabel="epoch")
-        for axes in (left, right):
-            whole_numbers(axes)
-            if len(epochs) == 1:
-                axes.margins(x=0.5)
-                for line in axes.lines:
-                    line.set_marker("o")
+        draw_loss(left, history, (theme.others[1], theme.ours))
+        draw_curve(right, history, [value(record) for record in history], colour=theme.ours, label=None)
+        left.set(title=left_title)
+        right.set(title=right_title)
         if best is not None:
-            left.plot([best.epoch], [best.validation_loss], "o", color=theme.ours, markersize=5)
-            right.plot([best.epoch], [value(best)], "o", color=theme.ours, markersize=5)
             left.annotate(
                 f"best: epoch {best.epoch}", (best.epoch, best.validation_loss), xytext=(-4, 8),
                 textcoords="offset points", ha="right", color=theme.faint, fontsize=8,

@@ -16,7 +16,8 @@ from cuello.core.text import portable
 from cuello.core.version import VERSION
 from cuello.data.folders import check_outside
 from cuello.runs.artefact import FILE_NAME
-from cuello.runs.history import EpochRecord, read_history
+from cuello.runs.history import read_history
+from cuello.runs.look import Facts, History, ReportPage, example_picture, lines, page, plot_picture, run_facts
 
 OWN_FILES = (
     "config.toml", "history.jsonl", FILE_NAME, "last.safetensors", "metrics.json", "images.csv", "report.html",
@@ -35,9 +36,9 @@ OWN_FOLDERS = {
 """What Cuello writes to folders of a run: nothing else in them is its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A run directory; its files may be there or not yet.
+    """A run directory; its files may be there or not yet. Its path may stand wherever a path does.
 
     >>> Run(Path("runs/first")).model_path.name
     'model.safetensors'
@@ -46,8 +47,50 @@ class Run:
     path: Path
 
     def __fspath__(self) -> str:
-        """Stand wherever its path may stand."""
         return str(self.path)
+
+    def __repr__(self) -> str:
+        """Say in five lines what it is and what it reached."""
+        return lines(f"Run({str(self.path)!r})", self._facts)
+
+    def _repr_html_(self) -> str:
+        """Show a notebook what it is, its scores, and examples."""
+        return page(f"Run {self.path}", self._facts, self._metrics, picture=example_picture(self.figures))
+
+    @property
+    def _metrics(self) -> dict[str, Any]:
+        with suppress(CuelloError):
+            return self.metrics
+        return {}
+
+    @property
+    def _facts(self) -> Facts:
+        try:
+            return run_facts(self.config, self.history if self.history_path.is_file() else [], self._metrics)
+        except CuelloError as error:
+            return [("", str(error))]
+
+    def plot(self, ax: Any = None, what: str | None = None) -> Any:
+        """Draw the training by epoch: one value on the caller's axes, or loss and score on a figure of its own.
+
+        ax: matplotlib's axes. what: "loss", or a field of an epoch's record, as "validation_psnr" or "learning_rate".
+        Returns the figure, or the axes that were given. pyplot is not used: open figures and the backend stay.
+        """
+        return self.history.plot(ax, what)
+
+    def examples(self, ax: Any = None) -> Any:
+        """Show the example images of its report, on the caller's axes or on a figure of its own; see ``plot``."""
+        picture = example_picture(self.figures)
+        if picture is None:
+            raise CuelloError(f"{self.path} has no pictures of examples yet: cuello evaluate {self.path}")
+        return plot_picture(picture, ax)
+
+    @property
+    def report(self) -> ReportPage:
+        """The report, which a notebook shows; CuelloError before there is one."""
+        if not self.report_path.is_file():
+            raise CuelloError(f"{self.path} has no report yet: cuello evaluate {self.path}")
+        return ReportPage(self.report_path)
 
     @property
     def config_path(self) -> Path:
@@ -98,9 +141,9 @@ class Run:
         return make_config(read_toml(self.config_path))
 
     @property
-    def history(self) -> list[EpochRecord]:
+    def history(self) -> History:
         """The epochs so far."""
-        return read_history(self.history_path)
+        return History(read_history(self.history_path))
 
     @property
     def environment(self) -> dict[str, Any] | None:
