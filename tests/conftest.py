@@ -119,6 +119,15 @@ def make_images() -> Callable[..., Path]:
     return write_images
 
 
+@pytest.fixture
+def opposites(images: Path, tmp_path: Path) -> Path:
+    """A folder of as many images as ``images``, black for white; to be changed at will."""
+    (tmp_path / "target").mkdir()
+    for path in images.iterdir():
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(tmp_path / "target" / path.name)
+    return tmp_path / "target"
+
+
 @pytest.fixture(scope="session")
 def make_classes() -> Callable[..., Path]:
     """write_classes, for tests that want labelled images."""

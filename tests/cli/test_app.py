@@ -410,7 +410,16 @@ def test_summary_of_a_name_and_of_a_run(command: Command, trained: Run) -> None:
     answer = command("summary", "conv-8-16-8", "--size", "32x16")
     assert "image 32×16" in answer.out
     assert "2,793 trainable" in answer.out
+    assert "vae:784-400-2, image 28×28" in command("summary", "vae:784-400-2").out
     assert json.loads(command("summary", trained.path, "--json").out)["trainable"] == 2793
+
+
+@pytest.mark.parametrize("sigma", ["-3", "300", "nan"])
+def test_a_noise_level_is_answered_in_the_unit_that_it_was_given_in(
+    refused: Callable[..., str], images: Path, tmp_path: Path, sigma: str
+) -> None:
+    said = refused("apply", "denoise", images, tmp_path / "out", f"--sigma={sigma}")
+    assert f"--sigma: got {sigma}, needed 0 to 255, in grey levels of 255." in said
 
 
 def test_the_version(command: Command) -> None:

@@ -132,21 +132,15 @@ def test_images_of_different_sizes_need_a_crop(tmp_path: Path, make_images: Call
     assert prepare(config(folder, crop=16)).training.size == (16, 16)
 
 
-def test_pairs_are_joined_and_cut_at_the_same_places(
-    images: Path, tmp_path: Path, make_images: Callable[..., Path]
-) -> None:
-    for path in images.iterdir():
-        inverted = 255 - np.asarray(Image.open(path))
-        (tmp_path / "target").mkdir(exist_ok=True)
-        Image.fromarray(inverted).save(tmp_path / "target" / path.name)
-    prepared = prepare(config(images, target=str(tmp_path / "target"), crop=8, augment=True))
+def test_pairs_are_joined_and_cut_at_the_same_places(images: Path, opposites: Path) -> None:
+    prepared = prepare(config(images, target=str(opposites), crop=8, augment=True))
     for batches in (prepared.training, prepared.validation):
         batch = next(batches.epoch(3))
         assert batch.targets is not None
         assert np.allclose(batch.images + batch.targets, 1, atol=1e-6)
-    (tmp_path / "target" / "2.png").unlink()
+    (opposites / "2.png").unlink()
     with pytest.raises(CuelloError, match=r"1 of 6 images .* have no partner .*: 2\.png"):
-        read_images(config(images, target=str(tmp_path / "target")))
+        read_images(config(images, target=str(opposites)))
 
 
 def test_a_published_test_set_is_not_for_training() -> None:
@@ -194,8 +188,8 @@ def test_the_fingerprint_sees_pixels_names_shapes_types_and_order() -> None:
     assert fingerprint(["a"], [strided]) == fingerprint(["a"], [strided.copy()])
 
 
-def test_the_fingerprint_of_pairs_sees_the_targets(images: Path, tmp_path: Path, make_images: Callable) -> None:
-    target = make_images(tmp_path / "target")
+def test_the_fingerprint_of_pairs_sees_the_targets(images: Path, opposites: Path) -> None:
+    target = opposites
     first = prepare(config(images, target=str(target), crop=16)).fingerprint
     assert first != prepare(config(images, crop=16)).fingerprint
     pixels = np.asarray(Image.open(target / "0.png")).copy()

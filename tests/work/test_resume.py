@@ -444,9 +444,9 @@ def test_changed_images_are_noticed(
 
 
 def test_changed_clean_counterparts_are_noticed(
-    images: Path, tmp_path: Path, make_images: Callable[..., Path], small: dict[str, Any]
+    images: Path, opposites: Path, tmp_path: Path, small: dict[str, Any]
 ) -> None:
-    target = make_images(tmp_path / "target")
+    target = opposites
     del small["noise"]
     cuello.train(data=images, target=str(target), output=tmp_path / "run", report=False, **small)
     pixels = np.asarray(Image.open(target / "3.png")).copy()

@@ -112,6 +112,8 @@ def apply(
         if len(sources) > 1 or target is None:
             raise CuelloError("- stands for one image of standard input or output: name one IN and one OUT.")
         check_streams(sources[0], target, json)
+    if sigma is not None and not 0 <= sigma <= 255:
+        raise CuelloError(f"--sigma: got {sigma:g}, needed 0 to 255, in grey levels of 255.")
     use_threads(threads)
     allow(*own)
     loaded = load(model, code, str(choose_device(device)))

@@ -127,13 +127,19 @@ def summary(
     ],
     /,
     *,
-    channels: Annotated[Literal[1, 3, 4], Parameter(help="Of the images (for a name).")] = 3,
+    channels: Annotated[
+        Literal[1, 3, 4] | None, Parameter(help="Of the images (for a name); by default 3, or as many as fit it.")
+    ] = None,
     scale: Annotated[
         int | None, Parameter(help="How many times larger the images become (for a name of a network that enlarges).")
     ] = None,
     size: Annotated[
-        str, Parameter(help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number.")
-    ] = "64",
+        str | None,
+        Parameter(
+            help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number; by default the one that "
+            "a network is made for, or 64."
+        ),
+    ] = None,
     json: JSON = False,
 ) -> None:
     """Show a network's layers, output shapes, parameters, multiply-adds and receptive field.
@@ -154,19 +160,21 @@ def summary(
     from cuello.core.own import is_own, naming
     from cuello.data.images import parse_size
     from cuello.inference.model import load
-    from cuello.models.catalog import architecture_of, build
+    from cuello.models.catalog import architecture_of, build, usual_channels
     from cuello.models.summary import summarise
 
-    width, height = parse_size(size) or (64, 64)
+    sides = parse_size(size)
+    asked, usual = sides and (sides[1], sides[0]), (64, 64)
     if Path(model).exists():
         loaded = load(model)
         network, planes = loaded.network, loaded.channels
     else:
-        planes = channels
-        sides = (height, width) if is_own("network", model) else None
+        planes = channels or usual_channels(model)
         with naming(model):
-            network = build(architecture_of(model, channels, sides, scale=scale))
-    found = summarise(network, planes, (height, width))
+            network = build(
+                architecture_of(model, planes, asked or (usual if is_own("network", model) else None), scale=scale)
+            )
+    found = summarise(network, planes, asked or usual)
     if json:
         print_json({"model": model, **asdict(found)})
     else:

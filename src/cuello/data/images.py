@@ -211,6 +211,11 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
         were = "were" if len(unused) > 1 else "was"
         notes.append(f"{what} no partner in {inputs.name} and {were} left aside: {shown}")
     same = identical(inputs, matched) if scale == 1 else []
+    if len(same) == len(inputs):
+        raise CuelloError(
+            f"{targets.name} holds the same pixels as {inputs.name}, image by image ({len(same)} of {len(same)}), so "
+            "that there is nothing to learn or to judge. Give the folder of the clean images as --target."
+        )
     if same:
         shown = first_few(inputs.names[place] for place in same)
         notes.append(

@@ -194,6 +194,8 @@ def architecture_of(
     if spec.scales != (1,):
         settings |= {"scale": scale or spec.scales[0]}
     if KINDS[spec.kind].sized:
+        if size is None:
+            check_channels(spec, channels)
         height, width = size or usual_size(spec, channels)
         check_numbers(spec, channels, height, width=width)
         name = with_numbers(name, channels * height * width)
@@ -226,15 +228,43 @@ def check_scale(spec: NetworkSpec, scale: int) -> None:
     raise CuelloError(f"the network {spec.name!r} enlarges by {known}; got --scale={scale}.")
 
 
+def usual_channels(name: str) -> int:
+    """Return how many channels a network's images have where nobody says: 3, or what its numbers can be.
+
+    >>> [usual_channels(name) for name in ("unet-s", "vae:784-400-2", "vae:2352-400-2", "mlp:35-2")]
+    [3, 1, 3, 1]
+    """
+    if own.is_own("network", name):
+        return 3
+    spec = find_network(name)
+    square = spec.pixels is None or 3 * math.isqrt(spec.pixels // 3) ** 2 == spec.pixels
+    return spec.channels or (3 if square else 1)
+
+
 def usual_size(spec: NetworkSpec, channels: int) -> tuple[int, int]:
-    """Return height and width of the images that a network for one size is meant for; a square where only that fits."""
+    """Return height and width of the images that a network for one size is meant for.
+
+    Where it is made for a count of numbers alone, the sides are as equal as they can be.
+    """
     if spec.size is not None:
         return spec.size
     if spec.pixels is None:
         return 28, 28
-    numbers = spec.pixels // channels
-    side = math.isqrt(numbers)
-    return (side, side) if side * side == numbers else (max(1, numbers), 1)
+    numbers = max(1, spec.pixels // channels)
+    width = next(side for side in range(math.isqrt(numbers), 0, -1) if numbers % side == 0)
+    return numbers // width, width
+
+
+def check_channels(spec: NetworkSpec, channels: int) -> None:
+    """Raise CuelloError where no images of so many channels have the numbers that a network is made for."""
+    if spec.pixels is not None and spec.pixels % channels:
+        fits = usual_channels(spec.name)
+        rows, columns = usual_size(spec, fits)
+        known = f"{columns}×{rows} pixels of {fits} channel{'s' if fits > 1 else ''}"
+        raise CuelloError(
+            f"the network {spec.name!r} is made for images of {spec.pixels} numbers, which {channels} channels cannot "
+            f"have; {known} have them. Use --channels={fits}."
+        )
 
 
 def check_numbers(spec: NetworkSpec, channels: int, height: int, width: int) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cuello.core.errors import CuelloError
 from cuello.models.autoencoder.encoders import ConvConfig
 from cuello.models.autoencoder.network import Autoencoder, AutoencoderConfig
-from cuello.models.catalog import architecture_of, build
+from cuello.models.catalog import architecture_of, build, usual_channels
 from cuello.models.summary import count
 
 
@@ -187,7 +187,7 @@ def test_settings_of_convolutions_that_do_not_fit(wrong: dict[str, object], mess
         ("mnist-conv", 1, (32, 32), r"784 numbers; these have 32×32 .* 1024 numbers. Resize them \(resize='28x28'\)"),
         ("mnist-conv", 3, (28, 28), r"Make them grey \(channels=1\)"),
         ("vae-400-200-2", 1, (10, 10), r"resize='20x20'\), or write widths for them \(model='vae:100-200-2'\)"),
-        ("vae-400-200-2", 3, None, "Make them grey"),
+        ("vae-400-200-2", 3, None, "Use channels=1"),
         ("mlp:35-20-2", 1, (8, 8), r"35 numbers; these have 8×8 .*Write widths for them \(model='mlp:64-20-2'\)"),
         ("vae:784-20-2", 3, (28, 28), r"grey \(channels=1\), or write widths for them \(model='vae:2352-20-2'\)"),
         ("ae:c8-c8,unpadded=2", 1, (32, 32), "the decoder gives 28×28 pixels, fewer than the images' 32×32"),
@@ -202,9 +202,24 @@ def test_widths_that_do_not_fit_the_images(
 
 def test_the_usual_size_of_a_description() -> None:
     assert made("vae:784-20-2", None).size == (28, 28)  # type: ignore[arg-type]
-    assert made("vae:35-20-2", None).size == (35, 1)  # type: ignore[arg-type]
+    assert made("vae:35-20-2", None).size == (7, 5)  # type: ignore[arg-type]
     assert made("ae:c4-8", None, channels=3).config.shape == (3, 28, 28)  # type: ignore[arg-type]
     assert made("mlp:2352-8", None, channels=3).config.shape == (3, 28, 28)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "channels", "size"), [(784, 1, (28, 28)), (35, 1, (7, 5)), (300, 3, (10, 10)), (13, 1, (13, 1))]
+)
+def test_what_is_made_for_a_count_is_shown_at_a_size_that_has_it(
+    numbers: int, channels: int, size: tuple[int, int]
+) -> None:
+    assert usual_channels(f"mlp:{numbers}-2") == channels
+    assert made(f"mlp:{numbers}-2", None, channels=channels).size == size  # type: ignore[arg-type]
+
+
+def test_channels_that_a_count_cannot_have_are_refused_without_a_size_of_our_own() -> None:
+    with pytest.raises(CuelloError, match=r"784 numbers, .*; 28×28 pixels of 1 channel have them\. Use channels=1\."):
+        architecture_of("vae:784-400-2", 3)
 
 
 def test_images_of_another_size_or_colour_are_an_error() -> None:
