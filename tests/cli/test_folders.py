@@ -122,6 +122,11 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_judged(
         answer = command(*arguments)
         assert answer.code == 1
         assert "bad.png is not an image" in answer.error
+    training = ("train", "classify", source, "-o", tmp_path / "run", "--no-report", *QUICK)
+    assert "bad.png is not an image" in refused(*training)
+    answer = command(*training, "--on-error", "skip")
+    assert (answer.code, (tmp_path / "run/model.safetensors").is_file()) == (1, True)
+    assert "bad.png is not an image" in answer.error
     assert len(json.loads((tmp_path / "maps/explain.json").read_text())["images"]) == 6
 
 

@@ -135,7 +135,16 @@ class TestOutside:
 class TestParts:
     @pytest.mark.parametrize(
         ("train", "val", "test"),
-        [("train", "val", "test"), ("Training", "valid", "TEST"), ("train", "eval", "testing")],
+        [
+            ("train", "val", "test"),
+            ("Training", "valid", "TEST"),
+            ("train", "eval", "testing"),
+            ("train2017", "val2017", "test2017"),
+            ("training_set", "validation_set", "test_set"),
+            ("01 Train", "02 Dev", "03 Testset"),
+            ("seg_train/seg_train", "seg_val/seg_val", "seg_test/seg_test"),
+            ("all/train", "all/val", "all/test"),
+        ],
     )
     def test_folders_of_parts_are_a_division_and_no_classes(self, tmp_path, train, val, test):
         for part, count in ((train, 3), (val, 2), (test, 1)):
@@ -144,9 +153,9 @@ class TestParts:
         assert list(images.label_names or ()) == ["cat", "dog"]
         parts = split(len(images), 0.5, 0.2, held_out=images.held_out, validated=images.validated)
         assert [len(part) for part in parts] == [6, 4, 2]
-        folders = [str(name).partition("/")[0] for name in images.names]
+        folders = ["/".join(str(name).split("/")[:-2]) for name in images.names]
         assert [{folders[place] for place in part} for part in parts] == [{train}, {val}, {test}]
-        assert f"{train} for training (6)" in images.notes[0]
+        assert f"{train.split('/')[-1]} for training (6)" in images.notes[0]
 
     @pytest.mark.parametrize(("parts", "sizes"), [(("train", "val"), [5, 6, 1]), (("train", "test"), [5, 1, 6])])
     def test_a_part_without_a_folder_is_drawn_from_those_for_training(self, tmp_path, parts, sizes):
@@ -201,6 +210,12 @@ class TestParts:
         assert note.endswith(f"e.g. {tmp_path / 'monday'}")
         save(tmp_path, "tuesday/2.png")
         assert folder_source(tmp_path).notes == []
+
+    def test_classes_called_like_parts_are_said(self, tmp_path):
+        names = ("trainA", "trainB", "testA", "testB")
+        (note,) = folder_source(save(tmp_path, *(f"{name}/1.png" for name in names))).notes
+        assert note.startswith("testA, testB, trainA, … are taken for classes; as a division they need names such as ")
+        assert folder_source(save(tmp_path / "land", "train/1.png", "valley/1.png")).notes == []
 
     def test_empty_class_folders_are_said(self, tmp_path):
         save(tmp_path, "cat/1.png", "dog/more/1.png")

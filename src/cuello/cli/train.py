@@ -1,5 +1,6 @@
 """`cuello train` and `cuello resume`."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,6 +94,8 @@ def train(
         say_repeats(runs, json)
     else:
         say_run(runs[0].path, report, json)
+    if shown.left_out:
+        sys.exit(1)
 
 
 @takes(TrainConfig, only=CHANGEABLE)
@@ -132,6 +135,8 @@ def resume(
             progress=shown.work, **changes,
         )  # fmt: skip
     say_run(run, report, json)
+    if shown.left_out:
+        sys.exit(1)
 
 
 def say_run(path: Path, report: bool, json: bool) -> None:

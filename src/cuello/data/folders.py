@@ -1,6 +1,7 @@
 """What lies in a folder: images, what is no image by its ending, and the parts and classes that folders stand for."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,19 @@ PARTS = {
     "validation": "validation", "dev": "validation", "eval": "validation", "test": "testing", "testing": "testing",
 }  # fmt: skip
 """Folders that say what images are for, by their names in small letters."""
+BESIDE_PARTS = {"set", "data", "dataset", "images", "image", "img", "imgs", "split", "seg", "x"}
+"""Words that may stand beside these in a folder's name, as numbers may: train_set, train2017, 01-train, seg_train."""
+
+
+def part_of(name: str) -> str | None:
+    """Say what images are for by the name of a folder around them.
+
+    >>> part_of("Train"), part_of("val2017"), part_of("training_set"), part_of("01_testset"), part_of("trainer")
+    ('training', 'validation', 'training', 'testing', None)
+    """
+    words = [word for word in re.findall("[^\\W\\d_]+", name.lower()) if word not in BESIDE_PARTS]
+    word = words[0] if len(words) == 1 else ""
+    return PARTS.get(word, PARTS.get(word.removesuffix("set")))
 
 
 @dataclass(frozen=True)
@@ -157,14 +171,16 @@ def meaning_of(listing: Listing, paths: Sequence[Path]) -> Meaning:
     """
     inside = [path.relative_to(listing.folder).parts for path in paths]
     level = level_of_parts(listing.folder, inside)
-    parts = None if level is None else [PARTS[names[level].lower()] for names in inside]
-    without = inside if level is None else [names[:level] + names[level + 1 :] for names in inside]
+    parts = None if level is None else [str(part_of(names[level])) for names in inside]
+    without = inside if level is None or parts is None else without_parts(inside, level, parts)
     classes = [names[0] for names in without] if all(len(names) > 1 for names in without) else None
     if classes is None or len(set(classes)) < 2:
         classes = None
     notes = [] if parts is None or level is None else about_parts(listing, [names[level] for names in inside], classes)
     if classes is not None and level is None:
         notes += about_inner(listing.folder, inside)
+    if classes is not None and level is None:
+        notes += about_names(set(classes))
     if classes is not None:
         notes += about_empty(listing, set(classes), level)
     return Meaning(parts, classes, notes)
@@ -184,14 +200,31 @@ def level_of_parts(folder: Path, inside: Sequence[tuple[str, ...]]) -> int | Non
         here = {names[level].lower() for names in inside}
         if here <= PARTS.keys() and len(here) > 1:
             return level
+    for level in range(min(map(len, inside)) - 2):  # other names count where the same class folders lie within
+        within: dict[str, set[str]] = {}
+        for names in inside:
+            within.setdefault(names[level], set()).add(names[level + 1])
+        purposes = {part_of(name) for name in within}
+        if None not in purposes and len(purposes) > 1 and set.intersection(*within.values()):
+            return level
     return None
+
+
+def without_parts(inside: Sequence[tuple[str, ...]], level: int, parts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Leave out the folders of parts, and what lies around them and says the same of all, or only what they say."""
+    kept = [names[:level] + names[level + 1 :] for names in inside]
+    for _ in range(level):
+        again = all(part_of(names[0]) == part for names, part in zip(kept, parts, strict=True))
+        if min(map(len, kept)) > 2 and (again or len({names[0] for names in kept}) == 1):
+            kept = [names[1:] for names in kept]
+    return kept
 
 
 def about_parts(listing: Listing, names: Sequence[str], classes: Sequence[str] | None) -> list[str]:
     """Say which folders were taken for parts, and which classes one of these lacks."""
     counts = Counter(names)
-    told = ", ".join(f"{name} for {PARTS[name.lower()]} ({count})" for name, count in counts.items())
-    purposes = {PARTS[name.lower()] for name in counts}
+    told = ", ".join(f"{name} for {part_of(name)} ({count})" for name, count in counts.items())
+    purposes = {part_of(name) for name in counts}
     for purpose, setting in (("validation", "validation"), ("testing", "test")):
         if purpose not in purposes:
             told += worded(f"; those for {purpose} are drawn from these for training, as --{setting} says")
@@ -216,6 +249,14 @@ def about_inner(folder: Path, inside: Sequence[tuple[str, ...]]) -> list[str]:
         f"the classes of {folder} are {first_few(sorted(inner))}; each of these folders holds folders called "
         f"{first_few(sorted(shared))}: if those are the classes, name one folder, e.g. {folder / min(inner)}"
     ]
+
+
+def about_names(classes: set[str]) -> list[str]:
+    """Say which classes are called like parts of a division, and yet taken for classes."""
+    named = sorted(name for name in classes if re.match(r"([Tt]rain|[Tt]est|[Vv]al)([A-Z\d\W_]|$)", name))
+    if len({name[:3].lower() for name in named}) < 2:
+        return []
+    return [f"{first_few(named)} are taken for classes; as a division they need names such as train, val and test"]
 
 
 def about_empty(listing: Listing, classes: set[str], level: int | None) -> list[str]:
