@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,8 @@ def test_errors_by_hand(matrix: Matrix) -> None:
     assert matrix.row("nothing").psnr == pytest.approx({64: 6.0206, 256: np.nan}, abs=1e-4, nan_ok=True)
     assert matrix.row("negative").psnr == pytest.approx({64: 1.2494, 256: np.nan}, abs=1e-4, nan_ok=True)
     assert matrix.protocol["left_out_of_psnr"] == {"256": 3}, "at 256 the negative is perfect: no PSNR counts"
+    assert matrix.row("nothing").wrong == {64: 64, 256: 256}, "black images are binary"
+    assert matrix.row("negative").wrong == {64: 192, 256: 0}
     assert matrix.row("median-3").mse[256] == 1.0, "all pixels are white: so is their median"
     assert all(row.milliseconds > 0 for row in matrix.rows)
 
@@ -191,7 +194,7 @@ def test_csv_and_json(matrix: Matrix) -> None:
     assert len(lines) == 5 * 2
     assert lines[0] == {
         "method": "nothing", "label": "nothing", "kind": "network", "trained": "64", "tested": "64", "mse": "0.25",
-        "psnr": lines[0]["psnr"],
+        "psnr": lines[0]["psnr"], "wrong": "64",
     }  # fmt: skip
     assert float(lines[0]["psnr"]) == pytest.approx(6.0206, abs=1e-4)
     found = json.loads(json.dumps(result_of(matrix).values))
@@ -202,7 +205,18 @@ def test_csv_and_json(matrix: Matrix) -> None:
 
 def test_stars_and_the_sentence(matrix: Matrix) -> None:
     assert marked(matrix, "psnr", "negative") == ["1.25 ", "–*"]
-    assert verdict_of(matrix) == "Highest mean PSNR by tested level: 64: median 3×3; 256: negative (trained at 256)."
+    said = "by tested level: 64: median 3×3; 256: negative (trained at 256)."
+    assert verdict_of(matrix) == f"Fewest wrong pixels {said}"
+    grey = replace(matrix, rows=tuple(replace(row, wrong=None) for row in matrix.rows))
+    assert verdict_of(grey) == f"Highest mean PSNR {said}"
+
+
+def test_of_equally_many_wrong_pixels_the_lower_error_is_better(matrix: Matrix) -> None:
+    rows = [
+        replace(matrix.row("nothing"), name=name, mse={64: mse}, psnr={64: psnr}, wrong={64: wrong})
+        for name, mse, psnr, wrong in (("a", 0.3, 9.0, 1), ("b", 0.2, 7.0, 1), ("c", 0.1, 8.0, 2))
+    ]
+    assert best_rows([64], rows) == {"mse": {64: "c"}, "psnr": {64: "a"}, "wrong": {64: "b"}}
 
 
 def test_the_page_and_its_figures(matrix: Matrix, tmp_path: Path) -> None:

@@ -172,12 +172,13 @@ class ImageJob:
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
         methods = metrics["methods"]
         other = next((methods[name] for name in SHOWN_BESIDE if name in methods), None)
-        lines = []
-        for row in (methods["network"], *([other] if other else [])):
+        lines, rows = [], [methods["network"], *([other] if other else [])]
+        width = max(18, *(len(row["label"]) for row in rows))
+        for row in rows:
             similarity = f"  SSIM {row['ssim']:.4f}" if "ssim" in row else ""
             wrong = f"{row['wrong']:.2f} wrong pixels  " if "wrong" in row else ""
             psnr = f"{text_of('psnr', row['psnr'])} dB"
-            lines.append(f"{row['label']:<18} {wrong}MSE {row['mse']:.5f}  PSNR {psnr}{similarity}")
+            lines.append(f"{row['label']:<{width}} {wrong}MSE {row['mse']:.5f}  PSNR {psnr}{similarity}")
         return [*lines, metrics["verdict"]]
 
     def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:

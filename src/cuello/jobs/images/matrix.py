@@ -29,7 +29,7 @@ class MatrixRow:
     name: unique in the matrix. label: how a table calls it. trained: the level it was trained at, as a spec string
     has it ("0.2", "0.1..0.9"), or "" for a classical method. kind: "network" or "classical". mse, psnr: tested level
     to the mean over images, white is 1, dB; NaN where no PSNR counts. milliseconds: an image, on this machine, mean
-    over the levels.
+    over the levels. wrong: tested level to wrong pixels an image, of binary images; None of others.
     """
 
     name: str
@@ -39,17 +39,24 @@ class MatrixRow:
     mse: Mapping[float, float]
     psnr: Mapping[float, float]
     milliseconds: float
+    wrong: Mapping[float, float] | None = None
+
+    @property
+    def means(self) -> dict[str, Mapping[float, float]]:
+        """The means by metric and level."""
+        return {"mse": self.mse, "psnr": self.psnr} | ({} if self.wrong is None else {"wrong": self.wrong})
 
     def values(self, metric: str) -> Mapping[float, float]:
-        """Return the means of "mse" or "psnr" by level."""
-        return {"mse": self.mse, "psnr": self.psnr}[metric]
+        """Return the means of a metric by level."""
+        return self.means[metric]
 
 
 @dataclass(frozen=True)
 class Matrix:
     """The result: tested levels, rows (networks by trained level, then classical methods), what was done.
 
-    noise: the degradation without its level. best: metric ("mse", "psnr") to level to the name of the best row.
+    noise: the degradation without its level. best: metric ("mse", "psnr", "wrong") to level to the name of the best
+    row.
     protocol: what the numbers depend on, for people and for --json.
     """
 
@@ -58,6 +65,16 @@ class Matrix:
     noise: str
     protocol: Mapping[str, Any]
     best: Mapping[str, Mapping[float, str]]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What was measured."""
+        return tuple(self.rows[0].means)
+
+    @property
+    def deciding(self) -> str:
+        """The metric that a verdict goes by: wrong pixels of binary images, else PSNR."""
+        return "wrong" if "wrong" in self.metrics else "psnr"
 
     def row(self, name: str) -> MatrixRow:
         """Return the row called ``name``."""
@@ -100,18 +117,19 @@ def evaluate_matrix(
             raise CuelloError(f"a network cannot be called {name!r}: a classical method is. Give it another name.")
     ordered = {name: models[name] for name in sorted(models, key=lambda name: order_of(tasks[name]))}
     draw = Draw(task, images, seed, most=most or None)
+    metrics = (*METRIC_NAMES, "wrong") if images.binary else METRIC_NAMES
     found = []
     for position, at_level in enumerate(spoiled):
         told = within(progress, "levels × images", position * draw.count, total=len(chosen) * draw.count)
         here = replace(draw, task=at_level)
         tuned = tune(specs, here)
-        found.append(score(ordered, tuned, here, metrics=METRIC_NAMES, progress=told))
+        found.append(score(ordered, tuned, here, metrics=metrics, progress=told))
     networks, classical = len(ordered), len(specs)
     rows = []
     for position in [*range(classical, classical + networks), *range(classical)]:
         own = [methods[position] for methods in found]
         name = own[0].name
-        means = {m: {lv: one.mean(m) for lv, one in zip(chosen, own, strict=True)} for m in METRIC_NAMES}
+        means = {m: {lv: one.mean(m) for lv, one in zip(chosen, own, strict=True)} for m in metrics}
         is_network = name in models
         rows.append(
             MatrixRow(
@@ -122,6 +140,7 @@ def evaluate_matrix(
                 mse=means["mse"],
                 psnr=means["psnr"],
                 milliseconds=sum(one.milliseconds for one in own) / len(own),
+                wrong=means.get("wrong"),
             )
         )
     protocol = {
@@ -129,7 +148,7 @@ def evaluate_matrix(
         "photographs": len(set(images.names)),
         "channels": next(iter(models.values())).channels,
         "range": "0 to 1, results cut to it, not rounded",
-        "metrics": {metric: METRICS[metric].summary for metric in METRIC_NAMES},
+        "metrics": {metric: METRICS[metric].summary for metric in metrics},
         "noise_seed": seed,
         "networks": {name: model.artefact.architecture.name for name, model in ordered.items()},
         "strengths": f"of classical methods: at each level the best of a few on {min(TUNING_IMAGES, images.count)} "
@@ -144,17 +163,18 @@ def evaluate_matrix(
 
 
 def best_rows(levels: Sequence[float], rows: Sequence[MatrixRow]) -> dict[str, dict[float, str]]:
-    """Return, for each metric and level, the name of the best row; the first of several equal ones.
+    """Return, for each metric and level, the name of the best row.
 
+    Of equal ones it is that with the lower mean squared error, or the first.
     At a level at which no PSNR counts the best is the best by its mean squared error.
     """
 
     def best_at(metric: str, level: float) -> str:
         metric = "mse" if any(math.isnan(row.values(metric)[level]) for row in rows) else metric
         sign = -1 if METRICS[metric].higher_is_better else 1
-        return min(rows, key=lambda row: sign * row.values(metric)[level]).name
+        return min(rows, key=lambda row: (sign * row.values(metric)[level], row.mse[level])).name
 
-    return {metric: {level: best_at(metric, level) for level in levels} for metric in METRIC_NAMES}
+    return {metric: {level: best_at(metric, level) for level in levels} for metric in rows[0].means}
 
 
 def check_alike(models: Mapping[str, Model], tasks: Mapping[str, Task]) -> None:

@@ -1,4 +1,4 @@
-"""The pictures of a matrix: a map of PSNR, and PSNR against the tested level."""
+"""The pictures of a matrix: a map of what decides, PSNR or wrong pixels, and a line of it against the tested level."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,8 +7,9 @@ import numpy as np
 
 from cuello.degrade.base import show
 from cuello.jobs.images.matrix import CLASSICAL, NETWORK, Matrix, MatrixRow
-from cuello.jobs.images.methods import text_of
+from cuello.jobs.images.methods import named, text_of
 from cuello.report.figures import Theme, as_png, drawing, shorten
+from cuello.scoring.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,13 +26,14 @@ def row_label(row: MatrixRow) -> str:
 
 
 def heat_map(matrix: Matrix, theme: Theme) -> bytes:
-    """Draw PSNR as colour and number: trained level down, tested level across, classical methods below a gap.
+    """Draw what decides as colour and number: trained level down, tested level across, classical methods below a gap.
 
     Bold with a star: the best at that level. Framed: tested at the level it was trained at.
     """
     networks, classical = matrix.of_kind(NETWORK), matrix.of_kind(CLASSICAL)
     rows = [*networks, *classical]
-    values = np.array([[row.psnr[level] for level in matrix.levels] for row in rows])
+    metric = matrix.deciding
+    values = np.array([[row.values(metric)[level] for level in matrix.levels] for row in rows])
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     tops = [position + (GAP if position >= len(networks) else 0) for position in range(len(rows))]
@@ -41,12 +43,21 @@ def heat_map(matrix: Matrix, theme: Theme) -> bytes:
         for row, top, line in zip(rows, tops, values, strict=True):
             for column, (level, value) in enumerate(zip(matrix.levels, line, strict=True)):
                 share = (value - low) / (high - low) if high > low and np.isfinite(value) else 0.5
-                best = matrix.best["psnr"][level] == row.name
-                cell(axes, column, top=top, value=value, colour=colours(share), best=best, theme=theme)
+                share = share if METRICS[metric].higher_is_better else 1 - share
+                best = matrix.best[metric][level] == row.name
+                cell(
+                    axes,
+                    column,
+                    top=top,
+                    text=f"{text_of(metric, value)}{'*' if best else ''}",
+                    colour=colours(share),
+                    best=best,
+                    theme=theme,
+                )
                 if row.trained == show(level):
                     frame(axes, column, top, theme=theme)
         axes.set(
-            title="PSNR in dB by trained and tested level", xlabel=f"tested level of {matrix.noise}",
+            title=f"{named(metric)}, by trained and tested level", xlabel=f"tested level of {matrix.noise}",
             xlim=(0, len(matrix.levels)), ylim=(tops[-1] + 1, 0),
         )  # fmt: skip
         axes.set_xticks(
@@ -67,16 +78,14 @@ def colour_map(theme: Theme) -> Any:
     return LinearSegmentedColormap.from_list(theme.name, [theme.line, theme.others[1]])
 
 
-def cell(
-    axes: "Axes", column: int, top: float, value: float, colour: Sequence[float], best: bool, theme: Theme
-) -> None:
+def cell(axes: "Axes", column: int, top: float, text: str, colour: Sequence[float], best: bool, theme: Theme) -> None:
     """Draw one cell: its colour, and its number in black or white, whichever stands out more."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((column, top), 1, 1, facecolor=colour, edgecolor=theme.background, linewidth=1.2))
     dark = contrast(colour, 0.0) >= contrast(colour, 1.0)
     axes.text(
-        column + 0.5, top + 0.52, f"{text_of('psnr', value)}{'*' if best else ''}", ha="center", va="center",
+        column + 0.5, top + 0.52, text, ha="center", va="center",
         fontsize=8.5, fontweight="bold" if best else "normal", color="#0d1014" if dark else "#ffffff",
     )  # fmt: skip
 
@@ -97,22 +106,23 @@ def contrast(colour: Sequence[float], grey: float) -> float:
 
 
 def level_curves(matrix: Matrix, theme: Theme) -> bytes:
-    """Draw PSNR against the tested level: networks as full lines, classical methods broken and faint."""
-    networks, classical = matrix.of_kind(NETWORK), matrix.of_kind(CLASSICAL)
+    """Draw what decides against the tested level: networks as full lines, classical methods broken and faint."""
+    networks, classical, metric = matrix.of_kind(NETWORK), matrix.of_kind(CLASSICAL), matrix.deciding
     palette = (theme.ours, *theme.others[1:])
     height = 3.4 + 0.17 * -(-len(matrix.rows) // 3)
     with drawing(theme, 8.4, height) as (figure, axes):
         for position, row in enumerate(classical):
             axes.plot(
-                matrix.levels, [row.psnr[level] for level in matrix.levels], color=theme.faint, linewidth=1.3,
+                matrix.levels, [row.values(metric)[level] for level in matrix.levels], color=theme.faint, linewidth=1.3,
                 linestyle=DASHES[position % len(DASHES)], marker=".", markersize=4, label=row_label(row), zorder=2,
             )  # fmt: skip
         for position, row in enumerate(networks):
             axes.plot(
-                matrix.levels, [row.psnr[level] for level in matrix.levels], color=palette[position % len(palette)],
-                linewidth=2.2, marker="o", markersize=4, label=row_label(row), zorder=3,
+                matrix.levels, [row.values(metric)[level] for level in matrix.levels], linewidth=2.2, marker="o",
+                markersize=4, color=palette[position % len(palette)], label=row_label(row), zorder=3,
             )  # fmt: skip
-        axes.set(title="PSNR in dB (higher is better)", xlabel=f"tested level of {matrix.noise}")
+        better = "higher is better" if METRICS[metric].higher_is_better else "fewer are better"
+        axes.set(title=f"{named(metric)} ({better})", xlabel=f"tested level of {matrix.noise}")
         axes.set_xticks(matrix.levels, [show(level) for level in matrix.levels])
         handles, labels = axes.get_legend_handles_labels()
         order = [*range(len(classical), len(matrix.rows)), *range(len(classical))]

@@ -8,14 +8,13 @@ from typing import Any
 from cuello.core.files import make_folder, write_text
 from cuello.degrade.base import show
 from cuello.jobs.images.evaluation import LEFT_OUT, number
-from cuello.jobs.images.matrix import METRIC_NAMES, NETWORK, Matrix
+from cuello.jobs.images.matrix import NETWORK, Matrix
 from cuello.jobs.images.matrix_figures import heat_map, level_curves
-from cuello.jobs.images.methods import text_of
+from cuello.jobs.images.methods import named, text_of
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
 from cuello.runs.directory import environment
-from cuello.scoring.metrics import METRICS
 
 FILES = ("matrix.csv", "matrix.html", "figures/matrix.png", "figures/curves.png")
 
@@ -34,16 +33,20 @@ def save_matrix(folder: Path, matrix: Matrix) -> None:
             parts=[
                 Picture(
                     heat,
-                    "PSNR by trained and tested noise level",
+                    f"{named(matrix.deciding)} by trained and tested noise level",
                     "Trained level down, tested level across; classical methods below the gap. Star: the best at that "
                     "level. Frame: tested at the level it was trained at.",
                 )
             ],
         ),
-        Section("By tested level", parts=[Picture(curves, "PSNR against the tested noise level, a line a method")]),
+        Section(
+            "By tested level",
+            parts=[Picture(curves, f"{named(matrix.deciding)} against the tested noise level, a line a method")],
+        ),
         *(
-            Section(f"{metric.upper()}, {METRICS[metric].unit or 'white is 1'}", parts=[metric_table(matrix, metric)])
-            for metric in ("psnr", "mse")
+            Section(title, parts=[metric_table(matrix, metric)])
+            for metric, title in (("wrong", "Wrong pixels an image"), ("psnr", "PSNR, dB"), ("mse", "MSE, white is 1"))
+            if metric in matrix.metrics
         ),
         Section("How it was measured", protocol_lines(matrix), folded=True),
     ]
@@ -70,6 +73,7 @@ def result_of(matrix: Matrix) -> Result:
                 "kind": row.kind,
                 "mse": texts(row.mse),
                 "psnr": texts({level: number(value) for level, value in row.psnr.items()}),
+                **({} if row.wrong is None else {"wrong": texts(row.wrong)}),
                 "milliseconds_an_image": row.milliseconds,
             }
             for row in matrix.rows
@@ -77,14 +81,21 @@ def result_of(matrix: Matrix) -> Result:
         "best": {metric: texts(names) for metric, names in matrix.best.items()},
         "protocol": dict(matrix.protocol),
     }
-    rows = [["method", "label", "kind", "trained", "tested", *METRIC_NAMES]]
+    rows = [["method", "label", "kind", "trained", "tested", *matrix.metrics]]
     for row in matrix.rows:
         for level in matrix.levels:
-            scores = (f"{row.values(metric)[level]:.8g}" for metric in METRIC_NAMES)
+            scores = (f"{row.values(metric)[level]:.8g}" for metric in matrix.metrics)
             rows.append([row.name, row.label, row.kind, row.trained, show(level), *scores])
-    titles = {"mse": "MSE (lower is better)", "psnr": "PSNR in dB (higher is better)"}
+    titles = {
+        "wrong": "Wrong pixels an image (fewer are better)", "mse": "MSE (lower is better)",
+        "psnr": "PSNR in dB (higher is better)",
+    }  # fmt: skip
     where = f"{matrix.protocol['images']} images; {matrix.noise}, tested at:"
-    tables = [replace(metric_table(matrix, metric), title=f"{title}, {where}") for metric, title in titles.items()]
+    tables = [
+        replace(metric_table(matrix, metric), title=f"{title}, {where}")
+        for metric, title in titles.items()
+        if metric in matrix.metrics
+    ]
     verdict = verdict_of(matrix)
     notes = [f"note: {note}" for note in matrix.protocol.get("notes", ())]
     return Result(verdict, values, rows, shown=[*tables, f"*: best of its column. {verdict}", *notes])
@@ -108,10 +119,10 @@ def marked(matrix: Matrix, metric: str, name: str) -> list[str]:
 
 
 def verdict_of(matrix: Matrix) -> str:
-    """Say which row is best by PSNR at each level, neighbouring levels of one row joined."""
+    """Say which row is best by what decides at each level, neighbouring levels of one row joined."""
     parts: list[tuple[str, list[str]]] = []
     for level in matrix.levels:
-        name = matrix.best["psnr"][level]
+        name = matrix.best[matrix.deciding][level]
         if parts and parts[-1][0] == name:
             parts[-1][1].append(show(level))
         else:
@@ -121,7 +132,8 @@ def verdict_of(matrix: Matrix) -> str:
         row = matrix.row(name)
         trained = f" (trained at {row.trained})" if row.kind == NETWORK else ""
         said.append(f"{levels[0]}{f' to {levels[-1]}' if len(levels) > 1 else ''}: {row.label}{trained}")
-    return f"Highest mean PSNR by tested level: {'; '.join(said)}."
+    most = "Fewest wrong pixels" if matrix.deciding == "wrong" else "Highest mean PSNR"
+    return f"{most} by tested level: {'; '.join(said)}."
 
 
 def protocol_lines(matrix: Matrix) -> list[str]:

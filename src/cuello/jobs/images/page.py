@@ -52,7 +52,8 @@ def tiles(evaluation: Evaluation, best: str | None) -> list[Headline]:
     for name in in_order(list(evaluation.ours.scores)):
         beside = " · ".join(f"{other.label} {text_of(name, other.mean(name))}" for other in others)
         ours = text_of(name, evaluation.ours.mean(name))
-        found.append(Headline(heading(name), ours, METRICS[name].unit, others=beside))
+        unit = "an image" if name == "wrong" else METRICS[name].unit
+        found.append(Headline(heading(name), ours, unit, others=beside))
     return found
 
 
