@@ -1,6 +1,7 @@
 """Every part, Cuello's and one's own, passes the checks that are offered for anybody's; wrong ones fail."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from torch import Tensor, nn
 import cuello
 from cuello.core import own
 from cuello.core.errors import CuelloError
-from cuello.degrade import DEGRADATIONS
+from cuello.degrade import DEGRADATIONS, parse
 from cuello.models.named import NETWORKS
 from cuello.scoring.baselines import BASELINES
 from cuello.scoring.losses import LOSSES
 from cuello.scoring.metrics import METRICS
 from cuello.training.optimizers import OPTIMIZERS
+from cuello.training.replicas.eligibility import reason_alone
 from cuello.training.schedule import SCHEDULES
 from cuello.work.check import check
 
@@ -237,3 +239,61 @@ def test_what_new_writes_passes_and_trains_and_is_never_replaced(
     assert "exists already and stays as it is" in again.error
     assert (tmp_path / "my_part.py").read_text() == before
     assert "needed a file for Python, such as my_" in command("new", kind, "part").error
+
+
+def test_searches_take_parts_of_ones_own(tmp_path: Path) -> None:
+    class Here(nn.Module):
+        def __init__(self, channels: int, width: int = 2):
+            super().__init__()
+            self.layer = nn.Conv2d(channels, channels, 2 * width + 1, padding=width)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x)
+
+    common: dict[str, Any] = {"job": "reconstruct", "data": "glyphs", "epochs": 1, "threads": 1}
+    found = cuello.search.search(
+        **common, space={"model": [Here, f"{FILE}:Net,width={{width}}"], "width": [1, 3]}, output=tmp_path / "one"
+    )
+    assert {trial.state for trial in found.trials} == {"finished"}
+    assert sum("Net" in str(trial.values["model"]) for trial in found.trials) == 2
+    (tmp_path / "space.toml").write_text(f'loss = ["mse", "{FILE}:edges,weight=2"]\n')
+    found = cuello.search.search(
+        **common, space=tmp_path / "space.toml", model="conv-128", objective="mse", output=tmp_path / "two"
+    )
+    assert {trial.state for trial in found.trials} == {"finished"}
+
+
+def test_a_noise_given_as_a_function_keeps_its_values() -> None:
+    def fog(images: Tensor, generator: torch.Generator, amount: float = 0.1) -> Tensor:
+        return images + amount
+
+    text = own.text_of("noise", partial(fog, amount=0.5))
+    assert text == "fog:amount=0.5"
+    assert parse(text)(torch.zeros(1, 1, 2, 2), torch.Generator()).max() == 0.5
+    assert parse(f"{text}+gaussian:5").spec() == "fog:0.5+gaussian:5"
+    with pytest.raises(CuelloError, match=r"values follow a colon, as in fog:0.2"):
+        parse("fog,amount=0.5")
+
+
+def test_what_only_this_process_knows_is_trained_here() -> None:
+    cuello.register("loss", "mine", lambda image, target: (image - target).abs())
+    assert own.is_known_here({"loss": "mine", "model": "unet-s"})
+    assert not own.is_known_here({"loss": f"{FILE}:edges", "model": "unet-s"})
+    reason = reason_alone(cuello.TrainConfig(job="reconstruct", model="mlp-20-2", loss="mine"), torch.device("cpu"))
+    assert reason == "their loss is code of somebody's own"
+
+
+def test_runs_with_parts_of_ones_own_are_compared_without_running_them(tmp_path: Path, command: Any) -> None:
+    settings: dict[str, Any] = {"job": "denoise", "data": "photos", "crop": 16, "samples": 8, "validation_samples": 4}
+    for seed in (0, 1):
+        cuello.train(
+            **settings, noise=f"{FILE}:stripes", loss=f"{FILE}:edges", model=f"{FILE}:Net", epochs=1, seed=seed,
+            report=False, output=tmp_path / f"{seed}",
+        )  # fmt: skip
+    told = command("compare", str(tmp_path / "0"), str(tmp_path / "1"))
+    assert told.code == 0, told.error
+    assert "Net" in told.out
+    told = command("evaluate", str(tmp_path / "0"))
+    assert told.code == 2
+    assert "code is run only if you name it: add --model" in told.error
+    assert command("evaluate", str(tmp_path / "0"), "--own", FILE, "--quiet").code == 0

@@ -40,7 +40,7 @@ def models(
         names = ", ".join(f"{row['name']} {row['parameters_while_training']:,}" for row in wider)
         print_text(f"\nFolded for use; wider while training: {names}.")
     print_text("\nMore of each: --long. Layers of one: cuello summary NAME.")
-    print_text("A network of your own: --model FILE.py:CLASS.")
+    print_text("A network of your own: --model FILE.py:CLASS. One to begin with: cuello new network FILE.py.")
 
 
 def with_purposes(rows: Sequence[Mapping[str, Any]], cells: Sequence[list[str]]) -> list[list[str]]:

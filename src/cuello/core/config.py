@@ -187,7 +187,8 @@ class TrainConfig(pydantic.BaseModel):
     loss: str = setting(
         "mse",
         "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "
-        "classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels.",
+        "classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels; or your own, "
+        "FILE.py:NAME.",
         TASK,
     )
 
@@ -223,12 +224,14 @@ class TrainConfig(pydantic.BaseModel):
 
     epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1, le=MOST)
     batch_size: int = setting(32, "Images a step.", TRAINING, ge=1, le=MOST)
-    optimizer: str = setting("adam", "adam, adamw, sgd, adadelta or rmsprop.", TRAINING)
+    optimizer: str = setting("adam", "adam, adamw, sgd, adadelta, rmsprop, or your own, FILE.py:NAME.", TRAINING)
     learning_rate: float = setting(1e-3, "Step size at its highest.", TRAINING, gt=0)
     momentum: float = setting(0.9, "Momentum of sgd and rmsprop, 0 to 1.", TRAINING, ge=0, lt=1)
     nesterov: bool = setting(False, "Nesterov's momentum (sgd).", TRAINING)
     weight_decay: float = setting(0.0, "L2 penalty, decoupled with adamw.", TRAINING, ge=0)
-    schedule: str = setting("cosine", "Learning rate over time: constant, cosine or plateau.", TRAINING)
+    schedule: str = setting(
+        "cosine", "Learning rate over time: constant, cosine, plateau, or your own, FILE.py:NAME.", TRAINING
+    )
     warmup_epochs: float = setting(
         0.0, "Epochs in which the learning rate rises from 0 (fractions allowed).", TRAINING, ge=0
     )

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, partial, wraps
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
@@ -267,6 +266,11 @@ def naming(*values: Any) -> Iterator[None]:
         FOUND.reset(known)
 
 
+def name_also(*values: Any) -> None:
+    """Let the files run that these values name too, until the call under way ends, which ``names_own`` decorates."""
+    NAMED.set(NAMED.get() | frozenset(files_in(values)))
+
+
 def names_own(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Let the files run that the arguments of a call name, until it ends."""
 
@@ -310,22 +314,39 @@ def allowed_path(text: str) -> Path:
 
 def is_known_here(settings: Mapping[str, Any]) -> bool:
     """Tell whether a training takes something that was registered in this process, and another one would not know."""
-    texts = ((PARTS[name], value) for name, value in settings.items() if name in PARTS and isinstance(value, str))
-    return any((kind, head_of(text)) in REGISTERED for kind, text in texts if not is_reference(text))
+    return any(
+        not is_reference(text) and (PARTS[setting], head_of(text)) in REGISTERED for setting, text in parts_in(settings)
+    )
+
+
+def parts_in(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the settings that name parts, each with a part: of a noise, its parts, without the values of a registered
+    one.
+
+    >>> list(parts_in({"model": "my.py:Net,width=3", "noise": "fog:0.2+my.py:rain,amount=1", "epochs": 3}))
+    [('model', 'my.py:Net,width=3'), ('noise', 'fog'), ('noise', 'my.py:rain,amount=1')]
+    """
+    for setting in PARTS:
+        value = settings.get(setting)
+        if isinstance(value, str) and setting == "noise":
+            for part in divided(value, "+"):
+                yield setting, part if is_reference(part) else part.partition(":")[0]
+        elif isinstance(value, str):
+            yield setting, value
 
 
 def check_named(settings: Mapping[str, Any]) -> None:
     """Raise CuelloError for the first part of a run that is code of somebody's own, and was not named by the caller."""
-    for setting, kind in PARTS.items():
-        for text in divided(settings.get(setting) or "", "+"):
-            if is_own(kind, text) and not may_run(kind, text):
-                if setting == "model":
-                    raise CuelloError(
-                        f"this run's network is code of somebody's own ({text}), and code is run only if you name it: "
-                        f"add --network={text} with the path where you have that file."
-                    )
-                if is_reference(text):
-                    allowed_path(text)
+    for setting, text in parts_in(settings):
+        if not is_own(PARTS[setting], text) or may_run(PARTS[setting], text):
+            continue
+        if setting == "model":
+            raise CuelloError(
+                f"this run's network is code of somebody's own ({text}), and code is run only if you name it: "
+                f"add --network={text} with the path where you have that file."
+            )
+        if is_reference(text):
+            allowed_path(text)
 
 
 # What it is
@@ -370,6 +391,8 @@ def registered(kind: str) -> list[str]:
 @cache
 def installed(kind: str) -> dict[str, Any]:
     """List what installed packages offer of a kind, by name; nothing of it is loaded."""
+    from importlib.metadata import entry_points  # some milliseconds, which `cuello --help` does not need
+
     return {one.name: one for one in entry_points(group=f"cuello.{GROUPS[kind]}")} if kind in GROUPS else {}
 
 
@@ -474,7 +497,9 @@ def text_of(kind: str, value: Any) -> Any:
         ALLOWED.add(file.resolve())
     else:
         register(kind, name, thing)
-    return ",".join([text, *(f"{key}={one!r}" for key, one in keywords.items())])
+    arguments = ",".join(f"{key}={one!r}" for key, one in keywords.items())
+    mark = ":" if kind_of(kind) == "noise" and file is None else ","
+    return f"{text}{mark}{arguments}" if arguments else text
 
 
 def text_like(given: Any, known: str) -> str:
@@ -486,6 +511,16 @@ def text_like(given: Any, known: str) -> str:
 def texts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with every part that is given as an object written as a text; see ``text_of``."""
     return {name: text_of(PARTS[name], value) if name in PARTS else value for name, value in settings.items()}
+
+
+def choices_as_texts(space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a search varies with every part among the choices written as a text."""
+    return {
+        name: [text_of(PARTS[name], one) for one in value]
+        if name in PARTS and isinstance(value, list | tuple)
+        else value
+        for name, value in space.items()
+    }
 
 
 def is_literal(value: Any) -> bool:

@@ -109,6 +109,8 @@ def parse_one(part: str, spec: str) -> Degradation:
     from cuello.degrade import DEGRADATIONS
 
     name, _, rest = part.partition("," if is_reference(part) else ":")
+    if "," in name:
+        raise CuelloError(f"noise {spec!r}: values follow a colon, as in {name.partition(',')[0]}:0.2,parameter=value.")
     cls = DEGRADATIONS[name]
     settings: dict[str, str] = {}
     for position, item in enumerate(filter(None, rest.split(","))):

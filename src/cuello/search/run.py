@@ -10,7 +10,7 @@ from cuello.core.caller import caller_kept
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept
-from cuello.core.own import names_own
+from cuello.core.own import choices_as_texts, name_also, names_own, texts_of
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import SearchSettings
 from cuello.data.folders import check_outside
@@ -75,7 +75,9 @@ def search(
     (4, ['learning_rate', 'widths'])
     """
     job = job_named(job)
-    given = read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space
+    given = choices_as_texts(read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space)
+    name_also(given)
+    settings = texts_of(settings)
     wanted: dict[str, Any] = {"sampler": sampler, "trials": trials, "points": points, "prune": prune}
     wanted |= {"objective": objective, "repeats": repeats}
     question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))

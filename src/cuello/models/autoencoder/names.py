@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.own import is_reference
 from cuello.models.autoencoder.base import BottleneckSettings
 from cuello.models.autoencoder.deterministic import ContractiveConfig, PlainConfig, SparseConfig
 from cuello.models.autoencoder.network import UNFIT_SIZE, AutoencoderConfig
@@ -72,7 +73,7 @@ class Described(NamedTuple):
 
 def is_description(name: str) -> bool:
     """Tell whether a name is meant to describe a network: FAMILY:WIDTHS, or a family alone."""
-    return ":" in name or name in FAMILIES
+    return (":" in name and not is_reference(name)) or name in FAMILIES
 
 
 def parse_description(text: str) -> Described:

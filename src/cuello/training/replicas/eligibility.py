@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cuello.core.config import TrainConfig
-from cuello.core.own import is_own, is_reference
+from cuello.core.own import PARTS, is_own, parts_in
 from cuello.models.named import find_network
 from cuello.training.replicas.batched import reason_unbatched
 from cuello.training.session import Session
@@ -37,11 +37,9 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
         return "they are compiled, or in mixed precision"
     if config.max_minutes is not None:
         return "their time is limited"
-    kinds = {"network": config.model, "loss": config.loss, "optimiser": config.optimizer}
-    if own := next((kind for kind, name in kinds.items() if is_own(kind, name)), None):
-        return f"their {own} is code of somebody's own"
-    if is_reference(config.noise):
-        return "their noise is code of somebody's own"
+    for setting, part in parts_in(config.model_dump(include={"model", "loss", "optimizer", "noise"})):
+        if is_own(PARTS[setting], part):
+            return f"their {PARTS[setting]} is code of somebody's own"
     if find_network(config.model).kind != "autoencoder":
         return "their network is no autoencoder of dense layers"
     if find_network(config.model).settings["layers"]["kind"] != "dense":
