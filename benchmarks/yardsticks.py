@@ -20,7 +20,8 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
 from cuello.core.resample import resize
 from cuello.degrade import parse
-from cuello.jobs.images.benchmark import SCALES, Benchmark, check_job, enlarging_pairs, measured, result_of
+from cuello.jobs.images.benchmark import SCALES, Benchmark, check_job, enlarging_pairs, measured
+from cuello.jobs.images.benchmark_page import result_of
 from cuello.scoring.protocols import super_resolution
 from cuello.scoring.published import PUBLISHED
 

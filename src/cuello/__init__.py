@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from cuello.core.types import Output
     from cuello.inference.model import Model, load
     from cuello.jobs.explain.explain import explain
-    from cuello.jobs.images.benchmark import benchmark
     from cuello.runs.directory import Run
     from cuello.saliency import OcclusionMaps, occlusion_map
     from cuello.studies.catalog import study
     from cuello.work.apply import apply
+    from cuello.work.benchmark import benchmark
     from cuello.work.check import check, register
     from cuello.work.evaluate import evaluate, evaluate_classifier, evaluate_runs
     from cuello.work.folds import train_folds
@@ -72,7 +72,7 @@ _HOMES = {
     "TrainConfig": "cuello.core.config",
     "allow": "cuello.core.own",
     "apply": "cuello.work.apply",
-    "benchmark": "cuello.jobs.images.benchmark",
+    "benchmark": "cuello.work.benchmark",
     "check": "cuello.work.check",
     "compare": "cuello.comparison",
     "evaluate": "cuello.work.evaluate",

@@ -37,6 +37,23 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True)
+class BenchmarkSettings:
+    """Of ``cuello.benchmark``; all but the seed are for images of one's own."""
+
+    noise: Annotated[
+        str | None, "What spoils the images, e.g. gaussian:25; by default what all networks were trained against."
+    ] = None
+    sweep: Annotated[Sequence[float], "Levels of the noise to measure at, with commas: 15,25,50."] = ()
+    baselines: Annotated[
+        Sequence[str] | None, "Classical methods to measure beside, with commas, or all; by default the quick ones."
+    ] = None
+    seed: Annotated[int, "Of the noise."] = 0
+    range: Range = None
+    on_error: OnError = "stop"
+    most: Annotated[int | None, "Images at most, spread evenly over all."] = None
+
+
+@dataclass(frozen=True)
 class ExplainSettings:
     """Of ``cuello.explain``; None: the default that the help names, or what the estimator learned."""
 

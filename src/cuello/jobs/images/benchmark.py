@@ -1,46 +1,62 @@
-"""A trained network on a published yardstick, measured as the literature does, beside what others reached."""
+"""Trained networks on a published yardstick, measured as the literature does, beside what others reached."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.core.caller import caller_kept
-from cuello.core.errors import CuelloError, closest
-from cuello.core.own import names_own
-from cuello.core.progress import OnProgress, Progress, listener, silent
+from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, Progress, silent
 from cuello.core.resample import resize
 from cuello.core.seeding import generator
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import CATALOG, locate
 from cuello.data.picture import read_picture
 from cuello.degrade.noise import Gaussian
-from cuello.inference.model import Model, load
-from cuello.report.page import Table
-from cuello.report.result import Result
+from cuello.inference.model import Model
+from cuello.jobs.images.examples import Example
 from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution
-from cuello.scoring.published import PAPERS, Published, Yardstick, published
-from cuello.training.watched import watched
+from cuello.scoring.published import Published, Yardstick, published
+from cuello.scoring.repeats import Spread, spread
 
 SIGMAS = (15, 25, 50)
 SCALES = (2, 3, 4)
 
 Method = Callable[[Tensor], Tensor]
 """Makes of what it is given, ``(1, C, H, W)`` with white as 1, what is measured."""
+Setting = int | str
+"""A scale, a noise level out of 255, or a degradation as a spec string has it."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A network in a benchmark: its name in tables, and its trained models by seed, several where it was repeated."""
+
+    name: str
+    models: Mapping[int, Model]
+
+    @property
+    def first(self) -> Model:
+        return next(iter(self.models.values()))
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.first.network.parameters())
 
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """A method at one setting: a scale, or a noise level out of 255. scores: of PSNR and SSIM."""
+    """A method at one setting. scores: of PSNR and, where images are large enough, SSIM. seed: of one of several
+    repeats of a network, None otherwise.
+    """
 
     method: str
-    setting: int
+    setting: Setting
     scores: tuple[ProtocolScore, ...]
+    seed: int | None = None
 
     def score(self, metric: str) -> ProtocolScore:
         """Return the score of ``psnr`` or ``ssim``."""
@@ -51,82 +67,112 @@ class BenchmarkRow:
 class Benchmark:
     """What a benchmark found.
 
-    name: the yardstick. unit: what a setting is (``scale`` or ``sigma``). model, parameters: the network's name and
-    size. images: their names. rows: ours, and what is measured beside it. published: others' numbers at the same
-    settings, as printed. notes: what a reader must know.
+    name: the yardstick, or the images. unit: what a setting is (``scale``, ``sigma`` or ``noise``). networks: their
+    parameters by name, in the order in which they were named. images: their names. rows: the networks', and what is
+    measured beside them. published: others' numbers at the same settings, as printed. notes: what a reader must know.
+    examples: some images, restored by every method.
     """
 
-    name: Yardstick
+    name: str
     unit: str
-    model: str
-    parameters: int
+    networks: Mapping[str, int]
     images: tuple[str, ...]
     rows: tuple[BenchmarkRow, ...]
-    published: tuple[Published, ...]
+    published: tuple[Published, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    examples: tuple[Example, ...] = ()
 
     @property
-    def settings(self) -> list[int]:
+    def model(self) -> str:
+        """The name of the first network."""
+        return next(iter(self.networks))
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the first network has."""
+        return self.networks[self.model]
+
+    @property
+    def settings(self) -> list[Setting]:
         """The scales or noise levels, in order."""
-        return sorted({row.setting for row in self.rows})
+        found = dict.fromkeys(row.setting for row in self.rows)
+        return sorted(found, key=lambda setting: setting if isinstance(setting, int) else 0)
 
-    def row(self, setting: int) -> BenchmarkRow:
-        """Return the network's row at a setting."""
-        return next(row for row in self.rows if row.setting == setting and row.method == self.model)
+    @property
+    def methods(self) -> list[str]:
+        """The names of what was measured."""
+        return list(dict.fromkeys(row.method for row in self.rows))
+
+    def rows_of(self, setting: Setting, method: str) -> list[BenchmarkRow]:
+        """Return a method's rows at a setting: several where it was repeated, none where it has no such setting."""
+        return [row for row in self.rows if (row.setting, row.method) == (setting, method)]
+
+    def row(self, setting: Setting, method: str | None = None) -> BenchmarkRow:
+        """Return a method's row at a setting, by default the first network's; of repeats, that of the first."""
+        return self.rows_of(setting, method or self.model)[0]
+
+    def spread(self, setting: Setting, method: str, metric: str = "psnr") -> Spread | None:
+        """Return mean and deviation over repeats of a method's mean over images; None where it was not measured."""
+        values = [score.mean for row in self.rows_of(setting, method) for score in row.scores
+                  if score.protocol.metric == metric]  # fmt: skip
+        return spread(values) if values else None
 
 
-@names_own
-@caller_kept()
-@watched()
-def benchmark(
-    name: Yardstick,
-    model: Model | str | Path,
-    seed: int = 0,
-    code: str | None = None,
-    progress: OnProgress | bool | None = None,
+def benchmark_yardstick(
+    name: Yardstick, entrants: Sequence[Entrant], *, seed: int = 0, progress: OnProgress = silent
 ) -> Benchmark:
-    """Measure a network on a published yardstick.
-
-    name: ``set5`` (enlarging by 2, 3 or 4, as the network does), ``set12`` or ``bsd68`` (Gaussian noise of σ = 15, 25
-    and 50 out of 255 on grey images, not cut to [0, 1]; a network that is told the level is told the true one).
-    model: a model, a run directory, or its file. seed: of the noise; every image and level has its own. code:
-    FILE.py:CLASS, where the network is somebody's own. progress: called with events.
-
-    Raises CuelloError for another yardstick, a network of another job or scale, and images that are not there.
-
-    Example: ``cuello.benchmark("set5", "runs/first").row(2).score("psnr").mean``
+    """Measure networks on a published yardstick; see ``cuello.benchmark``.
 
     Source: the protocols of Dong et al. 2016 (SRCNN) and Zhang et al. 2017 (DnCNN); the noise is of our own generator,
     so that single images differ from the papers' by some hundredths of a dB.
     """
-    if name not in (known := get_args(Yardstick)):
-        raise CuelloError(f"there is no yardstick {name!r}.{closest(name, known)} Known: {', '.join(known)}.")
-    tell = listener(progress)
-    model = model if isinstance(model, Model) else load(model, code)
-    check_job(name, model)
-    title = model.artefact.architecture.name
+    for entrant in entrants:
+        check_job(name, entrant.first)
+    rows, images, notes = [], [], []
     if name == "set5":
-        pairs = enlarging_pairs(model.scale)
-        methods = {"bicubic": lambda x: resize(x, scale=model.scale), title: lambda x: enlarge(model, x)}
-        found = measured(methods, {model.scale: pairs}, super_resolution(model.scale), progress=tell)
-        note = "bicubic is measured here too: where it differs from the published one, so does the protocol"
-        notes = (f"luma alone goes through this network of one channel. {note}" if model.channels == 1 else note,)
-        return finish("set5", "scale", model=model, images=[names for names, _, _ in pairs], rows=found, notes=notes)
-    rows, images = [], []
+        for scale in sorted({entrant.first.scale for entrant in entrants}):
+            pairs = enlarging_pairs(scale)
+            there = [entrant for entrant in entrants if entrant.first.scale == scale]
+            methods = {"bicubic": lambda x, scale=scale: resize(x, scale=scale)}
+            rows += measured(methods, {scale: pairs}, super_resolution(scale), progress=progress)
+            rows += measured_networks(there, scale, pairs, super_resolution(scale), run=enlarge, progress=progress)
+            images = [names for names, _, _ in pairs]
+        notes += named(entrants, lambda model: model.channels == 1, "luma alone goes through {} of one channel")
+        notes.append("bicubic is measured here too: where it differs from the published one, so does the protocol")
+        return finish("set5", "scale", entrants, images=images, rows=rows, notes=notes)
     for sigma in SIGMAS:
         pairs = noisy_pairs(name, sigma, seed)
-        told = sigma / 255 if model.conditioned else None
-        methods = {title: lambda x, told=told: run(model, x, told)}
-        rows += measured(methods, {sigma: pairs}, grey_denoising(), progress=tell)
+
+        def told(model: Model, x: Tensor, sigma: int = sigma) -> Tensor:
+            return run(model, x, sigma / 255 if model.conditioned else None)
+
+        rows += measured_networks(entrants, sigma, pairs, grey_denoising(), run=told, progress=progress)
         images = [names for names, _, _ in pairs]
-    notes = [f"noise of seed {seed}, not cut to [0, 1]"]
-    if model.conditioned:
-        notes.append("the network is told the noise's standard deviation")
-    if model.channels != 1:
-        notes.append("a network for colour: grey goes through it as equal channels")
-    if "gaussian" not in (model.artefact.noise or ""):
-        notes.append(f"trained against {model.artefact.noise or 'noise of its own pairs'}, not Gaussian noise")
-    return finish(name, "sigma", model=model, images=images, rows=rows, notes=tuple(notes))
+    notes.append(f"noise of seed {seed}, not cut to [0, 1]")
+    notes += network_notes(entrants, grey=True)
+    for entrant in entrants:
+        noise = entrant.first.artefact.noise or "noise of its own pairs"
+        if "gaussian" not in noise:
+            who = entrant.name if len(entrants) > 1 else "the network"
+            notes.append(f"{who} was trained against {noise}, not Gaussian noise")
+    return finish(name, "sigma", entrants, images=images, rows=rows, notes=notes)
+
+
+def named(entrants: Sequence[Entrant], has: Callable[[Model], bool], note: str) -> list[str]:
+    """Return a note on every network that has something, with its name for {}; on "the network" where it is alone."""
+    return [
+        note.format(entrant.name if len(entrants) > 1 else "the network") for entrant in entrants if has(entrant.first)
+    ]
+
+
+def network_notes(entrants: Sequence[Entrant], grey: bool) -> list[str]:
+    """Say which networks are told the noise, and which see grey images as colour."""
+    notes = named(entrants, lambda model: model.conditioned, "{} is told the noise's standard deviation")
+    if grey:
+        notes += named(
+            entrants, lambda model: model.channels == 3, "{} is for colour: grey goes through it as equal channels"
+        )
+    return notes
 
 
 def check_job(name: str, model: Model) -> None:
@@ -197,7 +243,7 @@ def run(model: Model, x: Tensor, level: float | None = None) -> Tensor:
 
 def measured(
     methods: dict[str, Method],
-    pairs: Mapping[int, Sequence[Triple]],
+    pairs: Mapping[Setting, Sequence[Triple]],
     protocol: Protocol,
     progress: OnProgress = silent,
 ) -> list[BenchmarkRow]:
@@ -217,74 +263,37 @@ def measured(
     return rows
 
 
+def measured_networks(
+    entrants: Iterable[Entrant],
+    setting: Setting,
+    pairs: Sequence[Triple],
+    protocol: Protocol,
+    *,
+    run: Callable[[Model, Tensor], Tensor],
+    progress: OnProgress = silent,
+) -> list[BenchmarkRow]:
+    """Run networks, each repeat of each, on pairs, and measure them as ``measured`` does."""
+    rows = []
+    for entrant in entrants:
+        for seed, model in entrant.models.items():
+            method = {entrant.name: lambda x, model=model: run(model, x)}
+            found = measured(method, {setting: pairs}, protocol, progress=progress)
+            rows += [replace(row, seed=seed if len(entrant.models) > 1 else None) for row in found]
+    return rows
+
+
 def finish(
-    name: Yardstick, unit: str, model: Model, images: list[str], rows: list[BenchmarkRow], notes: tuple[str, ...]
+    name: Yardstick,
+    unit: str,
+    entrants: Sequence[Entrant],
+    *,
+    images: Sequence[str],
+    rows: Sequence[BenchmarkRow],
+    notes: Sequence[str],
 ) -> Benchmark:
     """Put a result together, with the published numbers of its settings."""
-    settings = sorted({row.setting for row in rows})
-    size = sum(parameter.numel() for parameter in model.network.parameters())
-    others = tuple(row for setting in settings for row in published(name, setting))
-    title = model.artefact.architecture.name
-    return Benchmark(
-        name, unit, model=title, parameters=size, images=tuple(images), rows=tuple(rows), published=others, notes=notes
-    )
-
-
-def result_of(found: Benchmark) -> Result:
-    """Return the result in every form; CSV: one line a method and setting, ours and published, with its source."""
-    protocol, notes = found.rows[0].score("psnr").protocol, list(found.notes)
-    values = {
-        "benchmark": found.name,
-        "model": found.model,
-        "parameters": found.parameters,
-        "protocol": {score.protocol.metric: str(score.protocol) for row in found.rows for score in row.scores},
-        "notes": notes,
-        "images": list(found.images),
-        "measured": [
-            {
-                "method": row.method,
-                found.unit: row.setting,
-                **{score.protocol.metric: score.mean for score in row.scores},
-                "each": {score.protocol.metric: list(score.values) for score in row.scores},
-            }
-            for row in found.rows
-        ],
-        "published": [
-            {
-                "method": row.method, found.unit: row.setting, "psnr": row.psnr, "ssim": row.ssim,
-                "parameters": PAPERS[row.method].parameters, "source": PAPERS[row.method].source,
-            }
-            for row in found.published
-        ],
-    }  # fmt: skip
-    rows: list[list[Any]] = [
-        ["benchmark", "method", "parameters", found.unit, "psnr", "ssim", "origin", "protocol or source"]
-    ]
-    for row in found.rows:
-        size = found.parameters if row.method == found.model else None
-        scores = [f"{row.score('psnr').mean:.4f}", f"{row.score('ssim').mean:.5f}"]
-        about = str(row.score("psnr").protocol)
-        rows.append([found.name, row.method, size, row.setting, *scores, "measured here", about])
-    for other in found.published:
-        paper = PAPERS[other.method]
-        numbers = [paper.parameters, other.setting, other.psnr, other.ssim]
-        rows.append([found.name, other.method, *numbers, "published", paper.source])
-    table = Table([f"{found.unit}>", "method", "parameters>", "PSNR>", "SSIM>", "from"], table_rows(found))
-    verdict = f"{found.name}, {len(found.images)} images: {protocol}, mean over images"
-    return Result(verdict, values, rows, shown=[verdict, table, *(f"note: {note}" for note in notes)])
-
-
-def table_rows(found: Benchmark) -> list[list[str]]:
-    """Return a table for people, by setting and PSNR: setting, method, parameters, PSNR, SSIM, origin."""
-    rows: list[tuple[int, float, list[str]]] = []
-    for row in found.rows:
-        psnr, ssim = row.score("psnr").mean, row.score("ssim").mean
-        size = f"{found.parameters:,}" if row.method == found.model else ""
-        cells = [row.method, size, f"{psnr:.2f}", f"{ssim:.4f}", "measured here"]
-        rows.append((row.setting, psnr if math.isfinite(psnr) else -math.inf, cells))
-    for other in found.published:
-        paper = PAPERS[other.method]
-        size = f"about {paper.parameters:,}" if paper.parameters else ""
-        ssim = "" if other.ssim is None else f"{other.ssim:.4f}"
-        rows.append((other.setting, other.psnr, [other.method, size, f"{other.psnr:.2f}", ssim, "published"]))
-    return [[str(setting), *cells] for setting, _, cells in sorted(rows, key=lambda row: row[:2])]
+    found = Benchmark(
+        name, unit, {entrant.name: entrant.parameters for entrant in entrants}, images=tuple(images), rows=tuple(rows),
+        notes=tuple(notes),
+    )  # fmt: skip
+    return replace(found, published=tuple(row for setting in found.settings for row in published(name, int(setting))))

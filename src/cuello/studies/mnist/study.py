@@ -10,7 +10,7 @@ from cuello.comparison.page import NONE, duration, loss_text
 from cuello.core.progress import Progress
 from cuello.core.seeding import numpy_generator
 from cuello.data.batches import Batches
-from cuello.inference.model import Model
+from cuello.inference.model import Model, load
 from cuello.jobs.data import Prepared, prepare
 from cuello.models.summary import count
 from cuello.report.grids import image_grid
@@ -18,29 +18,17 @@ from cuello.report.page import Picture, Section, Table
 from cuello.scoring.metrics import mse
 from cuello.scoring.references import fit_references
 from cuello.scoring.repeats import Spread, spread
-from cuello.studies.base import Story, Study, StudyOutcome, StudyPlan
-from cuello.studies.mnist.source import EPOCHS, MOMENTUM, RATE, RATIO, SECONDS
+from cuello.studies.base import Story, Study, StudyOutcome
+from cuello.studies.mnist.batches import section as batch_section
+from cuello.studies.mnist.batches import sentence as batch_sentence
+from cuello.studies.mnist.plans import CONVOLUTIONAL, DENSE, OURS, plans
+from cuello.studies.mnist.source import RATIO, SECONDS
 from cuello.studies.sources import said
 from cuello.studies.tables import Column, table
 
-CONVOLUTIONAL, DENSE, OURS = "mnist-conv", "mnist-dense", "conv-128"
 NUMBERS = {CONVOLUTIONAL: 128, DENSE: 512, OURS: 128}
 LABELS = {CONVOLUTIONAL: "convolutional, 4×4×8", DENSE: "dense, 784-512-784", OURS: f"ours: {OURS}"}
-BATCH, OUR_EPOCHS = 512, 12
 SHOWN = 10
-
-
-def plans(data: str) -> list[StudyPlan]:
-    common = {"job": "reconstruct", "validation": 1 / 12}
-    as_source = {
-        "optimizer": "sgd", "nesterov": True, "momentum": MOMENTUM, "learning_rate": RATE, "schedule": "constant",
-        "batch_size": BATCH, "epochs": EPOCHS, "loss": "mse", "warmup_epochs": 0.0,
-    }  # fmt: skip
-    return [
-        StudyPlan(CONVOLUTIONAL, {**common, **as_source, "model": CONVOLUTIONAL}),
-        StudyPlan(DENSE, {**common, **as_source, "model": DENSE}),
-        StudyPlan(OURS, {**common, "model": OURS, "epochs": OUR_EPOCHS}),
-    ]
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,7 @@ def measure(outcome: StudyOutcome, prepared: Prepared, models: Mapping[str, Sequ
 
 
 def story(outcome: StudyOutcome) -> Story:
-    models = outcome.models()
+    models = {name: [load(run.path) for run in outcome.runs[name]] for name in LABELS}
     prepared = prepare(outcome.runs[OURS][0].config)
     tested = measure(outcome, prepared, models)
     time = (
@@ -102,6 +90,7 @@ def story(outcome: StudyOutcome) -> Story:
     ]
     sections = [
         Section("Two networks, and ours", [crossing(outcome)], [errors_table(tested, models), curves(outcome)]),
+        batch_section(outcome),
         Section("What it looks like", parts=[digits(outcome, prepared, models)]),
         Section("What was guessed, and what differs", said("mnist")["guesses"]),
         Section("Time", [time], [table(LABELS, times)]),
@@ -110,7 +99,7 @@ def story(outcome: StudyOutcome) -> Story:
     verdict = (
         f"Trained as the source trains them, the convolutional network leaves {convolutional / dense:.2f} of the dense "
         f"one's error on test digits (the source: about {RATIO:g}). Ours, with a code of {NUMBERS[OURS]} numbers, "
-        f"leaves {ours / min(convolutional, dense):.2f} of the better one's."
+        f"leaves {ours / min(convolutional, dense):.2f} of the better one's. {batch_sentence(outcome)}"
     )
     return Story(verdict, sections)
 

@@ -1,0 +1,242 @@
+"""Benchmarks of several networks, of repeats, and on images of the user's."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import cuello
+from cuello.core.errors import CuelloError
+from cuello.inference.model import Model
+from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow
+from cuello.jobs.images.benchmark_page import BenchmarkDifference, difference_of, differences_of, result_of
+from cuello.models.catalog import architecture_of, build
+from cuello.runs.artefact import Artefact
+from cuello.scoring.protocols import Protocol, ProtocolScore
+from cuello.scoring.repeats import PairedDifference
+from cuello.work.benchmark import entrants_of
+
+OWN = """
+import torch
+from torch import nn
+
+
+class Same(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.layer = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+
+
+def row(method: str, values: list[float], seed: int | None = None) -> BenchmarkRow:
+    return BenchmarkRow(method, "gaussian:25", (ProtocolScore(Protocol("psnr", rounded=False), tuple(values)),), seed)
+
+
+def made(*rows: BenchmarkRow, networks: tuple[str, ...] = ("ours", "other")) -> Benchmark:
+    count = len(rows[0].scores[0].values)
+    return Benchmark("photos", "noise", dict.fromkeys(networks, 10), tuple(map(str, range(count))), rows)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six grey images, coarse squares, as PNG files."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for place in range(6):
+        coarse = random.integers(0, 255, (4, 5), np.uint8)
+        Image.fromarray(coarse.repeat(6, 0).repeat(6, 1)).save(folder / f"{place}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with three seeds, another with two, and one of somebody's own."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "own.py").write_text(OWN)
+    small: dict[str, Any] = {
+        "noise": "gaussian:25", "crop": 16, "samples": 8, "validation_samples": 4, "epochs": 1, "threads": 1,
+        "report": False,
+    }  # fmt: skip
+    cuello.train_repeats("denoise", photos, repeats=3, model="conv-single", output=folder / "single", **small)
+    cuello.train_repeats("denoise", photos, repeats=2, model="conv-16", output=folder / "sixteen", **small)
+    cuello.train("denoise", photos, model=f"{folder / 'own.py'}:Same", output=folder / "own", **small)
+    return folder
+
+
+def denoiser(
+    name: str = "dncnn-s", channels: int = 1, job: str = "denoise", noise: str | None = "gaussian:25"
+) -> Model:
+    torch.manual_seed(0)
+    architecture = architecture_of(name, channels)
+    network = build(architecture).eval()
+    return Model(Artefact(architecture, job, noise, network.state_dict()), network)
+
+
+# What is measured
+
+
+def test_on_images_of_the_users_it_measures_what_evaluate_does(photos: Path, runs: Path) -> None:
+    found = cuello.benchmark(photos, runs / "single" / "seed-0", baselines=["input", "median-3"], seed=3)
+    evaluated = cuello.evaluate(
+        runs / "single" / "seed-0", photos, report=False, seed=3, baselines=["input", "median-3"]
+    )
+    assert found.settings == ["gaussian:25"]
+    assert found.methods == ["degraded input", "median 3×3", "conv-single"]
+    for label, name in (("degraded input", "input"), ("median 3×3", "median-3"), ("conv-single", "network")):
+        for metric in ("psnr", "ssim"):
+            expected = evaluated.method(name).scores[metric]
+            assert found.row("gaussian:25", label).score(metric).values == pytest.approx(tuple(expected))
+    assert found.images == tuple(f"{place}.png" for place in range(6))
+
+
+def test_repeats_are_one_network(photos: Path, runs: Path) -> None:
+    found = cuello.benchmark(photos, [runs / "single", runs / "sixteen"], baselines=["input"], sweep=[10, 50])
+    assert found.settings == ["gaussian:10", "gaussian:50"]
+    assert list(found.networks) == ["single", "sixteen"]
+    assert [row.seed for row in found.rows_of("gaussian:10", "single")] == [0, 1, 2]
+    assert [row.seed for row in found.rows_of("gaussian:50", "sixteen")] == [0, 1]
+    values = [row.score("psnr").mean for row in found.rows_of("gaussian:10", "single")]
+    spread = found.spread("gaussian:10", "single")
+    assert spread is not None
+    assert (spread.mean, spread.deviation) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
+    alone = cuello.benchmark(photos, runs / "single" / "seed-2", baselines=["input"], sweep=[10, 50])
+    assert alone.row("gaussian:50").score("psnr") == found.rows_of("gaussian:50", "single")[2].score("psnr")
+
+
+def test_own_networks_take_part(photos: Path, runs: Path) -> None:
+    code = f"{runs / 'own.py'}:Same"
+    found = cuello.benchmark(
+        photos, [runs / "own", runs / "sixteen" / "seed-0"], code=code, most=2, baselines=["input"]
+    )
+    assert found.networks["own"] == 2
+    assert len(found.images) == 2
+    with pytest.raises(CuelloError, match="code is run only if you name it"):
+        cuello.benchmark(photos, [runs / "own", runs / "sixteen" / "seed-0"])
+
+
+def test_grey_images_go_through_networks_for_colour(photos: Path) -> None:
+    found = cuello.benchmark(photos, [denoiser(), denoiser("dncnn-m", 3)], baselines=["input"], noise="gaussian:5")
+    assert found.methods == ["degraded input", "dncnn-s", "dncnn-m"]
+    assert "dncnn-m is for colour: grey goes through it as equal channels" in found.notes
+    assert found.row("gaussian:5", "degraded input").score("psnr").mean == pytest.approx(20 * math.log10(51), abs=1)
+
+
+# What it says
+
+
+def test_differences_worked_by_hand() -> None:
+    found = made(
+        row("ours", [30.0] * 5, 0), row("ours", [32.0] * 5, 1), row("other", [29.0] * 5, 0), row("other", [30.0] * 5, 1)
+    )
+    item = difference_of(found, "gaussian:25", "ours", "other")
+    assert (item.mean, item.low, item.high, item.wins) == (1.5, 1.5, 1.5, 5)
+    assert item.seeds is not None
+    assert (item.seeds.mean, item.seeds.count) == (1.5, 2)
+    assert item.words == "cannot be told apart", "two seeds, 1 and 2 dB: Student's interval reaches below zero"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "seeds", "said"),
+    [
+        (0.1, 1.0, None, "a is better"),
+        (-1.0, -0.1, None, "b is better"),
+        (-0.1, 1.0, None, "cannot be told apart"),
+        (math.nan, math.nan, None, "too few images"),
+        (0.1, 1.0, (0.2, 0.9), "a is better"),
+        (0.1, 1.0, (-0.2, 0.9), "cannot be told apart"),
+    ],
+)
+def test_better_is_said_only_where_every_interval_says_so(low: float, high: float, seeds: Any, said: str) -> None:
+    paired = None if seeds is None else PairedDifference(0.5, *seeds, count=3, ratio=1.0)
+    assert BenchmarkDifference("x", "a", "b", 0.5, low, high, 3, paired).words == said
+
+
+def test_which_are_compared() -> None:
+    few = made(row("median", [28.0] * 5), row("ours", [30.0] * 5), row("other", [31.0] * 5))
+    assert [(one.first, one.second) for one in differences_of(few)] == [("other", "ours"), ("other", "median")]
+    names = tuple(f"net-{place}" for place in range(7))
+    many = made(*(row(name, [30.0 + place] * 5) for place, name in enumerate(names)), networks=names)
+    assert {one.first for one in differences_of(many)} == {"net-6"}
+    assert len(differences_of(many)) == 6
+
+
+def test_the_csv_has_a_line_for_every_run() -> None:
+    found = made(
+        row("median", [28.0, 28.5]), row("ours", [30.0, 31.0], 0), row("ours", [32.0, 33.0], 1), networks=("ours",)
+    )
+    lines = list(csv.DictReader(io.StringIO(result_of(found).csv)))
+    assert [(line["method"], line["seed"], line["psnr"], line["ssim"]) for line in lines] == [
+        ("median", "", "28.2500", ""), ("ours", "0", "30.5000", ""), ("ours", "1", "32.5000", ""),
+    ]  # fmt: skip
+
+
+# The command
+
+
+def test_the_command(command: Any, photos: Path, runs: Path, tmp_path: Path) -> None:
+    words = ("benchmark", photos, runs / "single", runs / "sixteen", "--noise", "gaussian:25", "--most", 5)
+    answer = command(*words, "-o", tmp_path / "out", "--threads", 1)
+    assert answer.code == 0, answer.error
+    for said in ("single", "sixteen", "3 runs", "±", "Differences of PSNR", "told apart", "Highest mean PSNR"):
+        assert said in " ".join(answer.out.split())
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert names == {"benchmark.html", "benchmark.csv", "figures/scores.png", "figures/images.png"}
+    again = command(*words, "-o", tmp_path / "out")
+    assert again.code == 2
+    assert "--overwrite" in again.error
+
+
+def test_the_command_for_machines(command: Any, photos: Path, runs: Path) -> None:
+    answer = command("benchmark", photos, runs / "single", runs / "sixteen", "--baselines", "input", "--json")
+    assert answer.code == 0, answer.error
+    found = json.loads(answer.out)
+    assert [(one["method"], one.get("seed")) for one in found["measured"]] == [
+        ("degraded input", None), ("single", 0), ("single", 1), ("single", 2), ("sixteen", 0), ("sixteen", 1),
+    ]  # fmt: skip
+    between = next(one for one in found["differences"] if {one["first"], one["second"]} == {"single", "sixteen"})
+    assert between["interval_over_seeds"] is not None
+    assert len(between["interval_over_images"]) == 2
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("models", "settings", "said"),
+    [
+        (
+            [denoiser, lambda: denoiser("dncnn-m", noise="salt-pepper:0.1")],
+            {},
+            "dncnn-m: salt-pepper.*noise='gaussian",
+        ),
+        ([lambda: denoiser(noise=None)], {}, "pairs of images.*noise='gaussian"),
+        ([lambda: denoiser(job="reconstruct")], {}, "dncnn-s was trained to reconstruct"),
+        ([denoiser], {"noise": "down:2"}, "enlarges by 1, and down:2 makes images 2 times smaller"),
+        ([denoiser, lambda: denoiser("dncnn-m", 4)], {}, "1 channels, dncnn-m of 4"),
+        ([denoiser, denoiser], {}, "two networks are called 'dncnn-s'"),
+        ([], {}, "name at least one network"),
+    ],
+)
+def test_what_cannot_be_measured_together(models: list[Any], settings: dict[str, Any], said: str, photos: Path) -> None:
+    with pytest.raises(CuelloError, match=said):
+        cuello.benchmark(photos, [make() for make in models], **settings)
+
+
+def test_a_run_named_twice(runs: Path) -> None:
+    with pytest.raises(CuelloError, match="a run is named twice"):
+        entrants_of([runs / "single", runs / "single" / "seed-0"], [], "cpu")
+
+
+def test_what_a_yardstick_settles_itself() -> None:
+    with pytest.raises(CuelloError, match=r"got sweep, but set12 is measured as the literature does.*noise"):
+        cuello.benchmark("set12", denoiser(), sweep=[15])
