@@ -131,6 +131,16 @@ def test_grey_images_go_through_networks_for_colour(photos: Path) -> None:
     assert found.row("gaussian:5", "degraded input").score("psnr").mean == pytest.approx(20 * math.log10(51), abs=1)
 
 
+def test_an_image_that_a_method_restores_perfectly_counts_for_nothing(tmp_path: Path) -> None:
+    for place in range(3):
+        pixels = np.random.default_rng(place).integers(1, 255, (12, 12), np.uint8) if place else np.zeros((12, 12))
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{place}.png")
+    found = cuello.benchmark(tmp_path, denoiser(), noise="speckle:10", baselines=["input"])
+    assert found.images == ("1.png", "2.png"), "the noise is a share of the value: black stays black"
+    assert len(found.row("speckle:10", "degraded input").score("psnr").values) == 2
+    assert any("1 of these count for nothing" in note for note in found.notes)
+
+
 # What it says
 
 
@@ -234,7 +244,7 @@ def test_what_cannot_be_measured_together(models: list[Any], settings: dict[str,
 
 def test_a_run_named_twice(runs: Path) -> None:
     with pytest.raises(CuelloError, match="a run is named twice"):
-        entrants_of([runs / "single", runs / "single" / "seed-0"], [], "cpu")
+        entrants_of([runs / "single", runs / "single" / "seed-0"], None, "cpu")
 
 
 def test_what_a_yardstick_settles_itself() -> None:

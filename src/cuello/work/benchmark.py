@@ -56,9 +56,9 @@ def benchmark(
     runs: a model, a run directory, a model's file, or several; a folder of repeats is one network, mean ± standard
     deviation. noise: what spoils images of yours, by default what all networks were trained against. sweep: levels of
     it. baselines: names of classical methods, by default the quick ones. seed: of the noise; every image and level has
-    its own. range, on_error: as for ``cuello.evaluate``. most: images at most, spread evenly. code: FILE.py:CLASS, where
-    networks are somebody's own; a list of them for several. output: a folder for benchmark.html, benchmark.csv and figures. progress:
-    called with events.
+    its own. range, on_error: as for ``cuello.evaluate``. most: images at most, spread evenly. code: FILE.py:CLASS,
+    where networks are somebody's own; a list of them for several. output: a folder for benchmark.html, benchmark.csv
+    and figures. progress: called with events.
     A network that takes the noise's level is told it.
 
     Raises CuelloError for networks of another job or scale, and images that are not there.

@@ -135,7 +135,9 @@ def benchmark_yardstick(
             there = [entrant for entrant in entrants if entrant.first.scale == scale]
             methods = {"bicubic": lambda x, scale=scale: resize(x, scale=scale)}
             rows += measured(methods, {scale: pairs}, super_resolution(scale), progress=progress)
-            rows += measured_networks(there, scale, pairs, super_resolution(scale), run=enlarge, progress=progress)
+            rows += measured_networks(
+                there, scale, pairs, protocol=super_resolution(scale), run=enlarge, progress=progress
+            )
             images = [names for names, _, _ in pairs]
         notes += named(entrants, lambda model: model.channels == 1, "luma alone goes through {} of one channel")
         notes.append("bicubic is measured here too: where it differs from the published one, so does the protocol")
@@ -146,7 +148,7 @@ def benchmark_yardstick(
         def told(model: Model, x: Tensor, sigma: int = sigma) -> Tensor:
             return run(model, x, sigma / 255 if model.conditioned else None)
 
-        rows += measured_networks(entrants, sigma, pairs, grey_denoising(), run=told, progress=progress)
+        rows += measured_networks(entrants, sigma, pairs, protocol=grey_denoising(), run=told, progress=progress)
         images = [names for names, _, _ in pairs]
     notes.append(f"noise of seed {seed}, not cut to [0, 1]")
     notes += network_notes(entrants, grey=True)
@@ -267,8 +269,8 @@ def measured_networks(
     entrants: Iterable[Entrant],
     setting: Setting,
     pairs: Sequence[Triple],
-    protocol: Protocol,
     *,
+    protocol: Protocol,
     run: Callable[[Model, Tensor], Tensor],
     progress: OnProgress = silent,
 ) -> list[BenchmarkRow]:

@@ -11,7 +11,7 @@ MOST_PANELS = 4
 
 
 def score_dots(found: Benchmark, theme: Theme) -> bytes:
-    """Draw the mean PSNR of every method, a panel a setting, the best on top; repeats as small dots on ± deviation."""
+    """Draw the mean PSNR of every method, a panel a setting, the best on top; repeats as small dots below it."""
     settings = found.settings
     columns = min(MOST_PANELS, len(settings))
     lines = -(-len(settings) // columns)
@@ -29,7 +29,7 @@ def score_dots(found: Benchmark, theme: Theme) -> bytes:
                     spread = found.spread(setting, name)
                     deviation = spread.deviation if spread is not None else 0.0
                     panel.plot([value - deviation, value + deviation], [place, place], color=colour, linewidth=1.4)
-                    panel.plot([row.score("psnr").mean for row in rows], [place] * len(rows), ".", color=colour)
+                    panel.plot([row.score("psnr").mean for row in rows], [place - 0.25] * len(rows), ".", color=colour)
                 face = colour if measured else theme.background
                 panel.plot(value, place, "o", color=colour, markerfacecolor=face, markersize=6)
             names = [shorten(name, 24 if columns < 3 else 16) for name, *_ in dots]

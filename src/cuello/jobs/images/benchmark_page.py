@@ -114,9 +114,10 @@ def table_rows(found: Benchmark) -> list[list[str]]:
         for method in found.methods:
             if repeats := found.rows_of(setting, method):
                 size = f"{found.networks[method]:,}" if method in found.networks else ""
-                scores = [spread_words(found, setting, method, metric) for metric in ("psnr", "ssim")]
-                origin = "measured here" + (f", {len(repeats)} runs" if len(repeats) > 1 else "")
-                rows.append((places[setting], mean_psnr(found, setting, method), [method, size, *scores, origin]))
+                scores = [spread_words(found, setting, method, metric=metric) for metric in ("psnr", "ssim")]
+                name = f"{method}, {len(repeats)} runs" if len(repeats) > 1 else method
+                cells = [name, size, scores[0], scores[1].partition(" ")[0], "measured here"]
+                rows.append((places[setting], mean_psnr(found, setting, method), cells))
     for other in found.published:
         paper = PAPERS[other.method]
         size = f"about {paper.parameters:,}" if paper.parameters else ""
@@ -129,7 +130,7 @@ def table_rows(found: Benchmark) -> list[list[str]]:
 def score_table(found: Benchmark) -> Table:
     columns = [f"{found.unit}>", "method", "parameters>", "PSNR>", "SSIM>", "from"]
     rows = table_rows(found)
-    ours = frozenset(place for place, row in enumerate(rows) if row[1] in found.networks and row[-1] != "published")
+    ours = frozenset(place for place, row in enumerate(rows) if row[2] and row[-1] != "published")
     repeated = any(row.seed is not None for row in found.rows)
     note = "±: standard deviation over runs that differ only in the seed." if repeated else ""
     return Table(columns, rows, note, ours=ours)

@@ -16,9 +16,10 @@ from cuello.inference.model import Model
 from cuello.jobs.base import Request
 from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow, Entrant, network_notes
 from cuello.jobs.images.evaluated import named_images
-from cuello.jobs.images.evaluation import Draw, Method, Tuned, baselines_of, restore, score, tune
+from cuello.jobs.images.evaluation import LEFT_OUT, Draw, Tuned, baselines_of, restore, score, tune
 from cuello.jobs.images.examples import Example, middle
 from cuello.jobs.images.matrix import QUICK_BASELINES
+from cuello.jobs.images.methods import Method
 from cuello.jobs.images.pairs import Task, check_sweep, multiple_below
 from cuello.scoring.baselines import run_baseline
 from cuello.scoring.metrics import metrics_for, psnr
@@ -46,18 +47,22 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
     draw = Draw(task, images, request.seed or 0, most=request.most)
     spoiled = [task.at(degradation.typical().with_main(level)) for level in request.sweep] or [task]
     models = {label: model for entrant in entrants for label, model in repeats_of(entrant).items()}
-    rows: list[BenchmarkRow] = []
+    metrics = ["mse", *(name for name in METRIC_NAMES if name in able)]
+    measured: dict[str, list[Method]] = {}
     examples: list[Example] = []
     for position, at_level in enumerate(spoiled):
         here = replace(draw, task=at_level)
         tuned = tune(specs, here)
         told = within(request.progress, "levels × images", position * draw.count, total=len(spoiled) * draw.count)
-        metrics = [name for name in METRIC_NAMES if name in able]
         methods = score(models, tuned, here, metrics=metrics, progress=told)
-        rows += rows_of(methods, entrants, cast("Degradation", at_level.degradation).spec())
+        measured[cast("Degradation", at_level.degradation).spec()] = methods
         examples = examples or examples_of(methods, entrants, tuned, draw=here)
+    counted = counted_in_all(list(measured.values()), draw.count)
     notes = [
         *notes,
+        *([f"measured on {draw.count} of them, spread evenly"] if draw.count < images.count else []),
+        *([] if counted.all() else [f"{(~counted).sum()} of these count for nothing: {LEFT_OUT}"]),
+        *(["black and white alone: wrong pixels say more, see cuello evaluate"] if images.binary else []),
         f"noise of seed {draw.seed}",
         *network_notes(entrants, grey=lowest.channels == 1),
         *trained_otherwise(entrants, degradation),
@@ -68,8 +73,10 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
         Path(str(request.images)).name,
         "noise",
         {entrant.name: entrant.parameters for entrant in entrants},
-        images=tuple(images.names[place] for place in places_of(draw)),
-        rows=tuple(rows),
+        images=tuple(images.names[place] for place, counts in zip(places_of(draw), counted, strict=True) if counts),
+        rows=tuple(
+            row for setting, methods in measured.items() for row in rows_of(methods, entrants, setting, counted=counted)
+        ),
         notes=tuple(notes),
         examples=tuple(examples),
     )
@@ -133,8 +140,20 @@ def repeats_of(entrant: Entrant) -> dict[str, Model]:
     return {f"{entrant.name}, seed {seed}" if several else entrant.name: one for seed, one in entrant.models.items()}
 
 
-def rows_of(methods: Sequence[Method], entrants: Sequence[Entrant], setting: str) -> list[BenchmarkRow]:
-    """Return what was measured at one setting: classical methods by their labels, then networks."""
+def counted_in_all(measured: Sequence[Sequence[Method]], count: int) -> np.ndarray:
+    """Tell which images no method restores perfectly at any setting, ``(N,)``; CuelloError where there is none."""
+    counted = np.ones(count, bool)
+    for methods in measured:
+        counted &= True if methods[0].counted is None else methods[0].counted
+    if not counted.any():
+        raise CuelloError("every image is restored perfectly by some method, so that no PSNR is left to compare.")
+    return counted
+
+
+def rows_of(
+    methods: Sequence[Method], entrants: Sequence[Entrant], setting: str, counted: np.ndarray
+) -> list[BenchmarkRow]:
+    """Return what was measured at one setting, of images that count: classical methods by label, then networks."""
     owners = {
         label: (entrant.name, seed if len(entrant.models) > 1 else None)
         for entrant in entrants
@@ -144,11 +163,11 @@ def rows_of(methods: Sequence[Method], entrants: Sequence[Entrant], setting: str
     for method in methods:
         name, seed = owners.get(method.name, (method.label, None))
         scores = tuple(
-            ProtocolScore(Protocol(metric, rounded=False), tuple(map(float, method.scores[metric])))
+            ProtocolScore(Protocol(metric, rounded=False), tuple(map(float, method.scores[metric][counted])))
             for metric in METRIC_NAMES
             if metric in method.scores
         )
-        found.append(BenchmarkRow(name, setting, scores, seed))
+        found.append(BenchmarkRow(name, setting, scores, seed=seed))
     return found
 
 
@@ -170,13 +189,15 @@ def examples_of(methods: Sequence[Method], entrants: Sequence[Entrant], tuned: T
     found = []
     for place in chosen:
         pair = pair_at(draw, places[place])
-        restored = {"input": pair.x} if draw.task.scale == 1 else {}
+        restored = {"degraded input": pair.x} if draw.task.scale == 1 else {}
         if best is not None:
             restored[best[0].label] = torch.from_numpy(run_baseline(best[0], pair.x.numpy(), best[1]))
         restored |= {entrant.name: restore(entrant.first, pair.x, pair.level) for entrant in entrants}
         shown: Mapping[str, np.ndarray] = {name: middle(image) for name, image in restored.items()}
         values = {name: float(psnr(image.clamp(0, 1), pair.target)) for name, image in restored.items()}
-        found.append(Example("", draw.images.names[places[place]], middle(pair.target), dict(shown), values))
+        found.append(
+            Example("", draw.images.names[places[place]], clean=middle(pair.target), restored=dict(shown), psnr=values)
+        )
     return found
 
 

@@ -33,7 +33,7 @@ def error(outcome: StudyOutcome, network: str, batch: int, epoch: int) -> Spread
 
 def ratio(outcome: StudyOutcome, dense: str, batch: int, epoch: int) -> float | None:
     """Return the convolutional network's error over a dense one's, means over seeds; None where one has none."""
-    ours, theirs = error(outcome, CONVOLUTIONAL, batch, epoch), error(outcome, dense, batch, epoch)
+    ours, theirs = error(outcome, CONVOLUTIONAL, batch, epoch=epoch), error(outcome, dense, batch, epoch=epoch)
     return None if ours is None or theirs is None else ours.mean / theirs.mean
 
 
@@ -67,17 +67,17 @@ def section(outcome: StudyOutcome) -> Section:
 def sentence(outcome: StudyOutcome) -> str:
     """Say between what the ratio lies, where it is lowest, and whether the source's half is reached anywhere."""
     epochs = few_epochs(outcome)
-    found = {(dense, batch): ratio(outcome, dense, batch, epochs) for dense in OTHERS for batch in sizes(outcome)}
+    found = {(dense, batch): ratio(outcome, dense, batch, epoch=epochs) for dense in OTHERS for batch in sizes(outcome)}
     known = {key: value for key, value in found.items() if value is not None}
     (dense, batch), lowest = min(known.items(), key=lambda item: item[1])
     highest = max(known.values())
     about = [key for key, value in known.items() if abs(value - RATIO) <= ABOUT]
-    reached = f"about half at {len(about)} of {len(known)}" if about else "about half at none of them"
+    reached = f"about half at {len(about)} of {len(known)}" if about else "nowhere near half"
     where = f"a batch size of {batch:,}" + ("" if dense == DENSE else f" and {label(dense)}")
     few, many = min(sizes(outcome)), max(sizes(outcome))
     return (
         f"After {epochs} epochs the convolutional network leaves {lowest:.2f} to {highest:.2f} of the dense one's "
-        f"error, over batch sizes of {few} to {many:,}, with and without dropout; least with {where}. That is "
+        f"error, over batch sizes of {few} to {many:,}, with and without dropout; least with {where}; "
         f"{reached}."
     )
 
@@ -87,12 +87,14 @@ def batch_table(outcome: StudyOutcome) -> Table:
     columns = [
         Column("batch size>", lambda batch: batch, ",d"),
         Column("steps>", lambda batch: epochs * steps_an_epoch(outcome, batch), ",d"),
-        Column("convolutional>", lambda batch: error(outcome, CONVOLUTIONAL, batch, epochs), loss_text),
+        Column("convolutional>", lambda batch: error(outcome, CONVOLUTIONAL, batch, epoch=epochs), loss_text),
     ]
     for dense in OTHERS:
         columns += [
-            Column(f"{label(dense)}>", lambda batch, dense=dense: error(outcome, dense, batch, epochs), loss_text),
-            Column("÷>", lambda batch, dense=dense: ratio(outcome, dense, batch, epochs), ".2f"),
+            Column(
+                f"{label(dense)}>", lambda batch, dense=dense: error(outcome, dense, batch, epoch=epochs), loss_text
+            ),
+            Column("÷>", lambda batch, dense=dense: ratio(outcome, dense, batch, epoch=epochs), ".2f"),
         ]
     note = (
         f"MSE of validation images after {epochs} epochs, mean ± standard deviation over seeds. ÷: the convolutional "
@@ -113,7 +115,7 @@ def ratio_curves(outcome: StudyOutcome, theme: Theme) -> bytes:
         for dense, panel in zip(OTHERS, axes, strict=True):
             for place, batch in enumerate(sizes(outcome)):
                 steps, values, epoch = [], [], 1
-                while (value := ratio(outcome, dense, batch, epoch)) is not None:
+                while (value := ratio(outcome, dense, batch, epoch=epoch)) is not None:
                     steps.append(epoch * steps_an_epoch(outcome, batch))
                     values.append(value)
                     epoch += 1
