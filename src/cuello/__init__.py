@@ -13,7 +13,6 @@ from cuello.core.version import VERSION
 
 if TYPE_CHECKING:
     from cuello import latent, search
-    from cuello.comparison import compare
     from cuello.core.config import TrainConfig
     from cuello.core.errors import CuelloError
     from cuello.core.own import allow
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from cuello.work.apply import apply
     from cuello.work.benchmark import benchmark
     from cuello.work.check import check, register
+    from cuello.work.compare import compare
     from cuello.work.evaluate import evaluate, evaluate_classifier, evaluate_runs
     from cuello.work.folds import train_folds
     from cuello.work.repeats import train_repeats
@@ -74,7 +74,7 @@ _HOMES = {
     "apply": "cuello.work.apply",
     "benchmark": "cuello.work.benchmark",
     "check": "cuello.work.check",
-    "compare": "cuello.comparison",
+    "compare": "cuello.work.compare",
     "evaluate": "cuello.work.evaluate",
     "evaluate_classifier": "cuello.work.evaluate",
     "evaluate_runs": "cuello.work.evaluate",

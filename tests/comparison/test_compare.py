@@ -363,6 +363,13 @@ def test_a_folder_is_written_and_written_again(trained: Run, series: Path, tmp_p
     assert "Too few repeats" in text
 
 
+def test_python_writes_the_folder_of_the_command(trained: Run, series: Path, tmp_path: Path) -> None:
+    found = cuello.compare([trained, series], latency=False, output=tmp_path / "out")
+    assert (tmp_path / "out" / "compare.csv").read_text() == result_of(found).csv
+    assert (tmp_path / "out" / "figures" / "losses.png").is_file()
+    assert len(cuello.compare(series, latency=False).groups[0].rows[0].runs) == 2
+
+
 def test_a_folder_of_other_things_is_refused(trained: Run, tmp_path: Path) -> None:
     found = compare([trained.path], latency=False)
     (tmp_path / "mine.txt").write_text("mine")

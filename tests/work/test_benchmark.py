@@ -131,6 +131,14 @@ def test_grey_images_go_through_networks_for_colour(photos: Path) -> None:
     assert found.row("gaussian:5", "degraded input").score("psnr").mean == pytest.approx(20 * math.log10(51), abs=1)
 
 
+def test_images_from_python(photos: Path) -> None:
+    arrays = [np.asarray(Image.open(photos / f"{place}.png")) for place in range(6)]
+    found = cuello.benchmark(np.stack(arrays), denoiser(), noise="gaussian:5", baselines=["input"])
+    files = cuello.benchmark(photos, [denoiser()], noise="gaussian:5", baselines=["input"])
+    assert found.name == "images"
+    assert found.row("gaussian:5").score("psnr") == files.row("gaussian:5").score("psnr")
+
+
 def test_an_image_that_a_method_restores_perfectly_counts_for_nothing(tmp_path: Path) -> None:
     for place in range(3):
         pixels = np.random.default_rng(place).integers(1, 255, (12, 12), np.uint8) if place else np.zeros((12, 12))

@@ -1,6 +1,7 @@
 """Trained networks, one or several, on a published yardstick or on images that the user brings."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from cuello.core.files import check_free
 from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, listener
 from cuello.data.folders import check_outside
+from cuello.data.handed import from_python
 from cuello.inference.bundled import located
 from cuello.inference.model import Model, load
 from cuello.jobs.base import Request
@@ -24,15 +26,17 @@ from cuello.runs.directory import Run
 from cuello.scoring.published import Yardstick
 from cuello.training.watched import watched
 
-Runs = Model | str | Path | Sequence[Model | str | Path]
+Named = Model | str | PathLike[str]
+Runs = Named | Sequence[Named]
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello benchmark`.
 @names_own
 @caller_kept()
 @watched()
+@from_python("images")
 def benchmark(
-    images: str | Path,
+    images: Any,
     runs: Runs,
     *,
     noise: str | None = None,
@@ -52,7 +56,8 @@ def benchmark(
 
     images: ``set5`` (enlarging by 2, 3 or 4, as the network does), ``set12`` or ``bsd68`` (Gaussian noise of σ = 15, 25
     and 50 out of 255 on grey images, not cut to [0, 1]), measured as the literature does; or a folder of clean images,
-    a file or a data set, which are spoiled by ``noise`` and measured whole, beside classical methods.
+    a file, a data set, or images from Python as for ``cuello.train``, which are spoiled by ``noise`` and measured
+    whole, beside classical methods.
     runs: a model, a run directory, a model's file, or several; a folder of repeats is one network, mean ± standard
     deviation. noise: what spoils images of yours, by default what all networks were trained against. sweep: levels of
     it. baselines: names of classical methods, by default the quick ones. seed: of the noise; every image and level has
@@ -65,7 +70,7 @@ def benchmark(
 
     Example: ``cuello.benchmark("set5", "runs/first").row(2).score("psnr").mean``
     """
-    named: Sequence[Any] = [runs] if isinstance(runs, Model | str | Path) else list(runs)
+    named: Sequence[Any] = [runs] if isinstance(runs, Model | str | PathLike) else list(runs)
     if not named:
         raise CuelloError("name at least one network: a run directory, or its model.safetensors.")
     folder = Path(output).expanduser() if output is not None else None
@@ -98,7 +103,7 @@ def refuse_settings(name: str, request: Request) -> None:
             )
 
 
-def entrants_of(runs: Sequence[Model | str | Path], code: Any, device: str) -> list[Entrant]:
+def entrants_of(runs: Sequence[Named], code: Any, device: str) -> list[Entrant]:
     """Load what was named; a single network is called by its architecture, several by their folders.
 
     Runs that are the same but for the seed are one entrant. Raises CuelloError for what cannot be loaded or is named

@@ -11,6 +11,7 @@ import torch
 from cuello.core.errors import CuelloError
 from cuello.core.progress import within
 from cuello.core.types import Batch, Pair
+from cuello.data.handed import is_handed
 from cuello.degrade import Composition, Degradation, parse
 from cuello.inference.model import Model
 from cuello.jobs.base import Request
@@ -70,7 +71,7 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
     if any(len(spec.strengths) > 1 for spec in specs):
         notes.append("strengths of classical methods are the best of a few on some of these images, which favours them")
     return Benchmark(
-        Path(str(request.images)).name,
+        "images" if is_handed(str(request.images)) else Path(str(request.images)).name,
         "noise",
         {entrant.name: entrant.parameters for entrant in entrants},
         images=tuple(images.names[place] for place, counts in zip(places_of(draw), counted, strict=True) if counts),
