@@ -41,7 +41,7 @@ def test_what_never_ends_is_not_read(
 def test_a_device_is_never_replaced_by_a_file(images: Path, model: Model, pipe: Path) -> None:
     found = cuello.apply(model, images / "0.png", pipe, overwrite=True)
     assert [problem for _, problem in found.failed] == [
-        f"{pipe} is a pipe or a device, which no file may replace. Choose another place with output."
+        f"{pipe} is a pipe or a device, which no file may replace. Choose another place."
     ]
     with pytest.raises(CuelloError, match=r"/dev/null is a pipe or a device"):
         write_text(Path("/dev/null"), "")

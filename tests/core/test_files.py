@@ -76,9 +76,9 @@ def test_a_failure_half_way_keeps_the_old_file_and_passes_on(old, error):
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (errno.ENOSPC, ["no space left for", "MB free", "Free some space", "output"]),
+        (errno.ENOSPC, ["no space left for", "MB free", "Free some space", "another place"]),
         (errno.EDQUOT, ["no space left for"]),
-        (errno.EACCES, ["no permission to write", "output"]),
+        (errno.EACCES, ["no permission to write", "a place of your own"]),
         (errno.EROFS, ["no permission to write"]),
         (errno.EIO, ["could not be written: Input/output error"]),
     ],

@@ -19,7 +19,9 @@ FOR_ONE, FOR_SEVERAL = ("target", "noise", "metrics"), ("output", "overwrite", "
 @takes(EvaluateSettings, most=Parameter(validator=Number(gte=1)))
 # More than seven parameters: each is a flag.
 def evaluate(
-    run: Annotated[Path, Parameter(help="A run directory, or a model.safetensors file with IMAGES.")],
+    run: Annotated[
+        Path, Parameter(help="A run directory, a folder of repeats, or a model.safetensors file with IMAGES.")
+    ],
     /,
     *more: Annotated[
         str,
@@ -45,7 +47,8 @@ def evaluate(
 
     A classifier: accuracy, confusion matrix and calibration, beside a logistic regression; IMAGES need labels.
 
-    One run: its metrics.json, images.csv, figures and report.html are written anew.
+    One run: its metrics.json, images.csv, figures and report.html are written anew. A folder of repeats: each is judged
+    so, and a table says mean ± standard deviation.
 
     Several runs, trained against the same kind of noise: the matrix of trained level against tested level. Each is
     tested at --sweep, or at every level that one of them was trained at; the best of each level has a star.
@@ -71,6 +74,7 @@ def evaluate(
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
     from cuello.work import evaluate as judging
+    from cuello.work.several import JudgedRuns, result_of
 
     runs, images = split_words([str(run), *more])
     several = len(runs) > 1
@@ -88,12 +92,13 @@ def evaluate(
             result = judging.several_runs(runs, request, output=output, overwrite=overwrite, **loading).result
         else:
             found = judging.evaluate(run, images, progress=shown.work, **loading, **settings)
-            result = JOBS[load_artefact(located(run)).job].result(found)
+            together = isinstance(found, JudgedRuns)
+            result = result_of(found) if together else JOBS[load_artefact(located(run)).job].result(found)
     print_result(result, json)
     if several and output is not None and not json:
         print(f"\nreport: {output / 'matrix.html'}")
     elif not several and run.is_dir() and not json:
-        print(f"report: {run / 'report.html'}")
+        print(f"report: {run / 'report.html'}" if is_run(str(run)) else f"reports: {run / '*' / 'report.html'}")
     if shown.left_out:
         sys.exit(1)
 

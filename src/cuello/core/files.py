@@ -41,9 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
     'whole or not at all'
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise CuelloError(
-            f"{path} is a pipe or a device, which no file may replace. Choose another place with --output."
-        )
+        raise CuelloError(f"{path} is a pipe or a device, which no file may replace. Choose another place.")
     sweep_once(path.parent)
     temporary = path.with_name(temporary_name(path.stem, path.suffix))
     try:
@@ -175,17 +173,15 @@ def as_cuello_error(error: OSError, path: Path) -> Fault:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(existing_parent(path)).free / 1e6
         return Fault(
-            f"no space left for {path} ({free:.1f} MB free on that disk). Free some space, or choose another place "
-            "with --output; whatever was saved before is intact."
+            f"no space left for {path} ({free:.1f} MB free on that disk). Free some space, or choose another place; "
+            "whatever was saved before is intact."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Fault(
-            f"no permission to write {path}. Choose a place of your own with --output, or change its permissions."
-        )
+        return Fault(f"no permission to write {path}. Choose a place of your own, or change its permissions.")
     if error.errno == errno.ENOENT and not path.parent.exists():
         return Fault(
             f"{path} could not be written: {error.strerror}. There is no folder {path.parent}, or no longer, and it is "
-            "not made again: bring it back, or choose another place with --output."
+            "not made again: bring it back, or choose another place."
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return Fault(f"{path} cannot be a folder: a file is in the way. Move that file, or choose another place.")

@@ -131,9 +131,16 @@ def load_artefact(path: Path) -> Artefact:
     )  # fmt: skip
 
 
+def runs_inside(folder: Path) -> list[Path]:
+    """Return the runs that lie in a folder that is none itself, such as repeats; an empty list for anything else."""
+    if not folder.is_dir() or (folder / "config.toml").is_file() or (folder / FILE_NAME).is_file():
+        return []
+    return sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}"))
+
+
 def no_model(folder: Path) -> CuelloError:
     """Say that a folder holds no model, and, where it is one of several runs, which these are."""
-    inside = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}"))
+    inside = runs_inside(folder)
     if not inside:
         return CuelloError(f"{folder} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
     if len(inside) == 1:

@@ -18,12 +18,13 @@ from cuello.jobs.base import JobData, JointEvaluation, OwnData, Request
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.classify.evaluation import Classification
 from cuello.jobs.images.matrix_page import FILES
-from cuello.runs.artefact import FILE_NAME
+from cuello.runs.artefact import FILE_NAME, runs_inside
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.settings import trained_config
 from cuello.scoring.baselines import BASELINES, enlargers
 from cuello.training.watched import watched
+from cuello.work.several import judge_runs
 from cuello.work.train import check_same_images, repeat_command, with_images
 
 SPLIT_SETTINGS = ("validation", "test", "fold", "split_seed", "crop", "crops", "validation_samples")
@@ -57,18 +58,28 @@ def evaluate(
     """Judge a trained network by what its job measures: images beside classical methods on the same degraded pixels,
     classifiers beside simple ones, estimated occlusion maps beside exact ones.
 
-    path: a run directory, or a model.safetensors file (which then needs ``images``). images: a folder, a file, a data
-    set, or images from Python as for ``cuello.train``, with their labels; evaluated whole; by default the run's own
-    test images. data: the images of the training, where these were handed in from Python. target: clean counterparts
-    of ``images``, for pairs. noise: another degradation than the model's own. sweep: values of its main parameter.
-    baselines: names of classical methods. metrics: of your own, beside the usual ones. seed: of the noise, by default
-    the run's own. range: what stands for black and white in ``images``, "LOW..HIGH", "auto" (their lowest and highest
-    value) or "full"; by default as in training. report: for a run directory, write metrics.json, images.csv, figures
-    and report.html anew.
-    Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps.
+    path: a run directory, or a model.safetensors file (which then needs ``images``), or a folder of runs, such as
+    repeats: each is judged. images: a folder, a file, a data set, or images from Python as for ``cuello.train``, with
+    their labels; evaluated whole; by default the run's own test images. data: the images of the training, where these
+    were handed in from Python. target: clean counterparts of ``images``, for pairs. noise: another degradation than the
+    model's own. sweep: values of its main parameter. baselines: names of classical methods. metrics: of your own,
+    beside the usual ones. seed: of the noise, by default the run's own. range: what stands for black and white in
+    ``images``, "LOW..HIGH", "auto" (their lowest and highest value) or "full"; by default as in training. report: for a
+    run directory, write metrics.json, images.csv, figures and report.html anew.
+    Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps; for a
+    folder of runs ``JudgedRuns``, which has each, and mean and standard deviation of their scores.
     """
     tell = listener(progress)
     path = Path(path).expanduser()
+    if len(runs_inside(path)) > 1:
+        return judge_runs(
+            path,
+            lambda run: evaluate(
+                run, images, data=data, labels=labels, target=target, noise=noise, sweep=sweep, baselines=baselines,
+                metrics=metrics, seed=seed, range=range, network=network, device=device, on_error=on_error,
+                report=report, progress=tell,
+            ),
+        )  # fmt: skip
     run = Run(path) if path.is_dir() else None
     if run is not None and report and images is not None:
         check_outside(images, run.path)
