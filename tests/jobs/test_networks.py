@@ -82,11 +82,11 @@ def test_networks_for_impulses_are_refused_just_where_they_leave_what_the_noise_
         ("salt-pepper:0.1..0.9", "impulse-s", True),
         ("gaussian:5..50", "denoise-s", False),
         ("gaussian:5+gaussian:10,clip=no", "denoise-s", False),
-        ("gaussian:10+salt-pepper:0.2", "unet-s", True),  # impulses come last, and can be found
-        ("salt-pepper:0.2+gaussian:10", "unet-s", False),
-        ("salt-pepper:0.2+missing:0.1", "unet-s", True),
-        ("missing:0.5,fill=0..1", "unet-s", False),
-        ("blur:1+jpeg:60", "unet-s", False),
+        ("gaussian:10+salt-pepper:0.2", "dncnn-s", True),  # impulses come last, and can be found
+        ("salt-pepper:0.2+gaussian:10", "dncnn-s", False),
+        ("salt-pepper:0.2+missing:0.1", "dncnn-s", True),
+        ("missing:0.5,fill=0..1", "dncnn-s", False),
+        ("blur:1+jpeg:60", "dncnn-s", False),
     ],
 )
 def test_compositions_and_ranges(noise: str, network: str, impulses: bool) -> None:
@@ -103,11 +103,13 @@ def test_compositions_and_ranges(noise: str, network: str, impulses: bool) -> No
     [
         ({"job": "upscale", "scale": 2}, "up-s"),
         ({"job": "upscale", "noise": "blur:1+down:2+jpeg:60"}, "up-s"),
-        ({"job": "upscale", "noise": "resize:2"}, "unet-s"),
+        ({"job": "upscale", "noise": "resize:2"}, "dncnn-s"),
         ({"job": "upscale", "scale": 3, "target": "large"}, "up-s"),
-        ({"job": "denoise", "target": "clean"}, "unet-s"),
-        ({"job": "denoise", "noise": "salt-pepper:0.2", "crop": 20}, "unet-s"),  # no multiple of 8
+        ({"job": "denoise", "target": "clean"}, "dncnn-s"),
+        ({"job": "denoise", "noise": "salt-pepper:0.2", "crop": 20}, "dncnn-s"),  # no multiple of 8
         ({"job": "denoise", "noise": "salt-pepper:0.2", "crop": 30}, "dncnn-s"),
+        ({"job": "denoise", "noise": "missing-blocks:4", "crop": 20}, "unet-s"),
+        ({"job": "denoise", "noise": "missing-blocks:4", "crop": 30}, "dncnn-s"),
         ({"job": "denoise", "noise": "gaussian:25", "crop": 30}, "denoise-s"),
         ({"job": "denoise", "noise": "gaussian:25", "resize": "30x31"}, "dncnn-s"),
     ],

@@ -17,8 +17,6 @@ from cuello.degrade.base import GENERAL
 from cuello.models.catalog import KINDS, architecture_of, build
 from cuello.models.named import find_network
 
-ANY_SIZE = "dncnn-s"
-"""For noise on whole images whose sides the network that is made for it cannot halve."""
 FEW_NUMBERS, FEW_DENSE, SMALL_SIDE, SMALL_CLASSES = 400, 1024, 64, 48
 """Most numbers of images whose code is 2 numbers, and which dense layers invent; the longest side, in pixels, of those
 whose code is one vector, and of those that dense layers classify.
@@ -103,9 +101,7 @@ def network_for_noise(config: TrainConfig, noise: Degradation | Composition | No
     height, width = size_asked(config) or seen_form(config).size
     if height % stride == width % stride == 0:
         return Chosen(name, why)
-    general = stride_of(GENERAL)
-    other = ANY_SIZE if height % general or width % general else GENERAL
-    return Chosen(other, f"for noise of any kind, since {name}, {why}, does not take {width}×{height} pixels")
+    return Chosen(GENERAL, f"for noise of any kind, since {name}, {why}, does not take {width}×{height} pixels")
 
 
 def stride_of(name: str) -> int:

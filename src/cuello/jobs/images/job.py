@@ -300,7 +300,7 @@ def judged_on_itself(model: Model, noise: str | None, target: str | Path | None)
 DENOISE = ImageJob(
     name="denoise",
     summary="noisy image to clean image",
-    default_model="unet-s",
+    default_model="dncnn-s",
     task=denoising,
     choose=for_restoring,
     judged_on=judged_on_noise,
