@@ -43,6 +43,11 @@ def test_a_run_is_five_lines(trained: Run) -> None:
     assert verdict == f"  verdict  {trained.metrics['verdict']}"
 
 
+def test_a_run_is_opened_by_text_or_path(trained: Run) -> None:
+    assert Run(str(trained.path)) == trained == Run(trained)  # type: ignore[arg-type]
+    assert Run("~/runs").path == Path.home() / "runs"  # type: ignore[arg-type]
+
+
 def test_a_run_that_is_not_there_or_damaged_is_shown_all_the_same(copied: Run, tmp_path: Path) -> None:
     assert "is not a run directory" in repr(Run(tmp_path))
     copied.metrics_path.write_text("{", "utf-8")
