@@ -351,7 +351,7 @@ def test_a_classifier_of_ones_own_is_trained_and_explained(tmp_path: Path, poole
         model.network.inner, torch.from_numpy(glyphs().images / np.float32(255)).permute(0, 3, 1, 2), outputs="logits"
     )
     assert np.allclose(maps[0], known.maps[0].squeeze(), atol=1e-6)
-    with pytest.raises(CuelloError, match="needed one of Cuello's classifiers"):
+    with pytest.raises(CuelloError, match="an estimator is built from"):
         cuello.train("explain", "glyphs", classifier=str(run.path), epochs=1, output=tmp_path / "estimator")
 
 

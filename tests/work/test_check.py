@@ -297,3 +297,50 @@ def test_runs_with_parts_of_ones_own_are_compared_without_running_them(tmp_path:
     assert told.code == 2
     assert "code is run only if you name it: add --model" in told.error
     assert command("evaluate", str(tmp_path / "0"), "--own", FILE, "--quiet").code == 0
+
+
+def a_package(folder: Path, code: str, points: str) -> None:
+    """Put an installed package into a folder, as an installer leaves it."""
+    (folder / "mypack.py").write_text(code)
+    about = folder / "mypack-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mypack\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(points)
+
+
+def test_a_package_brings_parts_which_run_only_where_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "ran"
+    code = f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n" + Path(FILE).read_text()
+    a_package(tmp_path, code, "[cuello.networks]\npack-net = mypack:Net\n[cuello.losses]\npack-edges = mypack:edges\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own.installed.cache_clear()
+    try:
+        assert own.is_own("network", "pack-net,width=3")
+        assert not mark.exists()
+        run = cuello.train(
+            "reconstruct", "glyphs", model="pack-net,width=3", loss="pack-edges,weight=0.5", epochs=1, report=False,
+            output=tmp_path / "run",
+        )  # fmt: skip
+        assert mark.exists()
+        with pytest.raises(CuelloError, match=r"code is run only if you name it: add network='pack-net,width=3'"):
+            cuello.load(run.path)
+        assert cuello.load(run.path, "pack-net").network.inner.layers[0].out_channels == 3  # type: ignore[union-attr,index]
+        assert check("loss", "pack-edges,weight=2")
+        with pytest.raises(CuelloError, match=r"no loss called 'pack-edgs'. Did you mean 'pack-edges'"):
+            LOSSES["pack-edgs"]
+    finally:
+        own.installed.cache_clear()
+
+
+def test_images_come_from_a_function_itself(tmp_path: Path) -> None:
+    def squares(count: int = 12) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 256, (count, 8, 8), np.uint8)
+
+    run = cuello.train(
+        "reconstruct", partial(squares, count=16), model="mlp:64-2", epochs=1, report=False, output=tmp_path / "run"
+    )
+    assert run.config.data == "squares,count=16"
+    with pytest.raises(CuelloError, match="squares takes no 'cuont'"):
+        check("data", "squares,cuont=3")

@@ -213,9 +213,9 @@ def source_checksum(text: str) -> str:
 
 # What may run
 
-ALLOWED: set[Path] = set()
-NAMED: ContextVar[frozenset[Path]] = ContextVar("NAMED", default=frozenset())
-"""Files that may run in this process, and those that the arguments of the call under way name."""
+ALLOWED: set[Path | str] = set()
+NAMED: ContextVar[frozenset[Path | str]] = ContextVar("NAMED", default=frozenset())
+"""Files, and names of packages' parts, that may run in this process, and those that the call under way names."""
 FOUND: ContextVar[dict[tuple[str, str], "Part | None"] | None] = ContextVar("FOUND", default=None)
 """What the call under way has found, which stays as it is while a training lasts, whatever becomes of the file."""
 
@@ -226,12 +226,17 @@ Result = TypeVar("Result")
 def allow(*files: str | Path) -> None:
     """Let files of your own code run from now on, for models and runs that name something in them.
 
-    files: FILE.py, or FILE.py:NAME. Raises CuelloError where one does not exist.
+    files: FILE.py, FILE.py:NAME, or the name of a part that an installed package brings. Raises CuelloError where one
+    does not exist.
     """
-    for path in map(file_of, files):
-        if not path.is_file():
+    for one in files:
+        path = file_of(one)
+        if path.is_file():
+            ALLOWED.add(path)
+        elif any(head_of(str(one)) in installed(kind) for kind in GROUPS):
+            ALLOWED.add(head_of(str(one)))
+        else:
             raise CuelloError(f"there is no file {path}, needed FILE.py with your own code.")
-        ALLOWED.add(path)
 
 
 def file_of(text: str | Path) -> Path:
@@ -240,12 +245,11 @@ def file_of(text: str | Path) -> Path:
     return Path(file).expanduser().resolve()
 
 
-def files_in(value: Any) -> Iterator[Path]:
-    """Yield the files of code that an argument names."""
-    if isinstance(value, str) and ".py" in value:
+def files_in(value: Any) -> Iterator[Path | str]:
+    """Yield the files of code that an argument names, and what may be names of packages' parts."""
+    if isinstance(value, str) and len(value) <= LONGEST:
         for part in divided(value, "+"):
-            if is_reference(part):
-                yield file_of(part)
+            yield file_of(part) if is_reference(part) else head_of(part).partition(":")[0]
     elif isinstance(value, Mapping):
         for one in value.values():
             yield from files_in(one)
@@ -290,13 +294,15 @@ def found_file(text: str) -> Path | None:
     wanted, named = file_of(text), ALLOWED | NAMED.get()
     if wanted in named:
         return wanted
-    moved = sorted(path for path in named if path.name == wanted.name)
+    moved = sorted(path for path in named if isinstance(path, Path) and path.name == wanted.name)
     return moved[0] if moved and not wanted.is_file() else None
 
 
 def may_run(kind: str, text: str) -> bool:
-    """Tell whether the caller named the code of a part, or registered it; that of a package has to be named again."""
-    return found_file(text) is not None if is_reference(text) else (kind, head_of(text)) in REGISTERED
+    """Tell whether the caller named the code of a part, or registered it."""
+    if is_reference(text):
+        return found_file(text) is not None
+    return (kind, head_of(text)) in REGISTERED or head_of(text) in ALLOWED | NAMED.get()
 
 
 def allowed_path(text: str) -> Path:
@@ -305,11 +311,13 @@ def allowed_path(text: str) -> Path:
     if found is not None:
         return found
     file = head_of(text).rpartition(":")[0]
-    remedy = f"add --own {file}" if AT_COMMAND_LINE.get() else f"call cuello.allow({file!r}) first"
-    raise CuelloError(
-        f"{text} is code of somebody's own, and code is run only if you name it: {remedy}, with the path where you "
-        "have that file."
-    )
+    raise CuelloError(f"{unnamed(text, file)}, with the path where you have that file.")
+
+
+def unnamed(text: str, what: str) -> str:
+    """Say that code is not run because the caller did not name it, and how to."""
+    remedy = f"add --own {what}" if AT_COMMAND_LINE.get() else f"call cuello.allow({what!r}) first"
+    return f"{text} is code of somebody's own, and code is run only if you name it: {remedy}"
 
 
 def is_known_here(settings: Mapping[str, Any]) -> bool:
@@ -424,6 +432,8 @@ def searched(kind: str, text: str) -> Part | None:
     if (kind, head) in REGISTERED:
         return Part(text, REGISTERED[kind, head], arguments_of(text))
     if head in (offered := installed(kind)):
+        if not may_run(kind, text):
+            raise CuelloError(f"{unnamed(text, head)}.")
         try:
             return Part(text, offered[head].load(), arguments_of(text))
         except Exception as error:  # somebody else's package may raise anything

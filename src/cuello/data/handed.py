@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from cuello.core.errors import CuelloError, Fault, first_few
+from cuello.core.own import text_of
 from cuello.core.progress import OnProgress, listener
 from cuello.data.arrays import ImageSource, check_labels, numbered
 from cuello.data.images import Fingerprint
@@ -100,6 +101,9 @@ def from_python(*places: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             given: dict[str, Any] = dict(zip(names, args, strict=False)) | kwargs
+            asked = [place for place in places if is_asked(given.get(place))]
+            if asked and len(args) <= len(names):  # what gives images when it is called: one's own, as FILE.py:NAME is
+                return partial(call, **(given | {place: text_of("data", given[place]) for place in asked}))()
             found = [place for place in places if not isinstance(given.get(place), str | Path | None)]
             labels = given.get("labels")
             if (not found and labels is None) or len(args) > len(names):
@@ -120,6 +124,11 @@ def from_python(*places: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return decorate
+
+
+def is_asked(value: Any) -> bool:
+    """Tell whether something gives images only when it is called."""
+    return inspect.isroutine(value) or inspect.isclass(value) or isinstance(value, partial)
 
 
 @contextmanager

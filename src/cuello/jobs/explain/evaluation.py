@@ -18,6 +18,7 @@ from cuello.core.progress import OnProgress, Progress, silent
 from cuello.data.batches import Batches
 from cuello.data.classes import aligned
 from cuello.data.images import Images
+from cuello.inference.bundled import located
 from cuello.inference.model import Model
 from cuello.jobs.explain.classifier import own_classifier
 from cuello.jobs.explain.estimator import AT_ONCE, estimate
@@ -25,6 +26,7 @@ from cuello.jobs.explain.exact import exact_maps
 from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, MapSettings, learned_settings
 from cuello.report.page import Table
 from cuello.report.result import Result
+from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import available_cores
 from cuello.runs.history import EpochRecord
 from cuello.saliency.fidelity import MAPS, CurveSettings, Fidelity, Measured, areas, break_even, fidelity, random_maps
@@ -65,6 +67,11 @@ def learned_classifier(name: str) -> tuple[Path, Model]:
         raise CuelloError(
             f"got --classifier={name}: an estimator is built from the classifier's own layers, which Cuello knows of "
             "its own classifiers only. Exact maps of ONNX files: cuello explain."
+        )
+    if load_artefact(located(name)).architecture.kind == "custom":
+        raise CuelloError(
+            f"got --classifier={name}, which is code of somebody's own: an estimator is built from the classifier's "
+            "own layers, which Cuello knows of its own classifiers only. Exact maps of it: cuello explain."
         )
     return own_classifier(name)
 
