@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -269,6 +269,7 @@ def save_benchmark(folder: Path, found: Benchmark) -> None:
     protocol = found.rows[0].score("psnr").protocol
     sections.append(Section("How it was measured", [f"{protocol}, mean over images.", *found.notes]))
     subtitle = f"{len(found.images)} images; every method saw the same degraded pixels"
+    result = replace(result, verdict=headline(found, differences))
     result.write_page(
         folder / PAGE_NAME, f"Benchmark: {found.name}", subtitle=subtitle, sections=sections,
         environment=environment(),
