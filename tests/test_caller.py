@@ -27,8 +27,9 @@ from cuello.studies.base import Story, Study, StudyPlan, run_study
 LEARN: dict[str, Any] = {"epochs": 1, "device": "cpu", "threads": 1, "report": False}
 REPORTED: dict[str, Any] = {**LEARN, "report": True}
 CODE: dict[str, Any] = {"job": "reconstruct", "data": "glyphs", "model": "mlp:35-8-2", **LEARN}
-UNCALLED = {"CuelloError", "Model", "OcclusionMaps", "Output", "Run", "TrainConfig", "latent", "search", "study"}
-"""Types, modules, and what is called with a study of the test's own."""
+UNCALLED = {"CuelloError", "Model", "OcclusionMaps", "Output", "Run", "TrainConfig", "allow", "latent", "register",
+            "search", "study"}  # fmt: skip
+"""Types, modules, what is to be remembered, and what is called with a study of the test's own."""
 
 
 def process() -> dict[str, object]:
@@ -109,6 +110,8 @@ CALLS: dict[str, Callable[[Given], object]] = {
     ),
     "resume": lambda g: cuello.resume(g.codes.path, epochs=2, threads=1, report=False),
     "train_repeats": lambda g: cuello.train_repeats(repeats=2, output=g.folder / "repeats", **CODE),
+    "train_folds": lambda g: cuello.train_folds(folds=2, output=g.folder / "folds", **CODE | {"data": Drawing()}),
+    "check": lambda g: cuello.check("loss", "mse"),
     "evaluate": lambda g: cuello.evaluate(g.trained.path, report=False),
     "evaluate_classifier": lambda g: cuello.evaluate_classifier(g.classifier.path, report=False),
     "evaluate_runs": lambda g: cuello.evaluate_runs([g.series / "seed-0", g.series / "seed-1"]),

@@ -193,7 +193,7 @@ def test_a_run_keeps_the_name_and_says_why_once(images: Path, tmp_path: Path) ->
     run = cuello.train("denoise", images, noise="gaussian:25", output=tmp_path / "run", progress=listen, **TINY)
     assert tomllib.loads(run.config_path.read_text())["model"] == "denoise-s"
     assert [note for note in notes if "network" in note] == [
-        "the network is denoise-s, made for gaussian; for another: --model (see `cuello models`)"
+        "the network is denoise-s, made for gaussian; for another, set model (see `cuello models`)"
     ]
     assert cuello.load(run.path).artefact.architecture.name == "denoise-s"
     more = cuello.resume(run.path, epochs=2, report=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from cuello.core.config import TrainConfig
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, worded
 from cuello.core.own import is_own
 from cuello.data.catalog import open_source
 from cuello.data.form import form_of
@@ -34,7 +34,7 @@ class Chosen:
 
     @property
     def sentence(self) -> str:
-        return f"the network is {self.name}, {self.why}; for another: --model (see `cuello models`)"
+        return worded(f"the network is {self.name}, {self.why}; for another, set --model (see `cuello models`)")
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,11 @@ class NotebookBar:
     def html(self) -> str:
         total = self.total or 1
         counted = f"{self.completed:,.0f} of {total:,.0f}" if not self.share else f"{self.completed:.0f}%"
+        left, right = (f"<td style='text-align:{side};padding:1px 8px'>" for side in ("left", "right"))
         return (
-            f"<tr><td style='text-align:left'>{escape(self.description)}</td>"
+            f"<tr>{left}{escape(self.description)}</td>"
             f"<td><progress value='{min(self.completed, total):g}' max='{total:g}'></progress></td>"
-            f"<td style='text-align:right'>{counted}</td><td>{self.left}</td></tr>"
+            f"{right}{counted}</td>{left}{self.left}</td></tr>"
         )
 
 

@@ -24,6 +24,7 @@ from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
 from cuello.training.observers import Observer
+from cuello.training.watched import watched
 from cuello.work.repeats import RunSeries, kept_series, reached, train_series
 from cuello.work.train import RunOptions, resolved, run_name, tell_chosen
 
@@ -34,6 +35,7 @@ FOLDS = RunSeries("fold", "fold-", (PAGE_NAME, CSV_NAME))
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
 @names_own
 @caller_kept()
+@watched()
 @from_python("data", "target")
 def train_folds(
     job: str = "denoise",
@@ -46,7 +48,7 @@ def train_folds(
     report: bool = True,
     sweep: Sequence[float] = (),
     observers: Sequence[Observer] = (),
-    progress: OnProgress | None = None,
+    progress: OnProgress | bool | None = None,
     **settings: Any,
 ) -> list[Run]:
     """Train ``folds`` times, each time without another part of the images, on which that run is then tested.
