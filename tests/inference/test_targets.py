@@ -147,6 +147,13 @@ def test_a_format_for_all_results(model: Model, tmp_path: Path, make_images: Mak
         apply(model, source / "0.png", tmp_path / "a.tif", format="png")
 
 
+def test_a_result_that_was_to_be_a_gif_is_a_png_which_is_said(model: Model, images: Path, tmp_path: Path) -> None:
+    applied = apply(model, images / "0.png", tmp_path / "out.gif")
+    assert applied.written == [tmp_path / "out.png"]
+    assert "256 colours, too few for a result" in applied.notes[0]
+    assert applied.notes[0].endswith("out.gif was written as out.png")
+
+
 @pytest.mark.parametrize("name", ["out.xyz", "out.heic", "out.v2", "out.npy"])
 def test_an_unknown_ending_is_an_error_that_lists_the_endings(
     model: Model, images: Path, tmp_path: Path, name: str

@@ -49,6 +49,8 @@ def explain(
 
     cuello explain runs/pets photos/ -o runs/pets/maps
 
+    cuello explain runs/digits mnist -o maps --limit 100
+
     cuello explain runs/digits mnist-test/ -o maps --box 5 --stride 2 --fill mean --class 7
 
     cuello explain runs/stars stamps.npy -o maps --model runs/estimator --check 0.01

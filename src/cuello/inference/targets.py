@@ -101,6 +101,10 @@ def plan(found: FoundFiles, destination: Place, format: str | None = None) -> li
         jobs = (
             [FileJob(path, written_path(target))] if named else placed({path: Path(path.name)}, target.parent, ending)
         )
+        if named and jobs[0].target != target:
+            found.notes.append(
+                f"a GIF holds 256 colours, too few for a result: {target} was written as {jobs[0].target.name}"
+            )
     else:
         check_folder(destination)
         check_outside(found, folder)
