@@ -171,4 +171,4 @@ def test_an_object_is_written_as_its_file_or_its_name() -> None:
     assert text.endswith('test_own.py:a_file,text="\'"')
     assert find("loss", text) == Part(text, a_file, {"text": "'"}, Path(__file__), own.source_checksum(text))
     with pytest.raises(CuelloError, match="text is object, needed a number, a text"):
-        text_of("loss", partial(print, text=object()))
+        text_of("loss", partial(print, text=object()))  # type: ignore[call-overload]

@@ -99,9 +99,9 @@ def check_loss(text: str, images: Tensor, classes: int) -> Checked:
     """Check a loss of images, or of scores where there are classes."""
     function = find_loss(text).function
     target = images.flip(0)
-    if classes or find_loss(text).classifies:
-        images = torch.rand(COUNT, classes or 4, generator=random())
-        target = torch.arange(COUNT) % (classes or 4)
+    if classes:
+        images = torch.rand(COUNT, classes, generator=random())
+        target = torch.arange(COUNT) % classes
     given = images.clone().requires_grad_()
     values = function(given, target)
     values.mean().backward()
