@@ -84,7 +84,8 @@ def test_networks_for_impulses_are_refused_just_where_they_leave_what_the_noise_
         ("gaussian:5+gaussian:10,clip=no", "denoise-s", False),
         ("gaussian:10+salt-pepper:0.2", "dncnn-s", True),  # impulses come last, and can be found
         ("salt-pepper:0.2+gaussian:10", "dncnn-s", False),
-        ("salt-pepper:0.2+missing:0.1", "dncnn-s", True),
+        ("salt-pepper:0.2+missing:0.1", "impulse-s", True),
+        ("missing:0.1,fill=0.5+salt-pepper:0.2", "dncnn-s", True),
         ("missing:0.5,fill=0..1", "dncnn-s", False),
         ("blur:1+jpeg:60", "dncnn-s", False),
     ],

@@ -86,6 +86,7 @@ class Missing(Degradation):
     name = "missing"
     summary = "a share of the pixels is missing and holds a constant"
     main = "amount"
+    network = "impulse-s"
     amount: Quantity = quantity(0.5, "how many of the pixels are missing", "share", limits=(0, 1))
     fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
     per: Per = PER

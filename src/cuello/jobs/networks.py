@@ -91,10 +91,9 @@ def network_for_noise(config: TrainConfig, noise: Degradation | Composition | No
     """
     if noise is None:
         name, why = ("up-s", "which enlarges") if scale > 1 else (GENERAL, "for pairs, whatever they differ in")
-    elif noise.network == GENERAL:
-        name, why = GENERAL, f"for noise of any kind, here {noise.name}"
     else:
-        name, why = noise.network, f"made for {noise.name}"
+        name = made_for(noise)
+        why = f"for noise of any kind, here {noise.name}" if name == GENERAL else f"made for {noise.name}"
     stride = stride_of(name)
     if stride == 1:
         return Chosen(name, why)
@@ -102,6 +101,13 @@ def network_for_noise(config: TrainConfig, noise: Degradation | Composition | No
     if height % stride == width % stride == 0:
         return Chosen(name, why)
     return Chosen(GENERAL, f"for noise of any kind, since {name}, {why}, does not take {width}×{height} pixels")
+
+
+def made_for(noise: Degradation | Composition) -> str:
+    """Return the network that a noise names, or the one for any where parts of it are not black and white."""
+    parts = noise.parts if isinstance(noise, Composition) else (noise,)
+    fits = all(part.extremes for part in parts) or not KINDS[find_network(noise.network).kind].extremes
+    return noise.network if fits else GENERAL
 
 
 def stride_of(name: str) -> int:
@@ -118,7 +124,7 @@ def check_helps(config: TrainConfig) -> None:
     if KINDS[find_network(config.model).kind].extremes and not noise.extremes:
         raise CuelloError(
             f"the network {config.model!r} changes pixels that are exactly black or white, and no others, so that it "
-            f"cannot help against {config.noise}. Use --model={noise.network}, or leave --model out; --force=True "
+            f"cannot help against {config.noise}. Use --model={made_for(noise)}, or leave --model out; --force=True "
             "trains it all the same."
         )
 

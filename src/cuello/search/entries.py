@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError, closest
-from cuello.search.space import Axis, Choices, SearchedRange, Space, held_by, is_setting
+from cuello.models.autoencoder.parts import PARTS
+from cuello.search.space import Axis, Choices, SearchedRange, Space, held_by, is_setting, placeholders
 
 UNSEARCHED = {
     "job": "it is the command's first word",
@@ -36,11 +37,14 @@ def search_space(space: Mapping[str, Any], fixed: Mapping[str, Any] | None = Non
         if name in fixed:
             raise CuelloError(f"{name} is both given and searched: leave out one of them.")
     axes: dict[str, Axis] = {}
+    lists = [(name, value) for name, values in space.items() if isinstance(values, list | tuple) for value in values]
+    free = placeholders([*fixed.items(), *space.items(), *lists]) & set(PARTS)
     for name, value in space.items():
+        sets = is_setting(name) and name not in free
         if isinstance(value, list | tuple):
-            axes[name] = checked_choices(name, value)
+            axes[name] = checked_choices(name, value, sets=sets)
         elif isinstance(value, Mapping):
-            axes[name] = checked_range(name, value)
+            axes[name] = checked_range(name, value, sets=sets)
         else:
             fixed[name] = value
     texts = [(name, text) for name, axis in axes.items() if isinstance(axis, Choices) for text in axis.values]
@@ -68,7 +72,7 @@ def check_names(texts: Iterable[tuple[str, Any]], keys: Sequence[str]) -> None:
                 f"{closest(key, [*TrainConfig.model_fields, *held])}"
             )
     for key, name in held.items():
-        if not key.isidentifier() or is_setting(key):
+        if not key.isidentifier() or (is_setting(key) and key not in PARTS):
             why = "a setting's own name" if is_setting(key) else "no name"
             raise CuelloError(
                 f"{name} holds the placeholder {{{key}}}, which is {why}; needed a name of letters, digits and _ that "
@@ -82,14 +86,14 @@ def check_names(texts: Iterable[tuple[str, Any]], keys: Sequence[str]) -> None:
             )
 
 
-def checked_choices(name: str, values: Sequence[Any]) -> Choices:
-    """Return choices whose values the setting can have, each once."""
+def checked_choices(name: str, values: Sequence[Any], *, sets: bool) -> Choices:
+    """Return choices whose values the setting can have, each once. sets: whether the name is a setting's."""
     if not values:
         raise CuelloError(f"{name}: got no choices, needed one at least.")
     for value in values:
         if not isinstance(value, str | int | float):
             raise CuelloError(f"{name}: got the choice {value!r}, needed text, a number, or true or false.")
-    found = [value if held_by(name, value) or not is_setting(name) else checked_value(name, value) for value in values]
+    found = [value if held_by(name, value) or not sets else checked_value(name, value) for value in values]
     for place, value in enumerate(found):
         if value in found[:place]:
             raise CuelloError(f"{name}: the choice {value!r} is there twice.")
@@ -120,8 +124,8 @@ def is_numeric(name: str) -> bool:
     return bool({int, float} & {annotation, *get_args(annotation)})
 
 
-def checked_range(name: str, table: Mapping[str, Any]) -> SearchedRange:
-    """Return a range whose ends the setting can have."""
+def checked_range(name: str, table: Mapping[str, Any], *, sets: bool) -> SearchedRange:
+    """Return a range whose ends the setting can have. sets: whether the name is a setting's."""
     example = f"{name} = {{low = 1e-4, high = 0.1, log = true}}"
     for key in table:
         if key not in RANGE_KEYS:
@@ -136,20 +140,19 @@ def checked_range(name: str, table: Mapping[str, Any]) -> SearchedRange:
             raise CuelloError(f"{name}: got {key} = {table[key]!r}, needed a number.")
     if not isinstance(table.get("log", False), bool):
         raise CuelloError(f"{name}: got log = {table['log']!r}, needed true or false.")
-    return in_order(name, own_numbers(name, SearchedRange(**table)))
+    found = SearchedRange(**table)
+    return in_order(name, own_numbers(name, found) if sets else found)
 
 
 def own_numbers(name: str, found: SearchedRange) -> SearchedRange:
     """Return a range in numbers of the setting's own type; CuelloError where it cannot have them."""
-    if is_setting(name):
-        if not is_numeric(name):
-            raise CuelloError(f"{name} is no number, it cannot have a range: give a list of choices.")
-        low, high = (checked_value(name, end) for end in (found.low, found.high))
-        step = found.step if found.step is None else type(low)(found.step)
-        if step != found.step:
-            raise CuelloError(f"{name}: got step = {found.step}, needed a whole number.")
-        return replace(found, low=low, high=high, step=step)
-    return found
+    if not is_numeric(name):
+        raise CuelloError(f"{name} is no number, it cannot have a range: give a list of choices.")
+    low, high = (checked_value(name, end) for end in (found.low, found.high))
+    step = found.step if found.step is None else type(low)(found.step)
+    if step != found.step:
+        raise CuelloError(f"{name}: got step = {found.step}, needed a whole number.")
+    return replace(found, low=low, high=high, step=step)
 
 
 def in_order(name: str, found: SearchedRange) -> SearchedRange:

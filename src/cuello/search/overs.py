@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cuello.core.errors import CuelloError, closest
+from cuello.models.autoencoder.parts import PARTS
 from cuello.search.entries import is_numeric
 from cuello.search.space import is_setting
 
@@ -44,7 +45,11 @@ def parse_values(name: str, text: str) -> Any:
         else:
             pieces.append(piece.strip())
     span = SPAN.fullmatch(pieces[0])
-    if span and not any(SPAN.fullmatch(piece) for piece in pieces[1:]) and (not is_setting(name) or is_numeric(name)):
+    if (
+        span
+        and not any(SPAN.fullmatch(piece) for piece in pieces[1:])
+        and (not is_setting(name) or is_numeric(name) or name in PARTS)
+    ):
         return parse_range(name, span, pieces[1:])
     if len(pieces) == 1 and "{" in text:
         return pieces[0]

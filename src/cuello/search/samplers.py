@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import derived_seed
 from cuello.search.question import Question
-from cuello.search.space import Choices, is_setting
+from cuello.search.space import Choices
 from cuello.search.trials import Trial
 
 JOURNAL_NAME, STUDY_NAME = "optuna.log", "search"
@@ -117,8 +117,8 @@ class Drawn:
     def draw(self, trial: Any) -> dict[str, Any]:
         """Draw a trial's values: settings first, then what their placeholders need."""
         values: dict[str, Any] = {}
-        for name in sorted(self.space.axes, key=lambda name: not is_setting(name)):
-            if is_setting(name) or name in self.space.needed(values):
+        for name in sorted(self.space.axes, key=lambda name: not self.space.sets(name)):
+            if self.space.sets(name) or name in self.space.needed(values):
                 values[name] = suggest(trial, name, self.space.axes[name])
         return {name: values[name] for name in self.space.axes if name in values}
 

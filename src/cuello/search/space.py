@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.models.autoencoder.parts import PARTS
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 UNFILLED = ("job", "data", "target", "device")
@@ -84,14 +85,20 @@ class Space:
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return a trial's settings: what is fixed, and ``values`` by key, with placeholders filled in."""
-        found = {**self.fixed, **{name: value for name, value in values.items() if is_setting(name)}}
+        found = {**self.fixed, **{name: value for name, value in values.items() if self.sets(name)}}
         return {name: fill(value, values) if is_filled(name, value) else value for name, value in found.items()}
 
     def needed(self, values: Mapping[str, Any]) -> list[str]:
         """Return the keys that count once the settings among ``values`` are chosen: these, and their placeholders'."""
-        chosen = {**self.fixed, **{name: values[name] for name in self.axes if is_setting(name)}}
+        chosen = {**self.fixed, **{name: values[name] for name in self.axes if self.sets(name)}}
         held = {key for name, value in chosen.items() for key in held_by(name, value)}
-        return [name for name in self.axes if is_setting(name) or name in held]
+        return [name for name in self.axes if self.sets(name) or name in held]
+
+    def sets(self, name: str) -> bool:
+        """Tell whether a key is a setting here: parts of a network are none where a text holds them in braces."""
+        texts = [*self.fixed.items()]
+        texts += [(key, value) for key, axis in self.axes.items() if isinstance(axis, Choices) for value in axis.values]
+        return is_setting(name) and name not in placeholders(texts) & set(PARTS)
 
     def grid(self, points: int | None = None) -> list[dict[str, Any]]:
         """Return every combination of values once; points: how many of each range that has no step.
@@ -156,6 +163,11 @@ def is_filled(name: str, value: Any) -> bool:
 def held_by(name: str, value: Any) -> list[str]:
     """Return the placeholders that a setting's value holds."""
     return PLACEHOLDER.findall(value) if is_filled(name, value) else []
+
+
+def placeholders(texts: Iterable[tuple[str, Any]]) -> set[str]:
+    """Return what stands in braces. texts: settings and their values."""
+    return {key for name, value in texts if is_setting(name) for key in held_by(name, value)}
 
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
