@@ -24,6 +24,7 @@ Own = Annotated[
     Parameter(
         name="--own",
         negative="",
+        show_default=False,
         help="FILE.py with code of your own that this run names, its network, loss, noise …; nothing else of the kind "
         "is run. Again for another file.",
     ),
