@@ -109,7 +109,8 @@ def test_compositions_and_ranges(noise: str, network: str, impulses: bool) -> No
         ({"job": "denoise", "target": "clean"}, "dncnn-s"),
         ({"job": "denoise", "noise": "salt-pepper:0.2", "crop": 20}, "dncnn-s"),  # no multiple of 8
         ({"job": "denoise", "noise": "salt-pepper:0.2", "crop": 30}, "dncnn-s"),
-        ({"job": "denoise", "noise": "missing-blocks:4", "crop": 20}, "unet-s"),
+        ({"job": "denoise", "noise": "missing-blocks:4", "crop": 24}, "impulse-s"),
+        ({"job": "denoise", "noise": "missing-blocks:4,fill=0.5", "crop": 24}, "dncnn-s"),
         ({"job": "denoise", "noise": "missing-blocks:4", "crop": 30}, "dncnn-s"),
         ({"job": "denoise", "noise": "gaussian:25", "crop": 30}, "denoise-s"),
         ({"job": "denoise", "noise": "gaussian:25", "resize": "30x31"}, "dncnn-s"),

@@ -108,7 +108,7 @@ class MissingBlocks(Degradation):
     name = "missing-blocks"
     summary = "square holes that hold a constant"
     main = "count"
-    network = "unet-s"  # sees beyond a square
+    network = "impulse-s"
     count: Quantity = quantity(4, "how many squares an image", "squares", limits=(0, 10000), whole=True)
     size: Quantity = quantity(8, "side of a square (cut to the image)", "pixels", limits=(1, 10000), whole=True)
     fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
