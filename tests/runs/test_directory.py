@@ -107,7 +107,7 @@ def test_a_folder_without_permission_is_explained(tmp_path: Path, monkeypatch: p
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuses)
-    with pytest.raises(CuelloError, match=r"no permission to write .*output"):
+    with pytest.raises(CuelloError, match=r"no permission to write .*Choose a place of your own"):
         create_run(tmp_path / "run", CONFIG)
 
 
