@@ -21,7 +21,7 @@ TRAINING = Path(__file__).with_name("train_speed.py")
 
 
 def speed(spins: str, batch: int, busy: bool) -> float:
-    """Return the images a second of a training in a process of its own, beside a loop or not."""
+    """Return the images per second of a training in a process of its own, beside a loop or not."""
     loop = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
     try:
         done = subprocess.run(

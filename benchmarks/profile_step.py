@@ -81,7 +81,7 @@ def stepper(network: nn.Module, images: Tensor, bf16: bool = False) -> Callable[
 
 
 def speed(step: Callable[[], None], batch: int, steps: int = STEPS) -> float:
-    """Return images a second over a few steps, after two to warm up."""
+    """Return images per second over a few steps, after two to warm up."""
     step()
     step()
     start = time.perf_counter()
@@ -91,7 +91,7 @@ def speed(step: Callable[[], None], batch: int, steps: int = STEPS) -> float:
 
 
 def train_for_a_while(model: str, threads: int, keep: bool, seconds: float = 8.0) -> tuple[float, float]:
-    """Return images a second and page faults a step of a named network, batch 64, in this process."""
+    """Return images per second and page faults a step of a named network, batch 64, in this process."""
     torch.set_num_threads(threads)
     network = build(architecture_of(model, 3))
     images = torch.rand(64, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
@@ -109,7 +109,7 @@ def train_for_a_while(model: str, threads: int, keep: bool, seconds: float = 8.0
 
 
 def at_once(model: str, processes: int, threads: int, keep: bool = True) -> tuple[float, float]:
-    """Return images a second, added up, and page faults a step, of trainings at once, each in its own process."""
+    """Return images per second, added up, and page faults a step, of trainings at once, each in its own process."""
     command = [sys.executable, __file__, "--child", model, str(threads), "keep" if keep else "give-back"]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     found = [tuple(map(float, process.communicate()[0].split())) for process in running]

@@ -1,4 +1,4 @@
-"""Training on photographs left in their files beside training on the same ones in memory: images a second, peak memory.
+"""Training on photographs left in their files beside training on them in memory: images per second, peak memory.
 
     python benchmarks/streaming.py --folder DIR [--photos 20000] [--rounds 3] [--samples 60000] [--models impulse-s]
 

@@ -30,7 +30,7 @@ def test_a_space_on_the_command_line(
     answer = command(*flags)
     assert answer.code == 0, answer.error
     lines = answer.out.splitlines()
-    assert lines[0].split() == ["trial", "widths", "learning", "rate", "parameters", "loss", "PSNR,", "dB"]
+    assert lines[0].split() == ["trial", "widths", "learning", "rate", "parameters", "wrong", "pixels", "PSNR,", "dB"]
     assert max(len(line) for line in lines[:6]) <= 80
     assert "The best of 4 trials is trial" in answer.out
     assert "again:  cuello train reconstruct" in answer.out
@@ -42,7 +42,7 @@ def test_a_space_on_the_command_line(
     train = found["command"].split()[1:]
     assert command(*train, "-o", tmp_path / "again", "--no-report", "--quiet").code == 0
     best = json.loads((tmp_path / "again" / "history.jsonl").read_text().splitlines()[-1])
-    assert best["validation_loss"] == found["best"]["reached"]["objective"], "the command trains the best trial again"
+    assert best["validation_wrong"] == found["best"]["reached"]["objective"], "the command trains the best trial again"
 
 
 def test_a_space_in_a_file_with_settings_in_another(dots: Path, tmp_path: Path, command: Command) -> None:

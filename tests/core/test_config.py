@@ -39,9 +39,14 @@ def limits_of(field: Any) -> dict[str, float]:
     return limits
 
 
+FORMS = {"fold": st.sampled_from(["1/2", "2/5"])}
+"""Settings of a form of their own."""
 any_settings = st.fixed_dictionaries(
     {},
-    optional={name: values_of(field.annotation, limits_of(field)) for name, field in TrainConfig.model_fields.items()},
+    optional={
+        name: FORMS[name] if name in FORMS else values_of(field.annotation, limits_of(field))
+        for name, field in TrainConfig.model_fields.items()
+    },
 )
 
 

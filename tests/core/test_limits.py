@@ -38,7 +38,7 @@ def test_sizes_that_no_image_has_are_refused(text: str) -> None:
 def test_the_memory_of_a_batch_and_of_crops_is_said() -> None:
     images = Images("a", [np.zeros((100, 100, 3), np.uint8)] * 4, list("abcd"))
     ids = np.arange(4)
-    with pytest.raises(CuelloError, match=r"crops an epoch need 95,367,432 MiB, and .* MiB of memory are free"):
+    with pytest.raises(CuelloError, match=r"crops per epoch need 95,367,432 MiB, and .* MiB of memory are free"):
         Batches(images, ids, batch_size=4, crop=8, count=10**12)
     with pytest.raises(CuelloError, match=r"a batch of 10,000,000 images of 80×80 pixels needs 1,464,844 MiB"):
         Batches(images, ids, batch_size=10**9, crop=80, layout="random", count=10_000_000)

@@ -450,7 +450,7 @@ class TestWriting:
             (
                 "a.jpg",
                 StoredImage(levels(4, 4, 3, dtype=np.uint16)),
-                "holds 8 bits a channel only, and the image has uint16",
+                "holds 8 bits per channel only, and the image has uint16",
             ),
             (
                 "a.png",

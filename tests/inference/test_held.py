@@ -30,8 +30,8 @@ def write(path: Path, kind: str) -> Path:
     [
         ("transparent", ".jpg", "cannot hold transparency; use .png"),
         ("transparent", ".bmp", "cannot hold transparency; use .png"),
-        ("deep", ".jpg", "holds 8 bits a channel only, and the image has uint16; use .png or .tif"),
-        ("deep", ".webp", "holds 8 bits a channel only, and the image has uint16; use .png or .tif"),
+        ("deep", ".jpg", "holds 8 bits per channel only, and the image has uint16; use .png or .tif"),
+        ("deep", ".webp", "holds 8 bits per channel only, and the image has uint16; use .png or .tif"),
         ("floats", ".png", "holds 8 or 16 bits, and the image has float32; use .tif"),
         ("channels", ".png", "and the image has 1 more channel; use .tif"),
     ],

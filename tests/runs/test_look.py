@@ -85,7 +85,7 @@ def test_a_model_is_five_lines_and_knows_its_run(trained: Run, copied: Run) -> N
 def test_models_without_a_run() -> None:
     model = cuello.load("upscale-x2")
     assert len(repr(model).splitlines()) == 5
-    assert "grey images of any size, gives 2 times as many pixels a side" in repr(model)
+    assert "grey images of any size, gives 2 times as many pixels per side" in repr(model)
     assert "<img" not in model._repr_html_()
     assert "<img" not in Model(model.artefact, model.network)._repr_html_()
 

@@ -221,7 +221,7 @@ def test_maps_that_do_not_fit_are_refused(arguments: dict[str, Any], message: st
 @pytest.mark.parametrize(
     ("side", "classes", "settings", "message"),
     [
-        (9, "predicted", {}, "needed one map an image"),
+        (9, "predicted", {}, "needed one map per image"),
         (7, "predicted", {"steps": 0}, "steps: got 0"),
         (7, "predicted", {"important": "left"}, "important: got 'left'"),
         (7, [0, 1], {}, "got 2 for 6 images"),

@@ -49,7 +49,7 @@ def apply(
     ] = False,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace results that exist already.")] = False,
     format: Annotated[
-        str | None, Parameter(help="Of the results: png, tif, jpg, …; by default that of each image.")
+        str | None, Parameter(help="File format of the results: png, tif, jpg, …; by default that of each image.")
     ] = None,
     sigma: Annotated[
         float | None,

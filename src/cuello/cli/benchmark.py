@@ -25,7 +25,7 @@ def benchmark(
     output: Annotated[
         Path | None, Parameter(alias="-o", help="A folder for benchmark.html, benchmark.csv and figures/*.png.")
     ] = None,
-    csv: Annotated[Path | None, Parameter(help="Write the table to this file, one line a run.")] = None,
+    csv: Annotated[Path | None, Parameter(help="Write the table to this file, one line per run.")] = None,
     overwrite: Overwrite = False,
     model: OwnCode = None,
     own: Own = (),

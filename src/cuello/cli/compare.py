@@ -23,7 +23,7 @@ def compare(
         Path | None, Parameter(alias="-o", help="A folder for compare.html, compare.csv and figures/*.png.")
     ] = None,
     html: Annotated[Path | None, Parameter(help="Write the page to this file.")] = None,
-    csv: Annotated[Path | None, Parameter(help="Write one line a run, every number, to this file.")] = None,
+    csv: Annotated[Path | None, Parameter(help="Write every number to this CSV file, one line per run.")] = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace files that exist already.")] = False,
     threads: Threads = None,
     json: JSON = False,

@@ -38,7 +38,7 @@ def print_job_help(job: JobWords, command: Callable[..., None]) -> None:
         help_format="plaintext",
         help_flags=(),
         version_flags=(),
-        group_parameters=Group("This call", sort_key=len(PANELS)),
+        group_parameters=Group("Output and progress", sort_key=len(PANELS)),
         default_parameter=Parameter(show_default=lambda value: None if value is False else value),
     )
     app.default(described(job, command))

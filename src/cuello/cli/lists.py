@@ -11,9 +11,9 @@ from cuello.cli.options import JSON
 
 def models(
     *,
-    channels: Annotated[Literal[1, 3], Parameter(help="Of the images.")] = 3,
+    channels: Annotated[Literal[1, 3], Parameter(help="Channels of the images.")] = 3,
     long: Annotated[
-        bool, Parameter(negative="", help="Multiply-adds and reach too, and the whole description.")
+        bool, Parameter(negative="", help="Also show multiply-adds, receptive field and the whole description.")
     ] = False,
     json: JSON = False,
 ) -> None:
@@ -31,7 +31,7 @@ def models(
     columns = ["to train", "parameters>", "what it is"]
     cells = [[row["name"], f"{row['parameters']:,}", row["summary"]] for row in rows]
     if long:
-        columns[2:2] = ["multiply-adds per pixel>", "sees pixels>"]
+        columns[2:2] = ["multiply-adds per pixel>", "receptive field, pixels>"]
         for row, cell in zip(rows, cells, strict=True):
             cell[2:2] = [f"{row['multiply_adds_a_pixel']:,.0f}", str(row["receptive_field"] or "all")]
     print_rows("", columns, with_purposes(rows, cells), one_line=not long)
@@ -128,7 +128,8 @@ def summary(
     /,
     *,
     channels: Annotated[
-        Literal[1, 3, 4] | None, Parameter(help="Of the images (for a name); by default 3, or as many as fit it.")
+        Literal[1, 3, 4] | None,
+        Parameter(help="Channels of the images (for a name); by default 3, or as many as fit it."),
     ] = None,
     scale: Annotated[
         int | None, Parameter(help="How many times larger the images become (for a name of a network that enlarges).")

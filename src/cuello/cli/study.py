@@ -23,7 +23,7 @@ def study(
     ] = None,
     workers: Annotated[
         int | None,
-        Parameter(help="Trainings at once, each in a process of its own; by default one a core, if memory allows."),
+        Parameter(help="Trainings at once, each in a process of its own; by default one per core, if memory allows."),
     ] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     threads: Threads = None,

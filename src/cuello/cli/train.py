@@ -30,8 +30,8 @@ def train(
     repeats: Annotated[
         int,
         Parameter(
-            help="Train so many times, with seeds SEED, SEED + 1, …, in OUTPUT/seed-N, and compare. The same "
-            "command again keeps what is finished and goes on with the rest."
+            help="Number of trainings, with seeds SEED, SEED + 1, …, each in OUTPUT/seed-N; then compare them. The "
+            "same command again keeps what is finished and goes on with the rest."
         ),
     ] = 1,
     folds: Annotated[

@@ -25,7 +25,7 @@ def pictures(group: Group, folder: Path | None, suffix: str) -> list[Picture]:
     label = error_label(group.rows).capitalize().replace("mse", "MSE")
     curves = Picture(
         drawn("losses", lambda theme: loss_by_epoch(group.rows, theme)), "Validation loss of every run by epoch",
-        "One line a run, one colour a row.",
+        "One line per run, one colour per row of the table.",
     )  # fmt: skip
     if len(group.rows) == 1:
         return [curves]

@@ -83,7 +83,8 @@ def reached_table(group: Group, wide: bool) -> Table:
     def there(value: Callable[[EpochRecord], float]) -> Callable[[RunFacts], float | None]:
         return lambda run: value(record) if (record := run.at(epoch)) else None
 
-    columns = ["run", "n>", f"loss, epoch {epoch}>", f"gap, epoch {epoch}>", "best loss>", "at>", f"{score.heading}>"]
+    columns = ["run", "runs>", f"loss, epoch {epoch}>", f"gap, epoch {epoch}>", "best loss>", "best epoch>"]
+    columns.append(f"{score.heading}>")
     rows = []
     for row in group.rows:
         cells = [
@@ -99,10 +100,10 @@ def reached_table(group: Group, wide: bool) -> Table:
             cells.insert(6, mean_text(row, lambda run: gap(run.best), loss_text))
         rows.append(cells)
     if wide:
-        columns.insert(6, "gap there>")
+        columns.insert(6, "gap at best epoch>")
     note = (
         "On the validation crops, which are the same for all. Gap: validation minus training loss; above zero the "
-        "network knows its training images better. n: runs that differ only in the seed; ± is their standard "
+        "network knows its training images better. Runs: those that differ only in the seed; ± is their standard "
         "deviation, without it there was one run."
     )
     return Table(columns, rows, note, ours=frozenset({0}) if len(rows) > 1 else frozenset())
@@ -110,7 +111,7 @@ def reached_table(group: Group, wide: bool) -> Table:
 
 def cost_table(group: Group, wide: bool) -> Table:
     """Show what each row is and costs, and its evaluation; columns that nobody fills are left out."""
-    columns = ["run", "network", "parameters>", "epochs>", "s an epoch>", "in all>", "ms an image>"]
+    columns = ["run", "network", "parameters>", "epochs>", "seconds per epoch>", "total time>", "ms per image>"]
     evaluated = [run for row in group.rows for run in row.runs if run.metrics is not None]
     deciding = group.job.decided(evaluated[0].metrics or {}) if evaluated else group.job.deciding
     results = (*group.job.binary, *group.job.results)
@@ -136,14 +137,14 @@ def cost_table(group: Group, wide: bool) -> Table:
         if any(row[place] != NONE for row in rows) and (wide or column != "evaluated MSE>")
     ]
     note = (
-        "Times are of training, as each run measured them; ms an image: one crop at a time, measured on this machine. "
+        "Times are of training, as each run measured them; ms per image: one crop at a time, measured on this machine. "
         f"Gain: by how much the {deciding.label} of the run's evaluation is better than that of the best other method."
     )
     return Table([columns[place] for place in used], [[row[place] for place in used] for row in rows], note)
 
 
 def difference_table(differences: Sequence[RowDifference]) -> Table:
-    columns = ["best loss of", "minus that of", "difference>", "95% interval>", "pairs>", "ratio>", "so"]
+    columns = ["best loss of", "minus that of", "difference>", "95% interval>", "pairs>", "ratio>", "conclusion"]
     rows = []
     for item in differences:
         found = item.found

@@ -94,8 +94,8 @@ class TrainConfig(pydantic.BaseModel):
     )
     samples: int | None = setting(
         None,
-        "Training crops an epoch, by default as many as would tile the images; of whole images, which are gone through "
-        "again and again (for sets of a few dozen), by default each once.",
+        "Training crops per epoch, by default as many as would tile the images; of whole images, which are gone "
+        "through again and again (for sets of a few dozen), by default each once.",
         DATA,
         ge=1,
         le=MOST,
@@ -117,7 +117,7 @@ class TrainConfig(pydantic.BaseModel):
     validation: float | None = setting(
         None,
         "Share of the images for validation, 0 to 0.9, by default 0.2, or 0.15 of fewer than 30 images; 0 validates on "
-        "the training images, for a set to be learned by heart.",
+        "the training images, for a set to be memorised.",
         DATA,
         ge=0,
         le=0.9,
@@ -131,7 +131,11 @@ class TrainConfig(pydantic.BaseModel):
         le=0.9,
     )
     split_seed: int = setting(
-        0, "Which images go where; apart from --seed, so that repeats share the split.", DATA, ge=0, le=LARGEST_SEED
+        0,
+        "Seed of the division into training, validation and test images; not --seed, so that repeats share it.",
+        DATA,
+        ge=0,
+        le=LARGEST_SEED,
     )
     fold: Annotated[str | None, pydantic.AfterValidator(lambda v: None if v is None else checked_fold(v))] = setting(
         None,
@@ -200,8 +204,12 @@ class TrainConfig(pydantic.BaseModel):
     )
     force: bool | None = setting(None, "Train a network that cannot help against the noise all the same.", NETWORK)
 
+    # The next five come to a description of a network, as `model`: kept settings have that alone.
     latent: int | None = setting(
-        None, "Autoencoders: numbers of the code. With --hidden=256,64 the network is mlp:…-256-64-8.", NETWORK, ge=1
+        None,
+        "Autoencoders: numbers of the code. With --hidden=256,64 the network is mlp:…-256-64-8.",
+        NETWORK,
+        ge=1,
     )
     hidden: Commas = setting(
         None,
@@ -209,10 +217,14 @@ class TrainConfig(pydantic.BaseModel):
         NETWORK,
     )
     filters: Commas = setting(
-        None, "With --latent: filters of convolutions that come first, each halving the sides: 16,32.", NETWORK
+        None,
+        "With --latent: filters of convolutions that come first, each halving the sides: 16,32.",
+        NETWORK,
     )
     activation: str | None = setting(
-        None, "With --latent: after every hidden layer: tanh, relu, elu, gelu, sigmoid, softplus or linear.", NETWORK
+        None,
+        "With --latent: after every hidden layer: tanh, relu, elu, gelu, sigmoid, softplus or linear.",
+        NETWORK,
     )
     dropout: float | None = setting(
         None,
@@ -223,7 +235,7 @@ class TrainConfig(pydantic.BaseModel):
     )
 
     epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1, le=MOST)
-    batch_size: int = setting(32, "Images a step.", TRAINING, ge=1, le=MOST)
+    batch_size: int = setting(32, "Images per step.", TRAINING, ge=1, le=MOST)
     optimizer: str = setting("adam", "adam, adamw, sgd, adadelta, rmsprop, or your own, FILE.py:NAME.", TRAINING)
     learning_rate: float = setting(1e-3, "Step size at its highest.", TRAINING, gt=0)
     momentum: float = setting(0.9, "Momentum of sgd and rmsprop, 0 to 1.", TRAINING, ge=0, lt=1)
@@ -242,25 +254,27 @@ class TrainConfig(pydantic.BaseModel):
     clip: float | None = setting(None, "Largest norm of the gradient; larger ones are scaled down.", TRAINING, gt=0)
     ema: float | None = setting(
         None,
-        "Decay of an exponential moving average of the weights, e.g. 0.99 a step; it is what is kept.",
+        "Decay of an exponential moving average of the weights, e.g. 0.99 per step; it is what is kept.",
         TRAINING,
         gt=0,
         lt=1,
     )
     seed: int = setting(
-        0, "Start of every random number: weights, order, crops, noise.", TRAINING, ge=0, le=LARGEST_SEED
+        0, "Seed of every random number: weights, order, crops, noise.", TRAINING, ge=0, le=LARGEST_SEED
     )
 
-    patience: int | None = setting(None, "Stop after so many epochs without improvement.", STOPPING, ge=1, le=MOST)
+    patience: int | None = setting(None, "Stop after this many epochs without improvement.", STOPPING, ge=1, le=MOST)
     min_delta: float = setting(0.0, "What counts as improvement of the validation loss.", STOPPING, ge=0)
-    max_minutes: float | None = setting(None, "Stop after the epoch in which this time is over.", STOPPING, gt=0)
+    max_minutes: float | None = setting(
+        None, "Minutes of training; stop after the epoch in which they run out.", STOPPING, gt=0
+    )
 
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps; auto takes a GPU if there is one.", MACHINE)
     threads: int | None = setting(
         None, "Processor threads; by default OMP_NUM_THREADS or all cores.", MACHINE, ge=1, le=1024
     )
     precision: Literal["float32", "bf16"] = setting(
-        "float32", "bf16: mixed precision, faster where the machine knows it.", MACHINE
+        "float32", "bf16: mixed precision, faster where the processor supports it.", MACHINE
     )
     compile: bool = setting(False, "Compile the network with torch.compile (needs a C++ compiler).", MACHINE)
 

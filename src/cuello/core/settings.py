@@ -30,7 +30,7 @@ class EvaluateSettings:
         Sequence[str],
         "Metrics of your own beside the usual ones, with commas: FILE.py:NAME, or the name of a registered one.",
     ] = ()
-    seed: Annotated[int | None, "Of the noise; by default the run's own."] = None
+    seed: Annotated[int | None, "Seed of the noise; by default the run's own."] = None
     range: Range = None
     on_error: OnError = "stop"
     most: Annotated[int | None, "Several runs: images at most, spread evenly over all."] = None
@@ -65,14 +65,14 @@ class ExplainSettings:
     check: Annotated[
         float | None, "With --model: explain this share of the images, e.g. 0.01, exactly too, and compare."
     ] = None
-    seed: Annotated[int, "Of the choice of images for --check."] = 0
+    seed: Annotated[int, "Seed of the choice of images for --check."] = 0
     box: Annotated[int | None, "Side of the box that hides a part, pixels; by default 3."] = None
     stride: Annotated[int | None, "How far the box moves, pixels: 1 (the default) to its side."] = None
     fill: Annotated[
         str | None,
         "What the box shows: a number (0, the default, is black, 1 white), mean (of the image), or blur (the image).",
     ] = None
-    sigma: Annotated[float | None, "Of --fill=blur, pixels; by default 3."] = None
+    sigma: Annotated[float | None, "Standard deviation of --fill=blur, in pixels; by default 3."] = None
     padding: Annotated[
         int | None,
         "Pixels of 0 put around the images for an ONNX file; boxes slide over them too. By default none; Cuello's own "
@@ -130,7 +130,7 @@ class LatentSettings:
         Literal["straight", "spherical"],
         "straight, or spherical: the code turns, its length changes evenly; for codes of many numbers.",
     ] = "straight"
-    seed: Annotated[int, "Of the samples, the inventions, tsne and umap."] = 0
+    seed: Annotated[int, "Seed of the samples, the inventions, tsne and umap."] = 0
     thumbnails: Annotated[
         bool | None,
         "Draw the map with the images at their codes, or with points in the colours of their labels. By default images "
@@ -154,4 +154,6 @@ class SearchSettings:
         "What the best is the best by, on the validation images at the best epoch: by default wrong pixels where all "
         "images are binary, else the loss, or what the job measures where trials differ in their loss.",
     ] = None
-    repeats: Annotated[int, "Train each trial with so many seeds, SEED, SEED + 1, …, and go by the mean."] = 1
+    repeats: Annotated[
+        int, "Number of seeds, SEED, SEED + 1, …, that each trial is trained with; the mean decides."
+    ] = 1

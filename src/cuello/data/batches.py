@@ -60,8 +60,8 @@ class Batches:
 
     images: all images; ids: those of this part. crop: side in pixels (of the targets, where they are larger; a multiple
     of their scale), or None for whole images. layout: "random" draws new crops each epoch, "fixed" once, "detailed"
-    once and where there is something to see, "grid" puts them side by side. count: crops an epoch. shuffle: a new order
-    each epoch, window by window (``data/windows.py``); not where every batch holds every whole image equally
+    once and where there is something to see, "grid" puts them side by side. count: crops per epoch. shuffle: a new
+    order each epoch, window by window (``data/windows.py``); not where every batch holds every whole image equally
     often. augment: flips and right-angle turns. labelled: batches bring the images' labels along.
 
     Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
@@ -91,7 +91,7 @@ class Batches:
         self.scattered = crop is not None and layout != "grid"
         self.detailed = crop is not None and layout == "detailed"
         crop = None if crop is None else crop // images.scale
-        check_memory(100 * (count or 0), f"{count or 0:,} crops an epoch need", "Choose fewer --samples.")
+        check_memory(100 * (count or 0), f"{count or 0:,} crops per epoch need", "Choose fewer --samples.")
         if crop is None:
             self.crops = whole_images(images, ids, count)
         elif layout == "grid":

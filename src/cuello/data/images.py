@@ -333,7 +333,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
         raise CuelloError(f"resize: got {text[:40]!r}, needed a size in pixels such as 64 or 96x64 (width x height).")
     if size[0] * size[1] > MAX_PIXELS:
         raise CuelloError(
-            f"resize: got {text[:40]!r}, images of {4 * size[0] * size[1] / 2**20:,.0f} MiB a channel while they are "
+            f"resize: got {text[:40]!r}, images of {4 * size[0] * size[1] / 2**20:,.0f} MiB per channel while they are "
             f"worked on; needed at most {MAX_PIXELS:,} pixels."
         )
     return size

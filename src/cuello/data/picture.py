@@ -287,7 +287,7 @@ def check_held(path: Path, picture: StoredImage, scale: int = 1) -> None:
     kind = picture.stored or picture.pixels.dtype
     deep = kind == np.uint16 and (suffix == ".png" or (suffix == ".pgm" and planes == 1))
     if kind != np.uint8 and not deep:
-        bits, other = ("8 or 16 bits", ".tif") if suffix == ".png" else ("8 bits a channel only", ".png or .tif")
+        bits, other = ("8 or 16 bits", ".tif") if suffix == ".png" else ("8 bits per channel only", ".png or .tif")
         raise CuelloError(f"{path}: {suffix} holds {bits}, and the image has {kind}; use {other}.")
     if suffix in WITHOUT_ALPHA and picture.alpha is not None:
         raise CuelloError(f"{path}: {suffix} cannot hold transparency; use .png.")

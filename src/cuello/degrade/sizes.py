@@ -45,7 +45,7 @@ class Down(Degradation):
 class Resize(Degradation):
     """Fewer pixels, and the old size again, both by MATLAB's imresize: what enlarging has lost is to be restored.
 
-    The small image, ``⌈side / factor⌉`` pixels a side, and the result are cut to [0, 1] and rounded to 8 bits.
+    The small image, ``⌈side / factor⌉`` pixels per side, and the result are cut to [0, 1] and rounded to 8 bits.
     """
 
     name = "resize"

@@ -62,7 +62,7 @@ class Model:
         about, size = self.artefact, self.size
         kind = {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels}-channel")
         takes = f"{kind} images of {f'{size[1]}×{size[0]} pixels' if size else 'any size'}"
-        gives = f", gives {self.scale} times as many pixels a side" if self.scale > 1 else ""
+        gives = f", gives {self.scale} times as many pixels per side" if self.scale > 1 else ""
         gives = f", tells {len(self.classes)} classes" if self.classes else gives
         reached = score_words(about.metrics)
         return [

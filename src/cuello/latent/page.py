@@ -177,7 +177,7 @@ def save(
     sections.append(Section(f"Arrays in {ARRAYS}", parts=[table], folded=True))
     sections.append(Section("Do it again", [repeat], folded=True))
     prior = "no prior" if view.model.prior is None else f"{view.model.prior} prior"
-    code = f"{view.numbers:,} number{'s' if view.numbers > 1 else ''} an image, {prior}"
+    code = f"{view.numbers:,} number{'s' if view.numbers > 1 else ''} per image, {prior}"
     subtitle = f"{view.model.artefact.architecture.name} · {code} · {counted(known)} {known.what}"
     write_page(folder / PAGE, "What is in the code", subtitle, verdict="", sections=sections, environment=environment())
     return [*(f"{part.name}.png" for part in parts), ARRAYS, PAGE]

@@ -94,7 +94,7 @@ class CustomClassifier(ImageNetwork):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise CuelloError(
                 f"{type(self.inner).__name__} turned images of shape {tuple(x.shape)} into {got}; it needs to return "
-                f"scores before softmax of shape {wanted}, one a class: take `classes` in its __init__."
+                f"scores before softmax of shape {wanted}, one per class: take `classes` in its __init__."
             )
         return scores
 
@@ -244,7 +244,7 @@ def classifier_of(inner: nn.Module, channels: int, classes: int, *, size: Size, 
 
 
 def takes_others(inner: nn.Module, channels: int, size: Size) -> bool:
-    """Tell whether a network that takes one size takes another too, of twice as many pixels a side, and follows it."""
+    """Tell whether a network that takes one size takes another too, with sides twice as long, and follows it."""
     tried = copy.deepcopy(inner).cpu().float().eval()
     height, width = size
     try:

@@ -78,8 +78,8 @@ class Denoiser(ImageNetwork):
             return x.new_zeros(count, 1, height // 2, width // 2)
         if tuple(level.shape) not in ((count, 1, 1, 1), (count, 1, height, width)):
             raise CuelloError(
-                f"got noise levels of shape {tuple(level.shape)}, needed ({count}, 1, 1, 1), one an image, or "
-                f"({count}, 1, {height}, {width}), one a pixel."
+                f"got noise levels of shape {tuple(level.shape)}, needed ({count}, 1, 1, 1), one per image, or "
+                f"({count}, 1, {height}, {width}), one per pixel."
             )
         level = level.to(x)
         if level.shape[2:] == x.shape[2:]:

@@ -74,7 +74,7 @@ class EstimatorConfig(Settings):
 
     @property
     def code(self) -> int:
-        """How many numbers of the middle the image decides: one a pixel of the map there, less those of the class."""
+        """How many numbers of the middle the image decides: one per pixel of the map there, less those of the class."""
         rows, columns = self.middle
         return rows * columns - self.told
 

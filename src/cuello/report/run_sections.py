@@ -55,10 +55,10 @@ def facts(model: Model, history: Sequence[EpochRecord]) -> list[tuple[str, str]]
     return [
         ("trainable parameters", f"{max(trained, summary.trainable):,}"),
         *folded,
-        (f"multiply-adds a pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
+        (f"multiply-adds per pixel{of_input}", f"{summary.multiply_adds_a_pixel:,.0f}"),
         ("receptive field", field),
         ("epochs", f"{len(history)}"),
         ("training time", f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"),
-        ("training speed", f"{speed:,.0f} images a second" if speed is not None else "–"),
+        ("training speed", f"{speed:,.0f} images per second" if speed is not None else "–"),
         ("file", f"{sum(t.numel() * t.element_size() for t in tensors) / 1000:,.1f} kB of weights"),
     ]

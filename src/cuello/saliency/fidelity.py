@@ -265,7 +265,7 @@ def curves(
     A good map has a small area under "deletion" (the class is soon lost) and a large one under "insertion".
 
     model: any function of images to class scores, as in `occlusion_map`. images: ``(N, C, H, W)``; maps ``(N, H, W)``.
-    classes: "predicted", one class for all, or one an image, ``(N,)``. Raises CuelloError for anything that does not
+    classes: "predicted", one class for all, or one per image, ``(N,)``. Raises CuelloError for anything that does not
     fit.
 
     Source: Petsiuk et al. 2018, "RISE: randomized input sampling for explanation of black-box models", section 4.3;
@@ -281,7 +281,7 @@ def curves(
         check_size(classifier, pixels)
         guide = as_maps(maps, "the")
         if guide.shape != (len(pixels), *pixels.shape[2:]):
-            raise CuelloError(f"got maps {guide.shape} for images {tuple(pixels.shape)}; needed one map an image.")
+            raise CuelloError(f"got maps {guide.shape} for images {tuple(pixels.shape)}; needed one map per image.")
         places = positions(guide if important == "high" else -guide, seed).to(pixels.device)  # (N, H, W)
         every = guide[0].size
         counts = torch.linspace(0, every, min(steps, every) + 1, device=pixels.device, dtype=torch.float64).round()
@@ -314,14 +314,14 @@ def positions(maps: np.ndarray, seed: int) -> Tensor:
 
 
 def one_class(classes: str | int | Sequence[int], clean: Tensor) -> Tensor:
-    """Number the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one an image."""
+    """Number the class of each image, ``(N,)``: the predicted one, the same for all, or as given, one per image."""
     if isinstance(classes, str | int):
         if classes == "all":
-            raise CuelloError("classes: got 'all', needed 'predicted', a class, or one an image.")
+            raise CuelloError("classes: got 'all', needed 'predicted', a class, or one per image.")
         return wanted(classes, clean)[:, 0]
     numbers = [int(one) for one in classes]
     if len(numbers) != len(clean):
-        raise CuelloError(f"classes: got {len(numbers)} for {len(clean)} images, needed one an image.")
+        raise CuelloError(f"classes: got {len(numbers)} for {len(clean)} images, needed one per image.")
     wanted(numbers, clean)
     return torch.tensor(numbers, device=clean.device)
 

@@ -26,7 +26,7 @@ def unchanged(image: Image, strength: float) -> Image:
 
 
 def median(image: Image, strength: float) -> Image:
-    """Median over a square of ``strength`` pixels a side, each channel on its own; edges mirrored."""
+    """Median over a square of ``strength`` pixels per side, each channel on its own; edges mirrored."""
     from scipy.ndimage import median_filter
 
     side = int(strength)

@@ -40,7 +40,7 @@ def psnr(image: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim(image: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity of each image, up to 1: ``(N, C, H, W)`` twice, at least 11 pixels a side, to ``(N,)``.
+    """Structural similarity of each image, up to 1: ``(N, C, H, W)`` twice, at least 11 pixels per side, to ``(N,)``.
 
     ((2 μx μy + c1)(2 σxy + c2)) / ((μx² + μy² + c1)(σx² + σy² + c2)) with means under a Gaussian of σ = 1.5 in an
     11×11 window, c1 = 0.01², c2 = 0.03², population covariances; averaged over the places where the whole window

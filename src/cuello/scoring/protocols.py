@@ -75,7 +75,7 @@ class Protocol:
         if min(images.shape[2:]) < needed:
             raise CuelloError(
                 f"images of {images.shape[3]}×{images.shape[2]} pixels are too small for {self}: needed at least "
-                f"{needed} pixels a side."
+                f"{needed} pixels per side."
             )
         return METRICS[self.metric].function(self.prepared(images), self.prepared(targets))
 

@@ -35,7 +35,9 @@ def pictures(folder: Path, question: Question, trials: Sequence[Trial]) -> list[
     ]
     hollow = " Hollow: pruned, the best until then." if any(not dot.finished for dot in dots) else ""
     beyond = " At the upper edge: beyond the scale." if any(dot.value > scale.top(dots) for dot in dots) else ""
-    note = f"A dot a trial, the best in orange; bars are medians.{hollow} Further {'down' if scale.less else 'up'} is "
+    note = (
+        f"One dot per trial, the best in orange; bars are medians.{hollow} Further {'down' if scale.less else 'up'} is "
+    )
     note += f"better.{beyond}"
 
     def picture(name: str, draw: Callable[[Theme], bytes], alt: str, note: str = "") -> Picture:

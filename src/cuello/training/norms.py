@@ -25,7 +25,7 @@ def lone_images(network: nn.Module, batches: Batches) -> Iterator[None]:
         alone = given[0].numel() == given[0].shape[1]
         if alone and (alike or layer.running_mean is None):
             raise CuelloError(
-                "batch normalisation needs two images a step or more, where maps are one pixel or layers are dense; "
+                "batch normalisation needs two images per step or more, where maps are one pixel or layers are dense; "
                 f"got steps of one image ({batches.count} for training, --batch-size={batches.batch_size}). Take a "
                 "larger --batch-size or more images, such that the last step has two, or another --model."
             )

@@ -160,7 +160,7 @@ def observer_of(tell: Callable[[float, str], None], check: Callable[[], None] = 
 
 
 def default_workers(device: str) -> int:
-    """Return how many trainings to make at once: one a core, as far as memory allows; one where there is a GPU."""
+    """Return how many trainings to make at once: one per core, as far as memory allows; one where there is a GPU."""
     if choose_device(device).type != "cpu":
         return 1
     return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))

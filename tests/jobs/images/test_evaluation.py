@@ -157,7 +157,7 @@ def test_where_every_image_is_perfect_the_error_decides() -> None:
     assert order_key(other.means) < order_key(ours.means), "0.05 before 0.1"
     found = difference(ours, other, ["a", "b"], metric="mse")
     assert (found.mean, found.wins, found.images) == (pytest.approx(-0.05), 1, 2)
-    sentence = "Does not beat the best classical method (tv): 0.050000 of MSE more, better on 1 of 2 images."
+    sentence = "Does not beat the best classical method (tv): 0.050000 higher in MSE, better on 1 of 2 images."
     assert verdict_of([found]) == sentence
 
 

@@ -182,7 +182,7 @@ def test_pairs_names_and_tasks_that_cannot_be() -> None:
         evaluate_matrix({"a": model}, {"a": Task("denoise", None)}, black())
     with pytest.raises(CuelloError, match="cannot be called 'median-3'"):
         evaluate_matrix({"median-3": model}, {"median-3": task("gaussian:25")}, black())
-    with pytest.raises(CuelloError, match="needed one task a network"):
+    with pytest.raises(CuelloError, match="needed one task per network"):
         evaluate_matrix({"a": model}, {}, black())
 
 

@@ -128,7 +128,7 @@ def test_the_best_of_each_metric_is_marked(text: str, trained: Run) -> None:
 def test_the_sweep_and_the_gains_are_there(page: Page, trained: Run) -> None:
     assert any("PSNR, dB at level" in row and "0.1" in row and "0.4" in row for row in page.words["tr"])
     gain = trained.metrics["gain_in_psnr"]["median-3"]
-    assert any(f"{gain['mean']:+.2f}" in row and "too few photographs" in row for row in page.words["tr"])
+    assert any(f"{gain['mean']:+.2f}" in row and "too few images" in row for row in page.words["tr"])
 
 
 def test_the_command_and_every_setting_are_there(page: Page, trained: Run) -> None:
@@ -160,6 +160,6 @@ def test_facts(model: Model, trained: Run, make_image: Callable[..., np.ndarray]
     assert found["trainable parameters"] == "2,793"
     assert found["receptive field"] == "13 pixels"
     assert found["epochs"] == "2"
-    assert found["training speed"].endswith("images a second")
+    assert found["training speed"].endswith("images per second")
     record = EpochRecord(1, 0.1, 0.1, 0.1, 10, 1e-3, 5.0, 4.0, 6000)
-    assert dict(facts(model, [record, record]))["training speed"] == "1,500 images a second"
+    assert dict(facts(model, [record, record]))["training speed"] == "1,500 images per second"

@@ -312,7 +312,7 @@ def shown(values: Mapping[str, Any]) -> list[Table | str]:
         classes.append([name, *texts, *(f"{count:,}" for count in counts if few)])
     where = f"{values['images']:,} images"
     return [
-        Table(["method", "accuracy>", "95% interval>", "ms an image>"], accuracies, title=where),
+        Table(["method", "accuracy>", "95% interval>", "ms per image>"], accuracies, title=where),
         Table(["true class", "precision>", "recall>", *(f"as {name}>" for name in names if few)], classes),
         f"expected calibration error: {100 * values['calibration_error']:.2f} points",
         values["verdict"],

@@ -138,7 +138,7 @@ class ClassifyJob:
 def labelled(batch: Batch) -> Pair:
     """Return the batch's images and classes; CuelloError where it has none."""
     if batch.labels is None:
-        raise CuelloError("a classifier needs images with labels: one subfolder a class, or an .npz with 'labels'.")
+        raise CuelloError("a classifier needs images with labels: one subfolder per class, or an .npz with 'labels'.")
     return Pair(batch.images, batch.labels)
 
 

@@ -76,7 +76,7 @@ def methods_table(found: Classification) -> Table:
         wrong = f"{len(found.truth) - found.right(method):,}"
         rows.append([method.label, f"{found.accuracy(method):.2%}", interval, wrong, f"{method.milliseconds:.2f}"])
     return Table(
-        ["method", "accuracy>", "95% interval>", f"wrong of {len(found.truth):,}>", "ms an image>"],
+        ["method", "accuracy>", "95% interval>", f"wrong of {len(found.truth):,}>", "ms per image>"],
         rows,
         "Intervals: Wilson 1927. All are judged on the same images; the regression is fitted to 20,000 of the training "
         "images at most.",

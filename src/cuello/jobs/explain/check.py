@@ -98,7 +98,7 @@ def checked(
 ) -> Check:
     """Compare the estimated maps of a random share of images with the exact ones: those that are kept, or made now.
 
-    maps: one an image. progress: called with events.
+    maps: one per image. progress: called with events.
     """
     assert classifier.own is not None
     places = drawn_by_chance(len(images), share, seed)

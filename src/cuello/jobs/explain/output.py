@@ -64,7 +64,7 @@ class Explained:
         """Say what is to be known of the estimating and its check, a line each; nothing of exact maps."""
         if self.estimator is None:
             return []
-        time = "" if math.isnan(self.seconds) else f": {milliseconds(self.seconds)} a map"
+        time = "" if math.isnan(self.seconds) else f": {milliseconds(self.seconds)} per map"
         lines = [f"estimated in one pass by {self.estimator}, not exact{time}"]
         if self.check:
             lines += [*sentences(self.check, self.seconds), *([text] if (text := warning(self.check)) else [])]
@@ -135,7 +135,7 @@ def save(
     write_json(folder / "explain.json", as_json(found) | {"settings": settings, "environment": facts})
     begun.keep()
     images = f"{len(found.names):,} image{'s' if len(found.names) != 1 else ''}"
-    time = "" if math.isnan(found.seconds) else f" · {milliseconds(found.seconds)} a map"
+    time = "" if math.isnan(found.seconds) else f" · {milliseconds(found.seconds)} per map"
     kind = "exact" if found.estimator is None else "estimated"
     write_page(
         folder / "explain.html",

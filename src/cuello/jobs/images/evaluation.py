@@ -27,6 +27,7 @@ from cuello.jobs.images.methods import (
     left_out,
     order_key,
     text_of,
+    time_text,
     verdict_of,
 )
 from cuello.jobs.images.pairs import Task, multiple_below
@@ -349,11 +350,11 @@ def shown(values: Mapping[str, Any]) -> list[Table | str]:
         [
             method["label"],
             *(text_of(name, method[name]) for name in metrics),
-            f"{method['milliseconds_an_image']:.1f}",
+            time_text(method["milliseconds_an_image"]),
         ]
         for method in sorted(methods.values(), key=order_key)
     ]
-    columns = ["method", *(f"{heading(name)}>" for name in metrics), "ms an image>"]
+    columns = ["method", *(f"{heading(name)}>" for name in metrics), "ms per image>"]
     where = f"{values['protocol']['images']} images, noise {values['noise'] or 'their own'}"
     found: list[Table | str] = [Table(columns, rows, title=where)]
     if sweep:

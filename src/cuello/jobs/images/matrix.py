@@ -29,7 +29,7 @@ class MatrixRow:
     name: unique in the matrix. label: how a table calls it. trained: the level it was trained at, as a spec string
     has it ("0.2", "0.1..0.9"), or "" for a classical method. kind: "network" or "classical". mse, psnr: tested level
     to the mean over images, white is 1, dB; NaN where no PSNR counts. milliseconds: an image, on this machine, mean
-    over the levels. wrong: tested level to wrong pixels an image, of binary images; None of others.
+    over the levels. wrong: tested level to wrong pixels per image, of binary images; None of others.
     """
 
     name: str
@@ -180,7 +180,7 @@ def best_rows(levels: Sequence[float], rows: Sequence[MatrixRow]) -> dict[str, d
 def check_alike(models: Mapping[str, Model], tasks: Mapping[str, Task]) -> None:
     """Raise CuelloError that names what differs where the networks do not belong into one matrix."""
     if not models or set(models) != set(tasks):
-        raise CuelloError(f"got the networks {list(models)} and tasks for {list(tasks)}: needed one task a network.")
+        raise CuelloError(f"got the networks {list(models)} and tasks for {list(tasks)}: needed one task per network.")
     names = list(models)
     first, level = names[0], typical_level(degradation_of(tasks[names[0]], names[0]))
     for name in names[1:]:

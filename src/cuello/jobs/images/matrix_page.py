@@ -10,7 +10,7 @@ from cuello.degrade.base import show
 from cuello.jobs.images.evaluation import LEFT_OUT, number
 from cuello.jobs.images.matrix import NETWORK, Matrix
 from cuello.jobs.images.matrix_figures import heat_map, level_curves
-from cuello.jobs.images.methods import named, text_of
+from cuello.jobs.images.methods import images_in_words, named, text_of, time_text
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
@@ -45,7 +45,7 @@ def save_matrix(folder: Path, matrix: Matrix) -> None:
         ),
         *(
             Section(title, parts=[metric_table(matrix, metric)])
-            for metric, title in (("wrong", "Wrong pixels an image"), ("psnr", "PSNR, dB"), ("mse", "MSE, white is 1"))
+            for metric, title in (("wrong", "Wrong pixels per image"), ("psnr", "PSNR, dB"), ("mse", "MSE, white is 1"))
             if metric in matrix.metrics
         ),
         Section("How it was measured", protocol_lines(matrix), folded=True),
@@ -87,7 +87,7 @@ def result_of(matrix: Matrix) -> Result:
             scores = (f"{row.values(metric)[level]:.8g}" for metric in matrix.metrics)
             rows.append([row.name, row.label, row.kind, row.trained, show(level), *scores])
     titles = {
-        "wrong": "Wrong pixels an image (fewer are better)", "mse": "MSE (lower is better)",
+        "wrong": "Wrong pixels per image (fewer are better)", "mse": "MSE (lower is better)",
         "psnr": "PSNR in dB (higher is better)",
     }  # fmt: skip
     where = f"{matrix.protocol['images']} images; {matrix.noise}, tested at:"
@@ -103,9 +103,9 @@ def result_of(matrix: Matrix) -> Result:
 
 def metric_table(matrix: Matrix, metric: str) -> Table:
     """Return a table of one metric: rows as in the matrix, the best of each level with a star."""
-    columns = ["method", "trained at", *(f"{show(level)} >" for level in matrix.levels), "ms an image>"]
+    columns = ["method", "trained at", *(f"{show(level)} >" for level in matrix.levels), "ms per image>"]
     rows = [
-        [row.label, row.trained or "–", *marked(matrix, metric, row.name), f"{row.milliseconds:.1f}"]
+        [row.label, row.trained or "–", *marked(matrix, metric, row.name), time_text(row.milliseconds)]
         for row in matrix.rows
     ]
     ours = frozenset(position for position, row in enumerate(matrix.rows) if row.kind == NETWORK)
@@ -141,7 +141,7 @@ def protocol_lines(matrix: Matrix) -> list[str]:
     protocol = matrix.protocol
     networks = "; ".join(f"{name}: {kind}" for name, kind in protocol["networks"].items())
     return [
-        f"{protocol['images']} images of {protocol['photographs']} photographs, {protocol['channels']} channels, noise "
+        f"{images_in_words(protocol)}, {protocol['channels']} channels, noise "
         f"seed {protocol['noise_seed']}. Values {protocol['range']}.",
         f"Networks: {networks}.",
         f"Strengths {protocol['strengths']}.",

@@ -13,8 +13,8 @@ from cuello.scoring.metrics import METRICS, PERFECT
 
 SIMPLE = {"median-3": "a 3×3 median filter", "bicubic": "bicubic interpolation"}
 """The classical methods that everybody knows: a verdict names them."""
-AMOUNTS = {"psnr": ("dB", "dB worse"), "wrong": ("wrong pixels an image", "wrong pixels an image more"),
-           "mse": ("of MSE", "of MSE more")}  # fmt: skip
+AMOUNTS = {"psnr": ("dB", "dB worse"), "wrong": ("wrong pixels per image", "more wrong pixels per image"),
+           "mse": ("in MSE", "higher in MSE")}  # fmt: skip
 """How a verdict writes a gain, and a loss, by the metric that decides."""
 
 
@@ -47,6 +47,29 @@ class Method:
     @property
     def means(self) -> dict[str, float]:
         return {metric: self.mean(metric) for metric in self.scores}
+
+
+def images_in_words(protocol: Mapping[str, Any]) -> str:
+    """Say how many images were scored, and of how many images they are crops where that differs.
+
+    >>> images_in_words({"images": 10000, "photographs": 10000})
+    '10,000 images'
+    """
+    scored, whole = protocol["images"], protocol["photographs"]
+    return f"{scored:,} images" if scored == whole else f"{scored:,} crops of {whole:,} images"
+
+
+NO_TIME = 0.005
+"""Milliseconds below which nothing was done: the input as it is."""
+
+
+def time_text(milliseconds: float) -> str:
+    """Write the time for one image.
+
+    >>> time_text(0.0), time_text(0.03), time_text(12.34)
+    ('–', '< 0.1', '12.3')
+    """
+    return "–" if milliseconds < NO_TIME else f"{milliseconds:.1f}" if milliseconds >= 0.05 else "< 0.1"
 
 
 def counted_images(errors: Sequence[np.ndarray]) -> np.ndarray | None:

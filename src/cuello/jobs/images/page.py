@@ -7,7 +7,7 @@ from cuello.jobs.images.enlargements import enlargement_grid
 from cuello.jobs.images.evaluation import LEFT_OUT, OURS, Evaluation
 from cuello.jobs.images.examples import best_classical, choose_rows, details_of, make_examples
 from cuello.jobs.images.figures import example_grid, gain_histogram, method_bars, sweep_curves
-from cuello.jobs.images.methods import heading, in_order, named, order_key, text_of
+from cuello.jobs.images.methods import heading, images_in_words, in_order, named, order_key, text_of, time_text
 from cuello.jobs.images.pairs import Task
 from cuello.report.figures import save_both
 from cuello.report.page import Facts, Headline, Headlines, Picture, Section, Table
@@ -107,13 +107,12 @@ def methods_section(run: Run, task: Task, evaluation: Evaluation) -> Section:
         columns.append("strength>")
         for row, method in zip(rows, methods, strict=True):
             row.append(f"{method.strength:g}" if method.strength else "")
-    columns.append("ms an image>")
+    columns.append("ms per image>")
     for row, method in zip(rows, methods, strict=True):
-        row.append(f"{method.milliseconds:.1f}")
+        row.append(time_text(method.milliseconds))
     same = "small images" if task.scale > 1 else "degraded pixels" if restores else "images"
     said = [
-        f"Means over {protocol['images']:,} images from {protocol['photographs']} photographs, all methods on the "
-        f"same {same}; values {protocol['range']}.",
+        f"Means over {images_in_words(protocol)}, all methods on the same {same}; values {protocol['range']}.",
         *([f"Strengths {protocol['strengths']}."] if "strengths" in protocol else []),
         *([f"{protocol['told'].capitalize()}."] if "told" in protocol else []),
         *([f"{protocol['left_out_of_psnr']} {LEFT_OUT}."] if "left_out_of_psnr" in protocol else []),
@@ -133,13 +132,13 @@ def gains_section(run: Run, evaluation: Evaluation, best: str | None) -> Section
     rows = []
     for item in evaluation.differences:
         gain = f"{item.mean:+.{METRICS[item.metric].digits}f}"
-        rows.append([item.label, gain, item.interval or "too few photographs", f"{item.wins} of {item.images}"])
-    note = "Paired, image by image; the interval is a bootstrap over whole photographs."
+        rows.append([item.label, gain, item.interval or "too few images", f"{item.wins} of {item.images}"])
+    note = "Paired, image by image; the interval is a bootstrap over whole images, not crops."
     parts: list[Table | Picture] = [Table(["over", "mean gain>", "95% interval>", "better on>"], rows, note)]
     if best is not None and evaluation.images.count >= 8:
         themes = save_both(run.figures, "gains", lambda theme: gain_histogram(evaluation, best, theme))
         parts.insert(0, Picture(themes, "Histogram of the gain over the best other method"))
-    unit = {"psnr": "dB of PSNR", "wrong": "fewer wrong pixels an image", "mse": "lower MSE"}[evaluation.deciding]
+    unit = {"psnr": "dB of PSNR", "wrong": "fewer wrong pixels per image", "mse": "lower MSE"}[evaluation.deciding]
     return Section(f"Gain of the network, {unit}", parts=parts)
 
 

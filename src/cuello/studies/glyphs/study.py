@@ -18,7 +18,7 @@ def story(outcome: StudyOutcome) -> Story:
     ours = models[OURS][0]
     time = [
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another. The source: hours, by hand. "
-        f"Noise of the test: {DRAWS} draws a character.",
+        f"Noise of the test: {DRAWS} draws per character.",
         "Every training is a run directory below runs/, which `cuello compare`, `evaluate` and `latent` read.",
     ]
     sections = [

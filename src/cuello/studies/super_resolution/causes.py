@@ -126,7 +126,7 @@ def large_kernel() -> Section:
     """Show where the 32×32 kernels look, in images of the source's size."""
     text = [
         f"In the four-layer networks the {KERNEL}×{KERNEL} kernel meets a map of {KERNEL}×{KERNEL}: it is a dense "
-        "layer, used once an image, and an image passes through 128 numbers. What a small image lacks, its edges' "
+        "layer, used once per image, and an image passes through 128 numbers. What a small image lacks, its edges' "
         "sharpness, has no room there; the code can hold little more than where it is bright and dark. In the "
         "three-layer network the map's sides are twice as long; the code is larger, but each of its numbers is a sum "
         "over a quarter of the map, and the mirrored kernel smears each over as much.",

@@ -100,7 +100,7 @@ def histogram(images: Tensor) -> np.ndarray:
 
 
 def taps_on_padding(side: int, kernel: int, padding: int) -> float:
-    """Say which share of a convolution's taps falls outside its map, of ``side`` pixels a side.
+    """Say which share of a convolution's taps falls outside its map, of ``side`` pixels per side.
 
     kernel: its side; padding: on all sides together, at each of the two axes (half on either side, the odd one behind).
 

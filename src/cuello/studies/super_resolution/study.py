@@ -177,7 +177,7 @@ def time_and_memory(outcome: StudyOutcome) -> Section:
         Column("network", lambda name: name),
         Column("parameters>", lambda name: about(name, scale.side).trainable, ","),
         Column("10⁹ multiply-adds>", lambda name: about(name, scale.side).multiply_adds / 1e9, ".2f"),
-        Column("an epoch>", lambda name: fmean(chain(*epochs(name))), duration),
+        Column("time per epoch>", lambda name: fmean(chain(*epochs(name))), duration),
         Column("a training>", lambda name: fmean(map(sum, epochs(name))), duration),
         Column("batch>", batch),
         Column("memory, GiB>", gigabytes, ".2f"),
