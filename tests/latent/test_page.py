@@ -10,6 +10,7 @@ import pytest
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.core.lock import kept
 from cuello.core.settings import LatentSettings
 from cuello.latent.page import CONTENTS, FILES, PARTS, make_latent
 from cuello.latent.planes import columns_for
@@ -95,6 +96,15 @@ def test_the_page_stands_alone(seen: Path) -> None:
         assert part in page
     assert "--steps 4 --samples 6" in page
     assert "Left out" not in page
+
+
+def test_one_call_at_a_time_writes_into_a_folder(glyphs: Run, tmp_path: Path) -> None:
+    with (
+        kept(tmp_path / "seen", "another call"),
+        pytest.raises(CuelloError, match=r"seen: another call is at work there \(process \d+"),
+    ):
+        make_latent(glyphs.path, LatentSettings(), output=tmp_path / "seen")
+    assert not (tmp_path / "seen").exists()
 
 
 @pytest.mark.usefixtures("undrawn_latent")

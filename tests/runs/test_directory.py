@@ -127,7 +127,13 @@ def test_a_damaged_config_is_named(tmp_path: Path) -> None:
         _ = Run(tmp_path).config
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"5", b"[" * 100_000])
+def test_a_damaged_environment_is_none(copied: Run, content: bytes) -> None:
+    copied.environment_path.write_bytes(content)
+    assert not copied.environment
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null", b"5", b"[" * 100_000])
 def test_a_damaged_evaluation_is_named(copied: Run, content: bytes) -> None:
     copied.metrics_path.write_bytes(content)
     with pytest.raises(CuelloError, match=r"metrics.json is damaged; make it anew: cuello evaluate"):

@@ -10,6 +10,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_free, replacing
+from cuello.core.lock import kept
 from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import LatentSettings
@@ -79,23 +80,26 @@ def make_latent(
     if not path.is_dir() and (settings.images is None or output is None):
         raise CuelloError(f"{path} is a file without a run: name the images to look at, and a folder with --output.")
     check_settings(settings)
-    numbers = numbers_of(model)
     folder = output if output is not None else path / "latent"
     if settings.images is not None:
         check_outside(settings.images, folder)
-    check_free(folder, FILES, overwrite)
-    keep = [name for name in (settings.start, settings.end) if name is not None]
-    most = min(MOST, max(50, MOST_NUMBERS // numbers))
+    with kept(folder, "cuello latent"):
+        check_free(folder, FILES, overwrite)
+        return made(model, path, folder, settings=settings, progress=listener(progress))
 
-    tell = listener(progress)
+
+def made(model: Model, path: Path, folder: Path, *, settings: LatentSettings, progress: OnProgress) -> Result:
+    """Look into the code, and write what was found into a folder that is kept to this call."""
+    keep = [name for name in (settings.start, settings.end) if name is not None]
+    most = min(MOST, max(50, MOST_NUMBERS // numbers_of(model)))
     if settings.images is None:
-        known = own_images(path, most, keep, progress=tell)
+        known = own_images(path, most, keep, progress=progress)
     else:
-        known = named_images(model, settings.images, most, keep=keep, progress=tell)
+        known = named_images(model, settings.images, most, keep=keep, progress=progress)
     check_labels(settings, known)
     view = LatentView(model, known, model.encode(known.x).cpu().numpy(), settings=settings)
-    parts, left_out = look(view, tell)
-    written = save(folder, view, parts, left_out=left_out, repeat=command(path, settings), progress=tell)
+    parts, left_out = look(view, progress)
+    written = save(folder, view, parts, left_out=left_out, repeat=command(path, settings), progress=progress)
     return result_of(view, folder, written, left_out=left_out)
 
 

@@ -1,6 +1,5 @@
 """What the reports of all jobs share: how a network was trained, what it is, and how to do it again."""
 
-import json
 from collections.abc import Callable, Sequence
 
 from cuello.inference.model import Model
@@ -14,9 +13,8 @@ from cuello.runs.history import EpochRecord
 
 def write_run_page(run: Run, result: Result, subtitle: str, sections: Sequence[Section]) -> None:
     """Write a run's report.html, with what is known of the machine it was trained on."""
-    environment = json.loads(run.environment_path.read_text("utf-8")) if run.environment_path.is_file() else {}
-    title = run.path.resolve().name
-    result.write_page(run.report_path, title, subtitle=subtitle, sections=sections, environment=environment)
+    title, known = run.path.resolve().name, run.environment or {}
+    result.write_page(run.report_path, title, subtitle=subtitle, sections=sections, environment=known)
 
 
 def curves_picture(run: Run, name: str, left: str, right: str, value: Callable[[EpochRecord], float]) -> Picture:

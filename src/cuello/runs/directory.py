@@ -12,6 +12,7 @@ from typing import Any
 from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import check_no_device, make_folder, printable, write_text
+from cuello.core.schema import read_json
 from cuello.core.text import portable
 from cuello.core.version import VERSION
 from cuello.data.folders import check_outside
@@ -152,7 +153,7 @@ class Run:
     def environment(self) -> dict[str, Any] | None:
         """Where it was trained; None where its file is gone or damaged."""
         try:
-            return dict(json.loads(self.environment_path.read_text("utf-8")))
+            return dict(read_json(self.environment_path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -161,10 +162,10 @@ class Run:
         """What the last evaluation found; CuelloError before there was one."""
         check_no_device(self.metrics_path)
         try:
-            return json.loads(self.metrics_path.read_text("utf-8"))
+            return dict(read_json(self.metrics_path.read_text("utf-8")))
         except FileNotFoundError:
             raise CuelloError(f"{self.path} has not been evaluated yet: cuello evaluate {self.path}") from None
-        except ValueError:
+        except (ValueError, TypeError):
             raise CuelloError(f"{self.metrics_path} is damaged; make it anew: cuello evaluate {self.path}") from None
 
 

@@ -1,6 +1,5 @@
 """Searching, from what is asked to what is found; and going on after a kill."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept
 from cuello.core.own import choices_as_texts, name_also, names_own, texts_of
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.schema import read_json
 from cuello.core.settings import SearchSettings
 from cuello.data.folders import check_outside
 from cuello.data.handed import PREFIX, from_python, is_handed
@@ -159,6 +159,6 @@ def with_objective(question: Question, name: str) -> Question:
 def objective_of(folder: Path) -> str:
     """Return the objective of the search in a folder, so that it goes on by it; "" where there is none."""
     try:
-        return str(json.loads((folder / STATE_NAME).read_text("utf-8"))["asked"]["objective"])
+        return str(read_json((folder / STATE_NAME).read_text("utf-8"))["asked"]["objective"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # whoever reads the trials says what is wrong

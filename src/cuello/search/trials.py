@@ -14,6 +14,7 @@ from cuello.comparison.page import loss_text
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder
 from cuello.core.lock import is_unused
+from cuello.core.schema import read_json
 from cuello.jobs.base import Job
 from cuello.runs.directory import Run, write_json
 from cuello.runs.history import EpochRecord
@@ -142,7 +143,7 @@ def read_trials(folder: Path, asked: Mapping[str, Any]) -> dict[int, Trial]:
             raise CuelloError(f"{folder} exists and holds no search: choose another place with --output.")
         return {}
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path.read_text("utf-8"))
         found = {entry["number"]: trial_of(entry) for entry in content["trials"]}
         before = flat(content["asked"])
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,6 +1,5 @@
 """What a study is: trainings to make, and a story to tell about them; and how one is run, resumed and reported."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.files import make_folder, write_text
 from cuello.core.lock import is_unused, kept
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.schema import read_json
 from cuello.inference.model import Model, load
 from cuello.models.catalog import architecture_of, build
 from cuello.models.named import find_network
@@ -259,7 +259,7 @@ def check_folder(folder: Path, study: str, data: str) -> None:
             raise CuelloError(f"{folder} exists and holds no study: choose another place with --output.")
         return
     try:
-        held = dict(json.loads(mark.read_text("utf-8")))
+        held = dict(read_json(mark.read_text("utf-8")))
     except (ValueError, TypeError):
         raise CuelloError(f"{mark} is damaged. Remove it, or choose another place with --output.") from None
     if (held.get("study"), held.get("data")) != (study, data):

@@ -60,6 +60,7 @@ def test_padding_that_leaves_nothing_is_refused(monkeypatch: pytest.MonkeyPatch)
 def test_names_go_before_numbers() -> None:
     assert [class_number(one, ["1", "2"]) for one in ("1", "0", 1, "predicted")] == [0, 0, 1, "predicted"]
     assert class_number("7", ()) == 7
+    assert class_number("K\udcc3\udca4fer", ["Maus", "Käfer"]) == 1, "as a locale of ASCII alone hands it over"
 
 
 def test_groups_hold_neighbours_of_one_size() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.files import printable
 from cuello.data.images import Images
 from cuello.inference.bundled import located
 from cuello.inference.model import Model, load
@@ -97,6 +98,7 @@ def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:
     >>> class_number("dog", ["cat", "dog"]), class_number("1", ["cat", "dog"]), class_number("1", ["1", "2"])
     (1, 1, 0)
     """
+    wanted = printable(wanted) if isinstance(wanted, str) else wanted
     if isinstance(wanted, str) and wanted in classes:
         return list(classes).index(wanted)
     if wanted == "predicted":

@@ -1,6 +1,5 @@
 """The folder that explain writes to: what is in it, who is writing, and what a killed call left there."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import IO, Any, final
 
 from cuello.core.files import check_free, remove_leftovers
 from cuello.core.lock import kept
+from cuello.core.schema import read_json
 
 FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
 """What is written."""
@@ -71,7 +71,7 @@ def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
 def remove_overlays(folder: Path) -> None:
     """Remove the overlays that explain.json names, which may be of other images, and no other file."""
     try:
-        names: Any = json.loads((folder / "explain.json").read_text(encoding="utf-8"))["overlays"]
+        names: Any = read_json((folder / "explain.json").read_text(encoding="utf-8"))["overlays"]
     except (OSError, ValueError, KeyError, TypeError):
         return
     for name in names if isinstance(names, list) else ():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, closest
+from cuello.core.files import printable
 from cuello.core.progress import OnProgress, silent
 from cuello.core.types import Batch, Pair
 from cuello.data.classes import classified
@@ -176,7 +177,7 @@ def check_settings(config: TrainConfig) -> None:
 
 def of_class(images: Images, name: str) -> Images:
     named = classified(images)
-    names = list(named.label_names or ())
+    names, name = list(named.label_names or ()), printable(name)
     if name not in names:
         raise CuelloError(f"--only: got {name!r}, needed one of {', '.join(names)}.{closest(name, names)}")
     return subset(named, np.flatnonzero(named.labels == names.index(name)).tolist())
