@@ -17,7 +17,7 @@ WHOLE = 1000
 
 def words(text: str) -> set[str]:
     """Return all words but times, which differ from call to call."""
-    return {word.strip(",:") for word in text.split() if not re.fullmatch(r"[\d.]+,?", word)}
+    return {word.strip(",:") for word in text.split() if not re.fullmatch(r"[\d.]+,?|<0.1|–", word)}
 
 
 def check(command: Command, monkeypatch: pytest.MonkeyPatch, called: tuple[object, ...], columns: int) -> None:

@@ -9,7 +9,7 @@ LOOKED_AT, LISTED = 20, 5
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundImages:
     """Images at a place: how many, and of those looked at sizes (width, height), channels and bits.
 
     listed: the first names, with what is known of each. classes: their names, where folders or the data say them.
@@ -51,7 +51,7 @@ def size_text(size: tuple[int, int]) -> str:
     return f"{size[0]}×{size[1]}"
 
 
-def look(data: str) -> Found:
+def look(data: str) -> FoundImages:
     """Look at the images of a folder, a file or a data set; CuelloError where there are none, or none can be read."""
     from pathlib import Path
 
@@ -68,7 +68,7 @@ def look(data: str) -> Found:
         picture = pictures.get(index) or source.read(index)
         height, width, channels = picture.pixels.shape
         listed.append(f"{source.names[index]}  {width}×{height}  {channels_text(channels)}  {bits_of(picture)}")
-    return Found(
+    return FoundImages(
         data,
         count,
         sizes=tuple((one.pixels.shape[1], one.pixels.shape[0]) for one in pictures.values()),

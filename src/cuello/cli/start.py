@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.prompt import Confirm, Prompt
 
-from cuello.cli.found import Found, look
+from cuello.cli.found import FoundImages, look
 from cuello.core.errors import CuelloError
 
 Words = list[str]
@@ -36,7 +36,7 @@ class Answers:
     """Places in the order in which they were asked for, and the images found at each that holds images."""
 
     places: Sequence[str]
-    found: Sequence[Found]
+    found: Sequence[FoundImages]
 
     @property
     def images(self) -> str:
@@ -98,7 +98,7 @@ def chosen(question: str, labels: Sequence[str]) -> int:
     return int(Prompt.ask("Number", choices=numbers, show_choices=False, default="1")) - 1
 
 
-def placed(question: str) -> tuple[str, Found | None]:
+def placed(question: str) -> tuple[str, FoundImages | None]:
     """Ask for a place until there is something there; show the images, if it is not a trained network."""
     from cuello.cli.render import print_text
 
@@ -125,7 +125,7 @@ def network_at(place: str) -> str:
     return place
 
 
-def show(images: Found) -> None:
+def show(images: FoundImages) -> None:
     """Print what images there are, and the first of them."""
     from cuello.cli.render import print_text
 

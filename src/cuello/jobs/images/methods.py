@@ -67,9 +67,9 @@ def time_text(milliseconds: float) -> str:
     """Write the time for one image.
 
     >>> time_text(0.0), time_text(0.03), time_text(12.34)
-    ('–', '< 0.1', '12.3')
+    ('–', '<0.1', '12.3')
     """
-    return "–" if milliseconds < NO_TIME else f"{milliseconds:.1f}" if milliseconds >= 0.05 else "< 0.1"
+    return "–" if milliseconds < NO_TIME else f"{milliseconds:.1f}" if milliseconds >= 0.05 else "<0.1"
 
 
 def counted_images(errors: Sequence[np.ndarray]) -> np.ndarray | None:
