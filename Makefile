@@ -43,6 +43,7 @@ format: .venv/dev
 docs: .venv/dev
 	$(BIN)/python -m pytest --doctest-modules src/cuello
 	$(BIN)/python docs/run_examples.py README.md docs/guide docs/extending.md
+	$(BIN)/python docs/first_hour.py
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py
