@@ -64,9 +64,9 @@ class Invert(Degradation):
     """Inversion of exactly k pixels an image, y = 1 - x there, all channels together."""
 
     name = "invert"
-    summary = "exactly k pixels an image become their opposite, 1 - x"
+    summary = "exactly k pixels per image become their opposite, 1 - x"
     main = "count"
-    count: Quantity = quantity(3, "how many pixels an image", "pixels", limits=(0, 1e9), whole=True)
+    count: Quantity = quantity(3, "how many pixels per image", "pixels", limits=(0, 1e9), whole=True)
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         count, _, height, width = images.shape
@@ -109,7 +109,7 @@ class MissingBlocks(Degradation):
     summary = "square holes that hold a constant"
     main = "count"
     network = "impulse-s"
-    count: Quantity = quantity(4, "how many squares an image", "squares", limits=(0, 10000), whole=True)
+    count: Quantity = quantity(4, "how many squares per image", "squares", limits=(0, 10000), whole=True)
     size: Quantity = quantity(8, "side of a square (cut to the image)", "pixels", limits=(1, 10000), whole=True)
     fill: Quantity = quantity(0, "what a missing pixel holds", "0 black to 1 white", limits=(0, 1))
 

@@ -88,7 +88,7 @@ def test_of_a_data_set_so_many_and_those_for_testing_first(run: Run, examples: P
     found = explain(run.path, examples, tmp_path / "out", limit=5, pictures=0)
     order = [*parts.test.tolist(), *parts.validation.tolist(), int(parts.train[0])]
     assert found.names == [names[place] for place in order]
-    said = f"explained are 5 of the 12 images of {examples}, its test images first; limit=12 explains all"
+    said = f"5 of the 12 images of {examples} are explained, its test images first; limit=12 explains all"
     assert said in found.notes
     assert json.loads((tmp_path / "out" / "explain.json").read_text())["settings"]["limit"] == 5
     with pytest.raises(CuelloError, match="limit: got 0, needed 1 or more"):
@@ -104,7 +104,7 @@ def test_which_images_of_a_data_set_are_chosen() -> None:
     assert taken.labels is not None
     assert taken.labels.tolist() == expected
     assert list(taken.notes) == [
-        "explained are 32 of the 40 images of digits, its test images first; limit=40 explains all"
+        "32 of the 40 images of digits are explained, its test images first; limit=40 explains all"
     ]
     assert [int(chosen(source, "digits", limit=50).read(place).pixels.item()) for place in (0, 5, 39)] == [35, 0, 34]
     assert chosen(source, "mine.npy") is source

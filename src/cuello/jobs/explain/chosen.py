@@ -50,7 +50,7 @@ def chosen(source: ImageSource, data: str, *, limit: int | None = None, own: Mod
     count, most = len(order), limit or OF_A_DATA_SET
     notes = list(source.notes)
     if most < count:
-        notes.append(worded(f"explained are {most:,} of the {count:,} images of {data}, {first}; --limit={count} "
+        notes.append(worded(f"{most:,} of the {count:,} images of {data} are explained, {first}; --limit={count} "
                             "explains all"))  # fmt: skip
     about = {one.name: getattr(source, one.name) for one in fields(ImageSource)}
     order = order[:most]
