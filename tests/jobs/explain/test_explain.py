@@ -82,15 +82,14 @@ def test_maps_in_the_file_are_those_of_occlusion_map(run: Run, examples: Path, t
 
 def test_of_a_data_set_so_many_and_those_for_testing_first(run: Run, examples: Path, tmp_path: Path) -> None:
     names = [f"{path.parent.name}/{path.name}" for path in sorted(examples.rglob("*.png"))]
-    config = run.config
-    parts = split(12, config.validation, config.test, seed=config.split_seed)
-    assert len(parts.test) == len(parts.validation) == 2
-    found = explain(run.path, examples, tmp_path / "out", limit=5, pictures=0)
+    parts = split(12, validation=0.15, test=0.35, seed=run.config.split_seed)  # as few images are divided by default
+    assert (len(parts.test), len(parts.validation)) == (4, 2)
+    found = explain(run.path, examples, tmp_path / "out", limit=7, pictures=0)
     order = [*parts.test.tolist(), *parts.validation.tolist(), int(parts.train[0])]
     assert found.names == [names[place] for place in order]
-    said = f"5 of the 12 images of {examples} are explained, its test images first; limit=12 explains all"
+    said = f"7 of the 12 images of {examples} are explained, its test images first; limit=12 explains all"
     assert said in found.notes
-    assert json.loads((tmp_path / "out" / "explain.json").read_text())["settings"]["limit"] == 5
+    assert json.loads((tmp_path / "out" / "explain.json").read_text())["settings"]["limit"] == 7
     with pytest.raises(CuelloError, match="limit: got 0, needed 1 or more"):
         explain(run.path, examples, tmp_path / "none", limit=0)
 
