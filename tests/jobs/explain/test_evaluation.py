@@ -42,7 +42,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def classifier(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A classifier of the two sides, of any image size; not to be changed."""
     path = tmp_path_factory.mktemp("runs") / "sides"
-    return cuello.train("classify", examples, output=path, **TINY | {"epochs": 6, "learning_rate": 0.01})
+    settings = TINY | {"model": "classify-s", "epochs": 6, "learning_rate": 0.01}
+    return cuello.train("classify", examples, output=path, **settings)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ def examples(make_classes: Callable[..., Path], tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="module")
 def run(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A classifier of images of any size."""
-    return cuello.train("classify", examples, output=tmp_path_factory.mktemp("runs") / "light", **TINY)
+    output = tmp_path_factory.mktemp("runs") / "light"
+    return cuello.train("classify", examples, model="classify-s", output=output, **TINY)
 
 
 @pytest.fixture(scope="module")
