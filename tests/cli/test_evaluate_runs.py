@@ -127,7 +127,7 @@ def test_runs_that_do_not_belong_together(runs: Path, tmp_path: Path, images: Pa
         "evaluate", low, runs / "other-noise"
     )
     message = refused("evaluate", low, runs / "other-split")
-    assert "with validation = 0.2" in message
+    assert "with validation = its default" in message
     assert "Name the images to evaluate on, after the runs" in message
     assert "is a file without a run" in refused("evaluate", low, runs / "high" / "model.safetensors")
     bare = tmp_path / "bare"

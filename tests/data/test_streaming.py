@@ -363,6 +363,9 @@ class TestChanges:
 
     def test_a_lost_target_is_told_too(self, folder: Path, tmp_path: Path) -> None:
         clean = write(tmp_path / "clean", *[(8, 8)] * 6)
+        Image.fromarray(255 - np.asarray(Image.open(clean / "0.png"))).save(
+            clean / "0.png"
+        )  # or there is nothing to learn
         images = pair(*(load_images(folder_source(part), stream=True, on_error="skip") for part in (folder, clean)))
         batches = Batches(images, np.arange(6), batch_size=4, crop=4, layout="random", count=60, shuffle=True)
         (clean / "3.png").unlink()

@@ -246,7 +246,9 @@ def prepare_common(paths: Sequence[Path], progress: OnProgress) -> JobData:
     first, *others = [trained_config(run) for run in runs]
     for run, config in zip(runs[1:], others, strict=True):
         for name in SPLIT_SETTINGS:
-            ours, theirs = getattr(first, name), getattr(config, name)
+            ours, theirs = (
+                "its default" if (value := getattr(one, name)) is None else value for one in (first, config)
+            )
             if ours != theirs:
                 raise CuelloError(
                     f"{runs[0].path} was trained with {name} = {ours}, {run.path} with {theirs}: they have no test "

@@ -146,7 +146,7 @@ class TestSourceNetworks:
             "only": "1",
         }
         run = cuello.train("explain", examples, output=tmp_path / "run", report=False, **settings)
-        assert run.history[0].images == 13, "of 20 images of the class, 3 are for testing and 4 for validation"
+        assert run.history[0].images == 10, "of 20 images of the class, 7 are for testing and 3 for validation"
 
 
 class TestMistakes:
