@@ -92,7 +92,7 @@ def test_the_page_stands_alone(seen: Path) -> None:
     assert page.count("<picture>") == len(PARTS)
     for heading in ("Map", "Grid", "Interpolation", "Samples", "Traversal", "Neighbours", "Inventions"):
         assert f"<h2>{heading}</h2>" in page
-    for part in ("mlp:35-20-2 · 2 numbers an image, no prior · 32 training images of glyphs", "fitted to 32 codes"):
+    for part in ("mlp:35-20-2 · 2 numbers per image, no prior · 32 training images of glyphs", "fitted to 32 codes"):
         assert part in page
     assert "--steps 4 --samples 6" in page
     assert "Left out" not in page
