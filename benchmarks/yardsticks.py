@@ -20,7 +20,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
 from cuello.core.resample import resize
 from cuello.degrade import parse
-from cuello.jobs.images.benchmark import SCALES, Benchmark, check_job, enlarging_pairs, measured
+from cuello.jobs.images.benchmark import SCALES, Benchmark, Setting, Triple, check_job, enlarging_pairs, measured
 from cuello.jobs.images.benchmark_page import result_of
 from cuello.scoring.protocols import super_resolution
 from cuello.scoring.published import PUBLISHED
@@ -52,7 +52,7 @@ def bicubic_is_right() -> bool:
     right = True
     print(f"Set5, bicubic: {super_resolution(2)} (as many as the scale)")
     for scale in SCALES:
-        pairs = {scale: enlarging_pairs(scale)}
+        pairs: dict[Setting, list[Triple]] = {scale: enlarging_pairs(scale)}
         (row,) = measured({"bicubic": lambda x, scale=scale: resize(x, scale=scale)}, pairs, super_resolution(scale))
         psnr, ssim = (score.mean for score in row.scores)
         paper = next(one for one in PUBLISHED["set5"] if (one.method, one.setting) == ("bicubic", scale))

@@ -103,6 +103,7 @@ def toy_study(given: Given) -> None:
     run_study(toy, None, given.folder / "study", threads=1)
 
 
+DRAWN: dict[str, Any] = {**CODE, "data": Drawing()}
 CALLS: dict[str, Callable[[Given], object]] = {
     "train": lambda g: cuello.train(
         data=g.images, output=g.folder / "run", noise="gaussian:25", model="conv-8-16-8", crop=16,
@@ -110,7 +111,7 @@ CALLS: dict[str, Callable[[Given], object]] = {
     ),
     "resume": lambda g: cuello.resume(g.codes.path, epochs=2, threads=1, report=False),
     "train_repeats": lambda g: cuello.train_repeats(repeats=2, output=g.folder / "repeats", **CODE),
-    "train_folds": lambda g: cuello.train_folds(folds=2, output=g.folder / "folds", **CODE | {"data": Drawing()}),
+    "train_folds": lambda g: cuello.train_folds(folds=2, output=g.folder / "folds", **DRAWN),
     "check": lambda g: cuello.check("loss", "mse"),
     "evaluate": lambda g: cuello.evaluate(g.trained.path, report=False),
     "evaluate_classifier": lambda g: cuello.evaluate_classifier(g.classifier.path, report=False),

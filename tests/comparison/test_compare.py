@@ -64,7 +64,7 @@ def test_of_binary_images_the_gain_is_in_wrong_pixels() -> None:
         name: {"label": name, "mse": 0.1, "psnr": psnr, "wrong": wrong}
         for name, psnr, wrong in (("network", 20.0, 1.5), ("pca", 30.0, 4.0), ("mean", 12.0, 9.0), ("input", 99.0, 0.0))
     }
-    run = replace(facts("a", [1.0]), metrics={"methods": methods})
+    run = replace(facts("a", (1.0,)), metrics={"methods": methods})
     assert run.best_classical == ("pca", 4.0)
     assert run.gain == 2.5, "fewer wrong pixels, although its PSNR is lower"
     perfect = {name: {**row, "psnr": None} for name, row in methods.items()}

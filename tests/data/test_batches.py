@@ -161,7 +161,7 @@ class TestDetailed:
 def test_detail_by_hand():
     steps = np.array([[0, 51, 51], [0, 51, 0]], np.uint8)[..., None]
     assert detail_of(steps) == pytest.approx((3 / 4 + 1 / 3) / 2 * 0.2), "along rows 51 0 51 51, along columns 0 0 51"
-    assert detail_of(np.float32(steps) / 255) == pytest.approx(detail_of(steps))
+    assert detail_of(steps.astype(np.float32) / 255) == pytest.approx(detail_of(steps))
     assert detail_of(np.full((1, 1, 1), 7, np.uint8)) == 0
     wide = np.zeros((8, 33, 1), np.float32)
     wide[:, 20:24:2] = 1

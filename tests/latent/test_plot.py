@@ -29,7 +29,9 @@ def test_points_are_the_codes(two: Model) -> None:
     codes = two.encode(images)
     assert np.allclose(even.get_offsets(), codes[::2])
     assert np.allclose(odd.get_offsets(), codes[1::2])
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "1"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["0", "1"]
     assert axes.get_xlabel() == "first number of the code"
 
 

@@ -108,13 +108,13 @@ def test_a_history_on_the_callers_axes() -> None:
     axes = Figure().subplots()
     assert RECORDS.plot(axes) is axes
     training, validation, dot = axes.lines
-    assert training.get_ydata().tolist() == [1, 1 / 2, 1 / 3]
-    assert validation.get_ydata().tolist() == [0.5, 0.25, 0.375]
-    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (2, 0.25)
+    assert np.asarray(training.get_ydata()).tolist() == [1, 1 / 2, 1 / 3]
+    assert np.asarray(validation.get_ydata()).tolist() == [0.5, 0.25, 0.375]
+    assert (np.asarray(dot.get_xdata()).item(), np.asarray(dot.get_ydata()).item()) == (2, 0.25)
     assert axes.get_yscale() == "log"
     other = Figure().subplots()
     RECORDS.plot(other, what="validation_psnr")
-    assert other.lines[0].get_ydata().tolist() == [21, 22, 23]
+    assert np.asarray(other.lines[0].get_ydata()).tolist() == [21, 22, 23]
     with pytest.raises(CuelloError, match=r"what: got 'psnr', needed one of epoch, loss"):
         RECORDS.plot(axes, what="psnr")
     with pytest.raises(CuelloError, match="no epoch has ended"):
@@ -133,7 +133,7 @@ def test_examples_are_those_of_the_report(trained: Run, series: Path) -> None:
     pixels = np.asarray(Image.open(trained.figures / "examples.png").convert("RGB"))
     axes = Figure().subplots()
     assert trained.examples(axes) is axes
-    assert np.array_equal(axes.images[0].get_array(), pixels)
+    assert np.array_equal(np.asarray(axes.images[0].get_array()), pixels)
     own = trained.examples()
     with Image.open(io.BytesIO(own._repr_png_())) as shown:
         assert abs(shown.width - pixels.shape[1]) <= 1

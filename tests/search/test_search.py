@@ -524,11 +524,10 @@ def test_binary_images_are_searched_by_wrong_pixels(dots: Path, tmp_path: Path) 
     space = {"learning_rate": [1e-4, 3e-2], "loss": ["mse", "l1"]}
     found = searched(tmp_path / "binary.npy", tmp_path / "search", space, model="mlp:35-8")
     for trial in found.trials:
-        (best,) = [
-            r for r in Run(tmp_path / "search" / "trials" / trial.name).history if r.epoch == trial.reached.best_epoch
-        ]  # type: ignore[union-attr]
-        assert trial.reached is not None
-        assert trial.reached.objective == best.validation_wrong == trial.reached.validation_wrong
+        reached, run = trial.reached, Run(tmp_path / "search" / "trials" / trial.name)
+        assert reached is not None
+        (best,) = [record for record in run.history if record.epoch == reached.best_epoch]
+        assert reached.objective == best.validation_wrong == reached.validation_wrong
     wrong = [trial.reached.objective for trial in found.trials if trial.reached]
     assert found.best.reached is not None
     assert found.best.reached.objective == min(wrong) < max(wrong)

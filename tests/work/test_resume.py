@@ -38,6 +38,8 @@ HARD: dict[str, Any] = {
     "noise": "salt-pepper:0.1..0.5+gaussian:5..30",
     "model": "conv-8-16-8",  # has dropout
     "crop": 16,
+    "validation": 0.2,
+    "test": 0.15,
     "crops": "random",
     "augment": True,
     "batch_size": 4,

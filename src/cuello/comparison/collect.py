@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from cuello.comparison.facts import RunFacts, read_facts, with_latency
@@ -78,7 +79,7 @@ def side_by_side(
     return Comparison(tuple(groups), differing_sentence(keys), tuple(left_out))
 
 
-def listed(paths: Sequence[str | Path]) -> list[tuple[Path, str]]:
+def listed(paths: Sequence[str | PathLike[str]]) -> list[tuple[Path, str]]:
     """List every run directory named, and its label; a folder that holds runs stands for all of them."""
     found = []
     for text in paths:

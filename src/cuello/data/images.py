@@ -265,7 +265,7 @@ def partners_of(inputs: Images, targets: Images) -> list[int]:
 
 
 def identical(inputs: Images, targets: Sequence[np.ndarray]) -> list[int]:
-    """Find the inputs that are their targets, pixel for pixel; streamed ones are those whose files are the same."""
+    """Find the inputs that are their targets, pixel for pixel; streamed ones only where their files are the same."""
     if isinstance(inputs.arrays, StreamedArrays) and isinstance(targets, StreamedArrays):
         return [place for place in range(len(inputs)) if inputs.arrays.same_file(place, targets)]
     return [

@@ -89,11 +89,14 @@ class StreamedArrays(Sequence[np.ndarray]):
             yield pixels
 
     def same_file(self, index: int, others: "StreamedArrays") -> bool:
-        """Tell whether image ``index`` and the other one at that place are in files of the same bytes."""
+        """Tell whether image ``index`` and the other one at that place are the same, in files of the same bytes."""
         one, other = (each.source.path_of(each.positions[index]) for each in (self, others))
-        try:
-            return one is not None and other is not None and filecmp.cmp(one, other, shallow=False)
-        except OSError:
+        if one is None or other is None:
+            return False
+        try:  # files of the same bytes may hold several images, or sets of them
+            alike = one == other or filecmp.cmp(one, other, shallow=False)
+            return alike and np.array_equal(self[index], others[index])
+        except (OSError, LostError):
             return False
 
     def picked(self, order: Sequence[int]) -> "StreamedArrays":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 from cuello.core.errors import CuelloError, closest
@@ -33,7 +34,7 @@ BUNDLED: Registry[BundledSpec] = Registry(
 )
 
 
-def located(path: str | Path) -> Path:
+def located(path: str | PathLike[str]) -> Path:
     """Return the path of a model: of a run directory or a file, or of the ready model of that name.
 
     What is there goes first: a run directory or file called "denoise" in the working directory is taken for what it

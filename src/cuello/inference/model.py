@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -398,7 +399,7 @@ def numbers(found: Tensor) -> Tensor:
     return found
 
 
-def load(path: str | Path, network: Any = None, device: str = "cpu") -> Model:
+def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") -> Model:
     """Load a run directory, a model.safetensors file, or a model that comes with the package, by name (BUNDLED).
 
     A network that can be folded into fewer layers is.

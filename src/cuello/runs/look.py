@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def example_picture(figures: Path) -> bytes | None:
 # On axes
 
 
-def new_figure(width: float, height: float, layout: str = "constrained") -> "Figure":
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> "Figure":
     """Make a figure (inches) without pyplot, whose backend and open figures are the caller's; notebooks show it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -208,7 +208,7 @@ def plot_picture(picture: bytes, ax: Any = None) -> Any:
     from PIL import Image
 
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
-    figure = None if ax is not None else new_figure(pixels.shape[1] / DPI, pixels.shape[0] / DPI, layout="none")
+    figure = None if ax is not None else new_figure(pixels.shape[1] / DPI, pixels.shape[0] / DPI, layout=None)
     axes: Any = ax if figure is None else figure.add_axes((0, 0, 1, 1))
     axes.imshow(pixels)
     axes.set_axis_off()

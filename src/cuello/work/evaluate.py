@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ SPLIT_SETTINGS = ("validation", "test", "fold", "split_seed", "crop", "crops", "
 @watched()
 @from_python("images", "data", "target")
 def evaluate(
-    path: str | Path,
+    path: str | PathLike[str],
     images: Any = None,
     *,
     data: Any = None,
@@ -115,7 +116,7 @@ def evaluate(
 @watched()
 @from_python("images", "data")
 def evaluate_classifier(
-    path: str | Path,
+    path: str | PathLike[str],
     images: Any = None,
     *,
     data: Any = None,
@@ -147,7 +148,7 @@ def evaluate_classifier(
 @watched()
 @from_python("images", "data")
 def evaluate_runs(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | PathLike[str]],
     images: Any = None,
     *,
     data: Any = None,
@@ -186,7 +187,7 @@ def evaluate_runs(
 
 
 def several_runs(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | PathLike[str]],
     request: Request,
     *,
     network: Any = None,

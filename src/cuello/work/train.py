@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def train(
 @watched()
 @from_python("data", "target")
 def resume(
-    path: str | Path,
+    path: str | PathLike[str],
     *,
     data: Any = None,
     target: Any = None,
