@@ -18,6 +18,12 @@ Command = Callable[..., Any]
 Refused = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of any length, so that what is looked for stands in one."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on unlabelled grey images of 6×6."""
