@@ -185,3 +185,12 @@ def test_libraries_that_are_loaded_on_the_way_leave_no_filters(trained: Run) -> 
         [sys.executable, "-c", code, trained.path], capture_output=True, text=True, encoding="utf-8", check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_loaded_draws_no_random_number() -> None:
+    """In a process of its own, where nothing of the package is loaded yet."""
+    script = "import random; random.seed(1); before = random.getstate(); import cuello; cuello.train; cuello.latent"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}; print(random.getstate() == before)"], capture_output=True, check=False
+    )
+    assert done.stdout.strip() == b"True", done.stderr.decode()
