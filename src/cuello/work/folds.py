@@ -13,7 +13,6 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
 from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, listener
-from cuello.data.folders import check_outside
 from cuello.data.handed import from_python
 from cuello.jobs.base import Score
 from cuello.jobs.catalog import JOBS
@@ -22,11 +21,10 @@ from cuello.report.result import Result
 from cuello.runs.directory import Run, environment
 from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, spread
-from cuello.training.device import use_threads
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
-from cuello.work.repeats import RunSeries, kept_series, reached, train_series
-from cuello.work.train import RunOptions, resolved, run_name, tell_chosen
+from cuello.work.repeats import RunSeries, kept_series, planned, reached, train_series
+from cuello.work.train import RunOptions
 
 PAGE_NAME, CSV_NAME = "folds.html", "folds.csv"
 FOLDS = RunSeries("fold", "fold-", (PAGE_NAME, CSV_NAME))
@@ -71,18 +69,9 @@ def train_folds(
         raise CuelloError(f"--folds: got {folds}, needed 2 or more.")
     if settings.get("fold") is not None:
         raise CuelloError(f"got --fold={settings['fold']} and --folds={folds}, which makes every fold. Leave one out.")
-    given = {"job": job, "data": str(data), **settings}
-    config, chosen = resolved(given)
-    if chosen is not None:
-        given["model"] = chosen.name  # once, for all
-    use_threads(config.threads)
-    JOBS[config.job].pairing(config, sweep)
-    tell = listener(progress)
-    tell_chosen(chosen, tell)
-    folder = Path(output).expanduser() if output is not None else Path("runs") / f"{run_name(config)}-folds"
-    check_outside(config.data, folder)
+    options = RunOptions(report, sweep, observers, progress=listener(progress))
+    given, config, folder = planned({"job": job, "data": str(data), **settings}, FOLDS, output, options=options)
     members = {f"fold-{part}": {**given, "fold": f"{part}/{folds}"} for part in range(1, folds + 1)}
-    options = RunOptions(report, sweep, observers, progress=tell)
     with kept_series(folder, FOLDS):
         if not (folder / "fold-1" / "config.toml").is_file():  # what cannot be divided is said before any training
             JOBS[config.job].data(make_config({**config.model_dump(exclude_unset=True), "fold": f"1/{folds}"}))

@@ -64,18 +64,9 @@ def train_repeats(
     """
     if repeats < 1:
         raise CuelloError(f"--repeats: got {repeats}, needed 1 or more.")
-    given = {"job": job, "data": str(data), **settings}
-    config, chosen = resolved(given)
-    if chosen is not None:
-        given["model"] = chosen.name  # once, for all
-    use_threads(config.threads)
-    JOBS[config.job].pairing(config, sweep)
-    tell = listener(progress)
-    tell_chosen(chosen, tell)
-    folder = Path(output).expanduser() if output is not None else default_path(config)
-    check_outside(config.data, folder)
+    options = RunOptions(report, sweep, observers, progress=listener(progress))
+    given, config, folder = planned({"job": job, "data": str(data), **settings}, REPEATS, output, options=options)
     members = {f"seed-{seed}": {**given, "seed": seed} for seed in range(config.seed, config.seed + repeats)}
-    options = RunOptions(report, sweep, observers, progress=tell)
     with kept_series(folder, REPEATS):
         runs = train_series(folder, REPEATS, members, options=options, overwrite=overwrite)
         write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
@@ -94,6 +85,25 @@ class RunSeries:
 
 
 REPEATS = RunSeries("repeat", "seed-", ("figures", PAGE_NAME, "compare.csv"))
+
+
+def planned(
+    given: dict[str, Any], series: RunSeries, output: str | Path | None, *, options: RunOptions
+) -> tuple[dict[str, Any], TrainConfig, Path]:
+    """Check what all runs of a series share, and choose their network, once for all, before any training.
+
+    output: the folder, by default ``runs/JOB-MODEL-repeats`` (or ``-folds``): always the same, so that the same command
+    goes on. Returns the settings with the network in them, the whole configuration, and the folder.
+    """
+    config, chosen = resolved(given)
+    if chosen is not None:
+        given = {**given, "model": chosen.name}
+    use_threads(config.threads)
+    JOBS[config.job].pairing(config, options.sweep)
+    tell_chosen(chosen, options.progress)
+    folder = Path(output).expanduser() if output is not None else Path("runs") / f"{run_name(config)}-{series.noun}s"
+    check_outside(config.data, folder)
+    return given, config, folder
 
 
 @contextmanager
@@ -191,11 +201,6 @@ def train_many(
     if failure is not None:
         raise failure
     return [Run(plan.path) for plan in plans]
-
-
-def default_path(config: TrainConfig) -> Path:
-    """Return ``runs/JOB-MODEL-repeats``: always the same, so that the same command goes on."""
-    return Path("runs") / f"{run_name(config)}-repeats"
 
 
 def runs_in(folder: Path, series: RunSeries) -> list[Run]:
