@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from skimage import data
+
+from cuello.core.errors import CuelloError
+from cuello.noise.estimate import estimate_noise
+
+
+def spoiled(image: np.ndarray, gain: float, read: float) -> np.ndarray:
+    random = np.random.default_rng(1)
+    counted = gain * random.poisson(image / gain) if gain else image
+    return counted + random.normal(0, read, image.shape)
+
+
+@pytest.mark.parametrize(("gain", "read"), [(0.2, 5), (1, 2), (5, 20), (15, 10), (0, 20)])
+def test_gain_and_noise_are_found_on_photographs(gain: float, read: float) -> None:
+    """Photographs that come with scikit-image, which have texture and little noise of their own."""
+    images = [spoiled(image.astype(float), gain, read) for image in (data.camera(), data.coffee()[..., 1])]
+    model = estimate_noise(images).model
+    np.testing.assert_allclose(model.deviation(100), np.sqrt(100 * gain + read**2), rtol=0.05)
+    if gain >= 1:
+        assert abs(model.gain / gain - 1) < 0.1
+
+
+@pytest.mark.parametrize("factor", [1 / 255, 16, 257])
+def test_another_unit_scales_the_model(factor: float) -> None:
+    image = spoiled(data.camera()[:256, :256].astype(float), 2, 4)
+    one, other = estimate_noise([image]).model, estimate_noise([image * factor - 7]).model
+    np.testing.assert_allclose(other.gain, one.gain * factor, rtol=1e-2)
+    np.testing.assert_allclose(other.variance(100 * factor - 7), one.variance(100) * factor**2, rtol=1e-2)
+
+
+def test_what_is_cut_off_counts_as_no_noise() -> None:
+    """Half of the image is white and cut: the noise of the other half is found all the same."""
+    image = np.repeat([[60.0], [250.0]], 128, 0) * np.ones((1, 256))
+    noisy = np.clip(np.random.default_rng(0).normal(image, 12), 0, 255)
+    assert abs(estimate_noise([noisy]).model.deviation(60) / 12 - 1) < 0.05
+
+
+def test_an_image_without_noise_has_none() -> None:
+    assert estimate_noise([np.tile(np.arange(64.0), (64, 1))]).model.deviation(30) < 1e-3
+
+
+def test_too_little_to_go_by() -> None:
+    with pytest.raises(CuelloError, match=r"0 blocks of 8x8 pixels .* needed 144"):
+        estimate_noise([np.zeros((15, 400))])
