@@ -1,8 +1,8 @@
 """The noise model of images, estimated from the images alone.
 
 Small blocks of the image are compared by the energy of their low frequencies: those of similar brightness with the
-least of it hold hardly anything but noise, and what their high frequencies hold is its variance. Low frequencies choose,
-high ones measure, so the choice does not make the noise smaller.
+least of it hold hardly anything but noise, and what their high frequencies hold is its variance. Low frequencies
+choose, high ones measure, so the choice does not make the noise smaller.
 
 Source: Colom and Buades 2013, "Analysis and extension of the Ponomarenko et al. method, estimating a noise curve from
 a single image".
