@@ -1,0 +1,222 @@
+"""How good a restored image is, without a clean one: the error against what the noise did not touch twice.
+
+Two ways. Against a second, independently noisy copy of the same scene: the mean squared difference, less the copy's own
+noise. Of a single image and a method that can be run again: the squared difference from the noisy image, corrected for
+what the method kept of the noise, which two runs on slightly noisier images tell (Stein's unbiased risk estimate, with
+noise of the measured strength and correlation).
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cuello.core.errors import CuelloError
+from cuello.core.seeding import numpy_generator
+from cuello.noise.model import NoiseModel
+
+Method = Callable[[np.ndarray], np.ndarray]
+"""A restoration that can be run again: a noisy image, ``(H, W)`` or ``(H, W, C)``, to a restored one of its shape."""
+
+NOISIER = 0.15
+"""Standard deviation that is added to a method's input to see what it keeps of noise, as a share of the noise's own."""
+BLOCK = 32
+"""Side of the squares, in pixels, that are taken for independent when it is said how sure a mean is."""
+SINGLE = (
+    "estimated from the noisy image itself, as good as the noise model: 1% more noise than it says is 1% of the noise"
+)
+COPY = "measured on an independent noisy copy: unbiased where nothing moved between the two"
+
+
+@dataclass(frozen=True)
+class BlindScore:
+    """What a method's result is worth, estimated without a clean image.
+
+    mse: mean squared error, in the values' unit squared; chance can make it negative, where next to nothing is wrong.
+    mse_error: its standard error. psnr: in dB, of a mean squared error that is taken for no smaller than its standard
+    error. error: the standard error of that, in dB. bias: a sentence on what the estimate rests on.
+    """
+
+    name: str
+    mse: float
+    mse_error: float
+    psnr: float
+    error: float
+    bias: str
+
+    def __str__(self) -> str:
+        """Say the score and how sure it is."""
+        return f"{self.name}: {self.psnr:.2f} ± {self.error:.2f} dB"
+
+
+def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str) -> BlindScore:
+    """Sum up the errors of each image's pixels, ``(H, W)`` or ``(H, W, C)``, that are unbiased by themselves.
+
+    peak: the value that counts as white, in the values' unit.
+
+    >>> score = blind_score("none", [np.full((64, 64), 4.0)], peak=20, bias="")
+    >>> score.mse, round(score.psnr, 2), score.error
+    (4.0, 20.0, 0.0)
+    """
+    sums, sizes = (np.concatenate(parts) for parts in zip(*map(blocks, errors), strict=True))
+    mse = float(sums.sum() / sizes.sum())
+    count = len(sums)
+    spread = float(np.sum((sums - mse * sizes) ** 2)) * count / max(count - 1, 1)
+    mse_error = math.sqrt(spread) / float(sizes.sum()) if count > 1 else math.inf
+    counted = max(mse, min(mse_error, peak**2), (1e-5 * peak) ** 2)
+    psnr = 10 * math.log10(peak**2 / counted)
+    error = 10 / math.log(10) * mse_error / counted
+    return BlindScore(name, mse=mse, mse_error=mse_error, psnr=psnr, error=error, bias=bias)
+
+
+def blocks(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum values over squares of BLOCK pixels, and count them; smaller at the right and bottom, NaN left out."""
+    edges = [np.arange(0, side, BLOCK) for side in errors.shape[:2]]
+    known = np.isfinite(errors)
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        values = values.reshape(*values.shape[:2], -1).sum(2)
+        return np.add.reduceat(np.add.reduceat(values, edges[0], axis=0), edges[1], axis=1).ravel()
+
+    sums, sizes = summed(np.where(known, errors, 0.0)), summed(known.astype(float))
+    return sums[sizes > 0], sizes[sizes > 0]
+
+
+def copy_errors(result: np.ndarray, noisy: np.ndarray, copy: np.ndarray) -> np.ndarray:
+    """Estimate the squared error of each pixel of a result, by a second capture of the same scene.
+
+    ``(f(y) - y')² - (y - y')² / 2``: the second term's mean is the variance of the noise of y', however it is spread
+    over the pixels and correlated between them; no noise model is needed.
+
+    result: what was made of ``noisy`` alone. All of one shape. Its mean is unbiased where scene and brightness are the
+    same in both captures; a result that was learned from ``copy`` as well looks better than it is.
+
+    >>> copy_errors(np.array([[3.0]]), np.array([[5.0]]), np.array([[1.0]])).tolist()
+    [[-4.0]]
+    """
+    return (result - copy) ** 2 - (noisy - copy) ** 2 / 2
+
+
+def single_errors(
+    noisy: np.ndarray,
+    method: Method,
+    noise: "NoiseModel | Sequence[NoiseModel]",
+    correlation: np.ndarray | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Estimate the squared error of each pixel of what a method makes of a single noisy image.
+
+    ``(f(y) - y)² - v(y) + z · (f(y + a z) - f(y - a z)) / a``, where z is drawn with the noise's variance and
+    correlation: the last term has the mean ``2 cov(f(y), noise)``. The variance of z is midway between what the model
+    says of the noisy and of the restored value, which makes it right to second order for Poisson noise too.
+
+    noise: the model, or one a channel. correlation: the noise's autocorrelation, ``(2k + 1, 2m + 1)`` with 1 in the
+    middle; None where pixels are independent.
+
+    Source: Ramani, Blu and Unser 2008, "Monte-Carlo SURE", for the differences; Le Montagner, Angelini and Olivo-Marin
+    2014, "An unbiased risk estimator for image denoising in the presence of mixed Poisson-Gaussian noise".
+    """
+    noisy = np.asarray(noisy, np.float64)
+    result = np.asarray(method(noisy), np.float64)
+    if result.shape != noisy.shape:
+        raise CuelloError(f"the method made {result.shape} of an image {noisy.shape}, needed the same shape.")
+    expected = signed_variance(noisy, noise)
+    drawn = np.maximum((expected + signed_variance(result, noise)) / 2, 0)
+    z = coloured(noisy.shape, correlation, seed=seed) * np.sqrt(drawn)
+    z *= math.sqrt(drawn.sum() / max(float(np.sum(z**2)), 1e-300))
+    kept = z * (np.asarray(method(noisy + NOISIER * z)) - np.asarray(method(noisy - NOISIER * z))) / NOISIER
+    return (result - noisy) ** 2 - expected + kept
+
+
+def signed_variance(values: np.ndarray, noise: "NoiseModel | Sequence[NoiseModel]") -> np.ndarray:
+    """Give ``gain · value + base`` of each value, below 0 too, so that its mean over noisy values is unbiased."""
+    models = [noise] if isinstance(noise, NoiseModel) else list(noise)
+    if len(models) not in (1, values.shape[2] if values.ndim == 3 else 1):
+        raise CuelloError(f"got {len(models)} noise models for an image {values.shape}, needed one, or one a channel.")
+    gain, base = np.array([one.gain for one in models]), np.array([one.base for one in models])
+    return (gain if len(models) > 1 else gain[0]) * values + (base if len(models) > 1 else base[0])
+
+
+def coloured(shape: tuple[int, ...], correlation: np.ndarray | None, seed: int = 0) -> np.ndarray:
+    """Draw Gaussian noise of variance 1 with an autocorrelation between neighbours, of each channel apart.
+
+    >>> drawn = coloured((256, 256), np.array([[0.0, 0, 0], [0.4, 1, 0.4], [0, 0, 0]]))
+    >>> round(float(np.mean(drawn[:, 1:] * drawn[:, :-1])), 1)
+    0.4
+    """
+    white = numpy_generator(seed, "blind score").standard_normal(shape)
+    if correlation is None:
+        return white
+    power = spectrum(correlation, shape[:2])
+    factor = np.sqrt(power).reshape(*power.shape, *[1] * (len(shape) - 2))
+    return np.fft.irfft2(np.fft.rfft2(white, axes=(0, 1)) * factor, s=shape[:2], axes=(0, 1))
+
+
+def spectrum(correlation: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Give the power of each frequency, as ``rfft2`` orders them, of noise with this autocorrelation; its mean is 1.
+
+    What a measured correlation has below 0 is left out.
+    """
+    sides = correlation.shape
+    if correlation.ndim != 2 or any(side % 2 == 0 for side in sides):
+        raise CuelloError(f"got a correlation of shape {sides}, needed odd sides with the pixel itself in the middle.")
+    kernel = np.zeros(tuple(shape))
+    for (row, column), value in np.ndenumerate(correlation):
+        kernel[(row - sides[0] // 2) % shape[0], (column - sides[1] // 2) % shape[1]] += value
+    whole = np.maximum(np.fft.fft2(kernel).real, 0)
+    return (whole / whole.mean())[:, : shape[1] // 2 + 1]
+
+
+def judge(
+    noisy: Sequence[np.ndarray],
+    methods: Mapping[str, Method],
+    noise: "NoiseModel | Sequence[NoiseModel]",
+    *,
+    peak: float,
+    correlation: np.ndarray | None = None,
+    seed: int = 0,
+) -> tuple[BlindScore, ...]:
+    """Score methods on single noisy images, the best first.
+
+    noisy: images ``(H, W)`` or ``(H, W, C)``, in the noise model's unit. methods: what to judge, by name. peak: the
+    value that counts as white. All methods see the same added noise, so their order is surer than each score.
+
+    >>> flat = 100 + 10 * numpy_generator(0, "example").standard_normal((64, 64))
+    >>> scores = judge([flat], {"nothing": lambda y: y, "mean": lambda y: np.full_like(y, y.mean())},
+    ...                NoiseModel(gain=0, base=100), peak=255)
+    >>> [score.name for score in scores], round(scores[1].psnr)
+    (['mean', 'nothing'], 28)
+    """
+    scores = [
+        blind_score(
+            name,
+            [
+                single_errors(image, method, noise, correlation=correlation, seed=seed + at)
+                for at, image in enumerate(noisy)
+            ],
+            peak=peak,
+            bias=SINGLE,
+        )
+        for name, method in methods.items()
+    ]
+    return tuple(sorted(scores, key=lambda score: score.mse))
+
+
+def judge_copies(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], results: Mapping[str, Sequence[np.ndarray]], *, peak: float
+) -> tuple[BlindScore, ...]:
+    """Score results against second noisy captures of the same scenes, the best first.
+
+    pairs: the noisy image that each result was made of, and another capture. results: by name, an image for each pair.
+    """
+    scores = [
+        blind_score(
+            name,
+            [copy_errors(result, noisy, copy) for result, (noisy, copy) in zip(images, pairs, strict=True)],
+            peak=peak,
+            bias=COPY,
+        )
+        for name, images in results.items()
+    ]
+    return tuple(sorted(scores, key=lambda score: score.mse))
