@@ -121,7 +121,6 @@ CATALOG: Registry[DatasetSpec] = Registry(
             "14 images, 8 colour and 6 grey, 300 to 1411 pixels", build=file_images(), source="scikit-image",
             licence="CC0, public domain or no known restrictions; motorcycle: Middlebury Stereo, research use",
             files=checksum_table("photos"),  # of its stereo pair the right half is left out as a near copy
-            recipe={"split_seed": 371},  # tested: cat, coffee, rocket, motorcycle and a field of galaxies
         ),
         DatasetSpec(
             "digits", "handwritten digits, tiny", "1,797 grey images 8×8, labelled", build=build_digits,
