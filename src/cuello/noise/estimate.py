@@ -10,6 +10,7 @@ a single image".
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.fft import dctn
@@ -50,7 +51,7 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     """Estimate the noise model of images of one camera and setting.
 
     images: arrays ``(H, W)``, one channel, any numeric type and unit, sides from 16 pixels. Blocks with more than one
-    pixel at the lowest or highest value of its image are passed over: what was cut off has no noise.
+    pixel at the lowest or highest value of its image are passed over: what was cut off has no noise. So are NaNs.
 
     Raises CuelloError where the images are too small or cut off nearly everywhere.
 
@@ -83,23 +84,26 @@ def measuring() -> np.ndarray:
 
 def energies(image: np.ndarray, every: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give the mean value, and the mean squares of low and of high frequencies, of blocks that are not cut off."""
-    if min(image.shape) < 2 * BLOCK:
+    if min(image.shape) < 2 * BLOCK or not np.isfinite(image).any():
         return np.empty(0), np.empty(0), np.empty(0)
-    low, high = image.min(), image.max()
+    low, high = np.nanmin(image), np.nanmax(image)
     blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::STEP, ::STEP]
     blocks = blocks.reshape(-1, BLOCK, BLOCK)[::every]
-    blocks = blocks[((blocks <= low) | (blocks >= high)).sum((1, 2)) <= 1].astype(np.float32)
+    cut = ((blocks <= low) | (blocks >= high)).sum((1, 2)) > 1
+    blocks = blocks[~cut & np.isfinite(blocks).all((1, 2))]
     order = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
     telling = (order >= LOW.start) & (order < LOW.stop)
     means = blocks.mean((1, 2), dtype=np.float64)
-    squares = dctn(blocks - means[:, None, None].astype(np.float32), axes=(1, 2), norm="ortho") ** 2
+    frequencies: Any = dctn((blocks - means[:, None, None]).astype(np.float32), axes=(1, 2), norm="ortho")
+    squares = frequencies**2
     return means, squares[:, telling].mean(1), squares[:, measuring()].mean(1)
 
 
-def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray) -> NoiseCurve:
+def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, texture: bool = True) -> NoiseCurve:
     """Fit variance = gain · brightness + base; bands above the line, by texture, count less and less.
 
-    spread: standard error of each variance, as a share of it.
+    spread: standard error of each variance, as a share of it. texture: whether bands may hold any; without it, those
+    below the line count less as well.
     """
     line = np.stack([brightness, np.ones_like(brightness)], 1)
     fitted, weight = np.full_like(variance, np.median(variance)), np.ones_like(variance)
@@ -112,5 +116,5 @@ def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray) -
             gain, base = 0.0, float(np.average(variance, weights=scale**2))
         fitted = np.maximum(gain * brightness + base, floor)
         above = (variance - fitted) / fitted / np.maximum(3 * spread, 0.04)
-        weight = np.where(above > 0, 1 / (1 + above**2), 1.0)
+        weight = np.where((above > 0) | (not texture), 1 / (1 + above**2), 1.0)
     return NoiseCurve(brightness, variance, weight, NoiseModel(float(gain), float(base)))

@@ -1,0 +1,140 @@
+"""All that is measured of the noise in one channel of images of one camera and setting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cuello.core.errors import CuelloError
+from cuello.noise.defects import defects
+from cuello.noise.estimate import NoiseCurve, estimate_noise
+from cuello.noise.frames import TemporalNoise, temporal_noise
+from cuello.noise.model import NoiseModel
+from cuello.noise.structure import Kind, clipped, finite, jpeg_blocks, kind_of, step_of, stripes
+from cuello.noise.whiteness import (
+    REACH,
+    autocorrelation,
+    correlation_of,
+    is_white,
+    power,
+    spaced_curves,
+    spacing_of,
+    white_spacing,
+)
+
+NO_NOISE = 0.45
+"""Noise below this share of a step between values is no more than their rounding."""
+HARDLY = 1e-4
+"""Noise below this share of the values' range is none, where values have no steps."""
+
+
+@dataclass(frozen=True)
+class NoiseSurvey:
+    """What the noise of one channel is like; the unit is that of the images' values.
+
+    kind: "ordinary"; "noise-free"; "binary" and "label", which have no noise that could be taken away. model: variance
+    at each brightness of one pixel. curve: what it was drawn through; None where there is no noise to measure.
+    temporal: whether it was measured from frame to frame. correlation: ``(2 R + 1, 2 R + 1)``, of a pixel's noise with
+    that of the pixels around it, 1 in the middle. spacing: of every so many-th pixel the noise is white; 1: of all.
+    stripes: standard deviation of what whole rows, and whole columns, have in common. clipped_low, clipped_high: shares
+    of pixels cut off. hot, dead: positions ``(n, 2)``, row and column. jpeg_blocks: by which share steps at borders of
+    8x8 blocks are larger than others, 0 without them. range: lowest and highest value. notes: what is worth saying.
+    """
+
+    kind: Kind
+    model: NoiseModel
+    curve: NoiseCurve | None
+    temporal: bool
+    correlation: np.ndarray
+    spacing: int
+    stripes: tuple[float, float]
+    clipped_low: float
+    clipped_high: float
+    hot: np.ndarray
+    dead: np.ndarray
+    jpeg_blocks: float
+    range: tuple[float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def white(self) -> bool:
+        """Whether a pixel's noise says nothing of its neighbour's."""
+        return self.spacing == 1
+
+
+def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
+    """Measure the noise of images of one camera and setting.
+
+    images: arrays ``(H, W)``, one channel, any numeric type and unit; NaN marks pixels without a value. frames: whether
+    they may show one scene, one after another; whether it moves is tested.
+
+    Raises CuelloError where the images are too small, or cut off nearly everywhere.
+    """
+    images = [np.asarray(image) for image in images]
+    checked(images)
+    kind = kind_of(images)
+    values = [finite(image) for image in images]
+    low, high = float(min(one.min() for one in values)), float(max(one.max() for one in values))
+    if kind != "ordinary":
+        return nothing(kind, (low, high))
+    curves = {1: estimate_noise(images)}
+    if is_noise_free(curves[1], step_of(images), high - low):
+        return nothing("noise-free", (low, high))
+    spectrum = power(images)
+    if not is_white(spectrum):
+        curves |= spaced_curves(images)
+    spacing = white_spacing(curves)
+    curve, temporal, notes = curves[spacing], False, []
+    correlation = autocorrelation(spectrum, share_of(curves, spacing))
+    if frames:
+        found = temporal_noise(images, curve.model)
+        if isinstance(found, TemporalNoise):
+            curve, temporal = found.curve, True
+            scale = np.sqrt(np.maximum(curve.model.variance(found.mean), np.median(curve.variance) / 100))
+            correlation = correlation_of([one / scale for one in found.residuals])
+            spacing = spacing_of(correlation)
+        else:
+            notes.append(f"noise was measured in each image by itself: {found}")
+    if spacing > 1 and spacing == max(curves):
+        notes.append(f"the noise is correlated over {spacing} pixels and perhaps more")
+    cut = clipped(images)
+    hot, dead = defects(images, curve.model)
+    return NoiseSurvey(
+        kind=kind, model=curve.model, curve=curve, temporal=temporal, correlation=correlation, spacing=spacing,
+        stripes=stripes(images), clipped_low=cut[0], clipped_high=cut[1], hot=hot, dead=dead,
+        jpeg_blocks=jpeg_blocks(images), range=(low, high), notes=tuple(notes),
+    )  # fmt: skip
+
+
+def checked(images: Sequence[np.ndarray]) -> None:
+    """Raise CuelloError for what are no images of one channel."""
+    if not images:
+        raise CuelloError("got no image, needed one or more arrays (H, W).")
+    for image in images:
+        if image.ndim != 2 or image.dtype.kind not in "uifb":
+            raise CuelloError(f"got an array {image.shape} of {image.dtype}, needed numbers (H, W), one channel.")
+        if not finite(image).size:
+            raise CuelloError("got an image without a single finite value.")
+
+
+def is_noise_free(curve: NoiseCurve, step: float, span: float) -> bool:
+    """Tell whether what was measured is no more than rounding."""
+    deviation = float(np.sqrt(np.median(curve.variance)))
+    return deviation < max(NO_NOISE * step, HARDLY * span)
+
+
+def share_of(curves: dict[int, NoiseCurve], spacing: int) -> float:
+    """Give the share of the variance that high frequencies of neighbouring pixels hold."""
+    at = curves[1].brightness
+    whole = np.median(curves[spacing].model.variance(at))
+    return float(min(1.0, np.median(curves[1].model.variance(at)) / max(whole, np.finfo(float).tiny)))
+
+
+def nothing(kind: Kind, range: tuple[float, float]) -> NoiseSurvey:
+    """Give the survey of images that have no noise."""
+    none, alone = np.empty((0, 2), int), np.zeros((2 * REACH + 1, 2 * REACH + 1))
+    alone[REACH, REACH] = 1
+    return NoiseSurvey(
+        kind=kind, model=NoiseModel(0.0, 0.0), curve=None, temporal=False, correlation=alone, spacing=1,
+        stripes=(0.0, 0.0), clipped_low=0.0, clipped_high=0.0, hot=none, dead=none, jpeg_blocks=0.0, range=range,
+    )  # fmt: skip

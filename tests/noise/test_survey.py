@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from cuello.core.errors import CuelloError
+from cuello.noise.survey import survey
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    return data.camera()[::2, ::2].astype(float)
+
+
+def noisy(image: np.ndarray, gain: float = 2, read: float = 4, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return gain * random.poisson(image / gain) + random.normal(0, read, image.shape)
+
+
+def test_white_noise_is_white(photograph: np.ndarray) -> None:
+    found = survey([noisy(photograph)])
+    assert (found.kind, found.spacing, found.white, found.temporal) == ("ordinary", 1, True, False)
+    assert found.correlation.shape == (9, 9)
+    assert found.correlation[4, 4] == 1
+    assert np.abs(np.delete(found.correlation.ravel(), 40)).max() < 0.15
+    assert not len(found.hot)
+    assert not len(found.dead)
+
+
+def test_noise_shared_with_neighbours_is_found_with_its_whole_variance(photograph: np.ndarray) -> None:
+    noise = gaussian_filter(np.random.default_rng(0).normal(size=photograph.shape), 1)
+    found = survey([photograph + 15 * noise / noise.std()])
+    assert found.spacing >= 3
+    assert abs(found.correlation[4, 5] - np.exp(-1 / 4)) < 0.15
+    assert abs(found.model.deviation(100) / 15 - 1) < 0.2
+
+
+def test_frames_of_a_still_scene_are_measured_against_each_other(photograph: np.ndarray) -> None:
+    found = survey([noisy(photograph, seed=seed) for seed in range(3)], frames=True)
+    assert found.temporal
+    assert found.spacing == 1
+    assert abs(found.model.gain / 2 - 1) < 0.05
+    assert abs(found.model.read / 4 - 1) < 0.25
+
+
+def test_a_scene_that_moves_is_not_measured_so(photograph: np.ndarray) -> None:
+    found = survey([noisy(np.roll(photograph, 3 * seed, 1), seed=seed) for seed in range(3)], frames=True)
+    assert not found.temporal
+    assert "moves" in found.notes[0]
+    assert abs(found.model.deviation(100) / np.sqrt(216) - 1) < 0.1
+
+
+def test_equal_frames_are_no_measure(photograph: np.ndarray) -> None:
+    image = noisy(photograph)
+    found = survey([image, image], frames=True)
+    assert not found.temporal
+    assert found.notes == ("noise was measured in each image by itself: all frames are equal",)
+
+
+def test_borders_without_values_do_not_matter(photograph: np.ndarray) -> None:
+    image = noisy(photograph)
+    image[:20] = np.nan
+    found = survey([image])
+    assert abs(found.model.deviation(100) / np.sqrt(216) - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "image"),
+    [
+        ("binary", np.indices((64, 64)).sum(0) % 2 * 255),
+        ("label", np.kron(np.arange(16).reshape(4, 4), np.ones((16, 16), int)) * 7 % 11),
+        ("noise-free", np.round(np.add.outer(np.linspace(0, 90, 64), np.linspace(0, 99, 64))).astype(np.uint8)),
+        ("noise-free", np.full((32, 32), 0.5)),
+    ],
+)
+def test_images_without_noise_are_known(kind: str, image: np.ndarray) -> None:
+    found = survey([image])
+    assert found.kind == kind
+    assert found.model.read == found.model.gain == 0
+    assert found.curve is None
+
+
+def test_what_is_no_image_is_refused() -> None:
+    with pytest.raises(CuelloError, match="got no image"):
+        survey([])
+    with pytest.raises(CuelloError, match="needed numbers \\(H, W\\)"):
+        survey([np.zeros((4, 4, 3))])
+    with pytest.raises(CuelloError, match="without a single finite value"):
+        survey([np.full((32, 32), np.nan)])
