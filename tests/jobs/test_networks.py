@@ -88,6 +88,7 @@ def test_networks_for_impulses_are_refused_just_where_they_leave_what_the_noise_
         ("missing:0.1,fill=0.5+salt-pepper:0.2", "dncnn-s", True),
         ("missing:0.5,fill=0..1", "dncnn-s", False),
         ("blur:1+jpeg:60", "dncnn-s", False),
+        ("camera:2,read=5,correlated=0.8", "dncnn-s", False),
     ],
 )
 def test_compositions_and_ranges(noise: str, network: str, impulses: bool) -> None:

@@ -169,3 +169,16 @@ def test_repeat_command_names_what_is_no_default_and_nothing_else(trained: Run) 
         "--noise": "salt-pepper:0.1..0.5", "--model": "conv-8-16-8", "--crop": "16", "--epochs": "2",
         "--batch-size": "8", "--learning-rate": "0.001", "--warmup-epochs": "0.0", "--device": "cpu", "--threads": "1",
     }  # fmt: skip
+
+
+def test_a_training_against_noise_that_neighbours_share(
+    images: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    """Through the command line; the noise is the model's contract, and the evaluation makes it again."""
+    noise = "camera:2,read=10,correlated=0.8"
+    sizes = ("--crop", 16, "--epochs", 3, "--model", "dncnn-s", "--samples", 48, "--batch-size", 8, "--threads", 1)
+    done = command("train", "denoise", images, "--noise", noise, *sizes, "-o", tmp_path / "run", "--no-report")
+    assert done.code == 0, done.error
+    assert load_artefact(tmp_path / "run" / "model.safetensors").noise == noise
+    losses = [epoch.validation_loss for epoch in Run(tmp_path / "run").history]
+    assert losses[-1] < losses[0]

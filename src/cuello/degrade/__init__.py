@@ -2,6 +2,7 @@
 
 from cuello.core.registry import Registry
 from cuello.degrade.base import Degradation, Range
+from cuello.degrade.camera import Camera
 from cuello.degrade.compose import Composition, has_range, parse
 from cuello.degrade.impulses import Invert, Missing, MissingBlocks, SaltPepper
 from cuello.degrade.jpeg import Jpeg
@@ -13,8 +14,8 @@ from cuello.degrade.sizes import Down, Resize
 DEGRADATIONS: Registry[type[Degradation]] = Registry(
     "noise",
     [
-        SaltPepper, Invert, Gaussian, Poisson, Speckle, Uniform, Blur, Down, Resize, Jpeg, Missing, MissingBlocks,
-        NoDegradation,
+        SaltPepper, Invert, Gaussian, Poisson, Camera, Speckle, Uniform, Blur, Down, Resize, Jpeg, Missing,
+        MissingBlocks, NoDegradation,
     ],
     adopt=own_noise,
 )  # fmt: skip

@@ -14,6 +14,24 @@ def gaussian_kernels(sigma: Tensor, radius: int) -> Tensor:
     return kernels / kernels.sum(dim=1, keepdim=True)
 
 
+def radius_of(sigma: float) -> int:
+    """Return at how many pixels from its middle a Gaussian is cut off: 4σ."""
+    return max(1, int(4 * sigma + 0.5))
+
+
+def separable(images: Tensor, kernels: Tensor) -> Tensor:
+    """Filter ``(N, C, H, W)`` along rows and columns by each image's kernel, ``(N, 2 radius + 1)``.
+
+    Where the kernel does not lie within the image there is no result: sides become shorter by 2 radius.
+    """
+    count, channels, height, width = images.shape
+    kernels = kernels.repeat_interleave(channels, dim=0)[:, None]  # (N C, 1, K)
+    rows = images.reshape(1, count * channels, height, width)
+    rows = functional.conv2d(rows, kernels[:, :, None, :], groups=count * channels)
+    rows = functional.conv2d(rows, kernels[:, :, :, None], groups=count * channels)
+    return rows.view(count, channels, *rows.shape[2:])
+
+
 class Blur(Degradation):
     """Gaussian blur, y = x * G(σ), cut off at 4σ, edges repeated."""
 
@@ -23,13 +41,6 @@ class Blur(Degradation):
     sigma: Quantity = quantity(1, "standard deviation of the Gaussian", "pixels", limits=(0, 50))
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
-        count, channels, height, width = images.shape
-        largest = self.sigma.high if isinstance(self.sigma, Range) else self.sigma
-        radius = max(1, int(4 * largest + 0.5))
+        radius = radius_of(self.sigma.high if isinstance(self.sigma, Range) else self.sigma)
         kernels = gaussian_kernels(values["sigma"].view(-1).to(images.device), radius)  # (N, K)
-        kernels = kernels.repeat_interleave(channels, dim=0)[:, None]  # (N C, 1, K)
-        rows = images.reshape(1, count * channels, height, width)
-        rows = functional.pad(rows, (radius,) * 4, mode="replicate")
-        rows = functional.conv2d(rows, kernels[:, :, None, :], groups=count * channels)
-        rows = functional.conv2d(rows, kernels[:, :, :, None], groups=count * channels)
-        return rows.view(images.shape)
+        return separable(functional.pad(images, (radius,) * 4, mode="replicate"), kernels)
