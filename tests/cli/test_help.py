@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cuello.cli.app import app
+from cuello.cli.job_help import HELPS
 from cuello.cli.purposes import PURPOSES
 from cuello.jobs.words import WORDS, JobWords
 
@@ -37,8 +38,9 @@ def test_what_one_can_do(
 
 
 def test_every_line_to_type_is_one_that_is_read() -> None:
-    for line in [line for _, line in PURPOSES] + [line for job in WORDS for line in job.examples]:
-        program, *words = line.split()
+    of_jobs = [line for job in WORDS for about in HELPS.values() for line in about.examples(job)]
+    for line in [line for _, line in PURPOSES] + of_jobs:
+        program, *words = line.replace("\\\n", "").split()
         assert program == "cuello"
         called, given, *_ = app.parse_args(words, print_error=False, exit_on_error=False)
         assert called.__name__ == words[0]
@@ -46,14 +48,20 @@ def test_every_line_to_type_is_one_that_is_read() -> None:
 
 
 @pytest.mark.parametrize("job", WORDS, ids=lambda job: job.name)
-def test_a_job_shows_its_settings_first(command: Command, monkeypatch: pytest.MonkeyPatch, job: JobWords) -> None:
+@pytest.mark.parametrize("called", ["train", "search"])
+def test_a_job_shows_its_settings_first(
+    command: Command, monkeypatch: pytest.MonkeyPatch, called: str, job: JobWords
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    answer = command("train", job.words[0], "--help")
+    answer = command(called, job.words[0], "--help")
     assert (answer.code, answer.error) == (0, "")
     before, _, after = answer.out.partition(f"╭─ For {job.name} ")
-    assert all(line in before.splitlines() for line in job.examples)
+    assert before.startswith(f"Usage: cuello {called} {job.name} DATA")
+    examples = HELPS[called].examples(job)
+    assert len(examples) == {"train": 3, "search": 2}[called]
+    assert all(line in before.splitlines() for example in examples for line in example.splitlines())
     own, _, rest = after.partition("╰")
-    for name in ("data", *job.options, *job.useful):
+    for name in ("data", *HELPS[called].first, *job.options, *job.useful):
         assert f"--{name} " in own
         assert f"│ --{name} " not in rest
     others = {name for other in WORDS for name in other.options} - set(job.options)

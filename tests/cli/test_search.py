@@ -35,6 +35,8 @@ def test_a_space_on_the_command_line(
     assert "The best of 4 trials is trial" in answer.out
     assert "again:  cuello train reconstruct" in answer.out
     assert f"page:   {tmp_path / 'search' / 'search.html'}" in answer.out
+    assert "note:" not in answer.error
+    assert "note: ae: that is the job reconstruct\n" in command("search", "ae", *flags[2:]).error
     found = json.loads(command(*flags, "--json").out)
     assert len(found["trials"]) == 4
     assert found["best"] in found["trials"]

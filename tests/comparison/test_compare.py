@@ -236,6 +236,20 @@ def test_other_images_and_channels_may_not_differ() -> None:
     assert said == "These runs differ in images; channels (3, 1): they stand in 3 tables, not in one."
 
 
+def test_runs_that_differ_in_their_loss_alone_are_led_to_a_common_measure() -> None:
+    def said(*runs: RunFacts) -> str:
+        return side_by_side(runs).differing
+
+    mine, other = facts("a", loss="l1"), facts("b")
+    assert said(mine, other) == (
+        "These runs differ in loss (l1, mse): they stand in 2 tables, not in one. Their losses cannot be compared; "
+        "what they reach on the same images can: cuello benchmark IMAGES RUN RUN"
+    )
+    codes = [facts(name, job="reconstruct", noise=None, loss=loss) for name, loss in (("a", "l1"), ("b", "mse"))]
+    assert said(*codes).endswith("can: cuello evaluate RUN RUN"), "a benchmark is of networks that restore"
+    assert "cuello" not in said(mine, replace(other, channels=1)), "which could not be measured on the same images"
+
+
 def test_unlike_runs_get_tables_of_their_own(
     trained: Run, images: Path, make_images: Callable[..., Path], small: dict[str, Any], tmp_path: Path
 ) -> None:

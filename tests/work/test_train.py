@@ -11,6 +11,7 @@ import pytest
 import cuello
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.progress import Progress
 from cuello.degrade import parse
 from cuello.jobs.images.pairs import Task, check_sweep
 from cuello.models.named import NETWORKS
@@ -53,6 +54,20 @@ def test_the_recipe_fills_what_is_not_given() -> None:
 def test_an_unknown_name_is_an_error_before_any_image_is_read(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(CuelloError, match=message):
         cuello.train(data="/nowhere/at/all", **{"noise": "gaussian:25", **settings})
+
+
+def test_another_word_for_a_job_is_said_to_be_one(images: Path, small: dict[str, Any], tmp_path: Path) -> None:
+    def notes(job: str, call: Callable[..., Any] = cuello.train, **settings: Any) -> list[str | None]:
+        told: list[Progress] = []
+        call(job, images, output=tmp_path / f"{job}-{call.__name__}", progress=told.append, **settings)
+        return [event.note for event in told if event.note and "job" in event.note]
+
+    quick = {**small, "epochs": 1, "report": False}
+    assert notes("restoration", **quick) == ["restoration: that is the job denoise"]
+    assert notes("denoise", **quick) == []
+    assert notes("restoration", cuello.train_repeats, repeats=1, **quick) == ["restoration: that is the job denoise"]
+    searched = {**small, "epochs": 1, "space": {"optimizer": ["sgd"]}}
+    assert notes("Clean", cuello.search.search, **searched) == ["Clean: that is the job denoise"]
 
 
 def test_a_sweep_is_checked_before_the_training(images: Path, small: dict[str, Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from contextlib import suppress
+from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
 from typing import NoReturn
@@ -96,9 +97,7 @@ def call(words: list[str]) -> None:
         offer_questions()
         return
     if (job := job_asked(words)) is not None:
-        from cuello.cli.train import train
-
-        print_job_help(job, train)
+        print_job_help(job, getattr(import_module(f"cuello.cli.{words[0]}"), words[0]))
         return
     if not words[0].startswith("-") and words[0] not in app:
         raise no_command(words[0])

@@ -50,6 +50,8 @@ def search(
 ) -> None:
     """Train with many settings and find out which are the best.
 
+    Each job's settings, with examples: cuello search JOB --help
+
     What is searched stands in a file (--space) or on the command line (--over); every other setting is a flag, the same
     for all trials. Trials are run directories that `cuello compare` reads. The same command again goes on with a search
     that was stopped. In the output folder: search.html, search.csv, figures, trials/.

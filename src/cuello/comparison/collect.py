@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from cuello.comparison.facts import RunFacts, read_facts, with_latency
-from cuello.comparison.groups import Group, differing_sentence, group_key, make_group
+from cuello.comparison.groups import Group, beside_the_loss, differing_sentence, group_key, make_group
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, listener
 from cuello.runs.directory import Run
@@ -76,7 +76,8 @@ def side_by_side(
         make_group([run for run, other in zip(runs, keys, strict=True) if other == key], key, keys, epoch=epoch)
         for key in dict.fromkeys(keys)
     ]
-    return Comparison(tuple(groups), differing_sentence(keys), tuple(left_out))
+    differing = differing_sentence(keys) + beside_the_loss(runs[0].job, keys)
+    return Comparison(tuple(groups), differing, tuple(left_out))
 
 
 def listed(paths: Sequence[str | PathLike[str]]) -> list[tuple[Path, str]]:

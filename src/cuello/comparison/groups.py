@@ -99,6 +99,14 @@ def differing_sentence(keys: Sequence[Key]) -> str:
     return f"These runs differ in {'; '.join(parts)}: they stand in {tables} tables, not in one." if parts else ""
 
 
+def beside_the_loss(job: Job, keys: Sequence[Key]) -> str:
+    """Say how runs that differ in their loss alone can be put side by side after all, or ""."""
+    if differing(keys) != ["loss"]:
+        return ""
+    typed = "cuello benchmark IMAGES RUN RUN" if "noise" in job.options else "cuello evaluate RUN RUN"
+    return f" Their losses cannot be compared; what they reach on the same images can: {typed}"
+
+
 def make_group(runs: list[RunFacts], key: Key, keys: Sequence[Key], *, epoch: int | None) -> Group:
     """Put comparable runs into rows, the best first, and compare repeats."""
     runs, notes = with_like_evaluations(runs)

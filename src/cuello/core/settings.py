@@ -100,7 +100,8 @@ class ExplainSettings:
     range: Range = None
     limit: Annotated[
         int | None,
-        "Images to explain, at most, those for testing first; by default 32 of a data set, all of your own images.",
+        "Images to explain, at most: those for testing first, spread over the classes; by default 32 of a data set, "
+        "all of your own images.",
     ] = None
     pictures: Annotated[int, "Overlays to draw, at most: spread evenly over the images."] = 100
     on_error: OnError = "stop"

@@ -25,6 +25,7 @@ from cuello.search.work import Work
 from cuello.training.device import choose_device
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
+from cuello.work.train import tell_job
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
@@ -74,6 +75,8 @@ def search(
     >>> len(found.trials), sorted(found.best.values)
     (4, ['learning_rate', 'widths'])
     """
+    watch = listener(progress, ("stage", "share"))
+    tell_job(job, watch)
     job = job_named(job)
     given = choices_as_texts(read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space)
     name_also(given)
@@ -90,7 +93,6 @@ def search(
         known = read_trials(folder, question.as_json())
         question = question if known else begun(question, folder, asked=objective)
         source = make_sampler(question, folder, known)
-        watch = listener(progress, ("stage", "share"))
         work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
         return worked(work)
 

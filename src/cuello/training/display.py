@@ -81,9 +81,7 @@ class Display:
 
     def work(self, event: Progress) -> None:
         """Show other long work."""
-        self.left_out |= (event.note or "").startswith("left out: ")
-        if event.note is not None and not self.quiet:
-            self.console.print(f"note: {printable(event.note)}", markup=False)
+        self.say_note(event)
         doing, done, total = event.stage, event.done, event.total
         if self.quiet or total <= 1:
             return
@@ -95,10 +93,17 @@ class Display:
             self.said = time.monotonic()
             self.console.print(f"{doing}: {done} of {total}")
 
+    def say_note(self, event: Progress) -> None:
+        """Say what an event has to say of the work."""
+        self.left_out |= (event.note or "").startswith("left out: ")
+        if event.note is not None and not self.quiet:
+            self.console.print(f"note: {printable(event.note)}", markup=False)
+
     def whole(self, event: Progress) -> None:
         """Show one bar for a work of many parts: what is being done, and the share of the whole that is."""
+        self.say_note(event)
         words, share = event.stage, event.share
-        if self.quiet:
+        if self.quiet or event.note is not None:
             return
         if self.bar:
             if "whole" not in self.tasks:

@@ -25,7 +25,7 @@ from cuello.training.device import use_threads
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
 from cuello.work.plans import PlannedRun, run_plans
-from cuello.work.train import RunOptions, check_same, resolve, resolved, run_name, tell_chosen
+from cuello.work.train import RunOptions, check_same, resolve, resolved, run_name, tell_chosen, tell_job
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
@@ -95,7 +95,9 @@ def planned(
     output: the folder, by default ``runs/JOB-MODEL-repeats`` (or ``-folds``): always the same, so that the same command
     goes on. Returns the settings with the network in them, the whole configuration, and the folder.
     """
+    tell_job(given["job"], options.progress)
     config, chosen = resolved(given)
+    given = {**given, "job": config.job}
     if chosen is not None:
         given = {**given, "model": chosen.name}
     use_threads(config.threads)

@@ -145,6 +145,7 @@ def train(
     """
     tell = listener(progress)
     check_trackers(track)
+    tell_job(job, tell)
     config, chosen = resolved({"job": job, "data": str(data), **settings})
     JOBS[config.job].pairing(config, sweep)
     device = choose_device(config.device)
@@ -305,6 +306,12 @@ def tell_notes(images: Images, tell: OnProgress) -> None:
     """Say before the work how images were read, and which are left out."""
     for note in [*images.notes, *(f"left out: {reason}" for reason in images.skipped)]:
         tell(Progress("reading images", 1, 1, note=note))
+
+
+def tell_job(word: str, tell: OnProgress) -> None:
+    """Say which job another word for it led to."""
+    if (job := job_named(word)) != word:
+        tell(Progress("reading images", 1, 1, note=f"{word}: that is the job {job}"))
 
 
 def tell_chosen(chosen: Chosen | None, tell: OnProgress) -> None:

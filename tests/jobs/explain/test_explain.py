@@ -88,8 +88,8 @@ def test_of_a_data_set_so_many_and_those_for_testing_first(run: Run, examples: P
     found = explain(run.path, examples, tmp_path / "out", limit=7, pictures=0)
     order = [*parts.test.tolist(), *parts.validation.tolist(), int(parts.train[0])]
     assert found.names == [names[place] for place in order]
-    said = f"7 of the 12 images of {examples} are explained, its test images first; limit=12 explains all"
-    assert said in found.notes
+    said = f"7 of the 12 images of {examples} are explained, test images first, spread over the classes; "
+    assert f"{said}limit=12 explains all" in found.notes
     assert json.loads((tmp_path / "out" / "explain.json").read_text())["settings"]["limit"] == 7
     with pytest.raises(CuelloError, match="limit: got 0, needed 1 or more"):
         explain(run.path, examples, tmp_path / "none", limit=0)
@@ -104,12 +104,30 @@ def test_which_images_of_a_data_set_are_chosen() -> None:
     assert taken.labels is not None
     assert taken.labels.tolist() == expected
     assert list(taken.notes) == [
-        "32 of the 40 images of digits are explained, its test images first; limit=40 explains all"
+        "32 of the 40 images of digits are explained, test images first, spread over the classes; limit=40 explains all"
     ]
     assert [int(chosen(source, "digits", limit=50).read(place).pixels.item()) for place in (0, 5, 39)] == [35, 0, 34]
     assert chosen(source, "mine.npy") is source
     plain = replace(source, held_out=None)
-    assert "the first; limit=40" in chosen(plain, "mine.npy", limit=2).notes[0]
+    assert "are explained, spread over the classes; limit=40" in chosen(plain, "mine.npy", limit=2).notes[0]
+
+
+def test_of_sorted_classes_some_of_each_are_chosen() -> None:
+    """Ten images of each of three classes, one after the other; nine are for testing: two, four and three of them."""
+    pixels, labels = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1), np.repeat([0, 1, 2], 10)
+    held_out = np.array([8, 9, 11, 12, 13, 14, 27, 28, 29])
+    source = replace(array_source(pixels, labels), held_out=held_out)
+
+    def taken(source: Any, limit: int) -> list[int]:
+        return [int(one.read(place).pixels.item()) for one in [chosen(source, "mine", limit=limit)]
+                for place in range(limit)]  # fmt: skip
+
+    assert taken(source, 3) == [8, 11, 27]
+    assert taken(source, 5) == [8, 9, 11, 12, 27]
+    assert taken(source, 12) == [*held_out, 0, 10, 20], "then the others, again of every class"
+    plain = replace(source, labels=None)
+    assert taken(plain, 5) == [8, 11, 13, 27, 29], "the first, the last, and what lies evenly between"
+    assert "are explained, test images first, spread evenly; limit=30" in chosen(plain, "mine", limit=5).notes[0]
 
 
 def test_a_class_by_name_and_images_of_several_sizes(run: Run, tmp_path: Path) -> None:

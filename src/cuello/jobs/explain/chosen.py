@@ -37,6 +37,7 @@ class ChosenSource(ImageSource):
 def chosen(source: ImageSource, data: str, *, limit: int | None = None, own: Model | None = None) -> ImageSource:
     """Take the images to explain, at most ``limit``, test images first; a note says so where some are left.
 
+    Of what does not count whole some are taken of every class, or, where no labels are known, spread evenly.
     data: what the user calls the source; of the catalogue's ``OF_A_DATA_SET`` are taken by default, of other images
     all, in their order. own: the classifier, where it knows what it was trained on.
     """
@@ -46,23 +47,41 @@ def chosen(source: ImageSource, data: str, *, limit: int | None = None, own: Mod
         return source
     if own is not None and own.channels == 4:
         source = with_four_channels(source)
-    order, first = tested_first(source, data, own)
-    count, most = len(order), limit or OF_A_DATA_SET
+    parts, first = tested_first(source, data, own)
+    count, most, order = len(source.names), limit or OF_A_DATA_SET, np.empty(0, np.int64)
+    for part in parts:
+        order = np.concatenate([order, some_of(part, source.labels, most - len(order))])
     notes = list(source.notes)
     if most < count:
-        notes.append(worded(f"{most:,} of the {count:,} images of {data} are explained, {first}; --limit={count} "
-                            "explains all"))  # fmt: skip
+        spread = "spread evenly" if source.labels is None else "spread over the classes"
+        notes.append(worded(f"{most:,} of the {count:,} images of {data} are explained, {first}{spread}; "
+                            f"--limit={count} explains all"))  # fmt: skip
     about = {one.name: getattr(source, one.name) for one in fields(ImageSource)}
-    order = order[:most]
     about |= {"names": [source.names[place] for place in order], "notes": notes, "held_out": None, "validated": None}
     about |= {"labels": None if source.labels is None else source.labels[order]}
     return ChosenSource(**about, source=source, order=order.tolist())
 
 
-def tested_first(source: ImageSource, data: str, own: Model | None) -> tuple[np.ndarray, str]:
-    """Order all positions: images for testing, for validation, for training; and say in words what comes first.
+def some_of(part: np.ndarray, labels: np.ndarray | None, most: int) -> np.ndarray:
+    """Take at most so many of a part, in its order: of every class in turn, or, without labels, spread evenly.
 
-    That is as the classifier's training divided them, or else the data set itself; where neither does, in their order.
+    >>> some_of(np.arange(6), np.array([0, 0, 0, 1, 1, 2]), 4), some_of(np.arange(7), None, 3)
+    (array([0, 1, 3, 5]), array([0, 3, 6]))
+    """
+    if most >= len(part):
+        return part
+    if labels is None:
+        return part[np.linspace(0, len(part) - 1, most).round().astype(np.int64)]
+    turns = np.empty(len(part), np.int64)
+    for label in np.unique(labels[part]):
+        turns[labels[part] == label] = np.arange((labels[part] == label).sum())
+    return part[np.sort(np.argsort(turns, kind="stable")[:most])]
+
+
+def tested_first(source: ImageSource, data: str, own: Model | None) -> tuple[list[np.ndarray], str]:
+    """Divide all positions: images for testing, for validation, for training; and say in words what comes first.
+
+    That is as the classifier's training divided them, or else the data set itself; where neither does, it is one part.
     """
     count = len(source.names)
     training = own.artefact.training if own is not None else {}
@@ -74,6 +93,5 @@ def tested_first(source: ImageSource, data: str, own: Model | None) -> tuple[np.
     else:
         kept = [part for part in (source.held_out, source.validated) if part is not None]
     first = np.concatenate([*kept, []]).astype(np.int64)
-    order = np.concatenate([first, np.setdiff1d(np.arange(count), first)])
     what = "test images" if kept and len(kept[0]) else "validation images" if len(first) else ""
-    return order, f"its {what} first" if what else "the first"
+    return [*kept, np.setdiff1d(np.arange(count), first)], f"{what} first, " if what else ""
