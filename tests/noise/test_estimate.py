@@ -44,3 +44,19 @@ def test_an_image_without_noise_has_none() -> None:
 def test_too_little_to_go_by() -> None:
     with pytest.raises(CuelloError, match=r"0 blocks of 8x8 pixels .* needed 144"):
         estimate_noise([np.zeros((15, 400))])
+
+
+def test_counts_of_photons_are_not_cut_off_at_none() -> None:
+    """Mostly zeros, which are counts: the variance is the mean, times the step from count to count."""
+    image = np.linspace(0.05, 4, 128) + np.zeros((128, 1))
+    counts = np.random.default_rng(0).poisson(image)
+    for values in (counts.astype(np.uint16), counts * 0.5):
+        model = estimate_noise([values]).model
+        step = values[counts == 1].flat[0]
+        assert abs(model.gain / step - 1) < 0.1
+        assert abs(model.variance(0.2 * step) / (0.2 * step**2) - 1) < 0.3
+
+
+def test_small_images_are_enough() -> None:
+    noisy = np.random.default_rng(0).normal(100, 5, (24, 24))
+    assert abs(estimate_noise([noisy]).model.deviation(100) / 5 - 1) < 0.1

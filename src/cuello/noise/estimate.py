@@ -22,13 +22,15 @@ BLOCK, STEP = 8, 3
 """Side of the blocks, and pixels from one to the next."""
 LOW, HIGH = range(1, 5), range(8, 15)
 """Orders of a block's frequencies, horizontal and vertical added, that tell flat blocks, and that measure noise."""
-MOST = 40_000
-"""Blocks that are looked at, of all images together; of more, every so many."""
+FEW, MOST = 5_000, 120_000
+"""Of fewer blocks, those one pixel apart are looked at; of more, every so many, of all images together."""
 SHARE, FEWEST = 0.02, 24
 """Share of the blocks of similar brightness that are taken for flat, and how many at least."""
 IN_A_BAND, BANDS = 600, (6, 40)
 """Blocks in a band of similar brightness, and how many bands at least and at most."""
 ROUNDS = 30
+COUNTS = 0.3
+"""How far, as a share, the gain may be from the step between values that are counts."""
 NOTHING = 1e-6
 """A deviation of so small a share of the values' range is no noise but rounding."""
 
@@ -61,19 +63,84 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     >>> abs(found.gain / 2 - 1) < 0.1, abs(found.read - 5) < 1.5
     (True, True)
     """
-    parts = [energies(image, every=max(1, sum(one.size for one in images) // (STEP**2 * MOST))) for image in images]
-    brightness, low, high = (np.concatenate(several) for several in zip(*parts, strict=True))
-    if len(brightness) < BANDS[0] * FEWEST:
+    blocks = blocks_of(images)
+    found = curve_of(blocks)
+    found = curve_of(blocks, found.model)
+    if not counts_photons(images, found.model):
+        return found
+    blocks = blocks_of(images, zeros=True)
+    return curve_of(blocks, curve_of(blocks).model)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of images: mean value, and mean squares of low and of high frequencies, each ``(blocks,)``."""
+
+    brightness: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def blocks_of(images: Sequence[np.ndarray], zeros: bool = False) -> Blocks:
+    """Measure the blocks of images; CuelloError where there are too few. zeros: the lowest value is not cut off."""
+    pixels = sum(one.size for one in images)
+    step = 1 if pixels < STEP**2 * FEW else STEP
+    every = max(1, pixels // (step**2 * MOST))
+    parts = [energies(image, step, every=every, zeros=zeros) for image in images]
+    blocks = Blocks(*(np.concatenate(several) for several in zip(*parts, strict=True)))
+    if len(blocks.low) < BANDS[0] * FEWEST:
         raise CuelloError(
-            f"got {len(brightness)} blocks of {BLOCK}x{BLOCK} pixels whose values are not cut off, needed "
+            f"got {len(blocks.low)} blocks of {BLOCK}x{BLOCK} pixels whose values are not cut off, needed "
             f"{BANDS[0] * FEWEST} to estimate noise: give more or larger images."
         )
-    bands = np.array_split(np.argsort(brightness), int(np.clip(len(brightness) // IN_A_BAND, *BANDS)))
-    flat = [band[np.argsort(low[band])[: max(FEWEST, int(SHARE * len(band)))]] for band in bands]
-    means = np.array([brightness[chosen].mean() for chosen in flat])
-    variances = np.array([high[chosen].mean() for chosen in flat])
+    return blocks
+
+
+def curve_of(blocks: Blocks, known: NoiseModel | None = None) -> NoiseCurve:
+    """Measure the noise of the flattest blocks of every brightness, and draw the line.
+
+    known: what was found before; blocks whose low frequencies hold no more than such noise are flat too.
+    """
+    bands = np.array_split(np.argsort(blocks.brightness), int(np.clip(len(blocks.low) // IN_A_BAND, *BANDS)))
+    flat = []
+    for band in bands:
+        order = band[np.argsort(blocks.low[band])]
+        enough = max(FEWEST, int(SHARE * len(band)))
+        if known is not None:
+            flattest = order[:enough]
+            noise = known.variance(blocks.brightness[flattest].mean())
+            enough = max(enough, int(np.searchsorted(blocks.low[order], noise)))
+        flat.append(order[:enough])
+    means = np.array([blocks.brightness[chosen].mean() for chosen in flat])
+    variances = np.array([blocks.high[chosen].mean() for chosen in flat])
     spread = np.array([np.sqrt(2 / (measuring().sum() * len(chosen))) for chosen in flat])
     return fit_line(means, variances, spread)
+
+
+def counts_photons(images: Sequence[np.ndarray], found: NoiseModel) -> bool:
+    """Tell whether values are numbers of photons, times one number: then the lowest is a count, and not cut off.
+
+    They are as far apart as the gain says, and have no other noise.
+    """
+    step = step_of(images)
+    lowest = min(float(np.nanmin(one)) for one in images)
+    return step > 0 and bool(abs(found.gain / step - 1) < COUNTS and found.variance(lowest) < step**2)
+
+
+def step_of(images: Sequence[np.ndarray]) -> float:
+    """Give the least difference between values: 1 for 8-bit images, 0 where they are no multiples of one."""
+    several = [finite(image)[:: max(1, image.size // 100_000)] for image in images]
+    values = np.unique(np.concatenate(several)).astype(np.float64)
+    if len(values) < 2:
+        return 0.0
+    step = float(np.diff(values).min())
+    multiples = (values - values[0]) / step
+    return step if np.abs(multiples - np.round(multiples)).max() < 0.01 else 0.0
+
+
+def finite(image: np.ndarray) -> np.ndarray:
+    """Give an image's values that are numbers, in one row."""
+    return image[np.isfinite(image)] if image.dtype.kind == "f" else image.ravel()
 
 
 def measuring() -> np.ndarray:
@@ -82,14 +149,19 @@ def measuring() -> np.ndarray:
     return (order >= HIGH.start) & (order < HIGH.stop)
 
 
-def energies(image: np.ndarray, every: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the mean value, and the mean squares of low and of high frequencies, of blocks that are not cut off."""
+def energies(
+    image: np.ndarray, step: int, *, every: int = 1, zeros: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the mean value, and the mean squares of low and of high frequencies, of blocks that are not cut off.
+
+    step: pixels from one block to the next, of which every so many is taken. zeros: as for ``blocks_of``.
+    """
     if min(image.shape) < 2 * BLOCK or not np.isfinite(image).any():
         return np.empty(0), np.empty(0), np.empty(0)
     low, high = np.nanmin(image), np.nanmax(image)
-    blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::STEP, ::STEP]
+    blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
     blocks = blocks.reshape(-1, BLOCK, BLOCK)[::every]
-    cut = ((blocks <= low) | (blocks >= high)).sum((1, 2)) > 1
+    cut = (((blocks <= low) & (not zeros)) | (blocks >= high)).sum((1, 2)) > 1
     blocks = blocks[~cut & np.isfinite(blocks).all((1, 2))]
     order = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
     telling = (order >= LOW.start) & (order < LOW.stop)

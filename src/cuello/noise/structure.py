@@ -5,17 +5,14 @@ from typing import Literal
 
 import numpy as np
 
+from cuello.noise.estimate import finite
+
 Kind = Literal["ordinary", "noise-free", "binary", "label"]
 
 PILED = 3.0
 """The lowest or highest value is cut off where so many times as many pixels have it as have values next to it."""
 PLATEAUS, EDGES = 0.8, 0.6
 """Share of equal neighbours, and of steps with plateaus on either side, from which an image is one of labels."""
-
-
-def finite(image: np.ndarray) -> np.ndarray:
-    """Give an image's values that are numbers, in one row."""
-    return image[np.isfinite(image)] if image.dtype.kind == "f" else image.ravel()
 
 
 def framed(image: np.ndarray) -> np.ndarray:
@@ -45,16 +42,6 @@ def is_label(image: np.ndarray) -> bool:
         return False
     hard = (rows[0] == rows[1]) & (rows[2] == rows[3])
     return bool(hard[steps].mean() > EDGES)
-
-
-def step_of(images: Sequence[np.ndarray]) -> float:
-    """Give the least difference between values: 1 for 8-bit images, 0 where they are no multiples of one."""
-    several = [np.unique(finite(image)[:: max(1, image.size // 100_000)]) for image in images]
-    values = np.unique(np.concatenate(several)).astype(np.float64)
-    if len(values) < 2:
-        return 0.0
-    step = float(np.diff(values).min())
-    return step if np.allclose((values - values[0]) / step % 1, 0) or images[0].dtype.kind in "ui" else 0.0
 
 
 def clipped(images: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -7,10 +7,10 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.noise.defects import defects
-from cuello.noise.estimate import NoiseCurve, estimate_noise
+from cuello.noise.estimate import NoiseCurve, estimate_noise, finite, step_of
 from cuello.noise.frames import TemporalNoise, temporal_noise
 from cuello.noise.model import NoiseModel
-from cuello.noise.structure import Kind, clipped, finite, jpeg_blocks, kind_of, step_of, stripes
+from cuello.noise.structure import Kind, clipped, jpeg_blocks, kind_of, stripes
 from cuello.noise.whiteness import (
     REACH,
     autocorrelation,
