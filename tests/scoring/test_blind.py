@@ -10,7 +10,16 @@ from scipy.ndimage import gaussian_filter
 
 from cuello.core.errors import CuelloError
 from cuello.noise.model import NoiseModel
-from cuello.scoring.blind import blind_score, coloured, copy_errors, judge, judge_copies, single_errors, spectrum
+from cuello.scoring.blind import (
+    are_captures,
+    blind_score,
+    coloured,
+    copy_errors,
+    judge,
+    judge_copies,
+    single_errors,
+    spectrum,
+)
 
 NEIGHBOURS = np.array([[0.0, 0, 0], [0.3, 1, 0.3], [0, 0, 0]])
 
@@ -45,10 +54,10 @@ def test_pixels_without_a_number_are_left_out() -> None:
 @given(st.floats(0, 3), st.integers(0, 9))
 def test_a_copy_gives_the_true_error_whatever_the_noise(strength: float, seed: int) -> None:
     random, clean = np.random.default_rng(seed), scene()
-    one, other = (clean + 12 * coloured(clean.shape, NEIGHBOURS, seed=random.integers(99999)) for _ in range(2))
+    one, other = (clean + 12 * coloured(clean.shape, NEIGHBOURS, seed=int(random.integers(99999))) for _ in range(2))
     result = gaussian_filter(one, strength) if strength > 0.3 else one
-    (score,) = judge_copies([(one, other)], {"blur": [result]}, peak=255)
-    assert abs(score.mse - np.mean((result - clean) ** 2)) < 4 * score.mse_error + 1
+    (score,) = judge_copies([one, other], {"blur": [result, clean]}, peak=255)
+    assert abs(score.mse - np.mean((result - clean) ** 2) / 2) < 4 * score.mse_error + 1
 
 
 @pytest.mark.parametrize(("gain", "read"), [(0, 15), (2, 5), (12, 3)])
@@ -106,3 +115,29 @@ def test_power_of_correlated_noise_by_hand() -> None:
     assert power[0] == pytest.approx([1 + 0.6 * math.cos(math.pi * k / 4) for k in range(5)])
     with pytest.raises(CuelloError, match="odd sides"):
         spectrum(np.ones((2, 3)), (8, 8))
+
+
+def test_light_that_drifts_counts_as_half_the_change_each() -> None:
+    clean = scene(64)
+    captures = [clean, clean + 2]  # without noise: the mean of both is 1 away from either
+    (score,) = judge_copies(captures, {"none": captures}, peak=255)
+    assert score.mse == 2  # (2² - 2²/2) of either
+
+
+def test_one_capture_is_no_copy() -> None:
+    with pytest.raises(CuelloError, match="got 1 captures"):
+        judge_copies([scene(64)], {}, peak=255)
+
+
+def test_captures_of_one_scene_are_told_from_others() -> None:
+    random, clean = np.random.default_rng(0), scene(128)
+    one, other, flat, dimmer = (x + random.normal(0, 20, clean.shape) for x in (clean, clean, 0 * clean, 0.9 * clean))
+    noise = NoiseModel(0, 400)
+    assert are_captures([one, other, other + 0], noise)
+    assert are_captures([one, dimmer], noise)
+    assert not are_captures([one, one], noise)  # the same image twice says nothing
+    assert not are_captures([one, np.roll(other, 30, axis=0)], noise)
+    assert not are_captures([one, flat], noise)
+    assert not are_captures([flat, flat + random.normal(0, 1, flat.shape)], noise)
+    assert not are_captures([one, other[1:]], noise)
+    assert not are_captures([one], noise)

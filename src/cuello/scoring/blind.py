@@ -23,10 +23,13 @@ NOISIER = 0.15
 """Standard deviation that is added to a method's input to see what it keeps of noise, as a share of the noise's own."""
 BLOCK = 32
 """Side of the squares, in pixels, that are taken for independent when it is said how sure a mean is."""
+COARSE, ALIKE, CHANGE = 8, 0.9, 1.6
+"""Captures of one scene: side of the blocks whose brightness is compared, the least correlation of that, and the most
+that may change from one to the next, as a multiple of the noise, or, the least, its inverse."""
 SINGLE = (
-    "estimated from the noisy image itself, as good as the noise model: 1% more noise than it says is 1% of the noise"
+    "estimated from the noisy image itself: where the noise model is wrong by a share of the noise, so is the score"
 )
-COPY = "measured on an independent noisy copy: unbiased where nothing moved between the two"
+COPY = "measured on other captures of the same scene: unbiased where nothing but noise changed between them"
 
 
 @dataclass(frozen=True)
@@ -204,19 +207,55 @@ def judge(
 
 
 def judge_copies(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]], results: Mapping[str, Sequence[np.ndarray]], *, peak: float
+    captures: Sequence[np.ndarray], results: Mapping[str, Sequence[np.ndarray]], *, peak: float
 ) -> tuple[BlindScore, ...]:
-    """Score results against second noisy captures of the same scenes, the best first.
+    """Score what was made of each of several captures of one scene against the others, the best first.
 
-    pairs: the noisy image that each result was made of, and another capture. results: by name, an image for each pair.
+    captures: two or more noisy images, all of one shape. results: by name, an image for each capture. The errors are
+    those from the mean of all: where light fades or drifts from one to the next, they hold that too.
     """
+    if len(captures) < 2:
+        raise CuelloError(f"got {len(captures)} captures, needed two or more of the same scene.")
     scores = [
         blind_score(
             name,
-            [copy_errors(result, noisy, copy) for result, (noisy, copy) in zip(images, pairs, strict=True)],
+            [
+                np.mean([copy_errors(result, noisy, copy) for copy in captures if copy is not noisy], axis=0)
+                for result, noisy in zip(images, captures, strict=True)
+            ],
             peak=peak,
             bias=COPY,
         )
         for name, images in results.items()
     ]
     return tuple(sorted(scores, key=lambda score: score.mse))
+
+
+def are_captures(images: Sequence[np.ndarray], noise: "NoiseModel | Sequence[NoiseModel]") -> bool:
+    """Tell whether images are several captures of one scene that does not move.
+
+    Their blocks of 8x8 pixels must have nearly the same pattern of brightness, and from one image to the next no more
+    may change than noise does, and no less.
+
+    >>> random, scene = np.random.default_rng(0), np.linspace(0, 99, 64) + np.zeros((64, 1))
+    >>> one, other = (scene + random.normal(0, 5, scene.shape) for _ in range(2))
+    >>> are_captures([one, other], NoiseModel(0, 25)), are_captures([one, other.T], NoiseModel(0, 25))
+    (True, False)
+    """
+    if len(images) < 2 or len({image.shape for image in images}) > 1 or min(images[0].shape[:2]) < 2 * COARSE:
+        return False
+    first = np.asarray(images[0], np.float64)
+    for other in images[1:]:
+        expected = np.nanmean(np.maximum(signed_variance(first, noise), 0))
+        if not expected / CHANGE < np.nanmean((other - first) ** 2) / 2 < expected * CHANGE:
+            return False
+        if not np.corrcoef(coarse(first), coarse(np.asarray(other, np.float64)))[0, 1] >= ALIKE:
+            return False
+    return True
+
+
+def coarse(image: np.ndarray) -> np.ndarray:
+    """Give the means of the squares of COARSE pixels a side, in a row."""
+    height, width = (side // COARSE * COARSE for side in image.shape[:2])
+    parts = np.nan_to_num(image[:height, :width]).reshape(height // COARSE, COARSE, width // COARSE, COARSE, -1)
+    return parts.mean((1, 3)).ravel()
