@@ -233,7 +233,7 @@ def test_somebodys_code_runs_only_when_it_is_named(
         (None, "Net", "there is no file"),
         ("", "Net", "has no 'Net'. It has: nothing"),
         ("from torch import nn\nclass Nett(nn.Module): ...", "Net", "Did you mean 'Nett'?"),
-        ("class Net: ...", "Net", "is no torch.nn.Module, but type"),
+        ("class Net: ...", "Net", "is not a torch.nn.Module but type"),
         ("1 / 0", "Net", "failed while it was imported: ZeroDivisionError"),
         ("import nothing_of_this_name", "Net", "failed while it was imported: ModuleNotFoundError"),
         ("def f(:", "Net", "failed while it was imported: SyntaxError"),

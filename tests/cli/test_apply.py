@@ -149,7 +149,7 @@ def test_one_end_may_be_a_stream(
 def test_mistakes_with_streams(
     trained: Run, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, command: Command
 ) -> None:
-    for given, said in ((b"", "is empty (0 bytes)"), (b"hello", "is no image of a kind that is known")):
+    for given, said in ((b"", "is empty (0 bytes)"), (b"hello", "is not an image of a kind")):
         streams = Streams(monkeypatch, given)
         assert said in refused("apply", trained.path, "-", "-")
         assert streams.out.getvalue() == b""
@@ -163,7 +163,7 @@ def test_mistakes_with_streams(
     assert streams.out.getvalue() == b""
     Streams(monkeypatch, terminal=True)
     assert "is a terminal here" in refused("apply", trained.path, "-", tmp_path / "out.png")
-    assert "not written to a terminal" in refused("apply", trained.path, images / "0.png", "-")
+    assert "cannot be written to a terminal" in refused("apply", trained.path, images / "0.png", "-")
     assert not list(tmp_path.iterdir())
 
 

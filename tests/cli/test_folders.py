@@ -85,7 +85,7 @@ def test_a_configuration_keeps_paths_in_any_bytes(tmp_path: Path) -> None:
 
 
 def test_a_run_needs_a_name_that_is_text(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(CuelloError, match=r"run-\\udce9 has signs in its name that are no text"):
+    with pytest.raises(CuelloError, match=r"run-\\udce9 has bytes in its name that are not text"):
         cuello.train("denoise", images, noise="gaussian:25", crop=16, epochs=1, output=tmp_path / "run-\udce9")
 
 

@@ -72,7 +72,7 @@ def test_a_job_shows_its_settings_first(
 
 
 def test_a_word_that_is_no_command_leads_to_its_job(refused: Refused) -> None:
-    assert "'vae' is no command. To train a network for it, type: cuello train generate DATA" in refused("vae", "x")
+    assert "'vae' is not a command. To train a network for it, type: cuello train generate DATA" in refused("vae", "x")
     assert "no command called 'evaluat'. Did you mean 'evaluate'?" in refused("evaluat", "x")
 
 

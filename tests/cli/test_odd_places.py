@@ -31,7 +31,7 @@ def test_what_never_ends_is_not_read(
     images: Path, tmp_path: Path, pipe: Path, refused: Callable[..., str], device: str
 ) -> None:
     odd = pipe if device == "a pipe" else Path(device)
-    said = f"cuello: {odd} is no plain file (a pipe or a device). Copy what it gives into a file."
+    said = f"cuello: {odd} is not a plain file (but a pipe or a device). Copy its contents into a file."
     assert refused("apply", odd, images, tmp_path / "out") == said
     assert refused("evaluate", odd, images) == said
     assert refused("train", "--config", odd, "-o", tmp_path / "run") == said

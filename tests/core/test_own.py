@@ -54,7 +54,7 @@ def test_a_value_that_is_no_literal_is_a_text() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("my.py:Net,3", "'3' is no key=value"),
+        ("my.py:Net,3", "'3' is not of the form key=value"),
         ("my.py:Net,a=1,a=2", "a is given twice"),
         ("my.py:N," + "a" * 1000, "letters"),
     ],

@@ -100,7 +100,7 @@ def test_what_is_too_long_for_a_jpeg_is_named_and_the_picture_is_written(tmp_pat
     xmp = XMP + b" " * 70_000
     Image.fromarray(PIXELS).save(tmp_path / "a.webp", xmp=xmp)
     picture = read_picture(tmp_path / "a.webp")
-    assert lost(".jpg", picture) == ["XMP (70037 bytes, where a JPEG holds 65504)"]
+    assert lost(".jpg", picture) == ["XMP (70037 bytes, a JPEG holds at most 65504)"]
     write_picture(tmp_path / "b.jpg", picture)
     write_picture(tmp_path / "b.png", picture)
     with Image.open(tmp_path / "b.jpg") as image, Image.open(tmp_path / "b.png") as other:

@@ -145,7 +145,7 @@ class TestContract:
         path = tmp_path / "data" / spec.name / name
         path.write_bytes(path.read_bytes()[:-20] + bytes(20))
         words = f"{path} is not the file it should be: its checksum is .*needed {fake.files()[0].sha256[:12]}"
-        with pytest.raises(CuelloError, match=words + ".*Remove it, so that it is fetched anew"):
+        with pytest.raises(CuelloError, match=words + ".*Remove it, so that it is fetched again"):
             open_dataset(fake)
 
     @every_remote_one

@@ -34,7 +34,7 @@ class TestListing:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text("x")
         (note,) = list_images(tmp_path).notes()
-        assert note.startswith(f"4 files in {tmp_path} are not images by their ending and were left aside (2 .heic, ")
+        assert note.startswith(f"4 files in {tmp_path} are not images by their ending and were ignored (2 .heic, ")
         assert "1 .jp2" in note
         assert "1 without ending" in note
         assert names_of(tmp_path) == ["a.png"]
@@ -43,7 +43,7 @@ class TestListing:
         save(tmp_path, "a.png")
         (tmp_path / "b.avif").write_text("x")
         (note,) = list_images(tmp_path).notes()
-        assert note == f"1 file in {tmp_path} is not an image by its ending and was left aside (1 .avif): b.avif"
+        assert note == f"1 file in {tmp_path} is not an image by its ending and was ignored (1 .avif): b.avif"
 
     @pytest.mark.parametrize("name", ["a.jfif", "b.jpe", "c.tga", "d.dib", "e.ppm"])
     def test_less_usual_endings_are_read(self, tmp_path, name):
@@ -101,15 +101,15 @@ class TestOddFiles:
     @pytest.mark.parametrize("name", ["pipe.png", "pipe.tif"])
     def test_a_pipe_is_an_error_and_not_waited_for(self, tmp_path, name):
         os.mkfifo(tmp_path / name)
-        with pytest.raises(CuelloError, match=rf"{name} is no plain file \(a pipe or a device\)"):
+        with pytest.raises(CuelloError, match=rf"{name} is not a plain file \(but a pipe or a device\)"):
             load_images(folder_source(tmp_path))
-        with pytest.raises(CuelloError, match="is no plain file"):
+        with pytest.raises(CuelloError, match="is not a plain file"):
             load_images(open_path(tmp_path / name))
 
     @pytest.mark.parametrize("name", ["pipe.npy", "pipe.idx", "pipe.h5"])
     def test_neither_is_one_in_an_arrays_place(self, tmp_path, name):
         os.mkfifo(tmp_path / name)
-        with pytest.raises(CuelloError, match="is no plain file"):
+        with pytest.raises(CuelloError, match="is not a plain file"):
             open_path(tmp_path / name)
 
     def test_what_would_start_another_program_is_no_image(self, tmp_path):

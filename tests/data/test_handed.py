@@ -124,7 +124,7 @@ def test_files_by_their_paths(make_images: Callable[..., Path], tmp_path: Path) 
     images = opened([paths[2], str(paths[0])], labels=["b", "a"])
     assert images.names == ["2.png", "0.png"]
     assert [list(images.labels), images.label_names] == [[1, 0], ["a", "b"]]
-    with pytest.raises(CuelloError, match=r"1 of the paths are no files: .*nowhere\.png"):
+    with pytest.raises(CuelloError, match=r"1 of the paths are not files: .*nowhere\.png"):
         hand_in([paths[0], tmp_path / "nowhere.png"])
 
 
@@ -200,11 +200,11 @@ def test_a_range_says_what_black_and_white_are() -> None:
         ([torch.zeros(6, 7, 3)], r"item 0 is a tensor of shape \(6, 7, 3\), needed \(C, H, W\)"),
         (["no image", 3], "item 0 could not be read"),
         ([GREY[0], 3], "item 1 is int; needed an array"),
-        ([(GREY[0], GREY[1])], "the second is no label but ndarray.*as target"),
+        ([(GREY[0], GREY[1])], "the second is not a label but ndarray.*as target"),
         ([(GREY[0], 1, 2)], "item 0 has 3 parts"),
         ([(GREY[0], 1), GREY[1]], "item 1 has no label, and others have one"),
         ([{"picture": GREY[0]}], "has the parts picture; call the one with the image 'image'"),
-        (TensorDataset(torch.zeros(2, 3, 6, 7), torch.zeros(2, 4)), "no label but Tensor"),
+        (TensorDataset(torch.zeros(2, 3, 6, 7), torch.zeros(2, 4)), "not a label but Tensor"),
         (Table({"text": "string"}, [{"text": ""}]), "no column of images among text"),
         (table(clean=IMAGE_FEATURE), "2 columns of images among text, img, fine, clean"),
     ],

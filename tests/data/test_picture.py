@@ -457,8 +457,8 @@ class TestWriting:
                 StoredImage(np.zeros((4, 4, 1), np.float32)),
                 "holds 8 or 16 bits, and the image has float32; use .tif",
             ),
-            ("a.xyz", StoredImage(levels(4, 4, 3)), "no image format is known by the ending '.xyz'; use .png"),
-            ("a", StoredImage(levels(4, 4, 3)), "by the ending '(none)'; use .png"),
+            ("a.xyz", StoredImage(levels(4, 4, 3)), "no image format has the ending '.xyz'; use .png"),
+            ("a", StoredImage(levels(4, 4, 3)), "has the ending '(none)'; use .png"),
         ],
     )
     def test_what_a_format_cannot_hold(self, tmp_path, name, picture, words):

@@ -98,7 +98,7 @@ class TestFolder:
             folder_source(tmp_path)
         (tmp_path / "a.heic").write_text("x")
         with pytest.raises(
-            CuelloError, match=rf"{tmp_path} holds no image .*; 1 file in .* left aside \(1 \.heic\): a\.heic"
+            CuelloError, match=rf"{tmp_path} holds no image .*; 1 file in .* ignored \(1 \.heic\): a\.heic"
         ):
             folder_source(tmp_path)
 
@@ -201,7 +201,7 @@ class TestNumpyFiles:
         path = tmp_path / f"a.{ending}"
         trap = np.array([Trap()], object)
         np.save(path, trap) if ending == "npy" else np.savez(path, images=trap)
-        words = "Python objects, which are not read for safety. Save the images as one array of numbers"
+        words = "Python objects, which, for safety, are not read. Save the images as one array of numbers"
         with pytest.raises(CuelloError, match=f"{path}.*{words}"):
             numpy_source(path)
         assert not evidence.exists()
@@ -321,5 +321,7 @@ class TestOpenPath:
             open_path(tmp_path / "nowhere")
         for name, ending in (("a.mat", r"\.mat"), ("a", r"\(none\)")):
             (tmp_path / name).write_text("x")
-            with pytest.raises(CuelloError, match=f"known by the ending '{ending}'. Needed: a folder, an image, .npy"):
+            with pytest.raises(
+                CuelloError, match=f"image file has the ending '{ending}'. Needed: a folder, an image, .npy"
+            ):
                 open_path(tmp_path / name)

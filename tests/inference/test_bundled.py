@@ -102,5 +102,5 @@ def test_the_list_names_each_with_what_it_scores(command: Callable[..., Any]) ->
     for name in BUNDLED.names():
         assert f"\n{name}: {BUNDLED[name].summary}\n" in answer.out
     assert "    bsd68: σ 15 3" in answer.out
-    ready = answer.out.partition("READY TO USE")[2].partition("to train")[0]
+    ready = answer.out.partition("READY TO USE")[2].partition("network to train")[0]
     assert max(len(line) for line in ready.splitlines()) <= 80

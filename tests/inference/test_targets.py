@@ -87,7 +87,7 @@ def test_several_images_and_patterns_go_into_a_folder(model: Model, tmp_path: Pa
     applied = apply(model, named, tmp_path / "named")
     assert sorted(contents(tmp_path / "named")) == ["0.png", "1.png", "2.png", "deep/0.png", "deep/1.png"]
     (note,) = applied.notes
-    assert "1 file in what was named is not an image by its ending and was left aside (1 .orig): 0.png.orig" in note
+    assert "1 file in what was named is not an image by its ending and was ignored (1 .orig): 0.png.orig" in note
     apply(model, str(source / "*.png"), tmp_path / "pattern")
     assert sorted(contents(tmp_path / "pattern")) == ["0.png", "1.png", "2.png"]
     apply(model, str(source / "**" / "1.png"), tmp_path / "tree")
@@ -287,5 +287,5 @@ def test_a_ppm_keeps_16_bits_of_grey_and_refuses_those_of_colours(tmp_path: Path
     assert (tmp_path / "a.pgm").read_bytes() == b"P5\n3 1\n65535\n" + values.astype(">u2").tobytes()
     assert np.array_equal(read_picture(tmp_path / "a.pgm").pixels, values)
     (tmp_path / "b.ppm").write_bytes(b"P6\n1 1\n65535\n" + bytes(6))
-    with pytest.raises(CuelloError, match="more than 8 bits a colour, of which 8 would be read"):
+    with pytest.raises(CuelloError, match="more than 8 bits per colour, of which only 8 would be read"):
         read_picture(tmp_path / "b.ppm")

@@ -56,7 +56,7 @@ def test_what_a_file_cannot_keep_is_noted_once(model: Model, tmp_path: Path) -> 
     assert applied.failed == []
     assert applied.notes == [
         f"1 smaller copy or mask in {tmp_path / 'in.tif'} left out",
-        f"{tmp_path / 'out.tif'} does not hold these of {tmp_path / 'in.tif'}: tag 65000",
+        f"{tmp_path / 'out.tif'} lacks these parts of {tmp_path / 'in.tif'}: tag 65000",
     ]
 
 

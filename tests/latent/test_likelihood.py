@@ -148,7 +148,7 @@ def test_a_code_in_space() -> None:
     [
         ("mlp:35-20-2", "bernoulli", 1, (1, 1, 7, 5), "needed a variational autoencoder"),
         ("conv-8-16-8", "bernoulli", 1, (1, 1, 8, 8), "needed a variational autoencoder"),
-        ("vae:35-20-2", "mse", 1, (1, 1, 7, 5), "'mse' is no likelihood"),
+        ("vae:35-20-2", "mse", 1, (1, 1, 7, 5), "'mse' is not a likelihood"),
         ("vae:35-20-2", "gaussian:x", 1, (1, 1, 7, 5), "a number above 0"),
         ("vae:35-20-2", "bernoulli", 0, (1, 1, 7, 5), "samples: got 0"),
         ("vae:35-20-2", "bernoulli", 1, (1, 1, 5, 7), "takes 5×7"),

@@ -110,12 +110,12 @@ def test_no_pickle_is_in_the_file(trained: Run) -> None:
 
 def test_a_folder_of_several_runs_says_which_they_are(series: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        CuelloError, match=r"is no run but holds 2: seed-0, seed-1\. Name one, e\.g\. .*seed-0; .*compare"
+        CuelloError, match=r"is not a run but holds 2: seed-0, seed-1\. Name one, e\.g\. .*seed-0; .*compare"
     ):
         load_artefact(series)
     (tmp_path / "one" / "seed-3").mkdir(parents=True)
     (tmp_path / "one" / "seed-3" / FILE_NAME).write_bytes((series / "seed-0" / FILE_NAME).read_bytes())
-    with pytest.raises(CuelloError, match=r"is no run but holds one: name .*seed-3"):
+    with pytest.raises(CuelloError, match=r"is not a run but holds one: name .*seed-3"):
         load_artefact(tmp_path / "one")
     with pytest.raises(CuelloError, match=r"no epoch of a training has ended there yet"):
         load_artefact(tmp_path)

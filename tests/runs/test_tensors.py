@@ -135,8 +135,8 @@ def rewrite(path: Path, header: str) -> Path:
         ('{"kind": "model", "format": 2, "version": "9.9"}', r"format 2 \(cuello 9.9\).*reads format 1"),
         ('{"kind": "model", "format": "1"}', "format 1 .*Install the version of cuello that wrote it"),
         ("{", "is not JSON"),
-        ("[]", "no JSON object"),
-        ("null", "no JSON object"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
     ],
 )
 def test_an_edited_description_is_refused(tmp_path: Path, header: str, message: str) -> None:

@@ -44,7 +44,7 @@ def test_a_gpu_that_is_there_is_taken(gpus) -> None:
     [
         ("cuda", "sees no NVIDIA GPU. Use device='cpu'"),
         ("cuda:3", "sees no NVIDIA GPU"),
-        ("mps", "no Mac with Apple's GPU. Use device='cpu'"),
+        ("mps", "not a Mac with Apple's GPU. Use device='cpu'"),
     ],
 )
 def test_a_gpu_that_is_absent_is_an_error_with_a_remedy(gpus, name: str, message: str) -> None:

@@ -114,7 +114,7 @@ def offer_questions() -> None:
     from cuello.cli.start import start
 
     try:
-        wanted = Confirm.ask("\nFind the line for your images by three questions?", default=False)
+        wanted = Confirm.ask("\nAnswer three questions to find the line for your images?", default=False)
     except EOFError:
         return
     if wanted:
@@ -124,7 +124,7 @@ def offer_questions() -> None:
 def no_command(word: str) -> CuelloError:
     """Say that a word is no command, and which it may have been meant for."""
     if (job := BY_WORD.get(word.lower())) is not None:
-        return CuelloError(f"{word!r} is no command. To train a network for it, type: cuello train {job} DATA")
+        return CuelloError(f"{word!r} is not a command. To train a network for it, type: cuello train {job} DATA")
     commands = [name for panel in COMMANDS.values() for name in panel]
     return CuelloError(f"there is no command called {word!r}.{closest(word, commands)} All: cuello --help")
 

@@ -63,7 +63,7 @@ def apply(
         Parameter(
             help="What stands for black and white in the files: LOW..HIGH in their own units (e.g. 0..4095), auto "
             "(from each file's values), or full (the type's full scale). By default the range that the network was "
-            "trained with, or full; auto where the values fill less than a tenth of the type's, which is said.",
+            "trained with, or full; auto, with a note, where the values fill less than a tenth of the type's range.",
             allow_leading_hyphen=True,
         ),
     ] = None,
@@ -74,7 +74,7 @@ def apply(
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
-    """Restore or enlarge images with a trained network: any size, in tiles, names, bit depth and transparency kept.
+    """Restore or enlarge images with a trained network: any size; names, bit depth, transparency kept.
 
     Originals are never touched: OUT must lie outside IN. To replace them on purpose, leave OUT out and add --in-place.
     Results are written whole or not at all: after a stop, --skip-existing goes on.

@@ -35,7 +35,7 @@ def benchmark(
     quiet: Quiet = False,
     **settings: Any,
 ) -> None:
-    """Measure networks on a published yardstick, beside what others reached, or on clean images of your own.
+    """Measure networks on a published benchmark, beside what others reached, or on clean images of your own.
 
     set5: enlarging by 2, 3 or 4. PSNR and SSIM on luma, as many pixels cut at the edges as the scale; bicubic
     interpolation is measured too and must give the published number.

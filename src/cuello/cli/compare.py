@@ -16,7 +16,7 @@ def compare(
         Path, Parameter(help="Run directories; a folder of runs, such as one of repeats, stands for all.")
     ],
     epoch: Annotated[
-        int | None, Parameter(help="Compare losses and gaps at this epoch; by default the last that all have.")
+        int | None, Parameter(help="Compare losses and gaps at this epoch; by default the last one that all runs have.")
     ] = None,
     latency: Annotated[bool, Parameter(help="Measure the time for one image.")] = True,
     output: Annotated[
@@ -31,9 +31,9 @@ def compare(
 ) -> None:
     """Put trained runs side by side: losses, over-fitting, parameters, times, and their evaluations.
 
-    Only like stands beside like: runs of another job, other images, noise, crops, channels or loss get a table of their
+    Like is compared with like: runs of another job, other images, noise, crops, channels or loss get a table of their
     own. Runs that differ only in the seed are one line, mean ± standard deviation, and differences between networks are
-    paired by seed, with a 95% interval. What is no complete run is left out and named; the exit code is then 1.
+    paired by seed, with a 95% interval. What is not a complete run is left out and named; the exit code is then 1.
 
     For example:
 

@@ -40,7 +40,7 @@ COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 def doctor(*, json: JSON = False) -> None:
-    """Show what is installed and on what it runs, and what is missing for what.
+    """Show what is installed, what it runs on, and what each missing part is for.
 
     For example:
 

@@ -48,7 +48,7 @@ def evaluate(
     A classifier: accuracy, confusion matrix and calibration, beside a logistic regression; IMAGES need labels.
 
     One run: its metrics.json, images.csv, figures and report.html are written anew. A folder of repeats: each is judged
-    so, and a table says mean ± standard deviation.
+    in this way, and a table gives mean ± standard deviation.
 
     Several runs, trained against the same kind of noise: the matrix of trained level against tested level. Each is
     tested at --sweep, or at every level that one of them was trained at; the best of each level has a star.
@@ -122,7 +122,7 @@ def split_words(words: Sequence[str]) -> tuple[list[Path], str | None]:
             runs.append(Path(word))
         elif is_run(word):
             raise CuelloError(
-                f"got the run {word} after {images}, which is no run (it holds neither config.toml nor "
+                f"got the run {word} after {images}, which is not a run (it holds neither config.toml nor "
                 "model.safetensors) and so counts as IMAGES. Name all runs first and the images last."
             )
         elif images is None:

@@ -31,10 +31,10 @@ def explain(
 ) -> None:
     """Show which parts of images a classifier decides by: occlusion maps, exact or estimated.
 
-    A box hides one part of an image after the other; the map says what the class loses without it. Every box is
+    A box hides one part of an image after another; the map says what the class loses without it. Every box is
     evaluated, so the maps are exact. With --model a network that learned this classifier's maps estimates them, in one
-    pass an image: quicker, not exact. --check makes exact maps of a random share of the images and says how near the
-    estimates come.
+    pass per image: quicker, but not exact. --check makes exact maps of a random share of the images
+    and says how close the estimates are.
     Written to --output:
 
     maps.npz: the maps, (N, H, W) float32, with names, classes, scores and the settings

@@ -28,7 +28,7 @@ def models(
         return
     print_ready()
     print()
-    columns = ["to train", "parameters>", "what it is"]
+    columns = ["network to train", "parameters>", "what it is"]
     cells = [[row["name"], f"{row['parameters']:,}", row["summary"]] for row in rows]
     if long:
         columns[2:2] = ["multiply-adds per pixel>", "receptive field, pixels>"]
@@ -78,7 +78,7 @@ def datasets(*, json: JSON = False) -> None:
         ],
     )
     whole = ", ".join(spec.name for spec in CATALOG if spec.closed)
-    print_text(f"\nLearned whole, training and validation alike, and made here: {whole}.")
+    print_text(f"\nTrained and validated on all their images, and generated on this machine: {whole}.")
     print_text("Others: found under CUELLO_DATA/NAME if that is set, else downloaded once and checked.")
 
 
@@ -99,10 +99,10 @@ def noises(*, json: JSON = False) -> None:
         return
     print_rows("", ["noise", "what it is", "values", "default"], rows)
     print_text(
-        "\nWrite NAME:VALUE,parameter=value; the first value may do without its name. A range such as "
+        "\nWrite NAME:VALUE,parameter=value; the first value needs no name. A range such as "
         "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
     )
-    print_text("\nThe network that is trained against each where none is named (--model):\n")
+    print_text("\nThe network trained against each when --model names none:\n")
     rows = []
     for network in dict.fromkeys(spec.network for spec in DEGRADATIONS):
         rows.append([network, ", ".join(spec.name for spec in DEGRADATIONS if spec.network == network)])
@@ -132,13 +132,13 @@ def summary(
         Parameter(help="Channels of the images (for a name); by default 3, or as many as fit it."),
     ] = None,
     scale: Annotated[
-        int | None, Parameter(help="How many times larger the images become (for a name of a network that enlarges).")
+        int | None, Parameter(help="How many times larger the images become (for the name of a network that enlarges).")
     ] = None,
     size: Annotated[
         str | None,
         Parameter(
             help="Image size that the arithmetic is counted for, WIDTHxHEIGHT or one number; by default the one that "
-            "a network is made for, or 64."
+            "the network is made for, or 64."
         ),
     ] = None,
     json: JSON = False,

@@ -15,7 +15,7 @@ def new(
     *,
     json: JSON = False,
 ) -> None:
-    """Write a part of your own to begin with: a file with comments, which trains as it is.
+    """Write a starting point for a part of your own: a commented file that trains as it is.
 
     For example:
 

@@ -25,8 +25,8 @@ Own = Annotated[
         name="--own",
         negative="",
         show_default=False,
-        help="FILE.py with code of your own that this run names, its network, loss, noise …; nothing else of the kind "
-        "is run. Again for another file.",
+        help="FILE.py with your own code that this run names: its network, loss, noise …; no other code is run. May be "
+        "repeated.",
     ),
 ]
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")]

@@ -204,7 +204,7 @@ HAVES = (
         "images",
         [WHERE],
         wants=(
-            Want("remove grain, with the network that comes along", applied("denoise", "clean")),
+            Want("remove grain, with the network that comes with Cuello", applied("denoise", "clean")),
             Want("enlarge them twice", applied("upscale-x2", "x2")),
             Want("enlarge them four times", applied("upscale-x4", "x4")),
             Want("train a network against grain (Gaussian noise)", against("gaussian:5..50")),
@@ -217,7 +217,7 @@ HAVES = (
     Have(
         "noisy or small images, and a clean or large one of each",
         ["Where are the noisy or small images?", "Where are the clean or large ones, with the same names?"],
-        wants=(Want("train a network that makes the second of the first", from_pairs),),
+        wants=(Want("train a network that turns the first into the second", from_pairs),),
     ),
     Have(
         "images in classes, a folder for each",
@@ -234,11 +234,11 @@ HAVES = (
             ),
             Want("judge it on images", lambda answers: ["evaluate", answers.places[0], answers.images]),
             Want(
-                "see what its code makes of images",
+                "look into its code",
                 lambda answers: ["latent", answers.places[0], answers.images],
             ),
             Want(
-                "see why it takes an image for what it takes it for",
+                "see why it classifies an image as it does",
                 lambda answers: ["explain", answers.places[0], answers.images, "-o", results(answers, "why")],
             ),
         ),

@@ -36,7 +36,7 @@ def ending_of(content: bytes) -> str:
     for magic, ending in MAGIC.items():
         if content.startswith(magic):
             return ending
-    raise CuelloError("standard input is no image of a kind that is known by its content (PNG, JPEG, TIFF, WebP, BMP, "
+    raise CuelloError("standard input is not an image of a kind that its first bytes tell (PNG, JPEG, TIFF, WebP, BMP, "
                       "GIF, PPM, .npy).")  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def check_streams(source: str, target: str, json: bool) -> None:
     if json:
         raise CuelloError("the image and --json would both go to standard output: name a file for one of them.")
     if sys.stdout.isatty():
-        raise CuelloError("an image is not written to a terminal: add > FILE, or | and what reads it.")
+        raise CuelloError("an image cannot be written to a terminal: add > FILE, or | and a program that reads it.")
     if source != DASH and Path(source).expanduser().is_dir():
         raise CuelloError(f"{source} is a folder, and standard output holds one image: name a folder for the results.")
 

@@ -30,9 +30,9 @@ def study(
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
-    """Redo a source system's work: every training, table and picture, its numbers beside ours.
+    """Redo a source system's work: every training, table and picture, with its numbers beside ours.
 
-    Without --data it is a miniature on bundled data, done in some minutes. A study that was stopped goes on when the
+    Without --data it is a miniature on bundled data that takes a few minutes. A study that was stopped goes on when the
     same command is given again. Every training in it is a run directory that `cuello compare`, `evaluate` and `apply`
     read.
 

@@ -75,7 +75,7 @@ class TrainConfig(pydantic.BaseModel):
     )
     channels: Literal[1, 3, 4] | None = setting(
         None,
-        "1 for grey, 3 for colour, 4 where a fourth channel is no transparency but part of the image; by default grey "
+        "1 for grey, 3 for colour, 4 where the fourth channel is part of the image, not transparency; by default grey "
         "if every image is grey, else colour.",
         DATA,
     )
@@ -94,8 +94,8 @@ class TrainConfig(pydantic.BaseModel):
     )
     samples: int | None = setting(
         None,
-        "Training crops per epoch, by default as many as would tile the images; of whole images, which are gone "
-        "through again and again (for sets of a few dozen), by default each once.",
+        "Training crops per epoch, by default as many as would tile the images; of whole images, by default each once; "
+        "more repeats them (for sets of a few dozen).",
         DATA,
         ge=1,
         le=MOST,
@@ -183,8 +183,8 @@ class TrainConfig(pydantic.BaseModel):
     fill: str = setting("0", "explain: what the box shows: a number, mean (of the image) or blur.", TASK)
     told: Literal["prediction", "label"] = setting(
         "prediction",
-        "explain: the class that a network which takes one is told while it trains: what the classifier predicts, "
-        "which is known at explanation time too, or the label.",
+        "explain: the class given to networks that take one, while they train: the classifier's prediction, which is "
+        "also known when explaining, or the label.",
         TASK,
     )
     only: str | None = setting(None, "explain: train on the images of this class only.", TASK)
@@ -202,7 +202,7 @@ class TrainConfig(pydantic.BaseModel):
         "job and the images, and is named in the output.",
         NETWORK,
     )
-    force: bool | None = setting(None, "Train a network that cannot help against the noise all the same.", NETWORK)
+    force: bool | None = setting(None, "Train even a network that cannot help against the noise.", NETWORK)
 
     # The next five come to a description of a network, as `model`: kept settings have that alone.
     latent: int | None = setting(
@@ -223,12 +223,12 @@ class TrainConfig(pydantic.BaseModel):
     )
     activation: str | None = setting(
         None,
-        "With --latent: after every hidden layer: tanh, relu, elu, gelu, sigmoid, softplus or linear.",
+        "With --latent: the activation after every hidden layer: tanh, relu, elu, gelu, sigmoid, softplus or linear.",
         NETWORK,
     )
     dropout: float | None = setting(
         None,
-        "With --latent: share of the numbers between layers that is set to 0 at random in training.",
+        "With --latent: share of the activations between layers set to 0 at random during training.",
         NETWORK,
         ge=0,
         lt=1,

@@ -136,7 +136,7 @@ def printable(name: str) -> str:
 def check_no_device(path: Path) -> None:
     """Raise CuelloError for a pipe or a device, of which reading may never end."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise CuelloError(f"{path} is no plain file (a pipe or a device). Copy what it gives into a file.")
+        raise CuelloError(f"{path} is not a plain file (but a pipe or a device). Copy its contents into a file.")
 
 
 def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> None:

@@ -108,5 +108,5 @@ def check_unpacked(unpacked: int, packed: int, what: str) -> None:
     if unpacked > max(UNPACKED_FREELY, MOST_TIMES * packed):
         raise CuelloError(
             f"{what} would be unpacked from {packed / 2**20:,.1f} to {unpacked / 2**20:,.0f} MiB, more than "
-            f"{MOST_TIMES} times as much, as files made to do harm. If it is meant, save it without compression."
+            f"{MOST_TIMES} times as much, as malicious files do. If that is intended, save it without compression."
         )

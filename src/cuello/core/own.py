@@ -187,7 +187,9 @@ def arguments_of(text: str) -> dict[str, Any]:
     for item in divided(text)[1:]:
         key, equals, value = (piece.strip() for piece in item.partition("="))
         if not equals or not key.isidentifier():
-            raise CuelloError(f"{text}: {item.strip()!r} is no key=value, as in my.py:MyNet,width=16,depth=3.")
+            raise CuelloError(
+                f"{text}: {item.strip()!r} is not of the form key=value, as in my.py:MyNet,width=16,depth=3."
+            )
         if key in found:
             raise CuelloError(f"{text}: {key} is given twice.")
         try:
@@ -317,7 +319,7 @@ def allowed_path(text: str) -> Path:
 def unnamed(text: str, what: str) -> str:
     """Say that code is not run because the caller did not name it, and how to."""
     remedy = f"add --own {what}" if AT_COMMAND_LINE.get() else f"call cuello.allow({what!r}) first"
-    return f"{text} is code of somebody's own, and code is run only if you name it: {remedy}"
+    return f"{text} is somebody's own code, and code is run only if you name it: {remedy}"
 
 
 def is_known_here(settings: Mapping[str, Any]) -> bool:

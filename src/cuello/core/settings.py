@@ -20,7 +20,7 @@ class EvaluateSettings:
     """Of ``cuello.evaluate`` and ``cuello.evaluate_runs``."""
 
     target: Annotated[str | None, "A folder with the clean image of every image in IMAGES."] = None
-    noise: Annotated[str | None, "Another degradation than the model's own."] = None
+    noise: Annotated[str | None, "A degradation other than the model's own."] = None
     sweep: Annotated[Sequence[float], "Noise levels to try the finished network at, with commas: 0.1,0.2,0.5."] = ()
     baselines: Annotated[
         Sequence[str] | None,
@@ -33,7 +33,7 @@ class EvaluateSettings:
     seed: Annotated[int | None, "Seed of the noise; by default the run's own."] = None
     range: Range = None
     on_error: OnError = "stop"
-    most: Annotated[int | None, "Several runs: images at most, spread evenly over all."] = None
+    most: Annotated[int | None, "Several runs: the most images to use, spread evenly over all."] = None
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class BenchmarkSettings:
     baselines: Annotated[
         Sequence[str] | None, "Classical methods to measure beside, with commas, or all; by default the quick ones."
     ] = None
-    seed: Annotated[int, "Of the noise."] = 0
+    seed: Annotated[int, "Seed of the noise."] = 0
     range: Range = None
     on_error: OnError = "stop"
-    most: Annotated[int | None, "Images at most, spread evenly over all."] = None
+    most: Annotated[int | None, "The most images to use, spread evenly over all."] = None
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ class ExplainSettings:
     ] = None
     score: Annotated[
         Literal["probability", "logit", "drop", "logit-drop"] | None,
-        "What is watched; by default the definition's own.",
+        "The score that is watched; by default the definition's own.",
     ] = None
     outputs: Annotated[
         Literal["auto", "logits", "probabilities", "independent-logits", "independent-probabilities"] | None,
         "What an ONNX file gives: scores before softmax (logits), or probabilities; independent: each output is a yes "
-        "or no of its own, before or after its sigmoid. By default (auto) logits, unless the numbers speak against it.",
+        "or no of its own, before or after its sigmoid. By default (auto) logits, unless the numbers rule them out.",
     ] = None
     resize: Annotated[str | None, "Resize the images to N or WIDTHxHEIGHT pixels; by default as in training."] = None
     range: Range = None
     limit: Annotated[
         int | None,
-        "Images to explain, at most: those for testing first, spread over the classes; by default 32 of a data set, "
-        "all of your own images.",
+        "The most images to explain: test images first, spread over the classes; by default 32 of a data set, all of "
+        "your own images.",
     ] = None
-    pictures: Annotated[int, "Overlays to draw, at most: spread evenly over the images."] = 100
+    pictures: Annotated[int, "The most overlays to draw, spread evenly over the images."] = 100
     on_error: OnError = "stop"
 
 
@@ -116,8 +116,8 @@ class LatentSettings:
     ] = None
     method: Annotated[
         Literal["pca", "tsne", "umap"] | None,
-        "What brings codes to two numbers for the map: pca (principal components; the default where a code has more "
-        "than two), tsne (needs scikit-learn) or umap (needs umap-learn).",
+        "How codes are reduced to two numbers for the map: pca (principal components; the default where a code has "
+        "more than two), tsne (needs scikit-learn) or umap (needs umap-learn).",
     ] = None
     start: Annotated[
         str | None,
@@ -129,13 +129,13 @@ class LatentSettings:
     samples: Annotated[int, "How many codes to draw at random."] = 64
     path: Annotated[
         Literal["straight", "spherical"],
-        "straight, or spherical: the code turns, its length changes evenly; for codes of many numbers.",
+        "straight, or spherical, for codes of many numbers: the code turns while its length changes evenly.",
     ] = "straight"
     seed: Annotated[int, "Seed of the samples, the inventions, tsne and umap."] = 0
     thumbnails: Annotated[
         bool | None,
-        "Draw the map with the images at their codes, or with points in the colours of their labels. By default images "
-        "where there are at most 200 or no labels.",
+        "Draw the map with the images at their codes, or with points in the colours of their labels. By default with "
+        "images where there are at most 200, or no labels.",
     ] = None
 
 
@@ -147,13 +147,16 @@ class SearchSettings:
         Literal["grid", "random", "tpe"],
         "grid: every combination; random, tpe: drawn by Optuna (pip install 'cuello[search]').",
     ] = "grid"
-    trials: Annotated[int | None, "How many are drawn, by default 30; may be raised when a search goes on."] = None
-    points: Annotated[int | None, "grid: how many numbers of each range that has no step."] = None
-    prune: Annotated[bool, "Stop a trial that is worse at an epoch than the median of the others."] = False
+    trials: Annotated[int | None, "Number of trials to draw, by default 30; may be raised when a search goes on."] = (
+        None
+    )
+    points: Annotated[int | None, "grid: number of values of each range that has no step."] = None
+    prune: Annotated[bool, "Stop a trial that, at some epoch, is worse than the median of the others."] = False
     objective: Annotated[
         Literal["loss", "mse", "psnr", "wrong", "accuracy"] | None,
-        "What the best is the best by, on the validation images at the best epoch: by default wrong pixels where all "
-        "images are binary, else the loss, or what the job measures where trials differ in their loss.",
+        "What decides which trial is best, measured on the validation images at the best epoch: by default wrong "
+        "pixels where all images are binary, else the loss, or what the job measures where trials differ in their "
+        "loss.",
     ] = None
     repeats: Annotated[
         int, "Number of seeds, SEED, SEED + 1, …, that each trial is trained with; the mean decides."

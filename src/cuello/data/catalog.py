@@ -118,7 +118,7 @@ CATALOG: Registry[DatasetSpec] = Registry(
     [
         DatasetSpec(
             "photos", "photographs and micrographs that come with scikit-image",
-            "14 images, 8 colour and 6 grey, 300 to 1411 pixels", build=file_images(), source="scikit-image",
+            "14 images, 8 colour and 6 grey, 300 to 1,411 pixels", build=file_images(), source="scikit-image",
             licence="CC0, public domain or no known restrictions; motorcycle: Middlebury Stereo, research use",
             files=checksum_table("photos"),  # of its stereo pair the right half is left out as a near copy
         ),
@@ -138,18 +138,18 @@ CATALOG: Registry[DatasetSpec] = Registry(
             licence="research use", files=checksum_table("bsds400", BSDS),
         ),
         DatasetSpec(
-            "set5", "five images, the smallest yardstick of super-resolution", "5 colour images, 256 to 512 pixels",
+            "set5", "five images, the smallest benchmark for super-resolution", "5 colour images, 256 to 512 pixels",
             build=file_images("SRF_2_HR"), megabytes=3.0, licence="research use",
             source="Bevilacqua et al. 2012, by way of jbhuang0604/SelfExSR", files=checksum_table("set5", SELFEXSR),
             test_only=True,
         ),
         DatasetSpec(
-            "set12", "twelve grey images, a yardstick of denoising", "12 grey images, 256 or 512 pixels",
+            "set12", "twelve grey images, a benchmark for denoising", "12 grey images, 256 or 512 pixels",
             build=file_images(), megabytes=1.2, source="cszn/DnCNN", licence="research use",
             files=checksum_table("set12", DNCNN), test_only=True,
         ),
         DatasetSpec(
-            "bsd68", "68 grey photographs, the yardstick of Gaussian denoising", "68 grey images 481×321",
+            "bsd68", "68 grey photographs, the benchmark for Gaussian denoising", "68 grey images 481×321",
             build=file_images(), megabytes=6.5, source="Roth and Black 2009, by way of cszn/DnCNN",
             licence="research use", files=checksum_table("bsd68", DNCNN), test_only=True,
         ),
@@ -171,7 +171,7 @@ CATALOG: Registry[DatasetSpec] = Registry(
             "25,000 images 21×21 of four views, labelled; the last 5,000 stay for testing", build=transients,
         ),
         DatasetSpec(
-            "transients-snr", "… the difference over its noise alone",
+            "transients-snr", "… only the difference divided by its noise",
             "25,000 grey images 21×21, labelled; the last 5,000 stay for testing", build=transients,
         ),
     ],
@@ -285,7 +285,7 @@ def checked(path: Path, file: RemoteFile) -> Path:
     if digest != file.sha256:
         raise CuelloError(
             f"{path} is not the file it should be: its checksum is {digest[:12]}…, needed {file.sha256[:12]}…. "
-            "Remove it, so that it is fetched anew."
+            "Remove it, so that it is fetched again."
         )
     return path
 
@@ -296,7 +296,7 @@ def download(spec: DatasetSpec, file: RemoteFile) -> Path:
 
     if not file.url:
         raise CuelloError(
-            f"{file.name} of data set {spec.name!r} is missing from your {spec.source}; install {spec.source} anew."
+            f"{file.name} of data set {spec.name!r} is missing from your {spec.source}; install {spec.source} again."
         )
     cache = Path(os.environ.get("CUELLO_CACHE") or pooch.os_cache("cuello")) / spec.name
     try:

@@ -72,8 +72,8 @@ def said_aside(files: Sequence[Path], where: str) -> str:
     """Say which files are no images by their ending."""
     kinds = Counter(printable(path.suffix.lower()) or "without ending" for path in files)
     counts = first_few((f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1])), 8)
-    some = f"{len(files)} files in {where} are not images by their ending and were left aside"
-    one = f"1 file in {where} is not an image by its ending and was left aside"
+    some = f"{len(files)} files in {where} are not images by their ending and were ignored"
+    one = f"1 file in {where} is not an image by its ending and was ignored"
     return f"{one if len(files) == 1 else some} ({counts}): {first_few(printable(path.name) for path in files)}"
 
 
@@ -193,7 +193,7 @@ def level_of_parts(folder: Path, inside: Sequence[tuple[str, ...]]) -> int | Non
     if others and len({PARTS[name.lower()] for name in named}) > 1:
         raise CuelloError(
             f"{folder} holds {', '.join(sorted(named))}, which divide images for training and testing, and beside them "
-            f"{first_few(sorted(others))}, which does not say what it is for. Move that elsewhere, or name one folder, "
+            f"{first_few(sorted(others))}, whose purpose is unclear. Move that elsewhere, or name one folder, "
             f"e.g. {folder / min(named)}."
         )
     for level in range(min(map(len, inside)) - 1):
@@ -228,7 +228,7 @@ def about_parts(listing: Listing, names: Sequence[str], classes: Sequence[str] |
     for purpose, setting in (("validation", "validation"), ("testing", "test")):
         if purpose not in purposes:
             told += worded(f"; those for {purpose} are drawn from these for training, as --{setting} says")
-    notes = [f"the images of {listing.folder} are divided by their folders, which are no classes: {told}"]
+    notes = [f"the images of {listing.folder} are divided by their folders, which are not classes: {told}"]
     for name in counts if classes is not None else ():
         here = {one for one, part in zip(classes or (), names, strict=True) if part == name}
         missing = sorted(set(classes or ()) - here)
@@ -265,4 +265,4 @@ def about_empty(listing: Listing, classes: set[str], level: int | None) -> list[
     if level is not None:
         folders = [names[:level] + names[level + 1 :] for names in folders if len(names) > level]
     empty = sorted({names[0] for names in folders if len(names) == 1} - classes)
-    return [f"folders in {listing.folder} that hold no image are no classes: {first_few(empty)}"] if empty else []
+    return [f"folders in {listing.folder} that hold no image are not classes: {first_few(empty)}"] if empty else []

@@ -54,15 +54,17 @@ def form_of(
     if wanted == 3 and grey:
         notes.append(f"{grey} of {len(facts)} images are grey; they were repeated to three channels")
     if wanted == 1 and grey < len(facts):
-        notes.append(f"{len(facts) - grey} of {len(facts)} images are in colour; they were turned to grey (luma)")
+        notes.append(f"{len(facts) - grey} of {len(facts)} images are in colour; they were converted to grey (luma)")
     transparent = sum(fact.transparent for fact in facts)
     if transparent:
-        notes.append(f"the transparency of {transparent} images was left aside (--channels=4 keeps a fourth channel)")
+        notes.append(f"the transparency of {transparent} images was ignored (--channels=4 keeps a fourth channel)")
     types = {fact.dtype for fact in facts}
     widest = next(iter(types))
     if len(types) > 1:
         widest = np.dtype(np.float32) if any(kind.kind == "f" for kind in types) else np.dtype(np.uint16)
-        notes.append(f"images of different depths ({', '.join(sorted(map(str, types)))}) were brought to {widest}")
+        notes.append(
+            f"images of different bit depths ({', '.join(sorted(map(str, types)))}) were converted to {widest}"
+        )
     return Form(wanted, widest, size), notes
 
 

@@ -66,7 +66,9 @@ def read_frame(path: Path, number: int, levels: AnyRange | None = None) -> tuple
         image, content = at_frame(path, number)
         check_size(image.width, image.height)
         if content.startswith(PNG_HEAD) and content[24] == 16:
-            raise CuelloError(f"{path} is an animation of 16 bits a colour, of which 8 would be read; save its frames.")
+            raise CuelloError(
+                f"{path} is an animation of 16 bits per colour, of which only 8 would be read; save its frames."
+            )
         image.load()
         picture = turned_upright(from_pillow(image))
         picture = replace(picture, about=with_chunks(picture.about, content))

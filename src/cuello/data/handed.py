@@ -155,12 +155,12 @@ def handed_source(data: str, levels: AnyRange | None = None) -> ImageSource:
     others = ", ".join(one.name for one in HANDED.get())
     if others:
         raise Fault(
-            f"needed the images {data}, got {others}: the checksum, which is of the pixels in their order, is another. "
+            f"needed the images {data}, got {others}: the checksum of their pixels, in order, differs. "
             "Hand in the same images again."
         )
     raise Fault(
-        f"the images {data} were handed in from Python, and no file holds them. Hand in the same again, from Python, "
-        "e.g. cuello.resume(run, data=images) or cuello.evaluate(run, data=images), or name other images."
+        f"the images {data} were handed in from Python, and no file holds them. Hand in the same ones again, from "
+        "Python, e.g. cuello.resume(run, data=images) or cuello.evaluate(run, data=images), or name other images."
     )
 
 
@@ -201,7 +201,7 @@ def handed_files(paths: Sequence[Path], labels: Any, kind: str, name: str) -> Ha
     """Take the paths of image files; the checksum is of what they hold."""
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
-        raise CuelloError(f"{name}: {len(missing)} of the paths are no files: {first_few(missing)}.")
+        raise CuelloError(f"{name}: {len(missing)} of the paths are not files: {first_few(missing)}.")
     state = hashlib.blake2b(digest_size=8)
     for path in paths:
         with path.open("rb") as file:
@@ -214,7 +214,7 @@ def handed_files(paths: Sequence[Path], labels: Any, kind: str, name: str) -> Ha
     def open(levels: AnyRange | None) -> ImageSource:
         source = with_pages(name, paths, names, levels=levels)
         if numbers is not None and len(source.names) != len(paths):
-            raise CuelloError(f"{name}: some files hold several images, so that labels do not belong to files.")
+            raise CuelloError(f"{name}: some files hold several images, so that labels cannot be matched to files.")
         return replace(source, labels=numbers, label_names=classes)
 
     return Handed(kind, len(paths), state.hexdigest(), open=open)

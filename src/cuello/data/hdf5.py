@@ -112,8 +112,8 @@ def check_own(dataset: Any, path: Path) -> None:
     """Raise CuelloError where a data set's values lie in other files, or its images are larger than what is stored."""
     if dataset.external or dataset.is_virtual:
         raise CuelloError(
-            f"{path}: the data set {dataset.name} lies in other files, which are not read for safety. Copy it into one "
-            "file, e.g. with h5repack."
+            f"{path}: the data set {dataset.name} lies in other files, which, for safety, are not read. Copy it into "
+            "one file, e.g. with h5repack."
         )
     image = math.prod(dataset.shape[1:]) * dataset.dtype.itemsize
     chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize if dataset.chunks else 0
@@ -127,7 +127,9 @@ def labels_beside(dataset: Any, path: Path) -> Any:
     if "labels" not in list(dataset.parent):
         return None
     if not isinstance(dataset.parent.get("labels", getlink=True), h5py.HardLink):
-        raise CuelloError(f"{path}: its labels are a link, which is not followed for safety. Copy them into the file.")
+        raise CuelloError(
+            f"{path}: its labels are a link, which, for safety, is not followed. Copy them into the file."
+        )
     beside = dataset.parent["labels"]
     if not isinstance(beside, h5py.Dataset) or beside == dataset:
         return None
@@ -147,7 +149,9 @@ def chosen(file: Any, kind: type, data_set: str | None, *, path: Path) -> Any:
     file.visititems(visit)
     wanted = data_set.strip("/") if data_set is not None else "images"
     if wanted not in there and type(file.get(wanted, getlink=True)).__name__ == "ExternalLink":
-        raise CuelloError(f"{path}: {wanted} is a link to another file, which is not read for safety. Open that file.")
+        raise CuelloError(
+            f"{path}: {wanted} is a link to another file, which, for safety, is not read. Open that file."
+        )
     if wanted in there:
         return there[wanted]
     images = [item for item in there.values() if len(item.shape) in (3, 4)]

@@ -171,8 +171,8 @@ def note_on_little(name: str, arrays: Sequence[np.ndarray]) -> list[str]:
         return []
     return [
         worded(
-            f"the values of {name}, {low:g} to {high:g}, fill less than a tenth of what their type holds: say what "
-            "stands for black and white, --range=LOW..HIGH or --range=auto, if that is not meant"
+            f"the values of {name}, {low:g} to {high:g}, fill less than a tenth of what their type holds: if that is "
+            "not intended, say what stands for black and white: --range=LOW..HIGH or --range=auto"
         )
     ]
 
@@ -209,7 +209,7 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
         shown = first_few(targets.names[place] for place in unused)
         what = f"{len(unused)} images in {targets.name} have" if len(unused) > 1 else f"1 image in {targets.name} has"
         were = "were" if len(unused) > 1 else "was"
-        notes.append(f"{what} no partner in {inputs.name} and {were} left aside: {shown}")
+        notes.append(f"{what} no partner in {inputs.name} and {were} ignored: {shown}")
     same = identical(inputs, matched) if scale == 1 else []
     if len(same) == len(inputs):
         raise CuelloError(
@@ -244,7 +244,7 @@ def partners_of(inputs: Images, targets: Images) -> list[int]:
     if missing:
         raise CuelloError(
             f"{len(missing)} of {len(inputs)} images in {inputs.name} have no partner of the same name in "
-            f"{targets.name}: {first_few(missing, 5)}. Name the clean image of a.png a.png (or a.tif …)."
+            f"{targets.name}: {first_few(missing, 5)}. The clean image of a.png is called a.png too (or a.tif …)."
         )
     taken: dict[int, str] = {}
     for name in inputs.names:
@@ -257,7 +257,7 @@ def partners_of(inputs: Images, targets: Images) -> list[int]:
         if other:
             raise CuelloError(
                 f"{one} and {other} in {where} have the same name without ending, so that it is not clear which of "
-                "them makes the pair. Remove the one that does not belong, or give both images of a pair the same "
+                "them belongs to the pair. Remove the other one, or give both images of a pair the same "
                 "ending."
             )
         taken[found[0]] = name
@@ -281,7 +281,7 @@ def unfit_pair(name: str, sets: tuple[str, str], sizes: tuple[tuple[int, ...], t
     if scale == 1:
         return (
             f"the pair {name} has different sizes: {size} in {inputs}, {target} in {targets} (height, width, "
-            "channels). Use --resize or --channels, or mend the files."
+            "channels). Use --resize or --channels, or correct the files."
         )
     height, width = scale * size[0], scale * size[1]
     return (

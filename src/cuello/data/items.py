@@ -127,8 +127,8 @@ def image_and_label(item: Any, what: str) -> tuple[Any, Any]:
     label = item[1] if len(item) == 2 else None
     if label is not None and not isinstance(label, str) and np.size(label) != 1:
         raise CuelloError(
-            f"{what} has two parts, of which the second is no label but {type(label).__name__}. Needed (image, label), "
-            "a whole number or a name; for pairs, hand in the images, and what they should become as target."
+            f"{what} has two parts, of which the second is not a label but {type(label).__name__}. Needed (image, "
+            "label), a whole number or a name; for pairs, hand in the images, and what they should become as target."
         )
     return item[0], label
 

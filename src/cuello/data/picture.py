@@ -109,7 +109,9 @@ def decode(content: bytes, path: Path, levels: AnyRange | None = None) -> Stored
     with opened(io.BytesIO(content)) as image:
         check_size(image.width, image.height)
         if is_cut_to_8_bits(image):
-            raise UnfitError("it holds more than 8 bits a colour, of which 8 would be read; save it as PNG or TIFF")
+            raise UnfitError(
+                "it holds more than 8 bits per colour, of which only 8 would be read; save it as PNG or TIFF"
+            )
         if image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False):
             raise UnfitError("it is an animation, and one picture is needed: take the frame you want out of it")
         image.load()
@@ -253,9 +255,7 @@ def write_picture(path: Path, picture: StoredImage) -> None:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise CuelloError(
-            f"{path}: no image format is known by the ending {suffix or '(none)'!r}; use .png, .jpg or .tif."
-        )
+        raise CuelloError(f"{path}: no image format has the ending {suffix or '(none)'!r}; use .png, .jpg or .tif.")
     pixels = picture.with_alpha
     check_held(path, picture)
     if suffix in TIFF_SUFFIXES:
@@ -347,7 +347,7 @@ def lost(suffix: str, picture: StoredImage) -> list[str]:
     if suffix.lower() in JPEG_SUFFIXES:
         for part in too_long_for_jpeg(about):
             missing.append(
-                f"{part} ({len(getattr(about, part.lower()))} bytes, where a JPEG holds {MOST_IN_JPEG[part]})"
+                f"{part} ({len(getattr(about, part.lower()))} bytes, a JPEG holds at most {MOST_IN_JPEG[part]})"
             )
     return missing
 
@@ -424,7 +424,7 @@ def as_channels(picture: StoredImage, channels: int) -> StoredImage:
         return picture
     if have not in (1, 3):
         raise CuelloError(
-            f"got images of {have} channels, which are no colours, and --channels={channels}. Leave --channels out."
+            f"got images of {have} channels, which are not colours, and --channels={channels}. Leave --channels out."
         )
     if channels == 3:
         return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))

@@ -267,7 +267,7 @@ def numpy_errors(path: Path) -> Iterator[None]:
         reason = f"{error}. Copy or save it again"
         if "pickle" in str(error).lower():
             reason = (
-                "it is something else, or it holds Python objects, which are not read for safety. "
+                "it is something else, or it holds Python objects, which, for safety, are not read. "
                 "Save the images as one array of numbers"
             )
         raise Fault(f"{path} could not be read as NumPy's format: {reason}.") from None
@@ -369,6 +369,6 @@ def open_path(path: Path, levels: AnyRange | None = None) -> ImageSource:
     if path.suffix.lower() in SUFFIXES:
         return with_pages(str(path), [path], [path.name], levels=levels)
     raise CuelloError(
-        f"{path}: no kind of images is known by the ending {path.suffix or '(none)'!r}. "
+        f"{path}: no kind of image file has the ending {path.suffix or '(none)'!r}. "
         "Needed: a folder, an image, .npy, .npz, .h5, or IDX (…-ubyte, …-ubyte.gz)."
     )

@@ -68,7 +68,7 @@ def split(
     if sum(sizes) >= len(free):
         parts = "training" + (", validation" if sizes[0] else "") + (" and testing" if sizes[1] else "")
         raise CuelloError(
-            f"got {len(free)} images, needed more than {sum(sizes)} to have some for {parts}. Give more images, cut a "
+            f"got {len(free)} images, needed more than {sum(sizes)}, to have some for {parts}. Give more images, cut a "
             "large one into several files, or lower --validation or --test (--test=0 keeps none for testing)."
         )
     for_validation, for_test, for_training = np.split(order, np.cumsum(sizes))

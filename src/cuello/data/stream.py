@@ -51,7 +51,7 @@ class StreamedArrays(Sequence[np.ndarray]):
         try:
             stamp = stamp_of(self.source, position)
             if stamp != self.stamps[index]:
-                raise CuelloError(f"{name} is another file than before.")
+                raise CuelloError(f"{name} is not the file it was before.")
             pixels = self.form.arranged(self.source.read(position))
         except FileNotFoundError:
             raise LostError(self.sentence(name, "it is no longer there")) from None
@@ -60,7 +60,7 @@ class StreamedArrays(Sequence[np.ndarray]):
         except Exception as error:
             raise LostError(self.sentence(name, str(error).rstrip("."))) from None
         if pixels.shape[:2] != tuple(self.sizes[index]):
-            raise LostError(self.sentence(name, "its size is another one"))
+            raise LostError(self.sentence(name, "its size is different"))
         return pixels
 
     @staticmethod

@@ -89,7 +89,7 @@ class TiffFacts:
         return float(self.resolution[0]) * factor, float(self.resolution[1]) * factor
 
     def plain(self, alpha: bool, grey: bool, dtype: np.dtype) -> "TiffFacts":
-        """Return the same for pixels that were brought to grey or RGB, contiguous, perhaps with transparency."""
+        """Return the same for pixels that were converted to grey or RGB, contiguous, perhaps with transparency."""
         about = replace(self, photometric=1 if grey else 2, planar=False, dtype=dtype, colormap=None)
         shapes = self.photometric != about.photometric  # tifffile's own descriptions no longer fit
         kept = tuple(text for text in self.descriptions if not (shapes and text.startswith(b'{"shape"')))

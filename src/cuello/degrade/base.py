@@ -52,6 +52,11 @@ def quantity(
     return pydantic.Field(default, description=meaning, json_schema_extra=about)
 
 
+def bounds(limits: "dict[str, Any]") -> str:
+    """Write the limits of a parameter, as in ``0 to 1,000,000``."""
+    return f"{limits['low']:,.10g} to {limits['high']:,.10g}"
+
+
 class Degradation(pydantic.BaseModel, ABC):
     """Turns clean images into degraded ones; frozen, its parameters checked.
 
@@ -101,14 +106,14 @@ class Degradation(pydantic.BaseModel, ABC):
     def _within_limits(self) -> "Degradation":
         for name, (value, limits) in self.quantities().items():
             if isinstance(value, Range) and not limits["ranged"]:
-                raise ValueError(f"{self.name}: {name} is {value}, needed one number: it decides the images' size")
+                raise ValueError(
+                    f"{self.name}: {name} is {value}, needed one number: it decides the size of the images"
+                )
             low, high = value if isinstance(value, Range) else (value, value)
             if low > high:
                 raise ValueError(f"{self.name}: {name} is {value}, but a range goes from low to high")
             if not limits["low"] <= low <= high <= limits["high"]:
-                raise ValueError(
-                    f"{self.name}: {name} is {value}, needed {limits['low']:g} to {limits['high']:g} ({limits['unit']})"
-                )
+                raise ValueError(f"{self.name}: {name} is {value}, needed {bounds(limits)} ({limits['unit']})")
             if limits["whole"] and (low != int(low) or high != int(high)):
                 raise ValueError(f"{self.name}: {name} is {value}, needed a whole number ({limits['unit']})")
         return self
@@ -127,7 +132,7 @@ class Degradation(pydantic.BaseModel, ABC):
         for name, field in type(self).model_fields.items():
             limits = field.json_schema_extra
             if isinstance(limits, dict):
-                values = f"{limits['low']:g} to {limits['high']:g}, {limits['unit']}"
+                values = f"{bounds(limits)}, {limits['unit']}"
             else:
                 values = "yes or no" if field.annotation is bool else " or ".join(get_args(field.annotation))
             default = show(getattr(self, name))

@@ -118,7 +118,7 @@ def parse_one(part: str, spec: str) -> Degradation:
         if not equals:
             if position > 0 or not cls.main:
                 raise CuelloError(
-                    f"noise {spec!r}: {item!r} has no name. Only the first value may do without"
+                    f"noise {spec!r}: {item!r} has no name. Only the first value may lack one"
                     f"{f' (it is {cls.main})' if cls.main else ''}; write parameter=value."
                 )
             key, value = cls.main, item

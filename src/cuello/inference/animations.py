@@ -49,10 +49,10 @@ def restore_frames(
     if frames.kind == "MPO":
         notes.append(f"{path} holds {frames.count} pictures (MPO); each was restored")
     if frames.default and suffix != ".png":
-        notes.append(f"{path} has a picture for where animations are not shown, which {target.name} has not")
+        notes.append(f"{path} has a picture for where animations are not shown, which {target.name} lacks")
     missing = lost(suffix, pictures[0])
     if missing:
-        notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
+        notes.append(f"{target} lacks these parts of {path}: {', '.join(missing)}")
     if suffix != path.suffix.lower():
         notes.append(f"{path}, {frames.count} frames, was written as {target.name}")
     return notes, pictures

@@ -161,7 +161,7 @@ def little(levels: Levels) -> str:
     """Say which range was estimated, and how to do without."""
     return worded(
         f"the values fill less than a tenth of their type's range: restored within {levels}, estimated from them. "
-        "--range=full leaves that out; --range=LOW..HIGH says better"
+        "--range=full turns that off; --range=LOW..HIGH sets the range"
     )
 
 

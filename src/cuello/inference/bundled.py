@@ -27,9 +27,9 @@ class BundledSpec:
 BUNDLED: Registry[BundledSpec] = Registry(
     "ready model",
     [
-        BundledSpec("denoise", "takes off Gaussian noise of any strength, σ 0 to 75"),
+        BundledSpec("denoise", "removes Gaussian noise of any strength, σ 0 to 75"),
         BundledSpec("upscale-x2", "twice as many pixels per side"),
-        BundledSpec("upscale-x4", "four times as many"),
+        BundledSpec("upscale-x4", "four times as many pixels per side"),
     ],
 )
 

@@ -223,8 +223,8 @@ def left_to_do(jobs: Sequence[FileJob], applied: Applied, keep_originals: bool |
         which = f"{first} was" if one else f"{len(done)} of {len(jobs)} images were"
         on = "" if one else "Add --skip-existing=True to go on with the others. "
         raise CuelloError(
-            f"{which} replaced before, as {original_of(first)} says, and would be restored twice. {on}To restore anew, "
-            "move the originals back."
+            f"{which} replaced before, as {original_of(first)} shows, and would be restored twice. {on}To restore them "
+            "again, move the originals back."
         )
     if one:
         raise CuelloError(f"{first} exists already. Add --overwrite=True to replace it, or choose another place.")
@@ -251,7 +251,7 @@ def range_notes(ranges: Mapping[Path, Levels], choice: RangeChoice) -> list[str]
     one = f"{path.name}, {levels}" if len(ranges) == 1 else f"{len(ranges)} images, e.g. {path.name}, {levels}"
     if choice.name == "auto":
         return [f"range estimated from the values, image by image: {one}"]
-    return [worded(f"values that fill less than a tenth of their type's range were brought to their own: {one}; "
+    return [worded(f"values that fill less than a tenth of their type's range were converted to their own: {one}; "
                    "--range=full leaves that out, --range=LOW..HIGH says better")]  # fmt: skip
 
 
@@ -301,7 +301,7 @@ def changes(path: Path, target: Path, picture: StoredImage) -> list[str]:
     """Say what of a file is otherwise, or not at all, in the file of its result."""
     notes = [f"{path} is {picture.mode} and was written as RGB{by(picture)}"] if picture.mode in AS_RGB else []
     if missing := lost(target.suffix, picture):
-        notes.append(f"{target} does not hold these of {path}: {', '.join(missing)}")
+        notes.append(f"{target} lacks these parts of {path}: {', '.join(missing)}")
     return notes
 
 

@@ -211,7 +211,7 @@ class Model:
             )
         if self.artefact.classifier:
             raise CuelloError(
-                f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, no images. "
+                f"the network {self.artefact.architecture.name!r} gives occlusion maps of a classifier, not images. "
                 "Use: cuello explain CLASSIFIER IMAGES --model RUN"
             )
 
@@ -393,7 +393,7 @@ def numbers(found: Tensor) -> Tensor:
     found = found.float()
     if not found.isfinite().all():
         raise CuelloError(
-            "the network gives values that are no numbers (NaN or infinity): its weights are damaged, or its training "
+            "the network gives values that are not numbers (NaN or infinity): its weights are damaged, or its training "
             "diverged. Train anew."
         )
     return found

@@ -106,7 +106,7 @@ def check(network: ImageNetwork, images: Tensor, loss: str, samples: int) -> Cal
         )
     spec = find_loss(loss)
     if spec.name not in LIKELIHOODS:
-        raise CuelloError(f"the loss {loss!r} is no likelihood of an image, needed bernoulli or gaussian:SIGMA.")
+        raise CuelloError(f"the loss {loss!r} is not a likelihood of an image, needed bernoulli or gaussian:SIGMA.")
     if samples < 1:
         raise CuelloError(f"--samples: got {samples}, needed 1 or more.")
     if images.ndim != 4 or len(images) == 0:

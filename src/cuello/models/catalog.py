@@ -110,7 +110,7 @@ KINDS: Registry[Kind] = Registry(
         ),
         Kind(
             "denoiser",
-            "takes off Gaussian noise of a level it is told",
+            "removes Gaussian noise of a level it is told",
             DenoiserConfig,
             network=Denoiser,
             purpose=CLEAN,

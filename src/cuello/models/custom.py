@@ -193,7 +193,7 @@ def module_of(part: Part, channels: int, *, scale: int, size: Size | None, class
         return copy.deepcopy(part.thing)
     if not callable(part.thing) or (inspect.isclass(part.thing) and not issubclass(part.thing, nn.Module)):
         raise CuelloError(
-            f"{part.text} is no torch.nn.Module, but {type(part.thing).__name__}: name a class that is one, or a "
+            f"{part.text} is not a torch.nn.Module but {type(part.thing).__name__}: name a class that is one, or a "
             "function that returns one."
         )
     height, width = size or (None, None)

@@ -140,14 +140,14 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         }),
         *family("convolutional", CONVOLUTIONAL_RECIPE, {
             "conv-8-16-8": ("the salt-pepper source's chosen autoencoder", {"filters": (8, 16, 8)}),
-            "conv-16-32-16": ("its sibling with twice the filters", {"filters": (16, 32, 16)}),
-            "conv-32-64-32": ("its sibling with four times the filters", {"filters": (32, 64, 32)}),
-            "conv-32-64-128-64-32": ("its sibling with six convolutions", {"filters": (32, 64, 128, 64, 32)}),
-            "conv-16": ("its sibling with two convolutions", {"filters": (16,)}),
-            "conv-single": ("its sibling with a single convolution", {"filters": ()}),
+            "conv-16-32-16": ("… with twice the filters", {"filters": (16, 32, 16)}),
+            "conv-32-64-32": ("… with four times the filters", {"filters": (32, 64, 32)}),
+            "conv-32-64-128-64-32": ("… with six convolutions", {"filters": (32, 64, 128, 64, 32)}),
+            "conv-16": ("… with two convolutions", {"filters": (16,)}),
+            "conv-single": ("… with a single convolution", {"filters": ()}),
         }),
         *family("doubled", DOUBLED_RECIPE, {
-            "doubled-32-64-128": ("its sibling with doubled convolutions", {}),
+            "doubled-32-64-128": ("… with doubled convolutions", {}),
             "dense-8-16-32": (
                 "… and dense layers, 8 filters at first (guessed from a count)", {"filters": (8, 16, 32), "code": 108},
             ),
@@ -181,7 +181,8 @@ NETWORKS: Registry[NetworkSpec] = Registry(
             "infovae-200-8": ("infovae:784-200-8,activation=relu", "InfoVAE: all codes together near N(0, 1)"),
             "wae-200-8": ("wae:784-200-8,activation=relu", "Wasserstein autoencoder, dense"),
             "contractive-200-32": (
-                "contractive:784-200-32,activation=relu", "autoencoder whose code small changes hardly move",
+                "contractive:784-200-32,activation=relu", "autoencoder whose code small changes of the image hardly "
+                "move",
             ),
             "sparse-400": ("sparse:784-400", "autoencoder most of whose code is near 0"),
             "vq-c32-c16": ("vq:c32-c16,halving=stride", "convolutional autoencoder with a codebook"),
@@ -194,11 +195,11 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         }),
         *family("denoiser", DENOISER_RECIPE, {"denoise-s": ("Gaussian noise of any level, one model", {})}),
         *family("upscaler", UPSCALER_RECIPE, {
-            "up-s": ("enlarges: bicubic and what it lacks, small", {}),
+            "up-s": ("bicubic enlargement and what it lacks, small", {}),
             "up-m": ("… medium", {"width": 24, "depth": 5}),
         }, scales=SCALES),
-        *family("espcn", UPSCALING_RECIPE, {"espcn": ("enlarges: ESPCN of 2016", {})}, scales=SCALES),
-        *family("fsrcnn", UPSCALING_RECIPE, {"fsrcnn": ("enlarges: FSRCNN of 2016", {})}, scales=SCALES),
+        *family("espcn", UPSCALING_RECIPE, {"espcn": ("ESPCN of 2016", {})}, scales=SCALES),
+        *family("fsrcnn", UPSCALING_RECIPE, {"fsrcnn": ("FSRCNN of 2016", {})}, scales=SCALES),
         *family("strided", STRIDED_RECIPE, {
             "strided-3": ("the super-resolution source's, three layers", {}),
             "strided-4": ("… four layers", {"filters": FOUR_STRIDED}),

@@ -144,9 +144,9 @@ def no_model(folder: Path) -> CuelloError:
     if not inside:
         return CuelloError(f"{folder} holds no {FILE_NAME}: no epoch of a training has ended there yet.")
     if len(inside) == 1:
-        return CuelloError(f"{folder} is no run but holds one: name {inside[0]}.")
+        return CuelloError(f"{folder} is not a run but holds one: name {inside[0]}.")
     return CuelloError(
-        f"{folder} is no run but holds {len(inside)}: {first_few(path.name for path in inside)}. Name one, e.g. "
+        f"{folder} is not a run but holds {len(inside)}: {first_few(path.name for path in inside)}. Name one, e.g. "
         f"{inside[0]}; side by side: cuello compare {folder}"
     )
 

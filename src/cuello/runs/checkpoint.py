@@ -92,7 +92,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         elif group in groups:
             groups[group][rest] = tensor
         else:
-            raise CuelloError(f"{path} holds the tensor {shortened(name)}, which is no part of a checkpoint.")
+            raise CuelloError(f"{path} holds the tensor {shortened(name)}, which is not part of a checkpoint.")
     for named in groups.values():
         check_finite(named, path)
     reached = reached_of(path, about)

@@ -179,7 +179,7 @@ def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
         raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
     if printable(str(path)) != portable(str(path)):
         raise CuelloError(
-            f"{printable(str(path))} has signs in its name that are no text. Choose another place with --output."
+            f"{printable(str(path))} has bytes in its name that are not text. Choose another place with --output."
         )
     if path.is_dir() and any(not found.name.startswith(".") for found in path.iterdir()):
         is_run = (path / "config.toml").is_file()

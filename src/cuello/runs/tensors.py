@@ -127,7 +127,7 @@ def checked_about(path: Path, metadata: Mapping[str, str], kind: str, format: in
     except ValueError as error:
         raise CuelloError(f"{path} was changed after it was written: its description is not JSON ({error}).") from None
     if not isinstance(about, dict):
-        raise CuelloError(f"{path} was changed after it was written: its description is no JSON object.")
+        raise CuelloError(f"{path} was changed after it was written: its description is not a JSON object.")
     if about.get("kind") != kind:
         raise CuelloError(f"{path} is a {worded(about.get('kind'))} file, needed a {kind} file.")
     if about.get("format") != format:
@@ -150,7 +150,7 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
             raise CuelloError(f"{path}: tensor {name!r} is of type {tensor.dtype}, which no weights have.")
         if tensor.is_floating_point() and not tensor.float().isfinite().all():
             raise CuelloError(
-                f"{path}: tensor {name!r} holds values that are no numbers (NaN or infinity): a training that "
+                f"{path}: tensor {name!r} holds values that are not numbers (NaN or infinity): a training that "
                 "diverged, or a damaged file. Train anew, with a lower --learning-rate."
             )
 

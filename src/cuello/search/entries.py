@@ -147,7 +147,7 @@ def checked_range(name: str, table: Mapping[str, Any], *, sets: bool) -> Searche
 def own_numbers(name: str, found: SearchedRange) -> SearchedRange:
     """Return a range in numbers of the setting's own type; CuelloError where it cannot have them."""
     if not is_numeric(name):
-        raise CuelloError(f"{name} is no number, it cannot have a range: give a list of choices.")
+        raise CuelloError(f"{name} is not a number, so it cannot have a range: give a list of choices.")
     low, high = (checked_value(name, end) for end in (found.low, found.high))
     step = found.step if found.step is None else type(low)(found.step)
     if step != found.step:

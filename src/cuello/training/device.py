@@ -34,7 +34,7 @@ def choose_device(name: str) -> torch.device:
             f"device: {name} was asked for, but there are {torch.cuda.device_count()} GPUs (0 is the first)."
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise CuelloError("device: mps was asked for, but this is no Mac with Apple's GPU. Use --device=cpu.")
+        raise CuelloError("device: mps was asked for, but this is not a Mac with Apple's GPU. Use --device=cpu.")
     if device.type not in ("cpu", "cuda", "mps"):
         raise CuelloError(f"--device: got {name!r}, needed auto, cpu, cuda, cuda:N or mps.")
     return device

@@ -76,7 +76,7 @@ def check_network(text: str, images: Tensor, classes: int) -> Checked:
     done = [
         ("finite numbers", bool(first.isfinite().all())),
         ("the same answer to the same images", near(first, again)),
-        ("an answer to an image alone that is the same as among others", near(first[:1], alone)),
+        ("the same answer to an image alone as in a batch", near(first[:1], alone)),
         ("the same answer after its weights were loaded", near(first, loaded)),
         ("a gradient for every weight", all(reached)),
     ]
@@ -131,7 +131,7 @@ def check_noise(text: str, images: Tensor, classes: int) -> Checked:
         ("images of the same shape, or smaller by its scale", first.shape == (*images.shape[:2], *side)),
         ("finite numbers", bool(first.isfinite().all())),
         ("the same from the same random numbers", bool(torch.equal(first, noise(images, random())))),
-        ("to leave the images that it gets as they are", bool(torch.equal(before, images))),
+        ("to leave the images that it gets unchanged", bool(torch.equal(before, images))),
         ("a description that is read back as the same", parse(noise.spec()).spec() == noise.spec()),
     ]
 

@@ -138,7 +138,7 @@ def evaluate_classifier(
     path = Path(path).expanduser()
     model = load(path, None, device)
     if not model.classes:
-        raise CuelloError(f"{path} is no classifier: its job is {model.artefact.job}. Use cuello.evaluate.")
+        raise CuelloError(f"{path} is not a classifier: its job is {model.artefact.job}. Use cuello.evaluate.")
     return evaluate(path, images, data=data, device=device, on_error=on_error, report=report, progress=tell)
 
 

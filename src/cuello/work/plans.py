@@ -183,7 +183,7 @@ def run_apart(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell, 
                 except BrokenProcessPool:
                     raise CuelloError(
                         "a process that trained was ended from outside, perhaps because memory ran out. What is saved "
-                        "is kept: the same command goes on; with --workers=1 it needs less memory."
+                        "is kept, and the same command goes on; with --workers=1 it needs less memory."
                     ) from None
                 tell([place], 1.0, "")
                 yield Outcome([place], error)

@@ -224,7 +224,7 @@ def check_folder(folder: Path, series: RunSeries) -> None:
     ]
     if strange:
         raise CuelloError(
-            f"{folder} holds {strange[0]!r}, which is no {series.noun}: choose another place with --output."
+            f"{folder} holds {strange[0]!r}, which is not a {series.noun}: choose another place with --output."
         )
 
 

@@ -288,7 +288,7 @@ class TestRefused:
         assert "Models side by side" in (tmp_path / "both" / "matrix.html").read_text()
 
     def test_what_gives_images_is_no_classifier(self, trained: Run) -> None:
-        with pytest.raises(CuelloError, match="is no classifier: its job is denoise"):
+        with pytest.raises(CuelloError, match="is not a classifier: its job is denoise"):
             cuello.evaluate_classifier(trained.path)
         with pytest.raises(CuelloError, match=r"gives images, not classes\. Train a classifier"):
             cuello.load(trained.path).classify(np.zeros((4, 4, 3), np.uint8))

@@ -114,15 +114,15 @@ def test_another_classifiers_estimator_is_refused(estimator: MapEstimator, tmp_p
 
 def test_what_is_no_estimator_is_named(classifier: Path, opened: ExplainedClassifier, estimator: MapEstimator) -> None:
     with pytest.raises(
-        CuelloError, match="is no estimator of occlusion maps: it is 'classify-tiny', trained to classify"
+        CuelloError, match="is not an estimator of occlusion maps: it is 'classify-tiny', trained to classify"
     ):
         open_estimator(classifier, opened)
-    with pytest.raises(CuelloError, match=r"c\.onnx is no classifier of Cuello's"):
+    with pytest.raises(CuelloError, match=r"c\.onnx is not one of Cuello's classifiers"):
         open_estimator(estimator.path, ExplainedClassifier(None, "c.onnx", 1, size=None))
 
 
 def test_an_estimator_in_the_classifiers_place_is_told_where_it_belongs(estimator: MapEstimator) -> None:
-    with pytest.raises(CuelloError, match=r"is no classifier: its job is explain\. Give it with model, after"):
+    with pytest.raises(CuelloError, match=r"is not a classifier: its job is explain\. Give it with model, after"):
         open_classifier(estimator.path)
 
 

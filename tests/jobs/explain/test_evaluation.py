@@ -176,7 +176,7 @@ class TestMistakes:
         assert not (tmp_path / "run").exists()
 
     def test_a_network_of_images_is_no_classifier(self, examples: Path, run: Run, tmp_path: Path) -> None:
-        with pytest.raises(CuelloError, match="is no classifier: its job is explain"):
+        with pytest.raises(CuelloError, match="is not a classifier: its job is explain"):
             cuello.train("explain", examples, classifier=str(run.path), output=tmp_path / "run", **TINY)
 
     def test_labels_that_the_classifier_does_not_know(self, classifier: Run, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
         (None, {"class_": "2"}, "class_: got '2', needed 'predicted', a number from 0 to 1"),
         (None, {"box": 11}, "box: got 11 pixels of width for images of 10"),
         (None, {"check": 0.5}, "exact maps need no check"),
-        ("denoise", {}, "denoise is no classifier: its job is denoise"),
+        ("denoise", {}, "denoise is not a classifier: its job is denoise"),
         ("c.onnx", {"device": "cuda"}, "ONNX files run on the processor"),
     ],
 )

@@ -403,7 +403,7 @@ def test_an_observer_that_fails_stops_all_parts(make: Callable[..., Session], mo
     ("settings", "reason"),
     [
         ({"model": "ae:35-c4-2"}, "other layers than dense ones"),
-        ({"model": "conv-single", "job": "denoise", "noise": "invert:3"}, "no autoencoder of dense layers"),
+        ({"model": "conv-single", "job": "denoise", "noise": "invert:3"}, "not an autoencoder of dense layers"),
         ({"crop": 4, "model": "mlp:16-2"}, "crops"),
         ({"precision": "bf16"}, "mixed precision"),
         ({"max_minutes": 1.0}, "time is limited"),

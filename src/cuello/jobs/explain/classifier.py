@@ -48,7 +48,7 @@ def own_classifier(name: str | Path, device: str = "cpu") -> tuple[Path, Model]:
             remedy = (
                 "Give it with --model, after the classifier whose maps it learned: cuello explain CLASSIFIER IMAGES."
             )
-        raise CuelloError(f"{name} is no classifier: its job is {job}. {remedy}")
+        raise CuelloError(f"{name} is not a classifier: its job is {job}. {remedy}")
     return path, model
 
 

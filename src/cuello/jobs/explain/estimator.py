@@ -41,12 +41,12 @@ def open_estimator(path: str | Path, classifier: ExplainedClassifier, device: st
     artefact = model.artefact
     if not gives_maps(model):
         raise CuelloError(
-            f"{path} is no estimator of occlusion maps: it is {artefact.architecture.name!r}, trained to "
+            f"{path} is not an estimator of occlusion maps: it is {artefact.architecture.name!r}, trained to "
             f"{artefact.job}. Train one: cuello train explain IMAGES --classifier CLASSIFIER."
         )
     if classifier.own is None:
         raise CuelloError(
-            f"model: {classifier.name} is no classifier of Cuello's, so that it cannot be known whether {path} "
+            f"model: {classifier.name} is not one of Cuello's classifiers, so that it cannot be known whether {path} "
             "learned its maps. Leave --model out to make exact maps."
         )
     ours = classifier.own.artefact.checksum

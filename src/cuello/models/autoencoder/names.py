@@ -47,7 +47,7 @@ FAMILIES: dict[str, Family] = {
     "vae": Family("variational autoencoder", VariationalConfig(), LIKELIHOOD_RECIPE),
     "infovae": Family("InfoVAE: all codes together near N(0, 1)", InfoConfig(), LIKELIHOOD_RECIPE),
     "wae": Family("Wasserstein autoencoder", WassersteinConfig(), RECIPE),
-    "contractive": Family("autoencoder whose code small changes hardly move", ContractiveConfig(), RECIPE),
+    "contractive": Family("autoencoder whose code small changes of the image hardly move", ContractiveConfig(), RECIPE),
     "sparse": Family("autoencoder most of whose code is near 0", SparseConfig(), RECIPE),
     "vq": Family("autoencoder with a codebook", VectorConfig(), RECIPE),
     "fsq": Family("autoencoder with a rounded code", ScalarConfig(), RECIPE),

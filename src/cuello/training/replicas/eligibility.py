@@ -41,7 +41,7 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
         if is_own(PARTS[setting], part):
             return f"their {PARTS[setting]} is code of somebody's own"
     if find_network(config.model).kind != "autoencoder":
-        return "their network is no autoencoder of dense layers"
+        return "their network is not an autoencoder of dense layers"
     if find_network(config.model).settings["layers"]["kind"] != "dense":
         return "their network has other layers than dense ones"
     return None
