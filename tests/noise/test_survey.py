@@ -35,6 +35,17 @@ def test_noise_shared_with_neighbours_is_found_with_its_whole_variance(photograp
     assert abs(found.model.deviation(100) / 15 - 1) < 0.2
 
 
+@pytest.mark.parametrize("name", ["gravel", "grass", "coins", "chelsea", "page", "text"])
+@pytest.mark.parametrize("sigma", [2, 8])
+def test_texture_is_not_taken_for_noise_that_neighbours_share(name: str, sigma: float) -> None:
+    image = getattr(data, name)()
+    image = (image[:, :, 1] if image.ndim == 3 else image)[:172, :192].astype(float)
+    found = survey([image + np.random.default_rng(0).normal(0, sigma, image.shape)])
+    assert found.white
+    assert found.correlation.sum() < 2
+    assert found.model.deviation(128) < 3.5 * sigma
+
+
 def test_frames_of_a_still_scene_are_measured_against_each_other(photograph: np.ndarray) -> None:
     found = survey([noisy(photograph, seed=seed) for seed in range(3)], frames=True)
     assert found.temporal

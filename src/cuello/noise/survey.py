@@ -19,6 +19,8 @@ from cuello.noise.whiteness import (
     power,
     spaced_curves,
     spacing_of,
+    spectra_of,
+    stands_alone,
     white_spacing,
 )
 
@@ -26,6 +28,8 @@ NO_NOISE = 0.45
 """Noise below this share of a step between values is no more than their rounding."""
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
+
+TEXTURE = "texture everywhere hides whether neighbours share their noise: taken for noise that they do not"
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,16 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     curves = {1: estimate_noise(images)}
     if is_noise_free(curves[1], step_of(images), high - low):
         return nothing("noise-free", (low, high))
-    spectrum = power(images)
-    if not is_white(spectrum):
-        curves |= spaced_curves(images)
-    spacing = white_spacing(curves)
-    curve, temporal, notes = curves[spacing], False, []
-    correlation = autocorrelation(spectrum, share_of(curves, spacing))
+    bands, notes = spectra_of(images), []
+    spectrum, correlation, spacing = power(bands), unshared(), 1
+    if stands_alone(bands):
+        if not is_white(spectrum):
+            curves |= spaced_curves(images)
+            spacing = white_spacing(curves)
+        correlation = autocorrelation(spectrum, share_of(curves, spacing))
+    elif not is_white(spectrum):
+        notes.append(TEXTURE)
+    curve, temporal = curves[spacing], False
     if frames:
         found = temporal_noise(images, curve.model)
         if isinstance(found, TemporalNoise):
@@ -130,11 +138,17 @@ def share_of(curves: dict[int, NoiseCurve], spacing: int) -> float:
     return float(min(1.0, np.median(curves[1].model.variance(at)) / max(whole, np.finfo(float).tiny)))
 
 
+def unshared() -> np.ndarray:
+    """Give the correlation of noise that says nothing of its neighbour's."""
+    alone = np.zeros((2 * REACH + 1, 2 * REACH + 1))
+    alone[REACH, REACH] = 1
+    return alone
+
+
 def nothing(kind: Kind, range: tuple[float, float]) -> NoiseSurvey:
     """Give the survey of images that have no noise."""
-    none, alone = np.empty((0, 2), int), np.zeros((2 * REACH + 1, 2 * REACH + 1))
-    alone[REACH, REACH] = 1
+    none = np.empty((0, 2), int)
     return NoiseSurvey(
-        kind=kind, model=NoiseModel(0.0, 0.0), curve=None, temporal=False, correlation=alone, spacing=1,
+        kind=kind, model=NoiseModel(0.0, 0.0), curve=None, temporal=False, correlation=unshared(), spacing=1,
         stripes=(0.0, 0.0), clipped_low=0.0, clipped_high=0.0, hot=none, dead=none, jpeg_blocks=0.0, range=range,
     )  # fmt: skip

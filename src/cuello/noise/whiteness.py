@@ -6,6 +6,7 @@ from contextlib import suppress
 import numpy as np
 from numpy.fft import fft2, ifft2
 from scipy.ndimage import uniform_filter
+from scipy.special import gammaincinv
 
 from cuello.core.errors import CuelloError
 from cuello.noise.estimate import NoiseCurve, estimate_noise
@@ -16,8 +17,14 @@ SIDE, STEP, FLATTEST, FEWEST, MOST = 16, 5, 0.02, 60, 5_000
 """Blocks whose spectrum is measured: side, pixels from one to the next, share that is taken, at least, looked at."""
 FLAT_BELOW = 3
 """Frequencies, in periods a block, that tell flat blocks and are too full of texture to measure noise by."""
-WHITE_FROM = 0.5
+WHITE_FROM = 0.35
 """Noise whose highest frequencies have at least this share of its middle ones' power is white."""
+TELLING_BELOW, NEARLY_FLAT, WINDOWED = 6.5, 0.05, 2.3
+"""Frequencies that tell noise from texture; share of the blocks whose spectrum is taken for that of noise; and how many
+neighbouring frequencies of a windowed block are as good as one.
+"""
+AMONG, ALONE = (0.02, 0.25), 1.15
+"""Powers of blocks are compared at these shares of all: noise alone has a ratio below so many times that of chance."""
 SPACINGS = (2, 3, 4)
 """Sub-sampling that is tried."""
 WIDE = 31
@@ -37,11 +44,10 @@ def phases(image: np.ndarray, spacing: int) -> list[np.ndarray]:
     return [image[row::spacing, column::spacing] for row in range(spacing) for column in range(spacing)]
 
 
-def power(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Measure the spectrum of the noise, ``(SIDE, SIDE)`` with mean 1, on the flattest blocks of every brightness.
+def spectra_of(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Measure spectra ``(blocks, SIDE, SIDE)`` of the blocks of images, by bands of brightness, in each flattest first.
 
-    Frequencies below ``FLAT_BELOW`` periods are filled by the mean of those next to them. Raises CuelloError where the
-    images are too small.
+    Raises CuelloError where the images are too small.
     """
     several = [blocks_of(image, sum(one.size for one in images)) for image in images]
     blocks = np.concatenate(several) if several else np.empty((0, SIDE, SIDE))
@@ -50,16 +56,40 @@ def power(images: Sequence[np.ndarray]) -> np.ndarray:
     means = blocks.mean((1, 2))
     window = np.outer(np.hanning(SIDE + 2)[1:-1], np.hanning(SIDE + 2)[1:-1])
     spectra = np.abs(fft2((blocks - means[:, None, None]) * window)) ** 2
-    low = frequency() < FLAT_BELOW
-    flatness = spectra[:, low].sum(1)
+    flatness = spectra[:, frequency() < FLAT_BELOW].sum(1)
     bands = np.array_split(np.argsort(means), max(1, min(20, len(means) // 300)))
+    return [spectra[band[np.argsort(flatness[band])]] for band in bands]
+
+
+def power(bands: Sequence[np.ndarray]) -> np.ndarray:
+    """Give the spectrum of the noise, ``(SIDE, SIDE)`` with mean 1, on the flattest blocks of every brightness.
+
+    bands: see ``spectra_of``. Frequencies below ``FLAT_BELOW`` periods are filled by the mean of those next to them.
+    """
+    low = frequency() < FLAT_BELOW
     total = np.zeros((SIDE, SIDE))
     for band in bands:
-        flattest = band[np.argsort(flatness[band])[: max(FEWEST // len(bands) + 1, int(FLATTEST * len(band)))]]
-        found = spectra[flattest].mean(0)
+        found = band[: max(FEWEST // len(bands) + 1, int(FLATTEST * len(band)))].mean(0)
         total += found / max(found[~low].mean(), np.finfo(float).tiny)
     total[low] = total[(frequency() >= FLAT_BELOW) & (frequency() < FLAT_BELOW + 1.5)].mean()
     return total / total.mean()
+
+
+def stands_alone(bands: Sequence[np.ndarray]) -> bool:
+    """Tell whether at some brightness many blocks hold noise and hardly anything else.
+
+    Noise has the same power everywhere, but for chance: a sum of squares of so many independent numbers. Texture has
+    not; where there is texture everywhere, noise that neighbours share cannot be told from it.
+    """
+    middle = (frequency() >= FLAT_BELOW) & (frequency() < TELLING_BELOW)
+    least = np.inf
+    for band in bands:
+        flat = band[: max(20, int(NEARLY_FLAT * len(band)))].mean(0)[middle]
+        numbers = flat.sum() ** 2 / np.maximum((flat**2).sum(), np.finfo(float).tiny) / WINDOWED
+        low, high = np.quantile(band[:, middle].mean(1), AMONG)
+        few, many = gammaincinv(numbers / 2, AMONG)
+        least = min(least, high * few / max(low * many, np.finfo(float).tiny))
+    return least < ALONE
 
 
 def blocks_of(image: np.ndarray, pixels: int) -> np.ndarray:
