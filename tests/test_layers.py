@@ -19,7 +19,7 @@ LEVELS = {
     6: ("jobs",),
     7: ("comparison", "latent"),
     8: ("work",),
-    9: ("search", "studies"),
+    9: ("search", "studies", "denoising"),
     10: ("cli",),
     11: ("__main__",),
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cuello.core.errors import CuelloError
     from cuello.core.own import allow
     from cuello.core.types import Output
+    from cuello.denoising.denoise import denoise
     from cuello.inference.model import Model, load
     from cuello.jobs.explain.explain import explain
     from cuello.runs.directory import Run
@@ -47,6 +48,7 @@ __all__ = [
     "benchmark",
     "check",
     "compare",
+    "denoise",
     "evaluate",
     "evaluate_classifier",
     "evaluate_runs",
@@ -75,6 +77,7 @@ _HOMES = {
     "benchmark": "cuello.work.benchmark",
     "check": "cuello.work.check",
     "compare": "cuello.work.compare",
+    "denoise": "cuello.denoising.denoise",
     "evaluate": "cuello.work.evaluate",
     "evaluate_classifier": "cuello.work.evaluate",
     "evaluate_runs": "cuello.work.evaluate",

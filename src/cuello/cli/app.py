@@ -23,7 +23,7 @@ from cuello.jobs.words import BY_WORD
 COMMANDS = {
     "Begin": {"start": "start", "new": "new"},
     "Train": {"train": "train", "resume": "train", "search": "search"},
-    "Use": {"apply": "apply", "explain": "explain", "latent": "latent"},
+    "Use": {"denoise": "denoise", "apply": "apply", "explain": "explain", "latent": "latent"},
     "Judge": {"evaluate": "evaluate", "compare": "compare", "benchmark": "benchmark", "study": "study"},
     "See what there is": {
         **dict.fromkeys(("models", "datasets", "noises", "studies", "summary"), "lists"),
@@ -131,6 +131,7 @@ def no_command(word: str) -> CuelloError:
 
 USAGES = {
     "apply": "Usage: cuello apply MODEL IN [IN ...] OUT [OPTIONS]",
+    "denoise": "Usage: cuello denoise IN [IN ...] OUT [OPTIONS]",
     "evaluate": "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]",
 }
 """Of commands that take any number of places."""

@@ -13,6 +13,18 @@ from cuello.core.errors import CuelloError
 if TYPE_CHECKING:
     from cuello.inference.files import Applied
 
+InPlace = Annotated[
+    bool, Parameter(negative="", help="Replace the images of IN; each original stays beside it, as NAME.orig.")
+]
+KeepOriginals = Annotated[bool, Parameter(name="--keep-originals", help="With --in-place: keep the originals.")]
+SkipExisting = Annotated[
+    bool, Parameter(negative="", help="Leave results that exist as they are, and go on with the others.")
+]
+ResultOverwrite = Annotated[bool, Parameter(negative="", help="Replace results that exist already.")]
+ResultFormat = Annotated[
+    str | None, Parameter(help="File format of the results: png, tif, jpg, …; by default that of each image.")
+]
+
 
 # More than seven parameters: each is a flag.
 def apply(
@@ -38,19 +50,11 @@ def apply(
             allow_leading_hyphen=True,
         ),
     ],
-    in_place: Annotated[
-        bool, Parameter(negative="", help="Replace the images of IN; each original stays beside it, as NAME.orig.")
-    ] = False,
-    keep_originals: Annotated[
-        bool, Parameter(name="--keep-originals", help="With --in-place: keep the originals.")
-    ] = True,
-    skip_existing: Annotated[
-        bool, Parameter(negative="", help="Leave results that exist as they are, and go on with the others.")
-    ] = False,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace results that exist already.")] = False,
-    format: Annotated[
-        str | None, Parameter(help="File format of the results: png, tif, jpg, …; by default that of each image.")
-    ] = None,
+    in_place: InPlace = False,
+    keep_originals: KeepOriginals = True,
+    skip_existing: SkipExisting = False,
+    overwrite: ResultOverwrite = False,
+    format: ResultFormat = None,
     sigma: Annotated[
         float | None,
         Parameter(
@@ -106,7 +110,7 @@ def apply(
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
-    sources, target = divided((source, *more), in_place)
+    sources, target = divided((source, *more), in_place, "cuello apply MODEL")
     streamed = DASH in (source, *more)
     if streamed:
         if len(sources) > 1 or target is None:
@@ -137,17 +141,23 @@ def apply(
         sys.exit(1)
 
 
-def divided(places: Sequence[str], in_place: bool) -> tuple[list[str], str | None]:
-    """Tell what is read from where results go, which is the last place; CuelloError where it is not named."""
+def divided(places: Sequence[str], in_place: bool, command: str) -> tuple[list[str], str | None]:
+    """Tell what is read from where results go, which is the last place; CuelloError where it is not named.
+
+    command: what stands in front of the places.
+    """
     for place in places:
         if place.startswith("-") and place != "-":
-            raise CuelloError(f"there is no option {place}; see cuello apply --help. A file of that name is ./{place}")
+            raise CuelloError(
+                f"there is no option {place}; see {command.removesuffix(' MODEL')} --help. A file of that name is "
+                f"./{place}"
+            )
     if in_place:
         return list(places), None
     if len(places) < 2:
         raise CuelloError(
-            f"where do the results of {places[0]} go? Type: cuello apply MODEL {places[0]} OUT, or, to replace the "
-            f"images, cuello apply MODEL {places[0]} --in-place"
+            f"where do the results of {places[0]} go? Type: {command} {places[0]} OUT, or, to replace the "
+            f"images, {command} {places[0]} --in-place"
         )
     return list(places[:-1]), places[-1]
 

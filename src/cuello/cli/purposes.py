@@ -4,7 +4,7 @@ import shutil
 import textwrap
 
 PURPOSES = (
-    ("clean my images", "cuello apply denoise noisy/ clean/"),
+    ("clean my images", "cuello denoise noisy/ clean/"),
     ("enlarge them", "cuello apply upscale-x2 small/ large/"),
     ("train for my own noise", "cuello train denoise photos --noise jpeg:30 --crop 64"),
     ("train on pairs", "cuello train denoise noisy/ --target clean/ --crop 64"),

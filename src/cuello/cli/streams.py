@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import temporary_folder
@@ -14,6 +14,7 @@ from cuello.core.files import temporary_folder
 if TYPE_CHECKING:
     from cuello.inference.files import Applied
 
+A = TypeVar("A", bound="Applied")
 DASH = "-"
 MAGIC = {
     b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"\x93NUMPY": ".npy",
@@ -54,9 +55,7 @@ def check_streams(source: str, target: str, json: bool) -> None:
         raise CuelloError(f"{source} is a folder, and standard output holds one image: name a folder for the results.")
 
 
-def piped(
-    source: str, target: str, *, format: str | None, restore: Callable[[Path, "str | Path", str | None], "Applied"]
-) -> "Applied":
+def piped(source: str, target: str, *, format: str | None, restore: Callable[[Path, "str | Path", str | None], A]) -> A:
     """Restore one image of which the source, the target or both are ``-``; it goes by files that last as long.
 
     restore: takes a file, its target and a format. What is said of the files in between is said of stdin and stdout.
@@ -79,7 +78,7 @@ def piped(
         return told_of(applied, folder)
 
 
-def told_of(applied: "Applied", folder: Path) -> "Applied":
+def told_of(applied: A, folder: Path) -> A:
     """Leave the temporary folder out of all that is said."""
     front = f"{folder}{os.sep}"
 

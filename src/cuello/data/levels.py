@@ -18,7 +18,8 @@ class UnfitError(Message, ValueError):
 class Levels:
     """A range: ``black`` and ``white`` are the values, in the file's own units, that become 0 and 1.
 
-    estimated: from the values themselves, so that a few may lie outside: they become less than 0 or more than 1.
+    estimated: from the values themselves, so that a few may lie outside: they become less than 0 or more than 1. gaps:
+    values that are no numbers (NaN, infinity) stay, instead of being refused.
 
     >>> Levels(0, 4095)
     Levels(black=0, white=4095)
@@ -29,6 +30,7 @@ class Levels:
     black: float
     white: float
     estimated: bool = field(default=False, repr=False)
+    gaps: bool = field(default=False, repr=False)
 
     def __str__(self) -> str:
         digits = 6 if self.estimated else 10
@@ -44,7 +46,8 @@ class Levels:
         """
         if values.dtype.kind not in "buif":
             raise UnfitError(f"{what} holds values of type {values.dtype}; needed whole numbers or floats")
-        refuse_no_numbers(values, what)
+        if not self.gaps:
+            refuse_no_numbers(values, what)
         black, white = self.black, self.white
         if values.dtype.kind == "f":  # 0.1 in float32 lies above 0.1 in float64
             black, white = float(values.dtype.type(black)), float(values.dtype.type(white))
@@ -138,8 +141,9 @@ LOOKED_AT = 1_000_000
 class RangeChoice:
     """Which range to use for images.
 
-    name: "full", the type's own; "auto", an estimated one; "ends", from the lowest to the highest value; "stated", that
-    of ``levels``; or None, an estimated one only where the values fill less than ``LITTLE`` of their type's.
+    name: "full", the type's own; "auto", an estimated one; "ends", from the lowest to the highest value; "units", none:
+    the values as they are, numbers or not, as floats where they are not of 8 or 16 bits; "stated", that of ``levels``;
+    or None, an estimated one only where the values fill less than ``LITTLE`` of their type's.
     several: of one image among others, the range of all of each type; see ``among``.
 
     >>> RangeChoice.parse("auto").name, RangeChoice.parse("0..4095").levels
@@ -188,6 +192,8 @@ class RangeChoice:
         """Return the range for these pixels; None for their type's full scale."""
         if self.name in ("stated", "full") or pixels.dtype.kind not in "uif":
             return self.levels
+        if self.name == "units":
+            return None if pixels.dtype in (np.uint8, np.uint16) else Levels(0, 1, estimated=True, gaps=True)
         shared = dict(self.several)
         if pixels.dtype in shared:
             return self.among_others(pixels, shared[pixels.dtype])

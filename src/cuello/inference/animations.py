@@ -9,14 +9,14 @@ from cuello.data.picture import JPEG_SUFFIXES, check_sides, lost
 from cuello.data.stored import StoredImage
 from cuello.data.stream import free_memory
 from cuello.inference.arrays import restore_picture
-from cuello.inference.model import Model
+from cuello.inference.restorer import Restorer
 
 COPIES = 3
 """How often a result is in memory at once while it is made and written."""
 
 
 def restore_frames(
-    model: Model, path: Path, target: Path, *, frames: Frames, level: float | None = None, choice: RangeChoice
+    model: Restorer, path: Path, target: Path, *, frames: Frames, level: float | None = None, choice: RangeChoice
 ) -> tuple[list[str], list[StoredImage]]:
     """Restore every frame of a file into ``target``; durations and loops stay.
 

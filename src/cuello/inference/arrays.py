@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +18,8 @@ from cuello.data.stored import StoredImage, larger
 from cuello.data.tiff import separate
 from cuello.inference.narrow import Within, within_choice
 from cuello.inference.pillow import as_pillow, stored
+from cuello.inference.restorer import Restorer
 from cuello.inference.tensors import channels_first
-
-if TYPE_CHECKING:
-    from cuello.inference.model import Model
 
 FULL = RangeChoice("full")
 
@@ -30,11 +28,12 @@ FULL = RangeChoice("full")
 class SameKind:
     """Restores images and gives the same kind, shape and type back.
 
-    model: the network. choice: which range to use. level: of the noise, in units of the type's white, or None. asked:
-    whether the caller chose the range; otherwise tensors are in [0, 1], whatever range a network was trained with.
+    model: the network, or what else restores. choice: which range to use. level: of the noise, in units of the type's
+    white, or None. asked: whether the caller chose the range; otherwise tensors are in [0, 1], whatever range a network
+    was trained with.
     """
 
-    model: "Model"
+    model: Restorer
     choice: RangeChoice
     level: float | None = None
     asked: bool = True
@@ -121,7 +120,7 @@ class SameKind:
 
 
 def restore_picture(
-    model: "Model", picture: StoredImage, level: float | None = None, choice: RangeChoice = FULL
+    model: Restorer, picture: StoredImage, level: float | None = None, choice: RangeChoice = FULL
 ) -> StoredImage:
     """Restore a picture's colours, and every channel that is none of them by itself; transparency is enlarged only.
 

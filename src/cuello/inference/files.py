@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +34,8 @@ from cuello.inference.arrays import SameKind, as_stack, little, native, restore_
 from cuello.inference.estimates import estimates
 from cuello.inference.model import Model
 from cuello.inference.originals import original_of, replaced, was_replaced
-from cuello.inference.targets import ARRAY, FileJob, Place, find, plan
+from cuello.inference.restorer import Restorer
+from cuello.inference.targets import ARRAY, FileJob, FoundFiles, Place, find, plan
 
 AS_RGB = ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV")
 """Kinds of colours, in Pillow's words, that are read as RGB and written so."""
@@ -142,6 +143,44 @@ def apply(
     tell = listener(progress, ("done", "total", "path"))
     model.check_level(level)
     choice = RangeChoice.parse(range, model.levels)
+    work = files_to_do(
+        source, destination, overwrite=overwrite, in_place=in_place, keep_originals=keep_originals,
+        skip_existing=skip_existing, format=format,
+    )  # fmt: skip
+    if any(path.suffix.lower() != ARRAY for path, _ in work.jobs):
+        model.check_images()
+    applied = go_through(
+        work, lambda path, target, noted: restore_file(model, path, target, noted=noted, level=level, choice=choice),
+        tell=tell,
+    )  # fmt: skip
+    applied.notes.extend(range_notes(applied.ranges, choice))
+    return applied
+
+
+@dataclass(frozen=True)
+class FilesToDo:
+    """Files to restore: those that were found, the jobs that are left, and what is to be said already.
+
+    keep_originals: whether an image that is replaced stays beside its result; None where none is replaced.
+    """
+
+    found: FoundFiles
+    jobs: Sequence[FileJob]
+    applied: Applied
+    keep_originals: bool | None
+
+
+def files_to_do(
+    source: Place | Sequence[Place],
+    destination: Place | None,
+    *,
+    overwrite: bool = False,
+    in_place: bool = False,
+    keep_originals: bool = True,
+    skip_existing: bool = False,
+    format: str | None = None,
+) -> FilesToDo:
+    """Say which files are restored, and where their results go; CuelloError as of ``apply``, before any work."""
     sources = [source] if isinstance(source, str | Path) else list(source)
     if in_place:
         refuse_beside(destination, sources, overwrite=overwrite, format=format)
@@ -151,27 +190,30 @@ def apply(
         destination = named(destination, keep_originals)
         found = find(sources)
         jobs = plan(found, destination, format)
-    applied = Applied(notes=found.notes)
+    applied, replacing = Applied(notes=found.notes), keep_originals if in_place else None
     if not overwrite:
-        jobs = left_to_do(jobs, applied, keep_originals if in_place else None, skip=skip_existing)
+        jobs = left_to_do(jobs, applied, replacing, skip=skip_existing)
     elif skip_existing:
         raise CuelloError("got --overwrite=True and --skip-existing=True: leave one of them out.")
-    if any(path.suffix.lower() != ARRAY for path, _ in jobs):
-        model.check_images()
+    return FilesToDo(found, jobs, applied, keep_originals=replacing)
+
+
+def go_through(work: FilesToDo, restore: Callable[[Path, Path, "Noted"], None], *, tell: OnProgress) -> Applied:
+    """Restore one file after another; one that fails is listed, and the others go on."""
+    jobs, applied = work.jobs, work.applied
     for position, (path, target) in enumerate(jobs):
         tell(Progress("restoring", position, len(jobs), path=path))
-        noted = Noted()
+        noted, in_place = Noted(), work.keep_originals is not None
         try:
-            with estimates() as noted.levels, replaced(path, keep_originals) if in_place else nullcontext():
-                restore_file(model, path, target=target, noted=noted, level=level, choice=choice)
+            with estimates() as noted.levels, replaced(path, bool(work.keep_originals)) if in_place else nullcontext():
+                restore(path, target, noted)
             one = AppliedFile(path, target, range=noted.range, level=mean(noted.levels), notes=noted.notes)
         except Exception as error:  # whatever one file raises, the others go on
-            if found.single and path.suffix.lower() == ARRAY:
+            if work.found.single and path.suffix.lower() == ARRAY:
                 raise
             one = AppliedFile(path, None, reason(path, error), notes=noted.notes)
         applied.add(one)
-    tell(Progress("restoring", len(jobs), len(jobs), path=Path(sources[0])))
-    applied.notes.extend(range_notes(applied.ranges, choice))
+    tell(Progress("restoring", len(jobs), len(jobs), path=next(iter(work.found.files))))
     return applied
 
 
@@ -256,7 +298,7 @@ def range_notes(ranges: Mapping[Path, Levels], choice: RangeChoice) -> list[str]
 
 
 def restore_file(
-    model: Model, path: Path, target: Path, *, noted: Noted, level: float | None = None, choice: RangeChoice
+    model: Restorer, path: Path, target: Path, *, noted: Noted, level: float | None = None, choice: RangeChoice
 ) -> None:
     """Restore one image file, every page of a TIFF, or an array."""
     make_folder(target.parent)
@@ -315,7 +357,7 @@ def by(picture: StoredImage) -> str:
 
 
 def restore_pages(
-    model: Model, path: Path, target: Path, *, pages: Pages, noted: Noted, level: float | None, choice: RangeChoice
+    model: Restorer, path: Path, target: Path, *, pages: Pages, noted: Noted, level: float | None, choice: RangeChoice
 ) -> None:
     """Restore every page of a TIFF, one after another."""
     only = len(pages.places) == 1
@@ -357,7 +399,7 @@ def some_values(page: StoredImage) -> np.ndarray:
 
 
 def restore_array(
-    model: Model, path: Path, target: Path, *, noted: Noted, level: float | None, choice: RangeChoice
+    model: Restorer, path: Path, target: Path, *, noted: Noted, level: float | None, choice: RangeChoice
 ) -> None:
     """Restore the images of an .npy file into another of the same axes and type."""
     with numpy_errors(path):

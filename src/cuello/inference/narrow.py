@@ -1,15 +1,12 @@
 """Channels that a network sees by themselves, of which some fill little of the range of all: each within its own."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cuello.data.levels import Levels, RangeChoice, narrow_levels
 from cuello.inference.estimates import in_units
-
-if TYPE_CHECKING:
-    from cuello.inference.model import Model
+from cuello.inference.restorer import Restorer
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Within:
     their own; splits: whether each of several channels does. found: these ranges, in the file's units.
     """
 
-    model: "Model"
+    model: Restorer
     levels: Levels | None
     stored: np.dtype
     level: float | None = None
@@ -65,7 +62,13 @@ class Within:
 
 
 def within_choice(
-    model: "Model", levels: Levels | None, stored: np.dtype, *, level: float | None, choice: RangeChoice, parts: int = 1
+    model: Restorer,
+    levels: Levels | None,
+    stored: np.dtype,
+    *,
+    level: float | None,
+    choice: RangeChoice,
+    parts: int = 1,
 ) -> Within:
     """Return what restores pixels that ``choice`` brought to ``levels``; parts: how many images a picture holds.
 

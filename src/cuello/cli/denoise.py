@@ -1,0 +1,126 @@
+"""`cuello denoise`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from cuello.cli.apply import InPlace, KeepOriginals, ResultFormat, ResultOverwrite, SkipExisting
+from cuello.cli.options import JSON, Device, Quiet, Threads
+from cuello.core.errors import CuelloError
+
+if TYPE_CHECKING:
+    from cuello.denoising.denoise import Denoised
+
+
+# More than seven parameters: each is a flag.
+def denoise(
+    source: Annotated[
+        str,
+        Parameter(
+            name="IN",
+            help="An image, a folder (with its subfolders), a TIFF stack, an .npy array, or a pattern ('scans/*.png'); "
+            "- is standard input.",
+            allow_leading_hyphen=True,
+        ),
+    ],
+    /,
+    *more: Annotated[
+        str,
+        Parameter(
+            name="OUT",
+            help="More of IN, and last: a file for a file, else a folder; - is standard output.",
+            allow_leading_hyphen=True,
+        ),
+    ],
+    effort: Annotated[str, Parameter(help="quick: seconds, by a network that comes with Cuello.")] = "quick",
+    each: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Measure the noise of every image by itself; by default those of one camera and setting are measured "
+            "together.",
+        ),
+    ] = False,
+    repair: Annotated[bool, Parameter(help="Repair hot and dead pixels first.")] = True,
+    in_place: InPlace = False,
+    keep_originals: KeepOriginals = True,
+    skip_existing: SkipExisting = False,
+    overwrite: ResultOverwrite = False,
+    format: ResultFormat = None,
+    device: Device = "cpu",
+    threads: Threads = None,
+    json: JSON = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take noise off images without a clean one: their own noise is measured, and taken off; no settings are needed.
+
+    Values stay in their unit: dark 16-bit images, negative values and floats need no range. NaN stays NaN.
+
+    Originals are never touched: OUT must lie outside IN. To replace them on purpose, leave OUT out and add --in-place.
+    A file that cannot be read is listed at the end and the rest goes on; the exit code is then 1.
+
+    For example:
+
+    cuello denoise noisy.png clean.png
+
+    cuello denoise stack.tif denoised.tif
+
+    cuello denoise scans/ denoised/ --skip-existing
+
+    cuello denoise scans/ --in-place
+    """
+    from cuello.cli.apply import divided
+    from cuello.cli.streams import DASH, check_streams, piped
+    from cuello.denoising.denoise import denoise as denoise_images
+    from cuello.training.device import choose_device, use_threads
+    from cuello.training.display import display
+
+    sources, target = divided((source, *more), in_place, "cuello denoise")
+    streamed = DASH in (source, *more)
+    if streamed:
+        if len(sources) > 1 or target is None:
+            raise CuelloError("- stands for one image of standard input or output: name one IN and one OUT.")
+        check_streams(sources[0], target, json)
+    use_threads(threads)
+    settings: dict[str, Any] = {
+        "effort": effort, "each": each, "repair": repair, "keep_originals": keep_originals,
+        "skip_existing": skip_existing, "overwrite": overwrite, "device": str(choose_device(device)),
+    }  # fmt: skip
+    with display(quiet or json) as shown:
+        if streamed and target is not None:
+            found = piped(
+                sources[0], target, format=format, restore=lambda one, other, form: denoise_images(
+                    one, other, format=form, progress=shown.work, **settings
+                ),
+            )  # fmt: skip
+        else:
+            found = denoise_images(sources, target, in_place=in_place, format=format, progress=shown.work, **settings)
+    say(found, target, json=json)
+    if found.failed:
+        sys.exit(1)
+
+
+def say(found: "Denoised", target: str | None, *, json: bool) -> None:
+    """Say what was done to each file, and what became of all."""
+    from cuello.cli.apply import as_json
+    from cuello.cli.apply import say as say_applied
+    from cuello.cli.render import print_json
+    from cuello.cli.streams import DASH
+    from cuello.core.files import printable
+    from cuello.denoising.said import summary, values_of
+
+    if json:
+        content = as_json(found)
+        for one in content["files"]:
+            del one["range"], one["sigma"]  # of networks that see a range, and are told a level
+        for one, done in zip(content["files"], found.channels, strict=True):
+            one["channels"] = [values_of(channel) for channel in done]
+        del content["ranges"]
+        print_json(content)
+        return
+    out = sys.stderr if target == DASH else sys.stdout
+    for one, done in zip(found.files, found.channels, strict=True):
+        if one.output is not None:
+            print(printable(f"{one.input}: {summary(done)}"), file=out)
+    say_applied(found, target, json=False)

@@ -1,0 +1,150 @@
+"""Denoise images of any kind, files or in memory, by what they themselves tell of their noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from cuello.core.errors import CuelloError, closest
+from cuello.core.progress import OnProgress, Progress, listener
+from cuello.data.levels import full_scale
+from cuello.denoising.kinds import kinds_of
+from cuello.denoising.planes import UNITS, images_of_files
+from cuello.denoising.restorer import ChannelDenoiser, PlaneResult
+from cuello.inference.arrays import SameKind, as_stack, native
+from cuello.inference.bundled import BUNDLED
+from cuello.inference.files import Applied, Noted, files_to_do, go_through, restore_file
+from cuello.inference.model import Model, load
+from cuello.inference.targets import Place
+from cuello.inference.tensors import channels_first
+from cuello.noise.survey import NoiseSurvey
+from cuello.training.watched import watched
+
+EFFORTS = ("quick",)
+
+
+@dataclass(frozen=True)
+class Denoised(Applied):
+    """What became of the files, and of the channels in each.
+
+    channels: for each of ``files``, what was done, channel by channel and page by page. kinds: of noise that several
+    share.
+    """
+
+    channels: list[list[PlaneResult]] = field(default_factory=list)
+    kinds: Sequence[NoiseSurvey] = ()
+
+
+@watched()
+def denoise(
+    images: Any,
+    destination: Place | None = None,
+    *,
+    effort: str = "quick",
+    each: bool = False,
+    repair: bool = True,
+    device: str = "cpu",
+    progress: OnProgress | bool | None = None,
+    **files: Any,
+) -> Any:
+    """Take noise off images without a clean one and without settings: what they tell of their noise is enough.
+
+    The noise of every channel is measured (how strong at each brightness, correlated or not, hot and dead pixels), made
+    even by a transform, taken off, and the transform undone. Values stay in their unit, whatever that is: dark 16-bit
+    images, negative values and floats need no range. NaN stays NaN.
+
+    images: arrays, tensors, Pillow images or lists of them, as a ``Model`` takes them, of which the same kind comes
+    back; a last axis of 2 or 4 is transparency only where it looks like it. Or files, a folder, a pattern or several,
+    with a ``destination``, as for ``cuello.apply``: then what became of them comes back (``Denoised``).
+    effort: "quick", seconds. each: measure the noise of every image by itself; by default images whose noise is the
+    same are measured together, as those of one camera and setting are. repair: replace hot and dead pixels by what is
+    around them first. device: cpu, cuda, cuda:N or mps. files: overwrite, in_place, keep_originals, skip_existing and
+    format, as for ``cuello.apply``.
+
+    Raises CuelloError for masks and maps of labels, which hold no noise.
+
+    >>> random = np.random.default_rng(0)
+    >>> clean = np.linspace(200, 500, 128) + np.zeros((128, 1))
+    >>> noisy = random.poisson(clean).astype(np.uint16)
+    >>> bool(np.std(denoise(noisy) - clean) < np.std(noisy - clean) / 3)
+    True
+    """
+    check_effort(effort)
+    tell = listener(progress, ("done", "total", "path"))
+    if are_places(images):
+        way = ChannelDenoiser(shipped(device), repairs=repair)
+        return denoise_files(way, images, destination, each=each, tell=tell, files=files)
+    if destination is not None or files:
+        said = ", ".join(["a destination"] if destination is not None else sorted(files))
+        raise CuelloError(f"got images in memory and {said}, which are of files: leave it out.")
+    several = arrays_of(images)
+    kinds = kinds_of([image for stack in several for image in stack]) if not each else []
+    channels = next((stack.shape[-1] for stack in several if stack.shape[-1] in (2, 4) and not has_alpha(stack)), 1)
+    return SameKind(ChannelDenoiser(shipped(device), kinds, repairs=repair, channels=channels), UNITS)(images)
+
+
+def check_effort(effort: str) -> None:
+    if effort not in EFFORTS:
+        raise CuelloError(
+            f"--effort: got {effort!r}, needed one of {', '.join(EFFORTS)}.{closest(effort, list(EFFORTS))}"
+        )
+
+
+def are_places(images: Any) -> bool:
+    """Tell names of files from images."""
+    if isinstance(images, list | tuple):
+        return bool(images) and all(isinstance(one, str | Path) for one in images)
+    return isinstance(images, str | Path)
+
+
+def arrays_of(images: Any) -> list[np.ndarray]:
+    """Give images in memory as arrays ``(N, H, W, C)``, to measure their noise; what is no image is left out here."""
+    if isinstance(images, list | tuple):
+        return [stack for one in images for stack in arrays_of(one)]
+    if isinstance(images, Tensor):
+        return [channels_first(images).permute(0, 2, 3, 1).cpu().numpy()]
+    if isinstance(images, np.ndarray):
+        return [as_stack(native(images))]
+    if isinstance(images, Image.Image):
+        pixels = np.asarray(images.convert("RGB") if images.mode in ("P", "PA", "CMYK") else images)
+        return [pixels.reshape(1, *pixels.shape[:2], -1)]
+    return []
+
+
+def has_alpha(stack: np.ndarray) -> bool:
+    """Tell transparency by its values: most of it hides nothing, or all."""
+    last = stack[..., -1]
+    return bool(np.isin(last, (0, full_scale(stack.dtype))).mean() > 0.5)
+
+
+@lru_cache(maxsize=1)
+def shipped(device: str = "cpu") -> Model:
+    """Load the network that comes with the package and takes off white noise of a known level."""
+    return load(BUNDLED["denoise"].path, device=device)
+
+
+def denoise_files(
+    way: ChannelDenoiser, source: Any, destination: Place | None, *, each: bool, tell: OnProgress, files: dict[str, Any]
+) -> Denoised:
+    """Take the noise off files; see ``denoise``."""
+    work = files_to_do(source, destination, **files)
+    paths = list(work.found.files)
+    kinds: Sequence[NoiseSurvey] = ()
+    if not each and work.jobs:
+        tell(Progress("measuring", 0, len(paths), path=paths[0]))
+        kinds = kinds_of(images_of_files(paths))
+    channels: list[list[PlaneResult]] = []
+
+    def one(path: Path, target: Path, noted: Noted) -> None:
+        channels.append([])
+        mine = replace(way, kinds=kinds, done=channels[-1])
+        restore_file(mine, path, target=target, noted=noted, choice=UNITS)
+        noted.range = None  # values were taken as they are
+
+    applied = go_through(work, one, tell=tell)
+    return Denoised(**vars(applied), channels=channels, kinds=kinds)

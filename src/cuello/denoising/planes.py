@@ -1,0 +1,76 @@
+"""Channels of images: the pixels of which that are no numbers, and some of a set, to measure its noise."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cuello.core.errors import CuelloError
+from cuello.data.frames import frames_of, read_frame
+from cuello.data.levels import RangeChoice
+from cuello.data.picture import read_picture
+from cuello.data.sources import load_numpy
+from cuello.data.stack import pages_of, read_page
+from cuello.data.stored import StoredImage
+from cuello.inference.arrays import as_stack, native
+from cuello.inference.targets import ARRAY
+
+UNITS = RangeChoice("units")
+"""Values as they are, in the unit that they have."""
+MOST_FILES, MOST_PAGES = 12, 6
+"""Files of a set, and pages of a file, that its noise is measured in, spread evenly."""
+
+
+def filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give pixels that are no numbers the value of the nearest one that is, and say where numbers were.
+
+    >>> filled(np.array([[np.nan, 3.0, 5.0]]))
+    (array([[3., 3., 5.]]), array([[False,  True,  True]]))
+    """
+    known = np.isfinite(values)
+    if known.all() or not known.any():
+        return values, known
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = np.asarray(distance_transform_edt(~known, return_distances=False, return_indices=True))
+    return values[rows, columns], known
+
+
+def some_of(count: int, most: int) -> list[int]:
+    """Choose up to ``most`` of ``count`` places, spread evenly, the first and the last among them.
+
+    >>> some_of(10, 4), some_of(2, 4)
+    ([0, 3, 6, 9], [0, 1])
+    """
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most))})
+
+
+def images_of_files(paths: Sequence[Path]) -> list[np.ndarray]:
+    """Read some images of a set, ``(H, W, C)`` each; what cannot be read is passed over here."""
+    images: list[np.ndarray] = []
+    for place in some_of(len(paths), MOST_FILES):
+        try:
+            images += images_of(paths[place])
+        except (CuelloError, ValueError, OSError):  # restoring it says what is wrong
+            continue
+    return images
+
+
+def images_of(path: Path) -> Iterator[np.ndarray]:
+    """Read some of the images in a file, ``(H, W, C)`` in its unit, without transparency."""
+    if path.suffix.lower() == ARRAY:
+        stack = as_stack(native(load_numpy(path)))
+        yield from (stack[place] for place in some_of(len(stack), MOST_PAGES))
+        return
+    if (frames := frames_of(path)) is not None:
+        pictures: Iterator[StoredImage] = (
+            read_frame(path, place, UNITS)[0] for place in some_of(frames.count, MOST_PAGES)
+        )
+    elif places := pages_of(path).places:
+        pictures = (
+            read_page(path, place, places[place], levels=UNITS, only=len(places) == 1)
+            for place in some_of(len(places), MOST_PAGES)
+        )
+    else:
+        pictures = iter([read_picture(path, UNITS)])
+    yield from (picture.pixels for picture in pictures)
