@@ -223,7 +223,7 @@ def test_a_search_chooses_once_and_says_so(images: Path, tmp_path: Path) -> None
     found = cuello.search.search("denoise", images, space={"learning_rate": [1e-3, 1e-2]}, **given)
     assert found.run.config.model == "denoise-s"
     assert "--model denoise-s" in found.command
-    assert "chosen by the noise, or the images&#39; size, denoise-s" in found.page.read_text()
+    assert "chosen by the noise, or by the images&#39; size, denoise-s" in found.page.read_text()
     assert len(cuello.search.search("denoise", images, space={"learning_rate": [1e-3, 1e-2]}, **given).trials) == 2
 
 

@@ -169,7 +169,7 @@ def test_values_have_their_settings_types() -> None:
         ({"model": "mlp:35-{widths}", "widths": "2"}, r"widths: got '2', needed a list of choices"),
         ({"epochs": []}, "epochs: got no choices"),
         ({"epochs": [0]}, r"epochs: got 0, needed greater than or equal to 1"),
-        ({"epochs": [1, 1.0]}, "epochs: the choice 1 is there twice"),
+        ({"epochs": [1, 1.0]}, "epochs: the choice 1 is given twice"),
         ({"epochs": [[1]]}, r"epochs: got the choice \[1\]"),
         ({"epochs": {"low": 1, "hihg": 2}}, r"epochs: a range has no 'hihg'. Did you mean 'high'\?"),
         ({"epochs": {"low": 1}}, "epochs: the range has no 'high'"),
@@ -215,9 +215,9 @@ def test_spaces_on_the_command_line() -> None:
     [
         (["learning-rate"], "over: got 'learning-rate', needed NAME=VALUES"),
         (["=1,2"], "needed NAME=VALUES"),
-        (["epochs=1,2", "epochs=3"], "epochs is there twice"),
-        (["learning-rate=1e-4..1e-1,lgo"], r"got 'lgo' behind a range. Did you mean 'log'\?"),
-        (["epochs=1..9,step=two"], "got 'step=two' behind a range"),
+        (["epochs=1,2", "epochs=3"], "epochs is given twice"),
+        (["learning-rate=1e-4..1e-1,lgo"], r"got 'lgo' after a range. Did you mean 'log'\?"),
+        (["epochs=1..9,step=two"], "got 'step=two' after a range"),
     ],
 )
 def test_mistakes_on_the_command_line(overs: list[str], message: str) -> None:
@@ -383,7 +383,7 @@ def test_a_search_that_was_stopped_goes_on(dots: Path, tmp_path: Path) -> None:
     folder = tmp_path / "search"
     with pytest.raises(Interrupted, match=r"2 of 4 trials are done, see .*search.html. The same command goes on"):
         searched(dots, folder, space, observers=[Kill(3)])
-    assert "2 are not done yet" in (folder / "search.html").read_text()
+    assert "2 are not finished yet" in (folder / "search.html").read_text()
     assert [trial["state"] for trial in json.loads((folder / "search.json").read_text())["trials"][:3]] == [
         "finished", "finished", "running"
     ]  # fmt: skip

@@ -104,7 +104,7 @@ def reached_table(group: Group, wide: bool) -> Table:
     note = (
         "On the validation crops, which are the same for all. Gap: validation minus training loss; above zero the "
         "network knows its training images better. Runs: those that differ only in the seed; ± is their standard "
-        "deviation, without it there was one run."
+        "deviation; without it there was one run."
     )
     return Table(columns, rows, note, ours=frozenset({0}) if len(rows) > 1 else frozenset())
 
@@ -154,8 +154,8 @@ def difference_table(differences: Sequence[RowDifference]) -> Table:
             [item.first, item.second, mean, interval, str(found.count), ratio, in_words(found, item.first, item.second)]
         )
     note = (
-        "Paired by seed; Student's interval of the mean difference, which takes differences for normally distributed "
-        "and is not widened for looking at several pairs. Ratio: of the means."
+        "Paired by seed; Student's interval of the mean difference, which assumes normally distributed differences and "
+        "is not widened for comparing several pairs. Ratio: of the means."
     )
     return Table(columns, rows, note)
 

@@ -86,7 +86,7 @@ def ranking_table(ranking: Ranking) -> Table:
         [row.name, row.network, *(score.text(row.scores[score.name]) for score in ranking.scores)]
         for row in ranking.rows
     ]
-    return Table(columns, rows, f"On the same {ranking.images:,} images, the best first.", ours=frozenset({0}))
+    return Table(columns, rows, f"On the same {ranking.images:,} images, best first.", ours=frozenset({0}))
 
 
 def save_ranking(folder: Path, ranking: Ranking) -> None:

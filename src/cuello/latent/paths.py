@@ -52,8 +52,8 @@ def along(a: np.ndarray, b: np.ndarray, shares: ArrayLike, path: PathKind = "str
         angle = turn(one / lengths[0], other / lengths[1])
         if angle > np.pi - 1e-6:
             raise CuelloError(
-                "the two codes point in opposite directions, between which there is no one spherical path. Take the "
-                "straight path, or other ends."
+                "the two codes point in opposite directions, so that there is no single spherical path between them. "
+                "Take the straight path, or other ends."
             )
         if angle > 1e-6:
             way = np.sin((1 - t) * angle) * one / lengths[0] + np.sin(t * angle) * other / lengths[1]

@@ -11,7 +11,7 @@ MOST_LEVELS = 30
 LONGEST_TITLE = 75
 """Letters of a picture's title on one line."""
 COMPONENTS = "first principal component", "second principal component"
-PRIORS = {"normal": "the prior, a normal distribution", "uniform": "the prior, in which all codes are as likely"}
+PRIORS = {"normal": "the prior, a normal distribution", "uniform": "the prior, in which all codes are equally likely"}
 
 
 def coordinates(view: LatentView) -> tuple[np.ndarray, str, str, str]:
@@ -21,7 +21,7 @@ def coordinates(view: LatentView) -> tuple[np.ndarray, str, str, str]:
         up = known.labels if known.labels is not None else np.zeros(len(rows))
         return np.column_stack([rows[:, 0], up]), view.mapped, "z₁", "label" if known.classes else ""
     if found is None:
-        raise NotApplicable(f"{len(rows)} images are too few to bring {view.numbers} numbers to two")
+        raise NotApplicable(f"{len(rows)} images are too few to reduce {view.numbers} numbers to two")
     if found.method is None:
         return found.points, view.mapped, "z₁", "z₂"
     if found.method == "pca":
@@ -67,17 +67,17 @@ def grid_part(view: LatentView) -> CodePart:
         "quantiles": (
             "The prior's quantiles, decoded",
             "Between two neighbours lies the same share of the normal prior in each direction: the square is all that "
-            "the network can draw, each part of it as often as any other (Kingma and Welling 2014, appendix D).",
+            "the network can draw, every part of it equally likely (Kingma and Welling 2014, appendix D).",
         ),
         "plane": (
             "The plane of the codes, decoded",
-            "Evenly over the rectangle that holds all known codes. Where no code is near, the decoder never learned "
-            "what to draw.",
+            "Evenly spaced over the rectangle that holds all known codes. Where no code is near, the decoder never "
+            "learned what to draw.",
         ),
         "components": (
             "The plane of the first two principal components, decoded",
-            "Evenly over the rectangle that holds all known codes, on the plane through their mean along which they "
-            "vary most. In all other directions the codes stay at the mean.",
+            "Evenly spaced over the rectangle that holds all known codes, on the plane through their mean along which "
+            "they vary most. In all other directions the codes stay at the mean.",
         ),
     }[found.kind]  # fmt: skip
     axes = COMPONENTS if found.kind == "components" else ("z₁", "z₂" if len(found.y) > 1 else "")

@@ -68,7 +68,7 @@ def invented_part(view: LatentView) -> CodePart:
         raise NotApplicable("all images have the same code, and nothing lies between")
     if not len(found):
         raise NotApplicable(
-            f"none of {found.tried:,} points between close codes is news: each is as near to a known image as that "
+            f"none of {found.tried:,} points between close codes is new: each is as near to a known image as that "
             "image's own reconstruction"
         )
     images = known.images
@@ -89,7 +89,7 @@ def invented_part(view: LatentView) -> CodePart:
     text = (
         f"Points between close codes of {among}, decoded{' and thresholded at 0.5' if known.binary else ''}; below "
         f"each its distance from the nearest of all {len(known):,} known images ({measure}). Only what is further from "
-        "that image than the network's own reconstruction of it is shown, and no repetition."
+        "that image than the network's own reconstruction of it is shown, without repetitions."
     )
     arrays = {
         "invented_images": found.images, "invented_codes": found.codes, "invented_parents": found.parents,

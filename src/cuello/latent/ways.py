@@ -82,7 +82,7 @@ def traversal_part(view: LatentView) -> CodePart:
     if attributes:
         amounts = [number(amount, AMOUNTS) for amount in AMOUNTS.tolist()]
         rows = [TileRow(name, [Tile(image) for image in one.images]) for name, one in attributes]
-        parts.append(Sheet("From one label's mean code towards another's, so many times the way", amounts, rows))
+        parts.append(Sheet("From one label's mean code towards another's, by so much of the way", amounts, rows))
         arrays |= stacked("attribute", [one for _, one in attributes])
         text += (
             " Below: a typical image of one label, moved along the way between two labels' mean codes; 0 is the image "

@@ -96,7 +96,7 @@ def checked_choices(name: str, values: Sequence[Any], *, sets: bool) -> Choices:
     found = [value if held_by(name, value) or not sets else checked_value(name, value) for value in values]
     for place, value in enumerate(found):
         if value in found[:place]:
-            raise CuelloError(f"{name}: the choice {value!r} is there twice.")
+            raise CuelloError(f"{name}: the choice {value!r} is given twice.")
     return Choices(tuple(found))
 
 

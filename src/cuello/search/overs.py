@@ -31,7 +31,7 @@ def parse_overs(texts: Sequence[str]) -> dict[str, Any]:
                 f"over: got {text!r}, needed NAME=VALUES, as in learning-rate=1e-4..1e-1,log or optimizer=sgd,adam."
             )
         if name in found:
-            raise CuelloError(f"over: {name} is there twice; give all its values at once, with commas.")
+            raise CuelloError(f"over: {name} is given twice; give all its values at once, with commas.")
         found[name] = parse_values(name, values)
     return found
 
@@ -67,7 +67,7 @@ def parse_range(name: str, span: re.Match[str], options: Sequence[str]) -> dict[
             table["step"] = as_number(value)
         else:
             raise CuelloError(
-                f"over: {name}: got {option!r} behind a range.{closest(key, ('log', 'step'))} Needed: log, or step=N."
+                f"over: {name}: got {option!r} after a range.{closest(key, ('log', 'step'))} Needed: log, or step=N."
             )
     return table
 

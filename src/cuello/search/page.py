@@ -81,7 +81,7 @@ def verdict(folder: Path, question: Question, trials: Sequence[Trial], total: in
     failed = sum(trial.state == "failed" for trial in trials)
     missing = total - sum(trial.over for trial in trials)
     said += f" {failed} failed." if failed else ""
-    return said + (f" {missing} are not done yet." if missing else "")
+    return said + (f" {missing} are not finished yet." if missing else "")
 
 
 def told_apart(folder: Path, question: Question, best: Trial, second: Trial) -> str:
@@ -112,7 +112,7 @@ def best_text(found: Found, question: Question) -> list[str]:
     closed = question.data in CATALOG and CATALOG[question.data].closed
     if len(found.trials) > 1 and question.first.test != 0 and not closed:
         said.append(
-            "The best of many looks better on the validation images, by which it was chosen, than it is. Judge it on "
+            "On the validation images, by which it was chosen, the best of many looks better than it is. Judge it on "
             f"images that no trial has seen: cuello evaluate {found.run.path}"
         )
     return [*said, *question.notes]
@@ -177,7 +177,7 @@ def left_out_sections(question: Question, trials: Sequence[Trial]) -> list[Secti
                 "Pruned",
                 [f"{len(pruned)} trials were stopped early, after {epochs} epochs in all, each where its "
                  f"{question.objective.words} was worse than the median of the others at that epoch. How far they "
-                 "would have come is not known."],
+                 "would have got is not known."],
             )
         )  # fmt: skip
     if failed:

@@ -99,7 +99,7 @@ def make_question(
         )
     notes = notes_on(configs)
     if unnamed:
-        notes.append(f"No network was named: chosen by the noise, or the images' size, {' or '.join(chosen)}.")
+        notes.append(f"No network was named: chosen by the noise, or by the images' size, {' or '.join(chosen)}.")
     if unlike and objective is None:
         notes.append(f"Trials differ in {unlike}, so that their losses cannot be compared: another score decides.")
     return Question(
@@ -137,7 +137,7 @@ def notes_on(configs: Sequence[TrainConfig]) -> list[str]:
     if not unlike:
         return []
     names = ", ".join(name.replace("_", " ") for name in unlike)
-    return [f"Trials differ in {names}: they are validated on different images, and the best may have the easiest."]
+    return [f"Trials differ in {names}: they are validated on different images, and the best may have had the easiest."]
 
 
 def values_in_words(space: Space) -> list[list[str]]:

@@ -190,7 +190,7 @@ def listed_values(name: str, axis: Axis, points: int | None) -> tuple[Any, ...]:
         return axis.values
     if axis.step is None and points is None:
         raise CuelloError(
-            f"{name} is the range {axis.low}..{axis.high}, and a grid needs to know which numbers of it: add --points="
+            f"{name} is the range {axis.low}..{axis.high}, and a grid needs to know which numbers in it: add --points="
             "4 or a step, or draw from it with --sampler=tpe or random."
         )
     return axis.points(points)

@@ -242,7 +242,7 @@ def prepare_common(paths: Sequence[Path], progress: OnProgress) -> JobData:
     known = {read_reached(run.checkpoint_path).fingerprint for run in runs}
     if len(known) > 1:
         raise CuelloError(
-            f"the runs were trained on different images: what one was tested on another may know. {remedy}"
+            f"the runs were trained on different images: what one was tested on, another may have seen. {remedy}"
         )
     first, *others = [trained_config(run) for run in runs]
     for run, config in zip(runs[1:], others, strict=True):

@@ -240,8 +240,8 @@ def check_same_images(run: Run, prepared: Prepared) -> None:
     """Raise CuelloError where a run's images are no longer those it was trained on."""
     if run.checkpoint_path.is_file() and read_reached(run.checkpoint_path).fingerprint != prepared.fingerprint:
         raise CuelloError(
-            f"the images of {run.path} are not those it was trained on. Bring them back; a trained network can also be "
-            "evaluated on any images that you name."
+            f"the images of {run.path} are not those it was trained on. Bring them back, or evaluate the trained "
+            "network on other images, by naming them."
         )
 
 

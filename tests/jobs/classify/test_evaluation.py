@@ -109,7 +109,7 @@ class TestNumbers:
     @pytest.mark.parametrize(
         ("wrong_ours", "wrong_other", "begins"),
         [(2, 60, "Beats the other by 29.0 points"), (60, 2, "Does not beat the other: 29.0 points worse"),
-         (20, 21, "Cannot be told from the other: +0.5 points")],
+         (20, 21, "Cannot be told apart from the other: +0.5 points")],
     )  # fmt: skip
     def test_the_verdict(self, wrong_ours: int, wrong_other: int, begins: str) -> None:
         probabilities = [[0.1, 0.9]] * wrong_ours + [[0.9, 0.1]] * (200 - wrong_ours)

@@ -111,12 +111,12 @@ NAN = float("nan")
         ),
         (
             [gain("tv", 0.2, -0.1, 0.5)],
-            "Cannot be told from the best classical method (the tv): +0.20 dB (95% interval -0.10 to +0.50), "
+            "Cannot be told apart from the best classical method (the tv): +0.20 dB (95% interval -0.10 to +0.50), "
             "better on 7 of 10 images.",
         ),
         (
             [gain("tv", -0.2, -0.5, 0.1)],
-            "Cannot be told from the best classical method (the tv): -0.20 dB (95% interval -0.50 to +0.10), "
+            "Cannot be told apart from the best classical method (the tv): -0.20 dB (95% interval -0.50 to +0.10), "
             "better on 7 of 10 images.",
         ),
         ([gain("tv", 0.5, NAN, NAN)], "Beats the best classical method (the tv) by 0.50 dB, on 7 of 10 images."),

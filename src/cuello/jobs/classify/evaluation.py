@@ -241,7 +241,7 @@ def verdict_of(found: Classification) -> str:
         return f"Beats {best.label} by {100 * mean:.1f} points{interval}: {reached}."
     if most < 0:
         return f"Does not beat {best.label}: {-100 * mean:.1f} points worse{interval}; {reached}."
-    return f"Cannot be told from {best.label}: {100 * mean:+.1f} points{interval}; {reached}."
+    return f"Cannot be told apart from {best.label}: {100 * mean:+.1f} points{interval}; {reached}."
 
 
 def worst_mistakes(found: Classification, most: int = 12) -> list[int]:

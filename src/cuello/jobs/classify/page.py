@@ -45,7 +45,7 @@ def write_classification(
     sections = [
         Section("Accuracy", notes, [methods_table(found)]),
         Section(
-            "What is taken for what",
+            "What is mistaken for what",
             parts=[
                 Picture(confusion, "Confusion matrix", "Rows are the true classes, shaded by their shares."),
                 scores_table(found),
@@ -55,7 +55,7 @@ def write_classification(
             "Can its probabilities be believed?",
             [
                 f"Expected calibration error: {100 * calibration_error(bins):.2f} points. Where bars are below the "
-                "dashed line the network promises too much, above it too little."
+                "dashed line the network is too confident, above it not confident enough."
             ],
             [Picture(diagram, "Reliability diagram", "Guo et al. 2017; 15 equal bins of the highest probability.")],
         ),
@@ -78,8 +78,8 @@ def methods_table(found: Classification) -> Table:
     return Table(
         ["method", "accuracy>", "95% interval>", f"wrong of {len(found.truth):,}>", "ms per image>"],
         rows,
-        "Intervals: Wilson 1927. All are judged on the same images; the regression is fitted to 20,000 of the training "
-        "images at most.",
+        "Intervals: Wilson 1927. All are judged on the same images; the regression is fitted to at most 20,000 of the "
+        "training images.",
         ours=frozenset({methods.index(found.ours)}),
     )
 
@@ -97,7 +97,8 @@ def scores_table(found: Classification) -> Table:
     return Table(
         ["class", "images>", "precision>", "recall>", "F1>"],
         rows,
-        "Precision: of those said to be of the class, the share that is. Recall: of the class, the share found.",
+        "Precision: the share of the images assigned to the class that belong to it. Recall: the share of the class's "
+        "images that were found.",
     )
 
 
@@ -105,7 +106,7 @@ def mistakes_section(run: Run, found: Classification) -> Section:
     """Return the wrong answers that the network was surest of, as pictures."""
     rows = worst_mistakes(found)
     if not rows:
-        return Section("Worst mistakes", ["Not one: every image got its class."])
+        return Section("Worst mistakes", ["None: every image was assigned its class."])
     images, captions = [], []
     pixels = pixels_of(found, rows)
     for row in rows:
@@ -115,7 +116,7 @@ def mistakes_section(run: Run, found: Classification) -> Section:
         captions.append((above, f"is {shorten(true, 12)}: {shorten(found.images.names[row], 16)}"))
     views = " Views: from left to right and top to bottom." if side_by_side(images[0]) is not images[0] else ""
     grid = save_both(run.figures, "mistakes", lambda theme: mistakes_grid(images, captions, theme))
-    note = f"Above: what the network says, and how sure it is; below: what it is.{views}"
+    note = f"Above: what the network says, and how sure it is; below: the true class.{views}"
     return Section("Worst mistakes", parts=[Picture(grid, "Images that the network got wrong", note)])
 
 

@@ -120,7 +120,7 @@ def sentences(check: Check, seconds: float) -> list[str]:
     return [
         f"checked exactly: {len(check.names):,} of {check.of:,} images (seed {check.seed})",
         *(f"{MEASURES[name]}: {said(check, name)}" for name in MEASURES),
-        f"a map takes {milliseconds(check.seconds_exact)} exactly, {milliseconds(seconds)} estimated",
+        f"a map takes {milliseconds(check.seconds_exact)} if exact, {milliseconds(seconds)} if estimated",
     ]
 
 
@@ -152,6 +152,6 @@ def warning(check: Check) -> str | None:
     reached = "no correlation could be measured" if not check.pearson.count else f"it is {check.pearson.mean:.3g}"
     return (
         f"warning: the estimates are far from the exact maps: a mean Pearson correlation of {TRUSTED:g} or more is "
-        f"wanted, {reached}. Do not rely on them for these images; make exact maps, or train the estimator on more of "
-        "such images."
+        f"wanted, but {reached}. Do not rely on them for these images; make exact maps, or train the estimator on more "
+        "of such images."
     )

@@ -70,7 +70,7 @@ def learned_classifier(name: str) -> tuple[Path, Model]:
         )
     if load_artefact(located(name)).architecture.kind == "custom":
         raise CuelloError(
-            f"got --classifier={name}, which is code of somebody's own: an estimator is built from the classifier's "
+            f"got --classifier={name}, which is somebody's own code: an estimator is built from the classifier's "
             "own layers, which Cuello knows of its own classifiers only. Exact maps of it: cuello explain."
         )
     return own_classifier(name)

@@ -164,7 +164,7 @@ def mapped(batch: Batch) -> Pair:
 def check_settings(config: TrainConfig) -> None:
     if config.classifier is None:
         raise CuelloError(
-            "whose occlusion maps are to be learned is not said: add --classifier=RUN, of `cuello train classify`."
+            "whose occlusion maps are to be learned is not stated: add --classifier=RUN, of `cuello train classify`."
         )
     if config.augment:
         raise CuelloError(

@@ -163,8 +163,8 @@ def maps_section(found: Explained, sheet: Sequence[Shown], scale: Scale) -> Sect
         else "Dark blue is the lowest value of a map: with this place hidden the score is low, so the class depends on "
         "it. Yellow is the highest."
     )
-    ends = "Below: the ends of the colours, which are each map's own."
-    legend = f"Left the image, right the map over it in grey. {reading} {ends}"
+    ends = "Below: the ends of the colour scale, which is each map's own."
+    legend = f"Left: the image; right: the map over it in grey. {reading} {ends}"
     some = [f"{len(sheet)} of {len(found.names)} images are shown."] if len(sheet) < len(found.names) else []
     notes = [*some, *found.notes, *(f"left out: {problem}" for _, problem in found.failed)]
     return Section("Maps", notes, [Picture(themes, "Images beside their occlusion maps", legend)])
@@ -203,7 +203,7 @@ def verdict(found: Explained) -> str:
     text = f"{capital(found.says()[0])}."
     if found.check is None:
         return text + worded(
-            " How near it comes was not checked: --check=0.01 explains one image in a hundred exactly too."
+            " How close it comes was not checked: --check=0.01 explains one image in a hundred exactly too."
         )
     if warned := warning(found.check):
         return f"{text} {capital(warned)}"

@@ -36,14 +36,15 @@ def write_estimation(
         Section(
             "How faithful are the maps?",
             [*notes, f"The maps of {len(found.names):,} images, estimated in one pass, beside the exact ones."],
-            [fidelity_table(found), Picture(spread, "How many images have which correlation")],
+            [fidelity_table(found), Picture(spread, "Distribution of the correlations")],
         ),
         Section(
             "What the classifier says",
             [
                 f"Pixels of {found.curve_images} images are removed, or put in, the most important ones first by each "
                 "map, and the classifier is asked for the probability of its class each time. Where a map is right, "
-                f"that falls soon, and rises soon. ({CURVE_IMAGES} images at most: each takes hundreds of answers.)"
+                f"the probability falls early, or rises early. ({CURVE_IMAGES} images at most: each takes hundreds of "
+                "answers.)"
             ],
             [curves_table(found)],
         ),
@@ -55,7 +56,7 @@ def write_estimation(
                     "Images, exact maps, estimated maps",
                     "Each image, its exact map, the estimated one, their difference (grey is none). Above: the maps "
                     "with the highest correlation, then those in the middle, then the lowest. Dark is what the class "
-                    "needs: under the box its probability falls.",
+                    "depends on: with the box there, its probability falls.",
                 )
             ],
         ),
@@ -89,12 +90,12 @@ def fidelity_table(found: Estimation) -> Table:
     if found.fidelity.constant:
         note += (
             f" In {found.fidelity.constant:,} of {len(found.names):,} images the map is flat, spreading by {FLAT:g} of "
-            "its scale at most: the class stays whatever the box hides. Correlations and most important pixels are of "
-            "the others, squared errors of all."
+            "its scale at most: the class stays whatever the box hides. Correlations and the most important pixels are "
+            "of the other images, squared errors of all."
         )
     if found.by_label is not None:
         note += (
-            f" At explanation time a label is not known: the left column is what a user gets. The label differs from "
+            f" When explaining, the label is not known: the left column is what a user gets. The label differs from "
             f"the prediction in {found.wrong:,} of {len(found.names):,} images."
         )
     return Table(["measure", *(name for name, _ in columns)], rows, note)
@@ -113,10 +114,10 @@ def curves_table(found: Estimation) -> Table:
 
 def paying(found: Estimation) -> str:
     if math.isinf(found.break_even):
-        return "It does not: an estimate takes no less time than an exact map."
+        return "It does not: an estimate takes as much time as an exact map, or more."
     return (
         f"After {found.break_even:,.0f} maps the estimator has repaid making its {found.training_maps:,} training maps "
-        "and its training; for fewer, exact maps are the better choice."
+        "and its training; for fewer maps, exact ones are the better choice."
     )
 
 
@@ -128,9 +129,7 @@ def times_table(found: Estimation) -> Table:
         [f"{found.training_maps:,} exact maps for training", f"{maps / 60:.1f} min"],
         ["training", f"{found.training_seconds / 60:.1f} min"],
     ]
-    note = (
-        "Exact maps: of one process with one thread; several make them side by side. Training: with this run's threads."
-    )
+    note = "Exact maps: one process with one thread; several make them side by side. Training: with this run's threads."
     return Table(["what", "time>"], rows, note)
 
 

@@ -43,7 +43,9 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
     specs = baselines_of(task, images, quick if request.baselines is None else request.baselines)
     for entrant in entrants:
         if entrant.name in {spec.name for spec in specs}:
-            raise CuelloError(f"a network cannot be called {entrant.name!r}: a classical method is. Rename its folder.")
+            raise CuelloError(
+                f"a network cannot be called {entrant.name!r}: a classical method has that name. Rename its folder."
+            )
     able = {spec.name for spec in metrics_for(multiple_below(images.size, task.scale), images.binary)}
     draw = Draw(task, images, request.seed or 0, most=request.most)
     spoiled = [task.at(degradation.typical().with_main(level)) for level in request.sweep] or [task]
@@ -62,8 +64,8 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
     notes = [
         *notes,
         *([f"measured on {draw.count} of them, spread evenly"] if draw.count < images.count else []),
-        *([] if counted.all() else [f"{(~counted).sum()} of these count for nothing: {LEFT_OUT}"]),
-        *(["black and white alone: wrong pixels say more, see cuello evaluate"] if images.binary else []),
+        *([] if counted.all() else [f"{(~counted).sum()} of these are not counted: {LEFT_OUT}"]),
+        *(["only black and white: wrong pixels say more, see cuello evaluate"] if images.binary else []),
         f"noise of seed {draw.seed}",
         *network_notes(entrants, grey=lowest.channels == 1),
         *trained_otherwise(entrants, degradation),
@@ -92,8 +94,8 @@ def degradation_for(entrants: Sequence[Entrant], noise: str | None) -> Degradati
     if first is None or others:
         said = "; ".join(f"{name}: {noise or 'pairs of images'}" for name, noise in known.items())
         raise CuelloError(
-            f"what spoils the images is not said, and the networks were not all trained against one noise ({said}). "
-            "Say it with e.g. --noise=gaussian:25."
+            "what spoils the images is not stated, and the networks were not all trained against the same noise "
+            f"({said}). Say it with e.g. --noise=gaussian:25."
         )
     return parse(first)
 
@@ -111,7 +113,7 @@ def check_entrants(entrants: Sequence[Entrant], degradation: Degradation | Compo
         if model.scale != degradation.scale:
             raise CuelloError(
                 f"{entrant.name} enlarges by {model.scale}, and {degradation.spec()} makes images {degradation.scale} "
-                f"times smaller. Say another one with --noise, or leave {entrant.name} out."
+                f"times smaller. Name another one with --noise, or leave {entrant.name} out."
             )
         if model.levels != first.first.levels:
             raise CuelloError(

@@ -34,7 +34,7 @@ def detail_of(example: Example) -> tuple[int, int, int]:
 def enlargement_grid(
     examples: Sequence[Example], methods: Sequence[str], labels: dict[str, str], theme: Theme
 ) -> bytes:
-    """Draw one row an image: the target, and a part of it by each method, ours and as it should be."""
+    """Draw one row an image: the target, and a part of it by each method, ours and in the target."""
     from matplotlib.patches import Rectangle
 
     names = labels | {"nearest": "input"}

@@ -114,7 +114,7 @@ def evaluate_matrix(
     specs = baselines_of(task, images, quick if baselines is None else baselines)
     for name in models:
         if name in {spec.name for spec in specs}:
-            raise CuelloError(f"a network cannot be called {name!r}: a classical method is. Give it another name.")
+            raise CuelloError(f"a network cannot be called {name!r}: a classical method has that name. Rename it.")
     ordered = {name: models[name] for name in sorted(models, key=lambda name: order_of(tasks[name]))}
     draw = Draw(task, images, seed, most=most or None)
     metrics = (*METRIC_NAMES, "wrong") if images.binary else METRIC_NAMES

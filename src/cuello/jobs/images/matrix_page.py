@@ -34,14 +34,14 @@ def save_matrix(folder: Path, matrix: Matrix) -> None:
                 Picture(
                     heat,
                     f"{named(matrix.deciding)} by trained and tested noise level",
-                    "Trained level down, tested level across; classical methods below the gap. Star: the best at that "
-                    "level. Frame: tested at the level it was trained at.",
+                    "Rows: trained level; columns: tested level; classical methods below the gap. Star: the best at "
+                    "that level. Frame: tested at the level it was trained at.",
                 )
             ],
         ),
         Section(
             "By tested level",
-            parts=[Picture(curves, f"{named(matrix.deciding)} against the tested noise level, a line a method")],
+            parts=[Picture(curves, f"{named(matrix.deciding)} against the tested noise level, one line per method")],
         ),
         *(
             Section(title, parts=[metric_table(matrix, metric)])

@@ -204,4 +204,4 @@ def verdict_of(differences: Sequence[Difference], others: str = "classical metho
     if best.mean < 0 and not best.high >= 0:
         also = f" Does not beat even {SIMPLE[simple.against]}." if simple is not None and simple.mean < 0 else also
         return f"Does not beat {what}: {-best.mean:.{digits}f} {less}{interval}, better {on}.{also}"
-    return f"Cannot be told from {what}: {best.mean:+.{digits}f} {more}{interval}, better {on}.{also}"
+    return f"Cannot be told apart from {what}: {best.mean:+.{digits}f} {more}{interval}, better {on}.{also}"

@@ -35,7 +35,7 @@ def write_report(
         methods_section(run, task, evaluation),
         gains_section(run, evaluation, best),
         *([sweep_section(run, evaluation)] if evaluation.sweep else []),
-        *([Section("To know", notes)] if notes else []),
+        *([Section("Notes", notes)] if notes else []),
         *run_sections(run, model, curves, command=command),
         Section("Metrics", parts=[Facts(summaries)], folded=True),
     ]
@@ -70,7 +70,7 @@ def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation,
     what = heading(evaluation.deciding)
     chosen = (
         f"Typical, best and worst by the network's {what}, the first two of images with detail in them; of larger "
-        "images the part with most detail is shown."
+        "images the part with the most detail is shown."
     )
     numbers = "Numbers count wrong pixels." if evaluation.deciding == "wrong" else "Numbers are PSNR."
     if enlarges:
@@ -81,7 +81,7 @@ def examples_section(run: Run, model: Model, task: Task, evaluation: Evaluation,
         note = (
             f"The network makes images {task.scale} times larger. The square in each image, where bicubic "
             "interpolation is furthest off, is shown from the input (each of its pixels a square), by bicubic "
-            f"interpolation, by the network and as it should be. Numbers are PSNR over the whole image. {chosen}"
+            f"interpolation, by the network and in the target. Numbers are PSNR over the whole image. {chosen}"
         )
     else:
         known = "clean, degraded, restored" if task.restores else "original, reconstructed"

@@ -131,7 +131,7 @@ def shrinking(noise: str | None, scale: int | None) -> Degradation | Composition
     """
     if noise is None:
         if scale is None:
-            raise CuelloError("how much larger is not said: add e.g. --scale=2.")
+            raise CuelloError("how much larger is not stated: add e.g. --scale=2.")
         return Down(factor=scale)
     degradation = parse(noise)
     parts = degradation.parts if isinstance(degradation, Composition) else (degradation,)

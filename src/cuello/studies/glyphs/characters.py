@@ -116,7 +116,7 @@ def new_characters(outcome: StudyOutcome, model: Model) -> Section:
         "Points between two close codes, decoded and cut at one half; under each new character, in how many pixels it "
         "differs from the known character that is nearest. Copies of known ones are left out."
     )
-    alt = "Characters that are none of the 32"
+    alt = "Characters unlike any of the 32"
     drawn = outcome.picture("invented", lambda theme: image_grid(rows, [""] * half, theme), alt=alt, note=note)
     return Section("New characters", parts=[drawn])
 
@@ -169,7 +169,8 @@ def noise(outcome: StudyOutcome, tested: WrongPixels, models: Mapping[str, Seque
     note = (
         f"Wrong pixels of {PIXELS:,}, mean over {DRAWS} noises that no training has seen, ± standard deviation over "
         f"seeds. Ours: {plans.RECOMMENDED_DENOISER}. Principal components: the noisy character through two of them. "
-        "Limit: what the decoder leaves that knows the characters and how many pixels are inverted, computed exactly."
+        "Limit: what remains after a decoder that knows the characters and how many pixels are inverted, computed "
+        "exactly."
     )
     return Section(
         "Noise", parts=[table(NOISE_WRONG, columns, note), *(denoised(outcome, models, flips) for flips in plans.FLIPS)]

@@ -19,7 +19,7 @@ def story(outcome: StudyOutcome) -> Story:
     time = [
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another. The source: hours, by hand. "
         f"Noise of the test: {DRAWS} draws per character.",
-        "Every training is a run directory below runs/, which `cuello compare`, `evaluate` and `latent` read.",
+        "Every training is a run directory in runs/, which `cuello compare`, `evaluate` and `latent` read.",
     ]
     sections = [
         characters.through_two_numbers(outcome, tested, ours),

@@ -45,7 +45,7 @@ def ours_beside_all(outcome: StudyOutcome, findings: Findings) -> Section:
     ]
     note = (
         f"{tested[OURS].images:,} test images, none of which any network has seen; every network that takes a class is "
-        "told the prediction. MSE with half its 95% interval over images. Pearson, Spearman: correlation with the "
+        "told the prediction. MSE ± half its 95% interval over images. Pearson, Spearman: correlation with the "
         "exact map, means over images. Top 10%: share of the most important tenth of the pixels in common with the "
         f"exact map; by chance 10%. Correlations and the top 10% are of images whose exact map spreads by more than "
         f"{FLAT:g} of its scale, errors of all."
@@ -61,7 +61,7 @@ def ours_beside_all(outcome: StudyOutcome, findings: Findings) -> Section:
     ]
     below = (
         "Area under the predicted class's probability while the pixels that a map calls important are removed (set to "
-        "0) or put into an image of zeros, the most important first (Petsiuk et al. 2018), with half the 95% interval "
+        "0) or put into an image of zeros, the most important first (Petsiuk et al. 2018), ± half the 95% interval "
         "over images. A good map has a small area of deletion and a large one of insertion."
     )
     series = [
@@ -93,8 +93,8 @@ def best_and_worst(outcome: StudyOutcome, findings: Findings) -> Section:
         alt = f"{label}: the validation images whose maps come out best and worst"
         note = (
             f"{label[0].upper()}{label[1:]}, told the prediction; the {SHOWN} best and the {SHOWN} worst of "
-            f"{images:,} validation images. Under an image what it is and what the classifier takes it for; under "
-            "an estimate its MSE. Maps from 0, dark, where the classifier loses most of its probability, to 1."
+            f"{images:,} validation images. Under an image: its class and what the classifier predicts; under an "
+            "estimate: its MSE. Maps range from 0 (dark), where the classifier loses most of its probability, to 1."
         )
         name = "best-and-worst-ours" if plan == OURS else "best-and-worst"
         drawn.append(outcome.picture(name, partial(example_grid, findings, plan), alt=alt, note=note))

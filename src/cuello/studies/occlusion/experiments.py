@@ -34,7 +34,7 @@ def confusion_of(found: Classification) -> source.Confusion:
 
 def the_classifier(outcome: StudyOutcome, findings: Findings) -> Section:
     text = [
-        "The source's data, HiTS 2013, is not to be had: here its classifier learns simulated stamps of such a survey, "
+        "The source's data, HiTS 2013, is not available: here its classifier learns simulated stamps of such a survey, "
         "the difference over its noise alone. All of the source's numbers on this page are of other data.",
         f"The source prints an accuracy of {source.PRINTED_ACCURACY:.1%}; its own confusion matrix gives "
         f"{source.CONFUSION.accuracy:.1%}.",
@@ -208,7 +208,7 @@ def text_of_seeds(found: PairedDifference) -> list[str]:
     if not found.enough:
         return [said, "Here there are too few repeats for a test."]
     better = "conditioned" if found.mean < 0 else "frozen"
-    verdict = f"the {better} network is better" if found.told_from_zero else "which is better cannot be told"
+    verdict = f"the {better} network is better" if found.told_from_zero else "it cannot be told which is better"
     return [
         said,
         f"Here, paired by seed: {found.mean:+.5f} (95% interval {found.low:+.5f} to {found.high:+.5f}; paired t test "

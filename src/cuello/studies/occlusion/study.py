@@ -73,7 +73,7 @@ def time(outcome: StudyOutcome) -> Section:
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; {outcome.workers} at once. "
         f"{number} estimators: the first of experiment 4's frozen and conditioned networks are those of experiments 1 "
         f"and 2, and the whole network of experiment 3 is {encoder_plan('normal')}.",
-        "Every training is a run directory below runs/.",
+        "Every training is a run directory in runs/.",
     ]
     config = {plan: runs[0].config for plan, runs in outcome.runs.items()}
 

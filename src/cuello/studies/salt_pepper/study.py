@@ -38,7 +38,7 @@ def story(outcome: StudyOutcome) -> Story:
         "The weights of a training are those of its best epoch on these validation crops, as in the source.",
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; {outcome.workers} trainings "
         "ran at once. The source: 1.5 hours for one of its 14 rows.",
-        "Every training is a run directory below runs/, which `cuello compare`, `evaluate` and `apply` read.",
+        "Every training is a run directory in runs/, which `cuello compare`, `evaluate` and `apply` read.",
     ]
     sections = [
         networks_compared(outcome),

@@ -101,7 +101,7 @@ def last_losses(outcome: StudyOutcome, results: Mapping[int, BlurResult]) -> Sec
         ]
     note = (
         "Mean squared errors of the last epoch, of values in [-1, 1] as in the source: four times those of values in "
-        "[0, 1], in which the other tables are. The source's are of other images (its own, not to be had) and of "
+        "[0, 1], in which the other tables are. The source's are of other images (its own, not available) and of "
         "a blur that it does not state. No training error where another loss is trained on."
     )
     losses = table((*EVERY, *REFERENCES), columns, note, ours=OURS_ROWS)
@@ -157,7 +157,7 @@ def time_and_memory(outcome: StudyOutcome) -> Section:
     scale = SCALES[outcome.data]
     text = (
         f"The epochs of all trainings take {duration(outcome.seconds)}, one after another; trainings at once: "
-        f"{outcome.workers}. Every training is a run directory below runs/, which `cuello compare`, `evaluate` and "
+        f"{outcome.workers}. Every training is a run directory in runs/, which `cuello compare`, `evaluate` and "
         "`apply` read."
     )
 

@@ -39,7 +39,7 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
         return "their time is limited"
     for setting, part in parts_in(config.model_dump(include={"model", "loss", "optimizer", "noise"})):
         if is_own(PARTS[setting], part):
-            return f"their {PARTS[setting]} is code of somebody's own"
+            return f"their {PARTS[setting]} is somebody's own code"
     if find_network(config.model).kind != "autoencoder":
         return "their network is not an autoencoder of dense layers"
     if find_network(config.model).settings["layers"]["kind"] != "dense":
