@@ -8,7 +8,7 @@ noise of the measured strength and correlation).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,7 @@ NOISIER = 0.15
 """Standard deviation that is added to a method's input to see what it keeps of noise, as a share of the noise's own."""
 BLOCK = 32
 """Side of the squares, in pixels, that are taken for independent when it is said how sure a mean is."""
+DRAWS = 1000
 COARSE, ALIKE, CHANGE = 8, 0.9, 1.6
 """Captures of one scene: side of the blocks whose brightness is compared, the least correlation of that, and the most
 that may change from one to the next, as a multiple of the noise, or, the least, its inverse."""
@@ -39,6 +40,7 @@ class BlindScore:
     mse: mean squared error, in the values' unit squared; chance can make it negative, where next to nothing is wrong.
     mse_error: its standard error. psnr: in dB, of a mean squared error that is taken for no smaller than its standard
     error. error: the standard error of that, in dB. bias: a sentence on what the estimate rests on.
+    parts: ``(blocks, 2)``, the sum of the squared errors of each block of pixels and their number, to compare by.
     """
 
     name: str
@@ -47,6 +49,7 @@ class BlindScore:
     psnr: float
     error: float
     bias: str
+    parts: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False, compare=False)
 
     def __str__(self) -> str:
         """Say the score and how sure it is."""
@@ -70,7 +73,30 @@ def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str)
     counted = max(mse, min(mse_error, peak**2), (1e-5 * peak) ** 2)
     psnr = 10 * math.log10(peak**2 / counted)
     error = 10 / math.log(10) * mse_error / counted
-    return BlindScore(name, mse=mse, mse_error=mse_error, psnr=psnr, error=error, bias=bias)
+    return BlindScore(
+        name, mse=mse, mse_error=mse_error, psnr=psnr, error=error, bias=bias, parts=np.stack([sums, sizes], 1)
+    )
+
+
+def gain(score: BlindScore, other: BlindScore, seed: int = 0) -> tuple[float, float, float]:
+    """Tell by how many dB a score is better than another on the same images, with a 95% interval.
+
+    The interval is a bootstrap over blocks, the same of both. That of the noise model's own error is not in it: it
+    moves both scores alike.
+
+    >>> one, other = (blind_score("", [np.full((64, 64), value)], peak=100, bias="") for value in (1.0, 10.0))
+    >>> gain(one, other)
+    (10.0, 10.0, 10.0)
+    """
+    if score.parts.shape != other.parts.shape:
+        raise CuelloError(f"{score.name} and {other.name} were judged on different images: judge them together.")
+    drawn = numpy_generator(seed, "gain").integers(len(score.parts), size=(DRAWS, len(score.parts)))
+    both = []
+    for one in (score, other):
+        sums = one.parts[drawn].sum(1)
+        both.append(np.maximum(sums[:, 0] / sums[:, 1], max(one.mse_error, abs(one.mse) / 100)))
+    low, high = np.quantile(10 * np.log10(both[1] / both[0]), [0.025, 0.975])
+    return score.psnr - other.psnr, float(low), float(high)
 
 
 def blocks(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -229,6 +255,14 @@ def judge_copies(
         for name, images in results.items()
     ]
     return tuple(sorted(scores, key=lambda score: score.mse))
+
+
+def judge_by_captures(
+    captures: Sequence[np.ndarray], methods: Mapping[str, Method], *, peak: float
+) -> tuple[BlindScore, ...]:
+    """Score methods on several captures of one scene, each result against the other captures, the best first."""
+    results = {name: [np.asarray(method(noisy)) for noisy in captures] for name, method in methods.items()}
+    return judge_copies(captures, results, peak=peak)
 
 
 def are_captures(images: Sequence[np.ndarray], noise: "NoiseModel | Sequence[NoiseModel]") -> bool:
