@@ -14,9 +14,19 @@ from PIL import Image
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.core.seeding import generator
+from cuello.degrade import parse
 from cuello.inference.model import Model
 from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow
-from cuello.jobs.images.benchmark_page import BenchmarkDifference, difference_of, differences_of, result_of
+from cuello.jobs.images.benchmark_figures import dots_at
+from cuello.jobs.images.benchmark_page import (
+    BenchmarkDifference,
+    difference_of,
+    differences_of,
+    headline,
+    result_of,
+    table_rows,
+)
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
 from cuello.scoring.protocols import Protocol, ProtocolScore
@@ -149,7 +159,61 @@ def test_an_image_that_a_method_restores_perfectly_counts_for_nothing(tmp_path: 
     assert any("1 of these are not counted" in note for note in found.notes)
 
 
+def test_binary_images_are_judged_by_wrong_pixels(tmp_path: Path) -> None:
+    """Pixels on the wrong side of one half by hand, from the same noise; images that are perfect count too."""
+    clean = [np.kron(np.random.default_rng(place).random((3, 4)) > 0.5, np.ones((4, 4))) for place in range(6)]
+    clean[0] = np.zeros((12, 16))
+    for place, pixels in enumerate(clean):
+        Image.fromarray((255 * pixels).astype(np.uint8)).save(tmp_path / f"{place}.png")
+    found = cuello.benchmark(tmp_path, denoiser(), noise="speckle:1", baselines=["input", "median-3"], seed=3)
+    assert found.metrics == ["wrong", "psnr", "ssim"]
+    assert len(found.images) == 6
+    noisy = parse("speckle:1")
+    wrong = []
+    for place, pixels in enumerate(clean):
+        x = torch.from_numpy(pixels).float()[None, None]
+        spoiled = noisy(x, generator(3, "evaluation noise", 0, place))  # type: ignore[operator]
+        wrong.append(int(((spoiled >= 0.5) != (x >= 0.5)).sum()))
+    left = found.row("speckle:1", "degraded input")
+    assert left.score("wrong").values == tuple(wrong)
+    assert wrong[0] == 0, "black stays black"
+    assert math.isnan(left.score("psnr").values[0])
+    assert math.isfinite(left.score("psnr").mean)
+    assert any("1 of these are not counted in PSNR" in note for note in found.notes)
+    assert found.examples[0].caption("dncnn-s").endswith(" wrong")
+    result = result_of(found)
+    assert json.loads(result.json)["measured"][0]["each"]["psnr"][0] is None
+    assert "Fewest wrong pixels per image. speckle:1: " in str(result.shown)
+
+
 # What it says
+
+
+def test_fewer_wrong_pixels_are_better_whatever_the_psnr() -> None:
+    def binary(method: str, wrong: list[float], psnr: float, seed: int | None = None) -> BenchmarkRow:
+        return BenchmarkRow(
+            method,
+            "gaussian:25",
+            (
+                ProtocolScore(Protocol("wrong", rounded=False), tuple(wrong)),
+                ProtocolScore(Protocol("psnr", rounded=False), (psnr,) * len(wrong)),
+            ),
+            seed,
+        )
+
+    found = made(binary("median", [9.0] * 5, 40.0), binary("ours", [2.0] * 5, 20.0), binary("other", [5.0] * 5, 30.0))
+    item = difference_of(found, "gaussian:25", "ours", "other")
+    assert (item.mean, item.low, item.high, item.wins, item.words) == (3.0, 3.0, 3.0, 5, "ours is better")
+    assert [(one.first, one.second) for one in differences_of(found)] == [("ours", "other"), ("ours", "median")]
+    assert [cells[1:4] for cells in table_rows(found)] == [
+        ["median", "", "9.00"], ["other", "10", "5.00"], ["ours", "10", "2.00"],
+    ]  # fmt: skip
+    assert headline(found, differences_of(found)) == (
+        "Fewest wrong pixels per image. gaussian:25: ours, 2.00 (next other, 5.00)."
+    )
+    assert [name for name, *_ in dots_at(found, "gaussian:25")] == ["median", "other", "ours"], "the best on top"
+    line = next(csv.DictReader(io.StringIO(result_of(found).csv)))
+    assert (line["wrong"], line["psnr"]) == ("9.00", "40.0000")
 
 
 def test_differences_worked_by_hand() -> None:

@@ -1,5 +1,6 @@
 """How a published number was measured: channel, border, rounding. Numbers measured differently are not compared."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -39,7 +40,8 @@ def to_8_bits(images: Tensor) -> Tensor:
 class Protocol:
     """How an image is measured against what it should be. ``str`` says it in words.
 
-    metric: ``psnr`` (dB, white is 1 or 255) or ``ssim`` (windows of 11, σ 1.5, whole windows). channel: ``all`` of the
+    metric: ``psnr`` (dB, white is 1 or 255), ``ssim`` (windows of 11, σ 1.5, whole windows), or, of binary images,
+    ``wrong`` (pixels on the wrong side of one half). channel: ``all`` of the
     image, together; ``luma``: Y of YCbCr, colour images being converted and single-channel ones taken for Y. border:
     pixels cut at every edge. rounded: to 8 bits, before the conversion to Y and after it. What is outside of [0, 1] is
     cut off in any case. Several images: the mean of their values.
@@ -48,17 +50,18 @@ class Protocol:
     PSNR in dB on Y of YCbCr (BT.601, 16 to 235), cut to [0, 1], rounded to 8 bits, 2 pixels cut at every edge
     """
 
-    metric: Literal["psnr", "ssim"] = "psnr"
+    metric: Literal["psnr", "ssim", "wrong"] = "psnr"
     channel: Literal["all", "luma"] = "all"
     border: int = 0
     rounded: bool = True
 
     def __str__(self) -> str:
-        unit = f" in {METRICS[self.metric].unit}" if METRICS[self.metric].unit else ""
+        spec = METRICS[self.metric]
+        what = spec.summary if spec.binary_only else f"{spec.name.upper()}{f' in {spec.unit}' if spec.unit else ''}"
         channel = "Y of YCbCr (BT.601, 16 to 235)" if self.channel == "luma" else "all channels"
         rounded = "rounded to 8 bits" if self.rounded else "not rounded"
         edge = f"{self.border} pixel{'s' if self.border > 1 else ''} cut at every edge" if self.border else "edges kept"
-        return f"{self.metric.upper()}{unit} on {channel}, cut to [0, 1], {rounded}, {edge}"
+        return f"{what} on {channel}, cut to [0, 1], {rounded}, {edge}"
 
     def values(self, images: Tensor, targets: Tensor) -> Tensor:
         """Measure each image, ``(N,)`` float64.
@@ -97,7 +100,9 @@ class Protocol:
 
 @dataclass(frozen=True)
 class ProtocolScore:
-    """What a protocol gave: one value an image. Scores compare and subtract only under one protocol.
+    """What a protocol gave: one value an image, NaN for one that counts for nothing, which no mean takes in.
+
+    Scores compare and subtract only under one protocol.
 
     >>> ProtocolScore(Protocol(), (30.0, 31.0)) > ProtocolScore(Protocol(), (30.0, 30.5))
     True
@@ -110,7 +115,8 @@ class ProtocolScore:
 
     @property
     def mean(self) -> float:
-        return float(np.mean(self.values))
+        known = [value for value in self.values if not math.isnan(value)]
+        return float(np.mean(known)) if known else math.nan
 
     def __str__(self) -> str:
         return f"{self.mean:.{METRICS[self.protocol.metric].digits}f} ({self.protocol})"

@@ -43,6 +43,7 @@ from cuello.jobs.images.methods import (
     verdict_of,
 )
 from cuello.jobs.images.pairs import Task
+from cuello.report.page import Table
 from cuello.runs.directory import Run
 from cuello.scoring.baselines import BASELINES
 from cuello.scoring.metrics import METRICS
@@ -318,6 +319,13 @@ def test_wrong_pixels_are_counted_for_binary_images_only(model: Model, few: Imag
         noisy = NOISE.degradation(x, generator(2, "evaluation noise", 0, index))  # type: ignore[misc]
         assert evaluation.method("input").scores["wrong"][index] == int((noisy != x).sum())
     assert "wrong" not in evaluate_model(model, NOISE, evaluated_images(few), baselines=["input"]).ours.scores
+    swept = evaluate_model(model, NOISE, evaluated_images(binary), seed=2, baselines=["input"], sweep=(0.2, 0.6))
+    here, more = (level.means("wrong") for level in swept.sweep)
+    assert here["input"] == evaluation.method("input").mean("wrong"), "the level it was evaluated at"
+    assert here["input"] < more["input"]
+    tables = result_of(swept).shown
+    assert [table.title for table in tables if isinstance(table, Table)][1] == "Wrong pixels per image by noise level"
+    assert f"{here['input']:.2f}" in str(tables)
     assert METRICS["wrong"].binary_only
 
 

@@ -57,7 +57,12 @@ def chosen(source: ImageSource, data: str, *, limit: int | None = None, own: Mod
         notes.append(worded(f"{most:,} of the {count:,} images of {data} are explained, {first}{spread}; "
                             f"--limit={count} explains all"))  # fmt: skip
     about = {one.name: getattr(source, one.name) for one in fields(ImageSource)}
-    about |= {"names": [source.names[place] for place in order], "notes": notes, "held_out": None, "validated": None}
+    about |= {
+        "names": [source.names[place] for place in order.tolist()],
+        "notes": notes,
+        "held_out": None,
+        "validated": None,
+    }
     about |= {"labels": None if source.labels is None else source.labels[order]}
     return ChosenSource(**about, source=source, order=order.tolist())
 

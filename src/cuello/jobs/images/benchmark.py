@@ -49,8 +49,8 @@ class Entrant:
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """A method at one setting. scores: of PSNR and, where images are large enough, SSIM. seed: of one of several
-    repeats of a network, None otherwise.
+    """A method at one setting. scores: of wrong pixels of binary images, of PSNR, and, where images are large enough,
+    SSIM. seed: of one of several repeats of a network, None otherwise.
     """
 
     method: str
@@ -59,7 +59,7 @@ class BenchmarkRow:
     seed: int | None = None
 
     def score(self, metric: str) -> ProtocolScore:
-        """Return the score of ``psnr`` or ``ssim``."""
+        """Return the score of ``psnr``, ``ssim`` or ``wrong``."""
         return next(score for score in self.scores if score.protocol.metric == metric)
 
 
@@ -91,6 +91,11 @@ class Benchmark:
     def parameters(self) -> int:
         """How many numbers the first network has."""
         return self.networks[self.model]
+
+    @property
+    def metrics(self) -> list[str]:
+        """What was measured, what decides first: wrong pixels of binary images, of others PSNR."""
+        return list(dict.fromkeys(score.protocol.metric for row in self.rows for score in row.scores))
 
     @property
     def settings(self) -> list[Setting]:

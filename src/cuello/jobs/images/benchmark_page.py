@@ -12,6 +12,8 @@ import numpy as np
 from cuello.core.files import make_folder, write_text
 from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow, Setting
 from cuello.jobs.images.benchmark_figures import example_grid, score_dots
+from cuello.jobs.images.evaluation import number
+from cuello.jobs.images.methods import heading, named
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
@@ -27,13 +29,14 @@ NOTE = (
     "Paired by image; the interval is a bootstrap over images, from five on; told apart: every interval leaves out 0."
 )
 NOTE_ON_SEEDS = " Repeats are also paired by seed, with Student's interval."
+CSV_DIGITS = {"psnr": 4, "ssim": 5, "wrong": 2}
 MOST_PAIRED = 5
 """With more networks than this, differences are only from the best one."""
 
 
 @dataclass(frozen=True)
 class BenchmarkDifference:
-    """The PSNR of one method minus that of another at a setting, in dB.
+    """By how much one method is better than another at a setting: in dB of PSNR, or in wrong pixels of binary images.
 
     mean, low, high: over images, each the mean of its repeats, with the 95% bootstrap interval (NaN for fewer than five
     images). wins: images on which the first is better. seeds: paired by seed, where both were repeated.
@@ -65,7 +68,7 @@ def differences_of(found: Benchmark) -> list[BenchmarkDifference]:
     differences = []
     for setting in found.settings:
         here = [name for name in found.methods if found.rows_of(setting, name)]
-        ranked = sorted(here, key=lambda name: -mean_psnr(found, setting, name))
+        ranked = sorted(here, key=lambda name: -merit(found, setting, name))
         networks = [name for name in ranked if name in found.networks]
         others = [name for name in ranked if name not in found.networks]
         pairs = list(combinations(networks, 2))
@@ -78,23 +81,33 @@ def differences_of(found: Benchmark) -> list[BenchmarkDifference]:
 
 def difference_of(found: Benchmark, setting: Setting, first: str, second: str) -> BenchmarkDifference:
     ours, theirs = found.rows_of(setting, first), found.rows_of(setting, second)
-    gains = by_image(ours) - by_image(theirs)
+    metric = found.metrics[0]
+    gains = sign_of(metric) * (by_image(ours, metric) - by_image(theirs, metric))
     low, high = bootstrap_interval(gains, found.images) if len(gains) >= FEWEST_GROUPS else (math.nan, math.nan)
-    by_seed = [{row.seed: row.score("psnr").mean for row in rows if row.seed is not None} for rows in (ours, theirs)]
+    by_seed = [
+        {row.seed: sign_of(metric) * row.score(metric).mean for row in rows if row.seed is not None}
+        for rows in (ours, theirs)
+    ]
     seeds = paired_difference(*by_seed) if set(by_seed[0]) & set(by_seed[1]) else None
     return BenchmarkDifference(
         setting, first, second, mean=float(gains.mean()), low=low, high=high, wins=int((gains > 0).sum()), seeds=seeds
     )
 
 
-def by_image(rows: Sequence[BenchmarkRow]) -> np.ndarray:
-    """Return each image's PSNR, the mean over repeats."""
-    return np.mean([row.score("psnr").values for row in rows], axis=0)
+def sign_of(metric: str) -> int:
+    """Return what turns a metric so that more of it is better."""
+    return 1 if METRICS[metric].higher_is_better else -1
 
 
-def mean_psnr(found: Benchmark, setting: Setting, method: str) -> float:
-    spread = found.spread(setting, method)
-    return spread.mean if spread is not None and math.isfinite(spread.mean) else -math.inf
+def by_image(rows: Sequence[BenchmarkRow], metric: str) -> np.ndarray:
+    """Return each image's score, the mean over repeats."""
+    return np.mean([row.score(metric).values for row in rows], axis=0)
+
+
+def merit(found: Benchmark, setting: Setting, method: str) -> float:
+    """Return what decides, turned so that more is better; minus infinity where there is none."""
+    spread = found.spread(setting, method, found.metrics[0])
+    return sign_of(found.metrics[0]) * spread.mean if spread and math.isfinite(spread.mean) else -math.inf
 
 
 def spread_words(found: Benchmark, setting: Setting, method: str, metric: str) -> str:
@@ -102,22 +115,25 @@ def spread_words(found: Benchmark, setting: Setting, method: str, metric: str) -
     spread, digits = found.spread(setting, method, metric), METRICS[metric].digits
     if spread is None:
         return ""
+    if math.isnan(spread.mean):
+        return "–"
     deviation = "" if math.isnan(spread.deviation) else f" ±{spread.deviation:.{digits}f}"
     return f"{spread.mean:.{digits}f}{deviation}"
 
 
 def table_rows(found: Benchmark) -> list[list[str]]:
-    """Return a table for people, by setting and PSNR: setting, method, parameters, PSNR, SSIM, origin."""
+    """Return a table for people, by setting and what decides: setting, method, parameters, scores, origin."""
+    metrics = [*(["wrong"] if "wrong" in found.metrics else []), "psnr", "ssim"]
     rows: list[tuple[int, float, list[str]]] = []
     places = {setting: place for place, setting in enumerate(found.settings)}
     for setting in found.settings:
         for method in found.methods:
             if repeats := found.rows_of(setting, method):
                 size = f"{found.networks[method]:,}" if method in found.networks else ""
-                scores = [spread_words(found, setting, method, metric=metric) for metric in ("psnr", "ssim")]
+                scores = [spread_words(found, setting, method, metric=metric) for metric in metrics]
                 name = f"{method}, {len(repeats)} runs" if len(repeats) > 1 else method
-                cells = [name, size, scores[0], scores[1].partition(" ")[0], "measured here"]
-                rows.append((places[setting], mean_psnr(found, setting, method), cells))
+                cells = [name, size, *scores[:-1], scores[-1].partition(" ")[0], "measured here"]
+                rows.append((places[setting], merit(found, setting, method), cells))
     for other in found.published:
         paper = PAPERS[other.method]
         size = f"about {paper.parameters:,}" if paper.parameters else ""
@@ -128,7 +144,8 @@ def table_rows(found: Benchmark) -> list[list[str]]:
 
 
 def score_table(found: Benchmark) -> Table:
-    columns = [f"{found.unit}>", "method", "parameters>", "PSNR>", "SSIM>", "from"]
+    wrong = ["wrong pixels>"] if "wrong" in found.metrics else []
+    columns = [f"{found.unit}>", "method", "parameters>", *wrong, "PSNR>", "SSIM>", "from"]
     rows = table_rows(found)
     ours = frozenset(place for place, row in enumerate(rows) if row[2] and row[-1] != "published")
     repeated = any(row.seed is not None for row in found.rows)
@@ -137,15 +154,19 @@ def score_table(found: Benchmark) -> Table:
 
 
 def difference_tables(found: Benchmark, differences: Sequence[BenchmarkDifference], wide: bool) -> list[Table]:
-    """Show the differences of PSNR, a table a setting; what was repeated has an interval over seeds too.
+    """Show the differences of what decides, a table a setting; what was repeated has an interval over seeds too.
 
     wide: also on how many images the first is better, and which is, in words.
     """
     tables = []
+    what, *named = {
+        "psnr": ("PSNR", "PSNR of", "minus that of", "dB>"),
+        "wrong": ("wrong pixels", "wrong pixels of", "fewer than those of", "by>"),
+    }[found.metrics[0]]
     for setting in found.settings:
         here = [item for item in differences if item.setting == setting]
         seeds = any(item.seeds is not None for item in here)
-        columns = ["PSNR of", "minus that of", "dB>", "95%, images>", *(["95%, seeds>"] if seeds else [])]
+        columns = [*named, "95%, images>", *(["95%, seeds>"] if seeds else [])]
         columns += ["better on>", "conclusion"] if wide else ["told apart"]
         rows = []
         for item in here:
@@ -157,7 +178,7 @@ def difference_tables(found: Benchmark, differences: Sequence[BenchmarkDifferenc
             rows.append(cells)
         if rows:
             note = NOTE + (NOTE_ON_SEEDS if seeds else "") if setting == found.settings[-1] else ""
-            tables.append(Table(columns, rows, note, title=f"Differences of PSNR, {found.unit} {setting}"))
+            tables.append(Table(columns, rows, note, title=f"Differences of {what}, {found.unit} {setting}"))
     return tables
 
 
@@ -166,26 +187,27 @@ def interval(low: float, high: float) -> str:
 
 
 def headline(found: Benchmark, differences: Sequence[BenchmarkDifference]) -> str:
-    """Say, at each setting, which measured method has the highest PSNR, and whether the next can be told from it."""
-    parts = []
+    """Say, at each setting, which measured method is best, and whether the next can be told from it."""
+    parts, metric = [], found.metrics[0]
+    unit = " dB" if metric == "psnr" else ""
     for setting in found.settings:
         here = [name for name in found.methods if found.rows_of(setting, name)]
-        first, *others = sorted(here, key=lambda name: -mean_psnr(found, setting, name))
-        said = f"{setting}: {first}, {mean_psnr(found, setting, first):.2f} dB"
+        first, *others = sorted(here, key=lambda name: -merit(found, setting, name))
+        said = f"{setting}: {first}, {abs(merit(found, setting, first)):.2f}{unit}"
         if others:
             pair = {first, others[0]}
             known = next(
                 (one for one in differences if one.setting == setting and {one.first, one.second} == pair), None
             )
             apart = f", {known.words}" if known is not None and not known.words.endswith("better") else ""
-            said += f" (next {others[0]}, {mean_psnr(found, setting, others[0]):.2f}{apart})"
+            said += f" (next {others[0]}, {abs(merit(found, setting, others[0])):.2f}{apart})"
         parts.append(said)
-    return f"Highest mean PSNR. {'; '.join(parts)}."
+    return f"{'Highest mean PSNR' if unit else 'Fewest wrong pixels per image'}. {'; '.join(parts)}."
 
 
 def result_of(found: Benchmark) -> Result:
     """Return the result in every form; CSV: one line a method, repeat and setting, measured here and published."""
-    protocol = found.rows[0].score("psnr").protocol
+    protocol = found.rows[0].score(found.metrics[0]).protocol
     differences = differences_of(found)
     values = {
         "benchmark": found.name,
@@ -200,8 +222,8 @@ def result_of(found: Benchmark) -> Result:
                 "method": row.method,
                 found.unit: row.setting,
                 **({} if row.seed is None else {"seed": row.seed}),
-                **{score.protocol.metric: score.mean for score in row.scores},
-                "each": {score.protocol.metric: list(score.values) for score in row.scores},
+                **{score.protocol.metric: number(score.mean) for score in row.scores},
+                "each": {score.protocol.metric: [number(value) for value in score.values] for score in row.scores},
             }
             for row in found.rows
         ],
@@ -223,14 +245,16 @@ def result_of(found: Benchmark) -> Result:
 
 def csv_rows(found: Benchmark) -> list[list[Any]]:
     """Return a line for every method, repeat and setting: measured here, and published, with its source."""
+    scored = ["psnr", "ssim", *(["wrong"] if "wrong" in found.metrics else [])]
     rows: list[list[Any]] = [
-        ["benchmark", "method", "seed", "parameters", found.unit, "psnr", "ssim", "origin", "protocol or source"]
+        ["benchmark", "method", "seed", "parameters", found.unit, *scored, "origin", "protocol or source"]
     ]
     for row in found.rows:
         means = {score.protocol.metric: score.mean for score in row.scores}
-        scores = [f"{means['psnr']:.4f}", f"{means['ssim']:.5f}" if "ssim" in means else None]
+        scores = [f"{means[name]:.{CSV_DIGITS[name]}f}" if name in means else None for name in scored]
         about = [row.seed, found.networks.get(row.method), row.setting]
-        rows.append([found.name, row.method, *about, *scores, "measured here", str(row.score("psnr").protocol)])
+        protocol = str(row.score(found.metrics[0]).protocol)
+        rows.append([found.name, row.method, *about, *scores, "measured here", protocol])
     for other in found.published:
         paper = PAPERS[other.method]
         numbers = [None, paper.parameters, other.setting, other.psnr, other.ssim]
@@ -259,14 +283,17 @@ def save_benchmark(folder: Path, found: Benchmark) -> None:
     write_text(folder / "benchmark.csv", result.csv)
     figures = folder / "figures"
     dots = save_both(figures, "scores", lambda theme: score_dots(found, theme))
+    shown = heading(found.metrics[0])
     note = "Filled: measured here; a dot a run where there are repeats. Hollow: published."
-    sections = [Section("Scores", parts=[Picture(dots, "PSNR of every method", note), score_table(found)])]
+    sections = [Section("Scores", parts=[Picture(dots, f"{shown} of every method", note), score_table(found)])]
     sections += [Section(table.title, parts=[table]) for table in difference_tables(found, differences, wide=True)]
     if found.examples:
         images = save_both(figures, "images", lambda theme: example_grid(found, theme))
-        about = f"{found.settings[0]}; a hard, a usual and an easy image. Numbers: PSNR in dB of the whole image."
+        about = (
+            f"{found.settings[0]}; a hard, a usual and an easy image. Numbers: {named(found.metrics[0])}, of all of it."
+        )
         sections.append(Section("What it looks like", parts=[Picture(images, "Images, restored by each", about)]))
-    protocol = found.rows[0].score("psnr").protocol
+    protocol = found.rows[0].score(found.metrics[0]).protocol
     sections.append(Section("How it was measured", [f"{protocol}, mean over images.", *found.notes]))
     subtitle = f"{len(found.images)} images; every method saw the same degraded pixels"
     result = replace(result, verdict=headline(found, differences))

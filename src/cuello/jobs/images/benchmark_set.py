@@ -23,10 +23,10 @@ from cuello.jobs.images.matrix import QUICK_BASELINES
 from cuello.jobs.images.methods import Method
 from cuello.jobs.images.pairs import Task, check_sweep, multiple_below
 from cuello.scoring.baselines import run_baseline
-from cuello.scoring.metrics import metrics_for, psnr
+from cuello.scoring.metrics import METRICS, metrics_for, psnr, wrong_pixels
 from cuello.scoring.protocols import Protocol, ProtocolScore
 
-METRIC_NAMES = ("psnr", "ssim")
+METRIC_NAMES = ("wrong", "psnr", "ssim")
 SHOWN_RANKS = (0.15, 0.5, 0.85)
 """Which images are shown, from the hardest (0) to the easiest (1) for the networks."""
 
@@ -60,12 +60,18 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
         methods = score(models, tuned, here, metrics=metrics, progress=told)
         measured[cast("Degradation", at_level.degradation).spec()] = methods
         examples = examples or examples_of(methods, entrants, tuned, draw=here)
-    counted = counted_in_all(list(measured.values()), draw.count)
+    perfect = ~counted_in_all(list(measured.values()), draw.count)
+    if perfect.all() and not images.binary:
+        raise CuelloError("every image is restored perfectly by some method, so that no PSNR is left to compare.")
+    counted = np.ones_like(perfect) if images.binary else ~perfect
     notes = [
         *notes,
         *([f"measured on {draw.count} of them, spread evenly"] if draw.count < images.count else []),
-        *([] if counted.all() else [f"{(~counted).sum()} of these are not counted: {LEFT_OUT}"]),
-        *(["only black and white: wrong pixels say more, see cuello evaluate"] if images.binary else []),
+        *(
+            [f"{perfect.sum()} of these are not counted{' in PSNR' if images.binary else ''}: {LEFT_OUT}"]
+            if perfect.any()
+            else []
+        ),
         f"noise of seed {draw.seed}",
         *network_notes(entrants, grey=lowest.channels == 1),
         *trained_otherwise(entrants, degradation),
@@ -78,7 +84,9 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
         {entrant.name: entrant.parameters for entrant in entrants},
         images=tuple(images.names[place] for place, counts in zip(places_of(draw), counted, strict=True) if counts),
         rows=tuple(
-            row for setting, methods in measured.items() for row in rows_of(methods, entrants, setting, counted=counted)
+            row
+            for setting, methods in measured.items()
+            for row in rows_of(methods, entrants, setting, perfect=perfect, counted=counted)
         ),
         notes=tuple(notes),
         examples=tuple(examples),
@@ -144,19 +152,20 @@ def repeats_of(entrant: Entrant) -> dict[str, Model]:
 
 
 def counted_in_all(measured: Sequence[Sequence[Method]], count: int) -> np.ndarray:
-    """Tell which images no method restores perfectly at any setting, ``(N,)``; CuelloError where there is none."""
+    """Tell which images no method restores perfectly at any setting, ``(N,)``."""
     counted = np.ones(count, bool)
     for methods in measured:
         counted &= True if methods[0].counted is None else methods[0].counted
-    if not counted.any():
-        raise CuelloError("every image is restored perfectly by some method, so that no PSNR is left to compare.")
     return counted
 
 
 def rows_of(
-    methods: Sequence[Method], entrants: Sequence[Entrant], setting: str, counted: np.ndarray
+    methods: Sequence[Method], entrants: Sequence[Entrant], setting: str, *, perfect: np.ndarray, counted: np.ndarray
 ) -> list[BenchmarkRow]:
-    """Return what was measured at one setting, of images that count: classical methods by label, then networks."""
+    """Return what was measured at one setting, of images that count: classical methods by label, then networks.
+
+    perfect: images without a PSNR, which is then NaN.
+    """
     owners = {
         label: (entrant.name, seed if len(entrant.models) > 1 else None)
         for entrant in entrants
@@ -166,9 +175,10 @@ def rows_of(
     for method in methods:
         name, seed = owners.get(method.name, (method.label, None))
         scores = tuple(
-            ProtocolScore(Protocol(metric, rounded=False), tuple(map(float, method.scores[metric][counted])))
+            ProtocolScore(Protocol(metric, rounded=False), tuple(map(float, values[counted])))
             for metric in METRIC_NAMES
             if metric in method.scores
+            for values in [np.where(perfect & (metric == "psnr"), np.nan, method.scores[metric])]
         )
         found.append(BenchmarkRow(name, setting, scores, seed=seed))
     return found
@@ -181,7 +191,9 @@ def places_of(draw: Draw) -> list[int]:
 
 def examples_of(methods: Sequence[Method], entrants: Sequence[Entrant], tuned: Tuned, *, draw: Draw) -> list[Example]:
     """Restore some images again, hard and easy ones: the input, the best classical method, a repeat of each network."""
-    scores = {method.name: method.scores["psnr"] for method in methods}
+    deciding = "wrong" if "wrong" in methods[0].scores else "psnr"
+    sign = 1 if METRICS[deciding].higher_is_better else -1
+    scores = {method.name: sign * method.scores[deciding] for method in methods}
     firsts = {entrant.name: next(iter(repeats_of(entrant))) for entrant in entrants}
     order = np.argsort(np.mean([scores[label] for label in firsts.values()], axis=0), kind="stable")
     chosen = dict.fromkeys(int(order[round(rank * (len(order) - 1))]) for rank in SHOWN_RANKS)
@@ -197,10 +209,15 @@ def examples_of(methods: Sequence[Method], entrants: Sequence[Entrant], tuned: T
             restored[best[0].label] = torch.from_numpy(run_baseline(best[0], pair.x.numpy(), best[1]))
         restored |= {entrant.name: restore(entrant.first, pair.x, pair.level) for entrant in entrants}
         shown: Mapping[str, np.ndarray] = {name: middle(image) for name, image in restored.items()}
-        values = {name: float(psnr(image.clamp(0, 1), pair.target)) for name, image in restored.items()}
+        cut = {name: image.clamp(0, 1) for name, image in restored.items()}
+        values = {name: float(psnr(image, pair.target)) for name, image in cut.items()}
+        wrong = {name: int(wrong_pixels(image, pair.target)) for name, image in cut.items()}
         found.append(
-            Example("", draw.images.names[places[place]], clean=middle(pair.target), restored=dict(shown), psnr=values)
-        )
+            Example(
+                "", draw.images.names[places[place]], clean=middle(pair.target), restored=dict(shown), psnr=values,
+                wrong=wrong if deciding == "wrong" else {},
+            )
+        )  # fmt: skip
     return found
 
 

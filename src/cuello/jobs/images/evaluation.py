@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from cuello.jobs.images.methods import (
     in_order,
     left_out,
     order_key,
+    per_image,
     text_of,
     time_text,
     verdict_of,
@@ -46,11 +47,19 @@ LEFT_OUT = "images that a method restores perfectly, for which there is no PSNR,
 
 @dataclass(frozen=True)
 class SweepLevel:
-    """One level of a noise sweep: the main parameter's value and every method's mean MSE and PSNR."""
+    """One level of a noise sweep: the main parameter's value and every method's mean MSE and PSNR.
+
+    wrong: of binary images, every method's wrong pixels per image; empty of others.
+    """
 
     level: float
     mse: dict[str, float]
     psnr: dict[str, float]
+    wrong: dict[str, float] = field(default_factory=dict)
+
+    def means(self, metric: str) -> dict[str, float]:
+        """Return a metric's mean by method."""
+        return {"mse": self.mse, "psnr": self.psnr, "wrong": self.wrong}[metric]
 
 
 @dataclass(frozen=True)
@@ -126,16 +135,16 @@ def evaluate_model(
     methods = score(
         ours, tune(specs, draw), draw, metrics=metrics, references=references, doing="evaluating", progress=progress
     )
-    levels = []
+    levels, swept = [], ["mse", "psnr", *(["wrong"] if images.binary else [])]
     for value in sweep:
         if level.degradation is None:
             break
         at_level = replace(draw, task=level.at(level.degradation.with_main(value)))
         rows = score(
-            ours, tune(specs, at_level), replace(at_level, most=SWEEP_IMAGES), metrics=["mse", "psnr"],
+            ours, tune(specs, at_level), replace(at_level, most=SWEEP_IMAGES), metrics=swept,
             doing=f"noise {value:g}", progress=progress,
         )  # fmt: skip
-        means = {metric: {row.name: row.mean(metric) for row in rows} for metric in ("mse", "psnr")}
+        means = {metric: {row.name: row.mean(metric) for row in rows} for metric in swept}
         levels.append(SweepLevel(value, **means))
     deciding = deciding_of(methods[-1].means)
     differences = [difference(methods[-1], row, images.names, metric=deciding) for row in methods[:-1]]
@@ -318,6 +327,7 @@ def result_of(evaluation: Evaluation) -> Result:
                 "level": level.level,
                 "mse": level.mse,
                 "psnr": {name: number(value) for name, value in level.psnr.items()},
+                **({"wrong": level.wrong} if level.wrong else {}),
             }
             for level in evaluation.sweep
         ],
@@ -358,12 +368,13 @@ def shown(values: Mapping[str, Any]) -> list[Table | str]:
     where = f"{values['protocol']['images']} images, noise {values['noise'] or 'their own'}"
     found: list[Table | str] = [Table(columns, rows, title=where)]
     if sweep:
+        metric = "wrong" if "wrong" in sweep[0] else "psnr"
         rows = [
-            [method["label"], *(text_of("psnr", level["psnr"][name]) for level in sweep)]
-            for name, method in methods.items()
+            [method["label"], *(text_of(metric, level[metric][name]) for level in sweep)]
+            for name, method in sorted(methods.items(), key=lambda item: order_key(item[1]))
         ]
         levels = [f"{level['level']:g}>" for level in sweep]
-        found.append(Table(["method", *levels], rows, title="PSNR in dB by noise level"))
+        found.append(Table(["method", *levels], rows, title=f"{per_image(metric)} by noise level"))
     if dropped := values["protocol"].get("left_out_of_psnr"):
         found.append(f"{dropped} {LEFT_OUT}.")
     return [*found, values["verdict"]]

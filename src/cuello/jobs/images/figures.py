@@ -7,7 +7,7 @@ import numpy as np
 
 from cuello.jobs.images.evaluation import OURS, Evaluation
 from cuello.jobs.images.examples import Example
-from cuello.jobs.images.methods import gains_over, named, order_key
+from cuello.jobs.images.methods import gains_over, named, order_key, per_image
 from cuello.report.figures import Theme, as_png, drawing, shorten
 from cuello.scoring.metrics import METRICS
 
@@ -20,8 +20,14 @@ def colours(evaluation: Evaluation, theme: Theme) -> dict[str, str]:
     }
 
 
+def swept_metric(evaluation: Evaluation) -> str:
+    """Return what a sweep is told by: wrong pixels of binary images, else PSNR."""
+    return "wrong" if evaluation.sweep[0].wrong else "psnr"
+
+
 def sweep_curves(evaluation: Evaluation, theme: Theme) -> bytes:
-    """Draw every method's mean PSNR and MSE against the noise level."""
+    """Draw every method's mean PSNR, or wrong pixels of binary images, and MSE against the noise level."""
+    metric = swept_metric(evaluation)
     levels = [level.level for level in evaluation.sweep]
     palette = colours(evaluation, theme)
     with drawing(theme, 8.4, 3.6, ncols=2) as (figure, (left, right)):
@@ -31,9 +37,10 @@ def sweep_curves(evaluation: Evaluation, theme: Theme) -> bytes:
                 "color": palette[name], "label": label, "marker": "o", "markersize": 5 if ours else 3,
                 "linewidth": 2.6 if ours else 1.3, "zorder": 5 if ours else 2,
             }  # fmt: skip
-            left.plot(levels, [level.psnr[name] for level in evaluation.sweep], **style)
+            left.plot(levels, [level.means(metric)[name] for level in evaluation.sweep], **style)
             right.plot(levels, [level.mse[name] for level in evaluation.sweep], **style)
-        left.set(title="PSNR, dB (higher is better)", xlabel="noise level")
+        better = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
+        left.set(title=f"{per_image(metric)} ({better})", xlabel="noise level")
         right.set(title="MSE (lower is better)", xlabel="noise level", yscale="log")
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         return as_png(figure)

@@ -122,6 +122,15 @@ def named(metric: str) -> str:
     return heading(metric) if metric == "wrong" or not unit else f"{heading(metric)}, {unit}"
 
 
+def per_image(metric: str) -> str:
+    """Return what decides with its unit, as a title begins.
+
+    >>> per_image("psnr"), per_image("wrong")
+    ('PSNR in dB', 'Wrong pixels per image')
+    """
+    return {"psnr": "PSNR in dB", "wrong": "Wrong pixels per image", "mse": "MSE"}[metric]
+
+
 def in_order(metrics: Sequence[str]) -> list[str]:
     """Return names of metrics as tables have them: wrong pixels first."""
     return sorted(metrics, key=lambda name: name != "wrong")

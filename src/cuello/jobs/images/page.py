@@ -6,7 +6,7 @@ from cuello.inference.model import Model
 from cuello.jobs.images.enlargements import enlargement_grid
 from cuello.jobs.images.evaluation import LEFT_OUT, OURS, Evaluation
 from cuello.jobs.images.examples import best_classical, choose_rows, details_of, make_examples
-from cuello.jobs.images.figures import example_grid, gain_histogram, method_bars, sweep_curves
+from cuello.jobs.images.figures import example_grid, gain_histogram, method_bars, sweep_curves, swept_metric
 from cuello.jobs.images.methods import heading, images_in_words, in_order, named, order_key, text_of, time_text
 from cuello.jobs.images.pairs import Task
 from cuello.report.figures import save_both
@@ -145,15 +145,17 @@ def gains_section(run: Run, evaluation: Evaluation, best: str | None) -> Section
 def sweep_section(run: Run, evaluation: Evaluation) -> Section:
     """Compare all methods at other levels of the noise."""
     themes = save_both(run.figures, "sweep", lambda theme: sweep_curves(evaluation, theme))
-    columns = ["PSNR, dB at level", *(f"{level.level:g}>" for level in evaluation.sweep)]
+    metric = swept_metric(evaluation)
+    columns = [f"{named(metric)} at level", *(f"{level.level:g}>" for level in evaluation.sweep)]
+    methods = sorted(evaluation.methods, key=lambda method: order_key(method.means))
     rows = [
-        [label, *(text_of("psnr", level.psnr[name]) for level in evaluation.sweep)]
-        for name, label in evaluation.labels.items()
+        [method.label, *(text_of(metric, level.means(metric)[method.name]) for level in evaluation.sweep)]
+        for method in methods
     ]
     note = (
         f"On {evaluation.protocol['sweep_images']} of the images, strengths of the classical methods chosen anew at "
         "each level."
     )
-    ours = frozenset(place for place, name in enumerate(evaluation.labels) if name == OURS)
-    picture = Picture(themes, "PSNR and MSE of every method against the noise level")
+    ours = frozenset(place for place, method in enumerate(methods) if method.name == OURS)
+    picture = Picture(themes, f"{heading(metric)} and MSE of every method against the noise level")
     return Section("Other noise levels, same weights", parts=[picture, Table(columns, rows, note, ours=ours)])
