@@ -84,14 +84,14 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     curves = {1: estimate_noise(images)}
     if is_noise_free(curves[1], step_of(images), high - low):
         return nothing("noise-free", (low, high))
-    bands, notes = spectra_of(images), []
-    spectrum, correlation, spacing = power(bands), unshared(), 1
-    if stands_alone(bands):
+    bands, notes, correlation, spacing = spectra_of(images), [], unshared(), 1
+    if telling := [band for band in bands if stands_alone(band)]:
+        spectrum = power(telling)
         if not is_white(spectrum):
             curves |= spaced_curves(images)
             spacing = white_spacing(curves)
         correlation = autocorrelation(spectrum, share_of(curves, spacing))
-    elif not is_white(spectrum):
+    elif not is_white(power(bands)):
         notes.append(TEXTURE)
     curve, temporal = curves[spacing], False
     if frames:

@@ -23,7 +23,7 @@ TELLING_BELOW, NEARLY_FLAT, WINDOWED = 6.5, 0.05, 2.3
 """Frequencies that tell noise from texture; share of the blocks whose spectrum is taken for that of noise; and how many
 neighbouring frequencies of a windowed block are as good as one.
 """
-AMONG, ALONE = (0.02, 0.25), 1.15
+AMONG, ALONE = (0.02, 0.25), 1.1
 """Powers of blocks are compared at these shares of all: noise alone has a ratio below so many times that of chance."""
 SPACINGS = (2, 3, 4)
 """Sub-sampling that is tried."""
@@ -75,21 +75,18 @@ def power(bands: Sequence[np.ndarray]) -> np.ndarray:
     return total / total.mean()
 
 
-def stands_alone(bands: Sequence[np.ndarray]) -> bool:
-    """Tell whether at some brightness many blocks hold noise and hardly anything else.
+def stands_alone(band: np.ndarray) -> bool:
+    """Tell whether many blocks of a band, flattest first, hold noise and hardly anything else.
 
     Noise has the same power everywhere, but for chance: a sum of squares of so many independent numbers. Texture has
     not; where there is texture everywhere, noise that neighbours share cannot be told from it.
     """
     middle = (frequency() >= FLAT_BELOW) & (frequency() < TELLING_BELOW)
-    least = np.inf
-    for band in bands:
-        flat = band[: max(20, int(NEARLY_FLAT * len(band)))].mean(0)[middle]
-        numbers = flat.sum() ** 2 / np.maximum((flat**2).sum(), np.finfo(float).tiny) / WINDOWED
-        low, high = np.quantile(band[:, middle].mean(1), AMONG)
-        few, many = gammaincinv(numbers / 2, AMONG)
-        least = min(least, high * few / max(low * many, np.finfo(float).tiny))
-    return least < ALONE
+    flat = band[: max(20, int(NEARLY_FLAT * len(band)))].mean(0)[middle]
+    numbers = flat.sum() ** 2 / np.maximum((flat**2).sum(), np.finfo(float).tiny) / WINDOWED
+    low, high = np.quantile(band[:, middle].mean(1), AMONG)
+    few, many = gammaincinv(numbers / 2, AMONG)
+    return bool(high * few < ALONE * low * many)
 
 
 def blocks_of(image: np.ndarray, pixels: int) -> np.ndarray:
