@@ -172,7 +172,7 @@ def test_images_that_cannot_be_read_are_the_error_that_they_are(tmp_path: Path) 
 
 def test_what_is_missing_is_said_before_the_images_are_looked_at() -> None:
     with pytest.raises(CuelloError, match="no noise was given"):
-        resolve({"job": "denoise", "data": "/nowhere"})
+        resolve({"job": "denoise", "data": "photos"})
 
 
 @pytest.mark.parametrize("job", JOBS.names())

@@ -160,7 +160,9 @@ def say_run(path: Path, report: bool, json: bool) -> None:
         print_shown(JOBS[run.config.job].reached_words(run.metrics))
         print(f"report: {run.report_path}")
     elif best:
-        error = f"MSE {best.validation_mse:.5f}, " if "validation_mse" in as_json(best) else ""
+        known = as_json(best)
+        error = f"MSE {best.validation_mse:.5f}, " if "validation_mse" in known else ""
+        error = error or ("" if "validation_accuracy" in known else f"loss {best.validation_loss:.5f} ")
         print(f"best epoch {best.epoch}: validation {error}{reached_text(best)}")
     print(f"model:  {run.model_path}")
 

@@ -73,6 +73,12 @@ class TrainConfig(pydantic.BaseModel):
         "added.",
         DATA,
     )
+    noisy_target: bool | None = setting(
+        None,
+        "denoise: the images of --target are noisy too: the same scenes with other noise; each is learned from the "
+        "other.",
+        TASK,
+    )
     channels: Literal[1, 3, 4] | None = setting(
         None,
         "1 for grey, 3 for colour, 4 where the fourth channel is part of the image, not transparency; by default grey "
@@ -160,6 +166,12 @@ class TrainConfig(pydantic.BaseModel):
         None,
         "denoise, upscale: the degradation to undo, e.g. salt-pepper:0.2, gaussian:5..50 or blur:1+down:2+jpeg:60 "
         "(see `cuello noises`).",
+        TASK,
+    )
+    method: str | None = setting(
+        None,
+        "denoise: without --noise and --target, how to learn from the noisy images alone: blind-spot, neighbours or "
+        "sure; auto, the default: one that fits their noise, and is named in the output.",
         TASK,
     )
     scale: int | None = setting(

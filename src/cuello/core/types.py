@@ -1,6 +1,6 @@
 """Typed results that travel between the layers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -38,18 +38,25 @@ class Batch(NamedTuple):
     labels: "Tensor | None" = None
 
 
+Run = Callable[["Tensor"], "Tensor"]
+"""The network that is trained, as a function of images ``(N, C, H, W)``; told what it was told of the pair."""
+
+
 class Pair(NamedTuple):
     """What a network gets and what it should give.
 
     x: ``(N, C, H, W)`` float32. target: ``(N, C, scale H, scale W)``, or classes, ``(N,)`` int64. level:
     ``(N, 1, 1, 1)``, standard deviation of the Gaussian noise in x, in units of white = 1; None where it is not known.
     condition: ``(N,)`` int64, the class that an estimator of occlusion maps is told; None for other networks.
+    loss: gives the loss of each image, ``(N,)``, where that is more than a comparison of what the network makes of x
+    with the target, which then is not clean: nothing is measured against it. None: the loss of the settings.
     """
 
     x: "Tensor"
     target: "Tensor"
     level: "Tensor | None" = None
     condition: "Tensor | None" = None
+    loss: Callable[[Run], "Tensor"] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A trained network on images of any size and kind: padding, tiles, channels, and the same kind back."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -26,6 +26,7 @@ from cuello.inference.estimates import note_estimate
 from cuello.inference.flat import REACH, keep_flat
 from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
+from cuello.models.stabilised import Domain, Stabilised
 from cuello.runs.artefact import Artefact, load_artefact
 from cuello.runs.directory import Run
 from cuello.runs.look import Facts, example_picture, job_words, lines, page, score_words
@@ -91,8 +92,12 @@ class Model:
 
     @property
     def levels(self) -> Levels | None:
-        """The range that the network was trained with: what stands for black and white in arrays and files."""
-        return parse_levels(self.artefact.training.get("range"))
+        """The range that the network was trained with: what stands for black and white in arrays and files.
+
+        Of one that learned from noisy images, other images may have values outside.
+        """
+        levels = parse_levels(self.artefact.training.get("range"))
+        return replace(levels, estimated=True) if levels is not None and self.artefact.method else levels
 
     @property
     def scale(self) -> int:
@@ -136,7 +141,8 @@ class Model:
     @property
     def undoes(self) -> bool:
         """Whether the network undoes something, noise or a small size, so that a flat image should stay as it is."""
-        return self.artefact.noise is not None or self.artefact.training.get("target") is not None
+        about = self.artefact
+        return about.noise is not None or about.training.get("target") is not None or bool(about.method)
 
     @property
     def conditioned(self) -> bool:
@@ -411,5 +417,6 @@ def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") ->
     """
     artefact = load_artefact(located(path))
     with torch.random.fork_rng(()):  # layers are made with weights from the caller's numbers before they get their own
-        built = artefact.network(network).folded().eval()
+        built = artefact.network(network).folded()
+        built = (Stabilised(built, Domain(artefact.noise_models)) if artefact.noise_models else built).eval()
     return Model(artefact, built.to(device), path=located(path))

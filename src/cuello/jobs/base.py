@@ -14,7 +14,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.core.own import is_own
 from cuello.core.progress import OnProgress, silent
-from cuello.core.types import Batch, Pair
+from cuello.core.types import Batch, Pair, Pairing
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
 from cuello.jobs.networks import Chosen
@@ -65,10 +65,14 @@ PEARSON = Score("pearson", "correlation", higher_is_better=True, digits=3)
 
 
 class JobData(NamedTuple):
-    """The data of a training, and what a job keeps beside it (the classifier whose maps are learned), or None."""
+    """The data of a training, and what a job keeps beside it (the classifier whose maps are learned), or None.
+
+    pairing: what makes the pairs, where that follows from the images; None: from the settings alone.
+    """
 
     prepared: Prepared
     about: Any = None
+    pairing: Pairing | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,10 @@ class Job(Protocol):
 
     def chosen(self, config: TrainConfig) -> Chosen:
         """Choose a network where none is named: by the noise, or by the images' size and channels."""
+        ...
+
+    def recommended(self, config: TrainConfig) -> Mapping[str, Any]:
+        """Return settings that are best with those that were given, where nothing else is said; before a network's."""
         ...
 
     def completed(self, config: TrainConfig) -> TrainConfig:

@@ -39,9 +39,9 @@ WORDS: Registry[JobWords] = Registry(
             examples=(
                 "cuello train denoise photos --noise gaussian:25 --crop 64",
                 "cuello train denoise my-images/ --noise salt-pepper:0.2 --crop 64",
-                "cuello train denoise noisy/ --target clean/ --crop 64",
+                "cuello train denoise noisy/ --crop 64",
             ),
-            options=("noise", "target"),
+            options=("noise", "target", "noisy_target", "method"),
             useful=("crop", "model"),
             family="mlp",
         ),

@@ -1,6 +1,7 @@
 """The one file that is handed over: weights, network, degradation, metrics and version in model.safetensors."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from cuello.core.config import GIVES, Job, TrainConfig, make_config
 from cuello.core.errors import CuelloError, first_few
-from cuello.core.schema import Name, StoredFields, Text, checked
+from cuello.core.schema import Finite, Name, StoredFields, Text, checked
 from cuello.models.catalog import KINDS, Architecture, build, config_of
 from cuello.models.limits import AT_ONCE, Channels, Kernel, Side
+from cuello.models.stabilised import Domain
+from cuello.noise.model import NoiseModel
 from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -46,6 +49,13 @@ class CustomSettings(StoredFields):
     classes: int | None = None
 
 
+class StoredNoiseModel(StoredFields):
+    """The noise of a channel as it is stored; see ``noise.model.NoiseModel``."""
+
+    gain: Finite
+    base: Finite
+
+
 class StoredArtefact(StoredFields):
     """What a model's file says beside its weights; see Artefact."""
 
@@ -56,6 +66,8 @@ class StoredArtefact(StoredFields):
     metrics: dict[str, Any]
     classes: list[Text] = Field(default_factory=list)
     classifier: Name = ""
+    method: Name = ""
+    noise_models: list[StoredNoiseModel] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,9 @@ class Artefact:
     architecture: how to build the network. job, noise: what it learned to undo (a spec string, or None for pairs).
     weights: its tensors. training: the settings it was trained with. metrics: what it reached, by name. classes: what a
     classifier's scores stand for, in their order. classifier: of an estimator of occlusion maps, ``checksum`` of the
-    classifier whose maps it learned.
+    classifier whose maps it learned. method: how it learned from noisy images alone, "" where it had clean ones.
+    noise_models: the noise that it learned to take off, one of each channel, white being 1: what it sees are images
+    whose noise was made even with these (``models/stabilised``). None of them: it sees images as they are.
     """
 
     architecture: Architecture
@@ -76,6 +90,8 @@ class Artefact:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     classes: Sequence[str] = ()
     classifier: str = ""
+    method: str = ""
+    noise_models: Sequence[NoiseModel] = ()
 
     @property
     def checksum(self) -> str:
@@ -108,6 +124,10 @@ def save_artefact(path: Path, artefact: Artefact) -> None:
         about["classes"] = list(artefact.classes)
     if artefact.classifier:
         about["classifier"] = artefact.classifier
+    if artefact.method:
+        about["method"] = artefact.method
+    if artefact.noise_models:
+        about["noise_models"] = [asdict(model) for model in artefact.noise_models]
     save_tensors(path, artefact.weights, about, kind="model", format=FORMAT)
 
 
@@ -125,9 +145,10 @@ def load_artefact(path: Path) -> Artefact:
     check_finite(weights, path)
     architecture = Architecture(**dict(found.architecture))
     check_architecture(architecture, found, path)
+    models = noise_models_of(found, architecture, path)
     return Artefact(
         architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
-        classes=tuple(found.classes), classifier=found.classifier,
+        classes=tuple(found.classes), classifier=found.classifier, method=found.method, noise_models=models,
     )  # fmt: skip
 
 
@@ -171,6 +192,22 @@ def check_architecture(architecture: Architecture, found: StoredArtefact, path: 
         )
     if len(found.classes) != (getattr(config, "classes", 0) if kind.gives == "classes" else 0):
         raise CuelloError(f"{path} is damaged: the network and its {len(found.classes)} names of classes do not fit.")
+
+
+def noise_models_of(found: StoredArtefact, architecture: Architecture, path: Path) -> tuple[NoiseModel, ...]:
+    """Return the noise that a network was trained for; CuelloError where that is none, or not of its channels."""
+    channels = architecture.settings.get("channels")
+    if found.noise_models and len(found.noise_models) != channels:
+        raise CuelloError(
+            f"{path} is damaged: noise of {len(found.noise_models)} channels, the network has {channels}."
+        )
+    try:
+        models = tuple(NoiseModel(one.gain, one.base) for one in found.noise_models)
+        if models and not 0 < Domain(models).level < math.inf:
+            raise CuelloError("its noise is none")
+    except (CuelloError, ZeroDivisionError, OverflowError) as error:
+        raise CuelloError(f"{path} is damaged: in the noise that it was trained for, {error}") from None
+    return models
 
 
 def training_of(found: StoredArtefact, path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ SAMPLERS = ("grid", "random", "tpe")
 DEFAULT_TRIALS = 30
 VALIDATED_ON = (
     "noise", "target", "channels", "crop", "crops", "resize", "range", "validation", "validation_samples", "test",
-    "fold", "split_seed",
+    "fold", "split_seed", "method", "noisy_target",
 )  # fmt: skip
 """Settings that change what a trial is validated on."""
 

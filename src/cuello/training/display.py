@@ -1,5 +1,6 @@
 """Progress for people: a bar on a terminal, plain lines where the output is piped. All of it goes to stderr."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -22,9 +23,14 @@ PLAIN_SECONDS = 5.0
 
 
 def reached_text(record: EpochRecord) -> str:
-    """Return an epoch's PSNR, with the wrong pixels of binary images, or the accuracy of a classifier, in words."""
+    """Return an epoch's PSNR, with the wrong pixels of binary images, or the accuracy of a classifier, in words.
+
+    Without clean images the validation loss is all that there is.
+    """
     if record.validation_accuracy is not None:
         return f"accuracy {record.validation_accuracy:.2%}"
+    if math.isnan(record.validation_psnr):
+        return "against noisy values"
     wrong = "" if record.validation_wrong is None else f"{record.validation_wrong:.2f} wrong pixels, "
     return f"{wrong}PSNR {record.validation_psnr:.2f} dB"
 

@@ -31,6 +31,31 @@ def loss_of(output: Output | Tensor, target: Tensor, name: str) -> Tensor:
     return losses
 
 
+def answer(
+    forward: Forward, network: ImageNetwork, pair: Pair, *, config: TrainConfig, device: torch.device
+) -> tuple[Output | Tensor, Tensor]:
+    """Run the network on a pair; return what it gives for the pair's x, and the loss of each image, ``(N,)``."""
+    condition = network.condition(pair.x, pair.level, pair.condition)
+
+    def given(x: Tensor) -> Output | Tensor:
+        with precision_context(config, device):
+            return forward(x, condition)
+
+    if pair.loss is None:
+        output = given(pair.x)
+        return output, loss_of(output, pair.target, config.loss)
+    outputs: list[Output] = []
+
+    def run(x: Tensor) -> Tensor:
+        outputs.append(as_output(given(x)))
+        return outputs[-1].image.float()
+
+    losses = pair.loss(run)
+    for term in outputs[-1].terms.values():
+        losses = losses + term
+    return outputs[-1], losses
+
+
 def train_epoch(
     session: Session,
     forward: Forward,
@@ -58,9 +83,7 @@ def train_epoch(
             torch.manual_seed(derived_seed(config.seed, "network", epoch, index=step))  # dropout, in anybody's network
             pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
             optimizer.zero_grad(set_to_none=True)
-            with precision_context(config, device):
-                output = forward(pair.x, network.condition(pair.x, pair.level, pair.condition))
-            losses = loss_of(output, pair.target, config.loss)
+            _, losses = answer(forward, network, pair, config=config, device=device)
             losses.mean().backward()
             if config.clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), config.clip)
@@ -82,11 +105,11 @@ def validate(
     """Return the sums of the loss and of what is measured over the validation pairs, with the network as it is."""
     loss_sum, images, terms = 0.0, 0, dict[str, float]()
     for pair in pairs():
-        with precision_context(config, device):
-            output = forward(pair.x, network.condition(pair.x, pair.level, pair.condition))
-        loss_sum += float(loss_of(output, pair.target, config.loss).sum())
-        for name, values in find_loss(config.loss).measures(as_output(output).image, pair.target).items():
-            terms[name] = terms.get(name, 0.0) + float(values.sum())
+        output, losses = answer(forward, network, pair, config=config, device=device)
+        loss_sum += float(losses.sum())
+        if pair.loss is None:
+            for name, values in find_loss(config.loss).measures(as_output(output).image, pair.target).items():
+                terms[name] = terms.get(name, 0.0) + float(values.sum())
         images += len(pair.x)
     return StepResult(loss_sum, images, terms)
 

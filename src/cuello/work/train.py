@@ -60,6 +60,8 @@ UNCOMPARED = ("device", "threads", "storage")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
 BY_COUNT = ("validation", "test")
 """Settings that follow the number of images: where none is asked for, a run that states one is what was asked for."""
+LEARNED_FROM = ("noise", "target", "noisy_target", "range")
+"""Settings without which others would be recommended."""
 WAIT_FOR_WORKERS = 30.0
 """So many seconds at most the worker of a search or study that was killed needs to notice it, and to end."""
 
@@ -85,7 +87,9 @@ def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
     if config.model == AUTO:
         check_network(job, job.default_model, find_loss(given.get("loss", job.default_loss)))
         job.pairing(config)  # what is wrong without an image is said before one is looked at
-        chosen = job.chosen(config)
+    advice = job.recommended(config)
+    if config.model == AUTO:
+        chosen = job.chosen(make_config({**advice, **given}))
         config = make_config({**given, "model": chosen.name})
     model = given["model"] = config.model
     recipe: dict[str, Any] = {"loss": job.default_loss}
@@ -93,6 +97,7 @@ def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
         recipe |= find_network(model).recipe
     if config.data in CATALOG:
         recipe |= CATALOG[config.data].recipe
+    recipe |= advice
     check_network(job, model, find_loss({**recipe, **given}["loss"]))
     check_helps(config)
     return job.completed(make_config({**recipe, **given})), chosen
@@ -154,8 +159,9 @@ def train(
         wait_until_free(Path(output).expanduser())  # before the images are read
     data_of = JOBS[config.job].data(config, tell)
     tell_notes(data_of.prepared.images, tell)
-    if settings.get("range") not in (None, config.range):
-        tell(Progress("reading images", 1, 1, note=f"range of the values, the lowest and the highest: {config.range}"))
+    if settings.get("range") != config.range and config.range is not None:
+        how = "the lowest and the highest" if settings.get("range") else "from all images, and some room"
+        tell(Progress("reading images", 1, 1, note=f"range of the values, {how}: {config.range}"))
     tell_chosen(chosen, tell)
     made = make_network(config, data_of)
     path = Path(output).expanduser() if output is not None else fresh_path(config)
@@ -328,7 +334,7 @@ def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Arte
 
 def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[ImageNetwork, Artefact]) -> Session:
     """Put together what a training takes."""
-    prepared, pairing = data.prepared, JOBS[config.job].pairing(config)
+    prepared, pairing = data.prepared, data.pairing or JOBS[config.job].pairing(config)
     return Session(
         run, *made, task=pairing, training=prepared.training, validation=prepared.validation, config=config,
         fingerprint=prepared.fingerprint,
@@ -382,12 +388,13 @@ def run_name(config: TrainConfig) -> str:
 def repeat_command(run: Run) -> str:
     """Return what to type to train the same again, every setting that is not a default."""
     config = run.config
-    needed = {"scale": 2} if "scale" in JOBS[config.job].options else {}
+    needed: dict[str, Any] = {"scale": 2} if "scale" in JOBS[config.job].options else {}
+    needed |= {name: value for name in LEARNED_FROM if (value := getattr(config, name)) is not None}
     usual = resolve({"job": config.job, "data": config.data, "model": config.model, **needed})
     changed: dict[str, Any] = {}
     for name in TrainConfig.model_fields:
         value = getattr(config, name)
-        stated = name in ("model", "noise", "scale")
+        stated = name in ("model", "scale", *LEARNED_FROM)
         if name not in ("job", "data") and value is not None and (stated or value != getattr(usual, name)):
             changed[name] = value
     if is_handed(config.data):

@@ -51,7 +51,7 @@ def test_the_noise_on_a_validation_image_depends_on_seed_and_id():
 
 def test_pairs_bring_their_own_targets():
     batch = batch_of([0, 1], targets=True)
-    for image, target, level, _ in (PAIRS.pair(batch, random(0)), PAIRS.pair_each(batch, seed=0)):
+    for image, target, level, *_ in (PAIRS.pair(batch, random(0)), PAIRS.pair_each(batch, seed=0)):
         assert image is batch.images
         assert target is batch.targets
         assert level is None
@@ -71,7 +71,7 @@ def test_the_task_of_a_configuration():
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({}, ["no noise was given", "noise='salt-pepper:0.2'", "cuello noises"]),
+        ({"data": "photos"}, ["no noise was given", "noise='salt-pepper:0.2'", "cuello noises", "clean images"]),
         ({"noise": "blur:1", "target": "clean/"}, ["noise='blur:1' and target='clean/'", "Leave one out"]),
         ({"noise": "salt-peper:0.2"}, ["'salt-peper'", "Did you mean 'salt-pepper'?"]),
         ({"noise": "gaussian:500"}, ["sigma is 500.0", "needed 0 to 255 (grey levels out of 255)"]),
@@ -143,7 +143,7 @@ def test_pairs_to_upscale_have_the_scale_that_is_stated():
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"job": "upscale"}, ["how much larger is not said", "scale=2"]),
+        ({"job": "upscale"}, ["how much larger is not stated", "scale=2"]),
         ({"job": "upscale", "noise": "gaussian:5"}, ["noise='gaussian:5'", "scale=2", "resize:2"]),
         ({"job": "upscale", "noise": "down:2", "scale": 3}, ["scale=3", "2 times smaller", "Leave out scale"]),
         ({"job": "upscale", "target": "large/"}, ["without their scale", "scale=2"]),

@@ -33,7 +33,7 @@ from cuello.jobs.classify.evaluation import evaluate_classes, result_of, shown
 from cuello.jobs.classify.page import write_classification
 from cuello.jobs.data import cut, fingerprint_of, labels_checksum, open_images, parts_of
 from cuello.jobs.images.evaluated import EvaluatedImages, evaluated_images, notes_on, own_images
-from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale, image_network
+from cuello.jobs.images.job import ONLY_OTHERS, check_no_scale, image_network
 from cuello.jobs.networks import Chosen, network_for_classes
 from cuello.jobs.ranking import ranked_models
 from cuello.models.base import ImageNetwork
@@ -62,13 +62,16 @@ class ClassifyJob:
     def chosen(self, config: TrainConfig) -> Chosen:
         return network_for_classes(config)
 
+    def recommended(self, config: TrainConfig) -> Mapping[str, Any]:
+        return {}
+
     def completed(self, config: TrainConfig) -> TrainConfig:
         return config
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> GivenPairing:
         """Return what makes the pairs; CuelloError for settings of other jobs."""
         check_plain(self, config, "its class")
-        check_options(self, config, ONLY_EXPLAIN)
+        check_options(self, config, ONLY_OTHERS)
         check_no_scale(self.name, config)
         check_no_sweep(self, sweep)
         return GivenPairing(labelled)

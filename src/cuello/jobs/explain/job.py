@@ -28,6 +28,7 @@ from cuello.jobs.base import (
     Request,
     Score,
     check_no_sweep,
+    check_options,
     check_plain,
 )
 from cuello.jobs.data import batches_of, cut, fingerprint_of, labels_checksum, open_images, parts_of
@@ -36,7 +37,7 @@ from cuello.jobs.explain.evaluation import evaluate_estimator, learned_classifie
 from cuello.jobs.explain.page import write_estimation
 from cuello.jobs.explain.settings import learned_settings
 from cuello.jobs.images.evaluated import own_images
-from cuello.jobs.images.job import ONLY_EXPLAIN, check_no_scale
+from cuello.jobs.images.job import ONLY_EXPLAIN, ONLY_OTHERS, check_no_scale
 from cuello.jobs.networks import Chosen
 from cuello.jobs.ranking import ranked_models
 from cuello.models.base import ImageNetwork
@@ -65,12 +66,16 @@ class ExplainJob:
     def chosen(self, config: TrainConfig) -> Chosen:
         return Chosen(self.default_model, "which has the classifier's own layers within, for images that it takes")
 
+    def recommended(self, config: TrainConfig) -> Mapping[str, Any]:
+        return {}
+
     def completed(self, config: TrainConfig) -> TrainConfig:
         return config
 
     def pairing(self, config: TrainConfig, sweep: Sequence[float] = ()) -> GivenPairing:
         check_plain(self, config, "its occlusion map")
         check_settings(config)
+        check_options(self, config, ONLY_OTHERS)
         check_no_scale(self.name, config)
         check_no_sweep(self, sweep)
         return GivenPairing(mapped)

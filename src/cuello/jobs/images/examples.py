@@ -108,7 +108,7 @@ def make_examples(
     fitted = {reference.name: reference for reference in evaluation.references}
     examples = []
     for row, why in rows:
-        noisy, clean, known, _ = found[row]
+        noisy, clean, known = found[row][:3]
         restored = {"input": noisy} if "input" in evaluation.labels else {}
         for name in methods:
             strength = evaluation.method(name).strength

@@ -12,6 +12,7 @@ from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
 from cuello.degrade import parse
+from cuello.degrade.noise import Gaussian
 from cuello.inference.model import Model
 from cuello.jobs.base import (
     MSE,
@@ -27,6 +28,10 @@ from cuello.jobs.base import (
     check_plain,
 )
 from cuello.jobs.data import prepare
+from cuello.jobs.images.blind import BlindTask, asks_blind, blind_data, check_blind, is_blind, recommended
+from cuello.jobs.images.blind_evaluation import BlindEvaluation, evaluate_blind
+from cuello.jobs.images.blind_evaluation import result_of as blind_result
+from cuello.jobs.images.blind_page import write_blind_report
 from cuello.jobs.images.evaluated import is_binary, named_images, own_images
 from cuello.jobs.images.evaluation import evaluate_model, result_of
 from cuello.jobs.images.matrix import check_alike, evaluate_matrix
@@ -49,6 +54,7 @@ SHOWN_BESIDE = ("median-3", "bicubic", "input", "pca", "mean")
 """Methods beside the network in a few lines, the first that there is."""
 
 ONLY_EXPLAIN = dict.fromkeys(("classifier", "box", "stride", "fill", "told", "only"), "explain")
+ONLY_OTHERS = {**ONLY_EXPLAIN, "method": "denoise", "noisy_target": "denoise"}
 
 
 def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] = ()) -> tuple[ImageNetwork, Artefact]:
@@ -120,6 +126,9 @@ class ImageJob:
     def chosen(self, config: TrainConfig) -> Chosen:
         return self.choose(config)
 
+    def recommended(self, config: TrainConfig) -> Mapping[str, Any]:
+        return recommended(config) if "method" in self.options and asks_blind(config) else {}
+
     def completed(self, config: TrainConfig) -> TrainConfig:
         """Return the configuration; of an upscaling with noise and scale, where one of them says the other."""
         if not self.shrinks or config.target is not None:
@@ -136,13 +145,21 @@ class ImageJob:
         return task
 
     def data(self, config: TrainConfig, progress: OnProgress = silent) -> JobData:
-        return JobData(prepare(config, progress))
+        return blind_data(config, progress) if is_blind(config) else JobData(prepare(config, progress))
 
     def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
-        return image_network(config, data)
+        network, artefact = image_network(config, data)
+        if isinstance(task := data.pairing, BlindTask):
+            artefact = replace(artefact, method=task.method.name, noise_models=task.models)
+        return network, artefact
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
-        """Judge a network beside classical methods, or beside principal components where it has a code."""
+        """Judge a network beside classical methods, or beside principal components where it has a code.
+
+        One that learned from noisy images, on images without clean ones: by what it took away.
+        """
+        if model.artefact.method and request.noise is None and request.target is None:
+            return evaluate_blind(model, own, request)
         return evaluate_images(model, self.judged_on(model, request.noise, request.target), own, request=request)
 
     def evaluate_several(
@@ -167,10 +184,12 @@ class ImageJob:
         return JointEvaluation(matrix, matrix_result(matrix), lambda folder: save_matrix(folder, matrix))
 
     def result(self, found: Any) -> Result:
-        return result_of(found)
+        return blind_result(found) if isinstance(found, BlindEvaluation) else result_of(found)
 
     def reached_words(self, metrics: Mapping[str, Any]) -> Sequence[Table | str]:
         methods = metrics["methods"]
+        if "removed" in metrics:
+            return [metrics["verdict"]]
         other = next((methods[name] for name in SHOWN_BESIDE if name in methods), None)
         lines, rows = [], [methods["network"], *([other] if other else [])]
         width = max(18, *(len(row["label"]) for row in rows))
@@ -182,8 +201,11 @@ class ImageJob:
         return [*lines, metrics["verdict"]]
 
     def save(self, run: Run, model: Model, judged: JobEvaluation, command: str) -> None:
-        result = result_of(judged.evaluation)
+        result = self.result(judged.evaluation)
         result.save(run)
+        if isinstance(judged.evaluation, BlindEvaluation):
+            write_blind_report(run, model, judged.evaluation, result=result, command=command, notes=judged.notes)
+            return
         write_report(
             run, model, judged.about, evaluation=judged.evaluation, result=result, command=command, notes=judged.notes
         )
@@ -228,19 +250,21 @@ def task_of_pairs(job: str, config: TrainConfig) -> Task:
 
 
 def denoising(config: TrainConfig) -> Task:
-    """Return the task of denoise; CuelloError where the noise is missing or makes images smaller."""
-    check_options(DENOISE, config, ONLY_EXPLAIN)
+    """Return the task of denoise; CuelloError where the noise is missing, or makes images smaller.
+
+    What noisy images alone are learned from follows from the images: see ``BlindTask``.
+    """
+    check_options(DENOISE, config, ONLY_OTHERS)
     check_no_scale("denoise", config)
-    if config.target is not None:
+    check_blind(config)
+    if config.target is not None or config.noise is None:
         return task_of_pairs("denoise", config)
-    if config.noise is None:
-        raise CuelloError("no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`).")
     return Task("denoise", same_size(config.noise, "denoise"))
 
 
 def upscaling(config: TrainConfig) -> Task:
     """Return the task of upscale; CuelloError where it is not said how many times larger, or said twice."""
-    check_options(UPSCALE, config, ONLY_EXPLAIN)
+    check_options(UPSCALE, config, ONLY_OTHERS)
     if config.target is None:
         return with_fitting_crop(Task("upscale", shrinking(config.noise, config.scale)), config.crop)
     if config.noise is None and config.scale is None:
@@ -252,7 +276,7 @@ def coding(config: TrainConfig) -> Task:
     """Return the task of an image that goes through a code to itself."""
     job = RECONSTRUCT if config.job == RECONSTRUCT.name else GENERATE
     check_plain(job, config, "it")
-    check_options(job, config, ONLY_EXPLAIN)
+    check_options(job, config, ONLY_OTHERS)
     check_no_scale(job.name, config)
     return Task(job.name, None, restores=False)
 
@@ -260,6 +284,9 @@ def coding(config: TrainConfig) -> Task:
 def for_restoring(config: TrainConfig) -> Chosen:
     """Choose the network that is made for the noise of denoise or upscale."""
     task = (upscaling if config.job == UPSCALE.name else denoising)(config)
+    if config.job == DENOISE.name and asks_blind(config):
+        found = network_for_noise(config, Gaussian())
+        return replace(found, why="for noise of one deviation, as that of these images is made")
     return network_for_noise(config, task.degradation, scale=task.scale)
 
 
@@ -304,7 +331,7 @@ DENOISE = ImageJob(
     task=denoising,
     choose=for_restoring,
     judged_on=judged_on_noise,
-    options=("noise", "target"),
+    options=("noise", "target", "noisy_target", "method"),
 )
 UPSCALE = ImageJob(
     name="upscale",

@@ -31,6 +31,8 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
     """Return why a training is made by itself, as far as its settings tell; None if it may be batched."""
     if device.type != "cpu":
         return f"on {device.type} this was not tried"
+    if config.method is not None:
+        return "they learn from noisy images alone"
     if config.crop is not None:
         return "they train on crops"
     if config.precision != "float32" or config.compile:

@@ -1,0 +1,264 @@
+"""Learning to denoise from noisy images alone: what the settings mean, what is known of the noise, the pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Generator, Tensor
+
+from cuello.core.config import AUTO, TrainConfig, make_config
+from cuello.core.errors import CuelloError, worded
+from cuello.core.progress import OnProgress, silent
+from cuello.core.seeding import generator
+from cuello.core.types import Batch, Pair
+from cuello.data.catalog import CATALOG, measured_levels, open_source
+from cuello.data.crops import tiles_in
+from cuello.data.images import Images
+from cuello.data.levels import LITTLE, MARGIN, Levels, exact, full_scale, parse_levels
+from cuello.data.split import Split
+from cuello.jobs.base import JobData
+from cuello.jobs.data import cut, fingerprint_of, open_images, parts_of
+from cuello.models.stabilised import Domain
+from cuello.noise.estimate import estimate_noise
+from cuello.noise.model import NoiseModel
+from cuello.training.blind.base import BlindMethod, KnownNoise
+from cuello.training.blind.catalog import METHODS
+
+PAIRS = "pairs"
+LOOKED_AT = 16
+"""Images from which the noise is estimated, at most."""
+CROP, CROPS = 64, 2048
+"""Side of the crops to train on, in pixels, and how many at least there are in an epoch, where nothing else is said."""
+SMALLEST = 8
+"""Side of the smallest crop that is chosen, in pixels; others are multiples of it."""
+FEW = 8
+"""Images that are looked at before the training, at most."""
+FEWEST = 3
+"""Images of which some can be kept from training; fewer are trained on and validated on whole."""
+ROUNDING = 0.35
+"""Noise below this share of a step between values is no more than their rounding."""
+HARDLY = 1e-4
+"""Noise below this share of the range is none."""
+
+
+@dataclass(frozen=True)
+class BlindTask:
+    """Makes what a network learns from of noisy images.
+
+    method: how. known: what is known of their noise. domain: what the network sees of them; None: they are as they are.
+    """
+
+    method: BlindMethod
+    known: KnownNoise
+    domain: Domain | None = None
+    degradation: None = None
+
+    def pair(self, batch: Batch, random: Generator) -> Pair:
+        copies = (batch.images,) if batch.targets is None else (batch.images, batch.targets)
+        return self.method.pair(tuple(self.seen(one) for one in copies), self.known, random)
+
+    def pair_each(self, batch: Batch, seed: int) -> Pair:
+        """Return what training does, always the same for a batch that begins with the same image."""
+        return self.pair(batch, generator(seed, "evaluation noise", 0, index=int(batch.ids[0])))
+
+    def seen(self, images: Tensor) -> Tensor:
+        return images if self.domain is None else self.domain.into(images)
+
+    @property
+    def models(self) -> Sequence[NoiseModel]:
+        return () if self.domain is None else self.domain.models
+
+
+# Settings
+
+
+def is_blind(config: TrainConfig) -> bool:
+    """Tell whether complete settings are of a training without clean images."""
+    return config.method is not None
+
+
+def asks_blind(config: TrainConfig) -> bool:
+    """Tell whether settings as they are given leave nothing clean to learn from."""
+    return config.noise is None and (config.target is None or bool(config.noisy_target))
+
+
+def check_blind(config: TrainConfig) -> None:
+    """Raise CuelloError for settings that do not go with learning from noisy images, or that need it and have not."""
+    if config.noisy_target and config.target is None:
+        raise CuelloError("got --noisy-target=True without --target: name the folder of the other noisy images there.")
+    if not asks_blind(config):
+        for name in ("method", "noisy_target"):
+            if getattr(config, name):
+                clean = f"--noise={config.noise}" if config.noise is not None else f"--target={config.target}"
+                raise CuelloError(
+                    f"got --{name.replace('_', '-')}={getattr(config, name)} and {clean}: the one is for learning from "
+                    "noisy images alone, the other from clean ones. Leave one out."
+                )
+        return
+    if config.target is None and config.data in CATALOG:
+        raise CuelloError(
+            f"no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`). {config.data!r} is a data "
+            "set of clean images; noisy ones of your own need none."
+        )
+    method = config.method or AUTO
+    if method != AUTO:
+        needs = METHODS[method].needs
+        if (needs == PAIRS) != (config.target is not None):
+            has = "two noisy images of every scene" if config.target is not None else "one noisy image of every scene"
+            remedy = "--method=pairs" if config.target is not None else "--target=OTHER-NOISY --noisy-target=True"
+            raise CuelloError(f"got --method={method} and {has}. Use {remedy}, or leave --method out.")
+    if "loss" in config.model_fields_set and config.loss != "mse":
+        raise CuelloError(
+            f"got --loss={config.loss} for learning from noisy images, where only the squared error has the clean "
+            "image as its best answer. Leave it out, or use --loss=mse."
+        )
+
+
+def recommended(config: TrainConfig) -> dict[str, Any]:
+    """Return what is best where nothing else is said: crops, a range that holds the values, no image kept for testing.
+
+    Nothing is tested against clean images, so that all may be learned from.
+    """
+    found: dict[str, Any] = {"loss": "mse", "method": PAIRS if config.target is not None else AUTO}
+    if config.fold is None:
+        found["test"] = 0.0
+    pictures = looked_at(config)
+    if config.range is None and (levels := range_needed(config, pictures)) is not None:
+        found["range"] = f"{exact(levels.black)}..{exact(levels.white)}"
+        ranged = make_config({**config.model_dump(exclude_unset=True), "range": found["range"]})
+        pictures = pictures or looked_at(ranged)
+    if config.crop is None and config.resize is None and pictures:
+        smallest = min(min(pixels.shape[:2]) for pixels in pictures)
+        if smallest >= SMALLEST:
+            found["crop"] = min(CROP, smallest // SMALLEST * SMALLEST)
+    return found
+
+
+def looked_at(config: TrainConfig) -> list[np.ndarray]:
+    """Read a few images as a training would; an empty list where they cannot be, which is said in its turn."""
+    try:
+        source = open_source(config.data, parse_levels(config.range))
+        places = np.unique(np.linspace(0, len(source.names) - 1, FEW).round().astype(int)).tolist()
+        return [source.read(place).pixels for place in places]
+    except CuelloError:
+        return []
+
+
+def range_needed(config: TrainConfig, pictures: Sequence[np.ndarray]) -> Levels | None:
+    """Return the range of all images, with some room, where they fill little of their type's, or have none."""
+    if pictures:
+        low, high = min(float(one.min()) for one in pictures), max(float(one.max()) for one in pictures)
+        if high - low >= LITTLE * full_scale(pictures[0].dtype) or low == high:
+            return None
+    try:
+        found = measured_levels([one for one in (config.data, config.target) if one is not None])
+    except CuelloError:  # it is said when the images are read
+        return None
+    room = MARGIN * (found.white - found.black)
+    return Levels(rounded(found.black - room), rounded(found.white + room))
+
+
+def rounded(value: float) -> float:
+    """Write a value in four digits: a range with room in it needs no more."""
+    return float(f"{value:.4g}")
+
+
+# Data
+
+
+def blind_data(config: TrainConfig, progress: OnProgress = silent) -> JobData:
+    """Read noisy images, find out what their noise is, and say how they will be learned from.
+
+    Raises CuelloError where there is no noise to learn from.
+    """
+    images = open_images(config, progress)
+    parts = blind_parts(images, config)
+    known = images.fingerprint or fingerprint_of(images)
+    prepared = cut(images, parts, with_enough(config, images, parts), known=known)
+    task, said = task_of(images, parts, method=config.method or AUTO)
+    prepared = replace(prepared, images=replace(prepared.images, notes=[*prepared.images.notes, said]))
+    return JobData(prepared, pairing=task)
+
+
+def blind_parts(images: Images, config: TrainConfig) -> Split:
+    """Divide the images; of too few all are trained on and validated on, by other hidden pixels and draws."""
+    if len(images) >= FEWEST or config.validation is not None:
+        return parts_of(images, config)
+    every = np.arange(len(images))
+    return Split(every, every, every[:0])
+
+
+def with_enough(config: TrainConfig, images: Images, parts: Split) -> TrainConfig:
+    """Return the settings with enough crops in an epoch: few images are gone through more than once."""
+    if config.samples is not None or config.crop is None:
+        return config
+    return make_config({**config.model_dump(), "samples": max(CROPS, tiles_in(images, parts.train, config.crop))})
+
+
+def task_of(images: Images, parts: Split, method: str) -> tuple[BlindTask, str]:
+    """Choose what is to be chosen by the images' noise; return it, and the choice in words."""
+    if images.targets is not None:
+        spec = METHODS[PAIRS]
+        return BlindTask(spec, KnownNoise()), f"learns from pairs of noisy images ({spec.label}): {spec.summary}"
+    models = noise_of(images, parts.train)
+    if models is None:
+        domain, known, noise = None, KnownNoise(), "its noise could not be measured on so few pixels"
+    else:
+        domain = Domain(models)
+        known, noise = KnownNoise(domain.level), noise_words(models)
+    spec = chosen_method(known) if method == AUTO else METHODS[method]
+    if spec.told and known.level is None:
+        raise CuelloError(f"got --method={spec.name}, which needs to know the noise, but {noise}. Leave it out.")
+    why = worded("; for another, set --method") if method == AUTO else ""
+    return BlindTask(spec, known, domain), (
+        f"learns from the noisy images alone by {spec.name} ({spec.label}), which {spec.summary}; {noise}{why}"
+    )
+
+
+def chosen_method(known: KnownNoise) -> BlindMethod:
+    """Choose the method that fits the noise."""
+    return METHODS["blind-spot"]
+
+
+def noise_of(images: Images, places: np.ndarray) -> tuple[NoiseModel, ...] | None:
+    """Estimate the noise of each channel, white being 1; None where the images are too small for that.
+
+    Raises CuelloError where there is none.
+    """
+    chosen = places[np.unique(np.linspace(0, len(places) - 1, LOOKED_AT).round().astype(int))]
+    arrays = [images.arrays[place] for place in chosen.tolist()]
+    white = full_scale(images.dtype)
+    step = 1 / white if images.dtype.kind in "ui" else 0.0
+    try:
+        curves = [
+            estimate_noise([one[..., channel].astype(np.float64) / white for one in arrays])
+            for channel in range(images.channels)
+        ]
+    except CuelloError:
+        return None
+    least = max(ROUNDING * step, HARDLY)
+    deviations = [float(np.sqrt(np.median(curve.variance).clip(0))) for curve in curves]
+    if max(deviations) < least:
+        raise CuelloError(
+            f"no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`). Without it a network learns "
+            f"from the noise of the images themselves, and {images.name} has none: a standard deviation of "
+            f"{max(deviations):.2g} of white."
+        )
+    return tuple(with_noise(curve.model, least) for curve in curves)
+
+
+def with_noise(model: NoiseModel, least: float) -> NoiseModel:
+    """Return a model with some noise somewhere: a channel may have none while others have."""
+    if float(model.deviation(1.0)) >= least:
+        return model
+    return NoiseModel(0.0, least**2)
+
+
+def noise_words(models: Sequence[NoiseModel]) -> str:
+    """Say in a few words what the noise is, in 255ths of white."""
+    ends = [(255 * float(model.deviation(0.0)), 255 * float(model.deviation(1.0))) for model in models]
+    low, high = (sum(end[place] for end in ends) / len(ends) for place in (0, 1))
+    if low > 0.9 * high:
+        return f"noise of a standard deviation of {high:.3g} out of 255"
+    return f"noise of a standard deviation of {low:.3g} out of 255 at black to {high:.3g} at white"
