@@ -33,7 +33,13 @@ def denoise(
             allow_leading_hyphen=True,
         ),
     ],
-    effort: Annotated[str, Parameter(help="quick: seconds, by a network that comes with Cuello.")] = "quick",
+    effort: Annotated[
+        str,
+        Parameter(
+            help="quick: seconds, by a network that comes with Cuello; normal: about a minute a set, its transform is "
+            "learned from the images."
+        ),
+    ] = "quick",
     each: Annotated[
         bool,
         Parameter(

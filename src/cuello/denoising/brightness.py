@@ -9,20 +9,19 @@ SURE = 2.0
 """Standard errors below which a band's difference may be chance."""
 
 
-def keep_brightness(before: np.ndarray, after: np.ndarray, known: np.ndarray, hole: int = 1) -> np.ndarray:
+def keep_brightness(before: np.ndarray, after: np.ndarray, hole: int = 1) -> np.ndarray:
     """Move a restored image, by bands of brightness, to the mean of the noisy pixels that lie there.
 
     The noise's mean is 0, so the mean of many noisy pixels is right, as long as their own noise did not choose them:
     bands are of the brightness around a pixel, without itself. A difference that may be chance is left, by
     ``d² / (d² + (2 standard errors)²)`` of it between.
 
-    before, after: ``(H, W)`` in the image's unit. known: where ``before`` holds values that count. hole: side of the
-    square around a pixel whose noise is not independent of its own.
+    before, after: ``(H, W)`` in the image's unit. hole: side of the square around a pixel whose noise is not
+    independent of its own.
     """
-    if known.sum() < 2 * FEWEST:
+    if after.size < 2 * FEWEST:
         return after
-    around = surroundings(before, hole)[known]
-    pixels, noisy = after[known], before[known]
+    around, pixels, noisy = surroundings(before, hole).ravel(), after.ravel(), before.ravel()
     bands = np.array_split(np.argsort(around, kind="stable"), min(BANDS, len(pixels) // FEWEST))
     centres = np.array([pixels[band].mean() for band in bands])
     bias = np.array([(noisy[band] - pixels[band]).mean() for band in bands])

@@ -13,19 +13,16 @@ from torch import Tensor
 from cuello.core.errors import CuelloError, closest
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.levels import full_scale
-from cuello.denoising.kinds import kinds_of
-from cuello.denoising.planes import UNITS, images_of_files
-from cuello.denoising.restorer import ChannelDenoiser, PlaneResult
+from cuello.denoising.kinds import EFFORTS, Effort, Kind, kinds_of, with_learned
+from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files, some_of
+from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
 from cuello.inference.arrays import SameKind, as_stack, native
 from cuello.inference.bundled import BUNDLED
 from cuello.inference.files import Applied, Noted, files_to_do, go_through, restore_file
 from cuello.inference.model import Model, load
 from cuello.inference.targets import Place
 from cuello.inference.tensors import channels_first
-from cuello.noise.survey import NoiseSurvey
 from cuello.training.watched import watched
-
-EFFORTS = ("quick",)
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Denoised(Applied):
     """
 
     channels: list[list[PlaneResult]] = field(default_factory=list)
-    kinds: Sequence[NoiseSurvey] = ()
+    kinds: Sequence[Kind] = ()
 
 
 @watched()
@@ -45,7 +42,7 @@ def denoise(
     images: Any,
     destination: Place | None = None,
     *,
-    effort: str = "quick",
+    effort: Effort = "quick",
     each: bool = False,
     repair: bool = True,
     device: str = "cpu",
@@ -61,10 +58,11 @@ def denoise(
     images: arrays, tensors, Pillow images or lists of them, as a ``Model`` takes them, of which the same kind comes
     back; a last axis of 2 or 4 is transparency only where it looks like it. Or files, a folder, a pattern or several,
     with a ``destination``, as for ``cuello.apply``: then what became of them comes back (``Denoised``).
-    effort: "quick", seconds. each: measure the noise of every image by itself; by default images whose noise is the
-    same are measured together, as those of one camera and setting are. repair: replace hot and dead pixels by what is
-    around them first. device: cpu, cuda, cuda:N or mps. files: overwrite, in_place, keep_originals, skip_existing and
-    format, as for ``cuello.apply``.
+    effort: "quick", seconds; "normal", about a minute for a set: the transform is learned from the images, around the
+    network, which stays as it is, and images are restored turned and mirrored as well. each: measure the noise of every
+    image by itself; by default images whose noise is the same are measured together, as those of one camera and setting
+    are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps. files:
+    overwrite, in_place, keep_originals, skip_existing and format, as for ``cuello.apply``.
 
     Raises CuelloError for masks and maps of labels, which hold no noise.
 
@@ -76,19 +74,32 @@ def denoise(
     """
     check_effort(effort)
     tell = listener(progress, ("done", "total", "path"))
+    way = ChannelDenoiser(shipped(device), effort=effort, repairs=repair)
     if are_places(images):
-        way = ChannelDenoiser(shipped(device), repairs=repair)
         return denoise_files(way, images, destination, each=each, tell=tell, files=files)
     if destination is not None or files:
         said = ", ".join(["a destination"] if destination is not None else sorted(files))
         raise CuelloError(f"got images in memory and {said}, which are of files: leave it out.")
     several = arrays_of(images)
-    kinds = kinds_of([image for stack in several for image in stack]) if not each else []
+    kinds = measured(way, [image for stack in several for image in some_images(stack)], each=each, tell=tell)
     channels = next((stack.shape[-1] for stack in several if stack.shape[-1] in (2, 4) and not has_alpha(stack)), 1)
-    return SameKind(ChannelDenoiser(shipped(device), kinds, repairs=repair, channels=channels), UNITS)(images)
+    return SameKind(replace(way, kinds=kinds, channels=channels), UNITS)(images)
+
+
+def measured(way: ChannelDenoiser, images: Sequence[np.ndarray], *, each: bool, tell: OnProgress) -> list[Kind]:
+    """Measure the kinds of noise in a set, and learn their transforms where more than quick work is wanted."""
+    if each and (way.effort == "quick" or len(images) > 1):
+        return []
+    kinds = kinds_of(images, way.effort)
+    return with_learned(kinds, way.network, progress=tell) if way.effort != "quick" else kinds
+
+
+def some_images(stack: np.ndarray) -> np.ndarray:
+    return stack[some_of(len(stack), MOST_FILES)]
 
 
 def check_effort(effort: str) -> None:
+    """Raise CuelloError for what is no effort."""
     if effort not in EFFORTS:
         raise CuelloError(
             f"--effort: got {effort!r}, needed one of {', '.join(EFFORTS)}.{closest(effort, list(EFFORTS))}"
@@ -134,15 +145,15 @@ def denoise_files(
     """Take the noise off files; see ``denoise``."""
     work = files_to_do(source, destination, **files)
     paths = list(work.found.files)
-    kinds: Sequence[NoiseSurvey] = ()
-    if not each and work.jobs:
+    kinds: Sequence[Kind] = ()
+    if work.jobs and (way.effort != "quick" or not each):
         tell(Progress("measuring", 0, len(paths), path=paths[0]))
-        kinds = kinds_of(images_of_files(paths))
+        kinds = measured(way, images_of_files(paths), each=each, tell=tell)
     channels: list[list[PlaneResult]] = []
 
     def one(path: Path, target: Path, noted: Noted) -> None:
         channels.append([])
-        mine = replace(way, kinds=kinds, done=channels[-1])
+        mine = replace(way, kinds=kinds, scores=SCORED, done=channels[-1])
         restore_file(mine, path, target=target, noted=noted, choice=UNITS)
         noted.range = None  # values were taken as they are
 

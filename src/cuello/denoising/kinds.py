@@ -1,20 +1,68 @@
 """The kinds of noise in a set: images of one camera and setting have one, whose model all of them measure together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.core.progress import OnProgress, silent
+from cuello.denoising.planes import filled
+from cuello.denoising.quick import Transform, take_off, transform_of
+from cuello.inference.model import Model
 from cuello.noise.survey import NoiseSurvey, survey
+from cuello.scoring.blind import judge
 
+Effort = Literal["quick", "normal"]
+EFFORTS: tuple[Effort, ...] = ("quick", "normal")
 ALIKE = 1.5
 """How many times as much variance, at the same brightness, is still the same noise."""
+LEARNED_FOR, SECONDS = 3, 40.0
+"""Kinds of noise in a set for which a transform is learned, those that most images have; and what that may take."""
+JUDGED, CROP = 3, 256
+"""Images that judge a learned transform, and the side of what is looked at in each."""
 
 
-def kinds_of(images: Sequence[np.ndarray]) -> list[NoiseSurvey]:
-    """Measure the noise of images ``(H, W, C)``, channels of one kind together; kinds that one has are left out."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of noise, and how it is taken off.
+
+    survey: what it is like. transform: what makes it even. effort: how much is done. learned: the transform was learned
+    from the images, and does better than the noise model's. planes: some channels ``(H, W)`` that have it.
+    """
+
+    survey: NoiseSurvey
+    transform: Transform
+    effort: Effort = "quick"
+    learned: bool = False
+    planes: Sequence[np.ndarray] = field(default=(), repr=False)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several channels measured it."""
+        return len(self.planes) > 1
+
+    def take_off(self, values: np.ndarray, network: Model) -> np.ndarray:
+        """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64."""
+        return take_off(values, self.transform, self.survey.spacing, network=network, turns=self.effort != "quick")
+
+
+def plain_kind(found: NoiseSurvey, effort: Effort, planes: Sequence[np.ndarray] = ()) -> Kind:
+    """Return a kind of noise whose transform is its model's."""
+    return Kind(found, transform_of(found) if found.kind == "ordinary" else AS_IT_IS, effort, planes=planes)
+
+
+AS_IT_IS = Transform(lambda values: values, lambda values: values, 0.0)
+
+
+def kinds_of(images: Sequence[np.ndarray], effort: Effort) -> list[Kind]:
+    """Measure the noise of images ``(H, W, C)``, channels of one kind together, the most frequent first.
+
+    Quickly, kinds that only one channel has are left out: it is measured when it is restored.
+    """
     groups: list[tuple[NoiseSurvey, list[np.ndarray]]] = []
-    if len(images) < 2:
+    if len(images) < 2 and effort == "quick":
         return []
     for plane in (image[:, :, channel] for image in images for channel in range(image.shape[2])):
         try:
@@ -23,19 +71,24 @@ def kinds_of(images: Sequence[np.ndarray]) -> list[NoiseSurvey]:
             continue
         if own.kind != "ordinary":
             continue
-        alike = fitting(own, [first for first, _ in groups])
-        if alike is None:
+        place = fitting(own, [first for first, _ in groups])
+        if place is None:
             groups.append((own, [plane]))
         else:
-            next(members for first, members in groups if first is alike).append(plane)
-    return [survey(members) for _, members in groups if len(members) > 1]
+            groups[place][1].append(plane)
+    groups.sort(key=lambda group: -len(group[1]))
+    return [
+        plain_kind(survey(members) if len(members) > 1 else own, effort, members)
+        for own, members in groups
+        if len(members) > 1 or effort != "quick"
+    ]
 
 
-def fitting(own: NoiseSurvey, kinds: Sequence[NoiseSurvey]) -> NoiseSurvey | None:
-    """Return the kind that fits noise measured in one channel best, None where none has nearly the same variance."""
+def fitting(own: NoiseSurvey, kinds: Sequence[NoiseSurvey]) -> int | None:
+    """Return which kind fits noise measured in one channel best, None where none has nearly the same variance."""
     near = [(difference(own, kind), place) for place, kind in enumerate(kinds) if kind.spacing == own.spacing]
     least, place = min(near, default=(np.inf, 0))
-    return kinds[place] if least <= np.log(ALIKE) else None
+    return place if least <= np.log(ALIKE) else None
 
 
 def difference(own: NoiseSurvey, other: NoiseSurvey) -> float:
@@ -46,3 +99,40 @@ def difference(own: NoiseSurvey, other: NoiseSurvey) -> float:
     least = np.finfo(float).tiny
     mine, theirs = (np.maximum(one.model.variance(at), least) for one in (own, other))
     return float(np.median(np.abs(np.log(mine / theirs))))
+
+
+def with_learned(kinds: Sequence[Kind], network: Model, *, progress: OnProgress = silent) -> list[Kind]:
+    """Learn a transform for each of the most frequent kinds, and take it where it does better."""
+    from cuello.denoising.learned import learned
+
+    several = list(kinds)
+    count = min(len(several), LEARNED_FOR)
+    for place, kind in enumerate(several[:count]):
+        planes = [filled(plane.astype(np.float64))[0] for plane in kind.planes]
+        curves = learned(planes, kind.survey, network, seconds=SECONDS / count, progress=progress)
+        other = replace(kind, transform=curves.transform(), learned=True)
+        several[place] = better(kind, other, network)
+    return several
+
+
+def better(plain: Kind, other: Kind, network: Model) -> Kind:
+    """Return the one of two ways that does better on images of theirs, as far as they tell without a clean one."""
+    found = plain.survey
+    crops = [crop_of(plane) for plane in plain.planes[:JUDGED]]
+    scores = judge(
+        crops,
+        {
+            name: lambda values, kind=kind: replace(kind, effort="quick").take_off(values, network)
+            for name, kind in (("plain", plain), ("learned", other))
+        },
+        found.model,
+        peak=max(float(np.ptp(crops[0])), np.finfo(float).tiny),
+        correlation=None if found.white else found.correlation,
+    )
+    return other if scores[0].name == "learned" else plain
+
+
+def crop_of(plane: np.ndarray, side: int = CROP) -> np.ndarray:
+    """Cut the middle of a channel, its pixels without a value filled."""
+    rows, columns = (slice(max(0, (length - side) // 2), max(0, (length - side) // 2) + side) for length in plane.shape)
+    return filled(plane[rows, columns].astype(np.float64))[0]

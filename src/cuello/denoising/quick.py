@@ -1,6 +1,9 @@
-"""Noise taken off in seconds: made even by a transform, taken off by the network that comes with Cuello."""
+"""Noise taken off in seconds: made even by a transform, taken off by the network that comes with Cuello, undone."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -9,6 +12,9 @@ from cuello.inference.model import Model
 from cuello.noise.stabilise import restore, stabilise
 from cuello.noise.survey import NoiseSurvey
 from cuello.noise.whiteness import REACH, phases
+
+Change = Callable[[np.ndarray], np.ndarray]
+"""Makes values ``(H, W)`` of values, float64."""
 
 STRONGEST = 75 / 255
 """The strongest noise that the network was trained on."""
@@ -20,19 +26,44 @@ CORRELATED = 0.05
 """Correlations below this are not told from 0."""
 
 
-def quick(values: np.ndarray, survey: NoiseSurvey, network: Model) -> tuple[np.ndarray, float]:
-    """Take the noise off one channel ``(H, W)``, which comes back as float64 in its unit.
+@dataclass(frozen=True)
+class Transform:
+    """What makes noise even, and undoes that. deviation: of the noise between, as the network is told it."""
 
-    With it comes the standard deviation of what was taken off, where that of the noise is 1.
+    there: Change
+    back: Change
+    deviation: float
 
-    Where neighbours' noise is correlated, images of every so many-th pixel, in which it hardly is, are restored.
+
+def transform_of(survey: NoiseSurvey) -> Transform:
+    """Return the transform of a noise model."""
+    model = survey.model
+    return Transform(partial(stabilise, model=model), partial(restore, model=model), deviation_told(survey))
+
+
+def take_off(values: np.ndarray, transform: Transform, spacing: int, *, network: Model, turns: bool) -> np.ndarray:
+    """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64.
+
+    spacing: where neighbours' noise is correlated, images of every so many-th pixel, in which it hardly is, are
+    restored. turns: whether the image is also restored turned and mirrored, eight times, and the mean taken.
     """
-    even = stabilise(values, survey.model)
-    smooth, sigma = np.empty_like(even), deviation_told(survey)
-    for target, part in zip(phases(smooth, survey.spacing), phases(even, survey.spacing), strict=True):
-        target[...] = smoothed(part, sigma, network)
-    smooth = points_kept(even, smooth, sigma)
-    return restore(smooth, survey.model), float(np.std(even - smooth))
+    even = transform.there(values)
+    smooth = np.empty_like(even)
+    for target, part in zip(phases(smooth, spacing), phases(even, spacing), strict=True):
+        change: Change = partial(smoothed, sigma=transform.deviation, network=network)
+        target[...] = mean_of_eight(part, change) if turns else change(part)
+    smooth = transform.back(points_kept(even, smooth, transform.deviation))
+    return keep_brightness(values, smooth, hole=2 * spacing - 1)
+
+
+def mean_of_eight(values: np.ndarray, change: Change) -> np.ndarray:
+    """Change an image turned and mirrored in all eight ways, turn the results back, and return their mean."""
+    total = np.zeros(values.shape)
+    for turn in range(4):
+        for step in (1, -1):
+            made = change(np.ascontiguousarray(np.rot90(values, turn)[:, ::step]))
+            total += np.rot90(made[:, ::step], -turn)
+    return total / 8
 
 
 def smoothed(even: np.ndarray, sigma: float, network: Model) -> np.ndarray:
@@ -58,7 +89,3 @@ def deviation_told(survey: NoiseSurvey) -> float:
     """
     left = survey.correlation[REACH % survey.spacing :: survey.spacing, REACH % survey.spacing :: survey.spacing]
     return math.sqrt(max(1.0, float(left[np.abs(left) > CORRELATED].sum())))
-
-
-def brightness_kept(values: np.ndarray, smooth: np.ndarray, known: np.ndarray, survey: NoiseSurvey) -> np.ndarray:
-    return keep_brightness(values, smooth, known=known, hole=2 * survey.spacing - 1)

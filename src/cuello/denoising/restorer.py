@@ -7,31 +7,55 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.degrade.level import noise_levels
-from cuello.denoising.kinds import fitting
+from cuello.denoising.kinds import Effort, Kind, crop_of, fitting, plain_kind
 from cuello.denoising.planes import filled
-from cuello.denoising.quick import brightness_kept, quick
 from cuello.inference.model import Model
 from cuello.noise.defects import repaired
 from cuello.noise.model import NoiseModel
 from cuello.noise.survey import NoiseSurvey, nothing, survey
+from cuello.scoring.blind import BlindScore, judge, signed_variance
+from cuello.scoring.residual import ResidualChecks, check_residual
+
+SCORED = 4
+"""Channels of a file that are scored, the first ones; the others are as like them as its pages are."""
+SCORED_SIDE, SHOWN = 192, 256
+"""Side of what is scored, and of what is kept for pictures, from the middle of a channel."""
+
+
+@dataclass(frozen=True)
+class PlaneScore:
+    """How sure a result is, as far as one channel tells without a clean image.
+
+    left: error of the result, where the noise's standard deviation is 1; left_error: its standard error. gain: how
+    much smaller the error is than the noise, in dB. checks: whether what was taken away is noise.
+    """
+
+    left: float
+    left_error: float
+    gain: float
+    checks: ResidualChecks
 
 
 @dataclass(frozen=True)
 class PlaneResult:
     """What was done to one channel of one image.
 
-    survey: of the noise that was taken off. own: it was measured in this channel alone. method: how it was taken off;
-    "nothing" where there was none. repaired: hot and dead pixels that got the value of their neighbours. removed:
-    standard deviation of what was taken away, where the noise's is 1. before, after: a part of the image for pictures.
+    kind: of its noise, and how that was taken off. own: it was measured in this channel alone. repaired: hot and dead
+    pixels that got the value of their neighbours. score: how sure the result is; None where that was not asked for.
+    before, after: the middle of the channel.
     """
 
-    survey: NoiseSurvey
+    kind: Kind
     own: bool
-    method: str
     repaired: int = 0
-    removed: float = 0.0
+    score: PlaneScore | None = None
     before: np.ndarray | None = None
     after: np.ndarray | None = None
+
+    @property
+    def way(self) -> str:
+        """How the noise was taken off, in a word."""
+        return self.kind.effort if self.kind.survey.kind == "ordinary" else "nothing"
 
 
 @dataclass(frozen=True)
@@ -39,13 +63,15 @@ class ChannelDenoiser:
     """Restores images of any number of channels, one by one; a ``Restorer`` for files and arrays.
 
     network: takes white noise of a known level off. kinds: of noise in the set, of which each channel has the one that
-    fits it, or its own. repairs: whether hot and dead pixels are repaired. channels: what a last axis of 2 or 4 must
-    be to be no transparency. done: what was done, channel by channel.
+    fits it, or its own. effort: how much is done. repairs: whether hot and dead pixels are repaired. scores: how many
+    channels are scored. channels: what a last axis of 2 or 4 must be to be no transparency. done: channel by channel.
     """
 
     network: Model
-    kinds: Sequence[NoiseSurvey] = ()
+    kinds: Sequence[Kind] = ()
+    effort: Effort = "quick"
     repairs: bool = True
+    scores: int = 0
     channels: int = 1
     done: list[PlaneResult] = field(default_factory=list)
 
@@ -71,36 +97,53 @@ class ChannelDenoiser:
 
     def plane(self, values: np.ndarray) -> np.ndarray:
         """Take the noise off one channel ``(H, W)``; CuelloError for masks and labels."""
-        found, own = self.noise_of(values)
+        kind, own = self.noise_of(values)
+        found = kind.survey
         if found.kind in ("binary", "label"):
             raise CuelloError(REFUSED[found.kind])
-        whole, known = filled(values.astype(np.float64))
         if found.kind == "noise-free":
-            self.done.append(PlaneResult(found, own, "nothing", before=whole, after=whole))
-            return np.where(known, whole, values)
+            self.done.append(PlaneResult(kind, own))
+            return values.astype(np.float64)
+        whole, known = filled(values.astype(np.float64))
         bad = np.concatenate([found.hot, found.dead]) if self.repairs else np.empty((0, 2), int)
-        good = repaired(whole, bad)
-        counts = known.copy()
-        counts[tuple(bad.T)] = False
-        smooth, removed = quick(good, found, self.network)
-        smooth = brightness_kept(good, smooth, known=counts, survey=found)
-        self.done.append(
-            PlaneResult(found, own, "quick", repaired=len(bad), removed=removed, before=whole, after=smooth)
-        )
+        good = repaired(whole, bad) if len(bad) else whole
+        smooth = kind.take_off(good, self.network)
+        score = self.score(kind, good, smooth) if len(self.done) < self.scores else None
+        shown = (crop_of(whole, SHOWN), crop_of(smooth, SHOWN)) if score is not None else (None, None)
+        self.done.append(PlaneResult(kind, own, len(bad), score=score, before=shown[0], after=shown[1]))
         return np.where(known, smooth, values)
 
-    def noise_of(self, values: np.ndarray) -> tuple[NoiseSurvey, bool]:
-        """Give the noise of one channel: the set's kind that fits it, else its own, and whether it is its own."""
-        if not len(known := values[np.isfinite(values)]) or not np.ptp(known):  # one value throughout, or none
-            return nothing("noise-free", (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)), True
+    def noise_of(self, values: np.ndarray) -> tuple[Kind, bool]:
+        """Give the noise of one channel: the set's kind that fits it, else its own; and whether it is its own."""
+        known = values[np.isfinite(values)]
+        if not len(known) or not np.ptp(known):  # one value throughout, or none
+            ends = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+            return plain_kind(nothing("noise-free", ends), self.effort), True
         try:
             own = survey([values])
         except CuelloError:
-            return (self.kinds[0], False) if self.kinds else (of_a_small_image(values), True)
-        if own.kind != "ordinary":
-            return own, True
-        shared = fitting(own, self.kinds)
-        return (own, True) if shared is None else (shared, False)
+            shared = [kind for kind in self.kinds if kind.shared]
+            return (shared[0], False) if shared else (plain_kind(of_a_small_image(values), self.effort), True)
+        place = fitting(own, [kind.survey for kind in self.kinds]) if own.kind == "ordinary" else None
+        if place is None:
+            return plain_kind(own, self.effort), True
+        return self.kinds[place], not self.kinds[place].shared
+
+    def score(self, kind: Kind, noisy: np.ndarray, result: np.ndarray) -> PlaneScore:
+        """Say how good a result is; what is done is done again on a part of it, once by turns where that is long."""
+        model, correlation = kind.survey.model, None if kind.survey.white else kind.survey.correlation
+        part = crop_of(noisy, SCORED_SIDE)
+        way = replace(kind, effort="quick")
+        score: BlindScore = judge(
+            [part], {"": lambda values: way.take_off(values, self.network)}, model, peak=1.0, correlation=correlation
+        )[0]
+        noise = max(float(signed_variance(part, model).mean()), np.finfo(float).tiny)
+        share, error = max(score.mse, score.mse_error, 1e-6 * noise) / noise, score.mse_error / noise
+        left = float(np.sqrt(share))
+        return PlaneScore(
+            left, error / 2 / left, gain=float(-10 * np.log10(share)),
+            checks=check_residual(noisy, result, model, correlation),
+        )  # fmt: skip
 
 
 REFUSED = {
@@ -114,9 +157,7 @@ REFUSED = {
 def of_a_small_image(values: np.ndarray) -> NoiseSurvey:
     """Give noise of one standard deviation, of an image too small to tell how it depends on brightness."""
     known = values[np.isfinite(values)]
-    ends = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    if ends[0] == ends[1]:
-        return nothing("noise-free", ends)
+    ends = (float(known.min()), float(known.max()))
     whole, _ = filled(values.astype(np.float64))
     sigma = noise_levels((whole - ends[0])[:, :, None])[0]
     none = nothing("noise-free", ends)

@@ -12,50 +12,75 @@ from cuello.denoising.restorer import PlaneResult
 def summary(done: Sequence[PlaneResult]) -> str:
     """Say in a line what was done to the channels of a file."""
     counts = Counter(phrase(one) for one in done)
-    if len(counts) <= 3:
-        return "; ".join(phrase if count == len(done) else f"{count}× {phrase}" for phrase, count in counts.items())
-    methods = Counter(one.method for one in done)
-    ways = ", ".join(f"{count}× {method}" for method, count in methods.items())
-    removed = [one.removed for one in done if one.method != "nothing"]
-    ends = f"; took away {min(removed):.2f} to {max(removed):.2f} of the noise" if removed else ""
-    return f"{ways}{ends}"
+    if len(counts) <= 4:
+        said = [phrase if count == len(done) == 1 else f"{count}× {phrase}" for phrase, count in counts.items()]
+        return "; ".join(said)
+    ways = Counter(one.way for one in done)
+    sure = [one.score.left for one in done if one.score is not None]
+    ends = f"; error about {min(sure):.2f} to {max(sure):.2f} of the noise" if sure else ""
+    return f"{', '.join(f'{count}× {way}' for way, count in ways.items())}{ends}"
 
 
 def phrase(one: PlaneResult) -> str:
     """Say in a few words what was done to one channel."""
-    if one.method == "nothing":
+    found = one.kind.survey
+    if one.way == "nothing":
         return "no noise found: left as it is"
-    found, low, high = one.survey, *sigmas(one)
-    level = f"σ {low:.3g}" if high < 1.05 * low else f"σ {low:.3g} (dark) to {high:.3g} (bright)"
-    parts = [f"{one.method}: {level}{'' if one.own else ', as in the whole set'}"]
+    parts = [f"{one.way}{', transform learned' if one.kind.learned else ''}: {level(one)}"]
+    parts[0] += "" if one.own else ", as in the whole set"
     if found.spacing > 1:
-        parts.append(f"correlated over {found.spacing} pixels")
+        parts.append(f"noise that neighbours share, over {found.spacing} pixels")
     if one.repaired:
         parts.append(f"{one.repaired} hot or dead pixels repaired")
-    parts += [f"took away {one.removed:.2f} of the noise", *found.notes]
-    return ", ".join(parts)
+    if one.score is not None:
+        parts.append(sure(one))
+    return ", ".join([*parts, *found.notes])
+
+
+def level(one: PlaneResult) -> str:
+    """Say how strong the noise is."""
+    low, high = sigmas(one)
+    return f"σ {low:.3g}" if high < 1.05 * low else f"σ {low:.3g} (dark) to {high:.3g} (bright)"
+
+
+def sure(one: PlaneResult) -> str:
+    """Say how good a result is, as far as can be told."""
+    score = one.score
+    if score is None:
+        return ""
+    checks = score.checks.sentence.rstrip(".")
+    return (
+        f"error now about {score.left:.2f} ± {score.left_error:.2f} of the noise ({score.gain:.1f} dB less); "
+        f"{checks[0].lower()}{checks[1:]}"
+    )
 
 
 def sigmas(one: PlaneResult) -> tuple[float, float]:
     """Give the standard deviation of the noise where the image is dark and where it is bright."""
-    model, curve = one.survey.model, one.survey.curve
-    ends = curve.brightness[[0, -1]] if curve is not None else np.array(one.survey.range)
-    low, high = sorted(map(float, model.deviation(ends)))
+    found = one.kind.survey
+    ends = found.curve.brightness[[0, -1]] if found.curve is not None else np.array(found.range)
+    low, high = map(float, found.model.deviation(np.sort(ends)))
     return low, high
 
 
 def values_of(one: PlaneResult) -> dict[str, Any]:
     """Give what was done to one channel as plain values."""
-    found = one.survey
+    found, score = one.kind.survey, one.score
     return {
-        "method": one.method,
+        "method": one.way,
+        "learned": one.kind.learned,
         "gain": found.model.gain,
         "read": found.model.read,
         "sigma": list(sigmas(one)),
         "spacing": found.spacing,
         "measured_in": "the image" if one.own else "the set",
         "repaired": one.repaired,
-        "removed": round(one.removed, 4),
         "range": list(found.range),
         "notes": list(found.notes),
-    }
+        "score": None
+        if score is None
+        else {
+            "left": round(score.left, 4), "left_error": round(score.left_error, 4), "gain_db": round(score.gain, 3),
+            "residual_is_noise": score.checks.is_noise, "residual": score.checks.sentence,
+        },
+    }  # fmt: skip
