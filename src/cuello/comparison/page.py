@@ -103,7 +103,7 @@ def reached_table(group: Group, wide: bool) -> Table:
         columns.insert(6, "gap at best epoch>")
     note = (
         "On the validation crops, which are the same for all. Gap: validation minus training loss; above zero the "
-        "network knows its training images better. Runs: those that differ only in the seed; ± is their standard "
+        "network does better on its training images. Runs: those that differ only in the seed; ± is their standard "
         "deviation; without it there was one run."
     )
     return Table(columns, rows, note, ours=frozenset({0}) if len(rows) > 1 else frozenset())

@@ -142,7 +142,7 @@ class Degradation(pydantic.BaseModel, ABC):
     def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
         """Degrade a batch: ``(N, C, H, W)`` float32 in [0, 1] in and out; ``images`` itself is left as it is.
 
-        Ranges are drawn first, one value an image, then the noise, all from ``generator``.
+        Ranges are drawn first, one value per image, then the noise, all from ``generator``.
         """
         return self.with_level(images, generator)[0]
 

@@ -54,7 +54,7 @@ class OwnDegradation(Degradation):
     thing: ClassVar[Any]
 
     def degrade(self, images: "Tensor", values: "dict[str, Tensor]", generator: "Generator") -> "Tensor":
-        """Call it with the parameters: numbers as they are, ranges as one value an image, ``(N, 1, 1, 1)``."""
+        """Call it with the parameters: numbers as they are, ranges as one value per image, ``(N, 1, 1, 1)``."""
         import torch
 
         thing, by_call = type(self).thing, not inspect.isclass(type(self).thing)

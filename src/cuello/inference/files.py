@@ -293,7 +293,7 @@ def range_notes(ranges: Mapping[Path, Levels], choice: RangeChoice) -> list[str]
     one = f"{path.name}, {levels}" if len(ranges) == 1 else f"{len(ranges)} images, e.g. {path.name}, {levels}"
     if choice.name == "auto":
         return [f"range estimated from the values, image by image: {one}"]
-    return [worded(f"values that fill less than a tenth of their type's range were converted to their own: {one}; "
+    return [worded(f"values that fill less than a tenth of their type's range were scaled to their own: {one}; "
                    "--range=full leaves that out, --range=LOW..HIGH says better")]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ CONSTANT = 1e-9
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure: one value an image, ``(N,)``, nan where there is none; its mean over the others, with a 95% interval.
+    """A measure: one value per image, ``(N,)``, nan where there is none; its mean over the others, with a 95% interval.
 
     low, high: bootstrap over images, nan where there are fewer than FEWEST_GROUPS. count: how many images have a value.
     """

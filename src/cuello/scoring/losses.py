@@ -1,4 +1,4 @@
-"""What training makes small: pure functions, one value an image."""
+"""What training makes small: pure functions, one value per image."""
 
 import math
 from collections.abc import Callable
@@ -86,7 +86,7 @@ class LossSpec:
 
     number: what NAME:NUMBER sets, a keyword of the function; None where it takes no number. below: what that number has
     to be smaller than. classifies: it compares scores of classes with labels, not images; None: either.
-    measures: what is measured in validation beside it, one value an image, ``(N,)``.
+    measures: what is measured in validation beside it, one value per image, ``(N,)``.
     """
 
     name: str
@@ -102,7 +102,7 @@ class LossSpec:
 def own_loss(part: Part) -> LossSpec:
     """Take a function of one's own, or a class of such, as a loss.
 
-    It is called with what the network gives and what it should give, and returns a value an image, ``(N,)``; values a
+    It is called with what the network gives and what it should give; it returns one value per image, ``(N,)``; values a
     pixel are averaged, and one value for all counts for each.
     """
     inner = part.function

@@ -1,4 +1,4 @@
-"""How good an image is: pure functions, one value an image; direction, unit and convention live in the Spec."""
+"""How good an image is: pure functions, one value per image; direction, unit and convention live in the Spec."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ def one_each(values: object, count: int, what: str) -> Tensor:
 def own_metric(part: Part) -> MetricSpec:
     """Take a function of one's own, or a class of such, as a metric.
 
-    It is called with images and clean images, ``(N, C, H, W)`` in [0, 1], and returns a value an image. It may state
+    It is called with images and clean images, ``(N, C, H, W)`` in [0, 1], and returns one value per image. It may state
     higher_is_better, unit, digits and smallest_side.
     """
     inner = part.function

@@ -100,7 +100,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class ProtocolScore:
-    """What a protocol gave: one value an image, NaN for one that counts for nothing, which no mean takes in.
+    """What a protocol gave: one value per image, NaN for one that does not count, which no mean takes in.
 
     Scores compare and subtract only under one protocol.
 

@@ -41,8 +41,8 @@ from torch import Tensor
 def my_loss(image: Tensor, target: Tensor, edges: float = 0.5) -> Tensor:
     """Squared differences, and those of the steps from pixel to pixel.
 
-    Takes what the network gives and what it should give, (N, C, H, W), and returns a value an image, (N,). What it is
-    called with beside them is set by name: --loss FILE.py:my_loss,edges=1
+    Takes what the network gives and what it should give, (N, C, H, W), and returns one value per image, (N,). Further
+    arguments are set by name: --loss FILE.py:my_loss,edges=1
     """
     pixels = (image - target).square().flatten(1).mean(1)
     rows = (image.diff(dim=2) - target.diff(dim=2)).square().flatten(1).mean(1)

@@ -33,7 +33,7 @@ def check(kind: str, thing: Any, *, size: tuple[int, int] = (32, 32), channels: 
     Raises CuelloError that says what it does not do.
 
     >>> check("loss", "mse")
-    ['one value an image', 'finite numbers', 'an image alone counts the same', 'a gradient']
+    ['one value per image', 'finite numbers', 'an image alone counts the same', 'a gradient']
     """
     known, text = kind_of(kind), text_of(kind, thing)
     with naming(text), torch.random.fork_rng(()):
@@ -106,7 +106,7 @@ def check_loss(text: str, images: Tensor, classes: int) -> Checked:
     values = function(given, target)
     values.mean().backward()
     return [
-        ("one value an image", values.shape == (COUNT,)),
+        ("one value per image", values.shape == (COUNT,)),
         ("finite numbers", bool(values.isfinite().all())),
         ("an image alone counts the same", near(function(images[:1], target[:1]), values[:1].detach())),
         ("a gradient", given.grad is not None and bool(given.grad.isfinite().all())),
@@ -117,7 +117,7 @@ def check_metric(text: str, images: Tensor, classes: int) -> Checked:
     function, target = METRICS[text].function, images.flip(0)
     values = function(images, target)
     return [
-        ("one value an image", values.shape == (COUNT,)),
+        ("one value per image", values.shape == (COUNT,)),
         ("finite numbers", bool(values.isfinite().all())),
         ("an image alone measures the same", near(function(images[:1], target[:1]), values[:1])),
     ]
@@ -150,7 +150,7 @@ def check_data(text: str, images: Tensor, classes: int) -> Checked:
     first, last = source.read(0), source.read(len(source.names) - 1)
     return [
         ("pixels (H, W, C)", first.pixels.ndim == last.pixels.ndim == 3),
-        ("a label an image, where there are any", source.labels is None or len(source.labels) == len(source.names)),
+        ("one label per image, where there are any", source.labels is None or len(source.labels) == len(source.names)),
     ]
 
 

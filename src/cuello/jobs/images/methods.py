@@ -22,7 +22,7 @@ AMOUNTS = {"psnr": ("dB", "dB worse"), "wrong": ("wrong pixels per image", "more
 class Method:
     """One row of the table: a method's scores.
 
-    label: how a table calls it. scores: metric name to one value an image. strength: of a classical method, chosen
+    label: how a table calls it. scores: metric name to one value per image. strength: of a classical method, chosen
     on a few of the images; None for the network. milliseconds: an image, on this machine. counted: ``(N,)`` bool, the
     images whose PSNR counts, the same for all methods of a table; None: all.
     """
@@ -75,7 +75,7 @@ def time_text(milliseconds: float) -> str:
 def counted_images(errors: Sequence[np.ndarray]) -> np.ndarray | None:
     """Tell on which images PSNR says something: those that no method restores perfectly; None: all.
 
-    errors: the mean squared errors of every method, one value an image.
+    errors: the mean squared errors of every method, one value per image.
     """
     counted = np.all([mse > PERFECT for mse in errors], axis=0)
     return None if counted.all() else counted

@@ -233,6 +233,6 @@ def joined(losses: Tensor, terms: Parameters) -> Tensor:
 
 
 def by_image(image: Tensor, target: Tensor, function: Loss) -> Tensor:
-    """Apply a function of ``(N, C, H, W)`` and target, one value an image, to all replicas at once: to ``(R, N)``."""
+    """Apply a function of ``(N, C, H, W)`` and target, one value per image, to all replicas at once: to ``(R, N)``."""
     target = target.expand(image.shape)
     return function(image.flatten(0, 1), target.flatten(0, 1)).unflatten(0, image.shape[:2])
