@@ -217,7 +217,7 @@ def test_somebodys_code_runs_only_when_it_is_named(
         ["summary", run],
     ):
         message = refused(*arguments)
-        assert "code of somebody's own" in message
+        assert "somebody's own code" in message
         assert f"--model {file}:Net" in message
         assert not mark.exists(), f"{arguments[0]} ran code that nobody named"
     moved = shutil.move(file, tmp_path / "moved.py")

@@ -114,7 +114,16 @@ def test_a_score_has_the_mean_over_images_of_any_size() -> None:
     targets = [torch.full((1, 4, 4), 0.2), torch.full((1, 9, 5), 0.2)]
     score = Protocol().score(images, targets)
     assert score.values == pytest.approx((20 * math.log10(5), 100))
-    assert score.mean == pytest.approx((20 * math.log10(5) + 100) / 2)
+    assert score.mean == pytest.approx(20 * math.log10(5))  # the second image is perfect
+
+
+def test_no_mean_of_psnr_takes_in_a_perfect_image() -> None:
+    ours, theirs = (ProtocolScore(Protocol(), values) for values in ((30.0, 100.0, 34.0), (29.0, 31.0, math.inf)))
+    assert ours.mean == 32
+    assert theirs.mean == 30
+    assert ours - theirs == 1  # of the first image, which alone is perfect in neither
+    assert math.isnan(ProtocolScore(Protocol(), (100.0, 100.0)).mean)
+    assert ProtocolScore(Protocol("ssim"), (1.0, 0.5)).mean == 0.75
 
 
 def test_scores_of_one_protocol_compare() -> None:

@@ -280,7 +280,7 @@ def test_what_only_this_process_knows_is_trained_here() -> None:
     assert own.is_known_here({"loss": "mine", "model": "unet-s"})
     assert not own.is_known_here({"loss": f"{FILE}:edges", "model": "unet-s"})
     reason = reason_alone(cuello.TrainConfig(job="reconstruct", model="mlp-20-2", loss="mine"), torch.device("cpu"))
-    assert reason == "their loss is code of somebody's own"
+    assert reason == "their loss is somebody's own code"
 
 
 def test_runs_with_parts_of_ones_own_are_compared_without_running_them(tmp_path: Path, command: Any) -> None:

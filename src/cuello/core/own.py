@@ -346,13 +346,13 @@ def parts_in(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def check_named(settings: Mapping[str, Any]) -> None:
-    """Raise CuelloError for the first part of a run that is code of somebody's own, and was not named by the caller."""
+    """Raise CuelloError for the first part of a run that is somebody's own code, and was not named by the caller."""
     for setting, text in parts_in(settings):
         if not is_own(PARTS[setting], text) or may_run(PARTS[setting], text):
             continue
         if setting == "model":
             raise CuelloError(
-                f"this run's network is code of somebody's own ({text}), and code is run only if you name it: "
+                f"this run's network is somebody's own code ({text}), and code is run only if you name it: "
                 f"add --network={text} with the path where you have that file."
             )
         if is_reference(text):

@@ -342,7 +342,7 @@ def part_of(reference: str, named: Any) -> own.Part:
     text = reference if named is None else own.text_of("network", named)
     if named is None and not own.may_run("network", reference):
         raise CuelloError(
-            f"this model's network is code of somebody's own ({reference}), and code is run only if you name it: "
+            f"this model's network is somebody's own code ({reference}), and code is run only if you name it: "
             f"add --network={reference} with the path where you have that file."
         )
     with own.naming(text):

@@ -1,8 +1,9 @@
 """How good an image is: pure functions, one value per image; direction, unit and convention live in the Spec."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -37,6 +38,15 @@ def psnr(image: Tensor, target: Tensor) -> Tensor:
     20.0
     """
     return -10 * mse(image, target).clamp(min=PERFECT).log10()
+
+
+def counts(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Tell which PSNR may enter a mean: those of images that are not perfect, ``(N,)``.
+
+    >>> counts([30.0, 100.0, float("inf")]).tolist()
+    [True, False, False]
+    """
+    return np.asarray(values, float) < PSNR_CEILING
 
 
 def ssim(image: Tensor, target: Tensor) -> Tensor:

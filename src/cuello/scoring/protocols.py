@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError
-from cuello.scoring.metrics import METRICS
+from cuello.scoring.metrics import METRICS, counts
 
 
 def luma(images: Tensor) -> Tensor:
@@ -104,6 +104,9 @@ class ProtocolScore:
 
     Scores compare and subtract only under one protocol.
 
+    The mean of a PSNR leaves out perfect images as well; it is NaN where none is left. A difference is of the images
+    that count in both.
+
     >>> ProtocolScore(Protocol(), (30.0, 31.0)) > ProtocolScore(Protocol(), (30.0, 30.5))
     True
     >>> round(ProtocolScore(Protocol(), (30.0, 31.0)) - ProtocolScore(Protocol(), (30.0, 30.5)), 2)
@@ -115,15 +118,20 @@ class ProtocolScore:
 
     @property
     def mean(self) -> float:
-        known = [value for value in self.values if not math.isnan(value)]
-        return float(np.mean(known)) if known else math.nan
+        return mean_of(self.values, self.counted)
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Which images count, ``(N,)``: those with a value, which is no PSNR of a perfect image."""
+        return counts(self.values) if self.protocol.metric == "psnr" else ~np.isnan(self.values)
 
     def __str__(self) -> str:
         return f"{self.mean:.{METRICS[self.protocol.metric].digits}f} ({self.protocol})"
 
     def __sub__(self, other: "ProtocolScore") -> float:
         self._check(other)
-        return self.mean - other.mean
+        both = self.counted & other.counted
+        return mean_of(self.values, both) - mean_of(other.values, both)
 
     def __lt__(self, other: "ProtocolScore") -> bool:
         return self - other < 0
@@ -148,6 +156,11 @@ class ProtocolScore:
                 f"these numbers are means over {len(self.values)} and {len(other.values)} images and cannot be "
                 "compared. Measure both on the same images."
             )
+
+
+def mean_of(values: Sequence[float] | np.ndarray, counted: np.ndarray) -> float:
+    """Return the mean of the values that count, NaN where none does."""
+    return float(np.mean(np.asarray(values)[counted])) if counted.any() else math.nan
 
 
 def super_resolution(scale: int, metric: Literal["psnr", "ssim"] = "psnr") -> Protocol:

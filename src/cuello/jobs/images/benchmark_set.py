@@ -194,12 +194,11 @@ def examples_of(methods: Sequence[Method], entrants: Sequence[Entrant], tuned: T
     deciding = "wrong" if "wrong" in methods[0].scores else "psnr"
     sign = 1 if METRICS[deciding].higher_is_better else -1
     scores = {method.name: sign * method.scores[deciding] for method in methods}
+    means = {method.name: sign * method.mean(deciding) for method in methods}
     firsts = {entrant.name: next(iter(repeats_of(entrant))) for entrant in entrants}
     order = np.argsort(np.mean([scores[label] for label in firsts.values()], axis=0), kind="stable")
     chosen = dict.fromkeys(int(order[round(rank * (len(order) - 1))]) for rank in SHOWN_RANKS)
-    best = max(
-        (pair for pair in tuned if pair[0].name != "input"), key=lambda pair: scores[pair[0].name].mean(), default=None
-    )
+    best = max((pair for pair in tuned if pair[0].name != "input"), key=lambda pair: means[pair[0].name], default=None)
     places = places_of(draw)
     found = []
     for place in chosen:

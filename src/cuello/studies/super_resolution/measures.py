@@ -17,7 +17,8 @@ from cuello.jobs.data import prepare
 from cuello.jobs.images.evaluated import evaluated_crops
 from cuello.jobs.images.evaluation import Draw, restore
 from cuello.models.strided import StridedAutoencoder
-from cuello.scoring.metrics import mse, psnr
+from cuello.scoring.metrics import counts, mse, psnr
+from cuello.scoring.protocols import mean_of
 from cuello.scoring.repeats import Spread, spread
 from cuello.studies.base import StudyOutcome
 from cuello.studies.super_resolution.plans import EVERY, OURS, UPSCALER, plan_name
@@ -148,9 +149,9 @@ def measure(outcome: StudyOutcome, factor: int, models: Mapping[str, Sequence[Mo
     pairs = {name: list(Draw(task, crops, seed).pairs()) for name, task in tasks.items()}
     targets = [pair.target for pair in pairs[OURS]]
 
-    def scores(images: Sequence[Tensor]) -> list[float]:
+    def scores(images: Sequence[Tensor]) -> np.ndarray:
         couples = list(zip(images, targets, strict=True))
-        return [float(torch.cat([score(*couple) for couple in couples]).mean()) for score in (mse, psnr)]
+        return np.stack([torch.cat([score(*couple) for couple in couples]).double().numpy() for score in (mse, psnr)])
 
     scored = {
         INPUT: [scores([pair.x for pair in pairs[OURS]])],
@@ -167,9 +168,10 @@ def measure(outcome: StudyOutcome, factor: int, models: Mapping[str, Sequence[Mo
         for part in (prepared.training, prepared.validation)
     )
     every = torch.cat(targets)
+    counted = np.all([counts(decibels) for found in scored.values() for _, decibels in found], axis=0)
     return BlurResult(
-        mse={name: spread([error for error, _ in found]) for name, found in scored.items()},
-        psnr={name: spread([decibels for _, decibels in found]) for name, found in scored.items()},
+        mse={name: spread([float(errors.mean()) for errors, _ in found]) for name, found in scored.items()},
+        psnr={name: spread([mean_of(decibels, counted) for _, decibels in found]) for name, found in scored.items()},
         losses={name: (training[name], validation[name]) for name in (INPUT, GREY)},
         floors={name: float((every - every.clamp(*reachable(name))).square().mean()) for name in ACTIVATED},
         gates={name: gate_of(cast("StridedAutoencoder", network), inputs) for name, network in networks.items()},
