@@ -12,8 +12,11 @@ import torch
 import cuello
 from cuello.core.config import make_config
 from cuello.core.errors import CuelloError
+from cuello.data.images import Images
+from cuello.data.split import Split
 from cuello.jobs.catalog import task_of
-from cuello.jobs.images.blind import noise_words
+from cuello.jobs.images.blind import BlindTask, noise_words
+from cuello.jobs.images.blind import task_of as choose_task
 from cuello.noise.model import NoiseModel
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
@@ -48,7 +51,7 @@ def blind(tmp_path_factory: pytest.TempPathFactory, make_image: Callable[..., np
 def test_the_run_says_what_it_learned_by_and_takes_the_noise_for_its_contract(blind: Run) -> None:
     assert (blind.config.method, blind.config.loss, blind.config.test) == ("auto", "mse", 0.0)
     artefact = load_artefact(blind.path)
-    assert artefact.method == "blind-spot"
+    assert artefact.method == "sure"
     (noise,) = artefact.noise_models
     assert 255 * float(noise.deviation(0.5)) == pytest.approx(SIGMA, rel=0.1)
     assert "method" not in blind.metrics["protocol"]
@@ -173,3 +176,37 @@ def test_noise_in_words() -> None:
     assert noise_words([NoiseModel(0, (10 / 255) ** 2)]) == "noise of a standard deviation of 10 out of 255"
     words = noise_words([NoiseModel((20 / 255) ** 2 - (10 / 255) ** 2, (10 / 255) ** 2)])
     assert words == "noise of a standard deviation of 10 out of 255 at black to 20 at white"
+
+
+def images_with(noise: np.ndarray) -> Images:
+    """Four slow waves with this noise, 8 bits."""
+    wave = 120 + 40 * np.sin(np.arange(noise.shape[1]) / 15)[:, None] * np.cos(np.arange(noise.shape[2]) / 20)
+    arrays = [(wave + one).round().clip(0, 255).astype(np.uint8)[..., None] for one in noise]
+    return Images("four", arrays, [str(number) for number in range(len(arrays))])
+
+
+def chosen_for(noise: np.ndarray) -> BlindTask:
+    images = images_with(noise)
+    every = np.arange(len(images))
+    return choose_task(images, Split(every, every, every[:0]), "auto")[0]
+
+
+def test_the_method_follows_the_noise() -> None:
+    random = np.random.default_rng(0)
+    white = random.normal(0, 12, (4, 128, 128))
+    own = chosen_for(white)
+    assert (own.method.name, own.known.reach, own.known.correlation) == ("sure", (0, 0), None)
+    assert own.known.level == own.domain.level if own.domain is not None else False
+    alike = (white + np.roll(white, 1, 2)) / 2**0.5
+    shared = chosen_for(alike)
+    assert shared.method.name == "sure"
+    assert shared.known.reach == (0, 1)
+    assert shared.known.correlation is not None
+    rows = chosen_for(white + random.normal(0, 8, (4, 128, 1)))
+    assert (rows.method.name, rows.known.reach) == ("blind-spot", (0, 8))
+
+
+def test_images_of_two_values_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "binary.npy", np.random.default_rng(0).choice(np.uint8([0, 255]), (3, 32, 32)))
+    with pytest.raises(CuelloError, match="holds two values only"):
+        cuello.train("denoise", tmp_path / "binary.npy", output=tmp_path / "run")

@@ -1,5 +1,6 @@
 """Every method of the table: one value an image, the generator's draws alone, and noise that is learned away."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -105,3 +106,24 @@ def test_neighbours_are_two_pixels_of_a_cell_side_by_side() -> None:
     steps = (first - second).abs().flatten().tolist()
     assert set(steps) == {1.0, 8.0}, "one pixel to the right or left, or one row of eight above or below"
     assert {tuple(sorted(pair)) for pair in BESIDE.tolist()} == {(0, 1), (0, 2), (1, 3), (2, 3)}
+
+
+def test_sure_of_noise_that_neighbours_share() -> None:
+    """Of a mean of three pixels along the row, which keeps more of noise that is alike along it than it would of white.
+
+    n = (w + w shifted) / √2 has correlation 1/2 with the next pixel: the mean of three has the variance
+    (3 + 2 · 2 · 1/2) / 9 = 5/9 of the noise's, the clean images being flat.
+    """
+    random = generator(0, "test")
+    white = torch.randn(64, 1, 24, 25, generator=random)
+    noisy = 0.5 + SIGMA * (white[..., 1:] + white[..., :-1]) / 2**0.5
+    correlation = np.array([[0.5, 1.0, 0.5]])
+    loss = sure((noisy,), KnownNoise(SIGMA, (0, 1), correlation), generator(0, "draws")).loss
+    assert loss is not None
+
+    def mean_of_three(x: Tensor) -> Tensor:
+        return (x + x.roll(1, 3) + x.roll(-1, 3)) / 3
+
+    true = (mean_of_three(noisy) - 0.5)[..., 1:-1].square().mean().item()
+    assert true == pytest.approx(5 / 9 * SIGMA**2, rel=0.05)
+    assert loss(mean_of_three).mean().item() == pytest.approx(true + SIGMA**2, rel=0.05)

@@ -20,8 +20,8 @@ from cuello.data.split import Split
 from cuello.jobs.base import JobData
 from cuello.jobs.data import cut, fingerprint_of, open_images, parts_of
 from cuello.models.stabilised import Domain
-from cuello.noise.estimate import estimate_noise
 from cuello.noise.model import NoiseModel
+from cuello.noise.survey import NoiseSurvey, survey
 from cuello.training.blind.base import BlindMethod, KnownNoise
 from cuello.training.blind.catalog import METHODS
 
@@ -36,10 +36,13 @@ FEW = 8
 """Images that are looked at before the training, at most."""
 FEWEST = 3
 """Images of which some can be kept from training; fewer are trained on and validated on whole."""
-ROUNDING = 0.35
-"""Noise below this share of a step between values is no more than their rounding."""
-HARDLY = 1e-4
-"""Noise below this share of the range is none."""
+LEAST = 1e-4
+"""Noise that a channel is taken to have at least, where others have some; white is 1."""
+ALIKE, STRIPED = 0.1, 0.15
+"""Correlation of two pixels' noise, and share of the noise that rows or columns have in common, that are too much to be
+passed over."""
+STRIPE = 8
+"""Pixels to either side that are hidden along a row or column that has noise in common."""
 
 
 @dataclass(frozen=True)
@@ -201,58 +204,102 @@ def task_of(images: Images, parts: Split, method: str) -> tuple[BlindTask, str]:
     if images.targets is not None:
         spec = METHODS[PAIRS]
         return BlindTask(spec, KnownNoise()), f"learns from pairs of noisy images ({spec.label}): {spec.summary}"
-    models = noise_of(images, parts.train)
-    if models is None:
-        domain, known, noise = None, KnownNoise(), "its noise could not be measured on so few pixels"
-    else:
-        domain = Domain(models)
-        known, noise = KnownNoise(domain.level), noise_words(models)
+    surveys = surveys_of(images, parts.train)
+    domain = None if surveys is None else Domain([model_of(one, images) for one in surveys])
+    known = KnownNoise() if surveys is None or domain is None else known_noise(surveys, domain)
+    noise = "its noise could not be measured on so few pixels"
+    if surveys is not None and domain is not None:
+        noise = noise_words(domain.models) + structure_words(known)
     spec = chosen_method(known) if method == AUTO else METHODS[method]
     if spec.told and known.level is None:
         raise CuelloError(f"got --method={spec.name}, which needs to know the noise, but {noise}. Leave it out.")
     why = worded("; for another, set --method") if method == AUTO else ""
+    if spec.white_only and known.reach != (0, 0):
+        why = f". {spec.name} takes every pixel's noise for its own and will leave some of it{why}"
     return BlindTask(spec, known, domain), (
         f"learns from the noisy images alone by {spec.name} ({spec.label}), which {spec.summary}; {noise}{why}"
     )
 
 
 def chosen_method(known: KnownNoise) -> BlindMethod:
-    """Choose the method that fits the noise."""
-    return METHODS["blind-spot"]
+    """Choose the method that fits the noise: what is shared along whole rows or columns can only be hidden."""
+    return METHODS["sure" if known.level is not None and max(known.reach) < STRIPE else "blind-spot"]
 
 
-def noise_of(images: Images, places: np.ndarray) -> tuple[NoiseModel, ...] | None:
-    """Estimate the noise of each channel, white being 1; None where the images are too small for that.
+def surveys_of(images: Images, places: np.ndarray) -> list[NoiseSurvey] | None:
+    """Measure the noise of each channel; None where the images are too small for that.
 
-    Raises CuelloError where there is none.
+    Raises CuelloError where there is none, or where no image could have any.
     """
     chosen = places[np.unique(np.linspace(0, len(places) - 1, LOOKED_AT).round().astype(int))]
     arrays = [images.arrays[place] for place in chosen.tolist()]
-    white = full_scale(images.dtype)
-    step = 1 / white if images.dtype.kind in "ui" else 0.0
     try:
-        curves = [
-            estimate_noise([one[..., channel].astype(np.float64) / white for one in arrays])
-            for channel in range(images.channels)
-        ]
+        found = [survey([one[..., channel] for one in arrays]) for channel in range(images.channels)]
     except CuelloError:
         return None
-    least = max(ROUNDING * step, HARDLY)
-    deviations = [float(np.sqrt(np.median(curve.variance).clip(0))) for curve in curves]
-    if max(deviations) < least:
+    kinds = {one.kind for one in found}
+    for kind, what in (("binary", "two values only"), ("label", "plateaus, as of labels")):
+        if kinds == {kind}:
+            raise CuelloError(
+                f"no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`). {images.name} holds "
+                f"{what}, "
+                "from which no noise can be learned."
+            )
+    if kinds == {"noise-free"}:
         raise CuelloError(
-            f"no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`). Without it a network learns "
-            f"from the noise of the images themselves, and {images.name} has none: a standard deviation of "
-            f"{max(deviations):.2g} of white."
+            "no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`). Without it a network learns "
+            f"from the noise of the images themselves, and {images.name} has none that could be measured."
         )
-    return tuple(with_noise(curve.model, least) for curve in curves)
+    return found
 
 
-def with_noise(model: NoiseModel, least: float) -> NoiseModel:
-    """Return a model with some noise somewhere: a channel may have none while others have."""
-    if float(model.deviation(1.0)) >= least:
-        return model
-    return NoiseModel(0.0, least**2)
+def model_of(found: NoiseSurvey, images: Images) -> NoiseModel:
+    """Return a channel's noise, white being 1; a little where others have some, and this has none."""
+    white = full_scale(images.dtype)
+    model = NoiseModel(found.model.gain / white, found.model.base / white**2)
+    return model if float(model.deviation(1.0)) >= LEAST else NoiseModel(0.0, LEAST**2)
+
+
+def known_noise(surveys: Sequence[NoiseSurvey], domain: Domain) -> KnownNoise:
+    """Return what the channels' noise has in common: the widest reach, and the mean correlation where there is any."""
+    correlation = np.mean([one.correlation for one in surveys], 0)
+    up, left = reach_of(correlation)
+    white = (up, left) == (0, 0)
+    striped = np.max([stripes_share(one) for one in surveys], 0)
+    if striped[0] > STRIPED:
+        left = STRIPE
+    if striped[1] > STRIPED:
+        up = STRIPE
+    return KnownNoise(domain.level, (up, left), None if white else correlation)
+
+
+def reach_of(correlation: np.ndarray) -> tuple[int, int]:
+    """Tell how far up and down, and left and right, the noise of pixels is alike.
+
+    >>> reach_of(np.array([[0.0, 0, 0], [0.3, 1, 0.3], [0, 0, 0]]))
+    (0, 1)
+    """
+    rows, columns = np.nonzero(np.abs(correlation) > ALIKE)
+    middle = np.array(correlation.shape) // 2
+    return int(np.abs(rows - middle[0]).max()), int(np.abs(columns - middle[1]).max())
+
+
+def stripes_share(found: NoiseSurvey) -> tuple[float, float]:
+    """Return what whole rows, and whole columns, have in common, as shares of the noise's standard deviation."""
+    typical = 0.0 if found.curve is None else float(np.sqrt(max(np.median(found.curve.variance), 0)))
+    rows, columns = found.stripes
+    return (rows / typical, columns / typical) if typical else (0.0, 0.0)
+
+
+def structure_words(known: KnownNoise) -> str:
+    """Say in a few words what pixels' noise has in common with their neighbours'."""
+    up, left = known.reach
+    if (up, left) == (0, 0):
+        return ", each pixel's own"
+    striped = [name for name, reach in (("columns", up), ("rows", left)) if reach >= STRIPE]
+    if striped:
+        return f", part of which whole {' and '.join(striped)} share"
+    return f", which neighbours share over {up} pixels up and down and {left} left and right"
 
 
 def noise_words(models: Sequence[NoiseModel]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from torch import Generator, Tensor
 
 from cuello.core.types import Pair
@@ -15,16 +16,13 @@ class KnownNoise:
 
     level: its standard deviation, the same everywhere, with white as 1; None where it is not known. reach: how many
     pixels up and down, and left and right, a pixel's noise tells something of its neighbours'; (0, 0) for noise that is
+    each pixel's own. correlation: with the pixels around, ``(2k + 1, 2m + 1)``, 1 in the middle; None for noise that is
     each pixel's own.
     """
 
     level: float | None = None
     reach: tuple[int, int] = (0, 0)
-
-    @property
-    def white(self) -> bool:
-        """Whether every pixel has a noise of its own."""
-        return self.reach == (0, 0)
+    correlation: np.ndarray | None = None
 
     def levels(self, images: Tensor) -> Tensor | None:
         """Give the level of each image, ``(N, 1, 1, 1)``; None where it is not known."""

@@ -20,7 +20,7 @@ METHODS: Registry[BlindMethod] = Registry(
         ),
         BlindMethod(
             "sure", "estimates the error from the noise's level",
-            label="SURE", needs="image", pair=sure, white_only=True, told=True,
+            label="SURE", needs="image", pair=sure, told=True,
         ),
         BlindMethod(
             "pairs", "learns one noisy image from another of the same scene",
