@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cuello.core.own import allow
     from cuello.core.types import Output
     from cuello.denoising.denoise import denoise
+    from cuello.denoising.noise import noise
     from cuello.inference.model import Model, load
     from cuello.jobs.explain.explain import explain
     from cuello.runs.directory import Run
@@ -55,6 +56,7 @@ __all__ = [
     "explain",
     "latent",
     "load",
+    "noise",
     "occlusion_map",
     "register",
     "resume",
@@ -92,7 +94,7 @@ _HOMES = {
     "train_repeats": "cuello.work.repeats",
 }
 
-_MODULES = ("latent", "search")
+_MODULES = ("latent", "noise", "search")
 
 
 def __getattr__(name: str) -> Any:

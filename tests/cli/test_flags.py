@@ -21,6 +21,7 @@ WITHOUT = {
     **{("summary", flag): "it reads layers and prints them" for flag in SHARED[1:]},
     **{("new", flag): "it writes one file, and never replaces one" for flag in SHARED[1:]},
     ("compare", "--device"): "its times are the processor's, so that tables of several machines are alike",
+    ("noise", "--device"): "it measures by NumPy, without a network",
     ("resume", "--overwrite"): "it goes on with what is there",
     ("search", "--overwrite"): "the same command goes on; another search gets a folder of its own",
     ("study", "--overwrite"): "the same command goes on; another study gets a folder of its own",
@@ -36,7 +37,7 @@ def flags_of(name: str) -> set[str]:
 
 def test_every_command_has_the_shared_flags_or_a_reason() -> None:
     commands = [name for name in app if not name.startswith("-")]
-    assert len(commands) == 19
+    assert len(commands) == 20
     missing = {(name, flag) for name in commands for flag in SHARED if flag not in flags_of(name)}
     assert missing == set(WITHOUT)
 

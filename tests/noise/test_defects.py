@@ -16,23 +16,25 @@ def test_pixels_that_stand_out_in_every_scene_are_defects() -> None:
         image[10, 20] += 90
         image[40, 5] -= 90
     images[0][30, 30] += 200  # once: the scene's own
-    hot, dead = defects(images, NoiseModel(0, 16))
-    assert (hot.tolist(), dead.tolist()) == ([[10, 20]], [[40, 5]])
+    found = defects(images, NoiseModel(0, 16))
+    assert (found.hot.tolist(), found.dead.tolist()) == ([[10, 20]], [[40, 5]])
 
 
 def test_noise_alone_has_none() -> None:
     random = np.random.default_rng(1)
     images = [5.0 * random.poisson(0.3, (128, 128)) for _ in range(2)]
-    assert [len(found) for found in defects(images[:1], NoiseModel(5, 0))] == [0, 0]
-    assert [len(found) for found in defects(images, NoiseModel(5, 0))] == [0, 0]
+    for some in (images[:1], images):
+        found = defects(some, NoiseModel(5, 0))
+        assert (len(found.hot), len(found.dead)) == (0, 0)
+        assert found.impulses < 1e-3
 
 
 def test_in_one_scene_only_what_no_noise_can_be_is_taken() -> None:
     image = np.random.default_rng(0).normal(100, 4, (64, 64))
     image[10, 20] = 145
-    assert not len(defects([image], NoiseModel(0, 16))[0])
+    assert not len(defects([image], NoiseModel(0, 16)).hot)
     image[10, 20] = 190
-    assert defects([image], NoiseModel(0, 16))[0].tolist() == [[10, 20]]
+    assert defects([image], NoiseModel(0, 16)).hot.tolist() == [[10, 20]]
 
 
 def test_repairing_leaves_other_pixels_and_takes_none_that_is_bad() -> None:

@@ -52,7 +52,7 @@ def test_counts_of_photons_are_not_cut_off_at_none() -> None:
     counts = np.random.default_rng(0).poisson(image)
     for values in (counts.astype(np.uint16), counts * 0.5):
         model = estimate_noise([values]).model
-        step = values[counts == 1].flat[0]
+        step = float(values[counts == 1][0])
         assert abs(model.gain / step - 1) < 0.1
         assert abs(model.variance(0.2 * step) / (0.2 * step**2) - 1) < 0.3
 

@@ -98,3 +98,24 @@ def test_what_is_no_image_is_refused() -> None:
         survey([np.zeros((4, 4, 3))])
     with pytest.raises(CuelloError, match="without a single finite value"):
         survey([np.full((32, 32), np.nan)])
+
+
+def test_noise_that_no_line_fits_is_said_with_what_was_tried(photograph: np.ndarray) -> None:
+    random = np.random.default_rng(0)
+    ramp = np.linspace(10, 250, 256) + np.zeros((256, 1))
+    found = survey([ramp * (1 + 0.2 * random.normal(size=ramp.shape))])
+    assert found.curve is not None
+    assert found.fits == (found.curve.misfit <= 0.25)
+    falling = survey([ramp + (25 - ramp / 10.5) ** 1.5 * random.normal(size=ramp.shape)])
+    assert not falling.fits
+    assert "no line fits" in " ".join(falling.notes)
+    assert "Tried: a constant" in " ".join(falling.notes)
+    assert survey([noisy(photograph)]).fits
+
+
+def test_impulses_are_said(photograph: np.ndarray) -> None:
+    image, random = noisy(photograph), np.random.default_rng(0)
+    image[random.random(image.shape) < 0.01] = 900
+    found = survey([image])
+    assert 0.006 < found.impulses < 0.011
+    assert "stand out of all around them, as impulses do" in found.notes[0]

@@ -24,7 +24,13 @@ COMMANDS = {
     "Begin": {"start": "start", "new": "new"},
     "Train": {"train": "train", "resume": "train", "search": "search"},
     "Use": {"denoise": "denoise", "apply": "apply", "explain": "explain", "latent": "latent"},
-    "Judge": {"evaluate": "evaluate", "compare": "compare", "benchmark": "benchmark", "study": "study"},
+    "Judge": {
+        "noise": "noise",
+        "evaluate": "evaluate",
+        "compare": "compare",
+        "benchmark": "benchmark",
+        "study": "study",
+    },
     "See what there is": {
         **dict.fromkeys(("models", "datasets", "noises", "studies", "summary"), "lists"),
         "doctor": "doctor",
@@ -133,6 +139,7 @@ USAGES = {
     "apply": "Usage: cuello apply MODEL IN [IN ...] OUT [OPTIONS]",
     "denoise": "Usage: cuello denoise IN [IN ...] OUT [OPTIONS]",
     "evaluate": "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]",
+    "noise": "Usage: cuello noise IMAGES [IMAGES ...] [OPTIONS]",
 }
 """Of commands that take any number of places."""
 WRAPPED = 90

@@ -1,6 +1,6 @@
 """Channels of images: the pixels of which that are no numbers, and some of a set, to measure its noise."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +56,34 @@ def images_of_files(paths: Sequence[Path]) -> list[np.ndarray]:
     return images
 
 
-def images_of(path: Path) -> Iterator[np.ndarray]:
-    """Read some of the images in a file, ``(H, W, C)`` in its unit, without transparency."""
+def middle_of(count: int, most: int) -> list[int]:
+    """Choose up to ``most`` of ``count`` places that follow each other, from the middle.
+
+    >>> middle_of(10, 4), middle_of(2, 4)
+    ([3, 4, 5, 6], [0, 1])
+    """
+    start = max(0, (count - most) // 2)
+    return list(range(start, min(count, start + most)))
+
+
+def some_pages(count: int) -> list[int]:
+    return some_of(count, MOST_PAGES)
+
+
+def images_of(path: Path, choose: Callable[[int], Sequence[int]] = some_pages) -> Iterator[np.ndarray]:
+    """Read some of the images in a file, ``(H, W, C)`` in its unit, without transparency.
+
+    choose: of how many there are, which are read.
+    """
     if path.suffix.lower() == ARRAY:
         stack = as_stack(native(load_numpy(path)))
-        yield from (stack[place] for place in some_of(len(stack), MOST_PAGES))
+        yield from (stack[place] for place in choose(len(stack)))
         return
     if (frames := frames_of(path)) is not None:
-        pictures: Iterator[StoredImage] = (
-            read_frame(path, place, UNITS)[0] for place in some_of(frames.count, MOST_PAGES)
-        )
+        pictures: Iterator[StoredImage] = (read_frame(path, place, UNITS)[0] for place in choose(frames.count))
     elif places := pages_of(path).places:
         pictures = (
-            read_page(path, place, places[place], levels=UNITS, only=len(places) == 1)
-            for place in some_of(len(places), MOST_PAGES)
+            read_page(path, place, places[place], levels=UNITS, only=len(places) == 1) for place in choose(len(places))
         )
     else:
         pictures = iter([read_picture(path, UNITS)])

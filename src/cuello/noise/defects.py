@@ -1,6 +1,7 @@
 """Hot and dead pixels: found by statistics over images of one camera, and repaired."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,8 +20,20 @@ FEW = 0.01
 """More than this share of pixels are no defects but what the images are like."""
 
 
-def defects(images: Sequence[np.ndarray], model: NoiseModel) -> tuple[np.ndarray, np.ndarray]:
-    """Find hot and dead pixels, each as positions ``(n, 2)``, row and column.
+@dataclass(frozen=True)
+class Defects:
+    """Pixels that stand out: hot and dead ones, as positions ``(n, 2)``, row and column; and the share of all.
+
+    impulses: of the pixels of one image, wherever they are, as a share.
+    """
+
+    hot: np.ndarray
+    dead: np.ndarray
+    impulses: float = 0.0
+
+
+def defects(images: Sequence[np.ndarray], model: NoiseModel) -> Defects:
+    """Find hot and dead pixels.
 
     A pixel is hot where it stands above all its neighbours by several deviations of the noise in nearly every one of
     several scenes. In one scene that may be a star: there it must stand alone, farther, and where its neighbours are
@@ -28,7 +41,7 @@ def defects(images: Sequence[np.ndarray], model: NoiseModel) -> tuple[np.ndarray
     """
     none = np.empty((0, 2), int)
     if not images or len({image.shape for image in images}) > 1 or min(images[0].shape) < 5:
-        return none, none
+        return Defects(none, none)
     scenes = several_scenes(images)
     above, below = np.zeros(images[0].shape), np.zeros(images[0].shape)
     for image in images:
@@ -40,7 +53,8 @@ def defects(images: Sequence[np.ndarray], model: NoiseModel) -> tuple[np.ndarray
     for count in (above, below):
         hits = count >= ALWAYS * len(images)
         found.append(np.argwhere(hits) if hits.mean() <= FEW else none)
-    return found[0], found[1]
+    impulses = float((above + below).mean() / len(images))
+    return Defects(found[0], found[1], impulses)
 
 
 def stands_out(values: np.ndarray, model: NoiseModel, scenes: bool, sign: int = 1) -> np.ndarray:

@@ -48,6 +48,12 @@ class NoiseCurve:
     weight: np.ndarray
     model: NoiseModel
 
+    @property
+    def misfit(self) -> float:
+        """By which share of what the line says, of the middle band, the variance differs from it."""
+        fitted = np.maximum(self.model.variance(self.brightness), np.finfo(float).tiny)
+        return float(np.median(np.abs(self.variance / fitted - 1)))
+
 
 def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     """Estimate the noise model of images of one camera and setting.
@@ -174,12 +180,13 @@ def energies(
 def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, texture: bool = True) -> NoiseCurve:
     """Fit variance = gain · brightness + base; bands above the line, by texture, count less and less.
 
-    spread: standard error of each variance, as a share of it. texture: whether bands may hold any; without it, those
-    below the line count less as well.
+    spread: standard error of each variance, as a share of it. texture: whether bands may hold any; without it, all
+    count, and dark ones, whose noise is little, no more than others.
     """
     line = np.stack([brightness, np.ones_like(brightness)], 1)
     fitted, weight = np.full_like(variance, np.median(variance)), np.ones_like(variance)
-    floor = 0.05 * variance.min() + (NOTHING * max(np.ptp(brightness), 1e-12)) ** 2
+    least = 0.05 * variance.min() if texture else 0.2 * float(np.median(variance))
+    floor = least + (NOTHING * max(np.ptp(brightness), 1e-12)) ** 2
     gain = base = 0.0
     for _ in range(ROUNDS):
         scale = np.sqrt(weight) / np.maximum(fitted, floor)
@@ -188,5 +195,5 @@ def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, t
             gain, base = 0.0, float(np.average(variance, weights=scale**2))
         fitted = np.maximum(gain * brightness + base, floor)
         above = (variance - fitted) / fitted / np.maximum(3 * spread, 0.04)
-        weight = np.where((above > 0) | (not texture), 1 / (1 + above**2), 1.0)
+        weight = np.where((above > 0) & texture, 1 / (1 + above**2), 1.0)
     return NoiseCurve(brightness, variance, weight, NoiseModel(float(gain), float(base)))

@@ -7,10 +7,12 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from cuello.noise.estimate import NoiseCurve, fit_line
+from cuello.noise.estimate import NoiseCurve, counts_photons, fit_line
 from cuello.noise.model import NoiseModel
 
 BANDS, FEWEST = 24, 200
+MOST_CUT = 0.1
+"""Share of pixels cut off from which the variance of others of their brightness is wrong."""
 MOVED, LOUDER = 1.3, 2.0
 """How much more may change in textured places than in flat ones of the same brightness, and than noise has in space."""
 
@@ -48,18 +50,18 @@ def temporal_noise(frames: Sequence[np.ndarray], spatial: NoiseModel) -> Tempora
     if all(np.array_equal(one, frames[0], equal_nan=True) for one in frames[1:]):
         return "all frames are equal"
     mean = np.mean([frame.astype(np.float64) for frame in frames], 0)
-    low, high = (np.nanmin(frames), np.nanmax(frames))
-    cut = np.any([(frame >= high) | (frame <= low) for frame in frames], 0) | ~np.isfinite(mean)
+    cut = cut_off(frames, spatial) | ~np.isfinite(mean)
     residuals = [np.where(cut, np.nan, one) for one in differences(frames)]
     smooth = uniform_filter(np.where(np.isfinite(mean), mean, 0), 3)
     down, right = np.gradient(smooth)
     slope = np.hypot(down, right)
-    inside = np.flatnonzero(~cut)
-    if len(inside) < 4 * FEWEST:
-        return "nearly all pixels are cut off"
+    inside = np.flatnonzero(np.isfinite(mean))
     order = inside[np.argsort(mean.ravel()[inside])]
-    bands = np.array_split(order, int(np.clip(len(order) // FEWEST, 4, BANDS)))
-    squares = np.mean([one.ravel() ** 2 for one in residuals], 0)
+    bands = np.array_split(order, int(np.clip(len(order) // FEWEST, 1, BANDS)))
+    bands = [band for band in bands if cut.ravel()[band].mean() < MOST_CUT]
+    if len(bands) < 4:
+        return "nearly all pixels are cut off, or there are too few"
+    squares = np.mean([one.ravel() ** 2 for one in differences(frames)], 0)
     brightness = np.array([mean.ravel()[band].mean() for band in bands])
     variance = np.array([squares[band].mean() for band in bands])
     steeper = []
@@ -73,3 +75,10 @@ def temporal_noise(frames: Sequence[np.ndarray], spatial: NoiseModel) -> Tempora
         return "the scene moves from frame to frame"
     spread = np.full(len(bands), np.sqrt(2 / (len(bands[0]) * len(residuals))))
     return TemporalNoise(fit_line(brightness, variance, spread, texture=False), mean, residuals)
+
+
+def cut_off(frames: Sequence[np.ndarray], spatial: NoiseModel) -> np.ndarray:
+    """Mark pixels that are at the lowest or highest value in any frame; counts of no photon are not cut off."""
+    low, high = min(float(np.nanmin(one)) for one in frames), max(float(np.nanmax(one)) for one in frames)
+    counts = counts_photons(frames, spatial)
+    return np.any([(frame >= high) | ((frame <= low) & (not counts)) for frame in frames], 0)

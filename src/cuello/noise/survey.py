@@ -26,6 +26,8 @@ from cuello.noise.whiteness import (
 
 NO_NOISE = 0.45
 """Noise below this share of a step between values is no more than their rounding."""
+MISFIT, IMPULSES = 0.25, 0.002
+"""From where no line fits, as a share of it; and more than some defects stand out, as a share of pixels."""
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
@@ -43,6 +45,7 @@ class NoiseSurvey:
     stripes: standard deviation of what whole rows, and whole columns, have in common. clipped_low, clipped_high: shares
     of pixels cut off. hot, dead: positions ``(n, 2)``, row and column. jpeg_blocks: by which share steps at borders of
     8x8 blocks are larger than others, 0 without them. range: lowest and highest value. notes: what is worth saying.
+    impulses: share of pixels that stand out of all around them farther than noise does.
     """
 
     kind: Kind
@@ -59,6 +62,12 @@ class NoiseSurvey:
     jpeg_blocks: float
     range: tuple[float, float]
     notes: tuple[str, ...] = ()
+    impulses: float = 0.0
+
+    @property
+    def fits(self) -> bool:
+        """Whether a line through variance and brightness says what the noise is."""
+        return self.curve is None or self.curve.misfit <= MISFIT
 
     @property
     def white(self) -> bool:
@@ -106,11 +115,15 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     if spacing > 1 and spacing == max(curves):
         notes.append(f"the noise is correlated over {spacing} pixels and perhaps more")
     cut = clipped(images)
-    hot, dead = defects(images, curve.model)
+    points = defects(images, curve.model)
+    if points.impulses > IMPULSES:
+        notes.append(f"{points.impulses:.1%} of the pixels stand out of all around them, as impulses do")
+    if curve.misfit > MISFIT:
+        notes.append(no_line(curve))
     return NoiseSurvey(
         kind=kind, model=curve.model, curve=curve, temporal=temporal, correlation=correlation, spacing=spacing,
-        stripes=stripes(images), clipped_low=cut[0], clipped_high=cut[1], hot=hot, dead=dead,
-        jpeg_blocks=jpeg_blocks(images), range=(low, high), notes=tuple(notes),
+        stripes=stripes(images), clipped_low=cut[0], clipped_high=cut[1], hot=points.hot, dead=points.dead,
+        jpeg_blocks=jpeg_blocks(images), range=(low, high), notes=tuple(notes), impulses=points.impulses,
     )  # fmt: skip
 
 
@@ -143,6 +156,20 @@ def unshared() -> np.ndarray:
     alone = np.zeros((2 * REACH + 1, 2 * REACH + 1))
     alone[REACH, REACH] = 1
     return alone
+
+
+def no_line(curve: NoiseCurve) -> str:
+    """Say that no line fits, what was tried, and what does fit."""
+    squares = np.median(curve.variance / np.maximum(curve.brightness**2, np.finfo(float).tiny)) * curve.brightness**2
+    off = float(np.median(np.abs(curve.variance / np.maximum(squares, np.finfo(float).tiny) - 1)))
+    far, further = (f"{min(share, 1):.0%}{' or more' if share > 1 else ''}" for share in (curve.misfit, off))
+    said = f"no line fits: half of the brightness bands are {far} off"
+    if off < min(curve.misfit / 2, MISFIT):
+        return f"{said}; the square of the brightness is {further} off: the noise multiplies, as speckle does"
+    return (
+        f"{said}. Tried: a constant, a line (photons and reading), a square (speckle, {further} off). Texture may hide "
+        "weak noise, or the values were changed by a curve"
+    )
 
 
 def nothing(kind: Kind, range: tuple[float, float]) -> NoiseSurvey:
