@@ -27,9 +27,9 @@ DRAWS = 1000
 COARSE, ALIKE, CHANGE = 8, 0.9, 1.6
 """Captures of one scene: side of the blocks whose brightness is compared, the least correlation of that, and the most
 that may change from one to the next, as a multiple of the noise, or, the least, its inverse."""
-SINGLE = (
-    "estimated from the noisy image itself: where the noise model is wrong by a share of the noise, so is the score"
-)
+MODEL_ERROR = 0.03
+"""By how much of the noise's variance a noise model that was estimated from images is usually wrong."""
+SINGLE = "estimated from the noisy image itself, as good as the noise model is, which is trusted to 3%"
 COPY = "measured on other captures of the same scene: unbiased where nothing but noise changed between them"
 
 
@@ -38,8 +38,8 @@ class BlindScore:
     """What a method's result is worth, estimated without a clean image.
 
     mse: mean squared error, in the values' unit squared; chance can make it negative, where next to nothing is wrong.
-    mse_error: its standard error. psnr: in dB, of a mean squared error that is taken for no smaller than its standard
-    error. error: the standard error of that, in dB. bias: a sentence on what the estimate rests on.
+    mse_error: its standard error. psnr: in dB, of a mean squared error that is taken for no smaller than what chance
+    adds to it. error: the standard error of that, in dB. bias: a sentence on what the estimate rests on.
     parts: ``(blocks, 2)``, the sum of the squared errors of each block of pixels and their number, to compare by.
     """
 
@@ -56,10 +56,11 @@ class BlindScore:
         return f"{self.name}: {self.psnr:.2f} ± {self.error:.2f} dB"
 
 
-def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str) -> BlindScore:
+def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str, unsure: float = 0.0) -> BlindScore:
     """Sum up the errors of each image's pixels, ``(H, W)`` or ``(H, W, C)``, that are unbiased by themselves.
 
-    peak: the value that counts as white, in the values' unit.
+    peak: the value that counts as white, in the values' unit. unsure: standard error, in the unit squared, that all
+    errors have in common.
 
     >>> score = blind_score("none", [np.full((64, 64), 4.0)], peak=20, bias="")
     >>> score.mse, round(score.psnr, 2), score.error
@@ -69,8 +70,9 @@ def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str)
     mse = float(sums.sum() / sizes.sum())
     count = len(sums)
     spread = float(np.sum((sums - mse * sizes) ** 2)) * count / max(count - 1, 1)
-    mse_error = math.sqrt(spread) / float(sizes.sum()) if count > 1 else math.inf
-    counted = max(mse, min(mse_error, peak**2), (1e-5 * peak) ** 2)
+    chance = math.sqrt(spread) / float(sizes.sum()) if count > 1 else math.inf
+    mse_error = math.hypot(chance, unsure)
+    counted = max(mse, min(chance, peak**2), (1e-5 * peak) ** 2)
     psnr = 10 * math.log10(peak**2 / counted)
     error = 10 / math.log(10) * mse_error / counted
     return BlindScore(
@@ -81,8 +83,8 @@ def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str)
 def gain(score: BlindScore, other: BlindScore, seed: int = 0) -> tuple[float, float, float]:
     """Tell by how many dB a score is better than another on the same images, with a 95% interval.
 
-    The interval is a bootstrap over blocks, the same of both. That of the noise model's own error is not in it: it
-    moves both scores alike.
+    The interval is a bootstrap over blocks, the same of both. The noise model's own error is not in it: it moves both
+    scores alike.
 
     >>> one, other = (blind_score("", [np.full((64, 64), value)], peak=100, bias="") for value in (1.0, 10.0))
     >>> gain(one, other)
@@ -209,7 +211,8 @@ def judge(
     """Score methods on single noisy images, the best first.
 
     noisy: images ``(H, W)`` or ``(H, W, C)``, in the noise model's unit. methods: what to judge, by name. peak: the
-    value that counts as white. All methods see the same added noise, so their order is surer than each score.
+    value that counts as white. All methods see the same added noise, and the model's own error is in every score alike,
+    so their order is surer than each score.
 
     >>> flat = 100 + 10 * numpy_generator(0, "example").standard_normal((64, 64))
     >>> scores = judge([flat], {"nothing": lambda y: y, "mean": lambda y: np.full_like(y, y.mean())},
@@ -217,18 +220,15 @@ def judge(
     >>> [score.name for score in scores], round(scores[1].psnr)
     (['mean', 'nothing'], 28)
     """
-    scores = [
-        blind_score(
-            name,
-            [
-                single_errors(image, method, noise, correlation=correlation, seed=seed + at)
-                for at, image in enumerate(noisy)
-            ],
-            peak=peak,
-            bias=SINGLE,
-        )
-        for name, method in methods.items()
-    ]
+    expected = [signed_variance(np.asarray(image, np.float64), noise) for image in noisy]
+    unsure = MODEL_ERROR * max(0.0, float(np.nanmean(np.concatenate([one.ravel() for one in expected]))))
+    scores = []
+    for name, method in methods.items():
+        errors = [
+            single_errors(image, method, noise, correlation=correlation, seed=seed + at)
+            for at, image in enumerate(noisy)
+        ]
+        scores.append(blind_score(name, errors, peak, bias=SINGLE, unsure=unsure))
     return tuple(sorted(scores, key=lambda score: score.mse))
 
 
