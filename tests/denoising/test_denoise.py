@@ -98,15 +98,40 @@ def test_transparency_stays() -> None:
     assert not np.array_equal(restored[..., :3], pixels[..., :3])
 
 
-def test_correlated_noise_is_taken_off_too() -> None:
+def correlated(seed: int, sigma: float = 25, side: int = 192) -> np.ndarray:
+    """Return noise that neighbours share, ``(side, side)``."""
     from scipy.ndimage import gaussian_filter
 
-    white = np.random.default_rng(4).normal(size=(192, 192))
-    noise = gaussian_filter(white, 0.9, mode="wrap")
-    noise *= 25 / noise.std()
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(side, side)), 0.9, mode="wrap")
+    return sigma / noise.std() * noise
+
+
+def test_correlated_noise_is_taken_off_too() -> None:
     clean = np.kron(scene(side=12), np.ones((16, 16)))
-    restored = cuello.denoise(clean + noise)
-    assert rmse(restored, clean) < 0.6 * 25
+    noisy = clean + correlated(4)
+    assert rmse(cuello.denoise(noisy), clean) < 0.55 * 25
+
+
+def test_no_mesh_is_left_where_neighbours_share_their_noise() -> None:
+    restored = cuello.denoise(100 + correlated(5))
+    means = [restored[row::3, column::3] for row in range(3) for column in range(3)]
+    apart = np.std(means, axis=0).mean()
+    assert restored.std() < 0.35 * 25
+    assert apart < 0.06 * 25
+
+
+def test_a_report_shows_what_was_done(tmp_path: Path, command: Callable[..., Any], refused: Callable[..., str]) -> None:
+    for number in range(2):
+        Image.fromarray(photons(scene(number), seed=number).astype(np.uint16)).save(tmp_path / f"{number}.png")
+    answer = command("denoise", tmp_path / "0.png", tmp_path / "1.png", tmp_path / "out", "--report", tmp_path / "page")
+    assert answer.out.splitlines()[-1] == f"report: {tmp_path / 'page' / 'report.html'}"
+    page = (tmp_path / "page" / "report.html").read_text("utf-8")
+    assert page.count("<img") >= 2
+    assert "0.png" in page
+    assert (tmp_path / "page" / "figures" / "before-after.png").exists()
+    again = ("denoise", tmp_path / "0.png", tmp_path / "other.png", "--report", tmp_path / "page")
+    assert "report.html exists already" in refused(*again)
+    assert not (tmp_path / "other.png").exists()
 
 
 def test_the_same_kind_comes_back() -> None:

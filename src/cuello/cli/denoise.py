@@ -1,6 +1,7 @@
 """`cuello denoise`."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -49,6 +50,7 @@ def denoise(
         ),
     ] = False,
     repair: Annotated[bool, Parameter(help="Repair hot and dead pixels first.")] = True,
+    report: Annotated[Path | None, Parameter(help="A folder for report.html and its pictures.")] = None,
     in_place: InPlace = False,
     keep_originals: KeepOriginals = True,
     skip_existing: SkipExisting = False,
@@ -90,7 +92,7 @@ def denoise(
         check_streams(sources[0], target, json)
     use_threads(threads)
     settings: dict[str, Any] = {
-        "effort": effort, "each": each, "repair": repair, "keep_originals": keep_originals,
+        "effort": effort, "each": each, "repair": repair, "report": report, "keep_originals": keep_originals,
         "skip_existing": skip_existing, "overwrite": overwrite, "device": str(choose_device(device)),
     }  # fmt: skip
     with display(quiet or json) as shown:
@@ -123,6 +125,7 @@ def say(found: "Denoised", target: str | None, *, json: bool) -> None:
         for one, done in zip(content["files"], found.channels, strict=True):
             one["channels"] = [values_of(channel) for channel in done]
         del content["ranges"]
+        content["report"] = None if found.report is None else str(found.report)
         print_json(content)
         return
     out = sys.stderr if target == DASH else sys.stdout
@@ -130,3 +133,5 @@ def say(found: "Denoised", target: str | None, *, json: bool) -> None:
         if one.output is not None:
             print(printable(f"{one.input}: {summary(done)}"), file=out)
     say_applied(found, target, json=False)
+    if found.report is not None:
+        print(f"report: {found.report}", file=out)

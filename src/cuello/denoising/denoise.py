@@ -14,6 +14,7 @@ from cuello.core.errors import CuelloError, closest
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.levels import full_scale
 from cuello.denoising.kinds import EFFORTS, Effort, Kind, kinds_of, with_learned
+from cuello.denoising.page import check_report, write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files, some_of
 from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
 from cuello.inference.arrays import SameKind, as_stack, native
@@ -30,11 +31,12 @@ class Denoised(Applied):
     """What became of the files, and of the channels in each.
 
     channels: for each of ``files``, what was done, channel by channel and page by page. kinds: of noise that several
-    share.
+    share. report: the page that was written.
     """
 
     channels: list[list[PlaneResult]] = field(default_factory=list)
     kinds: Sequence[Kind] = ()
+    report: Path | None = None
 
 
 @watched()
@@ -46,6 +48,7 @@ def denoise(
     each: bool = False,
     repair: bool = True,
     device: str = "cpu",
+    report: Place | None = None,
     progress: OnProgress | bool | None = None,
     **files: Any,
 ) -> Any:
@@ -61,8 +64,9 @@ def denoise(
     effort: "quick", seconds; "normal", about a minute for a set: the transform is learned from the images, around the
     network, which stays as it is, and images are restored turned and mirrored as well. each: measure the noise of every
     image by itself; by default images whose noise is the same are measured together, as those of one camera and setting
-    are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps. files:
-    overwrite, in_place, keep_originals, skip_existing and format, as for ``cuello.apply``.
+    are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps. report: a
+    folder for report.html and its pictures. files: overwrite, in_place, keep_originals, skip_existing and format, as
+    for ``cuello.apply``.
 
     Raises CuelloError for masks and maps of labels, which hold no noise.
 
@@ -76,9 +80,14 @@ def denoise(
     tell = listener(progress, ("done", "total", "path"))
     way = ChannelDenoiser(shipped(device), effort=effort, repairs=repair)
     if are_places(images):
-        return denoise_files(way, images, destination, each=each, tell=tell, files=files)
-    if destination is not None or files:
-        said = ", ".join(["a destination"] if destination is not None else sorted(files))
+        folder = None if report is None else Path(report).expanduser()
+        if folder is not None:
+            check_report(folder, bool(files.get("overwrite")))
+        found = denoise_files(way, images, destination, each=each, tell=tell, files=files)
+        return found if folder is None else replace(found, report=write_report(folder, found))
+    if destination is not None or files or report is not None:
+        given = {"a destination": destination, "a report": report}
+        said = ", ".join([*(name for name, value in given.items() if value is not None), *sorted(files)])
         raise CuelloError(f"got images in memory and {said}, which are of files: leave it out.")
     several = arrays_of(images)
     kinds = measured(way, [image for stack in several for image in some_images(stack)], each=each, tell=tell)

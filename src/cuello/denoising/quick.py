@@ -52,6 +52,8 @@ def take_off(values: np.ndarray, transform: Transform, spacing: int, *, network:
     for target, part in zip(phases(smooth, spacing), phases(even, spacing), strict=True):
         change: Change = partial(smoothed, sigma=transform.deviation, network=network)
         target[...] = mean_of_eight(part, change) if turns else change(part)
+    if spacing > 1:
+        smooth = without_mesh(smooth, spacing)
     smooth = transform.back(points_kept(even, smooth, transform.deviation))
     return keep_brightness(values, smooth, hole=2 * spacing - 1)
 
@@ -68,10 +70,29 @@ def mean_of_eight(values: np.ndarray, change: Change) -> np.ndarray:
 
 def smoothed(even: np.ndarray, sigma: float, network: Model) -> np.ndarray:
     """Take noise of one standard deviation off, by a network that takes it off values from 0 to 1."""
-    low, high = float(even.min()), float(even.max())
-    span = max(high - low, sigma / STRONGEST)
+    low, span = span_of(even, sigma)
     shares = ((even - low) / span).astype(np.float32)[:, :, None]
     return network.restore(shares, level=sigma / span)[:, :, 0].astype(np.float64) * span + low
+
+
+def without_mesh(smooth: np.ndarray, spacing: int) -> np.ndarray:
+    """Take off what images of every so many-th pixel differ by: each was restored with errors of its own.
+
+    A pixel differs from the mean around it by detail, and by the error of its image, which its neighbours in that image
+    share; so much as three by three of them share is taken off.
+    """
+    from scipy.ndimage import uniform_filter
+
+    evened, apart = smooth.copy(), smooth - uniform_filter(smooth, spacing)
+    for target, part in zip(phases(evened, spacing), phases(apart, spacing), strict=True):
+        np.subtract(target, uniform_filter(part, 3), out=target)
+    return evened
+
+
+def span_of(even: np.ndarray, sigma: float) -> tuple[float, float]:
+    """Give the value that stands for black, and how far white is from it: not so near that noise is too strong."""
+    low, high = float(even.min()), float(even.max())
+    return low, max(high - low, sigma / STRONGEST)
 
 
 def points_kept(even: np.ndarray, smooth: np.ndarray, sigma: float) -> np.ndarray:

@@ -1,0 +1,149 @@
+"""The report of what was denoised: what each file's noise was, what was done, how sure it is, and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cuello.core.errors import CuelloError
+from cuello.denoising.restorer import PlaneResult
+from cuello.denoising.said import level, sigmas, sure
+from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
+from cuello.report.grids import image_grid
+from cuello.report.page import Headline, Headlines, Picture, Section, Table, Verdict, write_page
+from cuello.runs.directory import environment
+
+if TYPE_CHECKING:
+    from cuello.denoising.denoise import Denoised
+
+SHOWN = 6
+"""Channels of which there are pictures, the first ones."""
+ENDS = (0.5, 99.5)
+"""Percent of the values between which a picture goes from black to white."""
+TAKEN = 4.0
+"""Standard deviations of the noise that are black or white in pictures of what was taken away."""
+Named = Sequence[tuple[str, PlaneResult]]
+
+
+def check_report(folder: Path, overwrite: bool) -> None:
+    """Raise CuelloError where a report would replace another unasked."""
+    path = folder / "report.html"
+    if path.exists() and not overwrite:
+        raise CuelloError(f"{path} exists already. Add --overwrite=True to replace it, or choose another place.")
+
+
+def write_report(folder: Path, found: "Denoised") -> Path:
+    """Write report.html and the folder of its pictures; return the page's path."""
+    several = [
+        (name_of(file.input, place, len(done)), one)
+        for file, done in zip(found.files, found.channels, strict=True)
+        if file.output is not None
+        for place, one in enumerate(done)
+    ]
+    scored = [(name, one) for name, one in several if one.score is not None]
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[Section] = [overview(several)]
+    if scored:
+        shown = scored[:SHOWN]
+        figures = folder / "figures"
+        before_after = Picture(
+            save_both(figures, "before-after", lambda theme: pictures(shown, theme)),
+            alt="before, after and what was taken away",
+            note=f"The middle of each image. What was taken away: grey is nothing, black and white {TAKEN:g} standard "
+            "deviations of the noise.",
+        )
+        curves = Picture(
+            save_both(figures, "noise", lambda theme: noise_curves(shown, theme)),
+            alt="variance of the noise against brightness",
+            note="A point is the variance measured at one brightness, the line the model.",
+        )
+        parts += [Section("Before and after", parts=[before_after]), Section("The noise", parts=[curves])]
+    failed = [Section("Not denoised", [f"{problem}" for _, problem in found.failed])] if found.failed else []
+    notes = [Section("Notes", list(found.notes))] if found.notes else []
+    path = folder / "report.html"
+    count = len(found.written)
+    write_page(
+        path, "Denoised", f"{count} file{'' if count == 1 else 's'}, without a clean image",
+        verdict=verdict_of(scored), sections=[*parts, *failed, *notes], environment=environment(),
+    )  # fmt: skip
+    return path
+
+
+def name_of(path: Path, place: int, count: int) -> str:
+    return path.name if count == 1 else f"{path.name}, {place + 1}"
+
+
+def verdict_of(scored: Named) -> Verdict:
+    """Say how much smaller the error is, and whether noise alone was taken away."""
+    if not scored:
+        return Verdict("Nothing was taken away.")
+    gains = [one.score.gain for _, one in scored if one.score is not None]
+    clean = [one.score.checks.is_noise for _, one in scored if one.score is not None]
+    ends = f"{np.median(gains):.1f} dB" if len(gains) == 1 else f"{min(gains):.1f} to {max(gains):.1f} dB"
+    which = "What was taken away looks like noise" if all(clean) else (
+        f"What was taken away looks like noise in {sum(clean)} of {len(clean)}"
+    )  # fmt: skip
+    return Verdict(f"The error is smaller by {ends}, estimated without a clean image. {which}.", all(clean))
+
+
+def overview(several: Named) -> Section:
+    """Make the table of all channels, and the headline numbers."""
+    rows = [
+        [
+            name,
+            one.way if not one.kind.learned else f"{one.way}, learned",
+            "–" if one.way == "nothing" else level(one),
+            "this image" if one.own else "the whole set",
+            f"{one.repaired:,}",
+            "–" if one.score is None else f"{one.score.left:.2f} ± {one.score.left_error:.2f}",
+            "–" if one.score is None else f"{one.score.gain:.1f}",
+        ]
+        for name, one in several
+    ]
+    table = Table(
+        ["image", "effort", "noise", "measured in", "repaired>", "error left>", "dB less>"], rows,
+        note="Error left: of the result, where the noise's standard deviation is 1, estimated from the middle of the "
+        "image itself, with its standard error. Repaired: hot and dead pixels.",
+    )  # fmt: skip
+    said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
+    scores = [one.score for _, one in several if one.score is not None]
+    tiles = [
+        Headline("channels", f"{len(several):,}"),
+        *([Headline("error now", f"{np.median([one.left for one in scores]):.2f}", "of the noise")] if scores else []),
+    ]
+    return Section("What was done", said[:SHOWN], [Headlines(tiles), table])
+
+
+def pictures(shown: Named, theme: Theme) -> bytes:
+    """Draw the middle of each channel before and after, and what was taken away."""
+    rows = []
+    for name, one in shown:
+        if one.before is None or one.after is None:
+            continue
+        low, high = np.percentile(one.after, ENDS)
+        span = max(high - low, np.finfo(float).tiny)
+        deviation = np.maximum(one.kind.survey.model.deviation(one.after), max(sigmas(one)) * 1e-2)
+        taken = (one.before - one.after) / (2 * TAKEN * np.maximum(deviation, np.finfo(float).tiny)) + 0.5
+        images = [((one.before - low) / span, ""), ((one.after - low) / span, ""), (taken, "")]
+        rows.append((shorten(name, 16), [(image[:, :, None], caption) for image, caption in images]))
+    return image_grid(rows, ["before", "after", "taken away"], theme)
+
+
+def noise_curves(shown: Named, theme: Theme) -> bytes:
+    """Draw variance against brightness for each channel, measured and by the model."""
+    several = [(name, one.kind.survey) for name, one in shown]
+    columns = min(3, len(several))
+    lines = -(-len(several) // columns)
+    with drawing(theme, 8.4, 2.6 * lines, nrows=lines, ncols=columns, squeeze=False) as (figure, axes):
+        for axis, (name, found) in zip(axes.ravel(), several, strict=False):
+            if found.curve is not None:
+                at = np.linspace(found.curve.brightness[0], found.curve.brightness[-1], 100)
+                axis.plot(found.curve.brightness, found.curve.variance, "o", ms=3.5, color=theme.others[1])
+                axis.plot(at, found.model.variance(at), color=theme.ours)
+                top = max(float(found.model.variance(at).max()), float(np.median(found.curve.variance)))
+                axis.set(ylim=(0, 1.3 * top if top > 0 else None))
+            axis.set(title=shorten(name, 26), xlabel="brightness", ylabel="variance")
+        for axis in axes.ravel()[len(several) :]:
+            axis.set_visible(False)
+        return as_png(figure)
