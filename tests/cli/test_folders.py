@@ -114,19 +114,27 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_judged(
 ) -> None:
     source = save(tmp_path / "in", *(f"{label}/{k}.png" for label in ("cat", "dog") for k in range(3)))
     (source / "cat/bad.png").write_bytes(b"no image")
-    assert "bad.png is not an image" in refused("evaluate", classifier.path, source)
+    training = ("train", "classify", source, "-o", tmp_path / "run", *QUICK)
+    stop = ("--on-error", "stop")
+    for arguments in (("evaluate", classifier.path, source), training):
+        assert "bad.png is not an image" in refused(*arguments, *stop)
     for arguments in (
-        ("evaluate", classifier.path / "model.safetensors", source, "--on-error", "skip"),
-        ("explain", classifier.path, source, "-o", tmp_path / "maps", "--box", 3, "--on-error", "skip"),
+        ("evaluate", classifier.path / "model.safetensors", source),
+        ("explain", classifier.path, source, "-o", tmp_path / "maps", "--box", 3),
+        training,
+        ("evaluate", tmp_path / "run"),
+        ("resume", tmp_path / "run", "--epochs", 2),
+        ("train", "classify", source, "-o", tmp_path / "two", "--folds", 2, "--no-report", *QUICK),
+        ("search", "classify", source, "--over", "batch-size=4,8", "-o", tmp_path / "search", *QUICK),
     ):
         answer = command(*arguments)
-        assert answer.code == 1
-        assert "bad.png is not an image" in answer.error
-    training = ("train", "classify", source, "-o", tmp_path / "run", "--no-report", *QUICK)
-    assert "bad.png is not an image" in refused(*training)
-    answer = command(*training, "--on-error", "skip")
-    assert (answer.code, (tmp_path / "run/model.safetensors").is_file()) == (1, True)
-    assert "bad.png is not an image" in answer.error
+        assert answer.code == 1, answer.error
+        last = answer.error.partition("left out: ")[2]
+        assert "bad.png is not an image" in last, "in the beginning"
+        if arguments[0] != "explain":
+            assert "1 image was left out of this work:\n  " in last.rpartition("\n\n")[2]
+        assert "bad.png is not an image" in last.rpartition("\n")[0].rpartition("\n")[2], "and in the end"
+    assert "bad.png is not an image" in (tmp_path / "run/report.html").read_text("utf-8")
     assert len(json.loads((tmp_path / "maps/explain.json").read_text())["images"]) == 6
 
 

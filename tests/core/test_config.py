@@ -109,7 +109,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(key, nearest):
         ("data", None, "a valid string"),
         ("job", "paint", "'denoise'"),
         ("precision", "float16", "'float32' or 'bf16'"),
-        ("on_error", "ignore", "'stop' or 'skip'"),
+        ("on_error", "ignore", "'skip' or 'stop'"),
         ("seed", -1, "greater than or equal to 0"),
     ],
 )

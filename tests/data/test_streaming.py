@@ -229,10 +229,12 @@ class TestSurvey:
         every: list[dict[str, Any]] = [{}, {"channels": 1}, {"size": (9, 4)}]
         for options in every:
             told: list[Progress] = []
-            memory = load_images(folder_source(folder), on_error="skip", **options)
+            with pytest.warns(UserWarning, match=r"^1 image is left out: .*bad\.png is not an image"):
+                memory = load_images(folder_source(folder), on_error="skip", **options)
             streamed = load_images(folder_source(folder), on_error="skip", **options, stream=True, progress=told.append)
             assert (memory.streamed, streamed.streamed) == (False, True)
-            assert told == [Progress("reading images", k, 5) for k in range(1, 6)]
+            left_out = Progress("reading images", 1, 1, note=f"left out: {memory.skipped[0]}")
+            assert told == [*(Progress("reading images", k, 5) for k in range(1, 6)), left_out]
             assert list(streamed.skipped) == list(memory.skipped)
             assert list(streamed.notes[:-1]) == list(memory.notes)
             assert "stay in their files" in streamed.notes[-1]
@@ -351,15 +353,28 @@ class TestChanges:
         with pytest.warns(UserWarning, match=r"1\.png"):
             assert len(list(anew.clean())) == 5
 
-    def test_where_none_is_left_it_ends(self, folder: Path) -> None:
+    def test_where_many_are_away_it_ends(self, folder: Path) -> None:
         images = load_images(folder_source(folder), stream=True, on_error="skip")
         batches = Batches(images, np.arange(6), batch_size=4, crop=4, layout="random", shuffle=True)
         for path in folder.iterdir():
             path.unlink()
-        with pytest.warns(UserWarning, match="png"), pytest.raises(CuelloError, match="not one image of"):
+        with (
+            pytest.warns(UserWarning, match="png"),
+            pytest.raises(LostError, match=r"`cuello resume RUN`.*2 of 6 images"),
+        ):
             list(batches.epoch(1))
-        with pytest.raises(CuelloError, match="not one image"):
+        with pytest.raises(LostError, match="too many to go on without"):
             Batches(images, np.arange(6), batch_size=4, crop=4)
+
+    def test_up_to_a_tenth_is_gone_on_without(self, tmp_path: Path) -> None:
+        images = load_images(folder_source(write(tmp_path, *[(4, 4)] * 20)), stream=True, on_error="skip")
+        for lost in range(2):
+            (tmp_path / f"{lost}.png").unlink()
+        with pytest.warns(UserWarning, match="png"):
+            assert len(list(images.clean())) == 18
+        (tmp_path / "2.png").unlink()
+        with pytest.raises(LostError, match=r"2\.png changed .*3 of 20 images are lost"):
+            list(images.clean())
 
     def test_a_lost_target_is_told_too(self, folder: Path, tmp_path: Path) -> None:
         clean = write(tmp_path / "clean", *[(8, 8)] * 6)

@@ -1,5 +1,6 @@
 """From settings to batches: what is read, divided, cut, refused, and noticed when it changes."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,29 @@ def test_pairs_are_joined_and_cut_at_the_same_places(images: Path, opposites: Pa
         assert np.allclose(batch.images + batch.targets, 1, atol=1e-6)
     (opposites / "2.png").unlink()
     with pytest.raises(CuelloError, match=r"1 of 6 images .* have no partner .*: 2\.png"):
+        read_images(config(images, target=str(opposites), on_error="stop"))
+    with pytest.warns(UserWarning, match=r"1 image is left out: 2\.png of .*images has no partner of the same name in"):
+        found = read_images(config(images, target=str(opposites)))
+    assert [found.names, len(found.targets or ()), len(found.skipped)] == [[f"{k}.png" for k in (0, 1, 3, 4, 5)], 5, 1]
+
+
+@pytest.mark.parametrize("side", ["images", "target"])
+def test_a_bad_file_of_either_side_leaves_out_its_pair(
+    images: Path, opposites: Path, tmp_path: Path, side: str
+) -> None:
+    images = Path(shutil.copytree(images, tmp_path / "images"))
+    spoilt = (images if side == "images" else opposites) / "3.png"
+    spoilt.write_bytes(b"bad")
+    told: list[str] = []
+    found = read_images(config(images, target=str(opposites)), lambda event: event.note and told.append(event.note))
+    assert found.names == [f"{k}.png" for k in (0, 1, 2, 4, 5)]
+    assert len(found.targets or ()) == 5
+    assert found.skipped[0] == told[0].removeprefix("left out: ")
+    assert f"{spoilt} is not an image" in told[0]
+    spoilt.unlink()
+    for path in opposites.iterdir():
+        path.rename(path.with_stem(f"other-{path.stem}"))
+    with pytest.raises(CuelloError, match=r"images in .*images have no partner of the same name"):
         read_images(config(images, target=str(opposites)))
 
 
@@ -163,12 +187,12 @@ def test_an_unreadable_image_stops_or_is_skipped(tmp_path: Path, make_images: Ca
     folder = make_images(tmp_path, 5)
     (folder / "bad.png").write_bytes(b"bad")
     with pytest.raises(CuelloError, match=r"bad\.png is not an image .*on_error='skip'"):
-        prepare(config(folder, crop=16))
+        prepare(config(folder, crop=16, on_error="stop"))
     told: list[tuple[float, float]] = []
-    prepared = prepare(config(folder, crop=16, on_error="skip"), lambda event: told.append((event.done, event.total)))
+    prepared = prepare(config(folder, crop=16), lambda event: told.append((event.done, event.total)))
     assert len(prepared.images) == 5
     assert len(prepared.images.skipped) == 1
-    assert told[-1] == (6, 6)
+    assert told[-2:] == [(6, 6), (1, 1)]  # and the note
 
 
 def test_the_fingerprint_sees_pixels_names_shapes_types_and_order() -> None:

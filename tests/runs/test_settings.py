@@ -18,7 +18,7 @@ from cuello.runs.settings import PLACES, settings_in_training, trained_config
 OTHERS = {
     "job": "'classify'", "target": "'clean'", "channels": "1", "crop": "24", "crops": "'fixed'", "samples": "8",
     "validation_samples": "4", "resize": "'32x32'", "augment": "true", "validation": "0.5", "test": "0.3", "fold":
-    "'1/3'", "split_seed": "3", "range": "'0..255'", "on_error": "'skip'", "noise": "'gaussian:25'", "scale": "2",
+    "'1/3'", "split_seed": "3", "range": "'0..255'", "noise": "'gaussian:25'", "scale": "2",
     "box": "5", "stride": "2", "fill": "'mean'", "told": "'label'", "only": "'a'", "loss": "'l1'", "model":
     "'unet-s'", "batch_size": "3", "optimizer": "'sgd'", "learning_rate": "0.5", "momentum": "0.5", "nesterov":
     "true", "weight_decay": "0.1", "schedule": "'constant'", "warmup_epochs": "1.0", "plateau_patience": "1",

@@ -100,14 +100,14 @@ def test_a_file_that_goes_while_training(
     about = (folder / name).stat()
     small |= {"data": folder, "storage": "stream", "epochs": 3, "observers": [Remover(folder / name)]}
     with pytest.raises(CuelloError, match=rf"{name} changed during the training .*`cuello resume RUN`"):
-        cuello.train(**small, output=tmp_path / "stop", report=False)
+        cuello.train(**small, output=tmp_path / "stop", report=False, on_error="stop")
     assert len(Run(tmp_path / "stop").history) == 1
     (folder / name).write_bytes(content)
     whole = cuello.train(**{**small, "observers": []}, output=tmp_path / "whole", report=False)
     assert same_weights(cuello.resume(tmp_path / "stop", report=False), whole)
     assert about.st_size == len(content)
     with pytest.warns(UserWarning, match=rf"{name} changed during the training") as told:
-        run = cuello.train(**small, on_error="skip", output=tmp_path / "skip")
+        run = cuello.train(**small, output=tmp_path / "skip")
     assert len([one for one in told if name in str(one.message)]) == 1
     assert [record.images for record in run.history] == [12, 8, 8]
     report = run.report_path.read_text()

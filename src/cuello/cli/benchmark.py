@@ -1,6 +1,5 @@
 """`cuello benchmark`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +55,7 @@ def benchmark(
 
     cuello benchmark my-photos runs/unet runs/three --sweep 15,25,50        (folders of repeats)
     """
-    from cuello.cli.render import print_result
+    from cuello.cli.render import end_with, print_result
     from cuello.core.files import check_new, make_folder, write_text
     from cuello.core.own import allow
     from cuello.jobs.images.benchmark_page import PAGE_NAME, result_of
@@ -82,5 +81,4 @@ def benchmark(
     if not json:
         for file in written:
             print(f"written: {file}")
-    if shown.left_out:
-        sys.exit(1)
+    end_with(shown.left_out)

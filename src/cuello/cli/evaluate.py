@@ -1,6 +1,5 @@
 """`cuello evaluate`: one run, or several."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +64,7 @@ def evaluate(
 
     cuello evaluate runs/* set12 --most 5 --baselines input,median-3,tv
     """
-    from cuello.cli.render import print_result
+    from cuello.cli.render import end_with, print_result
     from cuello.core.own import allow
     from cuello.inference.bundled import located
     from cuello.jobs.base import Request
@@ -99,8 +98,7 @@ def evaluate(
         print(f"\nreport: {output / 'matrix.html'}")
     elif not several and run.is_dir() and not json:
         print(f"report: {run / 'report.html'}" if is_run(str(run)) else f"reports: {run / '*' / 'report.html'}")
-    if shown.left_out:
-        sys.exit(1)
+    end_with(shown.left_out)
 
 
 def is_run(text: str) -> bool:

@@ -79,5 +79,5 @@ def latent(
             device=str(choose_device(device)), progress=shown.work,
         )  # fmt: skip
     print_result(result, json)
-    if result.values.get("skipped"):
+    if shown.left_out:  # the result names them
         sys.exit(1)

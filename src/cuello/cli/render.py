@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from textwrap import fill, shorten, wrap
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cuello.core.files import printable
+
 if TYPE_CHECKING:
     from cuello.models.summary import Summary
     from cuello.report.page import Table as PageTable
     from cuello.report.result import Result
 
+MOST_LEFT_OUT = 10
+"""Images that are named in the end, at most; all are when they are read."""
 WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 
@@ -148,6 +153,19 @@ def print_shown(parts: "Sequence[PageTable | str]") -> None:
             print_text(part)
         else:
             print_rows(part.title, part.columns, part.rows)
+
+
+def end_with(left_out: "Sequence[str]") -> None:
+    """Say in the end, even where nothing else is shown, which images were left out and why; then exit with code 1."""
+    if not left_out:
+        return
+    count = len(left_out)
+    print(f"\n{count} image{'s were' if count > 1 else ' was'} left out of this work:", file=sys.stderr)
+    for reason in left_out[:MOST_LEFT_OUT]:
+        print(f"  {printable(reason)}", file=sys.stderr)
+    if count > MOST_LEFT_OUT:
+        print(f"  … and {count - MOST_LEFT_OUT} more", file=sys.stderr)
+    sys.exit(1)
 
 
 def print_summary(name: str, summary: "Summary") -> None:

@@ -64,6 +64,7 @@ def search(
     cuello search denoise photos --noise gaussian:25 --crop 64 --model unet-s --over learning-rate=1e-4..1e-1,log
     --over optimizer=adam,sgd --sampler tpe --trials 20 --prune -o runs/search
     """
+    from cuello.cli.render import end_with
     from cuello.search import parse_overs
     from cuello.search import search as search_settings
     from cuello.training.display import display
@@ -75,6 +76,7 @@ def search(
         common: dict[str, Any] = {"job": "denoise", "data": "photos"} | kept | given
         found = search_settings(**common, space=searched, output=output, progress=shown.whole)
     say_search(found, json)
+    end_with(shown.left_out)
 
 
 def joined(space: dict[str, Any], overs: dict[str, Any]) -> dict[str, Any]:

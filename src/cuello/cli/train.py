@@ -1,6 +1,5 @@
 """`cuello train` and `cuello resume`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,6 +60,7 @@ def train(
     The run directory holds model.safetensors (the best weights, all that `cuello apply` needs), report.html,
     metrics.json, images.csv, history.jsonl, config.toml (every setting), and last.safetensors to go on from.
     """
+    from cuello.cli.render import end_with
     from cuello.training.display import display
     from cuello.work import train as workflow
 
@@ -94,8 +94,7 @@ def train(
         say_repeats(runs, json)
     else:
         say_run(runs[0].path, report, json)
-    if shown.left_out:
-        sys.exit(1)
+    end_with(shown.left_out)
 
 
 @takes(TrainConfig, only=CHANGEABLE)
@@ -124,6 +123,7 @@ def resume(
 
     cuello resume runs/first --epochs 100
     """
+    from cuello.cli.render import end_with
     from cuello.core.own import allow
     from cuello.training.display import display
     from cuello.work import train as workflow
@@ -135,8 +135,7 @@ def resume(
             progress=shown.work, **changes,
         )  # fmt: skip
     say_run(run, report, json)
-    if shown.left_out:
-        sys.exit(1)
+    end_with(shown.left_out)
 
 
 def say_run(path: Path, report: bool, json: bool) -> None:

@@ -21,8 +21,10 @@ VALIDATION_SETTINGS = (
     "split_seed",
 )  # fmt: skip
 """Settings that decide on which crops the validation loss is measured."""
-UNREPEATED = ("seed", "device", "threads", "compile", "storage")
-"""Settings in which repeats may differ: the seed, and what changes nothing but rounding."""
+UNREPEATED = ("seed", "device", "threads", "compile", "storage", "on_error")
+"""Settings in which repeats may differ: the seed, what changes nothing but rounding, and which images may be left out:
+that the same were read, their checksum says.
+"""
 
 Key = tuple[tuple[str, Any], ...]
 

@@ -160,7 +160,12 @@ class TrainConfig(pydantic.BaseModel):
         "streams where the images, decoded, would take more than half of the free memory.",
         DATA,
     )
-    on_error: Literal["stop", "skip"] = setting("stop", "What to do with an image that cannot be read.", DATA)
+    on_error: Literal["skip", "stop"] = setting(
+        "skip",
+        "What an image that cannot be read does: skip names it, leaves it out, and the exit code is 1; stop ends the "
+        "work.",
+        DATA,
+    )
 
     noise: str | None = setting(
         None,
@@ -299,8 +304,8 @@ def checked_fold(text: str) -> str:
     return f"{int(part)}/{int(parts)}"
 
 
-CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage")
-"""Settings that may differ when a run goes on: how long, on what, and where the images are."""
+CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage", "on_error")
+"""Settings that may differ when a run goes on: how long, on what, and how the images are read."""
 
 
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:

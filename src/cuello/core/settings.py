@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-OnError = Annotated[Literal["stop", "skip"], "What to do with an image that cannot be read or does not fit."]
+OnError = Annotated[
+    Literal["skip", "stop"],
+    "What an image that cannot be read or does not fit does: skip names it, leaves it out, and the exit code is 1; "
+    "stop ends the work.",
+]
 Range = Annotated[
     str | None,
     "What stands for black and white in IMAGES: LOW..HIGH in their own units, e.g. 0..4095, auto (their lowest and "
@@ -32,7 +36,7 @@ class EvaluateSettings:
     ] = ()
     seed: Annotated[int | None, "Seed of the noise; by default the run's own."] = None
     range: Range = None
-    on_error: OnError = "stop"
+    on_error: OnError = "skip"
     most: Annotated[int | None, "Several runs: the most images to use, spread evenly over all."] = None
 
 
@@ -49,7 +53,7 @@ class BenchmarkSettings:
     ] = None
     seed: Annotated[int, "Seed of the noise."] = 0
     range: Range = None
-    on_error: OnError = "stop"
+    on_error: OnError = "skip"
     most: Annotated[int | None, "The most images to use, spread evenly over all."] = None
 
 
@@ -104,7 +108,7 @@ class ExplainSettings:
         "your own images.",
     ] = None
     pictures: Annotated[int, "The most overlays to draw, spread evenly over the images."] = 100
-    on_error: OnError = "stop"
+    on_error: OnError = "skip"
 
 
 @dataclass(frozen=True)

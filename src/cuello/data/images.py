@@ -3,15 +3,16 @@
 import hashlib
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from cuello.core.errors import CuelloError, Fault, first_few, worded
-from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.data.form import form_of, to_depth
 from cuello.data.levels import LITTLE, full_scale
 from cuello.data.sources import ImageSource, with_four_channels
@@ -19,6 +20,8 @@ from cuello.data.stored import MAX_PIXELS
 from cuello.data.stream import Seen, StreamedArrays, glance, in_order, looking
 
 OnError = Literal["stop", "skip"]
+MOST_SAID = 5
+"""Reasons that a warning gives, at most."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,11 @@ def load_images(
     channels: 1 or 3; by default 1 if every image is grey, else 3 (grey ones are repeated, and a note says so); 4: what
     else is taken for transparency is a channel of the image.
     size: (width, height) in pixels to resize to; by default no image is resized. on_error: "stop" raises the first
-    image's CuelloError, "skip" leaves such images out and lists them in ``skipped``.
-    progress: called with events.
+    image's CuelloError, "skip" leaves such images out, says so, and lists them in ``skipped``.
+    progress: called with events, and with a note for each image that is left out.
     """
+    if on_error not in get_args(OnError):
+        raise CuelloError(f"--on-error: got {on_error!r}, needed 'stop' or 'skip'.")
     tell = listener(progress, ("done", "total"))
     if channels == 4:
         source = with_four_channels(source)
@@ -139,6 +144,7 @@ def load_images(
         tell(Progress("reading images", index + 1, count))
     if not seen:
         raise Fault(f"no image of {source.name} could be read; the first problem: {skipped[0]}")
+    say_left_out(skipped, tell)
     kept, facts = list(seen), [one.facts for one in seen.values()]
     form, notes = form_of(facts, channels, size)
     if stream:
@@ -164,6 +170,16 @@ def load_images(
     )
 
 
+def say_left_out(reasons: Sequence[str], tell: OnProgress) -> None:
+    """Say of each image that is left out why, one sentence each; as a warning, where nobody listens."""
+    for reason in reasons:
+        tell(Progress("reading images", 1, 1, note=f"left out: {reason}"))
+    if reasons and tell is silent:
+        what = "1 image is" if len(reasons) == 1 else f"{len(reasons)} images are"
+        more = " …" if len(reasons) > MOST_SAID else ""
+        warnings.warn(f"{what} left out: {' '.join(reasons[:MOST_SAID])}{more}", stacklevel=3)
+
+
 def note_on_little(name: str, arrays: Sequence[np.ndarray]) -> list[str]:
     """Say so where the values of all images fill less than a tenth of their type's range."""
     low, high = min(float(one.min()) for one in arrays), max(float(one.max()) for one in arrays)
@@ -177,13 +193,20 @@ def note_on_little(name: str, arrays: Sequence[np.ndarray]) -> list[str]:
     ]
 
 
-def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError = "stop") -> Images:
+def pair(
+    inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError = "stop", progress: OnProgress = silent
+) -> Images:
     """Join two sets of images by name (without ending): ``targets`` hold what ``inputs`` should become.
 
-    scale: how many times larger each side of a target is, exactly. on_error: "skip" leaves pairs of other sizes out.
+    scale: how many times larger each side of a target is, exactly. on_error: "skip" leaves out images without a
+    partner, and pairs of other sizes. progress: called with a note for each that is left out.
     Raises CuelloError that names the images without a partner, or a pair whose sizes do not fit.
     """
-
+    alone = without_partner(inputs, targets) if on_error == "skip" else {}
+    if 0 < len(alone) < len(inputs):
+        inputs = subset(inputs, [place for place in range(len(inputs)) if place not in alone])
+    else:
+        alone = {}
     partners = partners_of(inputs, targets)
     unused = sorted(set(range(len(targets))) - set(partners))
     unfit: dict[int, str] = {}
@@ -222,8 +245,26 @@ def pair(inputs: Images, targets: Images, *, scale: int = 1, on_error: OnError =
             f"{len(same)} of {len(inputs)} pairs hold the same pixels twice, so that there is nothing to learn from "
             f"them: {shown}"
         )
-    skipped = [*inputs.skipped, *targets.skipped, *unfit.values()]
+    left_out = [*alone.values(), *unfit.values()]
+    say_left_out(left_out, progress)
+    skipped = [*inputs.skipped, *targets.skipped, *left_out]
     return replace(inputs, targets=matched, skipped=skipped, notes=notes, fingerprint=None, scale=scale)
+
+
+def stem(name: str) -> str:
+    """Return a name without its ending: a.tif is a, and its page a.tif#000 is a#000."""
+    name = unicodedata.normalize("NFC", name)  # systems write é in one sign or in two
+    return re.sub(r"\.[^./#]*(?=(#\d+)?$)", "", name)
+
+
+def without_partner(inputs: Images, targets: Images) -> dict[int, str]:
+    """Find the inputs that have no target, and say so of each."""
+    known = {stem(name) for name in targets.names}
+    return {
+        place: f"{name} of {inputs.name} has no partner of the same name in {targets.name}."
+        for place, name in enumerate(inputs.names)
+        if stem(name) not in known
+    }
 
 
 def partners_of(inputs: Images, targets: Images) -> list[int]:
@@ -231,11 +272,6 @@ def partners_of(inputs: Images, targets: Images) -> list[int]:
 
     Raises CuelloError that names the inputs without a target, or what has two partners.
     """
-
-    def stem(name: str) -> str:
-        name = unicodedata.normalize("NFC", name)  # systems write é in one sign or in two
-        return re.sub(r"\.[^./#]*(?=(#\d+)?$)", "", name)  # a.tif is a, and its page a.tif#000 is a#000
-
     by_name = {name: index for index, name in enumerate(targets.names)}
     by_stem: dict[str, list[int]] = {}
     for index, name in enumerate(targets.names):

@@ -17,6 +17,9 @@ from cuello.data.sources import ImageSource
 SAMPLE = 32
 """Images that are decoded to estimate what all of them would take."""
 
+MOST_LOST = 0.1
+"""The share of images, at least one, without which a training goes on where such are to be skipped."""
+
 Stamp = tuple[int, int]
 
 
@@ -67,14 +70,17 @@ class StreamedArrays(Sequence[np.ndarray]):
     def sentence(name: str, why: str) -> str:
         return (
             f"{name} changed during the training ({why}). The run is kept: once the file is back as it was, go on "
-            "with `cuello resume RUN`. With --on-error=skip a training goes on without such images."
+            "with `cuello resume RUN`."
         )
 
     def lose(self, index: int, error: LostError) -> None:
-        """Go on without an image: a warning, once; or raise the error where errors stop the work."""
+        """Go on without an image: a warning, once; or raise the error where errors stop the work, or many are lost."""
         if self.on_error == "stop":
             raise error
         if index not in self.lost:
+            if len(self.lost) >= max(1, len(self) * MOST_LOST):
+                many = f"{len(self.lost) + 1} of {len(self)} images"
+                raise LostError(f"{error} It is not alone: {many} are lost, too many to go on without.")
             self.lost[index] = str(error).partition(" The run is kept")[0]
             warnings.warn(f"{self.lost[index]} It is left out.", stacklevel=2)
 

@@ -14,6 +14,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.core.own import is_own
 from cuello.core.progress import OnProgress, silent
+from cuello.core.settings import OnError
 from cuello.core.types import Batch, Pair, Pairing
 from cuello.inference.model import Model
 from cuello.jobs.data import Prepared
@@ -92,7 +93,7 @@ class Request:
     metrics: Sequence[str] = ()
     seed: int | None = None
     range: str | tuple[float, float] | None = None
-    on_error: str = "stop"
+    on_error: OnError = "skip"
     progress: OnProgress = silent
     history: Sequence[EpochRecord] = ()
     most: int | None = None

@@ -65,7 +65,7 @@ def read_images(config: TrainConfig, progress: OnProgress = silent) -> Images:
     targets = load_images(
         sources[1], images.channels, size=size, on_error=config.on_error, progress=progress, stream=stream
     )
-    return pair(images, targets, scale=config.scale or 1, on_error=config.on_error)
+    return pair(images, targets, scale=config.scale or 1, on_error=config.on_error, progress=progress)
 
 
 def open_images(config: TrainConfig, progress: OnProgress = silent) -> Images:

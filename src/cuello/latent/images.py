@@ -96,7 +96,10 @@ def own_images(path: Path, most: int = MOST, keep: Sequence[str] = (), progress:
     numbers, classes = named_labels(labels, source.label_names if source is not None else None)
     what = f"{which} {'images' if whole else 'crops'} of {config.data}"
     names = [names[row] for row in rows]
-    return Known(x[torch.from_numpy(found)], names, numbers, classes=classes, what=what, total=part.count)
+    return Known(
+        x[torch.from_numpy(found)], names, numbers, classes=classes, what=what, total=part.count,
+        skipped=prepared.images.skipped,
+    )  # fmt: skip
 
 
 def named_images(

@@ -10,7 +10,7 @@ from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.lock import kept
 from cuello.core.own import choices_as_texts, name_also, names_own, texts_of
-from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.progress import OnProgress, Progress, listener, silent
 from cuello.core.schema import read_json
 from cuello.core.settings import SearchSettings
 from cuello.data.folders import check_outside
@@ -91,7 +91,7 @@ def search(
     read_trials(folder, question.as_json())  # what holds something else gets no lock
     with kept(folder, "cuello search", remedy=", or choose another place with --output"):
         known = read_trials(folder, question.as_json())
-        question = question if known else begun(question, folder, asked=objective)
+        question = question if known else begun(question, folder, asked=objective, watch=watch)
         source = make_sampler(question, folder, known)
         work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
         return worked(work)
@@ -129,11 +129,12 @@ def make_sampler(question: Question, folder: Path, known: Mapping[int, Trial]) -
     return GridSampler(points, known) if points is not None else Drawn(question, folder)
 
 
-def begun(question: Question, folder: Path, asked: str | None) -> Question:
+def begun(question: Question, folder: Path, *, asked: str | None, watch: OnProgress) -> Question:
     """Begin a new search, and return its question with what its data are judged by.
 
-    asked: the objective that was asked for, if any. Raises CuelloError where a grid does not know its points, Optuna is
-    missing, or the data do not have that objective or cannot be read, which is an error now, and not of every trial.
+    asked: the objective that was asked for, if any. watch: told which images are left out.
+    Raises CuelloError where a grid does not know its points, Optuna is missing, or the data do not have that objective
+    or cannot be read, which is an error now, and not of every trial.
     """
     if question.sampler == "grid":
         question.space.grid(question.points)
@@ -141,7 +142,8 @@ def begun(question: Question, folder: Path, asked: str | None) -> Question:
         load_optuna(question.sampler)
     choose_device(question.first.device)
     job = JOBS[question.job]
-    first = job.first(job.data(question.first))
+    notes = watch if watch is silent else lambda event: watch(event) if event.note else None
+    first = job.first(job.data(question.first, notes))
     if asked in {score.name for score in job.binary} and (first is None or first.name != asked):
         raise CuelloError(
             f"objective: got {asked!r}, which binary images have, every pixel black or white; these are not. Needed: "

@@ -39,8 +39,8 @@ def reached_text(record: EpochRecord) -> str:
 class Display:
     """Shows a training's events and other long work.
 
-    quiet: show nothing. bar: rich's progress bars, or None for plain lines. left_out: a note said that images are left
-    out of the work.
+    quiet: show nothing. bar: rich's progress bars, or None for plain lines. left_out: why images are left
+    out of the work, as notes said.
     """
 
     console: Console
@@ -49,7 +49,7 @@ class Display:
     tasks: dict[str, TaskID] = field(default_factory=dict)
     said: float = 0.0
     validation: str = ""
-    left_out: bool = False
+    left_out: list[str] = field(default_factory=list)
 
     def observe(self, event: Event) -> None:
         """Show an event of a training."""
@@ -100,9 +100,12 @@ class Display:
             self.console.print(f"{doing}: {done} of {total}")
 
     def say_note(self, event: Progress) -> None:
-        """Say what an event has to say of the work."""
-        self.left_out |= (event.note or "").startswith("left out: ")
-        if event.note is not None and not self.quiet:
+        """Say what an event has to say of the work, and keep why images are left out; what was said is not repeated."""
+        if event.note is None or (reason := event.note.removeprefix("left out: ")) in self.left_out:
+            return
+        if reason != event.note:
+            self.left_out.append(reason)
+        if not self.quiet:
             self.console.print(f"note: {printable(event.note)}", markup=False)
 
     def whole(self, event: Progress) -> None:

@@ -13,6 +13,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import check_free
 from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, listener
+from cuello.core.settings import OnError
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python
 from cuello.inference.bundled import located
@@ -44,7 +45,7 @@ def benchmark(
     baselines: Sequence[str] | None = None,
     seed: int = 0,
     range: str | tuple[float, float] | None = None,
-    on_error: str = "stop",
+    on_error: OnError = "skip",
     most: int | None = None,
     code: Any = None,
     device: str = "cpu",

@@ -12,6 +12,7 @@ from cuello.core.files import check_free
 from cuello.core.lock import kept
 from cuello.core.own import names_own
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.settings import OnError
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python, is_handed
 from cuello.inference.model import load
@@ -52,7 +53,7 @@ def evaluate(
     range: str | tuple[float, float] | None = None,
     network: Any = None,
     device: str = "cpu",
-    on_error: str = "stop",
+    on_error: OnError = "skip",
     report: bool = True,
     progress: OnProgress | bool | None = None,
 ) -> Any:
@@ -104,7 +105,8 @@ def evaluate(
 
         judged = job.evaluate(model, own if run is not None else None, request)
         for note in judged.notes if images is not None else ():
-            tell(Progress("evaluating", 1, 1, note=note))
+            if not note.startswith("left out: "):  # that was said when it was read
+                tell(Progress("evaluating", 1, 1, note=note))
         if run is not None and report:
             job.save(run, model, judged, command=repeat_command(run))
     return judged.evaluation
@@ -122,7 +124,7 @@ def evaluate_classifier(
     data: Any = None,
     labels: Any = None,
     device: str = "cpu",
-    on_error: str = "stop",
+    on_error: OnError = "skip",
     report: bool = True,
     progress: OnProgress | bool | None = None,
 ) -> Classification:
@@ -159,7 +161,7 @@ def evaluate_runs(
     range: str | tuple[float, float] | None = None,
     network: Any = None,
     device: str = "cpu",
-    on_error: str = "stop",
+    on_error: OnError = "skip",
     most: int | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,

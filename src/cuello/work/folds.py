@@ -74,7 +74,8 @@ def train_folds(
     members = {f"fold-{part}": {**given, "fold": f"{part}/{folds}"} for part in range(1, folds + 1)}
     with kept_series(folder, FOLDS):
         if not (folder / "fold-1" / "config.toml").is_file():  # what cannot be divided is said before any training
-            JOBS[config.job].data(make_config({**config.model_dump(exclude_unset=True), "fold": f"1/{folds}"}))
+            first = make_config({**config.model_dump(exclude_unset=True), "fold": f"1/{folds}"})
+            JOBS[config.job].data(first, options.progress)
         runs = train_series(folder, FOLDS, members, options=options, overwrite=overwrite)
         write_folds(folder, folds_result(runs))
     return runs

@@ -56,7 +56,7 @@ from cuello.training.session import Session
 from cuello.training.trackers import check_trackers, make_trackers
 from cuello.training.watched import watched
 
-UNCOMPARED = ("device", "threads", "storage")
+UNCOMPARED = ("device", "threads", "storage", "on_error")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
 BY_COUNT = ("validation", "test")
 """Settings that follow the number of images: where none is asked for, a run that states one is what was asked for."""
@@ -198,8 +198,8 @@ def resume(
     path: the run directory. data, target, labels: the images of the training, needed where they were handed in from
     Python, or lie elsewhere now; they must be the same. network: FILE.py:CLASS, needed where the network is somebody's
     own code (other parts of your own: see ``cuello.allow``). changes: new values for epochs, max_minutes, patience,
-    min_delta, device, threads or storage. Without changes the run ends with the same weights, to the bit, as if it had
-    never been interrupted (on the same kind of CPU).
+    min_delta, device, threads, storage or on_error. Without changes the run ends with the same weights, to the bit, as
+    if it had never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, another setting is given, or config.toml was changed.
     """
     tell = listener(progress)
@@ -309,8 +309,8 @@ class RunOptions:
 
 
 def tell_notes(images: Images, tell: OnProgress) -> None:
-    """Say before the work how images were read, and which are left out."""
-    for note in [*images.notes, *(f"left out: {reason}" for reason in images.skipped)]:
+    """Say before the work how images were read."""
+    for note in images.notes:
         tell(Progress("reading images", 1, 1, note=note))
 
 
@@ -353,6 +353,8 @@ def run_through(session: Session, data: JobData, device: torch.device, options: 
         model = load(run.path, device=str(device))
         request = Request(run.path, sweep=options.sweep, progress=options.progress, history=run.history)
         evaluate_and_save(run, model, data, request=request)
+    for reason in data.prepared.images.lost:
+        options.progress(Progress("training", 1, 1, note=f"left out: {reason}"))
     return run
 
 

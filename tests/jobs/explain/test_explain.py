@@ -153,12 +153,12 @@ def test_images_of_another_size_are_refused_or_left_out(
     folder = make_classes(tmp_path / "images", 2)
     Image.new("L", (14, 9)).save(folder / "dark" / "wide.png")
     with pytest.raises(CuelloError, match=r"dark/wide\.png has 14×9 pixels, .* takes 10×12.*resize='10x12'.*skip"):
-        explain(fixed.path, folder, tmp_path / "out")
-    found = explain(fixed.path, folder, tmp_path / "out", on_error="skip", pictures=0)
+        explain(fixed.path, folder, tmp_path / "out", on_error="stop")
+    found = explain(fixed.path, folder, tmp_path / "out", pictures=0)
     assert [name for name, _ in found.failed] == ["dark/wide.png"]
     assert len(found.maps) == 4
     with pytest.raises(CuelloError, match=r"no image fits; the first problem: wide\.png has"):
-        explain(fixed.path, folder / "dark" / "wide.png", tmp_path / "none", on_error="skip")
+        explain(fixed.path, folder / "dark" / "wide.png", tmp_path / "none")
     resized = explain(fixed.path, folder, tmp_path / "resized", resize="10x12", pictures=0)
     assert {values.shape for values in resized.maps} == {(12, 10)}
 
@@ -189,8 +189,8 @@ def test_an_image_that_is_refused_is_named_and_the_others_go_on(
 
     monkeypatch.setattr(map_settings, "occlusion_map", picky)
     with pytest.raises(CuelloError, match=r"dark/03\.png: not this one"):
-        explain(run.path, examples, tmp_path / "a", pictures=0)
-    found = explain(run.path, examples, tmp_path / "b", pictures=0, on_error="skip")
+        explain(run.path, examples, tmp_path / "a", pictures=0, on_error="stop")
+    found = explain(run.path, examples, tmp_path / "b", pictures=0)
     assert found.failed == [("dark/03.png", "not this one.")]
     assert len(found.maps) == 11
 
@@ -358,7 +358,7 @@ def test_overlays_of_a_call_that_fails_are_taken_back(
         drawn.extend((tmp_path / "o").rglob("bright-*.png"))
 
     with pytest.raises(CuelloError, match=r"dark/small\.png: box: got 6 pixels of width"):
-        explain(run.path, folder, tmp_path / "o", box=6, progress=watch)
+        explain(run.path, folder, tmp_path / "o", box=6, on_error="stop", progress=watch)
     assert drawn
     assert not (tmp_path / "o").exists()
 

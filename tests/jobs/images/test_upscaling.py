@@ -192,8 +192,9 @@ def test_a_pair_of_another_ratio_stops_or_is_left_out(
     with pytest.raises(
         CuelloError, match=r"the pair 3\.png has 18×18 pixels in .* and 35×36 in .*, needed 36×36 there"
     ):
-        cuello.train("upscale", small, output=tmp_path / "run", **settings)
-    run = cuello.train("upscale", small, output=tmp_path / "run", on_error="skip", **settings)
+        cuello.train("upscale", small, output=tmp_path / "run", on_error="stop", **settings)
+    with pytest.warns(UserWarning, match=r"1 image is left out: the pair 3\.png"):
+        run = cuello.train("upscale", small, output=tmp_path / "run", **settings)
     assert "the pair 3.png has 18×18" in run.report_path.read_text()
 
 
@@ -201,7 +202,7 @@ def test_pairs_without_a_partner_are_named(tmp_path: Path, make_image: Callable[
     small, large = write_pairs(tmp_path, make_image)
     (large / "2.png").unlink()
     with pytest.raises(CuelloError, match=r"1 of 6 images in .* have no partner .*: 2\.png"):
-        cuello.train("upscale", small, target=str(large), output=tmp_path / "run", **UP)
+        cuello.train("upscale", small, target=str(large), output=tmp_path / "run", on_error="stop", **UP)
 
 
 # What is refused, before any work

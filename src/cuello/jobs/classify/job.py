@@ -173,10 +173,9 @@ def class_references_of(model: Model, data: JobData) -> list[Reference]:
 
 def named_examples(model: Model, request: Request) -> tuple[EvaluatedImages, list[str]]:
     """Read images with labels that a classifier knows, and say in notes which they are."""
-    policy = "skip" if request.on_error == "skip" else "stop"
     size = parse_size(make_config(model.artefact.training).resize)
     source = open_within(str(request.images), request.range, model.levels)
     loaded = aligned(
-        load_images(source, model.channels, size, on_error=policy, progress=request.progress), model.classes
+        load_images(source, model.channels, size, on_error=request.on_error, progress=request.progress), model.classes
     )
     return evaluated_images(loaded, labelled=True), notes_on(loaded, request)

@@ -10,9 +10,11 @@ from cuello.core.config import make_config
 from cuello.core.errors import CuelloError, worded
 from cuello.data.arrays import ImageSource
 from cuello.data.catalog import CATALOG
-from cuello.data.images import Images
+from cuello.data.images import Images, places_in
 from cuello.data.sources import with_four_channels
+from cuello.data.split import Split
 from cuello.data.stored import StoredImage
+from cuello.data.stream import Seen, looking
 from cuello.inference.model import Model
 from cuello.jobs.data import parts_of
 
@@ -90,11 +92,17 @@ def tested_first(source: ImageSource, data: str, own: Model | None) -> tuple[lis
     """
     count = len(source.names)
     training = own.artefact.training if own is not None else {}
-    if training.get("data") == data and training.get("on_error") != "skip":  # with "skip" not every image was divided
-        blank = Images(data, [np.empty((0, 0, 1))] * count, source.names,
-                       held_out=source.held_out, validated=source.validated)  # fmt: skip
-        parts = parts_of(blank, make_config(training))
-        kept = [np.setdiff1d(part, parts.train) for part in (parts.test, parts.validation)]
+    if training.get("data") == data:
+        divided = np.arange(count)
+        if not source.in_memory and training.get("on_error") != "stop":  # what could not be read was not divided
+            look = looking(source, None)
+            divided = np.array([place for place in range(count) if isinstance(look(place), Seen)], np.int64)
+        positions = divided.tolist()
+        held_out, validated = (places_in(positions, part) for part in (source.held_out, source.validated))
+        names = [source.names[place] for place in positions]
+        blank = Images(data, [np.empty((0, 0, 1))] * len(names), names, held_out=held_out, validated=validated)
+        parts = parts_of(blank, make_config(training)) if names else Split(divided, divided, divided)
+        kept = [divided[np.setdiff1d(part, parts.train)] for part in (parts.test, parts.validation)]
     else:
         kept = [part for part in (source.held_out, source.validated) if part is not None]
     first = np.concatenate([*kept, []]).astype(np.int64)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch
 from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.settings import OnError
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_within
 from cuello.data.folders import check_outside
@@ -58,7 +59,7 @@ def explain(
     range: str | tuple[float, float] | None = None,
     limit: int | None = None,
     pictures: int = 100,
-    on_error: Literal["stop", "skip"] = "stop",
+    on_error: OnError = "skip",
     overwrite: bool = False,
     device: str = "cpu",
     progress: OnProgress | bool | None = None,
@@ -73,8 +74,8 @@ def explain(
     its number from 0. resize: "WIDTHxHEIGHT" for the images; by default as in training. range: what stands for black
     and white in them, "LOW..HIGH", "auto" or "full"; by default as in training. limit: images at most, those for
     testing first; by default 32 of a data set of the catalogue, all of other images. pictures: how many overlays are
-    drawn, at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or explained.
-    progress: called with events.
+    drawn, at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or
+    explained, "stop" raises the first one's error. progress: called with events.
 
     model: a run directory or model.safetensors of `cuello train explain` that learned this classifier's maps; they are
     then estimated in one pass, of each image's predicted class and with the settings that it learned, which need not be

@@ -90,19 +90,19 @@ def own_images(prepared: Prepared) -> tuple[EvaluatedImages, list[str]]:
 
 def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[str]]:
     """Read whole images to evaluate on (and their clean counterparts), and say in notes which they are."""
-    policy = "skip" if request.on_error == "skip" else "stop"
     loaded = load_images(
         open_within(str(request.images), request.range, model.levels),
         model.channels,
         size=None,
-        on_error=policy,
+        on_error=request.on_error,
         progress=request.progress,
     )
     if request.target is not None:
         clean = load_images(
-            open_within(str(request.target), request.range, model.levels), model.channels, None, on_error=policy
-        )
-        loaded = pair(loaded, clean, scale=model.scale, on_error=policy)
+            open_within(str(request.target), request.range, model.levels), model.channels, size=None,
+            on_error=request.on_error, progress=request.progress,
+        )  # fmt: skip
+        loaded = pair(loaded, clean, scale=model.scale, on_error=request.on_error, progress=request.progress)
     return evaluated_images(loaded), notes_on(loaded, request)
 
 
