@@ -201,7 +201,7 @@ class TestParts:
         (tmp_path / "train" / "bird").mkdir()
         _, lacks, empty = folder_source(tmp_path).notes
         assert lacks == f"val in {tmp_path} has no image of the class dog"
-        assert empty == f"folders in {tmp_path} that hold no image are no classes: bird"
+        assert empty == f"folders in {tmp_path} that hold no image are not classes: bird"
 
     def test_class_folders_that_all_hold_folders_of_the_same_names_are_said(self, tmp_path):
         save(tmp_path, *(f"{day}/{label}/1.png" for day in ("monday", "tuesday") for label in ("cat", "dog")))
@@ -221,4 +221,4 @@ class TestParts:
         save(tmp_path, "cat/1.png", "dog/more/1.png")
         (tmp_path / "bird").mkdir()
         (note,) = folder_source(tmp_path).notes
-        assert note == f"folders in {tmp_path} that hold no image are no classes: bird"
+        assert note == f"folders in {tmp_path} that hold no image are not classes: bird"
