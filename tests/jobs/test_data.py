@@ -179,7 +179,7 @@ def test_a_loss_that_needs_larger_crops_says_so(images: Path) -> None:
 
 
 def test_too_few_images(tmp_path: Path, make_images: Callable[..., Path]) -> None:
-    with pytest.raises(CuelloError, match=r"got 2 images, needed more than 2 .*test=0 keeps none"):
+    with pytest.raises(CuelloError, match=r"got 2 images, needed more than 2, .*test=0 keeps none"):
         prepare(config(make_images(tmp_path, 2), crop=16))
 
 
