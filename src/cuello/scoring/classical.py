@@ -108,7 +108,7 @@ def verdict(score: BlindScore, others: Sequence[BlindScore]) -> str:
     >>> ours, blur = (blind_score(name, [np.full((64, 64), value)], peak=100, bias="")
     ...               for name, value in (("network", 1.0), ("Gaussian blur", 1.0)))
     >>> verdict(ours, [blur])
-    'Gaussian blur is as good: network is 0.00 dB better (95% interval 0.00 to 0.00).'
+    'Gaussian blur is as good: network differs from it by +0.00 dB (95% interval 0.00 to 0.00).'
     """
     if not others:
         return "There is nothing to compare with."
@@ -119,4 +119,4 @@ def verdict(score: BlindScore, others: Sequence[BlindScore]) -> str:
         return f"{score.name} is {better:.2f} dB better than {rival.name} {interval}."
     if high < 0:
         return f"{rival.name} is {-better:.2f} dB better than {score.name} {interval}."
-    return f"{rival.name} is as good: {score.name} is {better:.2f} dB better {interval}."
+    return f"{rival.name} is as good: {score.name} differs from it by {better:+.2f} dB {interval}."
