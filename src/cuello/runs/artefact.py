@@ -68,6 +68,7 @@ class StoredArtefact(StoredFields):
     classifier: Name = ""
     method: Name = ""
     noise_models: list[StoredNoiseModel] = Field(default_factory=list)
+    noise_correlation: list[list[Finite]] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Artefact:
     classifier whose maps it learned. method: how it learned from noisy images alone, "" where it had clean ones.
     noise_models: the noise that it learned to take off, one of each channel, white being 1: what it sees are images
     whose noise was made even with these (``models/stabilised``). None of them: it sees images as they are.
+    noise_correlation: of that noise with the pixels around, rows of odd number and length, 1 in the middle; none of
+    them: each pixel has noise of its own.
     """
 
     architecture: Architecture
@@ -92,6 +95,7 @@ class Artefact:
     classifier: str = ""
     method: str = ""
     noise_models: Sequence[NoiseModel] = ()
+    noise_correlation: Sequence[Sequence[float]] = ()
 
     @property
     def checksum(self) -> str:
@@ -128,6 +132,8 @@ def save_artefact(path: Path, artefact: Artefact) -> None:
         about["method"] = artefact.method
     if artefact.noise_models:
         about["noise_models"] = [asdict(model) for model in artefact.noise_models]
+    if artefact.noise_correlation:
+        about["noise_correlation"] = [list(row) for row in artefact.noise_correlation]
     save_tensors(path, artefact.weights, about, kind="model", format=FORMAT)
 
 
@@ -149,6 +155,7 @@ def load_artefact(path: Path) -> Artefact:
     return Artefact(
         architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
         classes=tuple(found.classes), classifier=found.classifier, method=found.method, noise_models=models,
+        noise_correlation=found.noise_correlation,
     )  # fmt: skip
 
 
@@ -197,6 +204,9 @@ def check_architecture(architecture: Architecture, found: StoredArtefact, path: 
 def noise_models_of(found: StoredArtefact, architecture: Architecture, path: Path) -> tuple[NoiseModel, ...]:
     """Return the noise that a network was trained for; CuelloError where that is none, or not of its channels."""
     channels = architecture.settings.get("channels")
+    sides = {len(row) for row in found.noise_correlation} | {len(found.noise_correlation) or 1}
+    if len(sides) > 2 or any(side % 2 == 0 for side in sides):
+        raise CuelloError(f"{path} is damaged: the correlation of its noise is no table of odd sides.")
     if found.noise_models and len(found.noise_models) != channels:
         raise CuelloError(
             f"{path} is damaged: noise of {len(found.noise_models)} channels, the network has {channels}."

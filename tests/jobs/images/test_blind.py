@@ -54,8 +54,10 @@ def test_the_run_says_what_it_learned_by_and_takes_the_noise_for_its_contract(bl
     assert artefact.method == "sure"
     (noise,) = artefact.noise_models
     assert 255 * float(noise.deviation(0.5)) == pytest.approx(SIGMA, rel=0.1)
-    assert "method" not in blind.metrics["protocol"]
-    assert "PSNR" in blind.metrics["verdict"]
+    assert "no PSNR was measured" in blind.metrics["verdict"]
+    estimated = {row["method"]: row["mse"] for row in blind.metrics["estimated"]}
+    assert {"denoise-s", "noisy image", "Gaussian blur"} <= set(estimated)
+    assert estimated["noisy image"] == pytest.approx((SIGMA / 255) ** 2, rel=0.2)
     assert all(np.isnan(record.validation_psnr) for record in blind.history), "nothing clean was compared with"
     assert blind.report_path.is_file()
 
@@ -130,7 +132,9 @@ def test_pairs_of_noisy_images(tmp_path: Path, make_image: Callable[..., np.ndar
     artefact = load_artefact(run.path)
     assert (artefact.method, artefact.noise_models, run.config.method) == ("pairs", (), "pairs")
     assert all(np.isnan(record.validation_psnr) for record in run.history), "the other copy is noisy, not clean"
-    assert "psnr" not in run.metrics["methods"]["network"] or run.metrics["methods"]["network"]["psnr"] is None
+    assert run.metrics["methods"]["network"]["psnr"] is None
+    estimated = {row["method"]: row["mse"] for row in run.metrics["estimated"]}
+    assert estimated["noisy image"] == pytest.approx((SIGMA / 255) ** 2, rel=0.1), "from the two copies alone"
     clean = cuello.evaluate(run.path, one, target=other, report=False, baselines=["median-3"])
     assert clean.ours.mean("psnr") > 0, "named clean images are measured with as ever"
 

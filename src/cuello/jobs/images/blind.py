@@ -72,6 +72,10 @@ class BlindTask:
     def models(self) -> Sequence[NoiseModel]:
         return () if self.domain is None else self.domain.models
 
+    @property
+    def correlation(self) -> list[list[float]]:
+        return [] if self.known.correlation is None else self.known.correlation.tolist()
+
 
 # Settings
 

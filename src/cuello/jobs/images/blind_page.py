@@ -7,7 +7,7 @@ import torch
 
 from cuello.data.detail import most_detailed
 from cuello.inference.model import Model
-from cuello.jobs.images.blind_evaluation import NO_SCORE, BlindEvaluation, table_of
+from cuello.jobs.images.blind_evaluation import NO_SCORE, BlindEvaluation, tables_of
 from cuello.jobs.images.evaluation import restore
 from cuello.jobs.images.examples import MOST_PIXELS, as_array, part
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
@@ -32,7 +32,7 @@ def write_blind_report(
     )
     about = "The loss is the squared error against noisy values: that against clean ones, and the noise's variance."
     sections = [
-        Section("What it takes away", [NO_SCORE], [Picture(themes, alt, note), table_of(found)]),
+        Section("What it takes away", [NO_SCORE], [*tables_of(found), Picture(themes, alt, note)]),
         *([Section("To know", [*notes, about])]),
         *run_sections(run, model, curves, command=command),
     ]

@@ -150,7 +150,9 @@ class ImageJob:
     def network(self, config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
         network, artefact = image_network(config, data)
         if isinstance(task := data.pairing, BlindTask):
-            artefact = replace(artefact, method=task.method.name, noise_models=task.models)
+            artefact = replace(
+                artefact, method=task.method.name, noise_models=task.models, noise_correlation=task.correlation
+            )
         return network, artefact
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
