@@ -84,7 +84,9 @@ def student(desk: Desk) -> None:
     """Small pictures with labels, in a folder a class: a code of few numbers, a classifier, and why it decides so."""
     desk.type("cuello")
     write_letters(desk / "letters")
-    desk.type("cuello train reconstruct letters/ --latent 8 --hidden 64 --epochs 100 -o runs/code")
+    desk.type("cuello train reconstruct letters/ --latent 8 --hidden 64 --epochs 100 --batch-size 8 -o runs/code")
+    methods = json.loads((desk / "runs/code/metrics.json").read_text("utf-8"))["methods"]
+    need(methods["network"]["mse"] < methods["pca"]["mse"], "a code that is better than principal components")
     desk.type("cuello latent runs/code")
     need((desk / "runs/code/latent/latent.html").is_file(), "a page of the code")
     desk.type("cuello train classify letters/ --epochs 60 -o runs/letters")
@@ -158,7 +160,7 @@ def engineer(desk: Desk) -> None:
 def researcher(desk: Desk) -> None:
     """A network of one's own: written from a starting point, repeated, and compared with one of the package."""
     desk.type("cuello new network my_net.py")
-    small = "--noise gaussian:25 --crop 32 --epochs 1 --samples 64 --validation-samples 8 --repeats 2"
+    small = "--noise gaussian:25 --crop 40 --epochs 1 --samples 64 --validation-samples 8 --repeats 2"
     desk.type(f"cuello train denoise photos --model my_net.py:MyNet --loss l1 {small} -o runs/mine")
     desk.type(f"cuello train denoise photos --model denoise-s {small} -o runs/theirs")
     desk.type("cuello compare runs/mine runs/theirs -o runs/comparison")

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cuello.cli.render import print_text, widths_within
+from cuello.cli.render import print_rows, print_text, widths_within
 from cuello.runs.directory import Run
 
 Command = Callable[..., Any]
@@ -27,7 +28,8 @@ def check(command: Command, monkeypatch: pytest.MonkeyPatch, called: tuple[objec
         answer = command(*called)
         assert answer.code == 0, answer
         shown[width] = answer.out
-    assert max(map(len, shown[columns].splitlines())) <= columns
+    lines = [line for line in shown[columns].splitlines() if not line.startswith("again: ")]  # a command stays whole
+    assert max(map(len, lines)) <= columns
     assert words(shown[columns]) - {"…", "–"} <= words(shown[WHOLE])  # –: too quick to be timed, in one of the two
 
 
@@ -58,6 +60,45 @@ def test_results(command: Command, monkeypatch: pytest.MonkeyPatch, copied: Run,
         ("compare", name, "one", "--no-latency"),
     ):
         check(command, monkeypatch, called, columns)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_what_is_searched_measured_and_looked_into(
+    command: Command, monkeypatch: pytest.MonkeyPatch, series: Path, tmp_path: Path, columns: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    np.save("dots.npy", (random.random((24, 7, 5)) > 0.5).astype(np.uint8) * 255)
+    np.save("photos.npy", random.integers(0, 255, (5, 20, 24, 3), np.uint8))
+    shutil.copytree(series, "series")
+    shutil.copytree(series / "seed-0", "another")
+    tiny = ("--epochs", 1, "--batch-size", 16, "--threads", 1, "--quiet")
+    overs = ("--over", "learning-rate=1e-3,1e-1", "--over", "optimizer=sgd,adamw", "--over", "activation=tanh,relu")
+    searched = ("search", "reconstruct", "dots.npy", "--latent", 2, "--hidden", 4, *overs, "-o", "search", *tiny)
+    assert command(*searched).code == 0
+    code = ("train", "reconstruct", "dots.npy", "--latent", 4, "--hidden", 8, "-o", "code", "--no-report", *tiny)
+    assert command(*code).code == 0
+    for called in (
+        searched,
+        ("benchmark", "photos.npy", "series", "another", "--noise", "salt-pepper:0.2", "--threads", 1, "--quiet"),
+        ("latent", "code", "--overwrite", "--threads", 1, "--quiet"),
+    ):
+        check(command, monkeypatch, called, columns)
+
+
+def test_a_few_wide_rows_become_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    heads, rows = (
+        ["run", "of the network>", "unused", "error>"],
+        [["mine", "1,763", "", "0.0671"], ["b", "4", "", "0.5"]],
+    )
+    monkeypatch.setenv("COLUMNS", "28")
+    print_rows("two runs", heads, rows)
+    assert capsys.readouterr().out == (
+        "two runs\nrun               mine    b\nof the network   1,763    4\nerror           0.0671  0.5\n"
+    )
+    monkeypatch.setenv("COLUMNS", "26")
+    print_rows("", heads, rows)
+    assert capsys.readouterr().out.startswith("mine\n  of the network 1,763,\n")
 
 
 def test_a_cell_goes_on_below_and_what_needs_many_lines_gets_its_own() -> None:

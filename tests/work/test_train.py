@@ -70,6 +70,27 @@ def test_another_word_for_a_job_is_said_to_be_one(images: Path, small: dict[str,
     assert notes("Clean", cuello.search.search, **searched) == ["Clean: that is the job denoise"]
 
 
+def test_the_usual_epochs_of_few_images_are_said_to_be_little(tmp_path: Path) -> None:
+    """Of 64 images 38 are learned from: three steps of 16 and, in 30 epochs, 90; 334 epochs make 1,002."""
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).integers(0, 255, (64, 6, 5), np.uint8))
+    told: list[str] = []
+
+    def listen(event: Progress) -> None:
+        told.extend([event.note] if event.note and "steps" in event.note else [])
+
+    common: dict[str, Any] = {"model": "mlp:30-4-2", "validation": 0.2, "test": 0.2, "report": False, "threads": 1}
+    place = tmp_path / "few.npy"
+    run = cuello.train("reconstruct", place, output=tmp_path / "a", progress=listen, batch_size=16, **common)
+    assert run.config.epochs == 30
+    assert told == [
+        "30 epochs of so few images are 90 steps of training, which is little; epochs=334 makes 1,002, a smaller "
+        "batch_size more"
+    ]
+    cuello.train("reconstruct", place, output=tmp_path / "b", progress=listen, epochs=1, **common)
+    cuello.train("reconstruct", place, output=tmp_path / "c", progress=listen, batch_size=2, **common)
+    assert len(told) == 1, "who asks for few gets few; and 570 steps are no longer little"
+
+
 def test_a_sweep_is_checked_before_the_training(images: Path, small: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(CuelloError, match=r"amount is 3.0, needed 0 to 1"):
         cuello.train(data=images, output=tmp_path / "run", sweep=(0.1, 3), **small)

@@ -33,8 +33,8 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     """Print a table; columns whose name ends in '>' are set to the right. one_line: where the
     terminal is not narrow, leave out words at the end of the last column.
 
-    No word is ever broken: cells go on in further lines, and where the terminal is too narrow for that, each row is a
-    heading and a line for every column.
+    No word is ever broken: cells go on in further lines. Where the terminal is too narrow for that, a few rows become
+    columns, if they fit; else each row is a heading and a line for every column.
     """
     console = Console(highlight=False)
     heads = [column.removesuffix(">") for column in columns]
@@ -43,6 +43,9 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         room = max(8, console.width - taken)
         rows = [[*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in rows]
     widths = widths_within(console.width, [heads, *rows])
+    if widths is None and (turned := turned_within(console.width, [heads, *rows])) is not None:
+        columns, rows = [turned[0][0], *(f"{name}>" for name in turned[0][1:])], turned[1:]
+        heads, widths = turned[0], [max(map(cell_len, column)) for column in zip(*turned, strict=True)]
     if widths is None:
         print_records(title, heads, rows=rows, width=console.width)
         return
@@ -58,9 +61,9 @@ def print_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-GAP, MOST_LINES, SHORT, WIDE, UNBROKEN = 2, 5, 20, 80, 12
+GAP, MOST_LINES, SHORT, WIDE, UNBROKEN, MOST_TURNED = 2, 5, 20, 80, 12, 4
 """Signs between two columns; lines that a cell may take before each row becomes lines of its own; the longest of those
-that share one there; what is no narrow terminal; a number with its unit."""
+that share one there; what is no narrow terminal; a number with its unit; rows that may become columns."""
 
 
 def widths_within(room: int, rows: Sequence[Sequence[str]]) -> list[int] | None:
@@ -93,6 +96,19 @@ def widths_within(room: int, rows: Sequence[Sequence[str]]) -> list[int] | None:
     return None if max(lines, default=0) > MOST_LINES else widths
 
 
+def turned_within(room: int, rows: Sequence[Sequence[str]]) -> list[Sequence[str]] | None:
+    """Return a table with its rows as columns, without what is empty, where its lines fit; None where they do not.
+
+    >>> turned_within(16, [["run", "error", ""], ["a", "0.25", ""], ["b", "0.5", ""]])
+    [('run', 'a', 'b'), ('error', '0.25', '0.5')]
+    >>> turned_within(14, [["run", "error", ""], ["a", "0.25", ""], ["b", "0.5", ""]])
+    """
+    turned: list[Sequence[str]] = [line for line in zip(*rows, strict=True) if any(line[1:])]
+    taken = sum(max(map(cell_len, column)) + GAP for column in rows) - GAP
+    nested = any(row[0] != row[0].lstrip() for row in rows)
+    return None if taken > room or nested or len(rows) > MOST_TURNED + 1 else turned
+
+
 def print_text(text: str) -> None:
     """Print sentences; on a terminal, lines that are too long go on below their first word, and no word is broken."""
     console = Console()
@@ -105,14 +121,14 @@ def print_text(text: str) -> None:
 
 
 def print_records(title: str, heads: Sequence[str], *, rows: Sequence[Sequence[str]], width: int) -> None:
-    """Print each row as its first cell and, below it, a line for every other one."""
+    """Print each row as its first cell, a number with what it is of, and, below it, a line for every other one."""
     if title:
         print_text(title)
     for position, (first, *others) in enumerate(rows):
         deeper = len(first) - len(first.lstrip())
         if position and not deeper:
             print()
-        print(first)
+        print(f"{heads[0]} {first}" if first.isdecimal() else first)
         indent = " " * (deeper + 2)
         for line in lines_of(heads[1:], others):
             print(fill(line, width, initial_indent=indent, subsequent_indent=f"{indent}  ", **WHOLE_WORDS))

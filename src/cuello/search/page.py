@@ -154,7 +154,7 @@ def scores_of(question: Question, trials: Sequence[Reached]) -> list[Score]:
 
 def number_texts(question: Question, reached: Reached) -> dict[str, str]:
     """Write a trial's numbers, the objective with its deviation over repeats."""
-    forms = {score.name: score.text if score.unit else loss_text for score in scores_of(question, [reached])}
+    forms = {score.name: loss_text if score.name == "mse" else score.text for score in scores_of(question, [reached])}
     text = {
         "parameters": f"{reached.parameters:,}", "epoch": str(reached.best_epoch),
         "loss": loss_text(reached.validation_loss), "time": duration(reached.seconds),

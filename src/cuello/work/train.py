@@ -12,7 +12,7 @@ import torch
 
 from cuello.core.caller import caller_kept
 from cuello.core.config import AUTO, CHANGEABLE, TrainConfig, make_config, to_toml
-from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.core.files import remove_leftovers, write_text
 from cuello.core.lock import kept, wait_until_free
 from cuello.core.memory import kept_memory
@@ -62,6 +62,8 @@ BY_COUNT = ("validation", "test")
 """Settings that follow the number of images: where none is asked for, a run that states one is what was asked for."""
 LEARNED_FROM = ("noise", "target", "noisy_target", "range")
 """Settings without which others would be recommended."""
+FEW_STEPS, ENOUGH_STEPS = 500, 1000
+"""With fewer steps than these a small network has hardly begun to learn; about so many are enough for one."""
 WAIT_FOR_WORKERS = 30.0
 """So many seconds at most the worker of a search or study that was killed needs to notice it, and to end."""
 
@@ -163,6 +165,8 @@ def train(
         how = "the lowest and the highest" if settings.get("range") else "from all images, and some room"
         tell(Progress("reading images", 1, 1, note=f"range of the values, {how}: {config.range}"))
     tell_chosen(chosen, tell)
+    if "epochs" not in settings:
+        tell_few_steps(config, data_of, tell)
     made = make_network(config, data_of)
     path = Path(output).expanduser() if output is not None else fresh_path(config)
     with kept(path, "cuello train", remedy=", or choose another place with --output"):
@@ -324,6 +328,16 @@ def tell_chosen(chosen: Chosen | None, tell: OnProgress) -> None:
     """Say which network was chosen, and why, where none was named."""
     if chosen is not None:
         tell(Progress("reading images", 1, 1, note=chosen.sentence))
+
+
+def tell_few_steps(config: TrainConfig, data: JobData, tell: OnProgress) -> None:
+    """Say that the usual epochs of few images are little training, and how many are not."""
+    an_epoch = len(data.prepared.training)
+    if (steps := config.epochs * an_epoch) < FEW_STEPS:
+        enough = -(-ENOUGH_STEPS // an_epoch)
+        said = f"{config.epochs} epochs of so few images are {steps} steps of training, which is little"
+        note = worded(f"{said}; --epochs={enough} makes {enough * an_epoch:,}, a smaller --batch-size more")
+        tell(Progress("reading images", 1, 1, note=note))
 
 
 def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:

@@ -14,6 +14,7 @@ from cuello.core.progress import OnProgress, Progress, silent
 from cuello.inference.model import Model
 from cuello.jobs.images.evaluated import EvaluatedImages
 from cuello.jobs.images.evaluation import OURS
+from cuello.jobs.images.methods import time_text
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.references import Reference
@@ -300,7 +301,7 @@ def shown(values: Mapping[str, Any]) -> list[Table | str]:
             method["label"],
             f"{method['accuracy']:.2%}",
             " to ".join(f"{100 * limit:.1f}" for limit in method["interval"]),
-            f"{method['milliseconds_an_image']:.2f}",
+            time_text(method["milliseconds_an_image"]),
         ]
         for method in methods
     ]

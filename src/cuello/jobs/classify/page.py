@@ -22,6 +22,7 @@ from cuello.jobs.classify.figures import (
     side_by_side,
 )
 from cuello.jobs.images.examples import middle
+from cuello.jobs.images.methods import time_text
 from cuello.report.figures import save_both, shorten
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
@@ -74,7 +75,7 @@ def methods_table(found: Classification) -> Table:
         low, high = wilson_interval(found.right(method), len(found.truth))
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
         wrong = f"{len(found.truth) - found.right(method):,}"
-        rows.append([method.label, f"{found.accuracy(method):.2%}", interval, wrong, f"{method.milliseconds:.2f}"])
+        rows.append([method.label, f"{found.accuracy(method):.2%}", interval, wrong, time_text(method.milliseconds)])
     return Table(
         ["method", "accuracy>", "95% interval>", f"wrong of {len(found.truth):,}>", "ms per image>"],
         rows,

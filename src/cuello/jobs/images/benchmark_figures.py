@@ -1,6 +1,7 @@
 """The pictures of a benchmark: scores as dots, published ones hollow, and images restored by each."""
 
 import math
+from textwrap import fill
 
 from cuello.jobs.images.benchmark import Benchmark, Setting
 from cuello.jobs.images.examples import Example
@@ -78,5 +79,5 @@ def example_grid(found: Benchmark, theme: Theme) -> bytes:
         )
         for example in found.examples
     ]
-    columns = ["original", *(shorten(name, 15) for name in found.examples[0].restored)]
+    columns = ["original", *(fill(shorten(name, 30), 15) for name in found.examples[0].restored)]
     return image_grid(rows, columns, theme)
