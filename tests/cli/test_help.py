@@ -62,8 +62,9 @@ def test_a_job_shows_its_settings_first(
     assert all(line in before.splitlines() for example in examples for line in example.splitlines())
     own, _, rest = after.partition("╰")
     for name in ("data", *HELPS[called].first, *job.options, *job.useful):
-        assert f"--{name} " in own
-        assert f"│ --{name} " not in rest
+        flag = name.replace("_", "-")
+        assert f"--{flag} " in own
+        assert f"│ --{flag} " not in rest
     others = {name for other in WORDS for name in other.options} - set(job.options)
     assert not any(f"│ --{name} " in answer.out for name in others)
     assert panels(answer.out)[0] == f"For {job.name}"
