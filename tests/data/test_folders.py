@@ -30,20 +30,20 @@ def names_of(folder: Path) -> list[str]:
 class TestListing:
     def test_files_passed_over_are_counted_by_ending_and_systems_files_are_not(self, tmp_path):
         save(tmp_path, "a.png")
-        for name in ("b.heic", "c.HEIC", "d.jp2", "README", "Thumbs.db", "desktop.ini", ".DS_Store", "__MACOSX/a.png"):
+        for name in ("b.heic", "c.HEIC", "d.psd", "README", "Thumbs.db", "desktop.ini", ".DS_Store", "__MACOSX/a.png"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text("x")
         (note,) = list_images(tmp_path).notes()
         assert note.startswith(f"4 files in {tmp_path} are not images by their ending and were ignored (2 .heic, ")
-        assert "1 .jp2" in note
+        assert "1 .psd" in note
         assert "1 without ending" in note
         assert names_of(tmp_path) == ["a.png"]
 
     def test_one_file_passed_over(self, tmp_path):
         save(tmp_path, "a.png")
-        (tmp_path / "b.avif").write_text("x")
+        (tmp_path / "b.psd").write_text("x")
         (note,) = list_images(tmp_path).notes()
-        assert note == f"1 file in {tmp_path} is not an image by its ending and was ignored (1 .avif): b.avif"
+        assert note == f"1 file in {tmp_path} is not an image by its ending and was ignored (1 .psd): b.psd"
 
     @pytest.mark.parametrize("name", ["a.jfif", "b.jpe", "c.tga", "d.dib", "e.ppm"])
     def test_less_usual_endings_are_read(self, tmp_path, name):

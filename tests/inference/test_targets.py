@@ -230,11 +230,11 @@ def test_ctrl_c_is_no_file_that_failed(
 
 def test_files_left_aside_are_noted(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
     source = make_images(tmp_path / "in", 1)
-    for name in ("a.heic", "b.jp2", "c.npy", "Thumbs.db"):
+    for name in ("a.heic", "b.psd", "c.npy", "Thumbs.db"):
         (source / name).write_bytes(b"x")
     (note,) = apply(model, source, tmp_path / "out").notes
     assert "3 files in" in note
-    assert "(1 .heic, 1 .jp2, 1 .npy)" in note
+    assert "(1 .heic, 1 .psd, 1 .npy)" in note
 
 
 @pytest.mark.parametrize(

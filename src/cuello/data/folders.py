@@ -10,6 +10,7 @@ from pathlib import Path
 from cuello.core.errors import CuelloError, Fault, first_few, worded
 from cuello.core.files import printable
 from cuello.data.picture import FORMATS, SUFFIXES
+from cuello.data.read_only import HEIC_SUFFIXES
 
 SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "system volume information"}
 """Files and folders that operating systems leave everywhere; like hidden ones, they are not counted."""
@@ -74,7 +75,9 @@ def said_aside(files: Sequence[Path], where: str) -> str:
     counts = first_few((f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1])), 8)
     some = f"{len(files)} files in {where} are not images by their ending and were ignored"
     one = f"1 file in {where} is not an image by its ending and was ignored"
-    return f"{one if len(files) == 1 else some} ({counts}): {first_few(printable(path.name) for path in files)}"
+    heic = any(path.suffix.lower() in HEIC_SUFFIXES for path in files)
+    remedy = "; HEIC is not read: convert such files to PNG" if heic else ""
+    return f"{one if len(files) == 1 else some} ({counts}): {first_few(printable(path.name) for path in files)}{remedy}"
 
 
 def check_outside(images: str | Path, output: Path) -> None:

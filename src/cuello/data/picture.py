@@ -31,6 +31,7 @@ from cuello.data.about import (
 )
 from cuello.data.exif import EXIF_HEAD
 from cuello.data.levels import AnyRange, UnfitError, fit, full_scale
+from cuello.data.read_only import AVIF_SUFFIX, JPEG_2000_SUFFIXES, check_readable, is_grey
 from cuello.data.stored import MAX_PIXELS, StoredImage, check_size, fitted, turned_upright, without_axis
 from cuello.data.tiff import decode_tiff
 from cuello.data.tiff_write import write_pages
@@ -38,10 +39,11 @@ from cuello.data.tiff_write import write_pages
 TIFF_SUFFIXES = (".tif", ".tiff")
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 WITHOUT_ALPHA = (*JPEG_SUFFIXES, ".bmp", ".dib", ".ppm", ".pgm", ".pnm", ".pbm")
-SUFFIXES = {".png", ".gif", ".webp", ".tga", *TIFF_SUFFIXES, *WITHOUT_ALPHA}
-FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA or PPM"
+WRITTEN = {".png", ".webp", ".tga", *TIFF_SUFFIXES, *WITHOUT_ALPHA}
+SUFFIXES = {".gif", AVIF_SUFFIX, *JPEG_2000_SUFFIXES, *WRITTEN}
+FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA, PPM, JPEG 2000 or AVIF"
 """``SUFFIXES`` in words."""
-OPENED = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "TGA", "PPM")
+OPENED = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "TGA", "PPM", "JPEG2000", "AVIF")
 """Formats in Pillow's words, whatever a file's name says: others are cut to 8 bits, or start other programs."""
 LONGEST_SIDES = dict.fromkeys(JPEG_SUFFIXES, 65_500) | {".webp": 16_383, ".tga": 65_535}
 """Most pixels along a side that what writes a format will write; others hold more than memory does."""
@@ -50,7 +52,7 @@ FILTERS = Lock()
 
 
 def read_picture(path: Path, levels: AnyRange | None = None) -> StoredImage:
-    """Read PNG, JPEG, BMP, GIF, WebP (no animation) or TIFF (first page), 8 or 16 bits, any colour mode.
+    """Read PNG, JPEG, BMP, GIF, WebP (no animation), TIFF (first page) …, 8 or 16 bits, any colour mode.
 
     Grey stays grey; palettes, CMYK and other colour spaces become RGB; transparency is kept apart as ``alpha``. A
     picture that is stored on its side comes upright, and what the file says of it with it.
@@ -106,16 +108,19 @@ def decode(content: bytes, path: Path, levels: AnyRange | None = None) -> Stored
         page = decode_tiff(content, levels)
         if page is not None:
             return page
+    check_readable(content)
     with opened(io.BytesIO(content)) as image:
         check_size(image.width, image.height)
         if is_cut_to_8_bits(image):
             raise UnfitError(
                 "it holds more than 8 bits per colour, of which only 8 would be read; save it as PNG or TIFF"
             )
-        if image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False):
+        if image.format in ("GIF", "PNG", "WEBP", "AVIF") and getattr(image, "is_animated", False):
             raise UnfitError("it is an animation, and one picture is needed: take the frame you want out of it")
         image.load()
         picture = turned_upright(from_pillow(image))
+        if is_grey(content):
+            picture = replace(picture, pixels=picture.pixels[:, :, :1], mode="L" if picture.alpha is None else "LA")
         return fitted(replace(picture, about=with_chunks(picture.about, content)), levels)
 
 
@@ -239,12 +244,12 @@ def decode_png(content: bytes) -> StoredImage:
 
 
 def written_path(path: Path) -> Path:
-    """Say where a restored image can be written without loss of colours: GIF has only 256, so it becomes PNG.
+    """Say where a restored image can be written: GIF has only 256 colours, and other formats are read only.
 
-    >>> written_path(Path("a.gif")).name
-    'a.png'
+    >>> written_path(Path("a.gif")).name, written_path(Path("a.jp2")).name
+    ('a.png', 'a.png')
     """
-    return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
+    return path.with_suffix(".png") if path.suffix.lower() in SUFFIXES - WRITTEN else path
 
 
 def write_picture(path: Path, picture: StoredImage) -> None:
@@ -254,7 +259,7 @@ def write_picture(path: Path, picture: StoredImage) -> None:
     written at quality 95 without chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in {".gif", *WRITTEN}:
         raise CuelloError(f"{path}: no image format has the ending {suffix or '(none)'!r}; use .png, .jpg or .tif.")
     pixels = picture.with_alpha
     check_held(path, picture)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cuello.core.errors import CuelloError
 from cuello.core.files import existing_parent
 from cuello.data.folders import Listing, identity, list_images, no_image, said_aside
-from cuello.data.picture import SUFFIXES, written_path
+from cuello.data.picture import SUFFIXES, WRITTEN, written_path
 
 Place = str | Path
 ARRAY = ".npy"
@@ -94,7 +94,9 @@ def plan(found: FoundFiles, destination: Place, format: str | None = None) -> li
     ending, folder = checked_ending(format), Path(destination).expanduser()
     if found.single:
         ((path, _),) = found.files.items()
-        target = target_of_file(path, destination, endings={ARRAY} if path.suffix.lower() == ARRAY else SUFFIXES)
+        target = target_of_file(
+            path, destination, endings={ARRAY} if path.suffix.lower() == ARRAY else {".gif", *WRITTEN}
+        )
         named = target.name != path.name
         if ending and named and target.suffix.lower() != ending:
             raise CuelloError(f"{target}: got another ending than --format={ending[1:]}. Leave --format out.")
@@ -132,8 +134,8 @@ def checked_ending(format: str | None) -> str | None:
     if format is None:
         return None
     ending = f".{format.lower().removeprefix('.')}"
-    if ending not in SUFFIXES - {".gif"}:
-        known = ", ".join(sorted(one[1:] for one in SUFFIXES - {".gif"}))
+    if ending not in WRITTEN:
+        known = ", ".join(sorted(one[1:] for one in WRITTEN))
         raise CuelloError(f"--format: got {format!r}, needed one of {known}.")
     return ending
 
