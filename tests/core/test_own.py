@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cuello.core import own
 from cuello.core.errors import CuelloError
-from cuello.core.own import Part, allow, arguments_of, divided, find, is_own, naming, register, text_of
+from cuello.core.own import Part, allow, arguments_of, divided, failing, find, is_own, naming, register, text_of
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +108,7 @@ def test_a_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
     [
         ("def twise(x): pass\n", r"has no 'twice'. Did you mean 'twise'\? It has: twise"),
         ("1 / 0\n", "failed while it was imported: ZeroDivisionError"),
+        ("import sys\nsys.exit(3)\n", r"ends the program when it is imported \(SystemExit: 3\)"),
         ("import cuello\ncuello.train('reconstruct', 'glyphs')\n", "starts a training at once"),
     ],
 )
@@ -172,3 +173,31 @@ def test_an_object_is_written_as_its_file_or_its_name() -> None:
     assert find("loss", text) == Part(text, a_file, {"text": "'"}, Path(__file__), own.source_checksum(text))
     with pytest.raises(CuelloError, match="text is object, needed a number, a text"):
         text_of("loss", partial(print, text=object()))  # type: ignore[call-overload]
+
+
+def test_a_value_behind_a_colon_is_explained(tmp_path: Path) -> None:
+    text = f"{a_file(tmp_path, 'def twice(x): pass')}:0.5"
+    with naming(text), pytest.raises(CuelloError, match=r"values follow a comma, .* as in .*:twice,amount=0\.5"):
+        find("noise", text)
+
+
+def test_arguments_of_a_partial_have_names() -> None:
+    with pytest.raises(CuelloError, match=r"got arguments without names, \('7',\); needed partial\(int, name="):
+        text_of("network", partial(int, "7"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("network", "unet-s"), ("data", "photos"), ("loss", "mse"), ("network", "auto")]
+)
+def test_the_names_of_cuello_are_taken(kind: str, name: str) -> None:
+    import cuello
+
+    with pytest.raises(CuelloError, match=f"'{name}' already; choose another name"):
+        cuello.register(kind, name, dict)
+
+
+def test_what_fails_is_named() -> None:
+    with pytest.raises(CuelloError, match="the loss mine failed: KeyError: 'a'"), failing("the loss mine"):
+        raise KeyError("a")
+    with pytest.raises(CuelloError, match=r"^as it is$"), failing("the loss mine"):
+        raise CuelloError("as it is")

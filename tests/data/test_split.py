@@ -61,14 +61,14 @@ def test_every_image_is_equally_likely_to_validate():
     [(1, 0.2, 0, 1), (2, 0.2, 0.1, 2), (0, 0.2, 0.1, 2), (10, 0.9, 0.1, 10), (10, 0.5, 0.6, 11)],
 )
 def test_too_few_images_say_how_many_are_needed_and_how_to_do_with_fewer(count, validation, test, needed):
-    words = f"got {count} images, needed more than {needed} to have some for training, validation"
+    words = f"got {count} images?, needed more than {needed}, to have some for training and validation"
     remedy = r"\. Give more images, cut a large one into several files, or lower validation or test"
     with pytest.raises(CuelloError, match=f"{words}{' and testing' if test else ''}{remedy}"):
         split(count, validation, test)
 
 
 def test_too_few_images_beside_those_held_out():
-    with pytest.raises(CuelloError, match="got 1 images, needed more than 1"):
+    with pytest.raises(CuelloError, match="got 1 image, needed more than 1"):
         split(3, 0.2, 0, held_out=np.array([1, 2]))
 
 

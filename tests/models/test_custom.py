@@ -94,6 +94,13 @@ def test_the_whole_image_means_no_field(tmp_path: Path) -> None:
     assert build_custom(write(tmp_path, code), 3).receptive_field is None
 
 
+def test_a_module_that_is_made_takes_no_arguments(tmp_path: Path) -> None:
+    reference = write(tmp_path, PLAIN + "\nnet = Net(1)\n").rpartition(":")[0] + ":net"
+    assert build_custom(reference, 1).channels == 1
+    with pytest.raises(CuelloError, match="net is a module, not a class, and takes no arguments"):
+        build_custom(f"{reference},width=3", 1)
+
+
 def test_an_attribute_of_torchs_own_is_no_statement() -> None:
     assert stated(torch.nn.Conv2d(1, 1, 3), "stride") is None
     assert stated(CustomNetwork(torch.nn.Identity(), 1, 2, None), "stride") == 2

@@ -14,6 +14,7 @@ import cuello
 from cuello.core import own
 from cuello.core.errors import CuelloError
 from cuello.degrade import DEGRADATIONS, parse
+from cuello.jobs.base import Request
 from cuello.models.named import NETWORKS
 from cuello.scoring.baselines import BASELINES
 from cuello.scoring.losses import LOSSES
@@ -93,12 +94,26 @@ class Idle(nn.Module):
         return self.weight * x
 
 
+class Bytes(nn.Conv2d):
+    """Gives whole numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return (255 * super().forward(input)).byte()
+
+
 @pytest.mark.parametrize(
     ("kind", "thing", "message"),
     [
-        ("loss", wrong_shape, r"returned \(2,\) for 3 images, needed a tensor of a value each, \(3,\)"),
+        ("loss", wrong_shape, r"returned \(2,\) for 3 images, needed one value each, \(3,\)"),
         ("loss", of_others, "an image alone counts the same"),
-        ("loss", lambda image, target: (image.detach() - target).mean(), "does not require grad"),
+        ("loss", lambda image, target: (image.detach() - target).mean(), "depends on no weight"),
+        ("loss", lambda image, target: ((image.detach().numpy() - target.numpy()) ** 2).mean(), "depends on no weight"),
+        ("loss", lambda image: image, r"the loss lambda-\d+ failed: TypeError: .* takes 1 positional argument"),
+        ("metric", lambda image, target: image / None, r"the metric lambda-\d+ failed: TypeError: unsupported"),
+        ("metric", object, "the metric object failed: TypeError: 'object' object is not callable"),
         ("metric", lambda image, target: image.mean() / 0, "needed finite numbers"),
         ("noise", without_generator, "the same from the same random numbers"),
         ("noise", lambda images, generator: images[:, :, 1:], r"made \(3, 1, 31, 32\) of images"),
@@ -106,13 +121,50 @@ class Idle(nn.Module):
         ("baseline", lambda image: image[:, :, None], "needed"),
         ("baseline", lambda image: image[1:], "images of the same shape"),
         ("network", Idle, "a gradient for every weight"),
+        ("network", nn.Identity, "the loss depends on no weight of the network"),
+        ("network", Bytes, "gives torch.uint8; it needs to return floats, white being 1"),
         ("schedule", lambda progress: -1, "needed 0 or more"),
         ("optimizer", lambda params: None, "made NoneType, needed a torch.optim.Optimizer"),
     ],
 )
 def test_wrong_parts_fail(kind: str, thing: Any, message: str) -> None:
-    with pytest.raises((CuelloError, RuntimeError), match=message):
+    with pytest.raises(CuelloError, match=message):
         check(kind, thing)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "settings", "message"),
+    [
+        ("network", "unet-s", {"size": 3}, r"got the size \(3, 3\), needed at least the network's stride, 4"),
+        ("loss", "ssim", {"size": (4, 9)}, r"got the size \(4, 9\), needed at least 11 pixels per side"),
+        ("metric", "ssim", {"size": (4, 9)}, "needed at least 11 pixels per side"),
+        ("network", "unet-s", {"channels": 0}, "of 0 channels, needed 1 or more"),
+        ("network", None, {}, "got None, needed a name"),
+    ],
+)
+def test_what_cannot_be_checked_is_explained(kind: str, name: Any, settings: dict, message: str) -> None:
+    with pytest.raises(CuelloError, match=message):
+        check(kind, name, **settings)
+
+
+def test_an_evaluation_takes_functions_and_single_names() -> None:
+    def flat(image: np.ndarray) -> np.ndarray:
+        return image
+
+    asked = Request(Path("run"), metrics=partial(of_others), baselines=["input", flat], sweep=0.5)  # type: ignore[arg-type]
+    assert asked.metrics == [f"{Path(__file__).relative_to(Path.cwd())}:of_others"]
+    assert asked.baselines == ["input", "flat"]
+    assert asked.sweep == (0.5,)
+    assert BASELINES["flat"].function(np.ones((2, 2, 1), np.float32), 0).sum() == 4
+    assert Request(Path("run"), baselines="input").baselines == ["input"]
+    assert Request(Path("run")).baselines is None
+
+
+def test_a_metric_may_be_a_number_or_an_array() -> None:
+    assert "finite numbers" in check("metric", lambda image, target: float((image - target).abs().mean()) * 0 + 1)
+    own.register("metric", "of-numpy", lambda image, target: np.abs(image.numpy() - target.numpy()).mean((1, 2, 3)))
+    image, target = torch.zeros(2, 1, 2, 2), torch.tensor([0.5, 0.25]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    assert METRICS["of-numpy"].function(image, target).tolist() == [0.5, 0.25]
 
 
 def test_the_values_are_those_of_the_functions() -> None:

@@ -97,6 +97,17 @@ class Part:
             raise CuelloError(f"{self.text} could not be made: {type(error).__name__}: {error}.") from error
 
 
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Let what a part raises in the block become a CuelloError that says what failed."""
+    try:
+        yield
+    except CuelloError:
+        raise
+    except Exception as error:  # somebody else's code may raise anything
+        raise CuelloError(f"{what} failed: {type(error).__name__}: {error}.") from error
+
+
 def places_of(function: Any) -> int | None:
     """Count the values without a default that a function is called with by place; None for any number."""
     taken = parameters_of(function).values()
@@ -203,6 +214,8 @@ def split_reference(text: str) -> tuple[Path, str]:
     """Split FILE.py:NAME, arguments left out; CuelloError where the file does not exist."""
     file, _, name = head_of(text).rpartition(":")
     path = Path(file).expanduser()
+    if is_reference(file) and not path.is_file():
+        raise CuelloError(f"{text}: values follow a comma, with their names, as in {file},amount={name}.")
     if not path.is_file():
         raise CuelloError(f"{text}: there is no file {path}. Write FILE.py:CLASS, as in my_net.py:MyNet.")
     return path, name
@@ -376,9 +389,9 @@ def register(kind: str, name: str, thing: Any) -> None:
     docs/extending.md. Raises CuelloError for a kind that does not exist, or a name that Cuello has itself.
     """
     known = kind_of(kind)
-    if not name.replace("-", "").replace("_", "").isalnum():
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum():
         raise CuelloError(f"register: got the name {name!r}, needed letters, digits and hyphens.")
-    if name in BUILT_IN.get(known, ()):
+    if name in ("auto", *BUILT_IN.get(known, ())):
         raise CuelloError(f"register: there is a {known} {name!r} already; choose another name.")
     if not callable(thing) and known != "data set":
         raise CuelloError(f"register: got {type(thing).__name__} for {name!r}, needed a class or a function.")
@@ -471,6 +484,11 @@ def loaded_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except CuelloError:
         raise
+    except SystemExit as error:
+        raise CuelloError(
+            f"{path} ends the program when it is imported (SystemExit: {error}). Put what it does under "
+            '`if __name__ == "__main__":`.'
+        ) from error
     except Exception as error:
         raise CuelloError(f"{path} failed while it was imported: {type(error).__name__}: {error}.") from error
     finally:
@@ -498,6 +516,8 @@ def text_of(kind: str, value: Any) -> Any:
         return value
     thing, keywords = (value.func, value.keywords) if isinstance(value, partial) else (value, {})
     name = getattr(thing, "__name__", type(thing).__name__).replace("<lambda>", f"lambda-{len(REGISTERED) + 1}")
+    if isinstance(value, partial) and value.args:
+        raise CuelloError(f"{name}: got arguments without names, {value.args}; needed partial({name}, name=value).")
     for key, one in keywords.items():
         if not (is_literal(one) and len(repr(one)) < LONGEST):
             raise CuelloError(f"{name}: {key} is {type(one).__name__}, needed a number, a text, or a tuple of them.")

@@ -36,7 +36,7 @@ class Registry(Generic[SpecType]):
             if spec.name in self._specs:
                 raise ValueError(f"two entries of the {kind} registry are called {spec.name!r}")
             self._specs[spec.name] = spec
-        if adopt is not None:
+        if kind in own.GROUPS:
             own.BUILT_IN.setdefault(kind, set()).update(self._specs)
 
     def __getitem__(self, name: str) -> SpecType:

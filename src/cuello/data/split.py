@@ -66,10 +66,11 @@ def split(
         for share, part in ((validation, validated), (test, held_out))
     ]
     if sum(sizes) >= len(free):
-        parts = "training" + (", validation" if sizes[0] else "") + (" and testing" if sizes[1] else "")
+        parts = [part for part, size in (("training", 1), ("validation", sizes[0]), ("testing", sizes[1])) if size]
         raise CuelloError(
-            f"got {len(free)} images, needed more than {sum(sizes)}, to have some for {parts}. Give more images, cut a "
-            "large one into several files, or lower --validation or --test (--test=0 keeps none for testing)."
+            f"got {len(free)} image{'s' * (len(free) != 1)}, needed more than {sum(sizes)}, to have some for "
+            f"{' and '.join(parts)}. Give more images, cut a large one into several files, or lower --validation or "
+            "--test (--test=0 keeps none for testing)."
         )
     for_validation, for_test, for_training = np.split(order, np.cumsum(sizes))
     return Split(

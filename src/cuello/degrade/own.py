@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pydantic
 
 from cuello.core.errors import CuelloError
-from cuello.core.own import Part, head_of, parameters_of
+from cuello.core.own import Part, failing, head_of, parameters_of
 from cuello.degrade.base import Degradation, Quantity, Range, quantity
 
 if TYPE_CHECKING:
@@ -61,14 +61,12 @@ class OwnDegradation(Degradation):
         given: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
         for name, (value, limits) in self.quantities().items():
             given[name] = values[name] if isinstance(value, Range) else int(value) if limits["whole"] else value
-        try:
+        with failing(f"the noise {self.name}"):
             copies = images.clone()
             found: Any = thing(copies, generator, **given) if by_call else thing(**given)(copies, generator)
-        except CuelloError:
-            raise
-        except Exception as error:  # somebody else's code may raise anything
-            raise CuelloError(f"the noise {self.name} failed: {type(error).__name__}: {error}.") from error
         if not isinstance(found, torch.Tensor) or found.shape != images.shape:
             got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
-            raise CuelloError(f"the noise {self.name} made {got} of images {tuple(images.shape)}, needed their shape.")
+            raise CuelloError(
+                f"the noise {self.name} made {got} of images {tuple(images.shape)}, needed a tensor of their shape."
+            )
         return found.to(images.dtype)

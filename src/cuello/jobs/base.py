@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.own import is_own
+from cuello.core.own import is_own, text_of
 from cuello.core.progress import OnProgress, silent
 from cuello.core.settings import OnError
 from cuello.core.types import Batch, Pair, Pairing
@@ -98,6 +98,15 @@ class Request:
     history: Sequence[EpochRecord] = ()
     most: int | None = None
 
+    def __post_init__(self) -> None:
+        """Take one value for a list of one, and objects of one's own as their texts."""
+        for name, kind in (("metrics", "metric"), ("baselines", "baseline")):
+            value = getattr(self, name)
+            several = value if value is None or isinstance(value, list | tuple) else [value]
+            object.__setattr__(self, name, None if several is None else [text_of(kind, one) for one in several])
+        if isinstance(self.sweep, int | float):
+            object.__setattr__(self, "sweep", (self.sweep,))
+
     @property
     def given(self) -> dict[str, Any]:
         """What was given of the options that not every job has, by name."""
@@ -135,8 +144,9 @@ def check_network(job: "Job", model: str, loss: LossSpec) -> None:
     kind = None if is_own("network", model) else KINDS[find_network(model).kind]
     if kind is None and explains:
         raise CuelloError(
-            f"got --model={model}: an estimator is made for the classifier that it explains, and code of your own is "
-            f"trained for images and classes only. Name an estimator of Cuello's, e.g. --model={job.default_model}."
+            f"got --model={model}: an estimator is built from the layers of the classifier that it explains, so that "
+            f"it cannot be code of your own. Name one of Cuello's, e.g. --model={job.default_model}; exact maps are "
+            "made of any classifier: cuello explain CLASSIFIER IMAGES"
         )
     use = f"For {job.name}, use e.g. --model={job.default_model}."
     if kind is not None and kind.classifies != classifies:

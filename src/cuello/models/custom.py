@@ -116,6 +116,8 @@ def check_size(x: Tensor, size: Size | None) -> None:
 def check_image(inner: nn.Module, image: Any, x: Tensor, *, wanted: tuple[int, ...], scale: int) -> None:
     """Raise CuelloError where what a network gave is no image of the shape that is wanted."""
     if isinstance(image, Tensor) and image.shape == wanted:
+        if not image.is_floating_point():
+            raise CuelloError(f"{type(inner).__name__} gives {image.dtype}; it needs to return floats, white being 1.")
         return
     got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
     shape = "the same shape" if scale == 1 else f"shape {wanted}"
@@ -190,6 +192,8 @@ def built_custom(
 def module_of(part: Part, channels: int, *, scale: int, size: Size | None, classes: int | None) -> nn.Module:
     """Make the module itself; CuelloError where it is none."""
     if isinstance(part.thing, nn.Module):
+        if part.arguments:
+            raise CuelloError(f"{part.text}: {part.name} is a module, not a class, and takes no arguments.")
         return copy.deepcopy(part.thing)
     if not callable(part.thing) or (inspect.isclass(part.thing) and not issubclass(part.thing, nn.Module)):
         raise CuelloError(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError
-from cuello.core.own import Part, short
+from cuello.core.own import Part, failing, short
 from cuello.core.registry import Registry
 from cuello.core.resample import ResizeMethod, resize
 from cuello.degrade.level import noise_levels
@@ -120,7 +120,8 @@ def own_baseline(part: Part) -> BaselineSpec:
     inner, strengths = part.function, tuple(map(float, part.stated("strengths", ())))
 
     def function(image: Image, strength: float) -> Image:
-        found = np.asarray(inner(image.copy(), strength) if strengths else inner(image.copy()), dtype=np.float32)
+        with failing(f"the classical method {part.text}"):
+            found = np.asarray(inner(image.copy(), strength) if strengths else inner(image.copy()), dtype=np.float32)
         found = found[:, :, None] if found.ndim == 2 and image.shape[2] == 1 else found
         if found.ndim != 3 or found.shape[2] != image.shape[2]:
             raise CuelloError(f"{part.text} made {found.shape} of an image {image.shape}, needed (H, W, C).")

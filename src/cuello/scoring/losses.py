@@ -11,7 +11,7 @@ from torch.nn import functional
 from cuello.core.errors import CuelloError
 from cuello.core.own import Part, is_own
 from cuello.core.registry import Registry
-from cuello.scoring.metrics import PERFECT, SSIM_WINDOW, correct, mae, mse, one_each, psnr, ssim, wrong_pixels
+from cuello.scoring.metrics import PERFECT, SSIM_WINDOW, asked, correct, mae, mse, psnr, ssim, wrong_pixels
 
 
 def charbonnier(image: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -110,7 +110,7 @@ def own_loss(part: Part) -> LossSpec:
     def function(given: Tensor, target: Tensor) -> Tensor:
         if isinstance(inner, nn.Module):
             inner.to(given.device)
-        return one_each(inner(given, target), len(given), what=f"the loss {part.text}")
+        return asked(inner, given, target, what=f"the loss {part.text}")
 
     return LossSpec(
         part.text, part.summary, function, smallest_side=part.stated("smallest_side", 1), classifies=None,

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
-from cuello.core.own import Part
+from cuello.core.own import Part, failing
 from cuello.core.registry import Registry
 
 SSIM_WINDOW = 11
@@ -103,16 +103,28 @@ class MetricSpec:
 
 
 def one_each(values: object, count: int, what: str) -> Tensor:
-    """Bring what a function of one's own measured to a value an image, ``(N,)``: a mean over pixels, or one for all.
+    """Bring what a function of one's own measured to one value per image, ``(N,)``: a mean over pixels, or one for all.
 
-    Raises CuelloError for anything else.
+    Numbers and arrays will do. Raises CuelloError for anything else.
     """
+    if isinstance(values, float | int | np.number | np.ndarray):
+        values = torch.as_tensor(values)
     if isinstance(values, Tensor) and values.ndim == 0:
         return values.expand(count)
     if not isinstance(values, Tensor) or len(values) != count:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise CuelloError(f"{what} returned {got} for {count} images, needed a tensor of a value each, ({count},).")
+        raise CuelloError(f"{what} returned {got} for {count} images, needed one value each, ({count},).")
     return values if values.ndim == 1 else values.flatten(1).mean(1)
+
+
+def asked(inner: Callable[..., object], given: Tensor, target: Tensor, what: str) -> Tensor:
+    """Call a function of one's own with what a network gives and should give, for one value per image, ``(N,)``.
+
+    Raises CuelloError, with ``what`` it is, where it fails or gives something else.
+    """
+    with failing(what):
+        values = inner(given, target)
+    return one_each(values, len(given), what=what)
 
 
 def own_metric(part: Part) -> MetricSpec:
@@ -124,7 +136,7 @@ def own_metric(part: Part) -> MetricSpec:
     inner = part.function
 
     def function(image: Tensor, target: Tensor) -> Tensor:
-        return one_each(inner(image, target), len(image), what=f"the metric {part.text}").float()
+        return asked(inner, image, target, what=f"the metric {part.text}").float()
 
     return MetricSpec(
         part.text, part.summary, function, higher_is_better=part.stated("higher_is_better", False),

@@ -105,6 +105,8 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
 def restore(session: Session) -> State:
     """Return the state of the run's last checkpoint, or a fresh one where there is none."""
     run, network, config = session.run, session.network, session.config
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise CuelloError(f"the network {config.model} has no weights to train: it needs parameters with a gradient.")
     optimizer = OPTIMIZERS[config.optimizer].make(network.parameters(), config)
     average = {}
     if config.ema is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.own import Part, parameters_of
+from cuello.core.own import Part, failing, parameters_of
 from cuello.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def own_optimizer(part: Part) -> OptimizerSpec:
 
         tried = nn_parameter()
         optimizer = made_optimizer(part, [tried], config)
-        optimizer.step()
+        with failing(f"the optimiser {part.text}"):
+            optimizer.step()
         for name, value in optimizer.state[tried].items():
             if not isinstance(value, torch.Tensor):
                 raise CuelloError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.core.own import Part, places_of
+from cuello.core.own import Part, failing, places_of
 from cuello.core.registry import Registry
 from cuello.runs.history import EpochRecord
 
@@ -51,7 +51,8 @@ def own_schedule(part: Part) -> ScheduleSpec:
     alone = places_of(inner) == 1
 
     def factor(config: TrainConfig, progress: float, history: Sequence[EpochRecord]) -> float:
-        found = float(inner(progress) if alone else inner(config, progress, history))
+        with failing(f"the schedule {part.text}"):
+            found = float(inner(progress) if alone else inner(config, progress, history))
         if not 0 <= found < math.inf:
             raise CuelloError(f"the schedule {part.text} gave {found} at progress {progress:g}, needed 0 or more.")
         return found

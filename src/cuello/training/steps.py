@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
+from cuello.core.errors import CuelloError
 from cuello.core.seeding import derived_seed, generator
 from cuello.core.types import Output, Pair, Pairing, StepResult
 from cuello.data.batches import Batches
@@ -84,7 +85,7 @@ def train_epoch(
             pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
             optimizer.zero_grad(set_to_none=True)
             _, losses = answer(forward, network, pair, config=config, device=device)
-            losses.mean().backward()
+            backward(losses)
             if config.clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()
@@ -92,6 +93,17 @@ def train_epoch(
             images += len(pair.x)
             after_step(step + 1, StepResult(float(loss_sum), images))
     return StepResult(float(loss_sum), images)
+
+
+def backward(losses: Tensor) -> None:
+    """Compute the gradients of the mean of the losses; CuelloError where it depends on no weight."""
+    loss = losses.mean()
+    if not loss.requires_grad:
+        raise CuelloError(
+            "the loss depends on no weight of the network, so that nothing can be learned: the network has no weights, "
+            "or the network or the loss leaves the gradient out (torch.no_grad, detach, NumPy)."
+        )
+    loss.backward()
 
 
 @torch.inference_mode()

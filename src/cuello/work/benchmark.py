@@ -42,7 +42,7 @@ def benchmark(
     *,
     noise: str | None = None,
     sweep: Sequence[float] = (),
-    baselines: Sequence[str] | None = None,
+    baselines: Sequence[Any] | str | None = None,
     seed: int = 0,
     range: str | tuple[float, float] | None = None,
     on_error: OnError = "skip",

@@ -20,22 +20,30 @@ from cuello.scoring.losses import find_loss
 from cuello.scoring.metrics import METRICS
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.schedule import SCHEDULES
+from cuello.training.steps import backward
 
 COUNT = 3
 
 
-def check(kind: str, thing: Any, *, size: tuple[int, int] = (32, 32), channels: int = 1, classes: int = 0) -> list[str]:
+def check(
+    kind: str, thing: Any, *, size: tuple[int, int] | int = (32, 32), channels: int = 1, classes: int = 0
+) -> list[str]:
     """Check that a part does what is asked of its kind, and return what was checked, a line each.
 
     kind: "network", "loss", "metric", "noise", "baseline", "data", "optimizer" or "schedule". thing: its name,
-    FILE.py:NAME with its arguments, or the class or function itself. size: height and width of the images that it is
-    tried on, of so many channels. classes: of a classifier, or of a loss for one.
+    FILE.py:NAME with its arguments, or the class or function itself. size: height and width, or one number for both, of
+    the images that it is tried on, of so many channels. classes: of a classifier, or of a loss for one.
     Raises CuelloError that says what it does not do.
 
     >>> check("loss", "mse")
     ['one value per image', 'finite numbers', 'an image alone counts the same', 'a gradient']
     """
     known, text = kind_of(kind), text_of(kind, thing)
+    if not isinstance(text, str):
+        raise CuelloError(f"check: got {thing!r}, needed a name, FILE.py:NAME, or the class or function itself.")
+    size = (size, size) if isinstance(size, int) else size
+    if min(*size, channels) < 1:
+        raise CuelloError(f"check: got the size {size} of {channels} channels, needed 1 or more of each.")
     with naming(text), torch.random.fork_rng(()):
         torch.manual_seed(0)
         images = torch.rand(COUNT, channels, *size, generator=random())
@@ -63,8 +71,10 @@ def check_network(text: str, images: Tensor, classes: int) -> Checked:
     network = build(architecture_of(text, channels, size, classes=classes or None))
     images = images[:, :, : size[0] // network.stride * network.stride, : size[1] // network.stride * network.stride]
     told = network.condition(images, torch.full((COUNT, 1, 1, 1), 0.1), torch.zeros(COUNT, dtype=torch.long))
+    if 0 in images.shape:
+        raise CuelloError(f"check: got the size {size}, needed at least the network's stride, {network.stride} pixels.")
     network.train()
-    answer(network, images, told).square().mean().backward()
+    backward(answer(network, images, told).square())
     reached = [weight.grad is not None for weight in network.parameters() if weight.requires_grad]
     network.eval()
     with torch.no_grad():
@@ -95,16 +105,24 @@ def answer(network: ImageNetwork, images: Tensor, told: Tensor | None) -> Tensor
     return as_output(network(images, told)).image
 
 
+def check_smallest(side: int, images: Tensor) -> None:
+    """Raise CuelloError where images are smaller than what measures them needs."""
+    if min(images.shape[2:]) < side:
+        height, width = images.shape[2:]
+        raise CuelloError(f"check: got the size ({height}, {width}), needed at least {side} pixels per side.")
+
+
 def check_loss(text: str, images: Tensor, classes: int) -> Checked:
     """Check a loss of images, or of scores where there are classes."""
-    function = find_loss(text).function
-    target = images.flip(0)
+    spec = find_loss(text)
+    check_smallest(spec.smallest_side, images)
+    function, target = spec.function, images.flip(0)
     if classes:
         images = torch.rand(COUNT, classes, generator=random())
         target = torch.arange(COUNT) % classes
     given = images.clone().requires_grad_()
     values = function(given, target)
-    values.mean().backward()
+    backward(values)
     return [
         ("one value per image", values.shape == (COUNT,)),
         ("finite numbers", bool(values.isfinite().all())),
@@ -114,6 +132,7 @@ def check_loss(text: str, images: Tensor, classes: int) -> Checked:
 
 
 def check_metric(text: str, images: Tensor, classes: int) -> Checked:
+    check_smallest(METRICS[text].smallest_side, images)
     function, target = METRICS[text].function, images.flip(0)
     values = function(images, target)
     return [

@@ -47,8 +47,8 @@ def evaluate(
     target: Any = None,
     noise: str | None = None,
     sweep: Sequence[float] = (),
-    baselines: Sequence[str] | None = None,
-    metrics: Sequence[str] = (),
+    baselines: Sequence[Any] | str | None = None,
+    metrics: Sequence[Any] | str = (),
     seed: int | None = None,
     range: str | tuple[float, float] | None = None,
     network: Any = None,
@@ -64,10 +64,11 @@ def evaluate(
     repeats: each is judged. images: a folder, a file, a data set, or images from Python as for ``cuello.train``, with
     their labels; evaluated whole; by default the run's own test images. data: the images of the training, where these
     were handed in from Python. target: clean counterparts of ``images``, for pairs. noise: another degradation than the
-    model's own. sweep: values of its main parameter. baselines: names of classical methods. metrics: of your own,
-    beside the usual ones. seed: of the noise, by default the run's own. range: what stands for black and white in
-    ``images``, "LOW..HIGH", "auto" (their lowest and highest value) or "full"; by default as in training. report: for a
-    run directory, write metrics.json, images.csv, figures and report.html anew.
+    model's own. sweep: values of its main parameter. baselines: classical methods. metrics: of your own, beside the
+    usual ones; both by name, as FILE.py:NAME, or the functions themselves. seed: of the noise, by default the run's
+    own. range: what stands for black and white in ``images``, "LOW..HIGH", "auto" (their lowest and highest value) or
+    "full"; by default as in training. report: for a run directory, write metrics.json, images.csv, figures and
+    report.html anew.
     Returns an ``Evaluation`` for images, a ``Classification`` for classes, an ``Estimation`` for occlusion maps; for a
     folder of runs ``JudgedRuns``, which has each, and mean and standard deviation of their scores.
     """
@@ -156,7 +157,7 @@ def evaluate_runs(
     data: Any = None,
     labels: Any = None,
     sweep: Sequence[float] = (),
-    baselines: Sequence[str] | None = None,
+    baselines: Sequence[Any] | str | None = None,
     seed: int | None = None,
     range: str | tuple[float, float] | None = None,
     network: Any = None,

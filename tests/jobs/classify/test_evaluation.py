@@ -220,7 +220,7 @@ class TestRefused:
         [
             ({"job": "classify", "model": "impulse-s"}, r"'impulse-s' gives images, not classes\. For classify, use e"),
             ({"job": "denoise", "model": "classify-s", "noise": "gaussian:9"}, r"gives classes, not images\. For den"),
-            ({"job": "explain", "model": "net.py:Net"}, r"an estimator is made for the classifier that it explains"),
+            ({"job": "explain", "model": "net.py:Net"}, r"an estimator is built from the layers of the classifier"),
             ({"job": "classify", "loss": "mse"}, r"'mse' compares images, not classes\. .* loss='cross-entropy'"),
             ({"job": "denoise", "loss": "cross-entropy", "noise": "gaussian:9"}, r"compares classes, not images"),
             ({"job": "classify", "loss": "cross-entropy:1"}, r"a number above 0 and below 1"),
