@@ -39,7 +39,8 @@ class Levels:
     def scaled(self, values: np.ndarray, what: str) -> np.ndarray:
         """Compute ``(value - black) / (white - black)`` as float32 of the same shape.
 
-        In [0, 1], but for the few values outside an estimated range.
+        In [0, 1], but for the few values outside an estimated range. As float64 where the range allows gaps: of values
+        in a unit of any size float32 does not keep all digits.
 
         values: whole numbers or floats of any size. what: how an error calls them.
         Raises UnfitError for other types, NaN, infinity, and values outside a stated range: nothing is ever clipped.
@@ -59,6 +60,8 @@ class Levels:
             )
         share = np.subtract(values, self.black, dtype=np.float64)
         share /= self.white - self.black
+        if self.gaps:
+            return share
         return (share if self.estimated else share.clip(0, 1)).astype(np.float32)  # only rounding is cut
 
     def part(self, inner: "Levels") -> "Levels":

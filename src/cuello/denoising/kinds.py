@@ -97,8 +97,8 @@ def difference(own: NoiseSurvey, other: NoiseSurvey) -> float:
         return np.inf
     at = own.curve.brightness
     least = np.finfo(float).tiny
-    mine, theirs = (np.maximum(one.model.variance(at), least) for one in (own, other))
-    return float(np.median(np.abs(np.log(mine / theirs))))
+    mine, theirs = (np.log(np.maximum(one.model.variance(at), least)) for one in (own, other))
+    return float(np.median(np.abs(mine - theirs)))
 
 
 def with_learned(kinds: Sequence[Kind], network: Model, *, progress: OnProgress = silent) -> list[Kind]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.data.alpha import marked
 from cuello.data.frames import frames_of, read_frame
 from cuello.data.levels import RangeChoice
 from cuello.data.picture import read_picture
@@ -71,7 +72,7 @@ def some_pages(count: int) -> list[int]:
 
 
 def images_of(path: Path, choose: Callable[[int], Sequence[int]] = some_pages) -> Iterator[np.ndarray]:
-    """Read some of the images in a file, ``(H, W, C)`` in its unit, without transparency.
+    """Read some of the images in a file, ``(H, W, C)`` in its unit, NaN where transparency hides them.
 
     choose: of how many there are, which are read.
     """
@@ -87,4 +88,4 @@ def images_of(path: Path, choose: Callable[[int], Sequence[int]] = some_pages) -
         )
     else:
         pictures = iter([read_picture(path, UNITS)])
-    yield from (picture.pixels for picture in pictures)
+    yield from (marked(picture.pixels, picture.alpha) for picture in pictures)

@@ -80,6 +80,11 @@ class ChannelDenoiser:
         """Images keep their size."""
         return 1
 
+    @property
+    def gaps(self) -> bool:
+        """Pixels that are no numbers are not looked at."""
+        return True
+
     def enlarge(self, pixels: np.ndarray) -> np.ndarray:
         return pixels
 
@@ -159,9 +164,15 @@ def of_a_small_image(values: np.ndarray) -> NoiseSurvey:
     known = values[np.isfinite(values)]
     ends = (float(known.min()), float(known.max()))
     whole, _ = filled(values.astype(np.float64))
-    sigma = noise_levels((whole - ends[0])[:, :, None])[0]
+    sigma = noise_levels((whole - ends[0])[:, :, None])[0] if min(whole.shape) > 1 else of_a_line(whole.ravel())
     none = nothing("noise-free", ends)
     return replace(none, kind="ordinary", model=NoiseModel(0.0, sigma**2), notes=SMALL) if sigma else none
+
+
+def of_a_line(values: np.ndarray) -> float:
+    """Estimate the standard deviation of the noise of values in one row, by how far each is from those beside it."""
+    bends = values[1:-1] - (values[:-2] + values[2:]) / 2
+    return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(1.5)) if len(bends) else 0.0
 
 
 SMALL = ("too small to tell how the noise depends on brightness: taken for the same everywhere",)

@@ -75,6 +75,8 @@ class SameKind:
         """Restore ``(N, H, W, C)``; transparency is kept or enlarged."""
         if stack.dtype.kind == "b" and self.choice.levels is None:
             return self.whole(stack.astype(np.uint8) * 255) > 127
+        if self.choice.name == "units" and stack.dtype.kind not in "buif":
+            raise CuelloError(f"got an array of {stack.dtype}, needed whole numbers or floats.")
         ranges = self.ranges_of(stack)
         if None in ranges:
             check_values(stack)
@@ -98,7 +100,8 @@ class SameKind:
                 raise CuelloError(f"{error}.") from None
         within = within_choice(self.model, levels, stored, level=self.level, choice=self.choice)
         larger = self.model.enlarge(alpha) if alpha.size else alpha
-        restored = where_seen(within, colours, alpha, larger=larger) if alpha.size else within(colours)
+        gaps = self.model.gaps
+        restored = where_seen(within, colours, alpha, larger=larger, gaps=gaps) if alpha.size else within(colours)
         restored = restored.astype(stored) if levels is None else levels.back(restored, stored)
         found.extend(within.found)
         return np.concatenate([restored, larger], axis=-1) if alpha.size else restored
@@ -147,7 +150,7 @@ def restored_pixels(within: Within, given: StoredImage, larger: np.ndarray | Non
     if given.alpha is None or larger is None:
         pixels = within(given.pixels)
     else:
-        pixels = where_seen(within, given.pixels, given.alpha, larger=larger)
+        pixels = where_seen(within, given.pixels, given.alpha, larger=larger, gaps=within.model.gaps)
     return pixels if within.levels is None else within.levels.back(pixels, within.stored)
 
 

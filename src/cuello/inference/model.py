@@ -105,6 +105,11 @@ class Model:
         return self.network.scale
 
     @property
+    def gaps(self) -> bool:
+        """Every pixel that it is given counts."""
+        return False
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """What a classifier's probabilities stand for, in their order; empty for networks that give images."""
         return tuple(self.artefact.classes)

@@ -18,6 +18,11 @@ class Restorer(Protocol):
         """How many times larger the sides of the result are."""
         ...
 
+    @property
+    def gaps(self) -> bool:
+        """Whether it looks at no pixel that is NaN, as whatever transparency hides then is."""
+        ...
+
     def restore(self, image: np.ndarray, *, level: float | None = None) -> np.ndarray:
         """Restore pixels of their type, uint8, uint16 or floats in [0, 1]."""
         ...

@@ -88,7 +88,7 @@ def several_scenes(images: Sequence[np.ndarray], fewest: int = 3) -> bool:
         rows, columns = (side // 8 * 8 for side in image.shape)
         parts = np.nan_to_num(image[:rows, :columns].astype(np.float64)).reshape(rows // 8, 8, columns // 8, 8)
         values = parts.mean((1, 3)).ravel()
-        small.append((values - values.mean()) / max(values.std(), 1e-12))
+        small.append((values - values.mean()) / max(values.std(), np.finfo(float).tiny))
     alike = [float(np.mean(one * other)) for one, other in pairwise(small)]
     return float(np.median(alike)) < ALIKE
 

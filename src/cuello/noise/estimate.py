@@ -162,9 +162,10 @@ def energies(
 
     step: pixels from one block to the next, of which every so many is taken. zeros: as for ``blocks_of``.
     """
-    if min(image.shape) < 2 * BLOCK or not np.isfinite(image).any():
+    if min(image.shape) < 2 * BLOCK or not (known := finite(image)).size:
         return np.empty(0), np.empty(0), np.empty(0)
-    low, high = np.nanmin(image), np.nanmax(image)
+    low, high = known.min(), known.max()
+    span = float(high) - float(low) or 1.0
     blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
     blocks = blocks.reshape(-1, BLOCK, BLOCK)[::every]
     cut = (((blocks <= low) & (not zeros)) | (blocks >= high)).sum((1, 2)) > 1
@@ -172,9 +173,11 @@ def energies(
     order = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
     telling = (order >= LOW.start) & (order < LOW.stop)
     means = blocks.mean((1, 2), dtype=np.float64)
-    frequencies: Any = dctn((blocks - means[:, None, None]).astype(np.float32), axes=(1, 2), norm="ortho")
+    shares = ((blocks - means[:, None, None]) / span).astype(np.float32)  # which hold squares of values of any size
+    frequencies: Any = dctn(shares, axes=(1, 2), norm="ortho")
     squares = frequencies**2
-    return means, squares[:, telling].mean(1), squares[:, measuring()].mean(1)
+    low, high = (squares[:, those].mean(1, dtype=np.float64) * span**2 for those in (telling, measuring()))
+    return means, low, high
 
 
 def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, texture: bool = True) -> NoiseCurve:
@@ -183,17 +186,19 @@ def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, t
     spread: standard error of each variance, as a share of it. texture: whether bands may hold any; without it, all
     count, and dark ones, whose noise is little, no more than others.
     """
-    line = np.stack([brightness, np.ones_like(brightness)], 1)
+    middle, span = brightness.mean(), float(np.ptp(brightness)) or 1.0
+    line = np.stack([(brightness - middle) / span, np.ones_like(brightness)], 1)  # in no unit, whatever the values'
     fitted, weight = np.full_like(variance, np.median(variance)), np.ones_like(variance)
     least = 0.05 * variance.min() if texture else 0.2 * float(np.median(variance))
-    floor = least + (NOTHING * max(np.ptp(brightness), 1e-12)) ** 2
-    gain = base = 0.0
+    floor = max(least + (NOTHING * float(np.ptp(brightness))) ** 2, np.finfo(float).tiny)
+    rise = level = 0.0
     for _ in range(ROUNDS):
-        scale = np.sqrt(weight) / np.maximum(fitted, floor)
-        gain, base = np.linalg.lstsq(line * scale[:, None], variance * scale, rcond=None)[0]
-        if gain < 0 or np.ptp(brightness) == 0:
-            gain, base = 0.0, float(np.average(variance, weights=scale**2))
-        fitted = np.maximum(gain * brightness + base, floor)
+        scale = np.sqrt(weight) * (floor / np.maximum(fitted, floor))
+        rise, level = np.linalg.lstsq(line * scale[:, None], variance * scale, rcond=None)[0]
+        if rise < 0 or np.ptp(brightness) == 0:
+            rise, level = 0.0, float(np.average(variance, weights=scale**2))
+        fitted = np.maximum(line @ (rise, level), floor)
         above = (variance - fitted) / fitted / np.maximum(3 * spread, 0.04)
         weight = np.where((above > 0) & texture, 1 / (1 + above**2), 1.0)
-    return NoiseCurve(brightness, variance, weight, NoiseModel(float(gain), float(base)))
+    gain = float(rise / span)
+    return NoiseCurve(brightness, variance, weight, NoiseModel(gain, float(level - gain * middle)))

@@ -83,7 +83,8 @@ def stands_alone(band: np.ndarray) -> bool:
     """
     middle = (frequency() >= FLAT_BELOW) & (frequency() < TELLING_BELOW)
     flat = band[: max(20, int(NEARLY_FLAT * len(band)))].mean(0)[middle]
-    numbers = flat.sum() ** 2 / np.maximum((flat**2).sum(), np.finfo(float).tiny) / WINDOWED
+    flat = flat / max(flat.mean(), np.finfo(float).tiny)
+    numbers = flat.sum() ** 2 / max((flat**2).sum(), np.finfo(float).tiny) / WINDOWED
     low, high = np.quantile(band[:, middle].mean(1), AMONG)
     few, many = gammaincinv(numbers / 2, AMONG)
     return bool(high * few < ALONE * low * many)
