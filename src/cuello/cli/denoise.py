@@ -1,6 +1,7 @@
 """`cuello denoise`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,6 +126,7 @@ def say(found: "Denoised", target: str | None, *, json: bool) -> None:
         for one, done in zip(content["files"], found.channels, strict=True):
             one["channels"] = [values_of(channel) for channel in done]
         del content["ranges"]
+        content["captures"] = None if found.captures is None else asdict(found.captures)
         content["report"] = None if found.report is None else str(found.report)
         print_json(content)
         return
@@ -132,6 +134,8 @@ def say(found: "Denoised", target: str | None, *, json: bool) -> None:
     for one, done in zip(found.files, found.channels, strict=True):
         if one.output is not None:
             print(printable(f"{one.input}: {summary(done)}"), file=out)
+    if found.captures is not None:
+        print(f"{found.captures}.", file=out)
     say_applied(found, target, json=False)
     if found.report is not None:
         print(f"report: {found.report}", file=out)

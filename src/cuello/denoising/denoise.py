@@ -13,6 +13,7 @@ from torch import Tensor
 from cuello.core.errors import CuelloError, closest
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.levels import full_scale
+from cuello.denoising.captures import CapturesScore, score_of_captures
 from cuello.denoising.kinds import EFFORTS, Effort, Kind, kinds_of, with_learned
 from cuello.denoising.page import check_report, write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files, some_of
@@ -31,11 +32,13 @@ class Denoised(Applied):
     """What became of the files, and of the channels in each.
 
     channels: for each of ``files``, what was done, channel by channel and page by page. kinds: of noise that several
-    share. report: the page that was written.
+    share. captures: how good the results are by each other, where the files are captures of one scene. report: the page
+    that was written.
     """
 
     channels: list[list[PlaneResult]] = field(default_factory=list)
     kinds: Sequence[Kind] = ()
+    captures: CapturesScore | None = None
     report: Path | None = None
 
 
@@ -167,4 +170,5 @@ def denoise_files(
         noted.range = None  # values were taken as they are
 
     applied = go_through(work, one, tell=tell)
-    return Denoised(**vars(applied), channels=channels, kinds=kinds)
+    found = Denoised(**vars(applied), channels=channels, kinds=kinds)
+    return replace(found, captures=score_of_captures(found))

@@ -44,6 +44,8 @@ def write_report(folder: Path, found: "Denoised") -> Path:
     scored = [(name, one) for name, one in several if one.score is not None]
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Section] = [overview(several)]
+    if found.captures is not None:
+        parts.append(Section("Captures of one scene", [f"{found.captures}."]))
     if scored:
         shown = scored[:SHOWN]
         figures = folder / "figures"
