@@ -42,7 +42,7 @@ def test_an_image_without_noise_has_none() -> None:
 
 
 def test_too_little_to_go_by() -> None:
-    with pytest.raises(CuelloError, match=r"0 blocks of 8x8 pixels .* needed 144"):
+    with pytest.raises(CuelloError, match=r"0 blocks of 8x8 pixels .* needed 144 .* larger images"):
         estimate_noise([np.zeros((15, 400))])
 
 
@@ -60,3 +60,18 @@ def test_counts_of_photons_are_not_cut_off_at_none() -> None:
 def test_small_images_are_enough() -> None:
     noisy = np.random.default_rng(0).normal(100, 5, (24, 24))
     assert abs(estimate_noise([noisy]).model.deviation(100) / 5 - 1) < 0.1
+
+
+def test_mostly_no_photon_is_enough() -> None:
+    """Every block has zeros: all would be cut off, were they no counts."""
+    image = np.linspace(0.3, 1.2, 128) + np.zeros((128, 1))
+    model = estimate_noise([np.random.default_rng(0).poisson(image).astype(np.uint8)]).model
+    assert abs(model.gain - 1) < 0.15
+
+
+def test_saturated_and_missing_values_are_said() -> None:
+    random = np.random.default_rng(0)
+    for lost in (255.0, np.nan):
+        image = np.where(random.random((64, 64)) < 0.9, lost, random.normal(100, 5, (64, 64)))
+        with pytest.raises(CuelloError, match="exposed otherwise"):
+            estimate_noise([image])

@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
@@ -119,3 +122,29 @@ def test_impulses_are_said(photograph: np.ndarray) -> None:
     found = survey([image])
     assert 0.006 < found.impulses < 0.011
     assert "stand out of all around them, as impulses do" in found.notes[0]
+
+
+def test_infinite_values_and_small_images(photograph: np.ndarray) -> None:
+    image = noisy(photograph)
+    image[::40, ::40] = np.inf
+    assert abs(survey([image]).model.deviation(100) / np.sqrt(216) - 1) < 0.1
+    small = survey([np.random.default_rng(0).normal(100, 5, (20, 20))])
+    assert abs(small.model.deviation(100) / 5 - 1) < 0.15
+    assert "too small to tell whether neighbours share" in small.notes[0]
+
+
+def test_stripes_blocks_and_cut_off_values(photograph: np.ndarray) -> None:
+    random = np.random.default_rng(1)
+    rows = survey([noisy(photograph) + random.normal(0, 6, (256, 1))]).stripes
+    assert abs(rows[0] / 6 - 1) < 0.2
+    assert rows[1] < 1
+    columns = survey([(noisy(photograph) + random.normal(0, 6, (256, 1))).T]).stripes
+    np.testing.assert_allclose(columns, rows[::-1], rtol=0.1, atol=0.5)
+    stream = io.BytesIO()
+    Image.fromarray(noisy(photograph).clip(0, 255).astype(np.uint8)).save(stream, "JPEG", quality=30)
+    assert survey([np.asarray(Image.open(stream))]).jpeg_blocks > 0.1
+    assert survey([noisy(photograph)]).jpeg_blocks < 0.02
+    bright = (noisy(photograph) + 60).clip(-1000, 255)
+    found = survey([bright])
+    np.testing.assert_allclose(found.clipped_high, (bright == 255).mean())
+    assert found.clipped_low == 0

@@ -9,6 +9,8 @@ from cuello.noise.whiteness import REACH
 
 STRIPED, BLOCKY, CUT = 0.15, 0.05, 0.005
 """From where stripes, as a share of a pixel's noise, JPEG's blocks and pixels cut off are worth a word."""
+EVEN = 1.05
+"""A deviation that grows by less than this factor from dark to bright is taken for the same."""
 UNEQUAL = 1.3
 """Channels whose deviations differ by such a factor have noise of their own."""
 
@@ -17,8 +19,17 @@ def sigmas(found: NoiseSurvey) -> list[tuple[float, float]]:
     """Give brightness and standard deviation where it is dark, of middle brightness, and where it is bright."""
     if found.curve is None:
         return []
-    at = np.quantile(found.curve.brightness, (0, 0.5, 1))
-    return [(float(value), float(found.model.deviation(value))) for value in at]
+    curve = found.curve
+    at = np.quantile(curve.brightness, (0, 0.5, 1))
+    measured = np.sqrt(np.interp(at, curve.brightness, curve.variance))  # of frames: no texture is in it
+    levels = measured if found.temporal else found.model.deviation(at)
+    return [(float(value), float(level)) for value, level in zip(at, levels, strict=True)]
+
+
+def is_even(found: NoiseSurvey) -> bool:
+    """Tell whether the noise is the same at every brightness, or hardly differs."""
+    ends = found.model.deviation(np.array([value for value, _ in sigmas(found)]))
+    return found.model.gain == 0 or bool(ends.max() < EVEN * ends.min())
 
 
 def neighbours(found: NoiseSurvey) -> tuple[float, float]:
@@ -46,11 +57,11 @@ def kind_in_words(found: NoiseSurvey) -> str:
     if found.kind != "ordinary":
         return {"noise-free": "no noise above the rounding of the values"}.get(found.kind, f"a {found.kind} image")
     ends = [level for _, level in sigmas(found)]
-    how = f"σ {ends[0]:.3g} where dark to {ends[2]:.3g} where bright" if found.model.gain else f"σ {ends[1]:.3g}"
+    how = f"σ {ends[0]:.3g} where dark to {ends[2]:.3g} where bright" if not is_even(found) else f"σ {ends[1]:.3g}"
     if not found.fits:
         return f"noise that no line fits, about {how}"
-    kind = "photons and reading" if found.model.gain else "the same at every brightness"
-    gain = f", gain {found.model.gain:.3g}" if found.model.gain else ""
+    kind = "photons and reading" if not is_even(found) else "the same at every brightness"
+    gain = "" if is_even(found) else f", gain {found.model.gain:.3g}"
     noise = "white noise" if found.white else f"noise correlated over {found.spacing} pixels"
     return f"{noise} ({kind}){gain}, {how}"
 
@@ -115,6 +126,6 @@ def about_brightness(noisy: Sequence[NoiseSurvey]) -> str:
         return (
             "No line fits variance against brightness: a transform by it is a guess; compare results with and without."
         )
-    if all(one.model.gain == 0 for one in noisy):
+    if all(map(is_even, noisy)):
         return "The noise is the same at every brightness: no transform is needed."
     return "The noise grows with brightness: a transform makes it even, and methods for even noise fit behind it."

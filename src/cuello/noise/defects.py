@@ -16,8 +16,8 @@ FAR, FARTHEST = 5.0, 12.0
 """Standard deviations by which it stands out in each of several scenes, and in one scene."""
 ALIKE = 0.5
 """Images whose structure correlates so much show one scene, which may have bright points of its own."""
-FEW = 0.01
-"""More than this share of pixels are no defects but what the images are like."""
+FEW = {True: 0.01, False: 0.001}
+"""More than this share of pixels, found in several scenes or in one, are no defects but what the images are like."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,14 @@ def defects(images: Sequence[np.ndarray], model: NoiseModel) -> Defects:
     above, below = np.zeros(images[0].shape), np.zeros(images[0].shape)
     for image in images:
         values = image.astype(np.float64)
-        values = np.where(np.isfinite(values), values, np.nanmedian(values))
+        if not (known := np.isfinite(values)).all():
+            values = np.where(known, values, np.median(values[known]))
         above += stands_out(values, model, scenes)
         below += stands_out(-values, model, scenes, sign=-1)
     found = []
     for count in (above, below):
         hits = count >= ALWAYS * len(images)
-        found.append(np.argwhere(hits) if hits.mean() <= FEW else none)
+        found.append(np.argwhere(hits) if hits.mean() <= FEW[scenes] else none)
     impulses = float((above + below).mean() / len(images))
     return Defects(found[0], found[1], impulses)
 
@@ -64,15 +65,15 @@ def stands_out(values: np.ndarray, model: NoiseModel, scenes: bool, sign: int = 
     """
     highest = maximum_filter(values, footprint=AROUND)
     marked = np.zeros(values.shape, bool)
-    places = np.argwhere((values > highest)[1:-1, 1:-1]) + 1
+    far = FAR if scenes else FARTHEST
+    tail = far**2 / 6 * model.gain
+    places = np.argwhere((values - highest > tail)[1:-1, 1:-1]) + 1
     if not len(places):
         return marked
     rows, columns = places.T
     around = np.stack([values[rows + down, columns + right] for down, right in np.argwhere(AROUND) - 1])
-    far = FAR if scenes else FARTHEST
     deviation = model.deviation(sign * np.median(around, 0))
-    tail = far * deviation + far**2 / 6 * model.gain
-    hits = values[rows, columns] - around.max(0) > tail
+    hits = values[rows, columns] - around.max(0) > far * deviation + tail
     if not scenes:
         hits &= np.ptp(around, 0) <= 6 * deviation + model.gain
     marked[rows[hits], columns[hits]] = True

@@ -70,12 +70,20 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     (True, True)
     """
     blocks = blocks_of(images)
-    found = curve_of(blocks)
-    found = curve_of(blocks, found.model)
-    if not counts_photons(images, found.model):
-        return found
-    blocks = blocks_of(images, zeros=True)
-    return curve_of(blocks, curve_of(blocks).model)
+    if enough := len(blocks.low) >= BANDS[0] * FEWEST:
+        found = curve_of(blocks, curve_of(blocks).model)
+        if not counts_photons(images, found.model):
+            return found
+    counts = blocks_of(images, zeros=True)
+    if len(counts.low) >= BANDS[0] * FEWEST:
+        found = curve_of(counts, curve_of(counts).model)
+        if enough or counts_photons(images, found.model):
+            return found
+    raise CuelloError(
+        f"got {len(blocks.low)} blocks of {BLOCK}x{BLOCK} pixels without values that are cut off (at the darkest or "
+        f"brightest value there is) or missing (NaN), needed {BANDS[0] * FEWEST} to estimate noise: give more or "
+        "larger images, or some that are exposed otherwise."
+    )
 
 
 @dataclass(frozen=True)
@@ -88,18 +96,12 @@ class Blocks:
 
 
 def blocks_of(images: Sequence[np.ndarray], zeros: bool = False) -> Blocks:
-    """Measure the blocks of images; CuelloError where there are too few. zeros: the lowest value is not cut off."""
+    """Measure the blocks of images. zeros: the lowest value is not cut off."""
     pixels = sum(one.size for one in images)
     step = 1 if pixels < STEP**2 * FEW else STEP
     every = max(1, pixels // (step**2 * MOST))
     parts = [energies(image, step, every=every, zeros=zeros) for image in images]
-    blocks = Blocks(*(np.concatenate(several) for several in zip(*parts, strict=True)))
-    if len(blocks.low) < BANDS[0] * FEWEST:
-        raise CuelloError(
-            f"got {len(blocks.low)} blocks of {BLOCK}x{BLOCK} pixels whose values are not cut off, needed "
-            f"{BANDS[0] * FEWEST} to estimate noise: give more or larger images."
-        )
-    return blocks
+    return Blocks(*(np.concatenate(several) for several in zip(*parts, strict=True)))
 
 
 def curve_of(blocks: Blocks, known: NoiseModel | None = None) -> NoiseCurve:

@@ -9,21 +9,29 @@ from cuello.noise.estimate import finite
 
 Kind = Literal["ordinary", "noise-free", "binary", "label"]
 
+MIDDLE, LOOKED_AT = 1024, 300_000
+"""Side of the part of an image, and its values, that are looked at where all would take long."""
 PILED = 3.0
 """The lowest or highest value is cut off where so many times as many pixels have it as have values next to it."""
+CHANCE = 0.03
+"""Steps that are larger by a smaller share are chance."""
 PLATEAUS, EDGES = 0.8, 0.6
 """Share of equal neighbours, and of steps with plateaus on either side, from which an image is one of labels."""
 
 
 def framed(image: np.ndarray) -> np.ndarray:
-    """Leave out rows and columns without any number."""
-    known = np.isfinite(image)
-    return image[known.any(1)][:, known.any(0)].astype(np.float64)
+    """Give the middle of an image, beginning at multiples of 8, without rows and columns that hold no number."""
+    rows, columns = (slice((start := max(0, side - MIDDLE) // 16 * 8), start + MIDDLE) for side in image.shape)
+    part = image[rows, columns]
+    known = np.isfinite(part)
+    if known.all():
+        return part.astype(np.float64)
+    return np.where(known, part, np.nan)[known.any(1)][:, known.any(0)].astype(np.float64)
 
 
 def kind_of(images: Sequence[np.ndarray]) -> Kind:
     """Tell images of two values and of labels from others; whether there is noise is another question."""
-    distinct = [len(np.unique(finite(image))) for image in images]
+    distinct = [count_of(image) for image in images]
     if max(distinct) == 1:
         return "noise-free"
     if max(distinct) == 2:
@@ -31,9 +39,16 @@ def kind_of(images: Sequence[np.ndarray]) -> Kind:
     return "label" if all(is_label(image) for image in images) else "ordinary"
 
 
+def count_of(image: np.ndarray) -> int:
+    """Count the different values of an image, those of a large one that some of its pixels have if they have many."""
+    values = finite(image)
+    some = len(np.unique(values[:: max(1, values.size // LOOKED_AT)]))
+    return some if some > 2 else len(np.unique(values))
+
+
 def is_label(image: np.ndarray) -> bool:
     """Tell whether an image of whole numbers is made of plateaus, with hard steps between them."""
-    values = image.astype(np.float64)
+    values = framed(image)
     if not np.array_equal(np.round(finite(values)), finite(values)):
         return False
     rows = values[:, 3:], values[:, 2:-1], values[:, 1:-2], values[:, :-3]
@@ -46,7 +61,7 @@ def is_label(image: np.ndarray) -> bool:
 
 def clipped(images: Sequence[np.ndarray]) -> tuple[float, float]:
     """Give the shares of pixels that are cut off at the lowest and at the highest value of all images."""
-    values = np.concatenate([finite(image) for image in images])
+    values = np.concatenate([finite(image)[:: max(1, image.size // LOOKED_AT)] for image in images])
     counts = np.unique(values, return_counts=True)[1]
     shares = []
     for end in (counts, counts[::-1]):
@@ -103,14 +118,18 @@ def jpeg_blocks(images: Sequence[np.ndarray]) -> float:
 
 
 def block_share(image: np.ndarray) -> float:
-    """Compare steps across columns that are multiples of 8 with others, which go on more smoothly."""
+    """Compare steps into columns that are multiples of 8 with the others."""
     if min(image.shape) < 32:
         return np.nan
     values = framed(image)
-    bend = np.abs(values[:, 3:] - 3 * values[:, 2:-1] + 3 * values[:, 1:-2] - values[:, :-3])
-    columns = np.nanmean(np.minimum(bend, 4 * np.nanmedian(bend) + 1e-12), 0)
-    place = (np.arange(len(columns)) + 2) % 8  # of the pixel right of the step
+    steps = np.abs(np.diff(values))
+    steps = steps[np.isfinite(steps).all(1)]
+    if len(steps) < 16:
+        return np.nan
+    columns = np.minimum(steps, 4 * np.median(steps) + 1e-12).mean(0)
+    place = (np.arange(len(columns)) + 1) % 8  # of the pixel right of the step
     means = np.array([columns[place == phase].mean() for phase in range(8)])
-    others = np.delete(means, 0)
-    excess = means[0] / max(others.mean(), np.finfo(float).tiny) - 1
-    return excess if excess > 3 * others.std() / max(others.mean(), np.finfo(float).tiny) else 0.0
+    others = means[1:]
+    middle = max(float(others.mean()), np.finfo(float).tiny)
+    excess = float(means[0]) / middle - 1
+    return excess if excess > max(3 * float(others.std()) / middle, CHANCE) else 0.0

@@ -31,6 +31,7 @@ MISFIT, IMPULSES = 0.25, 0.002
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
+SMALL = "too small to tell whether neighbours share their noise: taken for noise that they do not"
 TEXTURE = "texture everywhere hides whether neighbours share their noise: taken for noise that they do not"
 
 
@@ -83,7 +84,7 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
 
     Raises CuelloError where the images are too small, or cut off nearly everywhere.
     """
-    images = [np.asarray(image) for image in images]
+    images = [without_infinity(np.asarray(image)) for image in images]
     checked(images)
     kind = kind_of(images)
     values = [finite(image) for image in images]
@@ -94,7 +95,9 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     if is_noise_free(curves[1], step_of(images), high - low):
         return nothing("noise-free", (low, high))
     bands, notes, correlation, spacing = spectra_of(images), [], unshared(), 1
-    if telling := [band for band in bands if stands_alone(band)]:
+    if not bands:
+        notes.append(SMALL)
+    elif telling := [band for band in bands if stands_alone(band)]:
         spectrum = power(telling)
         if not is_white(spectrum):
             curves |= spaced_curves(images)
@@ -125,6 +128,11 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
         stripes=stripes(images), clipped_low=cut[0], clipped_high=cut[1], hot=points.hot, dead=points.dead,
         jpeg_blocks=jpeg_blocks(images), range=(low, high), notes=tuple(notes), impulses=points.impulses,
     )  # fmt: skip
+
+
+def without_infinity(image: np.ndarray) -> np.ndarray:
+    """Give NaN for infinite values."""
+    return np.where(np.isinf(image), np.nan, image) if image.dtype.kind == "f" and np.isinf(image).any() else image
 
 
 def checked(images: Sequence[np.ndarray]) -> None:

@@ -47,12 +47,12 @@ def phases(image: np.ndarray, spacing: int) -> list[np.ndarray]:
 def spectra_of(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Measure spectra ``(blocks, SIDE, SIDE)`` of the blocks of images, by bands of brightness, in each flattest first.
 
-    Raises CuelloError where the images are too small.
+    No band where the images are too small.
     """
     several = [blocks_of(image, sum(one.size for one in images)) for image in images]
     blocks = np.concatenate(several) if several else np.empty((0, SIDE, SIDE))
     if len(blocks) < FEWEST:
-        raise CuelloError(f"got {len(blocks)} blocks of {SIDE}x{SIDE} pixels, needed {FEWEST}: give larger images.")
+        return []
     means = blocks.mean((1, 2))
     window = np.outer(np.hanning(SIDE + 2)[1:-1], np.hanning(SIDE + 2)[1:-1])
     spectra = np.abs(fft2((blocks - means[:, None, None]) * window)) ** 2
@@ -94,8 +94,9 @@ def blocks_of(image: np.ndarray, pixels: int) -> np.ndarray:
     """Cut an image's share of the blocks, those that are cut off or hold no numbers aside."""
     if min(image.shape) < SIDE:
         return np.empty((0, SIDE, SIDE))
-    blocks = np.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE))[::STEP, ::STEP].reshape(-1, SIDE, SIDE)
-    blocks = blocks[:: max(1, pixels // (STEP**2 * MOST))]
+    step = STEP if pixels > STEP**2 * FEWEST * 20 else 1
+    blocks = np.lib.stride_tricks.sliding_window_view(image, (SIDE, SIDE))[::step, ::step].reshape(-1, SIDE, SIDE)
+    blocks = blocks[:: max(1, pixels // (step**2 * MOST))]
     with np.errstate(invalid="ignore"):
         high = np.nanmax(image)
     cut = (blocks >= high).sum((1, 2)) > 2
