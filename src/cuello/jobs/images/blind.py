@@ -19,13 +19,14 @@ from cuello.data.levels import LITTLE, MARGIN, Levels, exact, full_scale, parse_
 from cuello.data.split import Split
 from cuello.jobs.base import JobData
 from cuello.jobs.data import cut, fingerprint_of, open_images, parts_of
+from cuello.jobs.images.frames import frame_pairs
 from cuello.models.stabilised import Domain
 from cuello.noise.model import NoiseModel
 from cuello.noise.survey import NoiseSurvey, survey
 from cuello.training.blind.base import BlindMethod, KnownNoise
 from cuello.training.blind.catalog import METHODS
 
-PAIRS = "pairs"
+PAIRS, FRAMES = "pairs", "frames"
 LOOKED_AT = 16
 """Images from which the noise is estimated, at most."""
 CROP, CROPS = 64, 2048
@@ -180,6 +181,8 @@ def blind_data(config: TrainConfig, progress: OnProgress = silent) -> JobData:
     Raises CuelloError where there is no noise to learn from.
     """
     images = open_images(config, progress)
+    if config.method == FRAMES:
+        images = frame_pairs(images)
     parts = blind_parts(images, config)
     known = images.fingerprint or fingerprint_of(images)
     prepared = cut(images, parts, with_enough(config, images, parts), known=known)
@@ -206,8 +209,10 @@ def with_enough(config: TrainConfig, images: Images, parts: Split) -> TrainConfi
 def task_of(images: Images, parts: Split, method: str) -> tuple[BlindTask, str]:
     """Choose what is to be chosen by the images' noise; return it, and the choice in words."""
     if images.targets is not None:
-        spec = METHODS[PAIRS]
-        return BlindTask(spec, KnownNoise()), f"learns from pairs of noisy images ({spec.label}): {spec.summary}"
+        spec = METHODS[FRAMES if method == FRAMES else PAIRS]
+        return BlindTask(spec, KnownNoise()), (
+            f"learns from {len(images)} pairs of noisy images by {spec.name} ({spec.label}), which {spec.summary}"
+        )
     surveys = surveys_of(images, parts.train)
     domain = None if surveys is None else Domain([model_of(one, images) for one in surveys])
     known = KnownNoise() if surveys is None or domain is None else known_noise(surveys, domain)

@@ -26,5 +26,9 @@ METHODS: Registry[BlindMethod] = Registry(
             "pairs", "learns one noisy image from another of the same scene",
             label="Noise2Noise", needs="pairs", pair=other_copy,
         ),
+        BlindMethod(
+            "frames", "learns one frame of a still scene from the next",
+            label="Noise2Noise", needs="frames", pair=other_copy,
+        ),
     ],
 )  # fmt: skip
