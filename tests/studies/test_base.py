@@ -120,6 +120,8 @@ def test_a_mistake_in_a_training_is_told_from_its_process(tmp_path: Path) -> Non
     ("data", "options", "held", "message"),
     [
         ("moon", {}, {}, "made for the data photos or train400, got 'moon'"),
+        (Path("moon"), {}, {}, "got 'moon'"),
+        (torch.zeros(2, 1, 4, 4), {}, {}, "got Tensor"),
         ("photos", {"repeats": 0}, {}, "repeats: got 0"),
         ("photos", {"workers": 0}, {}, "workers: got 0"),
         ("photos", {}, {"thesis.tex": "mine"}, "holds no study"),
@@ -127,7 +129,7 @@ def test_a_mistake_in_a_training_is_told_from_its_process(tmp_path: Path) -> Non
         ("photos", {}, {"study.json": "{"}, r"study\.json is damaged"),
     ],
 )
-def test_only_its_own_folder_and_data(data: str, options, held: dict[str, str], message: str, tmp_path: Path) -> None:
+def test_only_its_own_folder_and_data(data: Any, options, held: dict[str, str], message: str, tmp_path: Path) -> None:
     for name, text in held.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(CuelloError, match=message):

@@ -1,6 +1,7 @@
 """Every part, Cuello's and one's own, passes the checks that are offered for anybody's; wrong ones fail."""
 
 import math
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from cuello.scoring.metrics import METRICS
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.replicas.eligibility import reason_alone
 from cuello.training.schedule import SCHEDULES
+from cuello.work.beginnings import begin
 from cuello.work.check import check
 
 FILE = f"{Path(__file__).with_name('own_parts.py')}"
@@ -291,6 +293,16 @@ def test_what_new_writes_passes_and_trains_and_is_never_replaced(
     assert "exists already and stays as it is" in again.error
     assert (tmp_path / "my_part.py").read_text() == before
     assert "needed a file for Python, such as my_" in command("new", kind, "part").error
+
+
+def test_new_hides_no_module_and_writes_a_command_that_a_shell_reads(tmp_path: Path) -> None:
+    with pytest.raises(
+        CuelloError, match=r"would hide the Python module torch. Choose another name, e\.g\. my_torch\.py"
+    ):
+        begin("network", tmp_path / "torch.py")
+    assert not (tmp_path / "torch.py").exists()
+    file = tmp_path / "my part.py"
+    assert shlex.split(begin("loss", file))[-1] == f"{file}:my_loss"
 
 
 def test_searches_take_parts_of_ones_own(tmp_path: Path) -> None:

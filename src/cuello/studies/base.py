@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ class Study:
 @watched("watch", whole=True)
 def run_study(
     study: Study,
-    data: str | None = None,
+    data: str | PathLike[str] | None = None,
     output: str | Path | None = None,
     *,
     repeats: int | None = None,
@@ -168,9 +169,10 @@ def run_study(
     Raises CuelloError where the data set is not the study's, or the folder holds something else, or a run of its own
     with other settings, as of another version.
     """
-    data = data or study.data[0]
-    if data not in study.data:
-        raise CuelloError(f"the study {study.name!r} is made for the data {' or '.join(study.data)}, got {data!r}.")
+    data = study.data[0] if data is None else str(data) if isinstance(data, PathLike) else data
+    if not isinstance(data, str) or data not in study.data:
+        got = repr(data) if isinstance(data, str) else type(data).__name__
+        raise CuelloError(f"the study {study.name!r} is made for the data {' or '.join(study.data)}, got {got}.")
     repeats = study.repeats if repeats is None else repeats
     for name, number in (("repeats", repeats), ("workers", workers)):
         if number < 1:

@@ -14,7 +14,7 @@ from cuello.studies.super_resolution.study import STUDY as SUPER_RESOLUTION
 STUDIES: Registry[Study] = Registry("study", [SALT_PEPPER, MNIST, OCCLUSION, GLYPHS, SUPER_RESOLUTION])
 
 
-def study(name: str, data: str | None = None, output: str | Path | None = None, **options: Any) -> StudyReport:
+def study(name: str, data: str | Path | None = None, output: str | Path | None = None, **options: Any) -> StudyReport:
     """Redo a source system's work; return the report's path and what was found.
 
     name: of the study ("salt-pepper"). data: one of its data sets, by default the small one. output: its folder.

@@ -1,5 +1,7 @@
 """What `cuello new` writes: a part of one's own that works as it is, with comments that say what may change."""
 
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +94,13 @@ def begin(kind: str, file: Path) -> str:
     path = file.expanduser()
     if path.suffix != ".py":
         raise CuelloError(f"got {file}, needed a file for Python, such as my_{kind}.py.")
+    if path.stem in sys.stdlib_module_names or path.stem in ("cuello", "numpy", "torch", "PIL"):
+        raise CuelloError(
+            f"{file} would hide the Python module {path.stem}. Choose another name, e.g. my_{path.stem}.py."
+        )
     if path.exists():
         raise CuelloError(f"{file} exists already and stays as it is. Choose another name.")
     make_folder(path.absolute().parent)
     write_text(path, BEGINNINGS[kind].text)
-    return BEGINNINGS[kind].command.replace("FILE", str(file))
+    part = f"{file}:{BEGINNINGS[kind].name}"
+    return BEGINNINGS[kind].command.replace(f"FILE:{BEGINNINGS[kind].name}", shlex.quote(part))

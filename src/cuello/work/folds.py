@@ -92,7 +92,7 @@ def folds_result(runs: Sequence[Run]) -> Result:
     gains = [gain_of(run, deciding) for run in runs] if evaluated else []
     known = [gain for gain in gains if gain is not None]
     gained = spread(known) if known and len(known) == len(runs) else None
-    tested = [tested_in(run) for run in runs] if evaluated else []
+    tested = [count_tested(run) for run in runs] if evaluated else []
     rows = []
     for place, run in enumerate(runs):
         values = job.reached(run.metrics) if evaluated else {}
@@ -124,7 +124,7 @@ def gain_of(run: Run, deciding: Score) -> float | None:
     return ours - other[1] if deciding.higher_is_better else other[1] - ours
 
 
-def tested_in(run: Run) -> int:
+def count_tested(run: Run) -> int:
     """Count the images (photographs, not crops) that a run was tested on."""
     rows = list(csv.DictReader(io.StringIO(run.images_path.read_text("utf-8"))))
     return len({row["image"] for row in rows}) if rows and "image" in rows[0] else len(rows)
