@@ -68,3 +68,8 @@ def test_one_row_has_noise_too(shape: tuple[int, int]) -> None:
 def test_what_are_no_numbers_is_refused_without_a_word_of_ranges(values: np.ndarray) -> None:
     with pytest.raises(CuelloError, match=r"got an array of .*, needed whole numbers or floats\.$"):
         cuello.denoise(values)
+
+
+def test_values_whose_squares_are_no_numbers_are_refused() -> None:
+    with pytest.raises(CuelloError, match=r"needed 1e\+100 at most: divide them first"):
+        cuello.denoise(NOISY * 1e200)

@@ -26,7 +26,7 @@ def keep_brightness(before: np.ndarray, after: np.ndarray, hole: int = 1) -> np.
     centres = np.array([pixels[band].mean() for band in bands])
     bias = np.array([(noisy[band] - pixels[band]).mean() for band in bands])
     chance = SURE * np.array([(noisy[band] - pixels[band]).std() / np.sqrt(len(band)) for band in bands])
-    wanted = bias * bias**2 / np.maximum(bias**2 + chance**2, np.finfo(float).tiny)
+    wanted = bias * (bias**2 / np.maximum(bias**2 + chance**2, np.finfo(float).tiny))
     order = np.argsort(centres)
     return after + np.interp(after, centres[order], wanted[order])
 

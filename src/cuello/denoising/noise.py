@@ -17,7 +17,7 @@ from cuello.denoising.restorer import REFUSED
 from cuello.inference.targets import find
 from cuello.noise.estimate import NoiseCurve, estimate_noise
 from cuello.noise.structure import kind_of
-from cuello.noise.survey import NoiseSurvey, survey
+from cuello.noise.survey import NoiseSurvey, checked, survey
 from cuello.report.result import Result
 from cuello.training.watched import watched
 
@@ -159,13 +159,23 @@ def looked_at(count: int, total: int) -> list[str]:
 
 
 def fitting(several: Sequence[Named], left_out: list[tuple[str, str]]) -> list[Named]:
-    """Leave out images of other channels than most, and masks and maps of labels; CuelloError where nothing is left."""
+    """Leave out what cannot be measured, images of other channels than most, masks and maps of labels.
+
+    CuelloError where nothing is left.
+    """
     counts = [one.pixels.shape[2] for one in several]
     most = max(set(counts), key=counts.count)
     kept = []
     refused = ""
     for one in several:
-        kind = kind_of([one.pixels[:, :, channel] for channel in range(one.pixels.shape[2])])
+        planes = [one.pixels[:, :, channel] for channel in range(one.pixels.shape[2])]
+        try:
+            checked(planes)
+        except CuelloError as error:
+            refused = str(error)
+            left_out.append((one.name, refused.removeprefix("got ").rstrip(".")))
+            continue
+        kind = kind_of(planes)
         if kind in REFUSED:
             refused = REFUSED[kind]
             left_out.append((one.name, refused.removeprefix("got ").partition(":")[0]))

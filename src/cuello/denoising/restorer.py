@@ -12,7 +12,7 @@ from cuello.denoising.planes import filled
 from cuello.inference.model import Model
 from cuello.noise.defects import repaired
 from cuello.noise.model import NoiseModel
-from cuello.noise.survey import NoiseSurvey, nothing, survey
+from cuello.noise.survey import NoiseSurvey, check_size, nothing, survey
 from cuello.scoring.blind import BlindScore, judge, signed_variance
 from cuello.scoring.residual import ResidualChecks, check_residual
 
@@ -124,6 +124,7 @@ class ChannelDenoiser:
         if not len(known) or not np.ptp(known):  # one value throughout, or none
             ends = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
             return plain_kind(nothing("noise-free", ends), self.effort), True
+        check_size(known)
         try:
             own = survey([values])
         except CuelloError:

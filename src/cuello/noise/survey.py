@@ -28,6 +28,8 @@ NO_NOISE = 0.45
 """Noise below this share of a step between values is no more than their rounding."""
 MISFIT, IMPULSES = 0.25, 0.002
 """From where no line fits, as a share of it; and more than some defects stand out, as a share of pixels."""
+LARGEST = 1e100
+"""Of much larger values no square is a number."""
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
@@ -142,8 +144,15 @@ def checked(images: Sequence[np.ndarray]) -> None:
     for image in images:
         if image.ndim != 2 or image.dtype.kind not in "uifb":
             raise CuelloError(f"got an array {image.shape} of {image.dtype}, needed numbers (H, W), one channel.")
-        if not finite(image).size:
+        if not (values := finite(image)).size:
             raise CuelloError("got an image without a single finite value.")
+        check_size(values)
+
+
+def check_size(values: np.ndarray) -> None:
+    """Raise CuelloError where values, all of them numbers, are too large to be squared."""
+    if (largest := max(abs(float(values.min())), abs(float(values.max())))) > LARGEST:
+        raise CuelloError(f"got values as large as {largest:g}, needed {LARGEST:g} at most: divide them first.")
 
 
 def is_noise_free(curve: NoiseCurve, step: float, span: float) -> bool:
