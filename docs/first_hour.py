@@ -29,9 +29,13 @@ from rich.text import Text
 from skimage import data
 
 from cuello.data.synthetic import glyphs
+from cuello.runs.directory import Run
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 COLUMNS = 80
+CELL = """<!doctype html><meta charset="utf-8"><body style="font: 14px sans-serif; margin: 24px">
+<pre style="background: #f4f5f7; border: 1px solid #dddddd; padding: 8px">run</pre>"""
+"""A cell of a notebook, under which stands what it shows."""
 QUICK = {"--epochs", "--samples", "--validation-samples", "--limit", "--no-report"}
 """Flags that only make a step short enough to be run each time the documentation is checked."""
 
@@ -155,6 +159,8 @@ def engineer(desk: Desk) -> None:
     clean = data.coins().astype(float)
     spoiled = np.asarray(Image.open(desk / "incoming/coins.png.orig"), float)
     need(np.mean((restored - clean) ** 2) < np.mean((spoiled - clean) ** 2) / 10, "a tenth of the error, or less")
+    shown = f"{CELL}{Run(desk / 'runs/first')._repr_html_().replace(f'{desk.folder}/', '')}"
+    (desk / "notebook.html").write_text(shown, "utf-8")
 
 
 def researcher(desk: Desk) -> None:
@@ -186,6 +192,7 @@ PAGES = {
     "runs/why/explain.html": "page-maps",
     "runs/comparison/compare.html": "page-comparison",
     "runs/bench/benchmark.html": "page-benchmark",
+    "notebook.html": "page-notebook",
 }
 """What is drawn, by the command or the page, and the names of the pictures."""
 
