@@ -49,7 +49,7 @@ def test_words_are_told_by_what_they_are(runs: Path, images: Path) -> None:
 
 
 def test_words_in_the_wrong_order(runs: Path, images: Path) -> None:
-    with pytest.raises(CuelloError, match=r"got the run .*low after .*images, which is no run.*Name all runs first"):
+    with pytest.raises(CuelloError, match=r"got the run .*low after .*images, which is not a run.*Name all runs first"):
         split_words([str(runs / "high"), str(images), str(runs / "low")])
     with pytest.raises(CuelloError, match=r"got set5 and set12, neither of which is a run"):
         split_words([str(runs / "high"), "set5", "set12"])

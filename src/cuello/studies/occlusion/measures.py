@@ -161,7 +161,8 @@ def training_set(config: TrainConfig, tested: int) -> TrainingSet:
     """Take the images of a training; of those trained on as many as are kept for validation, of the test ``tested``,
     spread evenly.
     """
-    prepared, learned = JOBS[config.job].data(config)
+    data = JOBS[config.job].data(config)
+    prepared, learned = data.prepared, data.about
     assert learned is not None
     assert learned.labels is not None
     assert prepared.test is not None
