@@ -15,6 +15,7 @@ from PIL import Image
 from cuello.core.errors import CuelloError
 from cuello.data.catalog import open_source
 from cuello.data.images import load_images
+from cuello.data.picture import read_picture
 from cuello.data.stack import page_offsets, pages_of, read_page
 from cuello.data.stored import larger
 from cuello.data.tiff import separate
@@ -261,6 +262,30 @@ def test_exif_data_are_kept(tmp_path: Path) -> None:
         found = image.getexif().get_ifd(34665)
     assert Fraction(found[33434]).limit_denominator(1000) == Fraction(1, 250)
     assert [found[code] for code in (36867, 40962, 42036)] == ["2026:01:02 03:04:05", 10, "a lens of long name"]
+
+
+def test_what_exif_data_point_to_and_places_on_earth_are_named(tmp_path: Path) -> None:
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    about = ImageFileDirectory_v2()
+    about[34665] = {36867: "2026:01:02 03:04:05", 40965: {1: "R98"}}
+    about[34853] = {1: "N", 2: (48.0, 30.0, 0.0)}
+    Image.fromarray(values(6, 5, 3)).save(tmp_path / "in.tif", tiffinfo=about)
+    picture = read_picture(tmp_path / "in.tif")
+    assert picture.tiff is not None
+    assert picture.tiff.lost == ("GPSTag", "InteroperabilityTag")
+    assert [tag.code for tag in picture.tiff.exif] == [36867]
+
+
+def test_exif_data_that_are_damaged_are_named(tmp_path: Path) -> None:
+    place = 2**31  # far behind the end
+    tifffile.imwrite(
+        tmp_path / "in.tif", values(6, 5, 3), photometric="rgb", extratags=[("ExifTag", 4, 1, place, True)]
+    )
+    picture = read_picture(tmp_path / "in.tif")
+    assert picture.tiff is not None
+    assert picture.tiff.exif == ()
+    assert picture.tiff.lost == ("EXIF data, which are damaged",)
 
 
 def test_tables_of_colours_of_measured_pixels_stay(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a classifier's outputs stand for: one output, independent ones, and advice that points the right way."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,14 @@ def test_probabilities_of_scores() -> None:
     scores = torch.tensor([[0.0, 0.0]])
     assert probabilities(scores, "logits").tolist() == probabilities(scores, "independent-logits").tolist()
     assert probabilities(scores, "probabilities").tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("run", "is a folder"), ("none.onnx", "is not there"), ("model.safetensors", "holds weights alone")],
+)
+def test_a_path_that_is_no_onnx_file_says_what_to_give(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(CuelloError, match=rf"{name} {words}, needed .*`cuello\.load\(PATH\)`"):
+        occlusion_map(tmp_path / name, torch.zeros(1, 1, 8, 8))

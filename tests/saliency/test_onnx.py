@@ -82,5 +82,6 @@ def test_files_that_are_no_classifier_are_refused(inputs: list[Value]) -> None:
 
 def test_without_onnxruntime_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    (tmp_path / "c.onnx").touch()
     with pytest.raises(CuelloError, match=r"pip install 'cuello\[onnx\]'"):
         occlusion_map(tmp_path / "c.onnx", torch.rand(1, 1, 6, 6))

@@ -15,7 +15,7 @@ from cuello.data.exif import upright_xmp
 from cuello.data.levels import full_scale
 
 DESCRIPTION, ORIENTATION, RESOLUTIONS, UNIT, EXIF = 270, 274, (282, 283), 296, 34665
-XMP = 700
+XMP, INTEROPERABILITY = 700, 40965
 PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
 GEOREFERENCE = {PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, 34736, 34737}
 KEPT = {
@@ -149,6 +149,7 @@ def facts_of_page(page: Any, colours: int, palette: bool = False) -> TiffFacts:
     contiguous = page.samplesperpixel > 1 and page.planarconfig != 2
     wanted = [tag for tag in directory.tags if tag.code in {*kept, DESCRIPTION} and tag.kind in SIZES]
     found = [resolved(tag, file, form) for tag in wanted]
+    exif, without = exif_of(directory, file)
     return TiffFacts(
         form=form,
         photometric=int(page.photometric) if 262 in page.tags and (page.photometric != 2 or colours >= 3) else 1,
@@ -159,9 +160,9 @@ def facts_of_page(page: Any, colours: int, palette: bool = False) -> TiffFacts:
         resolution=resolution_of_page(page),
         unit=int(unit) if unit in (1, 2, 3) else 2,
         tags=tuple(tag for tag in found if tag.code in kept),
-        exif=exif_of(directory, file),
+        exif=exif,
         descriptions=tuple(shaped(tag.content, 1, contiguous) for tag in found if tag.code == DESCRIPTION),
-        lost=tuple(name_of(tag.code) for tag in directory.tags if tag.code not in kept | STRUCTURE),
+        lost=(*(name_of(tag.code) for tag in directory.tags if tag.code not in kept | STRUCTURE), *without),
     )
 
 
@@ -195,16 +196,17 @@ def resolution_of_page(page: Any) -> tuple[Fraction, Fraction] | None:
     return sides[0], sides[1]
 
 
-def exif_of(directory: Directory, file: Any) -> tuple[Tag, ...]:
-    """Read the EXIF data's directory; what it points to in turn (interoperability) is left out."""
+def exif_of(directory: Directory, file: Any) -> tuple[tuple[Tag, ...], list[str]]:
+    """Read the EXIF data's directory, and name what is left out: what it points to in turn, or what is damaged."""
     if EXIF not in directory.entries:
-        return ()
+        return (), []
     try:
         found, _ = read_directory(file, directory.number(EXIF), directory.form)
     except (struct.error, OSError, ValueError, OverflowError):
-        return ()
-    kept = [tag for tag in found.tags if tag.code != 40965 and tag.kind in SIZES]
-    return tuple(resolved(tag, file, directory.form) for tag in kept)
+        return (), ["EXIF data, which are damaged"]
+    kept = [tag for tag in found.tags if tag.code != INTEROPERABILITY and tag.kind in SIZES]
+    gone = [name_of(tag.code) for tag in found.tags if tag not in kept]
+    return tuple(resolved(tag, file, directory.form) for tag in kept), gone
 
 
 def resolved(tag: Tag, file: Any, form: TiffForm) -> Tag:

@@ -38,11 +38,22 @@ class AnyClassifier:
         return cast("nn.Module", sequence()) if callable(sequence) else self.module
 
 
+OWN_ONES = (
+    "Cuello's own are loaded by `cuello.load(PATH)`, of which `.network` is one; `cuello.explain` takes their paths."
+)
+
+
 def as_classifier(model: Any) -> AnyClassifier:
     """Take a model as something to be called: the path of an ONNX file is opened."""
     if isinstance(model, str | Path):
         from cuello.saliency.onnx import OnnxClassifier
 
+        file = Path(model).expanduser()
+        if not file.is_file():
+            what = "is a folder" if file.is_dir() else "is not there"
+            raise CuelloError(f"model: {model} {what}, needed an ONNX file, or a network: {OWN_ONES}")
+        if file.suffix == ".safetensors":
+            raise CuelloError(f"model: {model} holds weights alone, needed a network or an ONNX file: {OWN_ONES}")
         return AnyClassifier(OnnxClassifier(model))
     if not callable(model):
         raise CuelloError(
