@@ -202,7 +202,7 @@ class TestCatalogued:
         picture = transients("transients").read(0)
         assert form_of([facts_of(picture)] * 2)[0].channels == 4
         assert as_channels(picture, 4) is picture
-        with pytest.raises(CuelloError, match="4 channels, which are no colours"):
+        with pytest.raises(CuelloError, match="4 channels, which are not colours"):
             as_channels(picture, 1)
 
 

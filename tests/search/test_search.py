@@ -180,7 +180,7 @@ def test_values_have_their_settings_types() -> None:
         ({"momentum": {"low": 0, "high": 0.9, "log": True}}, "momentum: got log with the lower end 0"),
         ({"epochs": {"low": 1, "high": 9, "step": 2, "log": True}}, "epochs: got step = 2 with log"),
         ({"epochs": {"low": 1, "high": 9, "log": 1}}, "epochs: got log = 1, needed true or false"),
-        ({"optimizer": {"low": 1, "high": 9}}, "optimizer is no number"),
+        ({"optimizer": {"low": 1, "high": 9}}, "optimizer is not a number"),
         ({"seed": [0, 1]}, "seed cannot be searched: .*repeats"),
         ({"data": ["a", "b"]}, "data cannot be searched"),
         ({"batch_size": [1, 2]}, "batch_size is both given and searched"),
