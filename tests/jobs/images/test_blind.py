@@ -211,6 +211,6 @@ def test_the_method_follows_the_noise() -> None:
 
 
 def test_images_of_two_values_are_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "binary.npy", np.random.default_rng(0).choice(np.uint8([0, 255]), (3, 32, 32)))
+    np.save(tmp_path / "binary.npy", np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (3, 32, 32)))
     with pytest.raises(CuelloError, match="holds two values only"):
         cuello.train("denoise", tmp_path / "binary.npy", output=tmp_path / "run")

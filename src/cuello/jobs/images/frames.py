@@ -38,7 +38,8 @@ def frame_pairs(images: Images) -> Images:
     if all(np.array_equal(ones.arrays[place], others[place]) for place in looked):
         raise CuelloError(f"the frames of {images.name} are all equal, so that there is no noise to learn from.")
     for place in looked:
-        check_still(ones.arrays[place], others[place], (images.names[firsts[place]], images.names[firsts[place] + 1]))
+        first, second = str(images.names[firsts[place]]), str(images.names[firsts[place] + 1])
+        check_still(ones.arrays[place], others[place], (first, second))
     return replace(ones, targets=others, fingerprint=None, held_out=None, validated=None)
 
 
