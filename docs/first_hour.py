@@ -120,7 +120,7 @@ def biologist(desk: Desk) -> None:
     noisy = np.clip(np.round(4 * random.poisson(clean / 4) + random.normal(0, 8, clean.shape)), 0, 4095)
     tifffile.imwrite(desk / "cells.tif", noisy.astype(np.uint16), imagej=True, resolution=(4, 4),
                      metadata={"axes": "ZYX", "spacing": 0.5, "unit": "um"})  # fmt: skip
-    desk.type("cuello apply denoise cells.tif clean.tif")
+    desk.type("cuello denoise cells.tif clean.tif")
     with tifffile.TiffFile(desk / "clean.tif") as file:
         restored, about = file.asarray(), file.imagej_metadata or {}
     need(restored.dtype == np.uint16 and restored.shape == noisy.shape, "three planes of 16 bits")

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import cuello
+from cuello.core.progress import silent
 
 SIGMA = 10.0
 
@@ -224,7 +225,7 @@ def test_what_it_says_and_what_it_refuses(
     (channel,) = json.loads(answer.out)["files"][0]["channels"]
     assert (channel["method"], channel["measured_in"]) == ("quick", "the image")
     assert "exists already" in refused("denoise", tmp_path / "a.png", tmp_path / "b.png")
-    assert "needed one of quick, normal" in refused(
+    assert "needed one of quick, normal, thorough" in refused(
         "denoise", tmp_path / "a.png", tmp_path / "c.png", "--effort", "much"
     )
     Image.fromarray((scene() > 300).astype(np.uint8)).save(tmp_path / "mask.png")
@@ -247,3 +248,26 @@ def test_normal_learns_a_transform_where_no_model_fits(monkeypatch: pytest.Monke
     quick, normal = cuello.denoise(noisy), cuello.denoise(noisy, effort="normal")
     assert rmse(normal, truth) < rmse(quick, truth)
     assert np.array_equal(normal, cuello.denoise(noisy, effort="normal"))
+
+
+def test_thorough_trains_the_network_on_and_keeps_it_where_it_does_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cuello.denoising import kinds
+    from cuello.denoising.denoise import shipped
+
+    monkeypatch.setattr("cuello.denoising.learned.STEPS", 1)
+    monkeypatch.setattr("cuello.denoising.adapted.STEPS", 6)
+    noisy = photons(scene())
+    before = [weight.clone() for weight in shipped().network.parameters()]
+    trained = kinds.trained_on(
+        kinds.kinds_of([noisy[..., None]], "thorough")[0], shipped(), seconds=60, progress=silent
+    )
+    again = kinds.trained_on(kinds.kinds_of([noisy[..., None]], "thorough")[0], shipped(), seconds=60, progress=silent)
+    assert trained.network is not None
+    assert again.network is not None
+    pairs = list(zip(trained.network.network.parameters(), again.network.network.parameters(), strict=True))
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert all(torch.equal(*both) for both in zip(before, shipped().network.parameters(), strict=True))
+    assert not all(torch.equal(one, other) for one, (other, _) in zip(before, pairs, strict=True))
+    assert kinds.better(trained, trained, shipped()) is trained
+    restored = cuello.denoise(noisy, effort="thorough")
+    assert rmse(restored, scene()) < rmse(noisy, scene()) / 3

@@ -39,7 +39,7 @@ def denoise(
         str,
         Parameter(
             help="quick: seconds, by a network that comes with Cuello; normal: about a minute a set, its transform is "
-            "learned from the images."
+            "learned from the images; thorough: some minutes, the network goes on learning from them too."
         ),
     ] = "quick",
     each: Annotated[

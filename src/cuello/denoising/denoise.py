@@ -65,7 +65,8 @@ def denoise(
     back; a last axis of 2 or 4 is transparency only where it looks like it. Or files, a folder, a pattern or several,
     with a ``destination``, as for ``cuello.apply``: then what became of them comes back (``Denoised``).
     effort: "quick", seconds; "normal", about a minute for a set: the transform is learned from the images, around the
-    network, which stays as it is, and images are restored turned and mirrored as well. each: measure the noise of every
+    network, which stays as it is, and images are restored turned and mirrored as well; "thorough", some minutes: the
+    network goes on learning from the images too. each: measure the noise of every
     image by itself; by default images whose noise is the same are measured together, as those of one camera and setting
     are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps. report: a
     folder for report.html and its pictures. files: overwrite, in_place, keep_originals, skip_existing and format, as

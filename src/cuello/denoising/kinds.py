@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,12 +15,13 @@ from cuello.inference.model import Model
 from cuello.noise.survey import NoiseSurvey, survey
 from cuello.scoring.blind import judge
 
-Effort = Literal["quick", "normal"]
-EFFORTS: tuple[Effort, ...] = ("quick", "normal")
+Effort = Literal["quick", "normal", "thorough"]
+EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 ALIKE = 1.5
 """How many times as much variance, at the same brightness, is still the same noise."""
-LEARNED_FOR, SECONDS = 3, 40.0
-"""Kinds of noise in a set for which a transform is learned, those that most images have; and what that may take."""
+LEARNED_FOR, SECONDS, LONG = 3, 40.0, 400.0
+"""Kinds of noise in a set for which a transform, or a network, is learned, those that most images have; and what a
+transform, and a network, may take, of all kinds together."""
 JUDGED, CROP = 3, 256
 """Images that judge a learned transform, and the side of what is looked at in each."""
 
@@ -29,13 +31,15 @@ class Kind:
     """A kind of noise, and how it is taken off.
 
     survey: what it is like. transform: what makes it even. effort: how much is done. learned: the transform was learned
-    from the images, and does better than the noise model's. planes: some channels ``(H, W)`` that have it.
+    from the images, and does better than the noise model's. network: the one that went on learning from the images, and
+    does better than the one that comes with Cuello. planes: some channels ``(H, W)`` that have it.
     """
 
     survey: NoiseSurvey
     transform: Transform
     effort: Effort = "quick"
     learned: bool = False
+    network: Model | None = field(default=None, repr=False)
     planes: Sequence[np.ndarray] = field(default=(), repr=False)
 
     @property
@@ -45,7 +49,8 @@ class Kind:
 
     def take_off(self, values: np.ndarray, network: Model) -> np.ndarray:
         """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64."""
-        return take_off(values, self.transform, self.survey.spacing, network=network, turns=self.effort != "quick")
+        own, turns = self.network or network, self.effort != "quick"
+        return take_off(values, self.transform, self.survey.spacing, network=own, turns=turns)
 
 
 def plain_kind(found: NoiseSurvey, effort: Effort, planes: Sequence[np.ndarray] = ()) -> Kind:
@@ -102,7 +107,7 @@ def difference(own: NoiseSurvey, other: NoiseSurvey) -> float:
 
 
 def with_learned(kinds: Sequence[Kind], network: Model, *, progress: OnProgress = silent) -> list[Kind]:
-    """Learn a transform for each of the most frequent kinds, and take it where it does better."""
+    """Learn a transform, and perhaps a network, for each of the most frequent kinds; take each where it does better."""
     from cuello.denoising.learned import learned
 
     several = list(kinds)
@@ -112,24 +117,36 @@ def with_learned(kinds: Sequence[Kind], network: Model, *, progress: OnProgress 
         curves = learned(planes, kind.survey, network, seconds=SECONDS / count, progress=progress)
         other = replace(kind, transform=curves.transform(), learned=True)
         several[place] = better(kind, other, network)
+        if kind.effort == "thorough":
+            own = trained_on(several[place], network, seconds=LONG / count, progress=progress)
+            several[place] = better(several[place], own, network)
     return several
+
+
+def trained_on(kind: Kind, network: Model, *, seconds: float, progress: OnProgress) -> Kind:
+    """Return the kind with a network that went on learning from its images."""
+    from cuello.denoising.adapted import adapted
+
+    own = adapted(
+        [filled(plane.astype(np.float64))[0] for plane in kind.planes], kind.transform, kind.survey.spacing,
+        network=network, seconds=seconds, progress=progress,
+    )  # fmt: skip
+    return replace(kind, network=own)
 
 
 def better(plain: Kind, other: Kind, network: Model) -> Kind:
     """Return the one of two ways that does better on images of theirs, as far as they tell without a clean one."""
     found = plain.survey
     crops = [crop_of(plane) for plane in plain.planes[:JUDGED]]
+    ways = {"before": replace(plain, effort="quick"), "after": replace(other, effort="quick")}
     scores = judge(
         crops,
-        {
-            name: lambda values, kind=kind: replace(kind, effort="quick").take_off(values, network)
-            for name, kind in (("plain", plain), ("learned", other))
-        },
+        {name: partial(one.take_off, network=network) for name, one in ways.items()},
         found.model,
         peak=max(float(np.ptp(crops[0])), np.finfo(float).tiny),
         correlation=None if found.white else found.correlation,
     )
-    return other if scores[0].name == "learned" else plain
+    return other if scores[0].name == "after" else plain
 
 
 def crop_of(plane: np.ndarray, side: int = CROP) -> np.ndarray:

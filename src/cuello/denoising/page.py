@@ -8,7 +8,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.denoising.restorer import PlaneResult
-from cuello.denoising.said import level, sigmas, sure
+from cuello.denoising.said import level, sigmas, sure, way_of
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
 from cuello.report.page import Headline, Headlines, Picture, Section, Table, Verdict, write_page
@@ -94,7 +94,7 @@ def overview(several: Named) -> Section:
     rows = [
         [
             name,
-            one.way if not one.kind.learned else f"{one.way}, learned",
+            way_of(one),
             "–" if one.way == "nothing" else level(one),
             "this image" if one.own else "the whole set",
             f"{one.repaired:,}",

@@ -26,7 +26,7 @@ def phrase(one: PlaneResult) -> str:
     found = one.kind.survey
     if one.way == "nothing":
         return "no noise found: left as it is"
-    parts = [f"{one.way}{', transform learned' if one.kind.learned else ''}: {level(one)}"]
+    parts = [f"{way_of(one)}: {level(one)}"]
     parts[0] += "" if one.own else ", as in the whole set"
     if found.spacing > 1:
         parts.append(f"noise that neighbours share, over {found.spacing} pixels")
@@ -35,6 +35,12 @@ def phrase(one: PlaneResult) -> str:
     if one.score is not None:
         parts.append(sure(one))
     return ", ".join([*parts, *found.notes])
+
+
+def way_of(one: PlaneResult) -> str:
+    """Say how noise was taken off, and what was learned for it."""
+    what = [name for name, learned in (("transform", one.kind.learned), ("network", one.kind.network)) if learned]
+    return f"{one.way}, {' and '.join(what)} learned" if what else one.way
 
 
 def level(one: PlaneResult) -> str:
@@ -68,7 +74,7 @@ def values_of(one: PlaneResult) -> dict[str, Any]:
     found, score = one.kind.survey, one.score
     return {
         "method": one.way,
-        "learned": one.kind.learned,
+        "learned": {"transform": one.kind.learned, "network": one.kind.network is not None},
         "gain": found.model.gain,
         "read": found.model.read,
         "sigma": list(sigmas(one)),
