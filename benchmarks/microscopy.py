@@ -22,6 +22,7 @@ from PIL import Image
 
 import cuello
 from cuello.denoising.denoise import EFFORTS
+from cuello.denoising.kinds import Effort
 from cuello.noise.model import NoiseModel
 from cuello.noise.survey import survey
 from cuello.runs.directory import available_cores, processor_name
@@ -57,7 +58,7 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("L"))
 
 
-def rows_of(folder: Path, efforts: Sequence[str]) -> list[Row]:
+def rows_of(folder: Path, efforts: Sequence[Effort]) -> list[Row]:
     """Restore a scene's captures by every method, and judge the results."""
     captures = [read(path) for path in sorted(folder.glob("noisy-*.png"))]
     floats = [image.astype(np.float64) for image in captures]
@@ -96,7 +97,7 @@ def rows_of(folder: Path, efforts: Sequence[str]) -> list[Row]:
     return rows
 
 
-def restored(captures: Sequence[np.ndarray], effort: str) -> Sequence[np.ndarray]:
+def restored(captures: Sequence[np.ndarray], effort: Effort) -> Sequence[np.ndarray]:
     """Restore a scene's captures as a user would: all of them in one call."""
     return cuello.denoise(list(captures), effort=effort)
 
@@ -123,7 +124,7 @@ def main() -> None:
     options = parser.parse_args()
     folders = [path.parent for path in sorted(options.folder.glob("*/clean.png"))]
     folders = [one for one in folders if not options.scenes or one.name in options.scenes.split(",")]
-    efforts = options.efforts.split(",")
+    efforts: list[Effort] = [one for one in EFFORTS if one in options.efforts.split(",")]
     print(f"{available_cores()} cores, {processor_name()}")
     everything: dict[str, list[Row]] = {}
     for folder in folders:
@@ -140,7 +141,7 @@ def main() -> None:
     summary(everything, efforts)
 
 
-def summary(everything: dict[str, list[Row]], efforts: Sequence[str]) -> None:
+def summary(everything: dict[str, list[Row]], efforts: Sequence[Effort]) -> None:
     """Print the scenes side by side, and what is reached."""
     print(f"\n| scene | as captured | network as it is | best classical | {' | '.join(efforts)} |")
     print("|---" * (4 + len(efforts)) + "|")

@@ -95,7 +95,7 @@ def test_a_real_run(trained: Run) -> None:
     assert 0 < run.milliseconds < 1000
     assert found.groups[0].epoch == 2
     assert found.groups[0].title == "denoise salt-pepper:0.1..0.5, images, crops of 16 pixels, colour, loss mse"
-    assert compare(trained.path, latency=False).groups[0].rows[0].runs[0].milliseconds is None
+    assert cuello.compare(trained.path, latency=False).groups[0].rows[0].runs[0].milliseconds is None
 
 
 OWN = """

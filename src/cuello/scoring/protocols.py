@@ -36,6 +36,9 @@ def to_8_bits(images: Tensor) -> Tensor:
     return (images.clamp(0, 1) * 255 + 0.5).floor() / 255
 
 
+MetricName = Literal["psnr", "ssim", "wrong"]
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How an image is measured against what it should be. ``str`` says it in words.
@@ -50,7 +53,7 @@ class Protocol:
     PSNR in dB on Y of YCbCr (BT.601, 16 to 235), cut to [0, 1], rounded to 8 bits, 2 pixels cut at every edge
     """
 
-    metric: Literal["psnr", "ssim", "wrong"] = "psnr"
+    metric: MetricName = "psnr"
     channel: Literal["all", "luma"] = "all"
     border: int = 0
     rounded: bool = True
@@ -163,11 +166,11 @@ def mean_of(values: Sequence[float] | np.ndarray, counted: np.ndarray) -> float:
     return float(np.mean(np.asarray(values)[counted])) if counted.any() else math.nan
 
 
-def super_resolution(scale: int, metric: Literal["psnr", "ssim"] = "psnr") -> Protocol:
+def super_resolution(scale: int, metric: MetricName = "psnr") -> Protocol:
     """Measure as super-resolution is since SRCNN: luma, 8 bits, as many pixels cut as the scale."""
     return Protocol(metric, "luma", border=scale)
 
 
-def grey_denoising(metric: Literal["psnr", "ssim"] = "psnr") -> Protocol:
+def grey_denoising(metric: MetricName = "psnr") -> Protocol:
     """Measure as grey Gaussian denoising is since DnCNN: the whole image, 8 bits."""
     return Protocol(metric, "all")
