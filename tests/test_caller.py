@@ -104,6 +104,7 @@ def toy_study(given: Given) -> None:
 
 
 DRAWN: dict[str, Any] = {**CODE, "data": Drawing()}
+NOISY = np.random.default_rng(0).normal(100, 10, (64, 64))
 CALLS: dict[str, Callable[[Given], object]] = {
     "train": lambda g: cuello.train(
         data=g.images, output=g.folder / "run", noise="gaussian:25", model="conv-8-16-8", crop=16,
@@ -137,6 +138,8 @@ CALLS: dict[str, Callable[[Given], object]] = {
     "shown": lambda g: [(repr(one), one._repr_html_()) for one in (g.trained, g.model, g.trained.report)],
     "latent.plot": lambda g: cuello.latent.plot(cuello.load(g.codes), Drawing(), ax=Figure().subplots()),
     "data from Python": lambda g: cuello.train(**CODE | {"data": Drawing(), "output": g.folder / "run"}, progress=True),
+    "noise": lambda g: cuello.noise([NOISY, NOISY[::-1]]),
+    "denoise": lambda g: cuello.denoise(NOISY),
     "latent.sample": lambda g: cuello.latent.sample(cuello.load(g.codes.path), 3, codes=np.eye(2)),
 }  # fmt: skip
 

@@ -100,15 +100,17 @@ _MODULES = ("latent", "noise", "search")
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import cuello` and `cuello --help` stay fast."""
     import random
+    import warnings
     from importlib import import_module
 
     if name not in _MODULES and name not in _HOMES:
         raise AttributeError(f"module 'cuello' has no attribute {name!r}")
     drawn = random.getstate()
     try:
-        if name in _MODULES:
-            return import_module(f"cuello.{name}")
-        value = getattr(import_module(_HOMES[name]), name)
+        with warnings.catch_warnings():  # scipy adds filters of its own while it is loaded
+            if name in _MODULES:
+                return import_module(f"cuello.{name}")
+            value = getattr(import_module(_HOMES[name]), name)
     finally:
         random.setstate(drawn)  # rich draws one of the caller's random numbers while it is loaded
     globals()[name] = value

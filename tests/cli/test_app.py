@@ -101,7 +101,7 @@ def test_images_that_are_not_there(tmp_path: Path, refused: Refused) -> None:
     assert "published test set" in refused("train", "denoise", "set12", *TINY)
     (tmp_path / "text.txt").write_text("a")
     said = refused("train", "denoise", tmp_path, *TINY)
-    assert "holds no image (PNG, JPEG, BMP, GIF, WebP, TIFF, TGA or PPM); 1 file in" in said
+    assert "holds no image (PNG, JPEG, BMP, GIF, WebP, TIFF, TGA, PPM, JPEG 2000 or AVIF); 1 file in" in said
 
 
 def test_an_output_that_exists(images: Path, trained: Run, tmp_path: Path, refused: Refused) -> None:

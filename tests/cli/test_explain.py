@@ -73,7 +73,7 @@ def test_estimated_maps_are_said_to_be_and_checked(
     assert [line.split(":")[0] for line in lines[3:6]] == [
         "MSE after normalisation", "Pearson correlation", "Spearman correlation",
     ]  # fmt: skip
-    assert " exactly, " in lines[6]
+    assert " if exact, " in lines[6]
 
 
 def test_help_teaches_with_examples(command: Command) -> None:

@@ -94,7 +94,7 @@ class TestFolder:
             source.read(2)
 
     def test_no_image_is_an_error_that_says_what_is_there(self, tmp_path):
-        with pytest.raises(CuelloError, match=r"holds no image \(PNG, .* or PPM\)\.$"):
+        with pytest.raises(CuelloError, match=r"holds no image \(PNG, .* or AVIF\)\.$"):
             folder_source(tmp_path)
         (tmp_path / "a.heic").write_text("x")
         with pytest.raises(

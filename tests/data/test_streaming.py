@@ -318,7 +318,11 @@ class TestChanges:
 
     @pytest.mark.parametrize(
         ("how", "words"),
-        [("vanished", "it is no longer there"), ("changed", "another file"), ("damaged", "not an image that can be")],
+        [
+            ("vanished", "it is no longer there"),
+            ("changed", "not the file it was before"),
+            ("damaged", "not an image that can be"),
+        ],
     )
     def test_a_lost_image_stops_or_is_left_out(self, folder: Path, how: str, words: str) -> None:
         source = folder_source(folder)

@@ -168,7 +168,7 @@ def test_every_parameter_is_documented_with_its_unit_and_default(cls):
         assert parameter["default"] != ""
         if parameter["name"] in cls().quantities():
             limits = limits_of(cls, parameter["name"])
-            assert parameter["values"] == f"{limits['low']:g} to {limits['high']:g}, {limits['unit']}"
+            assert parameter["values"] == f"{limits['low']:,.12g} to {limits['high']:,.12g}, {limits['unit']}"
             assert limits["unit"]
         else:
             assert parameter["default"] in parameter["values"].replace(" or ", " ").split()
@@ -182,7 +182,7 @@ def test_a_value_outside_the_limits_names_the_parameter_and_what_is_allowed(cls)
     for name in cls().quantities():
         limits = limits_of(cls, name)
         for wrong in (limits["low"] - 1, limits["high"] * 1.5 + 1):
-            words = re.escape(f"{limits['low']:g} to {limits['high']:g} ({limits['unit']})")
+            words = re.escape(f"{limits['low']:,.12g} to {limits['high']:,.12g} ({limits['unit']})")
             with pytest.raises(CuelloError, match=f"{name} is .*{words}"):
                 parse(f"{cls.name}:{name}={wrong:.17g}")
 

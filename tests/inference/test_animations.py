@@ -192,8 +192,7 @@ def test_a_picture_that_is_no_frame_is_said_where_it_cannot_be_kept(model: Model
     applied = apply(model, tmp_path / "in.png", tmp_path / "out.webp")
     assert applied.failed == []
     assert (
-        f"{tmp_path / 'in.png'} has a picture for where animations are not shown, which out.webp has not"
-        in applied.notes
+        f"{tmp_path / 'in.png'} has a picture for where animations are not shown, which out.webp lacks" in applied.notes
     )
     with Image.open(tmp_path / "out.webp") as found:
         assert getattr(found, "n_frames", 1) == 2

@@ -44,7 +44,7 @@ def test_a_second_call_keeps_the_true_original(model: Model, tmp_path: Path, mak
     apply(model, source / "0.png", in_place=True)
     before = contents(source)
     with pytest.raises(
-        CuelloError, match=r"1 of 2 images were replaced before, as .*0\.png\.orig says.*skip_existing=True"
+        CuelloError, match=r"1 of 2 images were replaced before, as .*0\.png\.orig shows.*skip_existing=True"
     ):
         apply(model, source, in_place=True)
     with pytest.raises(

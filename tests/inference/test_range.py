@@ -42,7 +42,7 @@ def psnr(found: np.ndarray, of: np.ndarray = CLEAN) -> float:
 def test_few_bits_in_sixteen_are_denoised_as_sixteen_are(denoise: Model, bits: int) -> None:
     whole = psnr(denoise((noisy() * 65_535).round().astype(np.uint16)) / 65_535)
     top = 2**bits - 1
-    with pytest.warns(UserWarning, match=r"less than a tenth of .* range='full' leaves that out"):
+    with pytest.warns(UserWarning, match=r"less than a tenth of .* range='full' turns that off"):
         found = denoise((noisy() * top).round().astype(np.uint16))
     assert psnr(found / top) > whole - 0.3
     assert abs(found.mean() / top - noisy().mean()) < 0.002

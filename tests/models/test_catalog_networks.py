@@ -362,8 +362,9 @@ def test_any_size_or_an_error_with_the_remedy(name: str, channels: int) -> None:
 def test_the_recipe_is_made_of_settings_that_exist(name: str) -> None:
     spec = NETWORKS[name]
     assert set(spec.recipe) <= set(TrainConfig.model_fields)
-    config = resolve({"model": name, "job": "classify" if KINDS[spec.kind].classifies else "denoise"})
+    job = {"job": "classify"} if KINDS[spec.kind].classifies else {"job": "denoise", "noise": "salt-pepper:0.2"}
+    config = resolve({"model": name, **job})
     assert {key: getattr(config, key) for key in spec.recipe} == dict(spec.recipe)
     if "learning_rate" in spec.recipe:
-        assert resolve({"model": name, "job": config.job, "learning_rate": 0.125}).learning_rate == 0.125
+        assert resolve({"model": name, **job, "learning_rate": 0.125}).learning_rate == 0.125
     assert spec.summary

@@ -82,7 +82,7 @@ def test_an_array_is_what_its_file_is(dots: np.ndarray, tmp_path: Path) -> None:
 def test_a_run_goes_on_with_the_same_images_alone(dots: np.ndarray, tmp_path: Path) -> None:
     whole = cuello.train(data=dots, output=tmp_path / "whole", **{**SEVERAL, "epochs": 3})
     run = cuello.train(data=dots, output=tmp_path / "run", **SEVERAL)
-    with pytest.raises(Fault, match=r"handed in from Python.*Hand in the same again.*cuello\.resume\(run"):
+    with pytest.raises(Fault, match=r"handed in from Python.*Hand in the same ones again.*cuello\.resume\(run"):
         cuello.resume(run, epochs=3)
     with pytest.raises(Fault, match=r"needed the images python:array\[20\]#\w+, got python:array\[20\]#"):
         cuello.resume(run, data=255 - dots, epochs=3)

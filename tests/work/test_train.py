@@ -30,8 +30,8 @@ def test_public_names_are_functions_whatever_was_imported_before() -> None:
     for name in ("apply", "evaluate", "load", "resume", "train"):
         assert callable(getattr(cuello, name)), name
     assert set(cuello.__all__) <= set(dir(cuello)) | {*cuello._HOMES, *cuello._MODULES}
-    with pytest.raises(AttributeError, match=r"no attribute 'denoise'"):
-        cuello.denoise  # noqa: B018  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"no attribute 'sharpen'"):
+        cuello.sharpen  # noqa: B018  # type: ignore[attr-defined]
 
 
 def test_the_recipe_fills_what_is_not_given() -> None:

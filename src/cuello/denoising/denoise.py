@@ -14,7 +14,7 @@ from cuello.core.errors import CuelloError, closest
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.levels import full_scale
 from cuello.denoising.captures import CapturesScore, score_of_captures
-from cuello.denoising.kinds import EFFORTS, Effort, Kind, kinds_of, with_learned
+from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, kinds_of, with_learned
 from cuello.denoising.page import check_report, write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files, some_of
 from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
@@ -37,11 +37,12 @@ class Denoised(Applied):
     """
 
     channels: list[list[PlaneResult]] = field(default_factory=list)
-    kinds: Sequence[Kind] = ()
+    kinds: Sequence[PlaneKind] = ()
     captures: CapturesScore | None = None
     report: Path | None = None
 
 
+# More than seven parameters: those by name are the settings of one call, each a flag of `cuello denoise`.
 @watched()
 def denoise(
     images: Any,
@@ -99,7 +100,7 @@ def denoise(
     return SameKind(replace(way, kinds=kinds, channels=channels), UNITS)(images)
 
 
-def measured(way: ChannelDenoiser, images: Sequence[np.ndarray], *, each: bool, tell: OnProgress) -> list[Kind]:
+def measured(way: ChannelDenoiser, images: Sequence[np.ndarray], *, each: bool, tell: OnProgress) -> list[PlaneKind]:
     """Measure the kinds of noise in a set, and learn their transforms where more than quick work is wanted."""
     if each and (way.effort == "quick" or len(images) > 1):
         return []
@@ -158,7 +159,7 @@ def denoise_files(
     """Take the noise off files; see ``denoise``."""
     work = files_to_do(source, destination, **files)
     paths = list(work.found.files)
-    kinds: Sequence[Kind] = ()
+    kinds: Sequence[PlaneKind] = ()
     if work.jobs and (way.effort != "quick" or not each):
         tell(Progress("measuring", 0, len(paths), path=paths[0]))
         kinds = measured(way, images_of_files(paths), each=each, tell=tell)

@@ -27,7 +27,7 @@ JUDGED, CROP = 3, 256
 
 
 @dataclass(frozen=True)
-class Kind:
+class PlaneKind:
     """A kind of noise, and how it is taken off.
 
     survey: what it is like. transform: what makes it even. effort: how much is done. learned: the transform was learned
@@ -53,15 +53,15 @@ class Kind:
         return take_off(values, self.transform, self.survey.spacing, network=own, turns=turns)
 
 
-def plain_kind(found: NoiseSurvey, effort: Effort, planes: Sequence[np.ndarray] = ()) -> Kind:
+def plain_kind(found: NoiseSurvey, effort: Effort, planes: Sequence[np.ndarray] = ()) -> PlaneKind:
     """Return a kind of noise whose transform is its model's."""
-    return Kind(found, transform_of(found) if found.kind == "ordinary" else AS_IT_IS, effort, planes=planes)
+    return PlaneKind(found, transform_of(found) if found.kind == "ordinary" else AS_IT_IS, effort, planes=planes)
 
 
 AS_IT_IS = Transform(lambda values: values, lambda values: values, 0.0)
 
 
-def kinds_of(images: Sequence[np.ndarray], effort: Effort) -> list[Kind]:
+def kinds_of(images: Sequence[np.ndarray], effort: Effort) -> list[PlaneKind]:
     """Measure the noise of images ``(H, W, C)``, channels of one kind together, the most frequent first.
 
     Quickly, kinds that only one channel has are left out: it is measured when it is restored.
@@ -106,7 +106,7 @@ def difference(own: NoiseSurvey, other: NoiseSurvey) -> float:
     return float(np.median(np.abs(mine - theirs)))
 
 
-def with_learned(kinds: Sequence[Kind], network: Model, *, progress: OnProgress = silent) -> list[Kind]:
+def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProgress = silent) -> list[PlaneKind]:
     """Learn a transform, and perhaps a network, for each of the most frequent kinds; take each where it does better."""
     from cuello.denoising.learned import learned
 
@@ -123,7 +123,7 @@ def with_learned(kinds: Sequence[Kind], network: Model, *, progress: OnProgress 
     return several
 
 
-def trained_on(kind: Kind, network: Model, *, seconds: float, progress: OnProgress) -> Kind:
+def trained_on(kind: PlaneKind, network: Model, *, seconds: float, progress: OnProgress) -> PlaneKind:
     """Return the kind with a network that went on learning from its images."""
     from cuello.denoising.adapted import adapted
 
@@ -134,7 +134,7 @@ def trained_on(kind: Kind, network: Model, *, seconds: float, progress: OnProgre
     return replace(kind, network=own)
 
 
-def better(plain: Kind, other: Kind, network: Model) -> Kind:
+def better(plain: PlaneKind, other: PlaneKind, network: Model) -> PlaneKind:
     """Return the one of two ways that does better on images of theirs, as far as they tell without a clean one."""
     found = plain.survey
     crops = [crop_of(plane) for plane in plain.planes[:JUDGED]]

@@ -61,7 +61,7 @@ class Curve(nn.Module):
 
 
 @dataclass(frozen=True)
-class Curves:
+class TransformPair:
     """The transform that is learned: ``there`` makes noise of the deviation ``sigma``, ``back`` undoes it.
 
     low, span: of the values, which the curves take from 0 to 1.
@@ -101,7 +101,7 @@ def learned(
     seed: int = 0,
     seconds: float = 45.0,
     progress: OnProgress = silent,
-) -> Curves:
+) -> TransformPair:
     """Learn the transform of images ``(H, W)`` that have one kind of noise; the same images and seed, the same curves.
 
     seconds: after which it ends before its last step, on slow machines.
@@ -127,7 +127,7 @@ def learned(
     return curves
 
 
-def beginning(parts: Sequence[np.ndarray], survey: NoiseSurvey) -> Curves:
+def beginning(parts: Sequence[np.ndarray], survey: NoiseSurvey) -> TransformPair:
     """Begin with the noise model's transform, knots where the values are."""
     values = np.concatenate([part.ravel()[:: max(1, part.size // 50_000)] for part in parts])
     low, high = float(values.min()), float(values.max())
@@ -139,10 +139,10 @@ def beginning(parts: Sequence[np.ndarray], survey: NoiseSurvey) -> Curves:
     there = Curve((knots - low) / span, (heights - ends[0]) / ends[1])
     evenly = np.linspace(heights[0], heights[-1], KNOTS)
     back = Curve((evenly - ends[0]) / ends[1], (restore(evenly, survey.model) - low) / span)
-    return Curves(there, back, deviation_told(survey) / ends[1], low=low, span=span)
+    return TransformPair(there, back, deviation_told(survey) / ends[1], low=low, span=span)
 
 
-def through(curves: Curves, x: Tensor, network: ImageNetwork) -> Tensor:
+def through(curves: TransformPair, x: Tensor, network: ImageNetwork) -> Tensor:
     """Transform shares of the span, ``(N, 1, H, W)`` of even sides, take the noise off, transform back."""
     level = x.new_full((len(x), 1, 1, 1), curves.sigma)
     return curves.back(network(curves.there(x), network.condition(x, level)).image)

@@ -28,7 +28,7 @@ UNLIKE = 2.0
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
-class Named(NamedTuple):
+class NamedImage(NamedTuple):
     """An image ``(H, W, C)`` and what it is called. alone: no other image is in its file."""
 
     name: str
@@ -104,11 +104,13 @@ def noise(
 
 def read(
     images: Any, limit: int, *, failed: list[tuple[str, str]], tell: OnProgress
-) -> tuple[str, list[Named], list[str]]:
+) -> tuple[str, list[NamedImage], list[str]]:
     """Read images: a name for all, each of those that are looked at, and notes."""
     if not are_places(images):
         stacks = [without_alpha(stack) for stack in arrays_of(images)]
-        whole = [Named(f"image {number}", one) for number, one in enumerate(one for stack in stacks for one in stack)]
+        whole = [
+            NamedImage(f"image {number}", one) for number, one in enumerate(one for stack in stacks for one in stack)
+        ]
         if not whole:
             raise CuelloError(f"got {type(images).__name__} without an image, needed arrays, Pillow images or files.")
         alone = len(stacks) > 1 or len(whole) == 1
@@ -118,7 +120,7 @@ def read(
     found = find(sources)
     paths = list(found.files)
     chosen = [paths[place] for place in some_of(len(paths), limit)]
-    several: list[Named] = []
+    several: list[NamedImage] = []
     for place, path in enumerate(chosen):
         tell(Progress("reading", place, len(chosen), path=path))
         try:
@@ -138,7 +140,7 @@ def without_alpha(stack: np.ndarray) -> np.ndarray:
     return stack[..., :-1] if stack.shape[-1] in (2, 4) and has_alpha(stack) else stack
 
 
-def pages(path: Path, limit: int) -> Iterator[Named]:
+def pages(path: Path, limit: int) -> Iterator[NamedImage]:
     """Read the images in a file, of many the middle ones, which follow each other."""
     chosen: list[int] = []
 
@@ -148,17 +150,17 @@ def pages(path: Path, limit: int) -> Iterator[Named]:
 
     whole = list(images_of(path, choose))
     if len(whole) == 1:
-        yield Named(printable(path.name), whole[0])
+        yield NamedImage(printable(path.name), whole[0])
         return
     for number, pixels in zip(chosen, whole, strict=True):
-        yield Named(printable(f"{path.name}#{number:03d}"), pixels, alone=False)
+        yield NamedImage(printable(f"{path.name}#{number:03d}"), pixels, alone=False)
 
 
 def looked_at(count: int, total: int) -> list[str]:
     return [] if count == total else [f"{count} of {total} images were looked at, spread evenly"]
 
 
-def fitting(several: Sequence[Named], left_out: list[tuple[str, str]]) -> list[Named]:
+def fitting(several: Sequence[NamedImage], left_out: list[tuple[str, str]]) -> list[NamedImage]:
     """Leave out what cannot be measured, images of other channels than most, masks and maps of labels.
 
     CuelloError where nothing is left.
@@ -188,7 +190,9 @@ def fitting(several: Sequence[Named], left_out: list[tuple[str, str]]) -> list[N
     return kept
 
 
-def measured(name: str, several: Sequence[Named], *, left_out: list[tuple[str, str]], tell: OnProgress) -> NoiseReport:
+def measured(
+    name: str, several: Sequence[NamedImage], *, left_out: list[tuple[str, str]], tell: OnProgress
+) -> NoiseReport:
     """Measure each channel of images of one setting; those of another are left out."""
     channels = several[0].pixels.shape[2]
     alike = of_one_setting(several, left_out)
@@ -209,7 +213,7 @@ def measured(name: str, several: Sequence[Named], *, left_out: list[tuple[str, s
             f"{aside} of {len(several)} images have noise of another strength and are left out: measure those by "
             "themselves"
         )
-    return NoiseReport(name, len(alike), names, found, left_out=left_out, notes=notes)
+    return NoiseReport(name, len(alike), names, channels=found, left_out=left_out, notes=notes)
 
 
 def joined_notes(names: Sequence[str], found: Sequence[NoiseSurvey]) -> list[str]:
@@ -221,7 +225,7 @@ def joined_notes(names: Sequence[str], found: Sequence[NoiseSurvey]) -> list[str
     return [note if len(of) == len(names) else f"{', '.join(of)}: {note}" for note, of in notes.items()]
 
 
-def of_one_setting(several: Sequence[Named], left_out: list[tuple[str, str]]) -> list[Named]:
+def of_one_setting(several: Sequence[NamedImage], left_out: list[tuple[str, str]]) -> list[NamedImage]:
     """Leave out images whose noise is much stronger or weaker than that of at least three quarters."""
     if len(several) < 3:
         return list(several)

@@ -152,7 +152,7 @@ def result_of(report: "NoiseReport") -> Result:
         verdict,
         values,
         rows,
-        [verdict, *tables, measured_text(report), *notes, "", "What follows:", *(f"- {one}" for one in follows)],
+        shown=[verdict, *tables, measured_text(report), *notes, "", "What follows:", *(f"- {one}" for one in follows)],
     )
 
 

@@ -23,7 +23,7 @@ ENDS = (0.5, 99.5)
 """Percent of the values between which a picture goes from black to white."""
 TAKEN = 4.0
 """Standard deviations of the noise that are black or white in pictures of what was taken away."""
-Named = Sequence[tuple[str, PlaneResult]]
+NamedImage = Sequence[tuple[str, PlaneResult]]
 
 
 def check_report(folder: Path, overwrite: bool) -> None:
@@ -76,7 +76,7 @@ def name_of(path: Path, place: int, count: int) -> str:
     return path.name if count == 1 else f"{path.name}, {place + 1}"
 
 
-def verdict_of(scored: Named) -> Verdict:
+def verdict_of(scored: NamedImage) -> Verdict:
     """Say how much smaller the error is, and whether noise alone was taken away."""
     if not scored:
         return Verdict("Nothing was taken away.")
@@ -89,7 +89,7 @@ def verdict_of(scored: Named) -> Verdict:
     return Verdict(f"The error is smaller by {ends}, estimated without a clean image. {which}.", all(clean))
 
 
-def overview(several: Named) -> Section:
+def overview(several: NamedImage) -> Section:
     """Make the table of all channels, and the headline numbers."""
     rows = [
         [
@@ -117,7 +117,7 @@ def overview(several: Named) -> Section:
     return Section("What was done", said[:SHOWN], [Headlines(tiles), table])
 
 
-def pictures(shown: Named, theme: Theme) -> bytes:
+def pictures(shown: NamedImage, theme: Theme) -> bytes:
     """Draw the middle of each channel before and after, and what was taken away."""
     rows = []
     for name, one in shown:
@@ -132,7 +132,7 @@ def pictures(shown: Named, theme: Theme) -> bytes:
     return image_grid(rows, ["before", "after", "taken away"], theme)
 
 
-def noise_curves(shown: Named, theme: Theme) -> bytes:
+def noise_curves(shown: NamedImage, theme: Theme) -> bytes:
     """Draw variance against brightness for each channel, measured and by the model."""
     several = [(name, one.kind.survey) for name, one in shown]
     columns = min(3, len(several))

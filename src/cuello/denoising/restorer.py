@@ -7,7 +7,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.degrade.level import noise_levels
-from cuello.denoising.kinds import Effort, Kind, crop_of, fitting, plain_kind
+from cuello.denoising.kinds import Effort, PlaneKind, crop_of, fitting, plain_kind
 from cuello.denoising.planes import filled
 from cuello.inference.model import Model
 from cuello.noise.defects import repaired
@@ -45,7 +45,7 @@ class PlaneResult:
     before, after: the middle of the channel.
     """
 
-    kind: Kind
+    kind: PlaneKind
     own: bool
     repaired: int = 0
     score: PlaneScore | None = None
@@ -68,7 +68,7 @@ class ChannelDenoiser:
     """
 
     network: Model
-    kinds: Sequence[Kind] = ()
+    kinds: Sequence[PlaneKind] = ()
     effort: Effort = "quick"
     repairs: bool = True
     scores: int = 0
@@ -118,7 +118,7 @@ class ChannelDenoiser:
         self.done.append(PlaneResult(kind, own, len(bad), score=score, before=shown[0], after=shown[1]))
         return np.where(known, smooth, values)
 
-    def noise_of(self, values: np.ndarray) -> tuple[Kind, bool]:
+    def noise_of(self, values: np.ndarray) -> tuple[PlaneKind, bool]:
         """Give the noise of one channel: the set's kind that fits it, else its own; and whether it is its own."""
         known = values[np.isfinite(values)]
         if not len(known) or not np.ptp(known):  # one value throughout, or none
@@ -135,7 +135,7 @@ class ChannelDenoiser:
             return plain_kind(own, self.effort), True
         return self.kinds[place], not self.kinds[place].shared
 
-    def score(self, kind: Kind, noisy: np.ndarray, result: np.ndarray) -> PlaneScore:
+    def score(self, kind: PlaneKind, noisy: np.ndarray, result: np.ndarray) -> PlaneScore:
         """Say how good a result is; what is done is done again on a part of it, once by turns where that is long."""
         model, correlation = kind.survey.model, None if kind.survey.white else kind.survey.correlation
         part = crop_of(noisy, SCORED_SIDE)
@@ -148,7 +148,7 @@ class ChannelDenoiser:
         left = float(np.sqrt(share))
         return PlaneScore(
             left, error / 2 / left, gain=float(-10 * np.log10(share)),
-            checks=check_residual(noisy, result, model, correlation),
+            checks=check_residual(noisy, result, model, correlation=correlation),
         )  # fmt: skip
 
 

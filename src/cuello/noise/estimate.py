@@ -203,4 +203,4 @@ def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, t
         above = (variance - fitted) / fitted / np.maximum(3 * spread, 0.04)
         weight = np.where((above > 0) & texture, 1 / (1 + above**2), 1.0)
     gain = float(rise / span)
-    return NoiseCurve(brightness, variance, weight, NoiseModel(gain, float(level - gain * middle)))
+    return NoiseCurve(brightness, variance, weight, model=NoiseModel(gain, float(level - gain * middle)))

@@ -213,7 +213,7 @@ def test_pairs_without_a_partner_are_named(tmp_path: Path, make_image: Callable[
     [
         ({"crop": 15}, ["crop=15", "multiple of the scale 2", "16 or 14"]),
         ({"model": "unet-s"}, ["unet-s", "2"]),
-        ({"scale": None}, ["how much larger is not said"]),
+        ({"scale": None}, ["how much larger is not stated"]),
         ({"noise": "down:3"}, ["scale=2", "3 times smaller"]),
         ({"crop": 64}, ["smaller than the crop of 64×64"]),
         ({"target": "TARGET", "resize": "32"}, ["resize=32", "two sizes"]),
