@@ -2,12 +2,14 @@
 
     python benchmarks/noise_model.py [FOLDER] [--photographs 12] [--clip] [--json FILE]
 
-FOLDER: photographs, by default those that come with scikit-image. Of each gain and σ (both of values from 0 to 255)
-every photograph is estimated by itself, and all together as images of one camera.
+FOLDER: photographs, by default bsds400 in $CUELLO_DATA, or, without that, those that come with scikit-image. Of each
+gain and σ (both of values from 0 to 255) every photograph is estimated by itself, and all together as of one
+camera.
 """
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,8 @@ BRIGHTNESS = np.array([20.0, 100.0, 200.0])
 
 def photographs(folder: Path | None, count: int) -> list[np.ndarray]:
     """Read ``count`` photographs as grey values from 0 to 255, spread evenly over the folder."""
+    if folder is None and "CUELLO_DATA" in os.environ:
+        folder = Path(os.environ["CUELLO_DATA"]) / "bsds400"
     if folder is None:
         from skimage import data
 
