@@ -48,7 +48,7 @@ def test_a_second_call_keeps_the_true_original(model: Model, tmp_path: Path, mak
     ):
         apply(model, source, in_place=True)
     with pytest.raises(
-        CuelloError, match=r"0\.png was replaced before, as .*0\.png\.orig says, .*move the originals back"
+        CuelloError, match=r"0\.png was replaced before, as .*0\.png\.orig shows, .*move the originals back"
     ):
         apply(model, source / "0.png", in_place=True)
     assert contents(source) == before
