@@ -45,7 +45,7 @@ def test_the_worst_image_is_named_and_a_low_correlation_warned_of() -> None:
         "Spearman correlation: 0.7, worst 0.5, image c.png; 1 without one, as a map is flat",
         "a map takes 200 ms if exact, 2 ms if estimated",
     ]
-    assert "0.8 or more is wanted, it is 0.7" in str(warning(check))
+    assert "0.8 or more is wanted, but it is 0.7" in str(warning(check))
     assert warning(made_check([0.8, 0.85])) is None
     assert "no correlation could be measured" in str(warning(made_check([math.nan])))
     assert "(95% interval " in said(made_check([0.8, 0.9, 0.85, 0.7, 0.95]), "pearson")
