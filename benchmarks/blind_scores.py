@@ -20,9 +20,9 @@ from PIL import Image
 
 import cuello
 from cuello.core.seeding import numpy_generator
-from cuello.noise.model import NoiseModel
-from cuello.noise.stabilise import restore, stabilise
-from cuello.noise.survey import survey
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.stabilise import restore, stabilise
+from cuello.noise_models.survey import survey
 from cuello.runs.directory import available_cores, processor_name
 from cuello.scoring.blind import Method, coloured, signed_variance, single_errors
 from cuello.scoring.classical import classical

@@ -23,8 +23,8 @@ from PIL import Image
 import cuello
 from cuello.denoising.denoise import EFFORTS
 from cuello.denoising.kinds import Effort
-from cuello.noise.model import NoiseModel
-from cuello.noise.survey import survey
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.survey import survey
 from cuello.runs.directory import available_cores, processor_name
 from cuello.scoring.blind import Method, judge, judge_by_captures, judge_copies
 from cuello.scoring.classical import STRENGTHS, tuned

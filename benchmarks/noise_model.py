@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from cuello.core.seeding import numpy_generator
-from cuello.noise.estimate import estimate_noise
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.estimate import estimate_noise
+from cuello.noise_models.model import NoiseModel
 
 GAINS, SIGMAS = (0.2, 1.0, 5.0, 15.0, 30.0), (0.0, 2.0, 5.0, 10.0, 20.0)
 BRIGHTNESS = np.array([20.0, 100.0, 200.0])

@@ -80,6 +80,7 @@ _HOMES = {
     "check": "cuello.work.check",
     "compare": "cuello.work.compare",
     "denoise": "cuello.denoising.denoise",
+    "noise": "cuello.denoising.noise",
     "evaluate": "cuello.work.evaluate",
     "evaluate_classifier": "cuello.work.evaluate",
     "evaluate_runs": "cuello.work.evaluate",
@@ -94,7 +95,7 @@ _HOMES = {
     "train_repeats": "cuello.work.repeats",
 }
 
-_MODULES = ("latent", "noise", "search")
+_MODULES = ("latent", "search")
 
 
 def __getattr__(name: str) -> Any:

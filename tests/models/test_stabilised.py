@@ -10,8 +10,8 @@ from cuello.core.errors import CuelloError
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.stabilised import Domain, Stabilised
-from cuello.noise.model import NoiseModel
-from cuello.noise.stabilise import restore, stabilise
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.stabilise import restore, stabilise
 
 
 @given(gain=st.one_of(st.just(0.0), st.floats(1e-4, 0.5)), share=st.floats(-0.5, 2.0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from cuello.core.errors import CuelloError
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 from cuello.scoring.blind import (
     are_captures,
     blind_score,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 from cuello.scoring.blind import BlindScore, Method, blind_score, judge, judge_by_captures
 from cuello.scoring.classical import STRENGTHS, classical, tuned, verdict
 

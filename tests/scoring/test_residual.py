@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from cuello.core.errors import CuelloError
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 from cuello.scoring.blind import coloured
 from cuello.scoring.residual import check_residual
 

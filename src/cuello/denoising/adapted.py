@@ -20,7 +20,7 @@ from cuello.core.progress import OnProgress, Progress, silent
 from cuello.core.seeding import generator, numpy_generator
 from cuello.denoising.quick import Transform, span_of
 from cuello.inference.model import Model
-from cuello.noise.whiteness import phases
+from cuello.noise_models.whiteness import phases
 from cuello.training.blind.base import KnownNoise
 from cuello.training.blind.catalog import METHODS
 

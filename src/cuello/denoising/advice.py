@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cuello.noise.survey import NoiseSurvey
-from cuello.noise.whiteness import REACH
+from cuello.noise_models.survey import NoiseSurvey
+from cuello.noise_models.whiteness import REACH
 
 STRIPED, BLOCKY, CUT = 0.15, 0.05, 0.005
 """From where stripes, as a share of a pixel's noise, JPEG's blocks and pixels cut off are worth a word."""
@@ -50,7 +50,7 @@ def striped(found: NoiseSurvey) -> list[str]:
 def kind_in_words(found: NoiseSurvey) -> str:
     """Say in a sentence what the noise is.
 
-    >>> from cuello.noise.survey import nothing
+    >>> from cuello.noise_models.survey import nothing
     >>> kind_in_words(nothing("noise-free", (0, 1)))
     'no noise above the rounding of the values'
     """

@@ -12,7 +12,7 @@ from cuello.core.progress import OnProgress, silent
 from cuello.denoising.planes import filled
 from cuello.denoising.quick import Transform, take_off, transform_of
 from cuello.inference.model import Model
-from cuello.noise.survey import NoiseSurvey, survey
+from cuello.noise_models.survey import NoiseSurvey, survey
 from cuello.scoring.blind import judge
 
 Effort = Literal["quick", "normal", "thorough"]

@@ -23,9 +23,9 @@ from cuello.core.seeding import generator, numpy_generator
 from cuello.denoising.quick import STRONGEST, Transform, deviation_told
 from cuello.inference.model import Model
 from cuello.models.base import ImageNetwork
-from cuello.noise.stabilise import restore, stabilise
-from cuello.noise.survey import NoiseSurvey
-from cuello.noise.whiteness import phases
+from cuello.noise_models.stabilise import restore, stabilise
+from cuello.noise_models.survey import NoiseSurvey
+from cuello.noise_models.whiteness import phases
 
 KNOTS = 48
 """Straight pieces of a curve, a knot less."""

@@ -15,9 +15,9 @@ from cuello.denoising.noise_page import FILES, result_of, write_report
 from cuello.denoising.planes import images_of, middle_of, some_of
 from cuello.denoising.restorer import REFUSED
 from cuello.inference.targets import find
-from cuello.noise.estimate import NoiseCurve, estimate_noise
-from cuello.noise.structure import kind_of
-from cuello.noise.survey import NoiseSurvey, checked, survey
+from cuello.noise_models.estimate import NoiseCurve, estimate_noise
+from cuello.noise_models.structure import kind_of
+from cuello.noise_models.survey import NoiseSurvey, checked, survey
 from cuello.report.result import Result
 from cuello.training.watched import watched
 

@@ -9,7 +9,7 @@ import numpy as np
 from cuello.core.files import write_text
 from cuello.denoising.advice import advice, kind_in_words, neighbours, ordinal, sigmas
 from cuello.denoising.noise_pictures import autocorrelations, shown, variances
-from cuello.noise.survey import NoiseSurvey
+from cuello.noise_models.survey import NoiseSurvey
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result

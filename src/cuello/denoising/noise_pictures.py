@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cuello.noise.survey import NoiseSurvey
-from cuello.noise.whiteness import REACH
+from cuello.noise_models.survey import NoiseSurvey
+from cuello.noise_models.whiteness import REACH
 from cuello.report.figures import Theme, as_png, drawing, shorten
 
 MOST = 4

@@ -9,9 +9,9 @@ import numpy as np
 
 from cuello.denoising.brightness import keep_brightness
 from cuello.inference.model import Model
-from cuello.noise.stabilise import restore, stabilise
-from cuello.noise.survey import NoiseSurvey
-from cuello.noise.whiteness import REACH, phases
+from cuello.noise_models.stabilise import restore, stabilise
+from cuello.noise_models.survey import NoiseSurvey
+from cuello.noise_models.whiteness import REACH, phases
 
 Change = Callable[[np.ndarray], np.ndarray]
 """Makes values ``(H, W)`` of values, float64."""

@@ -10,9 +10,9 @@ from cuello.degrade.level import noise_levels
 from cuello.denoising.kinds import Effort, PlaneKind, crop_of, fitting, plain_kind
 from cuello.denoising.planes import filled
 from cuello.inference.model import Model
-from cuello.noise.defects import repaired
-from cuello.noise.model import NoiseModel
-from cuello.noise.survey import NoiseSurvey, check_size, nothing, survey
+from cuello.noise_models.defects import repaired
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.survey import NoiseSurvey, check_size, nothing, survey
 from cuello.scoring.blind import BlindScore, judge, signed_variance
 from cuello.scoring.residual import ResidualChecks, check_residual
 

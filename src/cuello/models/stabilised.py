@@ -11,7 +11,7 @@ from torch import Tensor
 from cuello.core.errors import CuelloError
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork, as_output
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 
 ROOT = math.sqrt(1.5)
 """The transform of no count at all: below it lie no expected values."""
@@ -43,13 +43,13 @@ class Domain:
         return max(float(black_white[1] - black_white[0]) for black_white in ends)
 
     def into(self, images: Tensor) -> Tensor:
-        """Transform images ``(N, C, H, W)``, white being 1, into what the network sees: ``noise.stabilise``, scaled."""
+        """Transform images ``(N, C, H, W)``, white being 1, into what the network sees: stabilised and scaled."""
         self.check(images)
         parts = [self.channel_into(images[:, place], model) for place, model in enumerate(self.models)]
         return torch.stack(parts, 1) / self.scale
 
     def back(self, seen: Tensor) -> Tensor:
-        """Return to white being 1 from restored images, without bias: ``noise.stabilise.restore``."""
+        """Return to white being 1 from restored images, without bias: ``noise_models.stabilise.restore``."""
         self.check(seen)
         parts = [self.channel_back(seen[:, place] * self.scale, model) for place, model in enumerate(self.models)]
         return torch.stack(parts, 1)

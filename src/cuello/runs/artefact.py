@@ -17,7 +17,7 @@ from cuello.core.schema import Finite, Name, StoredFields, Text, checked
 from cuello.models.catalog import KINDS, Architecture, build, config_of
 from cuello.models.limits import AT_ONCE, Channels, Kernel, Side
 from cuello.models.stabilised import Domain
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 
 Method = Callable[[np.ndarray], np.ndarray]
 """A restoration that can be run again: a noisy image, ``(H, W)`` or ``(H, W, C)``, to a restored one of its shape."""

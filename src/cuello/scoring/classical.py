@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from cuello.noise.model import NoiseModel
-from cuello.noise.stabilise import restore, stabilise
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.stabilise import restore, stabilise
 from cuello.scoring.baselines import BASELINES
 from cuello.scoring.blind import BlindScore, Method, gain
 

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
 from cuello.core.errors import CuelloError
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 from cuello.scoring.blind import blocks, signed_variance
 
 FALSE_ALARMS = 0.01

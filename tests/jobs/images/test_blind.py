@@ -17,7 +17,7 @@ from cuello.data.split import Split
 from cuello.jobs.catalog import task_of
 from cuello.jobs.images.blind import BlindTask, noise_words
 from cuello.jobs.images.blind import task_of as choose_task
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.work.train import repeat_command, resolve

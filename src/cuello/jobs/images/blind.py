@@ -21,8 +21,8 @@ from cuello.jobs.base import JobData
 from cuello.jobs.data import cut, fingerprint_of, open_images, parts_of
 from cuello.jobs.images.frames import frame_pairs
 from cuello.models.stabilised import Domain
-from cuello.noise.model import NoiseModel
-from cuello.noise.survey import NoiseSurvey, survey
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.survey import NoiseSurvey, survey
 from cuello.training.blind.base import BlindMethod, KnownNoise
 from cuello.training.blind.catalog import METHODS
 

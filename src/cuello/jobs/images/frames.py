@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from cuello.core.errors import CuelloError
 from cuello.data.images import Images, picked, subset
-from cuello.noise.survey import survey
+from cuello.noise_models.survey import survey
 
 BLOCK = 16
 """Side of the squares, in pixels, each of which may have moved its own way."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cuello.noise.estimate import finite
+from cuello.noise_models.estimate import finite
 
 Kind = Literal["ordinary", "noise-free", "binary", "label"]
 

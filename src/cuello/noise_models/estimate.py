@@ -16,7 +16,7 @@ import numpy as np
 from scipy.fft import dctn
 
 from cuello.core.errors import CuelloError
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 
 BLOCK, STEP = 8, 3
 """Side of the blocks, and pixels from one to the next."""

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cuello.core.errors import CuelloError
-from cuello.noise.model import NoiseModel
-from cuello.noise.stabilise import restore, stabilise
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.stabilise import restore, stabilise
 
 
 def test_the_variance_is_a_line_and_never_below_0() -> None:

@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter
 from scipy.special import gammaincinv
 
 from cuello.core.errors import CuelloError
-from cuello.noise.estimate import NoiseCurve, estimate_noise
+from cuello.noise_models.estimate import NoiseCurve, estimate_noise
 
 REACH = 4
 """Lags of the autocorrelation on either side."""

@@ -1,7 +1,7 @@
 import numpy as np
 
-from cuello.noise.defects import defects, repaired
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.defects import defects, repaired
+from cuello.noise_models.model import NoiseModel
 
 
 def scenes(count: int) -> list[np.ndarray]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cuello.core.errors import CuelloError
-from cuello.noise.defects import defects
-from cuello.noise.estimate import NoiseCurve, estimate_noise, finite, step_of
-from cuello.noise.frames import TemporalNoise, temporal_noise
-from cuello.noise.model import NoiseModel
-from cuello.noise.structure import Kind, clipped, jpeg_blocks, kind_of, stripes
-from cuello.noise.whiteness import (
+from cuello.noise_models.defects import defects
+from cuello.noise_models.estimate import NoiseCurve, estimate_noise, finite, step_of
+from cuello.noise_models.frames import TemporalNoise, temporal_noise
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.structure import Kind, clipped, jpeg_blocks, kind_of, stripes
+from cuello.noise_models.whiteness import (
     REACH,
     autocorrelation,
     correlation_of,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 
 
 def stabilise(values: np.ndarray, model: NoiseModel) -> np.ndarray:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from cuello.core.errors import CuelloError
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 
 WIDEST = 10.0
 """Standard deviation of the widest kernel, in pixels."""

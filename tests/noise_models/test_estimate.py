@@ -3,7 +3,7 @@ import pytest
 from skimage import data
 
 from cuello.core.errors import CuelloError
-from cuello.noise.estimate import estimate_noise
+from cuello.noise_models.estimate import estimate_noise
 
 
 def spoiled(image: np.ndarray, gain: float, read: float) -> np.ndarray:

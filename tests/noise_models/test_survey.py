@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from cuello.core.errors import CuelloError
-from cuello.noise.survey import survey
+from cuello.noise_models.survey import survey
 
 
 @pytest.fixture(scope="module")

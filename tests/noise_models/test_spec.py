@@ -12,9 +12,9 @@ from cuello.core.errors import CuelloError
 from cuello.core.seeding import generator
 from cuello.degrade import parse
 from cuello.degrade.camera import Camera
-from cuello.noise.estimate import estimate_noise
-from cuello.noise.model import NoiseModel
-from cuello.noise.spec import camera_spec, kernel_width
+from cuello.noise_models.estimate import estimate_noise
+from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.spec import camera_spec, kernel_width
 
 RANGES = [(0.0, 255.0), (80.0, 600.0), (-1.5, 2.0), (0.0, 65535.0)]
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from cuello.noise.estimate import NoiseCurve, counts_photons, fit_line
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.estimate import NoiseCurve, counts_photons, fit_line
+from cuello.noise_models.model import NoiseModel
 
 BANDS, FEWEST = 24, 200
 MOST_CUT = 0.1

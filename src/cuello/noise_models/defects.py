@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from cuello.noise.model import NoiseModel
+from cuello.noise_models.model import NoiseModel
 
 AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
 ALWAYS = 0.75
