@@ -9,6 +9,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.memory import free_memory
+from cuello.core.spread import spread_evenly
 from cuello.data.ahead import ReadAhead
 from cuello.data.form import Form, PictureFacts, facts_of, form_of
 from cuello.data.picture import StoredImage
@@ -175,7 +176,7 @@ def glance(source: ImageSource) -> list[PictureFacts]:
     """Learn what a few images are, spread evenly over all; those that cannot be read are passed over."""
     count = len(source.names)
     found = []
-    for index in np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).round().astype(int)).tolist():
+    for index in spread_evenly(count, SAMPLE).tolist():
         try:
             found.append(facts_of(source.read(index)))
         except Exception:  # reading it in its turn says what is wrong

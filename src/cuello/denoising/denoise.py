@@ -12,11 +12,12 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.spread import spread_evenly
 from cuello.data.levels import full_scale
 from cuello.denoising.captures import CapturesScore, score_of_captures
 from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, kinds_of, with_learned
 from cuello.denoising.page import check_report, write_report
-from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files, some_of
+from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files
 from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
 from cuello.inference.arrays import SameKind, as_stack, native
 from cuello.inference.bundled import BUNDLED
@@ -109,7 +110,7 @@ def measured(way: ChannelDenoiser, images: Sequence[np.ndarray], *, each: bool, 
 
 
 def some_images(stack: np.ndarray) -> np.ndarray:
-    return stack[some_of(len(stack), MOST_FILES)]
+    return stack[spread_evenly(len(stack), MOST_FILES)]
 
 
 def check_effort(effort: str) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import check_free, printable
 from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.spread import spread_evenly
 from cuello.denoising.denoise import are_places, arrays_of, has_alpha
 from cuello.denoising.noise_page import FILES, result_of, write_report
-from cuello.denoising.planes import images_of, middle_of, some_of
+from cuello.denoising.planes import images_of, middle_of
 from cuello.denoising.restorer import REFUSED
 from cuello.inference.targets import find
 from cuello.noise_models.estimate import NoiseCurve, estimate_noise
@@ -114,12 +115,12 @@ def read(
         if not whole:
             raise CuelloError(f"got {type(images).__name__} without an image, needed arrays, Pillow images or files.")
         alone = len(stacks) > 1 or len(whole) == 1
-        chosen = [whole[place] for place in (some_of if alone else middle_of)(len(whole), limit)]
+        chosen = [whole[place] for place in (spread_evenly if alone else middle_of)(len(whole), limit)]
         return "the images", [one._replace(alone=alone) for one in chosen], looked_at(len(chosen), len(whole))
     sources = [images] if isinstance(images, str | Path) else list(images)
     found = find(sources)
     paths = list(found.files)
-    chosen = [paths[place] for place in some_of(len(paths), limit)]
+    chosen = [paths[place] for place in spread_evenly(len(paths), limit)]
     several: list[NamedImage] = []
     for place, path in enumerate(chosen):
         tell(Progress("reading", place, len(chosen), path=path))
@@ -131,7 +132,7 @@ def read(
     if not several:
         raise CuelloError(f"none of {len(chosen)} images could be read: {first_few(why for _, why in failed)}")
     name = printable(Path(sources[0]).name or str(sources[0])) if len(sources) == 1 else f"{len(paths)} files"
-    several = [several[place] for place in some_of(len(several), limit)]
+    several = [several[place] for place in spread_evenly(len(several), limit)]
     return name, several, [*found.notes, *looked_at(len(chosen), len(paths))]
 
 

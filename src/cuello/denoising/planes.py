@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cuello.core.errors import CuelloError
+from cuello.core.spread import spread_evenly
 from cuello.data.alpha import marked
 from cuello.data.frames import frames_of, read_frame
 from cuello.data.levels import RangeChoice
@@ -37,19 +38,10 @@ def filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[rows, columns], known
 
 
-def some_of(count: int, most: int) -> list[int]:
-    """Choose up to ``most`` of ``count`` places, spread evenly, the first and the last among them.
-
-    >>> some_of(10, 4), some_of(2, 4)
-    ([0, 3, 6, 9], [0, 1])
-    """
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most))})
-
-
 def images_of_files(paths: Sequence[Path]) -> list[np.ndarray]:
     """Read some images of a set, ``(H, W, C)`` each; what cannot be read is passed over here."""
     images: list[np.ndarray] = []
-    for place in some_of(len(paths), MOST_FILES):
+    for place in spread_evenly(len(paths), MOST_FILES):
         try:
             images += images_of(paths[place])
         except (CuelloError, ValueError, OSError):  # restoring it says what is wrong
@@ -68,7 +60,7 @@ def middle_of(count: int, most: int) -> list[int]:
 
 
 def some_pages(count: int) -> list[int]:
-    return some_of(count, MOST_PAGES)
+    return spread_evenly(count, MOST_PAGES).tolist()
 
 
 def images_of(path: Path, choose: Callable[[int], Sequence[int]] = some_pages) -> Iterator[np.ndarray]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from cuello.core.config import make_config
 from cuello.core.errors import CuelloError, closest, first_few
 from cuello.core.progress import OnProgress, silent
+from cuello.core.spread import spread_evenly
 from cuello.data.arrays import named_labels
 from cuello.data.batches import Batches, to_tensor
 from cuello.data.catalog import open_source
@@ -144,11 +145,6 @@ def choose(names: Sequence[str], most: int, keep: Sequence[str]) -> np.ndarray:
     """
     kept = [position for position, name in enumerate(names) if name in keep]
     return np.union1d(spread_evenly(len(names), most), np.array(kept, np.int64))
-
-
-def spread_evenly(count: int, most: int) -> np.ndarray:
-    """Choose at most ``most`` of the positions below ``count``, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 
 
 def find_image(known: Known, name: str, codes: np.ndarray) -> int:

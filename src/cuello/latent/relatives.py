@@ -3,7 +3,8 @@
 import numpy as np
 
 from cuello import latent
-from cuello.latent.images import Known, spread_evenly
+from cuello.core.spread import spread_evenly
+from cuello.latent.images import Known
 from cuello.latent.sheets import Sheet, Tile, TileRow, in_rows, number
 from cuello.latent.view import CodePart, LatentView, NotApplicable, sheet_part
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, Message
 from cuello.core.settings import LatentSettings
+from cuello.core.spread import spread_evenly
 from cuello.inference.model import Model
-from cuello.latent.images import Known, spread_evenly, typical
+from cuello.latent.images import Known, typical
 from cuello.latent.maps import Method, Projection, check_method, project
 from cuello.latent.sheets import Sheet, draw_sheets
 from cuello.report.figures import Theme, shorten

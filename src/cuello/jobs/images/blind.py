@@ -11,6 +11,7 @@ from cuello.core.config import AUTO, TrainConfig, make_config
 from cuello.core.errors import CuelloError, worded
 from cuello.core.progress import OnProgress, silent
 from cuello.core.seeding import generator
+from cuello.core.spread import spread_evenly
 from cuello.core.types import Batch, Pair
 from cuello.data.catalog import CATALOG, measured_levels, open_source
 from cuello.data.crops import tiles_in
@@ -147,7 +148,7 @@ def looked_at(config: TrainConfig) -> list[np.ndarray]:
     """Read a few images as a training would; an empty list where they cannot be, which is said in its turn."""
     try:
         source = open_source(config.data, parse_levels(config.range))
-        places = np.unique(np.linspace(0, len(source.names) - 1, FEW).round().astype(int)).tolist()
+        places = spread_evenly(len(source.names), FEW).tolist()
         return [source.read(place).pixels for place in places]
     except CuelloError:
         return []
@@ -240,7 +241,7 @@ def surveys_of(images: Images, places: np.ndarray) -> list[NoiseSurvey] | None:
 
     Raises CuelloError where there is none, or where no image could have any.
     """
-    chosen = places[np.unique(np.linspace(0, len(places) - 1, LOOKED_AT).round().astype(int))]
+    chosen = places[spread_evenly(len(places), LOOKED_AT)]
     arrays = [images.arrays[place] for place in chosen.tolist()]
     try:
         found = [survey([one[..., channel] for one in arrays]) for channel in range(images.channels)]
@@ -251,8 +252,7 @@ def surveys_of(images: Images, places: np.ndarray) -> list[NoiseSurvey] | None:
         if kinds == {kind}:
             raise CuelloError(
                 f"no noise was given: add e.g. --noise=salt-pepper:0.2 (see `cuello noises`). {images.name} holds "
-                f"{what}, "
-                "from which no noise can be learned."
+                f"{what}, from which no noise can be learned."
             )
     if kinds == {"noise-free"}:
         raise CuelloError(

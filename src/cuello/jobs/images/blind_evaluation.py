@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cuello.core.progress import OnProgress, Progress
+from cuello.core.spread import spread_evenly
 from cuello.core.types import Batch
 from cuello.inference.model import Model
 from cuello.jobs.base import JobEvaluation, OwnData, Request
@@ -78,7 +79,7 @@ def evaluate_blind(model: Model, own: OwnData | None, request: Request) -> JobEv
         images, notes = own_images(request.own_data(own() if own is not None else None).prepared)
     else:
         images, notes = named_images(model, request)
-    chosen = set(np.unique(np.linspace(0, images.count - 1, SCORED).round().astype(int)).tolist())
+    chosen = set(spread_evenly(images.count, SCORED).tolist())
     noisy = [one for batch in images.batches() for one in taken_of(batch, chosen)]
     label = model.artefact.architecture.name
     scores = scores_of(model, label, noisy, progress=request.progress)

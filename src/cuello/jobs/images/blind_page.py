@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from cuello.core.spread import spread_evenly
 from cuello.data.detail import most_detailed
 from cuello.inference.model import Model
 from cuello.jobs.images.blind_evaluation import NO_SCORE, BlindEvaluation, tables_of
@@ -46,7 +47,7 @@ Shown = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 def examples_of(model: Model, found: BlindEvaluation) -> list[Shown]:
     """Restore a few images, spread over all, and take the part of each with most detail."""
-    wanted = np.unique(np.linspace(0, found.images.count - 1, SHOWN).round().astype(int))
+    wanted = spread_evenly(found.images.count, SHOWN).tolist()
     shown = []
     for batch in found.images.batches():
         for row, image in zip(batch.ids.tolist(), batch.images, strict=True):

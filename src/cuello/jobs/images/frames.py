@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from cuello.core.errors import CuelloError
+from cuello.core.spread import spread_evenly
 from cuello.data.images import Images, picked, subset
 from cuello.noise_models.survey import survey
 
@@ -34,7 +35,7 @@ def frame_pairs(images: Images) -> Images:
             "a film, or leave --method out."
         )
     ones, others = subset(images, firsts), picked(images.arrays, [place + 1 for place in firsts])
-    looked = np.unique(np.linspace(0, len(firsts) - 1, LOOKED_AT).round().astype(int)).tolist()
+    looked = spread_evenly(len(firsts), LOOKED_AT).tolist()
     if all(np.array_equal(ones.arrays[place], others[place]) for place in looked):
         raise CuelloError(f"the frames of {images.name} are all equal, so that there is no noise to learn from.")
     for place in looked:
