@@ -1,5 +1,7 @@
 """Positions spread evenly: the first and the last among them, never more than there are."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,5 +13,5 @@ def test_positions_are_spread_evenly(count: int, most: int) -> None:
     found = spread_evenly(count, most).tolist()
     assert len(found) == min(count, most)
     assert found[:1] + found[-1:] == ([0, count - 1] if count else [])
-    steps = [other - one for one, other in zip(found, found[1:], strict=False)]
+    steps = [other - one for one, other in pairwise(found)]
     assert not steps or max(steps) - min(steps) <= 1

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,23 @@ from cuello.core.errors import CuelloError
 if TYPE_CHECKING:
     from cuello.inference.files import Applied
 
+Source = Annotated[
+    str,
+    Parameter(
+        name="IN",
+        help="An image, a folder (with its subfolders), a TIFF stack, an .npy array, or a pattern ('scans/*.png'); - "
+        "is standard input.",
+        allow_leading_hyphen=True,
+    ),
+]
+Target = Annotated[
+    str,
+    Parameter(
+        name="OUT",
+        help="More of IN, and last: a file for a file, else a folder; - is standard output.",
+        allow_leading_hyphen=True,
+    ),
+]
 InPlace = Annotated[
     bool, Parameter(negative="", help="Replace the images of IN; each original stays beside it, as NAME.orig.")
 ]
@@ -32,24 +50,9 @@ def apply(
         Path,
         Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
     ],
-    source: Annotated[
-        str,
-        Parameter(
-            name="IN",
-            help="An image, a folder (with its subfolders), an .npy array, or a pattern ('scans/*.png'); - is standard "
-            "input.",
-            allow_leading_hyphen=True,
-        ),
-    ],
+    source: Source,
     /,
-    *more: Annotated[
-        str,
-        Parameter(
-            name="OUT",
-            help="More of IN, and last: a file for a file, else a folder; - is standard output.",
-            allow_leading_hyphen=True,
-        ),
-    ],
+    *more: Target,
     in_place: InPlace = False,
     keep_originals: KeepOriginals = True,
     skip_existing: SkipExisting = False,
@@ -103,7 +106,7 @@ def apply(
 
     cuello apply runs/denoise-denoise-s noisy/ clean/ --sigma 25
     """
-    from cuello.cli.streams import DASH, check_streams, piped
+    from cuello.cli.streams import check_streams, restored
     from cuello.core.own import allow
     from cuello.inference.files import apply as apply_to_files
     from cuello.inference.model import load
@@ -111,11 +114,7 @@ def apply(
     from cuello.training.display import display
 
     sources, target = divided((source, *more), in_place, "cuello apply MODEL")
-    streamed = DASH in (source, *more)
-    if streamed:
-        if len(sources) > 1 or target is None:
-            raise CuelloError("- stands for one image of standard input or output: name one IN and one OUT.")
-        check_streams(sources[0], target, json)
+    check_streams(sources, target, json)
     if sigma is not None and not 0 <= sigma <= 255:
         raise CuelloError(f"--sigma: got {sigma:g}, needed 0 to 255, in grey levels of 255.")
     use_threads(threads)
@@ -126,16 +125,8 @@ def apply(
         "keep_originals": keep_originals, "skip_existing": skip_existing,
     }  # fmt: skip
     with display(quiet or json) as shown:
-        if streamed and target is not None:
-            applied = piped(
-                sources[0], target, format=format, restore=lambda one, other, form: apply_to_files(
-                    loaded, one, other, format=form, progress=shown.work, **settings
-                ),
-            )  # fmt: skip
-        else:
-            applied = apply_to_files(
-                loaded, sources, target, in_place=in_place, format=format, progress=shown.work, **settings
-            )
+        restore = partial(apply_to_files, loaded, progress=shown.work, **settings)
+        applied = restored(sources, target, in_place=in_place, format=format, restore=restore)
     say(applied, target, json=json)
     if applied.failed:
         sys.exit(1)

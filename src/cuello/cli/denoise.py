@@ -2,14 +2,14 @@
 
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.apply import InPlace, KeepOriginals, ResultFormat, ResultOverwrite, SkipExisting
+from cuello.cli.apply import InPlace, KeepOriginals, ResultFormat, ResultOverwrite, SkipExisting, Source, Target
 from cuello.cli.options import JSON, Device, Quiet, Threads
-from cuello.core.errors import CuelloError
 
 if TYPE_CHECKING:
     from cuello.denoising.denoise import Denoised
@@ -17,24 +17,9 @@ if TYPE_CHECKING:
 
 # More than seven parameters: each is a flag.
 def denoise(
-    source: Annotated[
-        str,
-        Parameter(
-            name="IN",
-            help="An image, a folder (with its subfolders), a TIFF stack, an .npy array, or a pattern ('scans/*.png'); "
-            "- is standard input.",
-            allow_leading_hyphen=True,
-        ),
-    ],
+    source: Source,
     /,
-    *more: Annotated[
-        str,
-        Parameter(
-            name="OUT",
-            help="More of IN, and last: a file for a file, else a folder; - is standard output.",
-            allow_leading_hyphen=True,
-        ),
-    ],
+    *more: Target,
     effort: Annotated[
         str,
         Parameter(
@@ -80,31 +65,21 @@ def denoise(
     cuello denoise scans/ --in-place
     """
     from cuello.cli.apply import divided
-    from cuello.cli.streams import DASH, check_streams, piped
+    from cuello.cli.streams import check_streams, restored
     from cuello.denoising.denoise import denoise as denoise_images
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
     sources, target = divided((source, *more), in_place, "cuello denoise")
-    streamed = DASH in (source, *more)
-    if streamed:
-        if len(sources) > 1 or target is None:
-            raise CuelloError("- stands for one image of standard input or output: name one IN and one OUT.")
-        check_streams(sources[0], target, json)
+    check_streams(sources, target, json)
     use_threads(threads)
     settings: dict[str, Any] = {
         "effort": effort, "each": each, "repair": repair, "report": report, "keep_originals": keep_originals,
         "skip_existing": skip_existing, "overwrite": overwrite, "device": str(choose_device(device)),
     }  # fmt: skip
     with display(quiet or json) as shown:
-        if streamed and target is not None:
-            found = piped(
-                sources[0], target, format=format, restore=lambda one, other, form: denoise_images(
-                    one, other, format=form, progress=shown.work, **settings
-                ),
-            )  # fmt: skip
-        else:
-            found = denoise_images(sources, target, in_place=in_place, format=format, progress=shown.work, **settings)
+        restore = partial(denoise_images, progress=shown.work, **settings)
+        found = restored(sources, target, in_place=in_place, format=format, restore=restore)
     say(found, target, json=json)
     if found.failed:
         sys.exit(1)

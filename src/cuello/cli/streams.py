@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -45,8 +45,13 @@ def ending_of(content: bytes) -> str:
                       "GIF, PPM, JPEG 2000, AVIF, .npy).")  # fmt: skip
 
 
-def check_streams(source: str, target: str, json: bool) -> None:
-    """Raise CuelloError where an image would be read from a terminal, or written to one, or among JSON."""
+def check_streams(sources: Sequence[str], target: str | None, json: bool) -> None:
+    """Raise CuelloError where - would be more than one image, be read from a terminal, or go to one, or among JSON."""
+    if DASH not in (*sources, target):
+        return
+    if len(sources) > 1 or target is None:
+        raise CuelloError("- stands for one image of standard input or output: name one IN and one OUT.")
+    source = sources[0]
     if source == DASH and sys.stdin.isatty():
         raise CuelloError("- stands for standard input, which is a terminal here: add < IMAGE, or pipe one into it.")
     if target != DASH:
@@ -57,6 +62,18 @@ def check_streams(source: str, target: str, json: bool) -> None:
         raise CuelloError("an image cannot be written to a terminal: add > FILE, or | and a program that reads it.")
     if source != DASH and Path(source).expanduser().is_dir():
         raise CuelloError(f"{source} is a folder, and standard output holds one image: name a folder for the results.")
+
+
+def restored(
+    sources: Sequence[str], target: str | None, *, in_place: bool, format: str | None, restore: Callable[..., A]
+) -> A:
+    """Restore files, or one image that comes from standard input, goes to standard output, or both.
+
+    restore: takes what is read, where results go, ``in_place`` and ``format``. The places passed ``check_streams``.
+    """
+    if target is None or DASH not in (*sources, target):
+        return restore(sources, target, in_place=in_place, format=format)
+    return piped(sources[0], target, format=format, restore=lambda one, other, form: restore(one, other, format=form))
 
 
 def piped(source: str, target: str, *, format: str | None, restore: Callable[[Path, "str | Path", str | None], A]) -> A:
