@@ -9,7 +9,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.denoising.planes import images_of, middle_of
-from cuello.scoring.blind import are_captures, judge_copies
+from cuello.scoring.blind import are_captures, judge_copies, left_of
 
 if TYPE_CHECKING:
     from cuello.denoising.denoise import Denoised
@@ -61,11 +61,8 @@ def score_of_captures(found: "Denoised") -> CapturesScore | None:
     if results is None or [one.shape for one in results] != [one.shape for one in noisy]:
         return None
     scores = {one.name: one for one in judge_copies(noisy, {"results": results, "noise": noisy}, peak=1.0)}
-    noise = scores["noise"].mse
-    share = max(scores["results"].mse, scores["results"].mse_error, 1e-6 * noise) / noise
-    left = float(np.sqrt(share))
-    error = scores["results"].mse_error / noise / 2 / left
-    return CapturesScore(len(noisy), left=left, left_error=error, gain=float(-10 * np.log10(share)))
+    left, error, gain = left_of(scores["results"], noise=scores["noise"].mse)
+    return CapturesScore(len(noisy), left=left, left_error=error, gain=gain)
 
 
 def read(paths: Sequence[Path]) -> list[np.ndarray] | None:

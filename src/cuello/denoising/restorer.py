@@ -13,7 +13,7 @@ from cuello.inference.model import Model
 from cuello.noise_models.defects import repaired
 from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.survey import NoiseSurvey, check_size, nothing, survey
-from cuello.scoring.blind import BlindScore, judge, signed_variance
+from cuello.scoring.blind import BlindScore, judge, left_of, signed_variance
 from cuello.scoring.residual import ResidualChecks, check_residual
 
 SCORED = 4
@@ -144,12 +144,8 @@ class ChannelDenoiser:
             [part], {"": lambda values: way.take_off(values, self.network)}, model, peak=1.0, correlation=correlation
         )[0]
         noise = max(float(signed_variance(part, model).mean()), np.finfo(float).tiny)
-        share, error = max(score.mse, score.mse_error, 1e-6 * noise) / noise, score.mse_error / noise
-        left = float(np.sqrt(share))
-        return PlaneScore(
-            left, error / 2 / left, gain=float(-10 * np.log10(share)),
-            checks=check_residual(noisy, result, model, correlation=correlation),
-        )  # fmt: skip
+        left, error, gain = left_of(score, noise)
+        return PlaneScore(left, error, gain=gain, checks=check_residual(noisy, result, model, correlation=correlation))
 
 
 REFUSED = {

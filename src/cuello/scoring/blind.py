@@ -80,6 +80,20 @@ def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str,
     )
 
 
+def left_of(score: BlindScore, noise: float) -> tuple[float, float, float]:
+    """Tell how large an error is beside noise of a variance: where the noise's standard deviation is 1.
+
+    Returns the error, its standard error, and by how many dB it is smaller than the noise. An error counts as no
+    smaller than what chance adds to it.
+
+    >>> left_of(BlindScore("", mse=25.0, mse_error=2.0, psnr=0, error=0, bias=""), noise=100.0)
+    (0.5, 0.02, 6.020599913279624)
+    """
+    share, error = max(score.mse, score.mse_error, 1e-6 * noise) / noise, score.mse_error / noise
+    left = math.sqrt(share)
+    return left, error / 2 / left, -10 * math.log10(share)
+
+
 def gain(score: BlindScore, other: BlindScore, seed: int = 0) -> tuple[float, float, float]:
     """Tell by how many dB a score is better than another on the same images, with a 95% interval.
 
