@@ -18,6 +18,7 @@ import torch
 
 from cuello.core.progress import OnProgress, Progress, silent
 from cuello.core.seeding import generator, numpy_generator
+from cuello.denoising.planes import drawn_crop, side_of
 from cuello.denoising.quick import Transform, span_of
 from cuello.inference.model import Model
 from cuello.noise_models.whiteness import phases
@@ -75,10 +76,6 @@ def crops_of(parts: Sequence[np.ndarray], deviation: float, *, seed: int, step: 
     random = numpy_generator(seed, "crops", epoch=step)
     part = parts[int(random.integers(len(parts)))]
     low, span = span_of(part, deviation)
-    side = min(SIDE, *(2 * (length // 2) for length in part.shape))
-    crops = []
-    for _ in range(CROPS):
-        row, column = (int(random.integers(length - side + 1)) for length in part.shape)
-        crop = np.rot90(part[row : row + side, column : column + side], int(random.integers(4)))
-        crops.append(crop[:, ::-1] if random.integers(2) else crop)
+    side = side_of([part], SIDE)
+    crops = [drawn_crop(part, side, random) for _ in range(CROPS)]
     return torch.from_numpy((np.stack(crops)[:, None] - low) / span).float(), deviation / span

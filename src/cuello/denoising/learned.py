@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from cuello.core.progress import OnProgress, Progress, silent
 from cuello.core.seeding import generator, numpy_generator
+from cuello.denoising.planes import drawn_crop, side_of
 from cuello.denoising.quick import STRONGEST, Transform, deviation_told
 from cuello.inference.model import Model
 from cuello.models.base import ImageNetwork
@@ -151,14 +152,8 @@ def through(curves: TransformPair, x: Tensor, network: ImageNetwork) -> Tensor:
 def crops_of(parts: Sequence[np.ndarray], seed: int, step: int) -> np.ndarray:
     """Draw the crops of a step, ``(N, 1, side, side)``."""
     random = numpy_generator(seed, "crops", epoch=step)
-    side = min(SIDE, *(2 * (min(part.shape) // 2) for part in parts))
-    found = []
-    for _ in range(CROPS):
-        part = parts[int(random.integers(len(parts)))]
-        row, column = (int(random.integers(length - side + 1)) for length in part.shape)
-        crop = np.rot90(part[row : row + side, column : column + side], int(random.integers(4)))
-        found.append(crop[:, ::-1] if random.integers(2) else crop)
-    return np.stack(found)[:, None]
+    side = side_of(parts, SIDE)
+    return np.stack([drawn_crop(parts[int(random.integers(len(parts)))], side, random) for _ in range(CROPS)])[:, None]
 
 
 def hide(crops: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:

@@ -38,6 +38,18 @@ def filled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[rows, columns], known
 
 
+def side_of(parts: Sequence[np.ndarray], most: int) -> int:
+    """Return the side of crops that fit into every channel ``(H, W)``: even, ``most`` pixels where that fits."""
+    return min(most, *(2 * (length // 2) for part in parts for length in part.shape))
+
+
+def drawn_crop(part: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
+    """Draw a square of a channel ``(H, W)``, turned and mirrored at random."""
+    row, column = (int(random.integers(length - side + 1)) for length in part.shape)
+    crop = np.rot90(part[row : row + side, column : column + side], int(random.integers(4)))
+    return crop[:, ::-1] if random.integers(2) else crop
+
+
 def images_of_files(paths: Sequence[Path]) -> list[np.ndarray]:
     """Read some images of a set, ``(H, W, C)`` each; what cannot be read is passed over here."""
     images: list[np.ndarray] = []
