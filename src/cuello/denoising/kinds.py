@@ -12,6 +12,7 @@ from cuello.core.progress import OnProgress, silent
 from cuello.denoising.planes import filled
 from cuello.denoising.quick import Transform, take_off, transform_of
 from cuello.inference.model import Model
+from cuello.noise_models.model import apart
 from cuello.noise_models.survey import NoiseSurvey, survey
 from cuello.scoring.blind import judge
 
@@ -91,19 +92,12 @@ def kinds_of(images: Sequence[np.ndarray], effort: Effort) -> list[PlaneKind]:
 
 def fitting(own: NoiseSurvey, kinds: Sequence[NoiseSurvey]) -> int | None:
     """Return which kind fits noise measured in one channel best, None where none has nearly the same variance."""
-    near = [(difference(own, kind), place) for place, kind in enumerate(kinds) if kind.spacing == own.spacing]
+    if own.curve is None:
+        return None
+    at = own.curve.brightness
+    near = [(apart(own.model, one.model, at), place) for place, one in enumerate(kinds) if one.spacing == own.spacing]
     least, place = min(near, default=(np.inf, 0))
     return place if least <= np.log(ALIKE) else None
-
-
-def difference(own: NoiseSurvey, other: NoiseSurvey) -> float:
-    """Tell how far the variance of one kind is from that measured: as a logarithm, the median over brightness."""
-    if own.curve is None:
-        return np.inf
-    at = own.curve.brightness
-    least = np.finfo(float).tiny
-    mine, theirs = (np.log(np.maximum(one.model.variance(at), least)) for one in (own, other))
-    return float(np.median(np.abs(mine - theirs)))
 
 
 def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProgress = silent) -> list[PlaneKind]:

@@ -17,6 +17,7 @@ from cuello.denoising.planes import images_of, middle_of
 from cuello.denoising.restorer import REFUSED
 from cuello.inference.targets import find
 from cuello.noise_models.estimate import NoiseCurve, estimate_noise
+from cuello.noise_models.model import apart
 from cuello.noise_models.structure import kind_of
 from cuello.noise_models.survey import NoiseSurvey, checked, survey
 from cuello.report.result import Result
@@ -256,7 +257,6 @@ def curve_of(pixels: np.ndarray) -> NoiseCurve | None:
 
 
 def distance(one: NoiseCurve, other: NoiseCurve) -> float:
-    """Say how far two variances are apart at the brightness of the first: the median of the logarithm."""
+    """Say how far two variances are apart at the brightness of the first, however little of the range they are."""
     least = max(np.finfo(float).tiny, 1e-6 * float(np.ptp(one.brightness)) ** 2)
-    mine, theirs = (np.maximum(curve.model.variance(one.brightness), least) for curve in (one, other))
-    return float(np.median(np.abs(np.log(mine / theirs))))
+    return apart(one.model, other.model, one.brightness, least=least)

@@ -52,3 +52,15 @@ class NoiseModel:
     def deviation(self, values: "np.ndarray | float") -> np.ndarray:
         """Give the standard deviation at each expected value, in the values' unit."""
         return np.sqrt(self.variance(values))
+
+
+def apart(one: NoiseModel, other: NoiseModel, at: np.ndarray, least: float = np.finfo(float).tiny) -> float:
+    """Tell how far the variances of two models are apart: the logarithm of their ratio, the median over brightness.
+
+    at: the brightness, any shape, in the models' unit. least: variance, in the unit squared, below which none counts.
+
+    >>> round(apart(NoiseModel(gain=0, base=4), NoiseModel(gain=0, base=2), np.array([0.0, 9.0])), 3)  # log 2
+    0.693
+    """
+    mine, theirs = (np.log(np.maximum(model.variance(at), least)) for model in (one, other))
+    return float(np.median(np.abs(mine - theirs)))
