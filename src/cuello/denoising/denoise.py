@@ -11,12 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.files import check_new
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.spread import spread_evenly
 from cuello.data.levels import full_scale
 from cuello.denoising.captures import CapturesScore, score_of_captures
 from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, kinds_of, with_learned
-from cuello.denoising.page import check_report, write_report
+from cuello.denoising.page import write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files
 from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
 from cuello.inference.arrays import SameKind, as_stack, native
@@ -88,7 +89,7 @@ def denoise(
     if are_places(images):
         folder = None if report is None else Path(report).expanduser()
         if folder is not None:
-            check_report(folder, bool(files.get("overwrite")))
+            check_new(folder / "report.html", bool(files.get("overwrite")))
         found = denoise_files(way, images, destination, each=each, tell=tell, files=files)
         return found if folder is None else replace(found, report=write_report(folder, found))
     if destination is not None or files or report is not None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cuello.core.errors import CuelloError
 from cuello.denoising.restorer import PlaneResult
 from cuello.denoising.said import level, sigmas, sure, way_of
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
@@ -24,13 +23,6 @@ ENDS = (0.5, 99.5)
 TAKEN = 4.0
 """Standard deviations of the noise that are black or white in pictures of what was taken away."""
 NamedImage = Sequence[tuple[str, PlaneResult]]
-
-
-def check_report(folder: Path, overwrite: bool) -> None:
-    """Raise CuelloError where a report would replace another unasked."""
-    path = folder / "report.html"
-    if path.exists() and not overwrite:
-        raise CuelloError(f"{path} exists already. Add --overwrite=True to replace it, or choose another place.")
 
 
 def write_report(folder: Path, found: "Denoised") -> Path:
