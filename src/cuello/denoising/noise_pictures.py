@@ -1,12 +1,16 @@
 """Pictures of noise: its variance against brightness with the line drawn through it, and its autocorrelation."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cuello.noise_models.survey import NoiseSurvey
 from cuello.noise_models.whiteness import REACH
 from cuello.report.figures import Theme, as_png, drawing, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST = 4
 """Channels in a picture."""
@@ -24,28 +28,32 @@ def variances(names: Sequence[str], channels: Sequence[NoiseSurvey], theme: Them
     several = shown(names, channels)
     width = max(8.4, 3.0 * len(several))
     with drawing(theme, width, 3.4, ncols=len(several), squeeze=False) as (figure, axes):
-        for place, (axis, (name, found)) in enumerate(zip(axes[0], several, strict=True)):
-            curve = found.curve
-            if curve is None:
-                continue
-            counted = curve.weight > 0.5
-            axis.scatter(
-                curve.brightness[~counted], curve.variance[~counted], s=16, facecolors="none", edgecolors=theme.faint,
-                label="off the line" if found.temporal else "texture in it",
-            )  # fmt: skip
-            axis.scatter(
-                curve.brightness[counted], curve.variance[counted], s=18, color=theme.others[1], label="measured",
-                zorder=3,
-            )  # fmt: skip
-            at = np.linspace(curve.brightness[0], curve.brightness[-1], 100)
-            axis.plot(at, found.model.variance(at), color=theme.ours, label="line", zorder=2)
-            most = max(found.model.variance(at).max(), curve.variance[counted].max() if counted.any() else 0)
-            axis.set(title=shorten(name), xlabel="brightness", ylim=(0, ROOM * most or None))
-            if place == 0:
-                axis.set(ylabel="variance of the noise")
+        for axis, (name, found) in zip(axes[0], several, strict=True):
+            draw_variance(axis, found, theme)
+            axis.set(title=shorten(name), xlabel="brightness")
+        axes[0][0].set(ylabel="variance of the noise")
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
         return as_png(figure)
+
+
+def draw_variance(axis: "Axes", found: NoiseSurvey, theme: Theme) -> None:
+    """Draw one channel's variance against brightness, a point a band, and the line; bands with texture are faint."""
+    curve = found.curve
+    if curve is None:
+        return
+    counted = curve.weight > 0.5
+    axis.scatter(
+        curve.brightness[~counted], curve.variance[~counted], s=16, facecolors="none", edgecolors=theme.faint,
+        label="off the line" if found.temporal else "texture in it",
+    )  # fmt: skip
+    axis.scatter(
+        curve.brightness[counted], curve.variance[counted], s=18, color=theme.others[1], label="measured", zorder=3
+    )
+    at = np.linspace(curve.brightness[0], curve.brightness[-1], 100)
+    axis.plot(at, found.model.variance(at), color=theme.ours, label="line", zorder=2)
+    most = max(found.model.variance(at).max(), curve.variance[counted].max() if counted.any() else 0)
+    axis.set(ylim=(0, ROOM * most or None))
 
 
 def autocorrelations(names: Sequence[str], channels: Sequence[NoiseSurvey], theme: Theme) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cuello.denoising.noise_pictures import draw_variance
 from cuello.denoising.restorer import PlaneResult
 from cuello.denoising.said import level, sigmas, sure, way_of
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
@@ -50,7 +51,8 @@ def write_report(folder: Path, found: "Denoised") -> Path:
         curves = Picture(
             save_both(figures, "noise", lambda theme: noise_curves(shown, theme)),
             alt="variance of the noise against brightness",
-            note="A point is the variance measured at one brightness, the line the model.",
+            note="A point is the variance measured at one brightness, the line the model; faint points hold texture as "
+            "well, and count less.",
         )
         parts += [Section("Before and after", parts=[before_after]), Section("The noise", parts=[curves])]
     failed = [Section("Not denoised", [f"{problem}" for _, problem in found.failed])] if found.failed else []
@@ -131,12 +133,7 @@ def noise_curves(shown: NamedImage, theme: Theme) -> bytes:
     lines = -(-len(several) // columns)
     with drawing(theme, 8.4, 2.6 * lines, nrows=lines, ncols=columns, squeeze=False) as (figure, axes):
         for axis, (name, found) in zip(axes.ravel(), several, strict=False):
-            if found.curve is not None:
-                at = np.linspace(found.curve.brightness[0], found.curve.brightness[-1], 100)
-                axis.plot(found.curve.brightness, found.curve.variance, "o", ms=3.5, color=theme.others[1])
-                axis.plot(at, found.model.variance(at), color=theme.ours)
-                top = max(float(found.model.variance(at).max()), float(np.median(found.curve.variance)))
-                axis.set(ylim=(0, 1.3 * top if top > 0 else None))
+            draw_variance(axis, found, theme)
             axis.set(title=shorten(name, 26), xlabel="brightness", ylabel="variance")
         for axis in axes.ravel()[len(several) :]:
             axis.set_visible(False)
