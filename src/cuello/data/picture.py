@@ -40,7 +40,9 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 WITHOUT_ALPHA = (*JPEG_SUFFIXES, ".bmp", ".dib", ".ppm", ".pgm", ".pnm", ".pbm")
 WRITTEN = {".png", ".webp", ".tga", *TIFF_SUFFIXES, *WITHOUT_ALPHA}
-SUFFIXES = {".gif", AVIF_SUFFIX, *JPEG_2000_SUFFIXES, *WRITTEN}
+NAMED = {".gif", *WRITTEN}
+"""Endings that a result may be named with."""
+SUFFIXES = {AVIF_SUFFIX, *JPEG_2000_SUFFIXES, *NAMED}
 FORMATS = "PNG, JPEG, BMP, GIF, WebP, TIFF, TGA, PPM, JPEG 2000 or AVIF"
 """``SUFFIXES`` in words."""
 OPENED = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "TGA", "PPM", "JPEG2000", "AVIF")
@@ -259,7 +261,7 @@ def write_picture(path: Path, picture: StoredImage) -> None:
     written at quality 95 without chroma subsampling, WebP without loss. A JPEG cannot hold alpha: CuelloError.
     """
     suffix = path.suffix.lower()
-    if suffix not in {".gif", *WRITTEN}:
+    if suffix not in NAMED:
         raise CuelloError(f"{path}: no image format has the ending {suffix or '(none)'!r}; use .png, .jpg or .tif.")
     pixels = picture.with_alpha
     check_held(path, picture)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cuello.core.errors import CuelloError
 from cuello.core.files import existing_parent
 from cuello.data.folders import Listing, identity, list_images, no_image, said_aside
-from cuello.data.picture import SUFFIXES, WRITTEN, written_path
+from cuello.data.picture import NAMED, SUFFIXES, WRITTEN, written_path
 
 Place = str | Path
 ARRAY = ".npy"
@@ -94,9 +94,7 @@ def plan(found: FoundFiles, destination: Place, format: str | None = None) -> li
     ending, folder = checked_ending(format), Path(destination).expanduser()
     if found.single:
         ((path, _),) = found.files.items()
-        target = target_of_file(
-            path, destination, endings={ARRAY} if path.suffix.lower() == ARRAY else {".gif", *WRITTEN}
-        )
+        target = target_of_file(path, destination, endings={ARRAY} if path.suffix.lower() == ARRAY else NAMED)
         named = target.name != path.name
         if ending and named and target.suffix.lower() != ending:
             raise CuelloError(f"{target}: got another ending than --format={ending[1:]}. Leave --format out.")

@@ -50,7 +50,7 @@ class CustomSettings(StoredFields):
 
 
 class StoredNoiseModel(StoredFields):
-    """The noise of a channel as it is stored; see ``noise.model.NoiseModel``."""
+    """The noise of a channel as it is stored; see ``noise_models.model.NoiseModel``."""
 
     gain: Finite
     base: Finite
