@@ -20,7 +20,7 @@ from cuello.models.base import ImageNetwork, as_output
 from cuello.models.catalog import KINDS, architecture_of, build
 from cuello.models.named import NETWORKS, find_network
 from cuello.runs.directory import Run
-from cuello.work.train import resolve
+from cuello.work.train import repeat_command, resolve
 
 every_noise = pytest.mark.parametrize("cls", list(DEGRADATIONS), ids=lambda cls: cls.name)
 
@@ -238,6 +238,8 @@ def test_a_run_goes_on_with_whatever_network_it_has(images: Path, tmp_path: Path
     given: dict[str, Any] = {"noise": "gaussian:25", "output": tmp_path / "run", **TINY}
     run = cuello.train("denoise", images, model="impulse-s", force=True, **given)
     assert len(cuello.resume(run.path, epochs=2, report=False).history) == 2
+    assert "--model impulse-s --force" in repeat_command(run)
+    assert cuello.evaluate(run.path).images.count > 0  # with its report, which holds that command
 
 
 def test_the_command_line_says_it_in_flags(command: Callable[..., Any], images: Path, tmp_path: Path) -> None:

@@ -405,12 +405,12 @@ def repeat_command(run: Run) -> str:
     """Return what to type to train the same again, every setting that is not a default."""
     config = run.config
     needed: dict[str, Any] = {"scale": config.scale or 2} if "scale" in JOBS[config.job].options else {}
-    needed |= {name: value for name in LEARNED_FROM if (value := getattr(config, name)) is not None}
+    needed |= {name: value for name in ("force", *LEARNED_FROM) if (value := getattr(config, name)) is not None}
     usual = resolve({"job": config.job, "data": config.data, "model": config.model, **needed})
     changed: dict[str, Any] = {}
     for name in TrainConfig.model_fields:
         value = getattr(config, name)
-        stated = name in ("model", "scale", *LEARNED_FROM)
+        stated = name in ("model", "scale", "force", *LEARNED_FROM)
         if name not in ("job", "data") and value is not None and (stated or value != getattr(usual, name)):
             changed[name] = value
     if is_handed(config.data):
