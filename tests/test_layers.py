@@ -20,8 +20,9 @@ LEVELS = {
     7: ("comparison", "latent"),
     8: ("work",),
     9: ("search", "studies", "denoising"),
-    10: ("cli",),
-    11: ("__main__",),
+    10: ("web",),
+    11: ("cli",),
+    12: ("__main__",),
 }
 LEVEL = {name: level for level, names in LEVELS.items() for name in names}
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cuello.cli import app, start
 from cuello.cli.app import app as commands
-from cuello.cli.found import look
+from cuello.data.found import look
 
 Command = Callable[..., Any]
 Refused = Callable[..., str]

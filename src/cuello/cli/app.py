@@ -23,7 +23,7 @@ from cuello.jobs.words import BY_WORD
 COMMANDS = {
     "Begin": {"start": "start", "new": "new"},
     "Train": {"train": "train", "resume": "train", "search": "search"},
-    "Use": {"denoise": "denoise", "apply": "apply", "explain": "explain", "latent": "latent"},
+    "Use": {"denoise": "denoise", "apply": "apply", "explain": "explain", "latent": "latent", "web": "web"},
     "Judge": {
         "noise": "noise",
         "evaluate": "evaluate",

@@ -31,6 +31,7 @@ OPTIONALS = (
     Optional("optuna", "search --sampler random or tpe", "search"),
     Optional("scikit-learn", "latent --method tsne", "latent"),
     Optional("umap-learn", "latent --method umap", "latent"),
+    Optional("nicegui", "cuello web", "web"),
     Optional("tensorboard", "train --track tensorboard", "track"),
     Optional("mlflow-skinny", "train --track mlflow", "track"),
     Optional("sqlalchemy", "train --track mlflow", "track"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.prompt import Confirm, Prompt
 
-from cuello.cli.found import FoundImages, look
 from cuello.core.errors import CuelloError
+from cuello.data.found import FoundImages, look
 
 Words = list[str]
 

@@ -1,0 +1,221 @@
+"""How runs stand, told from their folders alone: so every server, whenever it was started, says the same."""
+
+import math
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from cuello.core.config import TrainConfig, make_config, read_toml
+from cuello.core.errors import CuelloError
+from cuello.core.lock import LOCK, at_work
+from cuello.core.owner import Owner
+from cuello.core.schema import read_json
+from cuello.runs.history import EpochRecord, best_epoch, read_history
+from cuello.web.commands import forget, reap, said, started, started_names
+
+Kind = Literal["starting", "training", "judging", "finished", "trained", "stopped", "failed", "damaged"]
+WORDS: dict[Kind, str] = {
+    "starting": "starting", "training": "training", "judging": "being judged", "finished": "finished",
+    "trained": "trained, not judged yet", "stopped": "stopped", "failed": "failed", "damaged": "damaged",
+}  # fmt: skip
+NAMES = {"config": "config.toml", "history": "history.jsonl", "metrics": "metrics.json", "model": "model.safetensors"}
+CHECKPOINT, REPORT = "last.safetensors", "report.html"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run as it stands.
+
+    name: its path below the folder of runs. config: None before there is one. problem: what went wrong, or "". owner:
+    of the process that is at work, or None. since: the time of the last change, seconds.
+    """
+
+    name: str
+    path: Path
+    kind: Kind
+    config: TrainConfig | None = None
+    records: Sequence[EpochRecord] = ()
+    metrics: dict[str, Any] | None = None
+    problem: str = ""
+    owner: Owner | None = None
+    since: float = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process is at work on it."""
+        return self.owner is not None
+
+    @property
+    def best(self) -> EpochRecord | None:
+        return best_epoch(self.records)
+
+    @property
+    def progress(self) -> float:
+        """The share of its epochs that have ended, 0 to 1."""
+        return min(1.0, len(self.records) / self.config.epochs) if self.config is not None else 0.0
+
+    @property
+    def words(self) -> str:
+        """Say how it stands."""
+        if self.kind in ("training", "stopped") and self.config is not None:
+            return f"{WORDS[self.kind]}, epoch {len(self.records)} of {self.config.epochs}"
+        return WORDS[self.kind]
+
+    @property
+    def score(self) -> str:
+        """The best epoch's score in a few letters, "" before the first."""
+        if self.best is None:
+            return ""
+        known = asdict(self.best)
+        if known["validation_accuracy"] is not None:
+            return f"{known['validation_accuracy']:.1%}"
+        psnr = known["validation_psnr"]
+        return f"{psnr:.2f} dB" if math.isfinite(psnr) else f"loss {known['validation_loss']:.4g}"
+
+    @property
+    def verdict(self) -> str:
+        return str((self.metrics or {}).get("verdict", ""))
+
+    @property
+    def has_model(self) -> bool:
+        return (self.path / NAMES["model"]).is_file()
+
+    @property
+    def can_go_on(self) -> bool:
+        return not self.alive and (self.path / CHECKPOINT).is_file()
+
+
+def changed(path: Path) -> float:
+    """Return when a file was changed, 0 where it is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a run's files say; problem: why one could not be read, or ""."""
+
+    config: TrainConfig | None = None
+    records: Sequence[EpochRecord] = ()
+    metrics: dict[str, Any] | None = None
+    problem: str = ""
+
+
+@lru_cache(maxsize=512)
+def contents(path: Path, times: tuple[float, float, float]) -> Contents:
+    """Read a run's files, again only when one has changed; times: of config, history and metrics, 0: not there."""
+    config, records, metrics, problem = None, [], None, ""
+    try:
+        config = make_config(read_toml(path / NAMES["config"])) if times[0] else None
+        records = read_history(path / NAMES["history"]) if times[1] else []
+    except CuelloError as error:
+        problem = str(error)
+    with suppress(OSError, ValueError, TypeError):
+        metrics = dict(read_json((path / NAMES["metrics"]).read_text("utf-8"))) if times[2] else None
+    return Contents(config, records, metrics, problem=problem)
+
+
+def at_work_on(path: Path) -> Owner | None:
+    """Tell which process is at work in a run's folder, as its lock says; None where none is."""
+    found = at_work(path / LOCK)
+    return None if found is None or found.owner.has_ended else found.owner
+
+
+def read_state(root: Path, name: str) -> RunState:
+    """Tell how a run stands."""
+    path = root / name
+    times = (changed(path / NAMES["config"]), changed(path / NAMES["history"]), changed(path / NAMES["metrics"]))
+    found, owner, record = contents(path, times), at_work_on(path), started(root, name)
+    if owner is None and record is not None and not record.owner.has_ended and record.owner.is_here:
+        owner = record.owner
+    words = last_words(said(root, name)) if record is not None else ""
+    complete = found.config is not None and len(found.records) >= found.config.epochs
+    judged = found.metrics is not None and (complete or times[2] >= times[1])
+    kind, problem = kind_of(found, owner, complete=complete, judged=judged, words=words)
+    return RunState(
+        name, path, kind, config=found.config, records=found.records, metrics=found.metrics, problem=problem,
+        owner=owner, since=max(times),
+    )  # fmt: skip
+
+
+def kind_of(found: Contents, owner: Owner | None, *, complete: bool, judged: bool, words: str) -> tuple[Kind, str]:
+    """Tell in one word how a run stands, and what went wrong; words: the last that it said, if it failed."""
+    if owner is not None:
+        if not found.records and found.config is None:
+            return "starting", ""
+        return ("judging" if complete else "training"), ""
+    if found.problem:
+        return "damaged", found.problem
+    if judged:
+        return "finished", ""
+    if words:
+        return "failed", words
+    if complete:
+        return "trained", ""
+    return ("stopped", "") if found.config is not None else ("failed", "it ended without a word")
+
+
+def last_words(text: str) -> str:
+    """Find what a command said went wrong; "" where nothing did, or it was stopped."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line.removeprefix("cuello: ") for line in lines if line.startswith("cuello: ")]
+    if told:
+        return "" if told[-1].startswith(("stopped", "the training was interrupted", "interrupted")) else told[-1]
+    return lines[-1] if any(line.startswith("Traceback") for line in lines) else ""
+
+
+def run_names(root: Path) -> list[str]:
+    """Name the runs in a folder, and those in folders of it, such as repeats; and those that have just been started."""
+    found = set(started_names(root))
+    with suppress(OSError):
+        for path in sorted(root.iterdir()):
+            if is_run(path):
+                found.add(path.name)
+            elif path.is_dir() and not path.name.startswith("."):
+                with suppress(OSError):
+                    found |= {f"{path.name}/{inner.name}" for inner in path.iterdir() if is_run(inner)}
+    return sorted(found)
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a training was begun in a folder."""
+    if path.name.startswith("."):
+        return False
+    return (path / NAMES["config"]).is_file() or (path / CHECKPOINT).is_file()
+
+
+def list_runs(root: Path) -> list[RunState]:
+    """Tell how every run stands: those at work first, then the newest."""
+    reap()
+    return sorted((read_state(root, name) for name in run_names(root)), key=lambda one: (not one.alive, -one.since))
+
+
+def run_named(root: Path, name: str) -> RunState:
+    """Tell how the run of that name stands; CuelloError for anything else."""
+    if name not in run_names(root):
+        raise CuelloError(f"there is no run called {name!r} in {root}.")
+    reap()
+    return read_state(root, name)
+
+
+def stop(state: RunState) -> None:
+    """Stop a run as Ctrl-C does: the epoch under way is lost, all before it is kept."""
+    if state.owner is None or state.owner.has_ended:
+        return
+    if not state.owner.is_here:
+        raise CuelloError(f"{state.name} is at work on {state.owner.host}: stop it there.")
+    with suppress(ProcessLookupError):
+        os.kill(state.owner.pid, signal.SIGINT)
+
+
+def forget_failed(root: Path, state: RunState) -> None:
+    """Take a run that came to nothing off the list; files that it wrote stay."""
+    if not state.alive:
+        forget(root, state.name)
