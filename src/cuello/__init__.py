@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cuello.jobs.explain.explain import explain
     from cuello.runs.directory import Run
     from cuello.saliency import OcclusionMaps, occlusion_map
+    from cuello.serving.server import serve
     from cuello.studies.catalog import study
     from cuello.work.apply import apply
     from cuello.work.benchmark import benchmark
@@ -61,6 +62,7 @@ __all__ = [
     "register",
     "resume",
     "search",
+    "serve",
     "study",
     "train",
     "train_folds",
@@ -89,6 +91,7 @@ _HOMES = {
     "occlusion_map": "cuello.saliency",
     "register": "cuello.work.check",
     "resume": "cuello.work.train",
+    "serve": "cuello.serving.server",
     "study": "cuello.studies.catalog",
     "train": "cuello.work.train",
     "train_folds": "cuello.work.folds",

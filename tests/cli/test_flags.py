@@ -10,7 +10,13 @@ import cuello
 from cuello.cli.app import app
 from cuello.cli.options import settings_of
 from cuello.core.config import CHANGEABLE, TrainConfig
-from cuello.core.settings import EvaluateSettings, ExplainSettings, LatentSettings, SearchSettings
+from cuello.core.settings import (
+    EvaluateSettings,
+    ExplainSettings,
+    LatentSettings,
+    SearchSettings,
+    ServeSettings,
+)
 
 SHARED = ("--json", "--quiet", "--device", "--threads", "--overwrite")
 LISTS = "it lists what is known: nothing runs, nothing is written"
@@ -24,6 +30,7 @@ WITHOUT = {
     ("compare", "--device"): "its times are the processor's, so that tables of several machines are alike",
     ("noise", "--device"): "it measures by NumPy, without a network",
     ("resume", "--overwrite"): "it goes on with what is there",
+    ("serve", "--overwrite"): "it writes nothing",
     ("search", "--overwrite"): "the same command goes on; another search gets a folder of its own",
     ("study", "--overwrite"): "the same command goes on; another study gets a folder of its own",
 }
@@ -38,7 +45,7 @@ def flags_of(name: str) -> set[str]:
 
 def test_every_command_has_the_shared_flags_or_a_reason() -> None:
     commands = [name for name in app if not name.startswith("-")]
-    assert len(commands) == 21
+    assert len(commands) == 22
     missing = {(name, flag) for name in commands for flag in SHARED if flag not in flags_of(name)}
     assert missing == set(WITHOUT)
 
@@ -49,6 +56,7 @@ DECLARED = {
     "evaluate": (EvaluateSettings,),
     "explain": (ExplainSettings,),
     "latent": (LatentSettings,),
+    "serve": (ServeSettings,),
 }
 PLACED = {"--job", "--data", "--images", "--class-", "--start", "--end", "--thumbnails"}
 """Settings given by their place, or by a flag of another name."""
@@ -73,6 +81,7 @@ def test_resume_takes_what_may_change() -> None:
         ((cuello.evaluate, cuello.evaluate_runs), EvaluateSettings),
         ((cuello.explain,), ExplainSettings),
         ((cuello.search.search,), SearchSettings),
+        ((cuello.serve,), ServeSettings),
     ],
 )
 def test_python_takes_the_settings_that_are_flags_with_the_same_defaults(

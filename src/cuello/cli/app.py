@@ -23,7 +23,14 @@ from cuello.jobs.words import BY_WORD
 COMMANDS = {
     "Begin": {"start": "start", "new": "new"},
     "Train": {"train": "train", "resume": "train", "search": "search"},
-    "Use": {"denoise": "denoise", "apply": "apply", "explain": "explain", "latent": "latent", "web": "web"},
+    "Use": {
+        "denoise": "denoise",
+        "apply": "apply",
+        "explain": "explain",
+        "latent": "latent",
+        "web": "web",
+        "serve": "serve",
+    },
     "Judge": {
         "noise": "noise",
         "evaluate": "evaluate",
@@ -140,6 +147,7 @@ USAGES = {
     "denoise": "Usage: cuello denoise IN [IN ...] OUT [OPTIONS]",
     "evaluate": "Usage: cuello evaluate RUN [RUN ...] [IMAGES] [OPTIONS]",
     "noise": "Usage: cuello noise IMAGES [IMAGES ...] [OPTIONS]",
+    "serve": "Usage: cuello serve MODEL [MODEL ...] [OPTIONS]",
 }
 """Of commands that take any number of places."""
 WRAPPED = 90

@@ -165,3 +165,28 @@ class SearchSettings:
     repeats: Annotated[
         int, "Number of seeds, SEED, SEED + 1, …, that each trial is trained with; the mean decides."
     ] = 1
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """Where a service listens, and how much it takes on."""
+
+    host: Annotated[
+        str,
+        "The address to listen at; 127.0.0.1 is this machine alone, 0.0.0.0 everybody who can reach it: give a token "
+        "then.",
+    ] = "127.0.0.1"
+    port: Annotated[int, "The port; 0 is any that is free."] = 8000
+    token_file: Annotated[
+        str | None,
+        "A file that holds the token that requests must bring (Authorization: Bearer TOKEN); by default that of the "
+        "environment variable CUELLO_TOKEN, or none.",
+    ] = None
+    max_megabytes: Annotated[float, "Largest body of a request, in megabytes of 10^6 bytes."] = 64
+    max_megapixels: Annotated[
+        float, "Most pixels of a request, in millions, all its images together, before or after enlarging."
+    ] = 32
+    max_images: Annotated[int, "Most images of a request."] = 64
+    timeout: Annotated[float, "Seconds after which a request is given up; its body has as long to arrive."] = 60
+    at_once: Annotated[int, "Images worked on at once."] = 4
+    waiting: Annotated[int, "Requests that may wait beside those; one more is told to come back."] = 16

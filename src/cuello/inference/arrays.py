@@ -1,6 +1,7 @@
 """Images of any kind in memory, restored into the same kind: arrays, tensors, Pillow images, lists of them."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,19 +25,25 @@ from cuello.inference.tensors import channels_first
 FULL = RangeChoice("full")
 
 
+def warn(text: str, level: int) -> None:
+    """Warn of something at the place that is so many calls above."""
+    warnings.warn(text, stacklevel=level + 1)
+
+
 @dataclass(frozen=True)
 class SameKind:
     """Restores images and gives the same kind, shape and type back.
 
     model: the network, or what else restores. choice: which range to use. level: of the noise, in units of the type's
     white, or None. asked: whether the caller chose the range; otherwise tensors are in [0, 1], whatever range a network
-    was trained with.
+    was trained with. say: takes what the caller should know, and how many calls above it is.
     """
 
     model: Restorer
     choice: RangeChoice
     level: float | None = None
     asked: bool = True
+    say: Callable[[str, int], None] = warn
 
     def __call__(self, images: Any) -> Any:
         if isinstance(images, list | tuple):
@@ -51,7 +58,7 @@ class SameKind:
 
     def array(self, images: np.ndarray) -> np.ndarray:
         if images.ndim == 3 and not is_single(images) and len(images) == self.model.channels > 1:
-            warnings.warn(chw(images), stacklevel=4)
+            self.say(chw(images), 4)
         larger = self.whole(as_stack(native(images))).astype(images.dtype, copy=False)
         larger = larger[0] if is_single(images) else larger
         return larger[..., 0] if larger.ndim > images.ndim else larger
@@ -84,7 +91,7 @@ class SameKind:
         restored = np.stack([self.one(image, levels, found) for image, levels in zip(stack, ranges, strict=True)])
         estimated = [levels for levels in (*ranges, *found) if levels is not None and levels.estimated]
         if estimated and self.choice.name is None:
-            warnings.warn(little(estimated[0]), stacklevel=5)
+            self.say(little(estimated[0]), 5)
         return restored.astype(stack.dtype, copy=False)
 
     def one(self, image: np.ndarray, levels: Levels | None, found: list[Levels]) -> np.ndarray:
@@ -115,10 +122,10 @@ class SameKind:
     def pillow(self, image: Image.Image) -> Image.Image:
         picture = stored(image, self.choice)
         if picture.levels is not None and picture.levels.estimated and self.choice.name is None:
-            warnings.warn(little(picture.levels), stacklevel=4)
+            self.say(little(picture.levels), 4)
         result = restore_picture(self.model, picture, self.level, choice=self.choice)
         if result.narrow and self.choice.name is None:
-            warnings.warn(little(result.narrow[0]), stacklevel=4)
+            self.say(little(result.narrow[0]), 4)
         return as_pillow(result, like=image)
 
 

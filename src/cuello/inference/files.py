@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -404,11 +403,9 @@ def restore_array(
     """Restore the images of an .npy file into another of the same axes and type."""
     with numpy_errors(path):
         images = load_numpy(path)
-    same = SameKind(model, choice, level=level)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        restored = same(images)
-    said = [str(warning.message) for warning in caught]
+    said: list[str] = []
+    same = SameKind(model, choice, level=level, say=lambda text, _: said.append(text))
+    restored = same(images)
     for levels in same.ranges_of(as_stack(native(images))):
         noted.within(levels)
     if choice.name is None and noted.range is not None:  # said for all files at once
