@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import pytest
+from PIL import Image
 
+import cuello
 from cuello.runs.directory import Run
 from cuello.web.commands import CommandLine, start
 from cuello.web.state import read_state
@@ -85,3 +89,84 @@ def test_two_servers_say_the_same_and_names_are_text(
     assert said == []
     page.goto(f"{server.base}/run/..%2f..")
     page.get_by_text("there is no run called").wait_for()
+
+
+def test_a_training_is_started_from_the_page(
+    serve: Callable[..., Any], page: Any, images: Path, tmp_path: Path, ended: list[int]
+) -> None:
+    server = serve()
+    page.goto(f"{server.address}")
+    page.goto(f"{server.base}/new?data={images}")
+    page.get_by_text("6 colour images, 40×40 pixels, 8-bit").wait_for()
+    assert page.locator(".thumbs figure").count() == 6
+    for label, text in {
+        "noise": "salt-pepper:0.2", "crop": "16", "model": "conv-8-16-8", "epochs": "-1", "name of the run": "../x",
+    }.items():  # fmt: skip
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_text("--epochs=-1").wait_for()
+    page.get_by_role("button", name="Train").click()
+    page.get_by_text("--epochs: got '-1', needed greater than or equal to 1").wait_for()
+    page.get_by_label("epochs", exact=True).fill("2")
+    page.get_by_role("button", name="Train").click()
+    page.get_by_text("got '../x' as the name of a run").wait_for()
+    assert not (tmp_path / "x").exists()
+    page.get_by_label("name of the run").fill("tiny")
+    words = (
+        f"cuello train denoise {images} --noise salt-pepper:0.2 --crop 16 --model conv-8-16-8 --epochs 2 -o runs/tiny"
+    )
+    page.get_by_text(words).wait_for()
+    page.get_by_role("button", name="Train").click()
+    page.wait_for_url("**/run/tiny")
+    until(lambda: read_state(tmp_path / "runs", "tiny").owner is not None)
+    ended.append(getattr(read_state(tmp_path / "runs", "tiny").owner, "pid", 0))
+    page.get_by_text("finished").wait_for()
+    page.get_by_text("Report", exact=True).wait_for()
+    page.frame_locator("iframe").get_by_text("What it does").first.wait_for()
+    assert Run(tmp_path / "runs" / "tiny").config.epochs == 2
+
+
+def test_a_dropped_image_gives_what_apply_gives(
+    serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path, make_image: Callable[..., np.ndarray]
+) -> None:
+    shutil.copytree(trained.path, tmp_path / "runs" / "first")
+    (tmp_path / "other").mkdir()
+    for number, place in enumerate((tmp_path / "my scan.png", tmp_path / "other" / "my scan.png")):
+        Image.fromarray(make_image(number, 33, 47)).save(place)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/try?run=first")
+    dropped = ["my scan.png", "other/my scan.png", "broken.png"]
+    page.locator("input[type=file]").set_input_files([tmp_path / name for name in dropped])
+    page.get_by_text("cuello apply runs/first 'my scan.png' 'my scan-2.png' broken.png restored").wait_for()
+    buttons = page.get_by_role("button", name="Download")
+    buttons.nth(1).wait_for()
+    assert page.get_by_text("is not an image").or_(page.get_by_text("broken.png")).count() >= 1
+    for place, name in enumerate(dropped[:2]):
+        with page.expect_download() as caught:
+            buttons.nth(place).click()
+        cuello.apply(cuello.load(trained.path), tmp_path / name, tmp_path / f"expected-{place}.png")
+        found, expected = (
+            np.asarray(Image.open(path)).astype(int)
+            for path in (caught.value.path(), tmp_path / f"expected-{place}.png")
+        )
+        assert np.abs(found - expected).max() <= 1
+    shown = page.locator(".slider img[alt=after]").first.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert shown == [47, 33]
+
+
+def test_a_client_that_hangs_up_ends_its_work_and_not_the_server(
+    serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path, make_image: Callable[..., np.ndarray]
+) -> None:
+    shutil.copytree(trained.path, tmp_path / "runs" / "first")
+    Image.fromarray(make_image(0, 2000, 3000)).save(tmp_path / "large.png")
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/try?run=first")
+    page.locator("input[type=file]").set_input_files(tmp_path / "large.png")
+    page.get_by_text("is at work on").wait_for()
+    children = psutil.Process(server.process.pid).children
+    until(lambda: [one for one in children() if "apply" in one.cmdline()])
+    page.close()
+    until(lambda: not [one for one in children() if one.status() != "zombie"])
+    assert server.process.poll() is None

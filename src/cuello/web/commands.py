@@ -51,7 +51,7 @@ class Done:
     @property
     def problem(self) -> str:
         """What went wrong, in the command's own words; "" where nothing did."""
-        if self.code == 0:
+        if self.code == 0 or (self.code == 1 and self.out.lstrip().startswith("{")):  # what failed is in the answer
             return ""
         said = [line for line in self.error.splitlines() if line.strip()]
         told = [line.removeprefix("cuello: ") for line in said if line.startswith("cuello: ")]
