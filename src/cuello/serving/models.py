@@ -81,7 +81,7 @@ def name_of(place: str) -> str:
     """Call a model what its place is called, in plain signs."""
     path = Path(place).expanduser()
     stem = path.name if path.is_dir() or not path.suffix else path.stem
-    if stem in ("", ".", "..") or (stem.startswith(WHERE) and path.suffix):
+    if stem in ("", ".", "..") or (stem in WHERE and path.suffix):
         whole = path.resolve()
         stem = whole.name if whole.is_dir() else whole.parent.name
     return PLAIN.sub("-", stem).strip("-.") or "model"
