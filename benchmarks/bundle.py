@@ -67,7 +67,8 @@ def main() -> None:
         "machine": f"{here.get('processor')}, {here.get('cores')} cores",
     }  # fmt: skip
     path = BUNDLED[arguments.name].path
-    save_artefact(path, replace(made, metrics=about))
+    training = {"license": "Apache-2.0", "author": "The authors of Cuello", **made.training}
+    save_artefact(path, replace(made, training=training, metrics=about))
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
     for score in scores:
         print(score)

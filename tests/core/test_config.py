@@ -39,7 +39,12 @@ def limits_of(field: Any) -> dict[str, float]:
     return limits
 
 
-FORMS = {"fold": st.sampled_from(["1/2", "2/5"])}
+FORMS = {
+    "fold": st.sampled_from(["1/2", "2/5"]),
+    "license": st.sampled_from(["MIT", "GPL-2.0-only OR LicenseRef-own"]),
+    "author": st.sampled_from(["Ada Lovelace", "Ada; José"]),
+    "citation": st.sampled_from(["10.1000/x", '@misc{x,\n title={"y"}}']),
+}
 """Settings of a form of their own."""
 any_settings = st.fixed_dictionaries(
     {},
@@ -70,7 +75,7 @@ def test_every_setting_has_help_a_panel_and_a_lawful_default(name):
     assert field.description.endswith(".")
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
-    assert extra["group"] in ("Data", "Job", "Network", "Training", "Stopping", "Machine")
+    assert extra["group"] in ("Data", "Job", "Network", "Training", "Stopping", "Machine", "Licence and author")
     assert getattr(make_config({name: field.default}), name) == field.default
 
 

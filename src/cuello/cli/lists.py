@@ -157,19 +157,21 @@ def summary(
     """
     from dataclasses import asdict
 
-    from cuello.cli.render import print_json, print_summary
+    from cuello.cli.render import print_json, print_summary, print_text
     from cuello.core.own import is_own, naming
     from cuello.data.images import parse_size
     from cuello.inference.model import load
     from cuello.models.catalog import architecture_of, build, usual_channels
     from cuello.models.summary import summarise
+    from cuello.runs.rights import rights_of
 
     sides = parse_size(size)
     asked, usual = sides and (sides[1], sides[0]), (64, 64)
     if Path(model).exists():
         loaded = load(model)
-        network, planes = loaded.network, loaded.channels
+        network, planes, rights = loaded.network, loaded.channels, rights_of(loaded.artefact.training)
     else:
+        rights = {}
         planes = channels or usual_channels(model)
         with naming(model):
             network = build(
@@ -177,6 +179,8 @@ def summary(
             )
     found = summarise(network, planes, asked or usual)
     if json:
-        print_json({"model": model, **asdict(found)})
+        print_json({"model": model, **asdict(found), **({"rights": rights} if rights else {})})
     else:
         print_summary(model, found)
+        for name, text in rights.items():
+            print_text(f"{name}: {text}")

@@ -11,7 +11,7 @@ from cuello.core.errors import CuelloError, at_command_line, worded
 from cuello.core.own import divided
 from cuello.jobs.words import job_named
 
-PANELS = ("Job", "Data", "Network", "Training", "Stopping", "Machine")
+PANELS = ("Job", "Data", "Network", "Training", "Stopping", "Machine", "Licence and author")
 """Of the help of many settings, in their order."""
 
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON to stdout, for machines.")]

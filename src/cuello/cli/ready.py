@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cuello.core.rights import stated
 from cuello.inference.bundled import BUNDLED
 
 
@@ -25,6 +26,7 @@ def ready_models() -> list[dict[str, Any]]:
                 "kilobytes": round(spec.path.stat().st_size / 1000),
                 "degradation": about["noise"],
                 "training": about["training"],
+                "rights": stated(about["training"]),
                 **{key: about["metrics"][key] for key in ("epochs", "minutes", "machine", "scores")},
             }
         )
@@ -54,6 +56,8 @@ def print_ready() -> None:
             f"    {model['parameters']:,} parameters, {model['kilobytes']} kB; trained on {model['training']['data']}, "
             f"{model['epochs']} epochs, {model['minutes']:.0f} min"
         )
+        rights = model["rights"]
+        print_text(f"    licence: {rights['licence']}; author: {rights['author']}; citation: {rights['citation']}")
         for line in scores_lines(model["scores"]):
             print_text(f"    {line}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cuello.comparison.facts import RunFacts
+from cuello.core.rights import RIGHTS
 from cuello.jobs.base import Job
 from cuello.jobs.catalog import JOBS
 from cuello.scoring.repeats import PairedDifference, Spread, paired_difference, spread
@@ -21,9 +22,9 @@ VALIDATION_SETTINGS = (
     "split_seed",
 )  # fmt: skip
 """Settings that decide on which crops the validation loss is measured."""
-UNREPEATED = ("seed", "device", "threads", "compile", "storage", "on_error")
-"""Settings in which repeats may differ: the seed, what changes nothing but rounding, and which images may be left out:
-that the same were read, their checksum says.
+UNREPEATED = ("seed", "device", "threads", "compile", "storage", "on_error", *RIGHTS)
+"""Settings in which repeats may differ: the seed, what changes nothing but rounding, and which images may be left out
+(that the same were read, their checksum says), and whose the network is.
 """
 
 Key = tuple[tuple[str, Any], ...]

@@ -4,7 +4,7 @@ A field's description is the command line's help; its group is the panel it is s
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ import pydantic
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.files import check_no_device
+from cuello.core.rights import RIGHTS, checked_author, checked_citation, checked_license
 from cuello.core.text import in_every, native, portable
 
 
@@ -21,6 +22,7 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
 
 
 DATA, TASK, NETWORK, TRAINING, STOPPING, MACHINE = "Data", "Job", "Network", "Training", "Stopping", "Machine"
+OWNER = "Licence and author"
 
 
 AUTO = "auto"
@@ -40,6 +42,19 @@ GIVES: dict[str, str] = dict.fromkeys(("denoise", "upscale", "reconstruct", "gen
 def with_commas(value: Any) -> Any:
     """Write whole numbers with commas between, however they came: 256, [256, 64], "256,64"."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value).replace(" ", "")
+
+
+def checked_fold(text: str) -> str:
+    """Return K/N as it is; ValueError where it is no part of a whole."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts) <= MOST and int(parts) >= 2):
+        raise ValueError("which part of how many, K/N with K from 1 to N and N from 2, e.g. 2/5")
+    return f"{int(part)}/{int(parts)}"
+
+
+def checked_by(check: Callable[[str], str]) -> pydantic.AfterValidator:
+    """Check a text, where one is given."""
+    return pydantic.AfterValidator(lambda text: None if text is None else check(text))
 
 
 Commas = Annotated[str | None, pydantic.BeforeValidator(lambda v: None if v is None else with_commas(v))]
@@ -143,7 +158,7 @@ class TrainConfig(pydantic.BaseModel):
         ge=0,
         le=LARGEST_SEED,
     )
-    fold: Annotated[str | None, pydantic.AfterValidator(lambda v: None if v is None else checked_fold(v))] = setting(
+    fold: Annotated[str | None, checked_by(checked_fold)] = setting(
         None,
         "K/N, e.g. 2/5: divide the images into N parts and test the K-th, for cross-validation; --folds trains all N.",
         DATA,
@@ -295,17 +310,22 @@ class TrainConfig(pydantic.BaseModel):
     )
     compile: bool = setting(False, "Compile the network with torch.compile (needs a C++ compiler).", MACHINE)
 
+    license: Annotated[str | None, checked_by(checked_license)] = setting(
+        None,
+        "Under which licence the network may be used, by its SPDX identifier, e.g. Apache-2.0, MIT or CC-BY-4.0; it is "
+        "kept in the model's file.",
+        OWNER,
+    )
+    author: Annotated[str | None, checked_by(checked_author)] = setting(
+        None, "Who made the network; several with semicolons between.", OWNER
+    )
+    citation: Annotated[str | None, checked_by(checked_citation)] = setting(
+        None, "How to cite it: a sentence, a DOI or BibTeX.", OWNER
+    )
 
-def checked_fold(text: str) -> str:
-    """Return K/N as it is; ValueError where it is no part of a whole."""
-    part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts) <= MOST and int(parts) >= 2):
-        raise ValueError("which part of how many, K/N with K from 1 to N and N from 2, e.g. 2/5")
-    return f"{int(part)}/{int(parts)}"
 
-
-CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage", "on_error")
-"""Settings that may differ when a run goes on: how long, on what, and how the images are read."""
+CHANGEABLE = ("epochs", "max_minutes", "patience", "min_delta", "device", "threads", "storage", "on_error", *RIGHTS)
+"""Settings that may differ when a run goes on: how long, on what, how the images are read, and whose the network is."""
 
 
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:

@@ -9,6 +9,7 @@ from cuello.report.page import Command, Facts, Picture, Section
 from cuello.report.result import Result
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord
+from cuello.runs.rights import rights_of
 
 
 def write_run_page(run: Run, result: Result, subtitle: str, sections: Sequence[Section]) -> None:
@@ -35,6 +36,7 @@ def run_sections(run: Run, model: Model, curves: Picture, command: str) -> list[
     )
     return [
         Section("Training", parts=[curves, Facts(facts(model, run.history))]),
+        Section("Licence and data", parts=[Facts(list(rights_of(model.artefact.training).items()))]),
         Section("Do it again", parts=[Command(command, note)]),
         Section("Every setting", parts=[Facts(settings)], folded=True),
     ]

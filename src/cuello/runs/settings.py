@@ -7,6 +7,7 @@ from typing import Any
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.core.own import is_reference
+from cuello.core.rights import RIGHTS
 from cuello.core.text import in_every, native
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run, environment
@@ -78,6 +79,7 @@ def say_changes(run: Run, config: TrainConfig, fingerprint: str, asked: Collecti
     if known is None:
         return
     changes = {name: pair for name, pair in changed(known, config).items() if name not in asked or name == "threads"}
+    changes = {name: pair for name, pair in changes.items() if name not in RIGHTS}  # they change nothing of the weights
     moved = {name: pair for name, pair in changes.items() if name in PLACES}
     if moved and read_reached(run.checkpoint_path).fingerprint != fingerprint:
         check_unchanged(run, moved)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
-from cuello.runs.artefact import load_artefact
+from cuello.core.rights import RIGHTS
+from cuello.runs.artefact import FORMAT, load_artefact
 from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, as_json, best_epoch, read_history
+from cuello.runs.tensors import read_about
 
 
 def is_whole(run: Run, records: Sequence[EpochRecord], evaluated: bool) -> bool:
@@ -37,3 +40,9 @@ def has_best(run: Run, records: Sequence[EpochRecord]) -> bool:
     except (CuelloError, OSError):
         return False
     return best is not None and found.metrics.get("epoch", best.epoch) == best.epoch
+
+
+def has_rights(run: Run, config: TrainConfig) -> bool:
+    """Tell whether model.safetensors says of its licence, author and citation what the settings do."""
+    training = read_about(run.model_path, "model", FORMAT).get("training", {})
+    return all(training.get(name) == getattr(config, name) for name in RIGHTS)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.own import is_own
+from cuello.core.rights import RIGHTS
 from cuello.core.types import StepResult
 from cuello.runs.artefact import save_artefact
 from cuello.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -21,7 +22,7 @@ from cuello.runs.directory import Run, write_json
 from cuello.runs.history import EpochRecord, as_json, best_epoch, write_history
 from cuello.runs.settings import environment_of
 from cuello.runs.tensors import check_fit
-from cuello.runs.whole import has_best, has_history
+from cuello.runs.whole import has_best, has_history, has_rights
 from cuello.scoring.metrics import PSNR_CEILING
 from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
@@ -155,10 +156,11 @@ def check_new(run: Run) -> None:
 
 
 def mend(session: Session, state: State) -> None:
-    """Make again what is gone or damaged beside the checkpoint, or of an epoch that is not in it."""
-    if state.records and not has_best(session.run, state.records):
+    """Make again what is gone, damaged, of an epoch that is not in the checkpoint, or says another licence."""
+    run, config = session.run, session.config
+    if state.records and not (has_best(run, state.records) and has_rights(run, config)):
         save_reached(session, state, improved=True)
-    elif not has_history(session.run, state.records):
+    elif not has_history(run, state.records):
         save_reached(session, state, improved=False)
 
 
@@ -209,9 +211,14 @@ def checkpoint_of(session: Session, state: State) -> Checkpoint:
     }
     return Checkpoint(
         weights=state.network.state_dict(), average=state.average, best=state.best, optimizer=tensors,
-        records=tuple(state.records), fingerprint=session.fingerprint, settings=session.config.model_dump(),
+        records=tuple(state.records), fingerprint=session.fingerprint, settings=settings_of(session.config),
         environment=state.environment,
     )  # fmt: skip
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """Return all settings, without a licence, an author or a citation that nobody stated."""
+    return config.model_dump(exclude={name for name in RIGHTS if getattr(config, name) is None})
 
 
 def epoch_record(
