@@ -1,0 +1,1 @@
+"""One HTML file that works without a network: the model, what runs it, and a page to use it with."""

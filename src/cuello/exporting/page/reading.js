@@ -1,0 +1,97 @@
+// Reads a file that was dropped: PNG by ourselves with all its bits, the rest by the browser, refusing what it would change.
+"use strict";
+
+class Refusal extends Error {
+  constructor(key, values = {}) {
+    super(key);
+    Object.assign(this, { key, values });
+  }
+}
+
+const MOST_BYTES = 1.6e9;
+
+// Says before decoding whether an image and its result fit into what a browser can hold.
+function checkSize(facts, bits, channels) {
+  return (width, height) => {
+    const values = width * height * channels, size = (values * bits) / 8;
+    const pixels = (width * height) / 1e6, megapixels = pixels < 10 ? pixels.toFixed(1) : Math.round(pixels);
+    if (size * (1 + facts.scale ** 2) > MOST_BYTES) throw new Refusal("tooLarge", { megapixels });
+    if (facts.reach === null && !facts.size && width * height > 4e6) throw new Refusal("tooLargeWhole", { megapixels });
+  };
+}
+
+async function readImage(file, facts) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (!bytes.length) throw new Refusal("empty");
+  if (isPng(bytes)) {
+    const { bits, kind } = pngParts(bytes);
+    return decodePng(bytes, checkSize(facts, bits === 16 ? 16 : 8, kind === 3 ? 4 : PNG_CHANNELS[kind]));
+  }
+  const text = String.fromCharCode(...bytes.subarray(0, 12));
+  if (/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/.test(text)) throw new Refusal("tiff");
+  const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 ? jpegFacts(bytes) : null;
+  if (jpeg && jpeg.components === 4) throw new Refusal("cmyk");
+  if (jpeg && jpeg.bits !== 8) throw new Refusal("undecodable");
+  if (jpeg) checkSize(facts, 8, 3)(jpeg.width, jpeg.height);
+  let bitmap;
+  try {
+    const asStored = { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "from-image" };
+    bitmap = await createImageBitmap(file, asStored);
+  } catch {
+    throw new Refusal(jpeg ? "damaged" : "undecodable");
+  }
+  const { width, height } = bitmap;
+  checkSize(facts, 8, 4)(width, height);
+  const image = { width, height, bits: 8, kept: jpeg && jpeg.profile ? [await profileChunk(jpeg.profile)] : [] };
+  return { ...image, ...fromCanvas(bitmap, jpeg && jpeg.components === 1) };
+}
+
+// Takes a picture's pixels strip by strip, since a canvas is limited.
+function fromCanvas(bitmap, grey) {
+  const { width, height } = bitmap, channels = grey ? 1 : 3, strip = Math.max(1, Math.floor(4e6 / width));
+  const pixels = new Uint8Array(width * height * channels), alpha = new Uint8Array(width * height);
+  let opaque = true;
+  const canvas = new OffscreenCanvas(width, Math.min(strip, height));
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  if (!pen) throw new Refusal("memory");
+  for (let top = 0; top < height; top += strip) {
+    const rows = Math.min(strip, height - top);
+    pen.clearRect(0, 0, width, strip);
+    pen.drawImage(bitmap, 0, -top);
+    const data = pen.getImageData(0, 0, width, rows).data;
+    for (let k = 0, to = top * width; k < data.length; k += 4, to++) {
+      for (let c = 0; c < channels; c++) pixels[to * channels + c] = data[k + c];
+      alpha[to] = data[k + 3];
+      opaque &&= data[k + 3] === 255;
+    }
+  }
+  bitmap.close();
+  return { channels, pixels, alpha: opaque ? null : alpha };
+}
+
+// Reads size, components and colour profile from a JPEG's markers.
+function jpegFacts(bytes) {
+  const profile = [];
+  for (let at = 2; at + 9 < bytes.length; ) {
+    if (bytes[at] !== 0xff) { at++; continue; }
+    const marker = bytes[at + 1], length = (bytes[at + 2] << 8) | bytes[at + 3];
+    if (marker === 0xff || marker === 1 || (marker >= 0xd0 && marker <= 0xd8)) { at += marker === 0xff ? 1 : 2; continue; }
+    if (marker === 0xe2 && String.fromCharCode(...bytes.subarray(at + 4, at + 15)) === "ICC_PROFILE")
+      profile.push(bytes.subarray(at + 18, at + 2 + length));
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
+      const [height, width] = [(bytes[at + 5] << 8) | bytes[at + 6], (bytes[at + 7] << 8) | bytes[at + 8]];
+      return { bits: bytes[at + 4], height, width, components: bytes[at + 9], profile: profile.length ? profile : null };
+    }
+    at += 2 + length;
+  }
+  throw new Refusal("damaged");
+}
+
+async function profileChunk(parts) {
+  const packed = new Response(new Blob(parts).stream().pipeThrough(new CompressionStream("deflate")));
+  const body = new Uint8Array(await packed.arrayBuffer()), name = new TextEncoder().encode("ICC\0\0");
+  const content = new Uint8Array(name.length + body.length);
+  content.set(name);
+  content.set(body, name.length);
+  return { name: "iCCP", content };
+}
