@@ -15,7 +15,7 @@ help:
 	@echo "make bench   measure what docs/benchmarks.md reports (needs CUELLO_DATA; PEERS=DIR for the peers)"
 
 # torch first, by itself and pinned: anything else that asks for it could pull a build for GPUs, several gigabytes.
-.venv/core: pyproject.toml constraints.txt
+.venv/core: pyproject.toml constraints.txt hatch_build.py src/cuello/exporting/page/fetch.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .

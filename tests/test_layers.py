@@ -19,7 +19,7 @@ LEVELS = {
     6: ("jobs",),
     7: ("comparison", "latent"),
     8: ("work",),
-    9: ("search", "studies", "denoising", "serving"),
+    9: ("search", "studies", "denoising", "serving", "exporting"),
     10: ("web",),
     11: ("cli",),
     12: ("__main__",),

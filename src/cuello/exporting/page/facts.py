@@ -16,8 +16,8 @@ class PageFacts:
     suffix: what results' names end with. channels, scale, stride: the network's. reach: pixels to each side that a
     result depends on, None for the whole image. size: height and width of the only images that it takes, or None.
     conditioned: whether it takes the noise's level. range: black, white and whether they were estimated, of a network
-    trained with a range. inputs: names of the graphs' inputs, by their part. classes: of a classifier. code, code_range:
-    the shape of one code without the batch, and the values that the map spans.
+    trained with a range. inputs: names of the graphs' inputs, by their part. classes: of a classifier. code: the shape
+    of one code without the batch; code_range: the values that the map spans.
     """
 
     name: str
