@@ -170,3 +170,21 @@ def test_a_client_that_hangs_up_ends_its_work_and_not_the_server(
     page.close()
     until(lambda: not [one for one in children() if one.status() != "zombie"])
     assert server.process.poll() is None
+
+
+def test_a_walk_over_the_codes(serve: Callable[..., Any], page: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"model": "mlp:35-16-2", "epochs": 1, "samples": 64, "report": False, "threads": 1}
+    cuello.train("reconstruct", "glyphs", output=tmp_path / "runs" / "codes", device="cpu", **settings)
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/latent")
+    page.get_by_text("cuello latent runs/codes").wait_for()
+    page.get_by_text("decoded at").wait_for()
+    box = page.locator(".map img").bounding_box()
+    said = []
+    for share in (0.2, 0.8):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + share * box["height"])
+        until(lambda: page.get_by_text("decoded at").inner_text() not in said)
+        said.append(page.get_by_text("decoded at").inner_text())
+    sizes = page.locator(".decoded img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert sizes == [5, 7]
