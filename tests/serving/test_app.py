@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -288,6 +289,28 @@ def test_pixels_of_all_images_count_together(open_service: Callable[..., Any], m
         tifffile.imwrite(stream, np.zeros((4, 60, 60), np.uint8), photometric="minisblack")
         assert service.post("/v1/denoise", stream.getvalue()).status_code == 413
         assert service.post("/v1/denoise", make.bytes(np.zeros((4, 60, 60), np.uint8), "npy")).status_code == 413
+
+
+def test_a_width_that_is_written_oddly_counts_as_well(open_service: Callable[..., Any]) -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((120, 130), np.uint8), photometric="minisblack", byteorder="<")
+    content = stream.getvalue()
+    for kind in (3, 4):  # a width of 16 or 32 bits becomes one with a sign
+        content = content.replace(struct.pack("<HHI", 256, kind, 1), struct.pack("<HHI", 256, kind + 5, 1))
+    assert content != stream.getvalue()
+    with open_service("denoise", max_megapixels=0.01) as service:
+        answer = service.post("/v1/denoise", content)
+        assert (answer.status_code, answer.json()["error"]) == (413, "pixels"), answer.text
+
+
+def test_a_network_that_gives_no_numbers_is_no_fault_of_the_request(
+    open_service: Callable[..., Any], make: Make, pixels: np.ndarray
+) -> None:
+    with open_service("denoise") as service:
+        for one in service.app.state.served["denoise"].model.network.parameters():
+            one.data.fill_(float("nan"))
+        answer = service.post("/v1/denoise", make.bytes(pixels))
+    assert (answer.status_code, answer.json()["error"]) == (500, "network")
 
 
 def test_a_token(open_service: Callable[..., Any], make: Make, pixels: np.ndarray) -> None:

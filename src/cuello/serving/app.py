@@ -33,10 +33,11 @@ from cuello.serving.uploads import Upload, received
 from cuello.serving.work import Budget, made_of
 from cuello.training.device import choose_device, use_threads
 
-ABOUT = """Restores, enlarges, classifies or explains images with trained networks, as `cuello apply` does: the "
-    "same range,
-bit depth, channels, pages, transparency and metadata. Images come as the body of a request, or several as a form;
-nothing is kept of them."""
+ABOUT = (
+    "Restores, enlarges, classifies or explains images with trained networks, as cuello apply does: the same range, "
+    "bit depth, channels, pages, transparency and metadata. Images come as a request's body, or several as a form, "
+    "and nothing is kept of them."
+)
 
 
 # More than seven parameters: those by name are the settings of one service.

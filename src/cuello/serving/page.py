@@ -1,5 +1,6 @@
 """The documentation as a page that needs nothing from elsewhere, made of the OpenAPI description."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -11,7 +12,9 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; background: var(--soft); border-radius: 4px; }
-code { padding: .1em .3em; } pre { padding: .7rem; overflow-x: auto; } .way { font-size: .8em; margin-right: .5em; }
+code { padding: .1em .3em; }
+pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
+.way { font-size: .8em; margin-right: .5em; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .4rem
 .6rem .4rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } td:first-child { white-space: nowrap; }
 .scroll { overflow-x: auto; }
@@ -31,7 +34,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
 {% if one.responses|length > 1 %}<h3>Answers</h3><div class="scroll"><table>
 {% for status, answer in one.responses.items() %}<tr><td><code>{{ status }}</code></td><td>{{ answer.description }}
 {% set example = answer.get("content", {}).get("application/json", {}).get("example") %}
-{% if example %}<pre>{{ example|tojson }}</pre>{% endif %}</td></tr>{% endfor %}
+{% if example %}<pre>{{ example|shown }}</pre>{% endif %}</td></tr>{% endfor %}
 </table></div>{% endif %}
 {% endfor %}{% endfor %}</html>
 """
@@ -39,7 +42,9 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
 
 @cache
 def template() -> Any:
-    return Environment(autoescape=select_autoescape(default=True, default_for_string=True)).from_string(PAGE)
+    environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
+    environment.filters["shown"] = lambda example: json.dumps(example, ensure_ascii=False)
+    return environment.from_string(PAGE)
 
 
 def docs_page(described: Mapping[str, Any]) -> str:

@@ -38,6 +38,8 @@ def refusal(error: Exception) -> Refused:
         said = in_query(error)
         if "decompression bomb" in said:
             return Refused(413, "pixels", said)
+        if "its weights are damaged" in said:
+            return Refused(500, "network", said)
         if isinstance(error, Fault) and isinstance(error.__cause__, OSError):
             return Refused(503, "storage", said, headers=BUSY)
         return Refused(422, "image", said)

@@ -141,5 +141,8 @@ POST: dict[str, Any] = {
         **refusals(),
     },
 }
-MODELS: dict[str, Any] = {"summary": "What is served", "responses": {401: refusals()[401]}}
+MODELS: dict[str, Any] = {
+    "summary": "What is served",
+    "responses": {200: {"description": "The models"}, 401: refusals()[401]},
+}
 HEALTH: dict[str, Any] = {"summary": "Whether the service works; needs no token"}

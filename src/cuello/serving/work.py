@@ -1,5 +1,6 @@
 """What is made of one image: a restored one, a class, a code, or a map; as `cuello apply` and others do."""
 
+import math
 import os
 import tempfile
 import threading
@@ -123,16 +124,26 @@ def pixels_of(path: Path) -> int:
             array = np.lib.format.open_memmap(path, mode="r")
             return array.size // (array.shape[-1] if (is_single(array) and array.ndim == 3) or array.ndim == 4 else 1)
     if path.suffix in TIFF_SUFFIXES:
-        pages = [
-            page.number(256) * page.number(257) * max(1, page.number(32997, 1)) * -(-page.number(277, 1) // 4)
-            for page in walk(path)
-        ]  # more than four channels count as more pixels
-        planes = len(pages_of(path).places) if len(pages) == 1 else 1
-        return sum(pages) * max(1, planes)
+        return pixels_of_pages(path)
     with reading_errors(path), opened(path) as image:
         pixels = image.width * image.height
     frames = frames_of(path)
     return pixels * (frames.count if frames else 1)
+
+
+def pixels_of_pages(path: Path) -> int:
+    """Count the pixels that the pages and planes of a TIFF say to have; more than four channels count as more."""
+    pages = [
+        page.number(256) * page.number(257) * max(1, page.number(32997, 1)) * -(-page.number(277, 1) // 4)
+        for page in walk(path)
+    ]
+    if 0 in pages:  # written in a way that tifffile understands, perhaps
+        import tifffile
+
+        with reading_errors(path), tifffile.TiffFile(path) as file:
+            return sum(math.prod(one.shape) for one in file.pages if one is not None)
+    planes = len(pages_of(path).places) if len(pages) == 1 else 1
+    return sum(pages) * max(1, planes)
 
 
 def restored(served: Served, path: Path, asked: Asked, ticket: Ticket) -> Made:
