@@ -48,7 +48,10 @@ ResultFormat = Annotated[
 def apply(
     model: Annotated[
         Path,
-        Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
+        Parameter(
+            help="A run directory, a model.safetensors file, a ready model's name (see `cuello models`), or "
+            "hf://OWNER/NAME@COMMIT#sha256=CHECKSUM on the Hugging Face hub."
+        ),
     ],
     source: Source,
     /,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.registry import Registry
+from cuello.inference.hub import fetched, is_on_hub
 
 SUFFIX = ".safetensors"
 
@@ -35,7 +36,7 @@ BUNDLED: Registry[BundledSpec] = Registry(
 
 
 def located(path: str | PathLike[str]) -> Path:
-    """Return the path of a model: of a run directory or a file, or of the ready model of that name.
+    """Return the path of a model: of a run directory or a file, of the ready model of that name, or of one on the hub.
 
     What is there goes first: a run directory or file called "denoise" in the working directory is taken for what it
     is. Raises CuelloError where there is nothing, with the ready models.
@@ -43,6 +44,8 @@ def located(path: str | PathLike[str]) -> Path:
     >>> located("upscale-x2").name
     'upscale-x2.safetensors'
     """
+    if is_on_hub(path):
+        return fetched(path)
     found = Path(path).expanduser()
     is_run = found.is_dir() and any(found.glob("*.safetensors"))
     if found.is_file() or is_run:

@@ -413,6 +413,9 @@ def numbers(found: Tensor) -> Tensor:
 def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") -> Model:
     """Load a run directory, a model.safetensors file, or a model that comes with the package, by name (BUNDLED).
 
+    Or one on the Hugging Face hub, ``hf://OWNER/NAME@COMMIT#sha256=CHECKSUM`` (``pip install 'cuello[hub]'``): that
+    file and no other, checked before it is opened.
+
     A network that can be folded into fewer layers is.
 
     network: FILE.py:CLASS, a registered name or the class itself, only for a model whose network is somebody's own
@@ -420,8 +423,9 @@ def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") ->
     device: where to run it: cpu, cuda, cuda:N, mps.
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
-    artefact = load_artefact(located(path))
+    place = located(path)
+    artefact = load_artefact(place)
     with torch.random.fork_rng(()):  # layers are made with weights from the caller's numbers before they get their own
         built = artefact.network(network).folded()
         built = (Stabilised(built, Domain(artefact.noise_models)) if artefact.noise_models else built).eval()
-    return Model(artefact, built.to(device), path=located(path))
+    return Model(artefact, built.to(device), path=place)
