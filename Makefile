@@ -50,6 +50,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/apply_memory.py
 	$(BIN)/python benchmarks/denoise_quality.py
 	$(BIN)/python benchmarks/profile_step.py
+	$(BIN)/python benchmarks/serve.py
 	$(BIN)/python benchmarks/streaming.py --folder $(RUNS)/streaming-photos
 	$(BIN)/cuello study salt-pepper --data bsds400 --output $(RUNS)/study-salt-pepper-bsds400
 	$(if $(PEERS),$(BIN)/python benchmarks/train_speed.py --peers $(PEERS) --peer-scripts $(PEER_SCRIPTS))

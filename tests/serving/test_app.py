@@ -189,6 +189,22 @@ def test_codes(service: Service, coder: Path, make: Make) -> None:
     assert Image.open(io.BytesIO(image.content)).size == (5, 7)
 
 
+def test_images_of_codes(service: Service, coder: Path, make: Make) -> None:
+    model, codes = cuello.load(coder), np.array([[0.5, -1], [0, 2]], np.float32)
+    answer = service.post("/v1/coder?give=decoded", make.bytes(codes, "npy"))
+    assert np.array_equal(np.load(io.BytesIO(answer.content)), model.decode(codes))
+    picture = service.post("/v1/coder?give=decoded&format=png", make.bytes(codes[0], "npy"))
+    expected = (model.decode(codes[:1])[0, ..., 0] * 255).round()
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(picture.content))), expected)
+    several = service.post("/v1/coder?give=decoded", make.bytes(codes, "npy"), headers={"Accept": "image/png"})
+    assert (several.status_code, several.json()["error"]) == (406, "format")
+    image = service.post("/v1/coder?give=decoded", make.bytes(np.zeros((7, 5), np.uint8)))
+    assert (image.status_code, image.json()["error"]) == (422, "image")
+    assert "?give=code" in image.json()["message"]
+    wrong = service.post("/v1/coder?give=decoded", make.bytes(codes[:, :1], "npy"))
+    assert wrong.status_code == 422
+
+
 def broken(make: Make, pixels: np.ndarray) -> dict[str, tuple[str, Any, int, str, str]]:
     """By what is wrong: address, body, status, word, and a part of the message."""
     whole = make.bytes(pixels)
@@ -327,14 +343,15 @@ def test_a_token(open_service: Callable[..., Any], make: Make, pixels: np.ndarra
 
 def test_what_is_told_of_models_and_counts(service: Service, pixels: np.ndarray, make: Make) -> None:
     models = {one["name"]: one for one in service("GET", "/models").json()["models"]}
-    assert models["trained"]["gives"] == ["image", "code"]
+    assert models["trained"]["gives"] == ["image", "code", "decoded"]
     assert models["kinds"]["gives"] == ["class", "map"]
     assert models["kinds"]["classes"] == ["bright", "dark"]
     assert models["maps"]["gives"] == ["map"]
-    assert models["coder"]["gives"] == ["image", "code"]
+    assert models["coder"]["gives"] == ["image", "code", "decoded"]
     assert models["coder"]["size"] == {"width": 5, "height": 7}
     assert models["upscale-x2"]["scale"] == 2
     assert models["denoise"]["takes_sigma"]
+    assert set(models["denoise"]["rights"]) == {"licence", "author", "citation", "training data"}
     before = service.count("cuello_pixels_total", model="trained")
     requests = service.count("cuello_requests_total", model="trained", status="200")
     service.post("/v1/trained", make.bytes(pixels))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse, Response
 
 from cuello.inference.targets import ARRAY
-from cuello.serving.asked import Asked
+from cuello.serving.asked import AS_FILES, Asked
 from cuello.serving.kinds import MEDIA, SAME
 from cuello.serving.work import Made
 
@@ -20,7 +20,7 @@ LONGEST = 4000
 
 def answer_of(made: Sequence[Made], asked: Asked, *, give: str) -> Response:
     """Answer with one file or JSON, or, of several images, with a zip or a list."""
-    if give != "image" and asked.ending != ARRAY:
+    if give not in AS_FILES and asked.ending != ARRAY:
         each = [{"name": PurePath(one.name).stem, **one.values} for one in made]
         return JSONResponse(each[0] if len(each) == 1 else {"images": each})
     if len(made) == 1:

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from cuello.inference.targets import ARRAY
 from cuello.serving.kinds import GIVEN, asked_ending
 
-Give = Literal["image", "class", "code", "map"]
+Give = Literal["image", "class", "code", "decoded", "map"]
+AS_FILES = ("image", "decoded")
+"""What comes back as images' files; all else is numbers."""
 
 
 class Query(BaseModel):
@@ -37,7 +39,8 @@ class Query(BaseModel):
     )
     give: Give | None = Field(
         default=None,
-        description="What to give back: image; class (of a classifier); code (of an autoencoder); map (which "
+        description="What to give back: image; class (of a classifier); code (of an autoencoder); decoded (the "
+        "image that a code stands for, sent as .npy); map (which "
         "parts of the image a classifier decides by). By default the first that the model gives.",
     )
     class_: str | None = Field(
@@ -62,6 +65,6 @@ class Asked(Query):
 
 def asked_for(query: Query, accept: str, give: str) -> Asked:
     """Take settings and header together; Refused where nothing that is accepted can be given."""
-    among = GIVEN if give == "image" else (".json", ARRAY)
+    among = GIVEN if give in AS_FILES else (".json", ARRAY)
     ending = asked_ending(query.format, accept, among)
     return Asked(**query.model_dump(), ending=ending)

@@ -11,6 +11,7 @@ from cuello.core.errors import CuelloError
 from cuello.inference.model import Model, load
 from cuello.jobs.explain.classifier import ExplainedClassifier, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, gives_maps, open_estimator
+from cuello.runs.rights import rights_of
 from cuello.serving.asked import Give
 from cuello.serving.together import Together, shared
 
@@ -48,6 +49,7 @@ class Served:
             "range": None if model.levels is None else str(model.levels),
             "gives": list(self.gives),
             "classes": list(model.classes),
+            "rights": rights_of(model.artefact.training),
         }
 
 
@@ -102,7 +104,7 @@ def open_models(
         elif gives_maps(model):
             one = estimator_of(one, places[name], classifiers, device=device)
         elif model.network.has_code:
-            one = replace(one, gives=["image", "code"])
+            one = replace(one, gives=["image", "code", "decoded"])
         found[name] = one
     return found
 

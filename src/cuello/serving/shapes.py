@@ -32,6 +32,7 @@ class AboutModel(BaseModel):
     range: str | None = Field(description="What stood for black and white in training; null: the type's full scale.")
     gives: list[str] = Field(description="What can be asked of it (?give=), the first unasked.", examples=[["image"]])
     classes: list[str] = Field(description="Of a classifier, what it tells apart.")
+    rights: dict[str, str] = Field(description="Licence, author, citation, and on what it was trained.")
 
 
 class Listed(BaseModel):

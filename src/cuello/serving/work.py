@@ -24,7 +24,7 @@ from cuello.data.frames import frames_of
 from cuello.data.images import load_images, parse_size
 from cuello.data.levels import RangeChoice
 from cuello.data.picture import TIFF_SUFFIXES, opened, read_picture, reading_errors, write_picture, written_path
-from cuello.data.sources import check_array, numpy_errors
+from cuello.data.sources import check_array, load_numpy, numpy_errors
 from cuello.data.stack import pages_of
 from cuello.data.stored import StoredImage
 from cuello.inference.arrays import is_single, restore_picture
@@ -96,9 +96,12 @@ def made_of(served: Served, upload: Upload, asked: Asked, *, budget: Budget, tic
     with room() as folder, without(folder):
         path = folder / upload.name
         path.write_bytes(upload.content)
-        budget.spend(pixels_of(path) * served.model.scale**2)
+        give = asked.give or served.gives[0]
+        budget.spend(
+            pixels_of_codes(served.model, path) if give == "decoded" else pixels_of(path) * served.model.scale**2
+        )
         ticket.check()
-        made = MAKERS[asked.give or served.gives[0]](served, path, asked, ticket)
+        made = MAKERS[give](served, path, asked, ticket)
         return replace(made, notes=[note.replace(f"{folder}{os.sep}", "") for note in made.notes])
 
 
@@ -244,6 +247,38 @@ def encoded(served: Served, path: Path, asked: Asked, ticket: Ticket) -> Made:
     return Made(f"{path.stem}{ARRAY}", npy(codes), one_or_several(each))
 
 
+def codes_in(path: Path) -> np.ndarray:
+    """Read codes; CuelloError where an image came."""
+    if path.suffix != ARRAY:
+        raise CuelloError(
+            f"{path.name} is an image, needed codes as an array: .npy, as ?give=code&format=npy gives them."
+        )
+    with numpy_errors(path):
+        return load_numpy(path)
+
+
+def pixels_of_codes(model: Model, path: Path) -> int:
+    """Count the pixels of the images that codes stand for."""
+    codes, shape = codes_in(path), model.latent_shape
+    if shape is not None and model.size is not None:
+        return max(1, codes.size // math.prod(shape)) * math.prod(model.size)
+    return codes.size // (model.code_in_space[0] or 1) * model.network.stride**2
+
+
+def decoded(served: Served, path: Path, asked: Asked, ticket: Ticket) -> Made:
+    """Give the images that codes stand for: an array ``(N, H, W, C)`` of floats, or one as a picture of 8 bits."""
+    images = np.asarray(served.model.decode(codes_in(path)))
+    if asked.ending in (None, ARRAY):
+        return Made(path.name, npy(images))
+    target = path.with_suffix(asked.ending)
+    if len(images) > 1:
+        raise Refused(
+            406, "format", f"{len(images)} codes give as many images, and {asked.ending} holds one: ask for npy."
+        )
+    pixels = (images[0] * 255).round().astype(np.uint8)
+    return Made(target.name, image_of(npy(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), target))
+
+
 def explained(served: Served, path: Path, asked: Asked, ticket: Ticket) -> Made:
     """Give occlusion maps: exact ones of a classifier, or an estimator's."""
     pixels, classifier = images_of(served, path, asked), served.classifier
@@ -280,5 +315,5 @@ def plain(value: Any) -> float:
     return float(str(np.float32(value)))
 
 
-MAKERS = {"image": restored, "class": classified, "code": encoded, "map": explained}
+MAKERS = {"image": restored, "class": classified, "code": encoded, "decoded": decoded, "map": explained}
 """By what is asked for, how it is made."""
