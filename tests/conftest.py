@@ -83,6 +83,7 @@ def write_classes(folder: Path, count: int = 12, names: tuple[str, ...] = ("brig
 def write_estimator(
     folder: Path,
     classifier: Path,
+    /,
     name: str = "explain-s",
     size: tuple[int, int] | None = None,
     condition: Any = None,

@@ -22,8 +22,12 @@ def keep_flat(x: Tensor, image: Tensor, reach: int) -> Tensor:
     side = reach + 1
     if reach < 1 or bool((span(x, side, side) >= FLAT).all()):  # any flat neighbourhood holds a whole flat block
         return image
+    return mixed(x, image, reach, scale=image.shape[-1] // x.shape[-1])
+
+
+def mixed(x: Tensor, image: Tensor, reach: int, *, scale: int) -> Tensor:
+    """Mix as ``keep_flat`` does, without looking first whether anything is flat: every image takes the same steps."""
     weight = span(x, 2 * reach + 1, 1) / FLAT
-    scale = image.shape[-1] // x.shape[-1]
     if scale > 1:
         weight = functional.interpolate(weight, scale_factor=scale, mode="nearest")
         x = functional.interpolate(x, scale_factor=scale, mode="bilinear")

@@ -9,46 +9,35 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 import cuello
 from cuello.data.picture import read_picture
-from cuello.exporting.page.facts import PageFacts
-from cuello.exporting.page.page import write_page
+from cuello.exporting.page.export import write_model_page
 from cuello.exporting.page.runtime import runtime
 from cuello.inference.files import apply
 
 MODEL = "denoise"
 
 
-class Restoring(torch.nn.Module):
-    """The network, cut to [0, 1]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = cuello.load(MODEL).network
-
-    def forward(self, image: Tensor, level: Tensor) -> Tensor:
-        return self.network(image, level).image.clamp(0, 1)
-
-
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[cuello.Model], Path]:
+    """Write a model's page; skips the test where the installation lacks what pages need."""
     try:
         runtime()
     except cuello.CuelloError as error:
         pytest.skip(str(error))
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    file = path.with_name("model.onnx")
-    given = (torch.rand(1, 1, 32, 32), torch.full((1, 1, 1, 1), 0.1))
-    axes = {"image": {0: "n", 2: "h", 3: "w"}, "level": {0: "n"}}
-    torch.onnx.export(
-        Restoring(), given, file, input_names=list(axes), dynamic_axes=axes, dynamo=False, opset_version=17
-    )  # fmt: skip
-    facts = PageFacts("denoise-s", kind="image", words="restore", suffix="restored", channels=1,
-                      inputs={name: name for name in axes}, stride=2, reach=17, conditioned=True)  # fmt: skip
-    write_page(path, facts, {"image": file.read_bytes()}, [("Network", "denoise-s")])
-    return path
+
+    def written(model: cuello.Model) -> Path:
+        path = tmp_path_factory.mktemp("page") / "page.html"
+        write_model_page(model, path)
+        return path
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def page(page_of: Callable[[cuello.Model], Path]) -> Path:
+    return page_of(cuello.load(MODEL))
 
 
 def noisy(seed: int, shape: tuple[int, ...], white: int = 255) -> np.ndarray:
@@ -184,3 +173,78 @@ def test_a_browser_without_simd_is_told(page: Path, opened: Callable[..., Any], 
     with opened(without) as one:
         one.wait("document.body.dataset.state == 'broken'")
         assert "WebAssembly SIMD" in one.tab.inner_text("#status")
+
+
+@pytest.fixture(scope="module")
+def glyph_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A classifier of glyphs and an autoencoder of them, hardly trained."""
+    folder = tmp_path_factory.mktemp("runs")
+    common: dict[str, Any] = {"epochs": 1, "samples": 32, "report": False}
+    cuello.train("classify", "glyphs", output=folder / "classify", **common)
+    cuello.train("generate", "glyphs", output=folder / "codes", **common)
+    return {name: folder / name for name in ("classify", "codes")}
+
+
+def test_a_classifier_tells_classes(
+    glyph_runs: dict[str, Path], page_of: Callable[..., Path], opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = cuello.load(glyph_runs["classify"])
+    Image.fromarray(noisy(0, (7, 5))).save(tmp_path / "one.png")
+    Image.fromarray(noisy(0, (7, 5)).repeat(3, axis=0).repeat(3, axis=1)).save(tmp_path / "large.png")
+    with opened(page_of(model)) as one:
+        own, brought = one.add(tmp_path / "one.png", tmp_path / "large.png")
+        expected = model.classify(noisy(0, (7, 5)))[0]
+        np.testing.assert_allclose(own["scores"], expected, atol=1e-5)
+        np.testing.assert_allclose(brought["scores"], expected, atol=1e-5)
+        assert [note for note, _ in brought["notes"]] == ["brought"]
+        assert one.tab.locator("#scores tbody th").first.inner_text() == model.classes[int(expected.argmax())]
+
+
+def test_an_estimator_shows_the_map_of_the_class_that_is_chosen(
+    glyph_runs: dict[str, Path],
+    make_estimator: Callable[..., Path],
+    page_of: Callable[..., Path],
+    opened: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    classifier = glyph_runs["classify"]
+    path = make_estimator(
+        tmp_path / "estimator", classifier, "explain-hits", condition="number", **{"classifier": str(classifier)}
+    )
+    model = cuello.load(path)
+    Image.fromarray(noisy(0, (7, 5))).save(tmp_path / "one.png")
+    with opened(page_of(model)) as one:
+        (result,) = one.add(tmp_path / "one.png")
+        np.testing.assert_allclose(result["scores"], cuello.load(classifier).classify(noisy(0, (7, 5)))[0], atol=1e-5)
+        one.tab.select_option("#told", "3")
+        one.results(0, 1)
+        pixels = read_picture(one.result(0, tmp_path / "map.png")).pixels
+        image = torch.from_numpy(noisy(0, (7, 5)) / np.float32(255))[None, None]
+        with torch.inference_mode():
+            expected = model.network(image, torch.tensor([3])).image[0, 0].numpy()
+        assert np.abs(pixels[:, :, 0] / 255 - expected).max() <= 0.51 / 255 + 1e-5
+
+
+def test_a_map_of_codes_is_walked_by_keyboard(
+    glyph_runs: dict[str, Path], page_of: Callable[..., Path], opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = cuello.load(glyph_runs["codes"])
+    Image.fromarray(noisy(0, (7, 5))).save(tmp_path / "one.png")
+    with opened(page_of(model)) as one:
+        one.add(tmp_path / "one.png")
+        code = model.encode(noisy(0, (7, 5)))[0]
+        assert one.tab.inner_text("#place") == ", ".join(f"{value:.2f}" for value in code)
+        one.tab.focus("#map")
+        one.tab.keyboard.press("Shift+ArrowRight")
+        walked = code + np.array([0.6, 0], np.float32)
+        one.wait(f"document.getElementById('place').textContent.startsWith('{walked[0]:.2f}')")
+        expected = model.decode(walked)[0, ..., 0] * 255
+        one.wait("document.getElementById('decoded').width == 5")
+        difference = """expected => {
+            const data = document.getElementById("decoded").getContext("2d").getImageData(0, 0, 5, 7).data;
+            return Math.max(...expected.map((value, k) => Math.abs(value - data[4 * k])));
+        }"""
+        deadline = 200
+        while one.tab.evaluate(difference, expected.ravel().tolist()) > 1 and (deadline := deadline - 1):
+            one.tab.wait_for_timeout(20)
+        assert deadline

@@ -170,6 +170,7 @@ function renderChosen() {
   at("download").disabled = !entry.blob;
   at("noise").hidden = !facts.conditioned;
   at("level").placeholder = say("estimated");
+  if (at("told") && entry.label !== undefined) at("told").value = entry.label;
   renderScores(entry);
 }
 
@@ -218,6 +219,7 @@ at("noise").addEventListener("submit", (event) => {
   const given = at("level").value;
   redo(chosen, given === "" ? {} : { level: Math.min(Math.max(Number(given) / 255, 0), 1) });
 });
+if (at("told")) at("told").addEventListener("change", () => redo(chosen, { label: Number(at("told").value) }));
 for (const [id, action] of [["in", () => viewer.zoomBy(1.5)], ["out", () => viewer.zoomBy(1 / 1.5)], ["fit", viewer.fit], ["real", viewer.real]])
   at(id).addEventListener("click", action);
 addEventListener("paste", (event) => { if (event.clipboardData.files.length) add(event.clipboardData.files); });

@@ -48,7 +48,7 @@ def write_page(path: Path, facts: PageFacts, models: Mapping[str, bytes], about:
 
 
 def read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+    return resources.files("cuello.exporting.page").joinpath(name).read_text("utf-8")
 
 
 def joined(names: Sequence[str]) -> str:
