@@ -32,7 +32,12 @@ class CommandLine:
     words: Sequence[str]
 
     def __str__(self) -> str:
-        return shlex.join(["cuello", *self.words])
+        return " ".join(self.quoted)
+
+    @property
+    def quoted(self) -> list[str]:
+        """Its words as a shell reads them, `cuello` first."""
+        return [shlex.quote(word) for word in ("cuello", *self.words)]
 
     @property
     def arguments(self) -> list[str]:

@@ -24,11 +24,11 @@ def add_explain(site: Site) -> None:
     def explain_page(run: str = "") -> None:
         with frame("Explain a classifier", "Explain"):
             runs = [one for one in list_runs(site.runs) if one.has_model and one.config is not None]
-            classifiers = [one for one in runs if one.config and one.config.job == "classify"]
+            classifiers = [one for one in runs if one.gives == "classes"]
             if not classifiers:
                 tell_runs(site)
                 return
-            estimators = [one for one in runs if one.config and one.config.job == "explain"]
+            estimators = [one for one in runs if one.gives == "maps"]
             ExplainPage(site, classifiers, estimators=estimators, chosen=run)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,21 @@ class CommandBox:
     """A command as it can be typed, with a button that copies it; it follows what is chosen on the page."""
 
     def __init__(self, command: CommandLine | None) -> None:
+        self.command = command
         with ui.element("div").classes("command"):
-            self.text = ui.label(str(command or "")).classes("words").props('role=region aria-label="command"')
+            self.words = ui.html(sanitize=False).classes("words").props('role=region aria-label="command"')
             copy = ui.button(icon="content_copy", on_click=self.copy).props('flat dense round aria-label="copy"')
             copy.classes("copy")
+        if command is not None:
+            self.show(command)
 
     def show(self, command: CommandLine) -> None:
-        self.text.set_text(str(command))
+        """Show a command; a line may end between words, not within a flag."""
+        self.command = command
+        self.words.set_content(" ".join(f"<span>{escape(word)}</span>" for word in command.quoted))
 
     def copy(self) -> None:
-        ui.clipboard.write(self.text.text)
+        ui.clipboard.write(str(self.command))
         ui.notify("copied", position="bottom", timeout=1200)
 
 

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 SIDE, FEW = 600, 60
 """Sides of the map in its own unit; so many images are drawn themselves, more are points."""
-JOBS = ("reconstruct", "generate")
 
 
 def add_latent(site: Site) -> None:
     @ui.page("/latent")
     def latent_page(run: str = "") -> None:
         with frame("Latent map", "Latent map"):
-            runs = [one for one in list_runs(site.runs) if one.has_model and one.config and one.config.job in JOBS]
+            runs = [one for one in list_runs(site.runs) if one.has_model and one.is_coder]
             if not runs:
                 tell_runs(site)
                 return

@@ -109,7 +109,7 @@ class NewPage:
         default = "" if declared.default is None else str(declared.default)
         with ui.element("div"):
             if name == "classifier":
-                runs = [one for one in list_runs(self.site.runs) if one.config and one.config.job == "classify"]
+                runs = [one for one in list_runs(self.site.runs) if one.gives == "classes"]
                 names = [str(one.path) for one in runs if one.has_model]
                 field: Any = ui.select(names, value=names[0] if names else None, label=label, on_change=self.follow)
             elif is_switch(name):

@@ -1,16 +1,24 @@
 """One run: its curves as they grow, what it says, stop and go on, its report."""
 
 import math
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from nicegui import ui
+from nicegui import run, ui
 
+from cuello.core.errors import CuelloError
 from cuello.core.files import printable
 from cuello.runs.look import run_facts
 from cuello.web.commands import CommandLine, said, start, started
 from cuello.web.frame import card, command_box, every, frame, note, problem, told
 from cuello.web.site import Site
-from cuello.web.state import REPORT, RunState, forget_failed, run_named, stop
+from cuello.web.state import NAMES, REPORT, RunState, changed, forget_failed, run_named, stop
+
+if TYPE_CHECKING:
+    from cuello.web.examples import Example
+
+EXAMPLES_AGAIN = 3.0
+"""Seconds from one look for better weights to the next."""
 
 GREY, OURS, OTHER = "#7f8a99", "#e2611c", "#3f86c9"
 """Colours of curves that can be read by day and by night."""
@@ -68,6 +76,17 @@ def chart(title: str, lines: list[tuple[str, str, list[float]]], logarithmic: bo
     }  # fmt: skip
 
 
+def read_examples(state: RunState) -> "list[Example]":
+    """Make examples, none where that cannot be done: the training itself says what is wrong."""
+    from cuello.web.examples import examples
+
+    if state.config is None:
+        return []
+    with suppress(CuelloError, OSError, ValueError, RuntimeError):
+        return examples(state.path, state.config)
+    return []
+
+
 class RunPage:
     """The parts of the page, each drawn anew only when what it shows has changed."""
 
@@ -77,10 +96,12 @@ class RunPage:
             self.head, self.actions = ui.element("div"), ui.element("div")
         self.charts: list[ui.echart] = []
         self.curves = ui.element("div")
+        self.examples = ui.element("div")
         self.rest = ui.element("div")
         self.drawn: dict[str, Any] = {}
         self.draw()
         every(1.0, self.look)
+        ui.timer(EXAMPLES_AGAIN, self.show_examples)
 
     def look(self) -> None:
         self.state = run_named(self.site.runs, self.state.name)
@@ -112,6 +133,28 @@ class RunPage:
             self.rest.clear()
             with self.rest:
                 self.show_rest(when)
+
+    async def show_examples(self) -> None:
+        """Show what the best weights so far make of some images, until the report shows more."""
+        state = self.state
+        if state.kind == "finished" or not state.has_model or state.gives not in ("images", "classes"):
+            if self.changed("examples", 0.0):
+                self.examples.clear()
+            return
+        if not self.changed("examples", changed(state.path / NAMES["model"])):
+            return
+        found = await run.io_bound(read_examples, state)
+        self.examples.clear()
+        if found:
+            with self.examples, card("Examples, by the best weights so far"):
+                for name, pictures in found:
+                    with ui.element("div").classes("example"):
+                        for said_of_it, address in pictures:
+                            with ui.element("figure"):
+                                ui.image(address).props("no-spinner no-transition").classes("thumb")
+                                ui.label(said_of_it).classes("caption")
+                    ui.label(name).classes("caption")
+                note("Images of the set, those of the training among them; the report is made with others.")
 
     def show_head(self) -> None:
         state = self.state

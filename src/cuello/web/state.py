@@ -10,16 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from cuello.core.config import TrainConfig, make_config, read_toml
+from cuello.core.config import GIVES, TrainConfig, make_config, read_toml
 from cuello.core.errors import CuelloError
 from cuello.core.lock import LOCK, at_work
 from cuello.core.owner import Owner
 from cuello.core.schema import read_json
+from cuello.jobs.words import WORDS
 from cuello.runs.history import EpochRecord, best_epoch, read_history
 from cuello.web.commands import forget, reap, said, started, started_names
 
 Kind = Literal["starting", "training", "judging", "finished", "trained", "stopped", "failed", "damaged"]
-WORDS: dict[Kind, str] = {
+SAID: dict[Kind, str] = {
     "starting": "starting", "training": "training", "judging": "being judged", "finished": "finished",
     "trained": "trained, not judged yet", "stopped": "stopped", "failed": "failed", "damaged": "damaged",
 }  # fmt: skip
@@ -63,8 +64,8 @@ class RunState:
     def words(self) -> str:
         """Say how it stands."""
         if self.kind in ("training", "stopped") and self.config is not None:
-            return f"{WORDS[self.kind]}, epoch {len(self.records)} of {self.config.epochs}"
-        return WORDS[self.kind]
+            return f"{SAID[self.kind]}, epoch {len(self.records)} of {self.config.epochs}"
+        return SAID[self.kind]
 
     @property
     def score(self) -> str:
@@ -80,6 +81,16 @@ class RunState:
     @property
     def verdict(self) -> str:
         return str((self.metrics or {}).get("verdict", ""))
+
+    @property
+    def gives(self) -> str:
+        """What comes out of its network: images, classes or maps; "" before that is known."""
+        return GIVES[self.config.job] if self.config is not None else ""
+
+    @property
+    def is_coder(self) -> bool:
+        """Whether it learns a code of few numbers."""
+        return self.config is not None and "latent" in WORDS[self.config.job].useful
 
     @property
     def has_model(self) -> bool:

@@ -17,8 +17,6 @@ from cuello.web.pictures import ends_of, file_pixels, png
 from cuello.web.site import Site
 from cuello.web.state import RunState, list_runs
 
-RESTORING = ("denoise", "upscale", "reconstruct", "generate")
-
 
 def add_tryout(site: Site) -> None:
     @ui.page("/try")
@@ -46,8 +44,7 @@ class TryPage:
 
     def __init__(self, site: Site, chosen: str) -> None:
         self.site = site
-        runs = [one for one in list_runs(site.runs) if one.has_model and one.config is not None]
-        runs = [one for one in runs if one.config and one.config.job != "explain"]
+        runs = [one for one in list_runs(site.runs) if one.has_model and one.gives in ("images", "classes")]
         self.models: dict[str, RunState | None] = {one.name: one for one in runs} | dict.fromkeys(BUNDLED.names())
         told = {name: f"{name} · {self.told(name)}" for name in self.models}
         with card():
@@ -70,7 +67,7 @@ class TryPage:
         paths = await save_all(files, folder / "in")
         place = str(state.path) if state is not None else name
         self.command.clear()
-        if state is not None and state.config is not None and state.config.job not in RESTORING:
+        if state is not None and state.gives == "classes":
             await self.explain(place, [path.name for path in paths], folder)
             return
         with self.command:
