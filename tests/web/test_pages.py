@@ -77,7 +77,7 @@ def test_a_run_outlives_the_server_stops_and_goes_on(
 def test_two_servers_say_the_same_and_names_are_text(
     serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path
 ) -> None:
-    name = "<img src=x onerror=alert(1)>"
+    name = "<img src=x onerror=alert(1)>#1?%41"
     shutil.copytree(trained.path, tmp_path / "runs" / name)
     said = []
     page.on("dialog", lambda dialog: said.append(dialog.message))
@@ -122,7 +122,12 @@ def test_a_training_is_started_from_the_page(
     page.get_by_text("finished").wait_for()
     page.get_by_text("Report", exact=True).wait_for()
     page.frame_locator("iframe").get_by_text("What it does").first.wait_for()
-    assert Run(tmp_path / "runs" / "tiny").config.epochs == 2
+    run = Run(tmp_path / "runs" / "tiny")
+    assert run.config.epochs == 2
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Model file").click()
+    assert caught.value.suggested_filename == "tiny.safetensors"
+    assert Path(caught.value.path()).read_bytes() == run.model_path.read_bytes()
 
 
 def test_a_dropped_image_gives_what_apply_gives(

@@ -151,3 +151,15 @@ def test_stop_reaches_the_process_and_no_other(root: Path) -> None:
     assert process.communicate(timeout=30)[0] == "stopped\n"
     with pytest.raises(CuelloError, match="stop it there"):
         stop(RunState("x", root, "training", owner=Owner("elsewhere", 1, 1)))
+
+
+def test_commands_that_export(root: Path) -> None:
+    from cuello.web.export import FORMS
+
+    state = read_state(root, "first")
+    assert [str(form.command(state)).replace(str(root), "runs") for form in FORMS] == [
+        "cuello export runs/first first.onnx",
+        "cuello export runs/first first.html",
+        "cuello export runs/first first --hub",
+        "cuello export runs/first first.zip --bioimage",
+    ]

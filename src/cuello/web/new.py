@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from nicegui import run, ui
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.files import printable
 from cuello.core.spread import spread_evenly
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.found import look
@@ -42,7 +44,7 @@ def thumbnails(data: str) -> tuple[str, list[tuple[str, str]]]:
     source = open_source(data)
     several = [int(place) for place in spread_evenly(len(source.names), SHOWN)]
     return look(data).sentence(), [
-        (source.names[place], inline(png(source.read(place).pixels, SIDE))) for place in several
+        (printable(source.names[place]), inline(png(source.read(place).pixels, SIDE))) for place in several
     ]
 
 
@@ -185,4 +187,4 @@ class NewPage:
             check(job, data, settings)
             name = free_name(self.site.runs, job, str(self.name.value or ""))
             start(train_command(job, data, output=self.site.runs / name, settings=settings), self.site.runs, name)
-            ui.navigate.to(f"/run/{name}")
+            ui.navigate.to(f"/run/{quote(name)}")

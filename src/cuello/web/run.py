@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nicegui import run, ui
 
@@ -10,6 +11,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import printable
 from cuello.runs.look import run_facts
 from cuello.web.commands import CommandLine, said, start, started
+from cuello.web.export import show_export
 from cuello.web.frame import card, command_box, every, frame, note, problem, told
 from cuello.web.site import Site
 from cuello.web.state import NAMES, REPORT, RunState, changed, forget_failed, run_named, stop
@@ -17,6 +19,8 @@ from cuello.web.state import NAMES, REPORT, RunState, changed, forget_failed, ru
 if TYPE_CHECKING:
     from cuello.web.examples import Example
 
+WAYS = {"images": ("Try", "image", "/try"), "classes": ("Explain", "search", "/explain")}
+"""Where a finished network can be tried: the button's name, its picture, the page."""
 EXAMPLES_AGAIN = 3.0
 """Seconds from one look for better weights to the next."""
 
@@ -97,7 +101,7 @@ class RunPage:
         self.charts: list[ui.echart] = []
         self.curves = ui.element("div")
         self.examples = ui.element("div")
-        self.rest = ui.element("div")
+        self.export, self.rest = ui.element("div"), ui.element("div")
         self.drawn: dict[str, Any] = {}
         self.draw()
         every(1.0, self.look)
@@ -125,6 +129,11 @@ class RunPage:
                 self.show_actions()
         if self.changed("curves", tuple(state.records)):
             self.draw_curves()
+        if self.changed("export", state.has_model and not state.alive):
+            self.export.clear()
+            if state.has_model and not state.alive:
+                with self.export:
+                    show_export(self.site, state)
         report = state.path / REPORT
         when = report.stat().st_mtime if report.is_file() else 0.0
         if self.changed(
@@ -169,9 +178,9 @@ class RunPage:
         if state.config is not None:
             facts = [one for one in run_facts(state.config, state.records, {}) if one[0] != "verdict"]
             with ui.element("div").classes("facts").style("margin-top: .8rem"):
-                for name, text in [*facts, ("folder", printable(str(state.path)))]:
+                for name, text in [*facts, ("folder", str(state.path))]:
                     ui.label(name)
-                    ui.label(text)
+                    ui.label(printable(text))
 
     def show_actions(self) -> None:
         state = self.state
@@ -180,8 +189,14 @@ class RunPage:
                 ui.button("Stop", icon="stop", on_click=self.stop).props("outline")
             elif state.can_go_on and state.kind != "finished":
                 ui.button("Go on", icon="play_arrow", on_click=self.go_on)
-            if state.has_model:
-                ui.button("Try", icon="image", on_click=lambda: ui.navigate.to(f"/try?run={state.name}")).props("flat")
+            if state.has_model and state.gives in WAYS:
+                name, icon, page = WAYS[state.gives]
+                ui.button(name, icon=icon, on_click=lambda: ui.navigate.to(f"{page}?run={quote(state.name)}")).props(
+                    "flat"
+                )
+            if state.has_model and state.is_coder:
+                walk = f"/latent?run={quote(state.name)}"
+                ui.button("Latent map", icon="explore", on_click=lambda: ui.navigate.to(walk)).props("flat")
             if state.kind == "failed" and state.config is None:
                 ui.button("Take off the list", on_click=self.forget).props("flat")
         record = started(self.site.runs, state.name)

@@ -1,5 +1,7 @@
 """The first page: every run, how it stands, what it reached."""
 
+from urllib.parse import quote
+
 from nicegui import ui
 
 from cuello.runs.look import job_words
@@ -46,7 +48,7 @@ def show_runs(site: Site, found: list[RunState]) -> None:
 
 
 def show_row(one: RunState) -> None:
-    with ui.link(target=f"/run/{one.name}").classes("run"):
+    with ui.link(target=f"/run/{quote(one.name)}").classes("run"):
         with ui.element("div"):
             ui.label(one.name).classes("name")
             config = one.config

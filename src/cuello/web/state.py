@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from cuello.core.config import GIVES, TrainConfig, make_config, read_toml
 from cuello.core.errors import CuelloError
+from cuello.core.files import printable
 from cuello.core.lock import LOCK, at_work
 from cuello.core.owner import Owner
 from cuello.core.schema import read_json
@@ -197,7 +198,7 @@ def run_names(root: Path) -> list[str]:
 
 def is_run(path: Path) -> bool:
     """Tell whether a training was begun in a folder."""
-    if path.name.startswith("."):
+    if path.name.startswith(".") or printable(path.name) != path.name:  # bytes that are no text have no address
         return False
     return (path / NAMES["config"]).is_file() or (path / CHECKPOINT).is_file()
 
