@@ -26,6 +26,7 @@ COMMANDS = {
     "Use": {
         "denoise": "denoise",
         "apply": "apply",
+        "export": "export",
         "explain": "explain",
         "latent": "latent",
         "web": "web",

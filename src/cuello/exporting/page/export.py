@@ -27,7 +27,8 @@ def write_model_page(model: Model, path: Path) -> None:
     Raises CuelloError where the network cannot be written as ONNX, or this installation lacks what runs it.
     """
     facts, graphs = plan(model)
-    write_page(path, facts, {name: graph.written() for name, graph in graphs.items()}, told(model))
+    models = {name: graph.written() for name, graph in graphs.items()}
+    write_page(path, facts, models, about=told(model))
 
 
 def plan(model: Model) -> tuple[PageFacts, dict[str, Graph]]:

@@ -230,4 +230,5 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"])
     if (type === "drop") add(event.dataTransfer.files);
   });
 start();
+document.body.classList.add("started");
 render();

@@ -18,7 +18,7 @@ PAGE = ("reading.js", "png.js", "zip.js", "words.js", "viewer.js", "codes.js", "
 WORKER = ("reading.js", "png.js", "restoring.js", "worker.js")
 
 
-def write_page(path: Path, facts: PageFacts, models: Mapping[str, bytes], about: Sequence[tuple[str, str]]) -> None:
+def write_page(path: Path, facts: PageFacts, models: Mapping[str, bytes], *, about: Sequence[tuple[str, str]]) -> None:
     """Write one HTML file that runs ``models``, whole or not at all.
 
     models: the bytes of ONNX files by what they are for: "image", "encoder", "decoder", "classifier". about: names and

@@ -13,7 +13,9 @@ const breath = () => new Promise((go) => {
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 
 async function unpacked(text) {
-  const packed = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const letters = Uint8Array.fromBase64 ? "" : atob(text);
+  const packed = letters ? new Uint8Array(letters.length) : Uint8Array.fromBase64(text);
+  for (let k = 0; k < letters.length; k++) packed[k] = letters.charCodeAt(k);
   return new Uint8Array(await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
 }
 

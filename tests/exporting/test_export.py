@@ -1,0 +1,37 @@
+"""A network as a file for other programs, by the ending that was asked for."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cuello
+from cuello.exporting.page.runtime import runtime
+
+
+def test_the_command_writes_a_page(command: Callable[..., Any], tmp_path: Path) -> None:
+    try:
+        runtime()
+    except cuello.CuelloError as error:
+        pytest.skip(str(error))
+    path = tmp_path / "pages" / "denoise.html"
+    answer = command("export", "denoise", str(path), "--json")
+    assert (answer.code, answer.error) == (0, "")
+    assert json.loads(answer.out) == {"path": str(path), "bytes": path.stat().st_size}
+    assert 4e6 < path.stat().st_size < 6e6
+    assert [one.name for one in path.parent.iterdir()] == ["denoise.html"]
+
+
+@pytest.mark.parametrize(("name", "said"), [("model.exe", "'.exe', needed .html"), ("model", "'(none)', needed .html")])
+def test_other_endings_are_refused_before_any_work(
+    refused: Callable[..., str], tmp_path: Path, name: str, said: str
+) -> None:
+    assert said in refused("export", "no-such-model", str(tmp_path / name))
+
+
+def test_a_file_that_exists_is_kept(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("mine")
+    assert "--overwrite" in refused("export", "denoise", str(tmp_path / "page.html"))
+    assert (tmp_path / "page.html").read_text() == "mine"
