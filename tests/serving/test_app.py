@@ -1,5 +1,6 @@
 """What the service gives is what `cuello apply` gives, and what it refuses it refuses with the right status."""
 
+import errno
 import io
 import json
 import struct
@@ -14,6 +15,7 @@ import tifffile
 from PIL import Image
 
 import cuello
+from cuello.data.frames import CURSOR
 from cuello.runs.directory import Run
 
 Make = Any
@@ -203,6 +205,45 @@ def test_images_of_codes(service: Service, coder: Path, make: Make) -> None:
     assert "?give=code" in image.json()["message"]
     wrong = service.post("/v1/coder?give=decoded", make.bytes(codes[:, :1], "npy"))
     assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("address", "part"),
+    [
+        ("kinds?sigma=20", "?sigma means nothing with ?give=class"),
+        ("trained?box=5", "?box means nothing with ?give=image"),
+        ("coder?give=code&class=3", "?class means nothing with ?give=code"),
+        ("maps?stride=2", "of an estimator, which learned maps of its own settings"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_not_passed_over(
+    service: Service, pixels: np.ndarray, make: Make, address: str, part: str
+) -> None:
+    answer = service.post(f"/v1/{address}", make.bytes(pixels))
+    assert (answer.status_code, answer.json()["error"]) == (422, "query")
+    assert part in answer.json()["message"]
+
+
+def test_nothing_of_an_animation_is_kept(
+    open_service: Callable[..., Any], trained: Run, pixels: np.ndarray, make: Make
+) -> None:
+    content, _ = files_of("animation", pixels, make)
+    with open_service(trained.path, at_once=1) as service:
+        assert service.post("/v1/trained", content).status_code == 200
+        held = service.app.state.desk.threads.submit(lambda: getattr(CURSOR, "held", None)).result()
+    assert held is None
+
+
+def test_a_full_folder_is_said(
+    service: Service, pixels: np.ndarray, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    answer = service.post("/v1/trained", make.bytes(pixels))
+    assert (answer.status_code, answer.json()["error"]) == (503, "storage")
+    assert answer.headers["retry-after"] == "1"
 
 
 def broken(make: Make, pixels: np.ndarray) -> dict[str, tuple[str, Any, int, str, str]]:

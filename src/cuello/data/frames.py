@@ -90,6 +90,11 @@ def at_frame(path: Path, number: int) -> tuple[Image.Image, bytes]:
     return image, content
 
 
+def let_go() -> None:
+    """Forget the animation that this thread read last."""
+    CURSOR.__dict__.clear()
+
+
 def write_frames(path: Path, pictures: Sequence[StoredImage], durations: Sequence[float], frames: Frames) -> None:
     """Write pictures as one file of the kind of ``path``'s suffix, whole or not at all: an animation, or an MPO.
 

@@ -20,7 +20,7 @@ from cuello.core.errors import CuelloError, closest
 from cuello.core.settings import ServeSettings
 from cuello.core.version import VERSION
 from cuello.serving.answers import answer_of
-from cuello.serving.asked import Asked, Query, asked_for
+from cuello.serving.asked import Asked, Query, asked_for, check_used
 from cuello.serving.desk import Desk
 from cuello.serving.door import Door, body_of
 from cuello.serving.metrics import Metrics
@@ -115,6 +115,7 @@ def add_addresses(app: FastAPI, served: Mapping[str, Served], desk: Desk) -> Non
         give = query.give or one.gives[0]
         if give not in one.gives:
             raise Refused(422, "give", f"got ?give={give}, but {model} gives {', '.join(one.gives)}.")
+        check_used(query, give, estimated=one.estimator is not None)
         asked = asked_for(query, request.headers.get("accept", "*/*"), give)
         with desk.seat() as seat:
             uploads = await received(

@@ -1,15 +1,26 @@
 """What a request asks for, in its address."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cuello.inference.targets import ARRAY
 from cuello.serving.kinds import GIVEN, asked_ending
+from cuello.serving.refused import Refused
 
 Give = Literal["image", "class", "code", "decoded", "map"]
 AS_FILES = ("image", "decoded")
 """What comes back as images' files; all else is numbers."""
+
+USED: dict[str, Collection[str]] = {
+    "image": ("sigma", "range"),
+    "class": ("range",),
+    "code": ("range",),
+    "decoded": (),
+    "map": ("range", "class_", "box", "stride"),
+}
+"""The settings that mean something, by what is asked for."""
 
 
 class Query(BaseModel):
@@ -61,6 +72,15 @@ class Asked(Query):
     """
 
     ending: str | None = None
+
+
+def check_used(query: Query, give: str, *, estimated: bool) -> None:
+    """Refuse with 422 a setting that means nothing for what is asked for. estimated: maps are an estimator's."""
+    used = {"give", "format", *USED[give]} - ({"class_", "box", "stride"} if estimated else set())
+    if unused := sorted(query.model_fields_set - used):
+        name = unused[0].strip("_")
+        what = f"?give={give}" + (" of an estimator, which learned maps of its own settings" if estimated else "")
+        raise Refused(422, "query", f"?{name} means nothing with {what}: leave it out.")
 
 
 def asked_for(query: Query, accept: str, give: str) -> Asked:

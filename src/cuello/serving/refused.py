@@ -1,5 +1,6 @@
 """Requests that are refused: a status, a word for programs, and a sentence for people."""
 
+import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Refused(Exception):
 
 
 BUSY = {"Retry-After": "1"}
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def refusal(error: Exception) -> Refused:
@@ -40,9 +42,13 @@ def refusal(error: Exception) -> Refused:
             return Refused(413, "pixels", said)
         if "its weights are damaged" in said:
             return Refused(500, "network", said)
-        if isinstance(error, Fault) and isinstance(error.__cause__, OSError):
+        cause = error.__cause__
+        if isinstance(error, Fault) and isinstance(cause, OSError) and cause.errno in FULL:
             return Refused(503, "storage", said, headers=BUSY)
         return Refused(422, "image", said)
+    if isinstance(error, OSError) and error.errno in FULL:
+        said = "there is no space left to work on the image. Send a smaller one, or later."
+        return Refused(503, "storage", said, headers=BUSY)
     return Refused(500, "internal", f"the image could not be worked on ({type(error).__name__}). It is no fault of "
                    "the request: tell who runs the service.")  # fmt: skip
 

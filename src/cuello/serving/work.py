@@ -20,7 +20,7 @@ from cuello.core.files import temporary_folder
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_within
 from cuello.data.directories import walk
-from cuello.data.frames import frames_of
+from cuello.data.frames import frames_of, let_go
 from cuello.data.images import load_images, parse_size
 from cuello.data.levels import RangeChoice
 from cuello.data.picture import TIFF_SUFFIXES, opened, read_picture, reading_errors, write_picture, written_path
@@ -88,7 +88,10 @@ def room() -> Iterator[Path]:
     """Give a folder in memory for the time of the block, or a temporary one; nothing of it stays."""
     shared = "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)
     with temporary_folder(MEMORY if shared else Path(tempfile.gettempdir()), "cuello") as folder:
-        yield folder
+        try:
+            yield folder
+        finally:
+            let_go()
 
 
 def made_of(served: Served, upload: Upload, asked: Asked, *, budget: Budget, ticket: Ticket) -> Made:
