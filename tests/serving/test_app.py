@@ -234,6 +234,14 @@ def test_nothing_of_an_animation_is_kept(
     assert held is None
 
 
+def test_what_only_the_writing_finds_is_a_fault_of_the_image(service: Service, pixels: np.ndarray, make: Make) -> None:
+    content = bytearray(make.bytes(pixels, "BMP"))
+    content[38:42] = struct.pack("<I", 2**32 - 1)  # pixels a metre, of which an enlarged image would have twice as many
+    answer = service.post("/v1/upscale-x2", bytes(content))
+    assert (answer.status_code, answer.json()["error"]) == (422, "image"), answer.text
+    assert answer.json()["message"].startswith("image.bmp could not be restored")
+
+
 def test_a_full_folder_is_said(
     service: Service, pixels: np.ndarray, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

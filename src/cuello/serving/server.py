@@ -1,6 +1,7 @@
 """A service that listens: its socket, its token, and how it stops."""
 
 import ipaddress
+import logging
 import os
 import socket
 import sys
@@ -165,6 +166,7 @@ def run(
             f"everybody who can reach {settings.host} port {settings.port} can use this service. Give it a token: "
             f"--token-file, or the environment variable {TOKEN}.", stacklevel=3,
         )  # fmt: skip
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a damaged file has lines for every tag
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=15,
         timeout_graceful_shutdown=int(settings.timeout) + 5, lifespan="on",

@@ -2,6 +2,7 @@
 
 import math
 import os
+import struct
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ from cuello.data.stack import pages_of
 from cuello.data.stored import StoredImage
 from cuello.inference.arrays import is_single, restore_picture
 from cuello.inference.estimates import estimates
-from cuello.inference.files import Noted, mean, range_notes, restore_file
+from cuello.inference.files import Noted, mean, range_notes, reason, restore_file
 from cuello.inference.model import Model
 from cuello.inference.targets import ARRAY
 from cuello.jobs.explain.classifier import class_number
@@ -96,8 +97,7 @@ def room() -> Iterator[Path]:
 
 def made_of(served: Served, upload: Upload, asked: Asked, *, budget: Budget, ticket: Ticket) -> Made:
     """Make of an image what is asked for; CuelloError or Refused where that cannot be, Abandoned where nobody waits."""
-    with room() as folder, without(folder):
-        path = folder / upload.name
+    with room() as folder, in_words(path := folder / upload.name):
         path.write_bytes(upload.content)
         give = asked.give or served.gives[0]
         budget.spend(
@@ -109,10 +109,14 @@ def made_of(served: Served, upload: Upload, asked: Asked, *, budget: Budget, tic
 
 
 @contextmanager
-def without(folder: Path) -> Iterator[None]:
-    """Leave a folder's name out of the errors of the block."""
+def in_words(path: Path) -> Iterator[None]:
+    """Turn what an image's values bring about into words, and leave the folder's name out of all that is said."""
+    folder = path.parent
     try:
-        yield
+        try:
+            yield
+        except (ArithmeticError, ValueError, struct.error) as error:  # as `cuello apply` says it
+            raise CuelloError(reason(path, error)) from error
     except CuelloError as error:
         said = str(error.args[0])
         for front in (folder / RESULT, folder):
