@@ -1,0 +1,195 @@
+"""Folders for the hub: what is in them is the network, and what its card says is what was measured."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import ModelCard
+
+import cuello
+from cuello.core.errors import CuelloError
+from cuello.exporting.hub import export_hub, hub_name, licence_fields
+from cuello.exporting.plain import plain_onnx
+from cuello.runs.artefact import load_artefact
+from cuello.runs.directory import Run
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def no_graph(model: cuello.Model) -> bytes:
+    """Stand for the ONNX file, which takes seconds to make, where a test is of other things."""
+    return b"onnx"
+
+
+@pytest.fixture(scope="module")
+def stated(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Run:
+    """A run with a report, a licence and an author."""
+    return cuello.train(
+        data=str(images), noise="salt-pepper:0.3", model="conv-8-16-8", crop=16, epochs=1, threads=1, device="cpu",
+        license="GPL-3.0-or-later", author="Ada Lovelace", citation="10.1000/xyz",
+        output=tmp_path_factory.mktemp("hub") / "first.run",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(stated: Run) -> Path:
+    return export_hub(stated.path, stated.path.parent / "folder").path
+
+
+def test_everything_is_there(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md", "config.json", "examples.png", "methods.png", "metrics.json", "model.onnx", "model.safetensors",
+    ]  # fmt: skip
+
+
+def test_the_onnx_file_gives_what_the_network_gives(folder: Path, stated: Run) -> None:
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    network = cuello.load(stated.path).network
+    for height, width in ((16, 16), (34, 50), (100, 20)):
+        x = torch.rand(2, 3, height, width)
+        with torch.inference_mode():
+            expected = network(x).image.clamp(0, 1).numpy()
+        np.testing.assert_allclose(session.run(None, {"image": x.numpy()})[0], expected, atol=1e-5)
+
+
+def test_the_card_says_what_the_hub_wants_to_know(folder: Path, stated: Run) -> None:
+    found: Any = ModelCard.load(folder / "README.md").data
+    assert (found.license, found.library_name, found.pipeline_tag) == ("gpl-3.0", "cuello", "image-to-image")
+    network = stated.metrics["methods"]["network"]
+    results = {one.metric_type: one for one in found.eval_results or []}
+    assert set(results) == {"psnr", "ssim", "mse", "wrong"} & set(network) == set(found.metrics)
+    assert results["psnr"].metric_value == pytest.approx(network["psnr"], abs=1e-6)
+    assert results["psnr"].dataset_name == "images, images kept apart from training"
+    assert "noise salt-pepper:0.3; mean of the images' peak signal-to-noise ratios" in str(results["psnr"].metric_name)
+    assert results["psnr"].source_url == "README.md#validation"
+
+
+def test_the_card_says_what_it_was_judged_against(folder: Path, stated: Run) -> None:
+    text = (folder / "README.md").read_text()
+    assert stated.metrics["verdict"] in text
+    for method in stated.metrics["methods"].values():
+        assert f"| {method['psnr']:.2f} |" in text
+    for part in ("Ada Lovelace", "10.1000/xyz", "## Limits", "](examples.png)", "cuello train denoise images --"):
+        assert part in text
+
+
+def test_nothing_says_where_the_images_lay(folder: Path, stated: Run) -> None:
+    place = str(Path(stated.config.data).parent).encode()
+    assert place in stated.model_path.read_bytes()
+    assert not [path.name for path in folder.iterdir() if place in path.read_bytes()]
+    assert load_artefact(folder).training["data"] == "images"
+    assert load_artefact(folder).checksum == load_artefact(stated.path).checksum
+
+
+def test_the_checksum_in_the_card_and_the_configuration_is_the_files(folder: Path) -> None:
+    checksum = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert f"hf://OWNER/first.run@COMMIT#sha256={checksum}" in (folder / "README.md").read_text()
+    config = json.loads((folder / "config.json").read_text())
+    assert config["files"]["model.safetensors"]["sha256"] == checksum
+    assert (config["channels"], config["job"], config["architecture"]["name"]) == (3, "denoise", "conv-8-16-8")
+
+
+def test_what_is_not_stated_is_said_with_what_to_add(trained: Run, tmp_path: Path) -> None:
+    found = export_hub(trained.path, tmp_path / "hub", onnx=no_graph)
+    (note,) = [note for note in found.notes if "licence" in note]
+    assert f"cuello resume {trained.path} --license Apache-2.0 --author" in note
+    text = (tmp_path / "hub" / "README.md").read_text()
+    assert 'license: "unknown"' in text
+    assert "ask its author" in text
+
+
+def test_a_run_without_an_evaluation_says_so(trained: Run, tmp_path: Path) -> None:
+    found = export_hub(trained.path, tmp_path / "hub", onnx=no_graph)
+    assert any(f"cuello evaluate {trained.path}" in note for note in found.notes) == (
+        not trained.metrics_path.is_file()
+    )
+
+
+def test_a_ready_model_states_its_yardsticks(tmp_path: Path) -> None:
+    export_hub("upscale-x2", tmp_path / "hub", onnx=no_graph)
+    found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
+    (psnr,) = [one for one in found.eval_results or [] if one.metric_type == "psnr"]
+    assert (psnr.dataset_type, round(psnr.metric_value, 2)) == ("set5", 37.18)
+    assert psnr.metric_name.startswith("PSNR: PSNR in dB on Y of YCbCr")
+    assert found.datasets == ["bsds400"]
+
+
+def test_a_classifier_is_an_image_classification(make_classes: Callable[..., Path], tmp_path: Path) -> None:
+    run = cuello.train(
+        "classify", str(make_classes(tmp_path / "classes")), epochs=1, device="cpu", threads=1, output=tmp_path / "run"
+    )
+    export_hub(run.path, tmp_path / "hub")
+    found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
+    assert found.pipeline_tag == "image-classification"
+    assert "accuracy" in found.metrics
+    session = onnxruntime.InferenceSession(tmp_path / "hub" / "model.onnx")
+    height, width = cuello.load(run.path).size or (12, 12)
+    shares = session.run(None, {"image": np.random.default_rng(0).random((3, 1, height, width), np.float32)})[0]
+    assert shares.shape == (3, 2)
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["full", "file"])
+def test_what_lies_there_is_not_touched(trained: Run, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "there"
+    if kind == "full":
+        place.mkdir()
+        (place / "mine.txt").write_text("mine")
+    else:
+        place.write_text("mine")
+    with pytest.raises(CuelloError, match="nothing was written"):
+        export_hub(trained.path, place, onnx=no_graph)
+    assert (place / "mine.txt" if kind == "full" else place).read_text() == "mine"
+
+
+def test_what_fails_leaves_nothing(trained: Run, tmp_path: Path) -> None:
+    def fails(model: Any) -> bytes:
+        raise CuelloError("no")
+
+    with pytest.raises(CuelloError, match="no"):
+        export_hub(trained.path, tmp_path / "hub", onnx=fails)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Branching(torch.nn.Module):
+    channels, scale, size, conditioning, stride = 3, 1, None, None, 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+def test_a_network_with_branches_cannot_be_written(trained: Run) -> None:
+    from dataclasses import replace
+
+    model = replace(cuello.load(trained.path), network=Branching())  # type: ignore[arg-type]
+    with pytest.raises(CuelloError, match="cannot be written as ONNX"):
+        plain_onnx(model)
+
+
+@pytest.mark.parametrize("name", ["mlp:35-20-2", "ünï", "a..b--c", "-x-", "x" * 200, "", "a.git", "run 1"])
+def test_names_become_such_as_the_hub_takes(name: str) -> None:
+    from huggingface_hub.utils import validate_repo_id
+
+    validate_repo_id(f"owner/{hub_name(name)}")
+
+
+@pytest.mark.parametrize(
+    ("licence", "fields"),
+    [
+        ("MIT", {"license": "mit"}),
+        ("LGPL-2.1-only", {"license": "lgpl-2.1"}),
+        ("MIT OR Apache-2.0", {"license": "other", "license_name": "mit-or-apache-2.0", "license_link": "README.md"}),
+        (
+            "LicenseRef-Lab",
+            {"license": "other", "license_name": "licenseref-lab", "license_link": "README.md"},
+        ),
+        (None, {"license": "unknown"}),
+    ],
+)
+def test_licences_are_said_as_the_hub_says_them(licence: str | None, fields: dict[str, str]) -> None:
+    assert licence_fields(licence) == fields
