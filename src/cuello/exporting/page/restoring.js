@@ -24,7 +24,10 @@ function details(line, length, out) {
   const count = (length + 3) >> 1;
   for (let i = 0; i < count; i++) {
     let sum = 0;
-    for (let k = 0; k < 4; k++) sum = Math.fround(sum + Math.fround(filter[k] * at(2 * i + 1 - k)));
+    for (let k = 0; k < 4; k++) {
+      const place = 2 * i + 1 - k, value = place >= 0 && place < length ? line[place] : at(place);
+      sum = Math.fround(sum + Math.fround(filter[k] * value));
+    }
     out[i] = sum;
   }
   return count;
