@@ -21,6 +21,7 @@ class Server:
             [sys.executable, "-m", "cuello", "web", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
+        self.said = ""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert "http" in line, self.process.communicate()
@@ -30,7 +31,7 @@ class Server:
     def end(self, number: int = signal.SIGTERM) -> None:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.communicate(timeout=30)
+        self.said += "".join(self.process.communicate(timeout=30))
 
 
 @pytest.fixture

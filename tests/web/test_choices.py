@@ -11,6 +11,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.jobs.words import WORDS
 from cuello.web.choices import check, example_of, first_settings, free_name, other_settings, train_command
+from cuello.web.commands import RUNNING, CommandLine, start
 from cuello.web.pictures import shares
 
 
@@ -63,6 +64,11 @@ def test_a_free_name(tmp_path: Path) -> None:
     assert free_name(tmp_path, "denoise", " mine ") == "mine"
     with pytest.raises(CuelloError, match="something called denoise"):
         free_name(tmp_path, "denoise", "denoise")
+    start(CommandLine(["--version"]), tmp_path, "mine")
+    with pytest.raises(CuelloError, match="something called mine"):
+        free_name(tmp_path, "denoise", "mine")
+    RUNNING[-1].wait(timeout=60)
+    assert free_name(tmp_path, "denoise", "mine") == "mine", "it came to nothing"
 
 
 def test_pictures_of_any_kind() -> None:

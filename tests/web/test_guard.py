@@ -82,3 +82,20 @@ def test_a_server_ends_at_once_with_a_page_open_and_writes_nothing(serve: Callab
     server.end()
     assert server.process.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_clients_that_hang_up_in_the_middle_leave_the_server_as_it_was(serve: Callable[..., Any]) -> None:
+    server = serve()
+    name, port = server.base.removeprefix("http://").split(":")
+    cookie = f"Host: {name}:{port}\r\nCookie: cuello-{port}={server.token}\r\n"
+    for words in (
+        "GET / HT",
+        f"GET / HTTP/1.1\r\n{cookie}\r\n",
+        f"POST /offered/x/y HTTP/1.1\r\n{cookie}Content-Length: 1000\r\n\r\nhalf",
+        "\0\0\0",
+    ):
+        with socket.create_connection((name, int(port)), timeout=10) as one:
+            one.sendall(words.encode())
+    assert httpx.get(server.address, follow_redirects=False).status_code == 303
+    server.end()
+    assert "Traceback" not in server.said

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import cuello
+from cuello.core.config import make_config, to_toml
 from cuello.runs.directory import Run
 from cuello.web.commands import CommandLine, start
 from cuello.web.state import read_state
@@ -193,3 +194,38 @@ def test_a_walk_over_the_codes(serve: Callable[..., Any], page: Any, tmp_path: P
         said.append(page.get_by_text("decoded at").inner_text())
     sizes = page.locator(".decoded img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
     assert sizes == [5, 7]
+
+
+def test_runs_are_compared_and_a_classifier_explained_exactly_and_by_its_estimator(
+    serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path, make_classes: Callable[..., Path],
+    make_estimator: Callable[..., Path],
+) -> None:  # fmt: skip
+    root = tmp_path / "runs"
+    for name in ("one", "two"):
+        shutil.copytree(trained.path, root / name)
+    settings: dict[str, Any] = {"epochs": 1, "samples": 8, "report": False, "threads": 1, "device": "cpu"}
+    classes = make_classes(tmp_path / "classes")
+    pets = cuello.train("classify", classes, output=root / "pets", **settings)
+    maps = {"job": "explain", "data": str(classes), "classifier": "runs/pets", "box": 3, "stride": 2, "fill": "0"}
+    make_estimator(root / "estimator", pets.path, size=(12, 10), **maps)
+    (root / "estimator" / "config.toml").write_text(to_toml(make_config(maps)))
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/compare")
+    page.get_by_label("runs", exact=True).click()
+    for name in ("pets", "one", "two"):
+        page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_text("cuello compare runs/one runs/two --html compare.html").wait_for()
+    page.get_by_role("button", name="Compare").click()
+    page.frame_locator("iframe").get_by_text("2 runs, side by side").wait_for()
+
+    page.goto(f"{server.base}/explain")
+    page.get_by_text("Explain some of these").click()
+    flags = "--limit 8 --box 3 --stride 2 --fill 0 --definition standardised-sum"
+    page.get_by_text(f"cuello explain runs/pets {classes} -o maps-exact {flags}").wait_for()
+    page.get_by_text(
+        f"cuello explain runs/pets {classes} -o maps-estimated --limit 8 --model runs/estimator"
+    ).wait_for()
+    page.locator(".shown figure").nth(15).wait_for(state="attached")
+    assert page.locator(".shown figure").count() == 16

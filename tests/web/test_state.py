@@ -103,6 +103,7 @@ def test_what_was_said_last() -> None:
     assert last_words("epoch 1\ncuello: stopped; 3 epochs are saved in runs/a. Go on with: cuello resume runs/a") == ""
     assert last_words("Traceback (most recent call last):\n  File\nKeyError: 'x'\n") == "KeyError: 'x'"
     assert last_words("epoch 1\nepoch 2\n") == ""
+    assert last_words("Traceback (most recent call last):\n  File\nKeyboardInterrupt\n") == "", "it was stopped"
 
 
 def test_names_are_those_of_runs_below_the_folder_alone(root: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from cuello.core.config import TrainConfig, make_config
 from cuello.core.errors import CuelloError
 from cuello.jobs.words import WORDS
-from cuello.web.commands import CommandLine, plain_name
+from cuello.web.commands import CommandLine, plain_name, started
 
 FIRST = (
     "noise", "target", "scale", "classifier", "box", "stride", "resize", "crop", "latent", "hidden", "filters",
@@ -88,8 +88,14 @@ def free_name(root: Path, job: str, wanted: str = "") -> str:
     """Return a name for a new run: the wanted one, if it is free, or the job's, with a number where that is taken."""
     if wanted.strip():
         name = plain_name(wanted)
-        if (root / name).exists():
+        if is_taken(root, name):
             raise CuelloError(f"there is something called {name} in {root} already. Choose another name.")
         return name
     names = [job, *(f"{job}-{number}" for number in range(2, 10_000))]
-    return next(name for name in names if not (root / name).exists())
+    return next(name for name in names if not is_taken(root, name))
+
+
+def is_taken(root: Path, name: str) -> bool:
+    """Tell whether there is something of that name, or a run of that name has just been started."""
+    record = started(root, name)
+    return (root / name).exists() or (record is not None and not record.owner.has_ended)

@@ -15,7 +15,7 @@ from cuello.web.state import NAMES, RunState
 
 
 @dataclass(frozen=True)
-class Form:
+class ExportForm:
     """A form that a model can be exported in: what it is called and for, the ending of its file ("" for a folder)."""
 
     label: str
@@ -30,10 +30,10 @@ class Form:
 
 
 FORMS = (
-    Form("ONNX", "one file for programs in any language", ".onnx"),
-    Form("Web page", "one page that works offline, from a memory stick", ".html"),
-    Form("Hugging Face", "a folder for the hub, with its model card", "", ("--hub",)),
-    Form("BioImage.IO", "a package for Fiji, ilastik and QuPath", ".zip", ("--bioimage",)),
+    ExportForm("ONNX", "one file for programs in any language", ".onnx"),
+    ExportForm("Web page", "one page that works offline, from a memory stick", ".html"),
+    ExportForm("Hugging Face", "a folder for the hub, with its model card", "", flags=("--hub",)),
+    ExportForm("BioImage.IO", "a package for Fiji, ilastik and QuPath", ".zip", flags=("--bioimage",)),
 )
 
 
@@ -51,7 +51,7 @@ def show_export(site: Site, state: RunState) -> None:
             button.on_click(partial(export, site, state, form=form, place=made))
 
 
-async def export(site: Site, state: RunState, *, form: Form, place: ui.element) -> None:
+async def export(site: Site, state: RunState, *, form: ExportForm, place: ui.element) -> None:
     """Export a model, and offer what was made; a folder as a zip."""
     folder = site.new_folder()
     done = await run_shown(form.command(state, folder), place, f"{form.label}: {form.use} …")

@@ -171,7 +171,7 @@ def kind_of(found: Contents, owner: Owner | None, *, complete: bool, judged: boo
         return "failed", words
     if complete:
         return "trained", ""
-    return ("stopped", "") if found.config is not None else ("failed", "it ended without a word")
+    return ("stopped", "") if found.config is not None else ("failed", "it ended before it began to learn")
 
 
 def last_words(text: str) -> str:
@@ -180,7 +180,8 @@ def last_words(text: str) -> str:
     told = [line.removeprefix("cuello: ") for line in lines if line.startswith("cuello: ")]
     if told:
         return "" if told[-1].startswith(("stopped", "the training was interrupted", "interrupted")) else told[-1]
-    return lines[-1] if any(line.startswith("Traceback") for line in lines) else ""
+    failed = any(line.startswith("Traceback") for line in lines) and lines[-1] != "KeyboardInterrupt"
+    return lines[-1] if failed else ""
 
 
 def run_names(root: Path) -> list[str]:
