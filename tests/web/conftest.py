@@ -66,7 +66,7 @@ def page(chromium: Any) -> Iterator[Any]:
     """Give an empty page of a browser that knows nothing yet; it must ask nobody but this machine."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page, elsewhere = context.new_page(), []
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)  # a busy machine is no failure
     page.on("request", lambda one: elsewhere.append(one.url))
     yield page
     context.close()

@@ -22,7 +22,7 @@ from cuello.web.state import read_state
 TINY = ["--noise", "salt-pepper:0.2", "--model", "conv-8-16-8", "--crop", "16", "--threads", "1", "--device", "cpu"]
 
 
-def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
+def until(holds: Callable[[], Any], seconds: float = 120.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():
