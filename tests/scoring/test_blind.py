@@ -45,6 +45,15 @@ def test_of_an_error_below_zero_only_the_standard_error_is_promised() -> None:
     assert score.psnr == pytest.approx(10 * math.log10(400 / 2))
 
 
+def test_an_image_of_one_block_has_a_standard_error() -> None:
+    errors = np.repeat(np.repeat(np.array([[1.0, 3.0] * 2] * 4), 5, 0), 5, 1)  # 20 pixels a side: 16 squares of 5
+    score = blind_score("x", [errors], peak=20, bias="")
+    assert score.mse == 2
+    assert score.mse_error == pytest.approx((16 / 15) ** 0.5 / 4)
+    assert str(score) == f"x: {score.psnr:.2f} ± {score.error:.2f} dB"
+    assert math.isfinite(score.error)
+
+
 def test_pixels_without_a_number_are_left_out() -> None:
     errors = np.full((40, 40), 2.0)
     errors[:3] = np.nan

@@ -23,6 +23,8 @@ NOISIER = 0.15
 """Standard deviation that is added to a method's input to see what it keeps of noise, as a share of the noise's own."""
 BLOCK = 32
 """Side of the squares, in pixels, that are taken for independent when it is said how sure a mean is."""
+SMALLER = 4
+"""Of an image no larger than such a square: so many squares along its shorter side."""
 DRAWS = 1000
 COARSE, ALIKE, CHANGE = 8, 0.9, 1.6
 """Captures of one scene: side of the blocks whose brightness is compared, the least correlation of that, and the most
@@ -66,7 +68,7 @@ def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str,
     >>> score.mse, round(score.psnr, 2), score.error
     (4.0, 20.0, 0.0)
     """
-    sums, sizes = (np.concatenate(parts) for parts in zip(*map(blocks, errors), strict=True))
+    sums, sizes = summed_blocks(errors)
     mse = float(sums.sum() / sizes.sum())
     count = len(sums)
     spread = float(np.sum((sums - mse * sizes) ** 2)) * count / max(count - 1, 1)
@@ -78,6 +80,14 @@ def blind_score(name: str, errors: Sequence[np.ndarray], peak: float, bias: str,
     return BlindScore(
         name, mse=mse, mse_error=mse_error, psnr=psnr, error=error, bias=bias, parts=np.stack([sums, sizes], 1)
     )
+
+
+def summed_blocks(errors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Sum errors over blocks; of a single image that holds one block only, over smaller ones."""
+    sums, sizes = (np.concatenate(parts) for parts in zip(*map(blocks, errors), strict=True))
+    if len(sums) < 2 and len(errors) == 1:
+        return blocks(errors[0], max(1, min(errors[0].shape[:2]) // SMALLER))
+    return sums, sizes
 
 
 def left_of(score: BlindScore, noise: float) -> tuple[float, float, float]:
@@ -115,9 +125,9 @@ def gain(score: BlindScore, other: BlindScore, seed: int = 0) -> tuple[float, fl
     return score.psnr - other.psnr, float(low), float(high)
 
 
-def blocks(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum values over squares of BLOCK pixels, and count them; smaller at the right and bottom, NaN left out."""
-    edges = [np.arange(0, side, BLOCK) for side in errors.shape[:2]]
+def blocks(errors: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
+    """Sum values over squares of ``block`` pixels, and count them; smaller at the right and bottom, NaN left out."""
+    edges = [np.arange(0, side, block) for side in errors.shape[:2]]
     known = np.isfinite(errors)
 
     def summed(values: np.ndarray) -> np.ndarray:

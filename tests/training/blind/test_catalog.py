@@ -1,5 +1,7 @@
 """Every method of the table: one value an image, the generator's draws alone, and noise that is learned away."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,11 @@ from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import generator
+from cuello.core.types import Pair
 from cuello.training.blind.base import BlindMethod, Copies, KnownNoise
 from cuello.training.blind.catalog import METHODS
 from cuello.training.blind.neighbours import BESIDE, drawn_cells, taken
+from cuello.training.blind.recorrupted import recorrupted
 from cuello.training.blind.sure import sure
 
 SIGMA = 0.1
@@ -84,9 +88,29 @@ def test_sure_is_the_error_and_the_noise_without_the_clean_image(share: float) -
     assert found == pytest.approx((share**2 + 1) * SIGMA**2, rel=0.03)
 
 
-def test_sure_without_a_level_says_what_to_use() -> None:
+@pytest.mark.parametrize("method", [sure, recorrupted])
+def test_without_a_level_it_is_said_what_to_use(method: Callable[..., Pair]) -> None:
     with pytest.raises(CuelloError, match=r"needs the noise's level.*method='neighbours'"):
-        sure((clean_images(),), KnownNoise(), generator(0, "draws"))
+        method((clean_images(),), KnownNoise(), generator(0, "draws"))
+
+
+@pytest.mark.parametrize("correlation", [None, np.array([[0.5, 1.0, 0.5]])])
+def test_recorrupted_images_have_independent_noise_of_twice_the_variance(correlation: np.ndarray | None) -> None:
+    """Of f(x) = s x + (1 - s) c: s² · 2 σ² from what the network gets, 2 σ² from what it is compared with."""
+    clean = clean_images(64)
+    random = generator(0, "test")
+    if correlation is None:
+        noise = torch.randn(clean.shape, generator=random)
+    else:
+        white = torch.randn(64, 1, 24, 25, generator=random)
+        noise = (white[..., 1:] + white[..., :-1]) / 2**0.5
+    pair = recorrupted((clean + SIGMA * noise,), KnownNoise(SIGMA, (0, 1), correlation), generator(0, "draws"))
+    assert pair.loss is not None
+    for share in (0.0, 0.5, 1.0):
+        found = pair.loss(lambda x, share=share: share * x + (1 - share) * clean).mean().item()
+        assert found == pytest.approx((share**2 + 1) * 2 * SIGMA**2, rel=0.04)
+    assert pair.level is not None
+    assert pair.level.flatten().tolist() == pytest.approx([2**0.5 * SIGMA] * 64)
 
 
 def test_pairs_are_the_error_and_the_noise_of_the_other() -> None:

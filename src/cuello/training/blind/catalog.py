@@ -5,6 +5,7 @@ from cuello.training.blind.base import BlindMethod
 from cuello.training.blind.copies import other_copy
 from cuello.training.blind.masks import blind_spot
 from cuello.training.blind.neighbours import neighbours
+from cuello.training.blind.recorrupted import recorrupted
 from cuello.training.blind.sure import sure
 
 METHODS: Registry[BlindMethod] = Registry(
@@ -21,6 +22,10 @@ METHODS: Registry[BlindMethod] = Registry(
         BlindMethod(
             "sure", "estimates the error from the noise's level",
             label="SURE", needs="image", pair=sure, told=True,
+        ),
+        BlindMethod(
+            "recorrupted", "learns the image with noise taken away from the image with as much added",
+            label="Recorrupted2Recorrupted", needs="image", pair=recorrupted, told=True,
         ),
         BlindMethod(
             "pairs", "learns one noisy image from another of the same scene",
