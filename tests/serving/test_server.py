@@ -184,3 +184,4 @@ def test_names_of_models(tmp_path: Path) -> None:
     assert named(["denoise", str(run), f"fast={run}"]) == {"denoise": "denoise", "my-run": str(run), "fast": str(run)}
     assert list(named([run / "model.safetensors"])) == ["my-run"]
     assert list(named(["elsewhere.safetensors", "hf://owner/name"])) == ["elsewhere", "name"]
+    assert named(["hf://a/b@1f#sha256=2c", "c=hf://a/b"]) == {"b": "hf://a/b@1f#sha256=2c", "c": "hf://a/b"}

@@ -81,6 +81,8 @@ def named(places: Sequence[str | os.PathLike[str]]) -> dict[str, str]:
 
 def name_of(place: str) -> str:
     """Call a model what its place is called, in plain signs."""
+    if place.startswith("hf://"):  # hf://OWNER/NAME@COMMIT#sha256=CHECKSUM
+        place = re.split("[@#]", place)[0]
     path = Path(place).expanduser()
     stem = path.name if path.is_dir() or not path.suffix else path.stem
     if stem in ("", ".", "..") or (stem in WHERE and path.suffix):
