@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs
 
-.PHONY: demo test lint format docs bench clean
+.PHONY: demo test lint format docs bench bioimage clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -11,6 +11,7 @@ help:
 	@echo "make demo    train, judge and use a small denoiser on real photographs (a few minutes)"
 	@echo "make test    run the tests"
 	@echo "make lint    check format, lint and types"
+	@echo "make bioimage  run the test of bioimageio.core over exported packages"
 	@echo "make docs    run every example of the documentation"
 	@echo "make bench   measure what docs/benchmarks.md reports (needs CUELLO_DATA; PEERS=DIR for the peers)"
 
@@ -30,6 +31,16 @@ demo: .venv/core
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests  # two workers of one thread each: more would fight for cores
+
+# bioimageio.core in an environment of its own: its spec does not know the newest pydantic, and it brings image codecs.
+.venv-bioimage/done: pyproject.toml constraints.txt
+	test -x .venv-bioimage/bin/python || $(PYTHON) -m venv .venv-bioimage
+	.venv-bioimage/bin/python -m pip install --quiet -c constraints.txt torch
+	.venv-bioimage/bin/python -m pip install --quiet -c constraints.txt -e '.[onnx]' bioimageio.core 'pydantic<2.12'
+	@touch $@
+
+bioimage: .venv/dev .venv-bioimage/done
+	BIOIMAGE_PYTHON=.venv-bioimage/bin/python $(BIN)/python -m pytest tests/exporting/test_bioimage.py -rs
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
@@ -56,4 +67,4 @@ bench: .venv/dev
 	$(if $(PEERS),$(BIN)/python benchmarks/train_speed.py --peers $(PEERS) --peer-scripts $(PEER_SCRIPTS))
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-bioimage build dist

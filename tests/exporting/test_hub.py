@@ -13,7 +13,7 @@ from huggingface_hub import ModelCard
 
 import cuello
 from cuello.core.errors import CuelloError
-from cuello.exporting.hub import export_hub, hub_name, licence_fields
+from cuello.exporting.hub import hub_name, licence_fields, write_hub
 from cuello.exporting.plain import plain_onnx
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
@@ -38,7 +38,9 @@ def stated(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def folder(stated: Run) -> Path:
-    return export_hub(stated.path, stated.path.parent / "folder").path
+    found = stated.path.parent / "folder"
+    write_hub(cuello.load(stated.path), found)
+    return found
 
 
 def test_everything_is_there(folder: Path) -> None:
@@ -95,8 +97,8 @@ def test_the_checksum_in_the_card_and_the_configuration_is_the_files(folder: Pat
 
 
 def test_what_is_not_stated_is_said_with_what_to_add(trained: Run, tmp_path: Path) -> None:
-    found = export_hub(trained.path, tmp_path / "hub", onnx=no_graph)
-    (note,) = [note for note in found.notes if "licence" in note]
+    found = write_hub(cuello.load(trained.path), tmp_path / "hub", onnx=no_graph)
+    (note,) = [note for note in found if "licence" in note]
     assert f"cuello resume {trained.path} --license Apache-2.0 --author" in note
     text = (tmp_path / "hub" / "README.md").read_text()
     assert 'license: "unknown"' in text
@@ -104,14 +106,12 @@ def test_what_is_not_stated_is_said_with_what_to_add(trained: Run, tmp_path: Pat
 
 
 def test_a_run_without_an_evaluation_says_so(trained: Run, tmp_path: Path) -> None:
-    found = export_hub(trained.path, tmp_path / "hub", onnx=no_graph)
-    assert any(f"cuello evaluate {trained.path}" in note for note in found.notes) == (
-        not trained.metrics_path.is_file()
-    )
+    found = write_hub(cuello.load(trained.path), tmp_path / "hub", onnx=no_graph)
+    assert any(f"cuello evaluate {trained.path}" in note for note in found) == (not trained.metrics_path.is_file())
 
 
 def test_a_ready_model_states_its_yardsticks(tmp_path: Path) -> None:
-    export_hub("upscale-x2", tmp_path / "hub", onnx=no_graph)
+    write_hub(cuello.load("upscale-x2"), tmp_path / "hub", onnx=no_graph)
     found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
     (psnr,) = [one for one in found.eval_results or [] if one.metric_type == "psnr"]
     assert (psnr.dataset_type, round(psnr.metric_value, 2)) == ("set5", 37.18)
@@ -123,7 +123,7 @@ def test_a_classifier_is_an_image_classification(make_classes: Callable[..., Pat
     run = cuello.train(
         "classify", str(make_classes(tmp_path / "classes")), epochs=1, device="cpu", threads=1, output=tmp_path / "run"
     )
-    export_hub(run.path, tmp_path / "hub")
+    write_hub(cuello.load(run.path), tmp_path / "hub")
     found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
     assert found.pipeline_tag == "image-classification"
     assert "accuracy" in found.metrics
@@ -143,7 +143,7 @@ def test_what_lies_there_is_not_touched(trained: Run, tmp_path: Path, kind: str)
     else:
         place.write_text("mine")
     with pytest.raises(CuelloError, match="nothing was written"):
-        export_hub(trained.path, place, onnx=no_graph)
+        write_hub(cuello.load(trained.path), place, onnx=no_graph)
     assert (place / "mine.txt" if kind == "full" else place).read_text() == "mine"
 
 
@@ -152,7 +152,7 @@ def test_what_fails_leaves_nothing(trained: Run, tmp_path: Path) -> None:
         raise CuelloError("no")
 
     with pytest.raises(CuelloError, match="no"):
-        export_hub(trained.path, tmp_path / "hub", onnx=fails)
+        write_hub(cuello.load(trained.path), tmp_path / "hub", onnx=fails)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from cuello.cli.options import JSON, Overwrite, Own, OwnCode, Quiet, Threads
+from cuello.core.errors import CuelloError
 
 
 # More than seven parameters: each is a flag.
@@ -14,9 +15,15 @@ def export(
         Path,
         Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
     ],
-    target: Annotated[Path, Parameter(help="The file to write: NAME.html.")],
+    target: Annotated[Path, Parameter(help="The file to write, NAME.html or NAME.zip, or a folder.")],
     /,
     *,
+    hub: Annotated[
+        bool, Parameter(negative="", help="Write a folder that can be put on the Hugging Face hub as it is.")
+    ] = False,
+    bioimage: Annotated[
+        bool, Parameter(negative="", help="Write NAME.zip for Fiji, ilastik, QuPath …: a BioImage.IO model.")
+    ] = False,
     code: OwnCode = None,
     own: Own = (),
     threads: Threads = None,
@@ -34,6 +41,10 @@ def export(
     cuello export denoise denoise.html
 
     cuello export runs/pets pets.html --overwrite
+
+    cuello export runs/first first-for-the-hub --hub
+
+    cuello export runs/first first.zip --bioimage
     """
     from cuello.cli.render import print_json, print_text
     from cuello.core.own import allow
@@ -42,11 +53,17 @@ def export(
     from cuello.inference.model import load
     from cuello.training.device import use_threads
 
-    check_target(target.expanduser(), overwrite)
+    if hub and bioimage:
+        raise CuelloError("--hub writes a folder, --bioimage a zip: leave one of them out.")
+    form = "hub" if hub else "bioimage" if bioimage else ""
+    check_target(target.expanduser(), overwrite, form)
     use_threads(threads)
     allow(*own)
-    written = export_to_file(load(model, code), target, overwrite)
+    written = export_to_file(load(model, code), target, overwrite, form=form)
     if json:
-        print_json({"path": str(written.path), "bytes": written.size})
+        notes = {"notes": list(written.notes)} if written.notes else {}
+        print_json({"path": str(written.path), "bytes": written.size, **notes})
     elif not quiet:
         print_text(f"{written.path}: {written.size / 1e6:.1f} MB")
+        for note in written.notes:
+            print_text(f"note: {note}")

@@ -2,23 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from hashlib import sha256
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from cuello.core.config import GIVES
-from cuello.core.errors import CuelloError
 from cuello.core.files import as_cuello_error, make_folder, temporary_folder
 from cuello.core.rights import OWN_LICENCE
 from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
 from cuello.exporting.card import Measured, Subject, card, figures_of, subject_of
+from cuello.exporting.export import check_empty
 from cuello.exporting.plain import plain_onnx
 from cuello.exporting.yaml import yaml_of
-from cuello.inference.model import Model, load
+from cuello.inference.model import Model
 from cuello.runs.artefact import FILE_NAME, Artefact, load_artefact, save_artefact
 
 PIPELINE = {"images": "image-to-image", "maps": "image-to-image", "classes": "image-classification"}
@@ -37,40 +36,28 @@ PLACES = ("data", "target", "classifier")
 """Settings of a training that may say where on its author's machine something lies."""
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What was written, and what its author should know."""
-
-    path: Path
-    files: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-
-def export_hub(
-    model: Model | str | PathLike[str],
-    folder: str | PathLike[str],
+def write_hub(
+    model: Model,
+    folder: Path,
     *,
     onnx: Callable[[Model], bytes] = plain_onnx,
-) -> Exported:
-    """Write a folder for the Hugging Face hub, whole or not at all; nothing is sent anywhere.
+) -> list[str]:
+    """Write a folder for the Hugging Face hub, whole or not at all, and return what its author should know.
 
-    model: a run directory, a file, a ready model's name, or what ``load`` gave. folder: a new one, or an empty one.
-    onnx: what makes the ONNX file. Raises CuelloError where the folder holds something, or the network cannot be
-    exported.
+    Nothing is sent anywhere. folder: a new one, or an empty one. onnx: what makes the ONNX file. Raises
+    CuelloError where the folder holds something, or the network cannot be exported.
     """
-    loaded = model if isinstance(model, Model) else load(model)
-    folder = Path(folder).expanduser()
     check_empty(folder)
-    subject, notes = subject_of(loaded), []
-    graph = onnx(loaded)
+    subject, notes = subject_of(model), []
+    graph = onnx(model)
     parent = make_folder(folder.absolute().parent)
     with temporary_folder(parent, folder.name) as made:
-        artefact = without_places(loaded.artefact)
-        if artefact is not loaded.artefact or loaded.path is None:
+        artefact = without_places(model.artefact)
+        if artefact is not model.artefact or model.path is None:
             save_artefact(made / FILE_NAME, artefact)
             notes.append("model.safetensors names the training images without the way to them on this machine.")
         else:
-            source = loaded.path / FILE_NAME if loaded.path.is_dir() else loaded.path
+            source = model.path / FILE_NAME if model.path.is_dir() else model.path
             (made / FILE_NAME).write_bytes(source.read_bytes())
         checksum = sha256((made / FILE_NAME).read_bytes()).hexdigest()
         load_artefact(made / FILE_NAME)
@@ -85,7 +72,6 @@ def export_hub(
         front = yaml_of(front_matter(subject))
         body = card(subject, usage(subject, checksum), list(pictures))
         (made / "README.md").write_text(f"---\n{front}---\n\n{body}", "utf-8")
-        files = tuple(sorted(path.name for path in made.iterdir()))
         try:
             if folder.is_dir():
                 folder.rmdir()
@@ -93,14 +79,7 @@ def export_hub(
             made.mkdir()  # what the block removes at its end
         except OSError as error:
             raise as_cuello_error(error, folder) from None
-    return Exported(folder, files, (*notes, *lacking(subject)))
-
-
-def check_empty(folder: Path) -> None:
-    """Raise CuelloError where something lies at a place for a new folder."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "is not empty" if folder.is_dir() else "is a file"
-        raise CuelloError(f"{folder} {what}: nothing was written. Name a new folder, or remove what lies there.")
+    return [*notes, *lacking(subject)]
 
 
 def without_places(artefact: Artefact) -> Artefact:
@@ -234,8 +213,3 @@ def hub_name(name: str) -> str:
     found = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", found))
     found = re.sub(r"(\.git|\.ipynb)$", "", found)[:90].strip("-.")
     return re.sub(r"-{2,}", "-", found) or "network"
-
-
-def as_plain(exported: Exported) -> Mapping[str, Any]:
-    """Return what was written as plain values, for machines."""
-    return {"path": str(exported.path), "files": list(exported.files), "notes": list(exported.notes)}

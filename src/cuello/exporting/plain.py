@@ -27,9 +27,9 @@ class Plain(nn.Module):
     A network that is told the noise's level takes it as a second input, ``(N, 1, 1, 1)``, white being 1.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, network: nn.Module, classifies: bool) -> None:
         super().__init__()
-        self.network, self.classifies = model.network, bool(model.classes)
+        self.network, self.classifies = network, classifies
 
     def forward(self, image: Tensor, level: Tensor | None = None) -> Tensor:
         found = self.network(image, level) if level is not None else self.network(image)
@@ -53,6 +53,10 @@ class Enlarging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.conv_transpose2d(x, self.kernel, self.bias, stride=self.scale, padding=self.padding)
+
+
+def plain_of(model: Model) -> Plain:
+    return Plain(model.network, bool(model.classes))
 
 
 def check_plain(model: Model) -> None:
@@ -99,7 +103,7 @@ def plain_onnx(model: Model) -> bytes:
         given = {one.name: tensor.numpy() for one, tensor in zip(session.get_inputs(), tried, strict=True)}
         found = np.asarray(session.run(None, given)[0])
         with torch.inference_mode():
-            apart = float(np.abs(found - Plain(model)(*tried).numpy()).max())
+            apart = float(np.abs(found - plain_of(model)(*tried).numpy()).max())
         if not apart <= LARGEST_DIFFERENCE:
             raise CuelloError(
                 f"the network {model.artefact.architecture.name!r} gives other results as ONNX: {apart:.2g} of white "
@@ -110,7 +114,7 @@ def plain_onnx(model: Model) -> bytes:
 
 def exportable(model: Model) -> nn.Module:
     """Return a copy of a network in operations that ONNX knows."""
-    plain = copy.deepcopy(Plain(model)).cpu().eval()
+    plain = copy.deepcopy(plain_of(model)).cpu().eval()
     for parent in list(plain.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, UpsampleConv2d):
