@@ -237,7 +237,8 @@ def pair(
     if len(same) == len(inputs):
         raise CuelloError(
             f"{targets.name} holds the same pixels as {inputs.name}, image by image ({len(same)} of {len(same)}), so "
-            "that there is nothing to learn or to judge. Give the folder of the clean images as --target."
+            "that there is nothing to learn or to judge. Give the folder of the clean images, or of other noisy "
+            "ones of the same scenes, as --target."
         )
     if same:
         shown = first_few(inputs.names[place] for place in same)

@@ -1,5 +1,6 @@
 """Frames as pairs: which make pairs, and that movement, change and equal frames are refused with numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import tifffile
 import cuello
 from cuello.core.errors import CuelloError
 from cuello.data.images import Images
-from cuello.jobs.images.frames import frame_pairs, moved_share
+from cuello.jobs.images.frames import check_pairs, frame_pairs, moved_share
 from cuello.runs.artefact import load_artefact
 
 
@@ -77,3 +78,16 @@ def test_a_network_learns_from_a_stack(tmp_path: Path) -> None:
     assert load_artefact(run.path).method == "frames"
     estimated = {row["method"]: row["mse"] for row in run.metrics["estimated"]}
     assert estimated["noisy image"] == pytest.approx((10 / 255) ** 2, rel=0.2)
+
+
+def test_pairs_of_noisy_images_show_one_scene() -> None:
+    random = np.random.default_rng(1)
+    one, still, moved, far = (
+        [(scene(shift=shift) + random.normal(0, 10, (96, 96)))[..., None] for _ in range(3)] for shift in (0, 0, 1, 25)
+    )
+    pairs = replace(images_of(one), targets=still)
+    check_pairs(pairs)
+    check_pairs(replace(pairs, targets=[*still[:2], moved[2]]))  # one of three
+    for other in (moved, far):
+        with pytest.raises(CuelloError, match=r"do not show the same scene.*makes \d\d% of.*noisy_target"):
+            check_pairs(replace(pairs, targets=other))

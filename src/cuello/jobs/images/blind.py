@@ -20,7 +20,7 @@ from cuello.data.levels import LITTLE, MARGIN, Levels, exact, full_scale, parse_
 from cuello.data.split import Split
 from cuello.jobs.base import JobData
 from cuello.jobs.data import cut, fingerprint_of, open_images, parts_of
-from cuello.jobs.images.frames import frame_pairs
+from cuello.jobs.images.frames import check_pairs, frame_pairs
 from cuello.models.stabilised import Domain
 from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.survey import NoiseSurvey, survey
@@ -184,6 +184,8 @@ def blind_data(config: TrainConfig, progress: OnProgress = silent) -> JobData:
     images = open_images(config, progress)
     if config.method == FRAMES:
         images = frame_pairs(images)
+    elif images.targets is not None:
+        check_pairs(images)
     parts = blind_parts(images, config)
     known = images.fingerprint or fingerprint_of(images)
     prepared = cut(images, parts, with_enough(config, images, parts), known=known)

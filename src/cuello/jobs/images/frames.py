@@ -78,6 +78,24 @@ def check_still(one: np.ndarray, other: np.ndarray, names: tuple[str, str]) -> N
         )
 
 
+def check_pairs(images: Images) -> None:
+    """Raise CuelloError where the scene of most pairs of noisy images moves from the one to the other.
+
+    One pair of many that moves does little harm.
+    """
+    assert images.targets is not None
+    looked = spread_evenly(len(images), LOOKED_AT).tolist()
+    pairs = [(images.arrays[place], images.targets[place]) for place in looked]
+    moved = float(np.median([moved_share(*(each.mean(2, dtype=np.float64) for each in pair)) for pair in pairs]))
+    if moved > MOVED:
+        raise CuelloError(
+            f"the pairs of {images.name} do not show the same scene in the same place: movement makes {moved:.0%} of "
+            f"what changes between two images (the median of {len(pairs)} pairs), needed {MOVED:.0%} at most. Correct "
+            "the files or bring the images into register; or leave --target and --noisy-target out: each image is "
+            "then learned from by itself."
+        )
+
+
 def moved_share(one: np.ndarray, other: np.ndarray) -> float:
     """Tell which share of the difference between two frames ``(H, W)`` movement explains, beyond chance.
 
