@@ -80,7 +80,7 @@ def plain_onnx(model: Model) -> bytes:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise CuelloError(f"ONNX files need a package that is missing ({error}): {INSTALL}") from None
-    plain = exportable(model)
+    plain = exportable(plain_of(model))
     inputs, dynamic = example(model, 64, 2), torch.export.Dim.DYNAMIC
     free = {0: dynamic} if model.size else {0: dynamic, 2: dynamic, 3: dynamic}
     try:
@@ -112,9 +112,9 @@ def plain_onnx(model: Model) -> bytes:
     return content
 
 
-def exportable(model: Model) -> nn.Module:
-    """Return a copy of a network in operations that ONNX knows."""
-    plain = copy.deepcopy(plain_of(model)).cpu().eval()
+def exportable(module: nn.Module) -> nn.Module:
+    """Return a copy of a module in operations that ONNX knows."""
+    plain = copy.deepcopy(module).cpu().eval()
     for parent in list(plain.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, UpsampleConv2d):

@@ -1,19 +1,19 @@
 """The networks of a page as ONNX graphs: floats in [0, 1] in and out, any size that the network takes."""
 
 import io
-import logging
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
+from cuello.exporting.plain import INSTALL, LARGEST_DIFFERENCE, exportable, quiet
 from cuello.inference.flat import REACH, mixed
 from cuello.inference.model import Model
 from cuello.models.base import ImageNetwork, as_output
@@ -93,26 +93,59 @@ class Graph:
     free: Mapping[str, Sequence[int]]
 
     def written(self) -> bytes:
-        """Trace the module into an ONNX file; CuelloError where something in it cannot be written."""
+        """Return the module as an ONNX file, which was run beside torch on another size than it was made with.
+
+        Raises CuelloError where a package is missing, something cannot be written as ONNX, or the results differ.
+        """
         axes = {name: {axis: f"{name}_{axis}" for axis in free} for name, free in self.free.items()}
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        with tempfile.TemporaryDirectory() as folder, quiet(), redirect_stdout(io.StringIO()):
             path = Path(folder) / "model.onnx"
             try:
                 torch.onnx.export(
-                    self.module.eval(), tuple(self.given.values()), path, input_names=list(self.given),
+                    exportable(self.module), tuple(self.given.values()), path, input_names=list(self.given),
                     dynamic_axes=axes, opset_version=OPSET, dynamo=False,
                 )  # fmt: skip
             except ImportError as error:
-                raise CuelloError(f"a page needs ONNX ({error}): pip install 'cuello[onnx]'.") from None
+                raise CuelloError(f"a page needs a package that is missing ({error}): {INSTALL}") from None
             except (RuntimeError, TypeError, ValueError) as error:  # the exporter's own errors are RuntimeErrors
-                first = str(error).strip().splitlines()[0]
+                raise unwritable(error) from None
+            content = path.read_bytes()
+        self.check(content)
+        return content
+
+    def check(self, content: bytes) -> None:
+        """Raise CuelloError where ONNX Runtime's result is not torch's, of the size given and of a larger one."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise CuelloError(f"a page needs a package that is missing ({error}): {INSTALL}") from None
+        for times in (1, 2):
+            tried = {
+                name: one.repeat(*(times if axis >= 2 and axis in self.free[name] else 1 for axis in range(one.ndim)))
+                for name, one in self.given.items()
+            }
+            with torch.inference_mode():
+                expected = self.module.eval()(*tried.values()).numpy()
+            try:
+                session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+                found = np.asarray(session.run(None, {name: one.numpy() for name, one in tried.items()})[0])
+            except Exception as error:  # of onnxruntime's own kinds, which share no class
+                raise unwritable(error) from None
+            apart = float(np.abs(found - expected).max())
+            if not apart <= LARGEST_DIFFERENCE:
                 raise CuelloError(
-                    f"the network cannot be written as ONNX, which a page needs: {first}. Use operations that ONNX "
-                    "has (torch.onnx lists them), or cuello apply."
-                ) from None
-            return path.read_bytes()
+                    f"the network gives other results as ONNX: {apart:.2g} of white apart, at most "
+                    f"{LARGEST_DIFFERENCE:g} are allowed. The page was not written."
+                )
+
+
+def unwritable(error: Exception) -> CuelloError:
+    """Say that a network cannot be written as ONNX, with what the exporter or ONNX Runtime said first."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return CuelloError(
+        f"the network cannot be written as ONNX, which a page needs: {first[:300]}. A network of your own needs a "
+        "forward without branches that depend on values, of operations that ONNX has."
+    )
 
 
 def image_graph(model: Model) -> Graph:

@@ -52,13 +52,13 @@ class VectorQuantised(Bottleneck):
 
     def nearest(self, features: Tensor) -> Tensor:
         """Return the number of the entry nearest to each group: ``(N, d, …)`` to ``(N, d / width, …)`` int64."""
-        groups = features.detach().unflatten(1, (-1, self.config.width)).movedim(2, -1)  # (N, d, …) -> (N, g, …, width)
+        groups = features.detach().unflatten(1, (-1, self.config.width)).movedim(2, features.ndim)
         entries = self.codebook.detach()
         return (entries.square().sum(1) - 2 * groups @ entries.T).argmin(-1)  # but for ‖z‖², the same for all
 
     def look_up(self, entries: Tensor) -> Tensor:
         """Return the codes that numbers of entries stand for: ``(N, g, …)`` int64 to ``(N, g · width, …)``."""
-        return functional.embedding(entries, self.codebook).movedim(-1, 2).flatten(1, 2)
+        return functional.embedding(entries, self.codebook).movedim(entries.ndim, 2).flatten(1, 2)
 
     def code(self, features: Tensor) -> Tensor:
         return self.look_up(self.nearest(features))
