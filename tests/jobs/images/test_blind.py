@@ -1,6 +1,7 @@
 """Learning to denoise from noisy images alone: settings, the noise that is found, the run, and what it is used for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 import cuello
 from cuello.core.config import make_config
 from cuello.core.errors import CuelloError
+from cuello.core.seeding import generator
+from cuello.core.types import Batch
 from cuello.data.images import Images
 from cuello.data.split import Split
 from cuello.jobs.catalog import task_of
@@ -193,6 +196,19 @@ def chosen_for(noise: np.ndarray) -> BlindTask:
     images = images_with(noise)
     every = np.arange(len(images))
     return choose_task(images, Split(every, every, every[:0]), "auto")[0]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_losses_are_in_units_of_the_noises_variance(paired: bool) -> None:
+    """A network that does nothing is off by the noise of what it gets and by that of what it should give: 2."""
+    first, second = (images_with(np.random.default_rng(seed).normal(0, 12, (4, 128, 128))) for seed in (1, 2))
+    images = replace(first, targets=second.arrays) if paired else first
+    task = choose_task(images, Split(np.arange(4), np.arange(4), np.arange(0)), "auto")[0]
+    arrays = [np.stack(one.arrays).transpose(0, 3, 1, 2) / 255 for one in (first, second)]
+    one, other = (torch.from_numpy(array).float() for array in arrays)
+    loss = task.pair(Batch(one, torch.arange(4), other if paired else None), generator(0, "test", 0)).loss
+    assert loss is not None
+    assert loss(lambda x: x).numpy() == pytest.approx(2, rel=0.1)
 
 
 def test_the_method_follows_the_noise() -> None:

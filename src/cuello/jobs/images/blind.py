@@ -1,6 +1,6 @@
 """Learning to denoise from noisy images alone: what the settings mean, what is known of the noise, the pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,17 +51,23 @@ STRIPE = 8
 class BlindTask:
     """Makes what a network learns from of noisy images.
 
-    method: how. known: what is known of their noise. domain: what the network sees of them; None: they are as they are.
+    method: how. known: what is known of their noise. unit: the noise's variance, in which losses are counted: in units
+    of white they would be thousandths, which no limit on gradients would hold when a training goes astray. domain: what
+    the network sees of them; None: they are as they are.
     """
 
     method: BlindMethod
     known: KnownNoise
+    unit: float
     domain: Domain | None = None
     degradation: None = None
 
     def pair(self, batch: Batch, random: Generator) -> Pair:
         copies = (batch.images,) if batch.targets is None else (batch.images, batch.targets)
-        return self.method.pair(tuple(self.seen(one) for one in copies), self.known, random)
+        pair = self.method.pair(tuple(self.seen(one) for one in copies), self.known, random)
+        if (loss := pair.loss) is None:
+            raise AssertionError(f"{self.method.name} gives no loss of its own")
+        return pair._replace(loss=lambda run: loss(run) / self.unit)
 
     def pair_each(self, batch: Batch, seed: int) -> Pair:
         """Return what training does, always the same for a batch that begins with the same image."""
@@ -213,7 +219,7 @@ def task_of(images: Images, parts: Split, method: str) -> tuple[BlindTask, str]:
     """Choose what is to be chosen by the images' noise; return it, and the choice in words."""
     if images.targets is not None:
         spec = METHODS[FRAMES if method == FRAMES else PAIRS]
-        return BlindTask(spec, KnownNoise()), (
+        return BlindTask(spec, KnownNoise(), noise_between(images, parts.train)), (
             f"learns from {len(images)} pairs of noisy images by {spec.name} ({spec.label}), which {spec.summary}"
         )
     surveys = surveys_of(images, parts.train)
@@ -228,7 +234,8 @@ def task_of(images: Images, parts: Split, method: str) -> tuple[BlindTask, str]:
     why = worded("; for another, set --method") if method == AUTO else ""
     if spec.white_only and known.reach != (0, 0):
         why = f". {spec.name} takes every pixel's noise for its own and will leave some of it{why}"
-    return BlindTask(spec, known, domain), (
+    unit = roughness(images, parts.train) if known.level is None else known.level**2
+    return BlindTask(spec, known, unit, domain), (
         f"learns from the noisy images alone by {spec.name} ({spec.label}), which {spec.summary}; {noise}{why}"
     )
 
@@ -262,6 +269,29 @@ def surveys_of(images: Images, places: np.ndarray) -> list[NoiseSurvey] | None:
             f"from the noise of the images themselves, and {images.name} has none that could be measured."
         )
     return found
+
+
+def half_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]], white: float) -> float:
+    """Return half of the mean square of what two arrays differ by: the noise's variance, where all else is alike."""
+    return max(
+        float(np.mean([np.square((one.astype(np.float32) - other) / white).mean() / 2 for one, other in pairs])),
+        LEAST**2,
+    )
+
+
+def noise_between(images: Images, places: np.ndarray) -> float:
+    """Return the variance of the noise in pairs of noisy images, white being 1."""
+    targets = images.targets
+    if targets is None:
+        raise AssertionError("images without partners")
+    chosen = places[spread_evenly(len(places), LOOKED_AT)].tolist()
+    return half_difference([(images.arrays[one], targets[one]) for one in chosen], full_scale(images.dtype))
+
+
+def roughness(images: Images, places: np.ndarray) -> float:
+    """Return what the noise's variance is at most, white being 1: half of how pixels differ from those beside them."""
+    chosen = [images.arrays[place] for place in places[spread_evenly(len(places), LOOKED_AT)].tolist()]
+    return half_difference([(one[:, 1:], one[:, :-1]) for one in chosen], full_scale(images.dtype))
 
 
 def model_of(found: NoiseSurvey, images: Images) -> NoiseModel:

@@ -31,7 +31,10 @@ def write_blind_report(
     curves = curves_picture(
         run, "loss", left="Loss by epoch", right="Validation loss", value=lambda record: record.validation_loss
     )
-    about = "The loss is the squared error against noisy values: that against clean ones, and the noise's variance."
+    about = (
+        "The loss is the squared error against noisy values, in units of the noise's variance: 1 for the noise in "
+        "those values, and what is above it is the error against clean ones."
+    )
     sections = [
         Section("What it takes away", [NO_SCORE], [*tables_of(found), Picture(themes, alt, note)]),
         *([Section("To know", [*notes, about])]),
