@@ -24,7 +24,9 @@ def test_the_command_writes_a_page(command: Callable[..., Any], tmp_path: Path) 
     assert [one.name for one in path.parent.iterdir()] == ["denoise.html"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("model.exe", "'.exe', needed .html"), ("model", "'(none)', needed .html")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("model.exe", "'.exe', needed .onnx or .html"), ("model", "'(none)', needed .onnx or .html")]
+)
 def test_other_endings_are_refused_before_any_work(
     refused: Callable[..., str], tmp_path: Path, name: str, said: str
 ) -> None:

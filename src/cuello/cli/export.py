@@ -15,7 +15,7 @@ def export(
         Path,
         Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
     ],
-    target: Annotated[Path, Parameter(help="The file to write, NAME.html or NAME.zip, or a folder.")],
+    target: Annotated[Path, Parameter(help="The file to write, NAME.onnx, NAME.html or NAME.zip, or a folder.")],
     /,
     *,
     hub: Annotated[
@@ -33,12 +33,17 @@ def export(
 ) -> None:
     """Write a trained network as one file for programs other than Cuello.
 
+    NAME.onnx is the network for ONNX Runtime with all that is done around it, tried beside torch on photographs before
+    it is written.
+
     NAME.html is a page for a browser: drop images, get them restored, enlarged, classified or explained, or walk over
     a map of codes. It works from a memory stick, without a server or a network, and sends nothing anywhere.
 
     For example:
 
     cuello export denoise denoise.html
+
+    cuello export denoise denoise.onnx
 
     cuello export runs/pets pets.html --overwrite
 

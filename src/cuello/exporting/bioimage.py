@@ -60,7 +60,7 @@ def write_bioimage(model: Model, path: Path) -> list[str]:
     image = example_image(model)
     black, white = scale_of(model)
     with torch.inference_mode():
-        found = exportable(model)(torch.from_numpy((image - black) / (white - black)).float()).numpy()
+        found = exportable(plain_of(model))(torch.from_numpy((image - black) / (white - black)).float()).numpy()
     result = found if model.classes else (found * (white - black) + black).astype(np.float32)
     files = {
         "model.onnx": graph, "test_input.npy": as_npy(image), "test_output.npy": as_npy(result),

@@ -12,7 +12,10 @@ from cuello.core.files import check_new, make_folder
 if TYPE_CHECKING:
     from cuello.inference.model import Model
 
-FORMS: Mapping[str, str] = {".html": "cuello.exporting.page.export:write_model_page"}
+FORMS: Mapping[str, str] = {
+    ".onnx": "cuello.exporting.onnx:write_onnx",
+    ".html": "cuello.exporting.page.export:write_model_page",
+}
 """Endings, and what writes a model to such a path: a function of the model and the path."""
 NAMED: Mapping[str, str] = {
     "hub": "cuello.exporting.hub:write_hub", "bioimage": "cuello.exporting.bioimage:write_bioimage",
@@ -58,7 +61,7 @@ def hint(target: Path) -> str:
 
 
 def export(model: "Model", target: str | Path, overwrite: bool = False, *, form: str = "") -> Exported:
-    """Write a network as the ending of ``target`` asks: .html, one page that works without a network.
+    """Write a network as the ending of ``target`` asks: .onnx, or .html, one page that works by itself.
 
     form: "hub", a folder for the Hugging Face hub, or "bioimage", a zip for programs that run BioImage.IO models; by
     default the ending says it. Raises CuelloError for other endings, a file that exists without ``overwrite``, and a

@@ -114,12 +114,16 @@ def plain_onnx(model: Model) -> bytes:
 
 def exportable(module: nn.Module) -> nn.Module:
     """Return a copy of a module in operations that ONNX knows."""
-    plain = copy.deepcopy(module).cpu().eval()
-    for parent in list(plain.modules()):
+    return in_onnx_operations(copy.deepcopy(module).cpu().eval())
+
+
+def in_onnx_operations(module: nn.Module) -> nn.Module:
+    """Replace in a module what ONNX has no operation for."""
+    for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, UpsampleConv2d):
                 setattr(parent, name, Enlarging(child))
-    return plain
+    return module
 
 
 def example(model: Model, side: int, count: int) -> tuple[Tensor, ...]:

@@ -1,0 +1,204 @@
+"""A network with all that is done around it as one ONNX file: pixels in the caller's units in, results out."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cuello.core.errors import CuelloError
+from cuello.core.files import write_bytes
+from cuello.core.version import VERSION
+from cuello.exporting.page.graphs import Graph, Mapped, Restoring, Telling, blank
+from cuello.exporting.plain import INSTALL, LARGEST_DIFFERENCE, in_onnx_operations
+from cuello.inference.model import Model
+
+DETAIL = (-0.48296291314469025, 0.836516303737469, -0.22414386804185735, -0.12940952255092145)
+"""The high-pass filter of Daubechies' wavelet of two vanishing moments."""
+MEDIAN = 0.6744897501960817
+"""The third quartile of the normal distribution."""
+SMALLEST = 4
+"""Pixels of a side from which on the noise is estimated."""
+TRIED = ((61, 83), (97, 40), (128, 255))
+"""Heights and widths that a file is tried with, none of which it was made with."""
+
+
+@final
+class Whole(nn.Module):
+    """What ``Model.restore`` does with an image, in the caller's units: scaling, level, padding, network, cutting.
+
+    image: ``(N, C, H, W)``, white: what stands for 1, ``(1,)``. level: the noise's standard deviation, white being 1,
+    ``(1,)``; below 0: estimated, image by image.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.inner, self.stride, self.scale = Restoring(model), model.network.stride, model.scale
+
+    def forward(self, image: Tensor, white: Tensor, level: Tensor | None = None) -> Tensor:
+        x = image / white
+        told = None if level is None else torch.where(level.view(1, 1, 1, 1) < 0, wavelet_level(x), level)
+        height, width = x.shape[2], x.shape[3]
+        restored = self.inner(repeated(repeated(x, 2, self.stride), 3, self.stride), told)
+        return restored[:, :, : self.scale * height, : self.scale * width] * white
+
+
+@final
+class Scaled(nn.Module):
+    """A module of images in [0, 1], of images whose white is ``white``."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, image: Tensor, white: Tensor, *more: Tensor) -> Tensor:
+        return self.inner(image / white, *more)
+
+
+def repeated(x: Tensor, axis: int, stride: int) -> Tensor:
+    """Repeat the last pixel along an axis until its length is a multiple of the stride."""
+    if stride == 1:
+        return x
+    length = x.shape[axis]
+    places = torch.arange((length + stride - 1) // stride * stride, device=x.device)
+    return x.index_select(axis, torch.minimum(places, torch.zeros_like(places) + (length - 1)))
+
+
+def wavelet_level(x: Tensor) -> Tensor:
+    """Estimate the noise of images as ``degrade.level.estimated_level`` does, in plain operations: ``(N, 1, 1, 1)``."""
+    d = detail(detail(x).transpose(2, 3)).abs().flatten(2)  # (N, C, H, W) -> (N, C, W' · H')
+    ordered, count = d.sort(2).values, d.shape[2]
+    zeros = (ordered == 0).sum(2, keepdim=True)  # which do not count
+    left = count - zeros
+    last = torch.zeros_like(zeros) + (count - 1)
+    low = torch.minimum(zeros + torch.div((left - 1).clamp(min=0), 2, rounding_mode="floor"), last)
+    high = torch.minimum(zeros + torch.div(left, 2, rounding_mode="floor"), last)
+    return ((ordered.gather(2, low) + ordered.gather(2, high)) / 2 / MEDIAN).mean(1, keepdim=True)[..., None]
+
+
+def detail(x: Tensor) -> Tensor:
+    """Give the finest detail along the last axis, mirrored at its ends: half as many values, and one."""
+    x = torch.cat([x[..., :2].flip(3), x, x[..., -3:].flip(3)], 3)
+    count = (x.shape[3] - 4) // 2 + 1
+    parts = [DETAIL[tap] * x[..., 3 - tap :: 2][..., :count] for tap in range(4)]
+    return parts[0] + parts[1] + parts[2] + parts[3]
+
+
+def graph_of(model: Model) -> tuple[Graph, dict[str, float]]:
+    """Return the graph of a network, and the inputs that may be left out with what they then are."""
+    free = (0,) if model.size else (0, 2, 3)
+    given: dict[str, Any] = {"image": blank(model), "white": torch.ones(1)}
+    axes: dict[str, Any] = {"image": free}
+    usual = {"white": 1.0}
+    if model.classes:
+        module: nn.Module = Scaled(Telling(model.network))
+    elif model.network.conditioning == "class":
+        classes = model.artefact.architecture.settings["classes"]
+        module = Scaled(Mapped(model.network))
+        given["condition"], axes["condition"] = torch.full((1, classes), 1 / classes), (0,)
+    else:
+        module = Whole(model)
+        if model.conditioned:
+            given["level"], usual["level"] = torch.full((1,), -1.0), -1.0
+    return Graph(in_onnx_operations(copy.deepcopy(module).cpu().eval()), given, axes), usual
+
+
+def onnx_bytes(model: Model) -> bytes:
+    """Return a network as one ONNX file with all that is done around it, tried beside torch.
+
+    Inputs: ``image`` ``(N, C, H, W)`` float32 in units in which ``white`` (1 where it is left out) is white, and
+    ``level`` (estimated where it is left out or below 0) for networks that are told the noise's standard deviation,
+    white being 1; ``condition``, the classes' probabilities, for occlusion maps. Output: ``result``. Its metadata say
+    so as JSON, under ``cuello``. Raises CuelloError where a package is missing or the network cannot be written so.
+    """
+    return tried(model)[0]
+
+
+def tried(model: Model) -> tuple[bytes, float]:
+    """Return the file of ``onnx_bytes``, and the largest difference to torch, of white."""
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise CuelloError(f"ONNX files need a package that is missing ({error}): {INSTALL}") from None
+    graph, usual = graph_of(model)
+    made = onnx.load_model_from_string(graph.written())
+    made.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.array([value], np.float32), name) for name, value in usual.items()
+    )
+    old = made.graph.output[0].name
+    for node in made.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["result" if name == old else name for name in names]
+    made.graph.output[0].name = "result"
+    onnx.helper.set_model_props(made, {"cuello": json.dumps(facts(model))})
+    onnx.checker.check_model(made)
+    content = made.SerializeToString()
+    apart = largest_difference(model, content)
+    if not apart <= LARGEST_DIFFERENCE:
+        raise CuelloError(
+            f"the network {model.artefact.architecture.name!r} gives other results as ONNX: {apart:.2g} of white "
+            f"apart, at most {LARGEST_DIFFERENCE:g} are allowed. The file was not written."
+        )
+    return content, apart
+
+
+def facts(model: Model) -> dict[str, Any]:
+    """Say what a program must know that runs the file."""
+    about = model.artefact
+    return {
+        "format": 1, "version": VERSION, "job": about.job, "network": about.architecture.name, "noise": about.noise,
+        "channels": model.channels, "size": model.size, "scale": model.scale, "stride": model.network.stride,
+        "receptive_field": model.network.receptive_field, "classes": list(about.classes),
+        "license": about.training.get("license"), "author": about.training.get("author"),
+        "input": "image: float32 (N, C, H, W); white: what stands for white, 1 where it is left out",
+    }  # fmt: skip
+
+
+def largest_difference(model: Model, content: bytes) -> float:
+    """Run a file beside torch on photographs of several sizes: the largest difference, of white."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns of inputs that have a usual value
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    differences = []
+    for number, (height, width) in enumerate([model.size] if model.size else TRIED):
+        image = photograph(height, width, model.channels)
+        given: dict[str, np.ndarray] = {
+            "image": np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) * (255 if number else 1)
+        }
+        if number:
+            given["white"] = np.array([255], np.float32)
+        x = torch.from_numpy(image.transpose(2, 0, 1)[None].copy())
+        if model.classes:
+            wanted = model.classify(x).numpy()
+        elif model.network.conditioning == "class":
+            classes = model.artefact.architecture.settings["classes"]
+            shares = torch.full((1, classes), 1 / classes)
+            given["condition"] = shares.numpy()
+            with torch.inference_mode():
+                wanted = Mapped(model.network)(x, shares).numpy()
+        else:
+            wanted = model.restore(image).transpose(2, 0, 1)[None]
+        found = np.asarray(session.run(None, given)[0])
+        in_units = number and not model.classes and model.network.conditioning != "class"
+        differences.append(float(np.abs(found / (255 if in_units else 1) - wanted).max()))
+    return max(differences)
+
+
+def photograph(height: int, width: int, channels: int) -> np.ndarray:
+    """Cut a photograph, ``(H, W, C)`` float32 in [0, 1]; repeated where it is smaller."""
+    from skimage import data
+
+    picture = data.astronaut().astype(np.float32) / 255
+    rows, columns = np.arange(height) % picture.shape[0], (np.arange(width) + 150) % picture.shape[1]
+    return np.ascontiguousarray(picture[rows][:, columns][:, :, np.arange(channels) % 3])
+
+
+def write_onnx(model: Model, path: Path) -> None:
+    """Write ``onnx_bytes`` to a path, whole or not at all."""
+    write_bytes(path, onnx_bytes(model))
