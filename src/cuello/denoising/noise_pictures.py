@@ -32,8 +32,10 @@ def variances(names: Sequence[str], channels: Sequence[NoiseSurvey], theme: Them
             draw_variance(axis, found, theme)
             axis.set(title=shorten(name), xlabel="brightness")
         axes[0][0].set(ylabel="variance of the noise")
-        handles, labels = axes[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        drawn = {
+            label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=3, fontsize=8)
         return as_png(figure)
 
 
@@ -43,10 +45,11 @@ def draw_variance(axis: "Axes", found: NoiseSurvey, theme: Theme) -> None:
     if curve is None:
         return
     counted = curve.weight > 0.5
-    axis.scatter(
-        curve.brightness[~counted], curve.variance[~counted], s=16, facecolors="none", edgecolors=theme.faint,
-        label="off the line" if found.temporal else "texture in it",
-    )  # fmt: skip
+    if not counted.all():
+        axis.scatter(
+            curve.brightness[~counted], curve.variance[~counted], s=16, facecolors="none", edgecolors=theme.faint,
+            label="off the line" if found.temporal else "texture in it",
+        )  # fmt: skip
     axis.scatter(
         curve.brightness[counted], curve.variance[counted], s=18, color=theme.others[1], label="measured", zorder=3
     )
@@ -75,8 +78,9 @@ def autocorrelations(names: Sequence[str], channels: Sequence[NoiseSurvey], them
                 down, across = row - REACH, column - REACH
                 if max(abs(down), abs(across)) in (1, 2) and (down == 0 or across == 0):
                     dark = abs(value) > 0.6 * most
+                    text = f"{value:.2f}".replace("-0.00", "0.00").replace("0.", ".")
                     axis.text(
-                        across, down, f"{value:.2f}".replace("0.", "."), ha="center", va="center", fontsize=6,
+                        across, down, text, ha="center", va="center", fontsize=6,
                         color="#ffffff" if dark else "#1d232b",
                     )  # fmt: skip
             axis.set(title=shorten(name), xlabel="pixels across")

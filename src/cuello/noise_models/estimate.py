@@ -9,7 +9,7 @@ a single image".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.fft import dctn
 
 from cuello.core.errors import CuelloError
 from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.photons import of_photons
 
 BLOCK, STEP = 8, 3
 """Side of the blocks, and pixels from one to the next."""
@@ -73,7 +74,7 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     if enough := len(blocks.low) >= BANDS[0] * FEWEST:
         found = curve_of(blocks, curve_of(blocks).model)
         if not counts_photons(images, found.model):
-            return found
+            return with_photons(images, found)
     counts = blocks_of(images, zeros=True)
     if len(counts.low) >= BANDS[0] * FEWEST:
         found = curve_of(counts, curve_of(counts).model)
@@ -123,6 +124,20 @@ def curve_of(blocks: Blocks, known: NoiseModel | None = None) -> NoiseCurve:
     variances = np.array([blocks.high[chosen].mean() for chosen in flat])
     spread = np.array([np.sqrt(2 / (measuring().sum() * len(chosen))) for chosen in flat])
     return fit_line(means, variances, spread)
+
+
+def with_photons(images: Sequence[np.ndarray], found: NoiseCurve) -> NoiseCurve:
+    """Take the model of photons that show one by one, where they do; cut-off values and whole steps hide them."""
+    if found.model.gain <= 1.5 * step_of(images) or any(is_cut(image) for image in images):
+        return found
+    photons = of_photons(images, found.model, found.brightness)
+    return found if photons is None else replace(found, model=photons)
+
+
+def is_cut(image: np.ndarray) -> bool:
+    """Tell whether several pixels of an image have its lowest or its highest value, and few have the one beside it."""
+    counts = np.unique(finite(image), return_counts=True)[1]
+    return any(end[0] > max(3 * end[1:4].mean(), 8) for end in (counts, counts[::-1]) if len(end) > 1)
 
 
 def counts_photons(images: Sequence[np.ndarray], found: NoiseModel) -> bool:
