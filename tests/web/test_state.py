@@ -155,7 +155,7 @@ def test_stop_reaches_the_process_and_no_other(root: Path) -> None:
 
 
 def test_commands_that_export(root: Path) -> None:
-    from cuello.web.export import FORMS
+    from cuello.web.export import FORMS, offered
 
     state = read_state(root, "first")
     assert [str(form.command(state)).replace(str(root), "runs") for form in FORMS] == [
@@ -164,3 +164,4 @@ def test_commands_that_export(root: Path) -> None:
         "cuello export runs/first first --hub",
         "cuello export runs/first first.zip --bioimage",
     ]
+    assert {"Web page"} <= {form.label for form in offered()}

@@ -3,11 +3,11 @@
 import shutil
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from nicegui import run, ui
 
+from cuello.exporting import export as known
 from cuello.web.commands import CommandLine
 from cuello.web.frame import CommandBox, card, run_shown
 from cuello.web.site import Site
@@ -37,14 +37,20 @@ FORMS = (
 )
 
 
+def offered() -> list[ExportForm]:
+    """List the forms that `cuello export` can write."""
+    named = getattr(known, "NAMED", {})
+    return [form for form in FORMS if (form.flags[0][2:] in named if form.flags else form.ending in known.FORMS)]
+
+
 def show_export(site: Site, state: RunState) -> None:
-    """Offer a run's model, and, where this Cuello can export, its other forms."""
+    """Offer a run's model, and its other forms."""
     with card("Take it with you"):
         with ui.element("div").classes("actions").style("margin-top: 0"):
             model = state.path / NAMES["model"]
             name = f"{state.path.name}.safetensors"
             ui.button("Model file", icon="download", on_click=lambda: ui.download.file(model, name)).props("outline")
-            forms = FORMS if find_spec("cuello.cli.export") is not None else ()
+            forms = offered()
             buttons = [ui.button(form.label).props("outline").tooltip(form.use) for form in forms]
         made = ui.element("div")
         for button, form in zip(buttons, forms, strict=True):
