@@ -19,7 +19,7 @@ from cuello.core.rights import NOT_STATED, OWN_LICENCE, authors_of, doi_of
 from cuello.core.version import VERSION
 from cuello.exporting.card import Subject, card, figures_of, subject_of
 from cuello.exporting.hub import without_places
-from cuello.exporting.plain import Plain, exportable, plain_of, plain_onnx
+from cuello.exporting.plain import PlainGraph, exportable, plain_of, plain_onnx
 from cuello.exporting.yaml import yaml_of
 from cuello.inference.model import Model
 from cuello.models.catalog import Architecture, build
@@ -41,7 +41,7 @@ def network_by_name(
     """Build a network for the weights of ``weights.pt``: what the model's description names as its architecture."""
     network = build(Architecture(name, kind, settings)).folded()
     models = tuple(NoiseModel(**one) for one in noise_models)
-    return Plain(Stabilised(network, Domain(models)) if models else network, classifies).eval()
+    return PlainGraph(Stabilised(network, Domain(models)) if models else network, classifies).eval()
 
 
 def write_bioimage(model: Model, path: Path) -> list[str]:

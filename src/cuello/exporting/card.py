@@ -29,7 +29,7 @@ CAPTIONS = {
 
 
 @dataclass(frozen=True)
-class Measured:
+class Yardstick:
     """One evaluation: of which images, what holds for all of it, each score and how it is measured, the rows beside."""
 
     images: str
@@ -49,7 +49,7 @@ class Subject:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def measured(self) -> list[Measured]:
+    def measured(self) -> list[Yardstick]:
         """Every evaluation that is known: the run's, or what a ready model's file says."""
         return [*measured_by_run(self.metrics, self.model), *measured_by_file(self.model.artefact.metrics)]
 
@@ -67,7 +67,7 @@ def subject_of(model: Model) -> Subject:
     return Subject(name if name != "model" else model.artefact.architecture.name, model, run, metrics=metrics)
 
 
-def measured_by_run(metrics: Mapping[str, Any], model: Model) -> list[Measured]:
+def measured_by_run(metrics: Mapping[str, Any], model: Model) -> list[Yardstick]:
     """Return what a run's evaluation found, the network's row first."""
     methods = metrics.get("methods")
     if not isinstance(methods, Mapping) or "network" not in methods:
@@ -79,14 +79,15 @@ def measured_by_run(metrics: Mapping[str, Any], model: Model) -> list[Measured]:
     said += [f"noise {metrics['noise']}"] if metrics.get("noise") else []
     measures = {name: text for name, text in dict(protocol.get("metrics", {})).items() if name in rows["network"]}
     data = Path(str(model.artefact.training.get("data", "images"))).name
-    return [Measured(f"{data}, images kept apart from training", ", ".join(said), rows["network"], measures, others)]
+    images = f"{data}, images kept apart from training"
+    return [Yardstick(images, ", ".join(said), rows["network"], protocols=measures, others=others)]
 
 
 def known_scores(method: Mapping[str, Any]) -> dict[str, float]:
     return {name: method[name] for name in SHOWN_SCORES if isinstance(method.get(name), int | float)}
 
 
-def measured_by_file(metrics: Mapping[str, Any]) -> list[Measured]:
+def measured_by_file(metrics: Mapping[str, Any]) -> list[Yardstick]:
     """Return the published yardsticks that a ready model's file states."""
     found = []
     for score in metrics.get("scores", ()):
@@ -94,7 +95,7 @@ def measured_by_file(metrics: Mapping[str, Any]) -> list[Measured]:
         setting = ", ".join(f"{name} {one}" for name, one in score.items() if name not in (*values, "yardstick"))
         scores = {name: float(one["value"]) for name, one in values.items()}
         protocols = {name: str(one.get("protocol", "")) for name, one in values.items()}
-        found.append(Measured(f"{score['yardstick']} ({setting})", "", scores, protocols=protocols))
+        found.append(Yardstick(f"{score['yardstick']} ({setting})", "", scores, protocols=protocols))
     return found
 
 
@@ -188,13 +189,13 @@ def scores_table(heading: str, rows: Sequence[tuple[str, Mapping[str, float]]]) 
     return "\n".join(lines)
 
 
-def measures(measured: Measured) -> list[str]:
+def measures(measured: Yardstick) -> list[str]:
     """Say how the scores of an evaluation were measured."""
     said = []
     for name, text in measured.protocols.items():
         label = SHOWN_SCORES[name][0].partition(",")[0]
         said.append(f"- {text}" if text.startswith(label) else f"- {label}: {text}")
-    return [f"Measured on {measured.about}." if measured.about else "", "\n".join(said)]
+    return [f"Yardstick on {measured.about}." if measured.about else "", "\n".join(said)]
 
 
 def score_text(scores: Mapping[str, float], name: str) -> str:

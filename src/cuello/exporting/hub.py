@@ -13,7 +13,7 @@ from cuello.core.files import as_cuello_error, make_folder, temporary_folder
 from cuello.core.rights import OWN_LICENCE
 from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
-from cuello.exporting.card import Measured, Subject, card, figures_of, subject_of
+from cuello.exporting.card import Yardstick, Subject, card, figures_of, subject_of
 from cuello.exporting.export import check_empty
 from cuello.exporting.plain import plain_onnx
 from cuello.exporting.yaml import yaml_of
@@ -156,7 +156,7 @@ def licence_fields(licence: Any) -> dict[str, str]:
     return {"license": "other", "license_name": re.sub("[^a-z0-9.+-]+", "-", name), "license_link": link}
 
 
-def result_of(measured: Measured, purpose: str, job: str) -> dict[str, Any]:
+def result_of(measured: Yardstick, purpose: str, job: str) -> dict[str, Any]:
     """Return one evaluation as an entry of the hub's model-index."""
     about = f"{measured.about}; " if measured.about else ""
     return {
@@ -172,7 +172,7 @@ def result_of(measured: Measured, purpose: str, job: str) -> dict[str, Any]:
             for name, value in measured.scores.items()
         ],
         "source": {
-            "name": "Measured by its author with cuello; how, is said in the card",
+            "name": "Yardstick by its author with cuello; how, is said in the card",
             "url": "README.md#validation",
         },
     }

@@ -21,7 +21,7 @@ LARGEST_DIFFERENCE = 1e-4
 INSTALL = "pip install 'cuello[onnx]'"
 
 
-class Plain(nn.Module):
+class PlainGraph(nn.Module):
     """A network as a function of images ``(N, C, H, W)`` in [0, 1]: an image or a map in [0, 1], or probabilities.
 
     A network that is told the noise's level takes it as a second input, ``(N, 1, 1, 1)``, white being 1.
@@ -55,8 +55,8 @@ class Enlarging(nn.Module):
         return functional.conv_transpose2d(x, self.kernel, self.bias, stride=self.scale, padding=self.padding)
 
 
-def plain_of(model: Model) -> Plain:
-    return Plain(model.network, bool(model.classes))
+def plain_of(model: Model) -> PlainGraph:
+    return PlainGraph(model.network, bool(model.classes))
 
 
 def check_plain(model: Model) -> None:

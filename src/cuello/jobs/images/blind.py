@@ -235,7 +235,7 @@ def task_of(images: Images, parts: Split, method: str) -> tuple[BlindTask, str]:
     if spec.white_only and known.reach != (0, 0):
         why = f". {spec.name} takes every pixel's noise for its own and will leave some of it{why}"
     unit = roughness(images, parts.train) if known.level is None else known.level**2
-    return BlindTask(spec, known, unit, domain), (
+    return BlindTask(spec, known, unit, domain=domain), (
         f"learns from the noisy images alone by {spec.name} ({spec.label}), which {spec.summary}; {noise}{why}"
     )
 
