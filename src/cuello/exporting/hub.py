@@ -13,7 +13,7 @@ from cuello.core.files import as_cuello_error, make_folder, temporary_folder
 from cuello.core.rights import OWN_LICENCE
 from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
-from cuello.exporting.card import Yardstick, Subject, card, figures_of, subject_of
+from cuello.exporting.card import Subject, Yardstick, card, figures_of, subject_of
 from cuello.exporting.export import check_empty
 from cuello.exporting.plain import plain_onnx
 from cuello.exporting.yaml import yaml_of
