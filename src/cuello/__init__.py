@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cuello.core.types import Output
     from cuello.denoising.denoise import denoise
     from cuello.denoising.noise import noise
+    from cuello.exporting.export import export
     from cuello.inference.model import Model, load
     from cuello.jobs.explain.explain import explain
     from cuello.runs.directory import Run
@@ -55,6 +56,7 @@ __all__ = [
     "evaluate_classifier",
     "evaluate_runs",
     "explain",
+    "export",
     "latent",
     "load",
     "noise",
@@ -87,6 +89,7 @@ _HOMES = {
     "evaluate_classifier": "cuello.work.evaluate",
     "evaluate_runs": "cuello.work.evaluate",
     "explain": "cuello.jobs.explain.explain",
+    "export": "cuello.exporting.export",
     "load": "cuello.inference.model",
     "occlusion_map": "cuello.saliency",
     "register": "cuello.work.check",

@@ -37,3 +37,16 @@ def test_a_file_that_exists_is_kept(refused: Callable[..., str], tmp_path: Path)
     (tmp_path / "page.html").write_text("mine")
     assert "--overwrite" in refused("export", "denoise", str(tmp_path / "page.html"))
     assert (tmp_path / "page.html").read_text() == "mine"
+
+
+def test_python_exports_runs_paths_and_names(trained: cuello.Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    written = [
+        cuello.export(one, tmp_path / f"{place}.onnx")
+        for place, one in enumerate((trained, str(trained.path), cuello.load(trained.path)))
+    ]
+    assert {one.path.read_bytes() for one in written} == {(tmp_path / "0.onnx").read_bytes()}
+    assert written[0].size == (tmp_path / "0.onnx").stat().st_size
+    assert "of white at most" in written[0].notes[0]
+    with pytest.raises(cuello.CuelloError, match=r"'pdf': needed 'hub' or 'bioimage'"):
+        cuello.export("no-such-model", tmp_path / "model", form="pdf")

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_new, make_folder
+from cuello.runs.directory import Run
 
 if TYPE_CHECKING:
     from cuello.inference.model import Model
@@ -60,15 +62,35 @@ def hint(target: Path) -> str:
     return "" if target.suffix else " A folder for the Hugging Face hub: add --hub=True."
 
 
-def export(model: "Model", target: str | Path, overwrite: bool = False, *, form: str = "") -> Exported:
-    """Write a network as the ending of ``target`` asks: .onnx, or .html, one page that works by itself.
+def export(
+    model: "Model | Run | str | PathLike[str]",
+    target: str | PathLike[str],
+    overwrite: bool = False,
+    *,
+    form: str = "",
+    network: Any = None,
+) -> Exported:
+    """Write a network for programs other than Cuello, as the ending of ``target`` asks: .onnx, or .html, one page.
 
-    form: "hub", a folder for the Hugging Face hub, or "bioimage", a zip for programs that run BioImage.IO models; by
-    default the ending says it. Raises CuelloError for other endings, a file that exists without ``overwrite``, and a
+    model: a Model, a Run, a run directory, a file, or a ready model's name. form: "hub", a folder for the Hugging Face
+    hub, or "bioimage", a zip for programs that run BioImage.IO models; by default the ending says it. network: as for
+    `cuello.load`. Returns what was written: ``path``, ``size`` in bytes, and ``notes``, e.g. how far from torch's the
+    results of ONNX Runtime are. Raises CuelloError for other endings, a file that exists without ``overwrite``, and a
     network that cannot be written so.
+
+    >>> import cuello, tempfile
+    >>> written = cuello.export("upscale-x2", tempfile.mkdtemp() + "/larger.onnx")
+    >>> written.path.name, written.size > 1000
+    ('larger.onnx', True)
     """
     path = Path(target).expanduser()
+    if form not in ("", *NAMED):
+        raise CuelloError(f"there is no form {form!r}: needed {' or '.join(map(repr, NAMED))}, or none.")
     check_target(path, overwrite, form)
+    if isinstance(model, Run | str | PathLike):
+        from cuello.inference.model import load
+
+        model = load(model.path if isinstance(model, Run) else model, network)
     make_folder(path.absolute().parent)
     module, _, name = (NAMED[form] if form else FORMS[path.suffix.lower()]).partition(":")
     write: Callable[[Model, Path], Sequence[str] | None] = getattr(import_module(module), name)

@@ -199,6 +199,8 @@ def photograph(height: int, width: int, channels: int) -> np.ndarray:
     return np.ascontiguousarray(picture[rows][:, columns][:, :, np.arange(channels) % 3])
 
 
-def write_onnx(model: Model, path: Path) -> None:
-    """Write ``onnx_bytes`` to a path, whole or not at all."""
-    write_bytes(path, onnx_bytes(model))
+def write_onnx(model: Model, path: Path) -> list[str]:
+    """Write ``onnx_bytes`` to a path, whole or not at all; return how far from torch its results are."""
+    content, apart = tried(model)
+    write_bytes(path, content)
+    return [f"beside torch on photographs, ONNX Runtime's results differ by {apart:.1g} of white at most"]

@@ -106,7 +106,7 @@ class Graph:
                     dynamic_axes=axes, opset_version=OPSET, dynamo=False,
                 )  # fmt: skip
             except ImportError as error:
-                raise CuelloError(f"a page needs a package that is missing ({error}): {INSTALL}") from None
+                raise CuelloError(f"ONNX files need a package that is missing ({error}): {INSTALL}") from None
             except (RuntimeError, TypeError, ValueError) as error:  # the exporter's own errors are RuntimeErrors
                 raise unwritable(error) from None
             content = path.read_bytes()
@@ -118,7 +118,7 @@ class Graph:
         try:
             import onnxruntime
         except ImportError as error:
-            raise CuelloError(f"a page needs a package that is missing ({error}): {INSTALL}") from None
+            raise CuelloError(f"ONNX files need a package that is missing ({error}): {INSTALL}") from None
         for times in (1, 2):
             tried = {
                 name: one.repeat(*(times if axis >= 2 and axis in self.free[name] else 1 for axis in range(one.ndim)))
@@ -135,7 +135,7 @@ class Graph:
             if not apart <= LARGEST_DIFFERENCE:
                 raise CuelloError(
                     f"the network gives other results as ONNX: {apart:.2g} of white apart, at most "
-                    f"{LARGEST_DIFFERENCE:g} are allowed. The page was not written."
+                    f"{LARGEST_DIFFERENCE:g} are allowed. Nothing was written."
                 )
 
 
@@ -143,7 +143,7 @@ def unwritable(error: Exception) -> CuelloError:
     """Say that a network cannot be written as ONNX, with what the exporter or ONNX Runtime said first."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return CuelloError(
-        f"the network cannot be written as ONNX, which a page needs: {first[:300]}. A network of your own needs a "
+        f"the network cannot be written as ONNX: {first[:300]}. A network of your own needs a "
         "forward without branches that depend on values, of operations that ONNX has."
     )
 
