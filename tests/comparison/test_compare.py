@@ -212,7 +212,7 @@ def test_an_unfinished_run_is_noted() -> None:
 @pytest.mark.parametrize(
     "change",
     [{"noise": "gaussian:10"}, {"loss": "l1"}, {"crop": 32}, {"crops": "grid"}, {"validation": 0.3}, {"test": 0.3},
-     {"validation_samples": 3}, {"split_seed": 1}, {"resize": "32"}, {"range": "0..99"}],
+     {"validation_samples": 3}, {"split_seed": 1}, {"resize": "32"}, {"range": "0..99"}, {"method": "sure"}],
 )  # fmt: skip
 def test_what_may_not_differ_in_a_table(change: dict[str, Any]) -> None:
     keys = [group_key(facts()), group_key(facts(**change))]

@@ -152,7 +152,7 @@ class TestArray:
         [
             (np.zeros((4, 4), np.uint8), "shape (4, 4), needed (N, H, W) or (N, H, W, C)"),
             (np.zeros((2, 3, 8, 8), np.uint8), "If the channels come first, use array.transpose(0, 2, 3, 1)"),
-            (np.zeros((2, 8, 8, 2), np.uint8), "with C of 1, 3 or 4"),
+            (np.zeros((2, 8, 8, 2), np.uint8), "of another number give each channel as a grey image of its own"),
             (np.zeros((0, 8, 8), np.uint8), "empty array of shape (0, 8, 8, 1), needed at least one image"),
             (np.zeros((2, 0, 8), np.uint8), "needed at least one image and one pixel"),
             (np.zeros((1, 2, 2), np.int64), "type int64, needed uint8, uint16, bool or floats in [0, 1]. Convert them"),

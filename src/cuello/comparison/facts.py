@@ -1,5 +1,6 @@
 """One run: what it is, what it reached, what it costs."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -173,6 +174,11 @@ def latency_of(model: Model, size: tuple[int, int], passes: int = TIMED_PASSES) 
     return 1000 * median(seconds[5:])
 
 
+def known(value: float | None) -> float | None:
+    """Return a value; None for what was not measured, as of noisy images alone."""
+    return None if value is None or math.isnan(value) else value
+
+
 def run_values(run: RunFacts, epoch: int) -> dict[str, Any]:
     """List every value of one run by name: a line of compare.csv. Times in seconds, latency in milliseconds."""
     there, best = run.at(epoch), run.best
@@ -190,7 +196,7 @@ def run_values(run: RunFacts, epoch: int) -> dict[str, Any]:
         "best_validation_loss": best.validation_loss,
         "best_gap": gap(best),
         **{
-            f"best_validation_{score.name}": getattr(best, f"validation_{score.name}")
+            f"best_validation_{score.name}": known(getattr(best, f"validation_{score.name}"))
             for score in (*run.job.scores, *run.job.binary)
         },
         "seconds_an_epoch": run.seconds_an_epoch,

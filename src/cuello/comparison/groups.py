@@ -1,5 +1,6 @@
 """Which runs may be compared, which are repeats of each other, and what the repeats say."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,9 +39,9 @@ class Row:
     runs: tuple[RunFacts, ...]
 
     def spread(self, value: Callable[[RunFacts], float | None]) -> Spread | None:
-        """Compute mean and deviation of a value over the runs; None where a run lacks it."""
+        """Compute mean and deviation of a value over the runs; None where a run lacks it, or it is not a number."""
         values = [value(run) for run in self.runs]
-        known = [number for number in values if number is not None]
+        known = [number for number in values if number is not None and not math.isnan(number)]
         return spread(known) if len(known) == len(values) else None
 
     @property
@@ -84,7 +85,7 @@ def group_key(run: RunFacts) -> Key:
     """List what two runs must share for their validation losses to be comparable."""
     config = run.config
     same = {"job": config.job, "noise": config.noise, "images": run.images, "channels": run.channels}
-    return tuple((same | {name: getattr(config, name) for name in ("loss", *VALIDATION_SETTINGS)}).items())
+    return tuple((same | {name: getattr(config, name) for name in ("loss", "method", *VALIDATION_SETTINGS)}).items())
 
 
 def differing(keys: Sequence[Key]) -> list[str]:
@@ -103,8 +104,14 @@ def differing_sentence(keys: Sequence[Key]) -> str:
 
 
 def beside_the_loss(job: Job, keys: Sequence[Key]) -> str:
-    """Say how runs that differ in their loss alone can be put side by side after all, or ""."""
-    if differing(keys) != ["loss"]:
+    """Say how runs that differ in what their loss is alone can be put side by side after all, or ""."""
+    different = differing(keys)
+    if different == ["method"]:
+        return (
+            " Each method counts its loss in its own way; what they reach on the same noisy images, as estimated, "
+            "can be compared: cuello evaluate RUN IMAGES, of each."
+        )
+    if different != ["loss"]:
         return ""
     typed = "cuello benchmark IMAGES RUN RUN" if "noise" in job.options else "cuello evaluate RUN RUN"
     return f" Their losses cannot be compared; what they reach on the same images can: {typed}"

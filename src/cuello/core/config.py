@@ -191,7 +191,8 @@ class TrainConfig(pydantic.BaseModel):
     method: str | None = setting(
         None,
         "denoise: without --noise and --target, how to learn from the noisy images alone: blind-spot, neighbours, "
-        "sure, or frames, of stacks and films; auto, the default: one that fits their noise, named in the output.",
+        "sure, recorrupted, or frames, of stacks and films; auto, the default: one that fits their noise, named in the "
+        "output.",
         TASK,
     )
     scale: int | None = setting(

@@ -47,9 +47,16 @@ class ImageSource:
 def check_shape(shape: Sequence[int], name: str) -> None:
     """Raise CuelloError unless ``shape`` is ``(N, H, W, C)`` with C of 1, 3 or 4 and nothing of it is zero."""
     if len(shape) != 4 or shape[-1] not in (1, 3, 4):
+        first = len(shape) == 4 and shape[1] in (1, 3, 4)
+        remedy = (
+            "If the channels come first, use array.transpose(0, 2, 3, 1)."
+            if first or len(shape) != 4
+            else "Networks see one grey image, three colours, or four channels at once: of another number give each "
+            "channel as a grey image of its own, array[..., 0]."
+        )
         raise CuelloError(
             f"{name}: got an array of shape {tuple(shape)}, needed (N, H, W) or (N, H, W, C) with C of 1, 3 or 4. "
-            "If the channels come first, use array.transpose(0, 2, 3, 1)."
+            f"{remedy}"
         )
     if shape[0] > MOST_IMAGES:
         raise CuelloError(f"{name}: got {shape[0]:,} images, at most {MOST_IMAGES:,} are possible. Divide them.")

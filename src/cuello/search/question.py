@@ -91,6 +91,7 @@ def make_question(
     unnamed = not named & {"model", *PARTS}
     if unnamed and len(chosen) == 1:
         searched = replace(searched, fixed={**searched.fixed, "model": chosen[0]})  # chosen once, for all
+    check_blind_search(configs, objective)
     unlike = unlike_losses(configs)
     if unlike and objective == "loss":
         raise CuelloError(
@@ -118,6 +119,22 @@ def checked_config(job: str, data: str, space: Space, values: Mapping[str, Any])
         told = ", ".join(f"{name} = {values[name]!r}" for name in space.needed(values))
         raise CuelloError(f"{error} (The trial: {told}.)") from None
     return config
+
+
+def check_blind_search(configs: Sequence[TrainConfig], objective: str | None) -> None:
+    """Raise CuelloError where trials that learn from noisy images alone could not be put in an order."""
+    methods = {config.method for config in configs}
+    if len(methods) > 1:
+        ways = ", ".join(sorted(method or "from clean images" for method in methods))
+        raise CuelloError(
+            f"trials differ in method ({ways}), each of which counts its loss in its own way: needed one for all. "
+            "Train with each, and compare by the error that is estimated: cuello evaluate RUN."
+        )
+    if methods != {None} and objective not in (None, LOSS.name):
+        raise CuelloError(
+            f"got --objective={objective} for learning from noisy images alone: there are no clean ones to measure "
+            "with. Leave it out: the loss decides, whose mean follows the error against the clean images."
+        )
 
 
 def unlike_losses(configs: Sequence[TrainConfig]) -> str:

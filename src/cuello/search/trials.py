@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from cuello.comparison.facts import read_facts
+from cuello.comparison.facts import known, read_facts
 from cuello.comparison.page import loss_text
 from cuello.core.errors import CuelloError
 from cuello.core.files import make_folder
@@ -119,7 +119,7 @@ def outcome(runs: Sequence[Run], objective: Objective) -> Reached | None:
     reached = spread([objective.value(run.best) for run in facts])
     job, best = facts[0].job, [run.best for run in facts]
     measures = [f"validation_{score.name}" for score in (*job.scores, *job.binary)]
-    measures = [name for name in measures if all(getattr(epoch, name) is not None for epoch in best)]
+    measures = [name for name in measures if all(known(getattr(epoch, name)) is not None for epoch in best)]
     return Reached(
         objective=reached.mean,
         deviation=None if math.isnan(reached.deviation) else reached.deviation,

@@ -1,5 +1,6 @@
 """Learning to denoise from noisy images alone: settings, the noise that is found, the run, and what it is used for."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ import tifffile
 import torch
 
 import cuello
+from cuello.comparison import compare
+from cuello.comparison.page import reached_table, result_of
 from cuello.core.config import make_config
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import generator
@@ -23,6 +26,7 @@ from cuello.jobs.images.blind import task_of as choose_task
 from cuello.noise_models.model import NoiseModel
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
+from cuello.search import search
 from cuello.work.train import repeat_command, resolve
 
 TINY: dict[str, Any] = {"samples": 16, "validation_samples": 4, "crop": 16, "batch_size": 8, "epochs": 2, "threads": 1}
@@ -230,3 +234,90 @@ def test_images_of_two_values_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "binary.npy", np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (3, 32, 32)))
     with pytest.raises(CuelloError, match="holds two values only"):
         cuello.train("denoise", tmp_path / "binary.npy", output=tmp_path / "run")
+
+
+def test_images_of_a_few_pixels_are_refused(tmp_path: Path, make_image: Callable[..., np.ndarray]) -> None:
+    images = noisy_images(make_image).round().clip(0, 255).astype(np.uint8)[:, :7, :30]
+    with pytest.raises(CuelloError, match=r"at most 7 pixels along their shorter side, needed 8"):
+        cuello.train("denoise", saved(tmp_path / "noisy", images), output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_values_that_are_not_numbers_are_refused_with_how_many(
+    tmp_path: Path, make_image: Callable[..., np.ndarray]
+) -> None:
+    images = noisy_images(make_image).astype(np.float32)
+    images[:, :2] = np.nan
+    with pytest.raises(CuelloError, match=r"holds 96 values that are not numbers .*; replace them first"):
+        cuello.train("denoise", saved(tmp_path / "noisy", images), output=tmp_path / "run")
+
+
+def test_channels_of_quite_different_noise_are_each_named() -> None:
+    models = [NoiseModel(0, (sigma / 255) ** 2) for sigma in (3.0, 12.0, 50.0)]
+    assert noise_words(models) == (
+        "noise that differs from channel to channel, of standard deviations of 3, 12, 50 out of 255 at white"
+    )
+    assert noise_words([models[1]] * 3) == "noise of a standard deviation of 12 out of 255"
+
+
+def test_repeats_and_other_methods_are_compared_by_what_can_be(
+    tmp_path: Path, make_image: Callable[..., np.ndarray]
+) -> None:
+    """No PSNR was measured, and each method counts its loss in its own way."""
+    folder = saved(tmp_path / "noisy", noisy_images(make_image).round().clip(0, 255).astype(np.uint8))
+    tiny = {**TINY, "report": False}
+    ways: dict[str, dict[str, Any]] = {
+        "a": {}, "b": {"seed": 1}, "c": {"method": "recorrupted"}, "d": {"noise": "blur:1"},
+    }  # fmt: skip
+    runs = [cuello.train("denoise", folder, output=tmp_path / name, **tiny, **given) for name, given in ways.items()]
+    alike = compare([run.path for run in runs[:2]])
+    (group,) = alike.groups
+    assert group.title.startswith("denoise noisy images alone")
+    (row,) = reached_table(group, False).rows
+    assert (row[1], row[-1]) == ("2", "–"), "two repeats; their PSNR is not known"
+    json.loads(result_of(alike).json, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    other = compare([run.path for run in runs[1:3]])
+    assert len(other.groups) == 2
+    assert "method (auto, recorrupted)" in other.differing
+    assert "cuello evaluate" in other.differing
+    assert len(compare([run.path for run in runs[2:]]).groups) == 2, "the one learned with clean images"
+
+
+def test_a_search_is_decided_by_the_loss_of_one_method(tmp_path: Path, make_image: Callable[..., np.ndarray]) -> None:
+    folder = saved(tmp_path / "noisy", noisy_images(make_image).round().clip(0, 255).astype(np.uint8))
+    with pytest.raises(CuelloError, match=r"trials differ in method \(blind-spot, sure\)"):
+        search("denoise", folder, space={"method": ["sure", "blind-spot"]}, output=tmp_path / "s", **TINY)
+    with pytest.raises(CuelloError, match="got objective='psnr' for learning from noisy images alone"):
+        search("denoise", folder, space={"augment": [True, False]}, objective="psnr", output=tmp_path / "s", **TINY)
+    found = search("denoise", folder, space={"learning_rate": [1e-3, 1e-2]}, output=tmp_path / "search", **TINY)
+    reached = [trial.reached for trial in found.trials if trial.reached is not None]
+    assert [one.objective for one in reached] == [one.validation_loss for one in reached]
+    assert len({one.objective for one in reached}) == 2
+    assert all(one.validation_psnr is None for one in reached), "nothing clean was compared with"
+
+
+@pytest.mark.parametrize("method", ["recorrupted", "neighbours", "blind-spot", "pairs", "frames"])
+def test_each_method_goes_on_to_the_same_bits(
+    tmp_path: Path, make_image: Callable[..., np.ndarray], method: str
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(event: Any) -> None:
+        if type(event).__name__ == "EpochDone" and event.record.epoch == 1:
+            raise Killed
+
+    one, other = (noisy_images(make_image, seed).round().clip(0, 255).astype(np.uint8) for seed in (0, 1))
+    given: dict[str, Any] = {"method": method, "report": False, **TINY}
+    data = tmp_path / "noisy.npy"
+    np.save(data, one if method != "frames" else np.stack([one[0], other[0]]))
+    if method == "pairs":
+        data = saved(tmp_path / "noisy", one)
+        given |= {"target": saved(tmp_path / "other", other), "noisy_target": True}
+    whole = cuello.train("denoise", data, output=tmp_path / "whole", **given)
+    with pytest.raises(Killed):
+        cuello.train("denoise", data, output=tmp_path / "killed", observers=[kill], **given)
+    again = cuello.resume(tmp_path / "killed", report=False)
+    first, second = load_artefact(whole.path), load_artefact(again.path)
+    assert first.method == second.method == method
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)

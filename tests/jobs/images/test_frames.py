@@ -62,6 +62,11 @@ def test_equal_frames_and_lone_ones_are_refused() -> None:
         frame_pairs(images_of([frame, frame[:50]]))
 
 
+def test_frames_that_the_file_calls_colours_are_refused_with_what_to_do() -> None:
+    with pytest.raises(CuelloError, match=r"holds one image of 3 channels.*photometric='minisblack'"):
+        frame_pairs(images_of([np.concatenate(film(3), 2)]))
+
+
 @pytest.mark.parametrize(("step", "least", "most"), [(0.0, 0.0, 0.02), (0.3, 0.02, 0.1), (2.0, 0.5, 1.0)])
 def test_the_share_of_movement(step: float, least: float, most: float) -> None:
     random = np.random.default_rng(2)

@@ -43,6 +43,8 @@ LEAST = 1e-4
 ALIKE, STRIPED = 0.1, 0.15
 """Correlation of two pixels' noise, and share of the noise that rows or columns have in common, that are too much to be
 passed over."""
+UNLIKE = 1.5
+"""How many times as much noise one channel has as another for each to be named."""
 STRIPE = 8
 """Pixels to either side that are hidden along a row or column that has noise in common."""
 
@@ -192,6 +194,11 @@ def blind_data(config: TrainConfig, progress: OnProgress = silent) -> JobData:
         images = frame_pairs(images)
     elif images.targets is not None:
         check_pairs(images)
+    if int(side := np.max(np.min(images.sizes, 1))) < SMALLEST:
+        raise CuelloError(
+            f"got images of at most {side} pixels along their shorter side, needed {SMALLEST} to learn from noisy "
+            "images alone: so few pixels do not show what is noise. Use `cuello denoise`, or larger images."
+        )
     parts = blind_parts(images, config)
     known = images.fingerprint or fingerprint_of(images)
     prepared = cut(images, parts, with_enough(config, images, parts), known=known)
@@ -346,6 +353,9 @@ def structure_words(known: KnownNoise) -> str:
 def noise_words(models: Sequence[NoiseModel]) -> str:
     """Say in a few words what the noise is, in 255ths of white."""
     ends = [(255 * float(model.deviation(0.0)), 255 * float(model.deviation(1.0))) for model in models]
+    if max(high for _, high in ends) > UNLIKE * min(high for _, high in ends):
+        each = ", ".join(f"{high:.3g}" for _, high in ends)
+        return f"noise that differs from channel to channel, of standard deviations of {each} out of 255 at white"
     low, high = (sum(end[place] for end in ends) / len(ends) for place in (0, 1))
     if low > 0.9 * high:
         return f"noise of a standard deviation of {high:.3g} out of 255"

@@ -30,6 +30,12 @@ def frame_pairs(images: Images) -> Images:
     """
     firsts = [place for frames in stacks_of(images) for place in pairs_in(images, frames)]
     if not firsts:
+        if len(images) == 1 and images.channels > 1:
+            raise CuelloError(
+                f"got --method=frames, and {images.name} holds one image of {images.channels} channels. If they are "
+                "frames, the file says that they are colours: write it anew with a grey page for each (tifffile: "
+                "photometric='minisblack'), or leave --method out."
+            )
         raise CuelloError(
             f"got --method=frames, and {images.name} has no two frames of one size after one another. Give a stack or "
             "a film, or leave --method out."

@@ -234,7 +234,10 @@ class ImageJob:
         return model.restore_batch(images)
 
     def title(self, config: TrainConfig) -> str:
-        return f"{self.name} {config.noise or 'pairs of images'}" if self.restores else self.name
+        if not self.restores:
+            return self.name
+        alone = config.target is None and is_blind(config)
+        return f"{self.name} {config.noise or ('noisy images alone' if alone else 'pairs of images')}"
 
     @property
     def restores(self) -> bool:
