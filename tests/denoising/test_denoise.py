@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 
 import cuello
 from cuello.core.progress import silent
+from cuello.denoising.page import write_report
+from cuello.denoising.said import summary, values_of
 
 SIGMA = 10.0
 
@@ -271,3 +274,43 @@ def test_thorough_trains_the_network_on_and_keeps_it_where_it_does_better(monkey
     assert kinds.better(trained, trained, shipped()) is trained
     restored = cuello.denoise(noisy, effort="thorough")
     assert rmse(restored, scene()) < rmse(noisy, scene()) / 3
+
+
+@pytest.mark.parametrize("mean", [0.3, 0.7])
+def test_few_counts_keep_their_brightness_in_whole_numbers(mean: float) -> None:
+    noisy = np.random.default_rng(3).poisson(mean, (96, 96)).astype(np.uint8)
+    restored = cuello.denoise(noisy)
+    assert restored.dtype == np.uint8
+    assert abs(restored.mean() - noisy.mean()) < 3 * np.sqrt(mean) / 96
+    quarters = restored.reshape(2, 48, 2, 48).mean((1, 3))
+    assert np.abs(quarters - mean).max() < 0.1 * mean + 3 * np.sqrt(mean) / 48
+
+
+def test_noise_of_several_steps_is_rounded_to_the_nearest() -> None:
+    noisy = (200 + 10 * np.random.default_rng(3).normal(size=(96, 96))).round()
+    near = cuello.denoise(noisy.astype(np.int32)) - cuello.denoise(noisy)
+    assert np.abs(near).max() <= 0.5 + 1e-6
+
+
+def test_few_counts_are_said_to_be_rounded_by_turns(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(3).poisson(0.3, (96, 96)).astype(np.uint8)).save(tmp_path / "few.png")
+    found = cuello.denoise(tmp_path / "few.png", tmp_path / "out.png")
+    assert found.channels[0][0].stepped
+    assert "rounded up and down by turns" in summary(found.channels[0])
+    assert 0.25 < np.asarray(Image.open(tmp_path / "out.png")).mean() < 0.35
+
+
+def test_a_score_that_could_not_be_had_is_said_to_be_none(tmp_path: Path) -> None:
+    noisy = (100 + SIGMA * np.random.default_rng(4).normal(size=(8, 8))).round().astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "tiny.png")
+    found = cuello.denoise(tmp_path / "tiny.png", tmp_path / "out.png")
+    (one,) = found.channels[0]
+    assert one.score is not None
+    one = replace(one, score=replace(one.score, left=np.inf, left_error=np.nan, gain=-np.inf))
+    page = write_report(tmp_path / "report", replace(found, channels=[[one]])).read_text()
+    assert "too small to tell how much error is left; the image" in summary([one])
+    assert "too small to tell how much error is left." in page
+    assert "nan" not in summary([one])
+    assert "± nan" not in page
+    assert "inf ±" not in page
+    assert values_of(one)["score"] is None

@@ -74,8 +74,10 @@ def verdict_of(scored: NamedImage) -> Verdict:
     """Say how much smaller the error is, and whether noise alone was taken away."""
     if not scored:
         return Verdict("Nothing was taken away.")
-    gains = [one.score.gain for _, one in scored if one.score is not None]
+    gains = [one.score.gain for _, one in scored if one.score is not None and one.score.known]
     clean = [one.score.checks.is_noise for _, one in scored if one.score is not None]
+    if not gains:
+        return Verdict("The images are too small to tell how much error is left.", all(clean))
     ends = f"{np.median(gains):.1f} dB" if len(gains) == 1 else f"{min(gains):.1f} to {max(gains):.1f} dB"
     which = "What was taken away looks like noise" if all(clean) else (
         f"What was taken away looks like noise in {sum(clean)} of {len(clean)}"
@@ -92,8 +94,7 @@ def overview(several: NamedImage) -> Section:
             "–" if one.way == "nothing" else level(one),
             "this image" if one.own else "the whole set",
             f"{one.repaired:,}",
-            "–" if one.score is None else f"{one.score.left:.2f} ± {one.score.left_error:.2f}",
-            "–" if one.score is None else f"{one.score.gain:.1f}",
+            *scored_in(one),
         ]
         for name, one in several
     ]
@@ -103,12 +104,21 @@ def overview(several: NamedImage) -> Section:
         "image itself, with its standard error. Repaired: hot and dead pixels.",
     )  # fmt: skip
     said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
-    scores = [one.score for _, one in several if one.score is not None]
+    scores = [one.score for _, one in several if one.score is not None and one.score.known]
     tiles = [
         Headline("channels", f"{len(several):,}"),
         *([Headline("error now", f"{np.median([one.left for one in scores]):.2f}", "of the noise")] if scores else []),
     ]
     return Section("What was done", said[:SHOWN], [Headlines(tiles), table])
+
+
+def scored_in(one: PlaneResult) -> tuple[str, str]:
+    """Write the score of a channel in the cells of a table."""
+    if one.score is None:
+        return "–", "–"
+    if not one.score.known:
+        return "too small to tell", "–"
+    return f"{one.score.left:.2f} ± {one.score.left_error:.2f}", f"{one.score.gain:.1f}"
 
 
 def pictures(shown: NamedImage, theme: Theme) -> bytes:

@@ -1,5 +1,6 @@
 """What takes noise off the channels of images, each by the noise that it has, and notes what it did."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,7 @@ from cuello.core.errors import CuelloError
 from cuello.degrade.level import noise_levels
 from cuello.denoising.kinds import Effort, PlaneKind, crop_of, fitting, plain_kind
 from cuello.denoising.planes import filled
+from cuello.denoising.steps import in_steps
 from cuello.inference.model import Model
 from cuello.noise_models.defects import repaired
 from cuello.noise_models.model import NoiseModel
@@ -18,6 +20,8 @@ from cuello.scoring.residual import ResidualChecks, check_residual
 
 SCORED = 4
 """Channels of a file that are scored, the first ones; the others are as like them as its pages are."""
+STEP = 1.0
+"""Noise below this standard deviation is finer than whole numbers: rounding to the nearest would change brightness."""
 SCORED_SIDE, SHOWN = 192, 256
 """Side of what is scored, and of what is kept for pictures, from the middle of a channel."""
 
@@ -27,7 +31,8 @@ class PlaneScore:
     """How sure a result is, as far as one channel tells without a clean image.
 
     left: error of the result, where the noise's standard deviation is 1; left_error: its standard error. gain: how
-    much smaller the error is than the noise, in dB. checks: whether what was taken away is noise.
+    much smaller the error is than the noise, in dB. These are infinite or NaN where the channel is too small to tell.
+    checks: whether what was taken away is noise.
     """
 
     left: float
@@ -35,19 +40,26 @@ class PlaneScore:
     gain: float
     checks: ResidualChecks
 
+    @property
+    def known(self) -> bool:
+        """Whether the channel is large enough to tell how sure the result is."""
+        return math.isfinite(self.left_error)
+
 
 @dataclass(frozen=True)
 class PlaneResult:
     """What was done to one channel of one image.
 
     kind: of its noise, and how that was taken off. own: it was measured in this channel alone. repaired: hot and dead
-    pixels that got the value of their neighbours. score: how sure the result is; None where that was not asked for.
-    before, after: the middle of the channel.
+    pixels that got the value of their neighbours. stepped: the noise is finer than a step of whole numbers, in which
+    the result is kept, and values were rounded up and down by turns. score: how sure the result is; None where that was
+    not asked for. before, after: the middle of the channel.
     """
 
     kind: PlaneKind
     own: bool
     repaired: int = 0
+    stepped: bool = False
     score: PlaneScore | None = None
     before: np.ndarray | None = None
     after: np.ndarray | None = None
@@ -115,8 +127,13 @@ class ChannelDenoiser:
         smooth = kind.take_off(good, self.network)
         score = self.score(kind, good, smooth) if len(self.done) < self.scores else None
         shown = (crop_of(whole, SHOWN), crop_of(smooth, SHOWN)) if score is not None else (None, None)
-        self.done.append(PlaneResult(kind, own, len(bad), score=score, before=shown[0], after=shown[1]))
-        return np.where(known, smooth, values)
+        fine = found.model.deviation(smooth) < STEP if values.dtype.kind in "ui" else np.zeros(1, bool)
+        self.done.append(
+            PlaneResult(
+                kind, own, len(bad), stepped=bool(fine.any()), score=score, before=shown[0], after=shown[1]
+            )
+        )  # fmt: skip
+        return np.where(known, np.where(fine, in_steps(smooth), smooth), values)
 
     def noise_of(self, values: np.ndarray) -> tuple[PlaneKind, bool]:
         """Give the noise of one channel: the set's kind that fits it, else its own; and whether it is its own."""

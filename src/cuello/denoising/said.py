@@ -8,6 +8,11 @@ import numpy as np
 
 from cuello.denoising.restorer import PlaneResult
 
+STEPPED = (
+    "noise finer than a step of whole numbers: rounded up and down by turns, which keeps brightness (store the images "
+    "as floats for values between)"
+)
+
 
 def summary(done: Sequence[PlaneResult]) -> str:
     """Say in a line what was done to the channels of a file."""
@@ -16,7 +21,7 @@ def summary(done: Sequence[PlaneResult]) -> str:
         said = [phrase if count == len(done) == 1 else f"{count}× {phrase}" for phrase, count in counts.items()]
         return "; ".join(said)
     ways = Counter(one.way for one in done)
-    sure = [one.score.left for one in done if one.score is not None]
+    sure = [one.score.left for one in done if one.score is not None and one.score.known]
     ends = f"; error about {min(sure):.2f} to {max(sure):.2f} of the noise" if sure else ""
     return f"{', '.join(f'{count}× {way}' for way, count in ways.items())}{ends}"
 
@@ -32,6 +37,8 @@ def phrase(one: PlaneResult) -> str:
         parts.append(f"noise that neighbours share, over {found.spacing} pixels")
     if one.repaired:
         parts.append(f"{one.repaired} hot or dead pixels repaired")
+    if one.stepped:
+        parts.append(STEPPED)
     if one.score is not None:
         parts.append(sure(one))
     return ", ".join([*parts, *found.notes])
@@ -55,9 +62,11 @@ def sure(one: PlaneResult) -> str:
     if score is None:
         return ""
     checks = score.checks.sentence.rstrip(".")
+    checks = f"{checks[0].lower()}{checks[1:]}"
+    if not score.known:
+        return f"too small to tell how much error is left; {checks}"
     return (
-        f"error now about {score.left:.2f} ± {score.left_error:.2f} of the noise ({score.gain:.1f} dB less); "
-        f"{checks[0].lower()}{checks[1:]}"
+        f"error now about {score.left:.2f} ± {score.left_error:.2f} of the noise ({score.gain:.1f} dB less); {checks}"
     )
 
 
@@ -82,9 +91,10 @@ def values_of(one: PlaneResult) -> dict[str, Any]:
         "measured_in": "the image" if one.own else "the set",
         "repaired": one.repaired,
         "range": list(found.range),
+        "rounded_by_turns": one.stepped,
         "notes": list(found.notes),
         "score": None
-        if score is None
+        if score is None or not score.known
         else {
             "left": round(score.left, 4), "left_error": round(score.left_error, 4), "gain_db": round(score.gain, 3),
             "residual_is_noise": score.checks.is_noise, "residual": score.checks.sentence,
