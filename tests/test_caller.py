@@ -28,8 +28,8 @@ LEARN: dict[str, Any] = {"epochs": 1, "device": "cpu", "threads": 1, "report": F
 REPORTED: dict[str, Any] = {**LEARN, "report": True}
 CODE: dict[str, Any] = {"job": "reconstruct", "data": "glyphs", "model": "mlp:35-8-2", **LEARN}
 UNCALLED = {"CuelloError", "Model", "OcclusionMaps", "Output", "Run", "TrainConfig", "allow", "latent", "register",
-            "search", "study"}  # fmt: skip
-"""Types, modules, what is to be remembered, and what is called with a study of the test's own."""
+            "search", "serve", "study"}  # fmt: skip
+"""Types, modules, what is to be remembered, what runs until it is stopped, and what gets a study of the test's own."""
 
 
 def process() -> dict[str, object]:
@@ -138,6 +138,7 @@ CALLS: dict[str, Callable[[Given], object]] = {
     "shown": lambda g: [(repr(one), one._repr_html_()) for one in (g.trained, g.model, g.trained.report)],
     "latent.plot": lambda g: cuello.latent.plot(cuello.load(g.codes), Drawing(), ax=Figure().subplots()),
     "data from Python": lambda g: cuello.train(**CODE | {"data": Drawing(), "output": g.folder / "run"}, progress=True),
+    "export": lambda g: cuello.export(g.model, g.folder / "model.onnx"),
     "noise": lambda g: cuello.noise([NOISY, NOISY[::-1]]),
     "denoise": lambda g: cuello.denoise(NOISY),
     "latent.sample": lambda g: cuello.latent.sample(cuello.load(g.codes.path), 3, codes=np.eye(2)),

@@ -12,7 +12,7 @@ from cuello.core.errors import CuelloError
 
 PACKAGES = (
     "torch", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", "rich", "scikit-image", "PyWavelets", "tifffile",
-    "pypng", "tomli-w", "matplotlib", "pooch", "jinja2",
+    "pypng", "tomli-w", "matplotlib", "pooch", "jinja2", "packaging",
 )  # fmt: skip
 """What Cuello needs, as in pyproject.toml."""
 

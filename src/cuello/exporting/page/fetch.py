@@ -59,7 +59,7 @@ class FetchError(Exception):
 def is_complete(folder: Path) -> bool:
     """Tell whether a folder holds all parts, of this version."""
     stamp = folder / "VERSION"
-    return all((folder / name).is_file() for name in FILES) and stamp.is_file() and stamp.read_text() == VERSION
+    return all((folder / name).is_file() for name in FILES) and stamp.is_file() and stamp.read_text("utf-8") == VERSION
 
 
 def fetch(folder: Path) -> None:
@@ -79,7 +79,7 @@ def fetch(folder: Path) -> None:
             for name, member in FILES.items():
                 (parts / name).write_bytes(gzip.compress(archive.extractfile(member).read(), 9, mtime=0))  # type: ignore[union-attr]
         (parts / "LICENSE").write_text(f"{PACKAGE} {VERSION}\n\n{LICENSE}", "utf-8")
-        (parts / "VERSION").write_text(VERSION)
+        (parts / "VERSION").write_text(VERSION, "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         parts.rename(folder)
 
@@ -98,7 +98,9 @@ def packed(place: Path) -> bytes:
         raise FetchError(f"npm is not installed, and {TARBALL} does not name the file of {PACKAGE} {VERSION}")
     command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--fetch-retries=1", "--fetch-timeout=60000"]
     try:
-        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            command, cwd=place, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FetchError(f"npm could not get {PACKAGE} {VERSION} ({type(error).__name__})") from None
     found = list(place.glob("*.tgz"))
