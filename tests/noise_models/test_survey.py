@@ -148,3 +148,44 @@ def test_stripes_blocks_and_cut_off_values(photograph: np.ndarray) -> None:
     found = survey([bright])
     np.testing.assert_allclose(found.clipped_high, (bright == 255).mean())
     assert found.clipped_low == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_noise_shared_along_one_axis_is_found_with_its_whole_variance(axis: int) -> None:
+    """White noise of deviation 12, each pixel added to the one before it, over √2: neighbours share a half."""
+    white = np.random.default_rng(0).normal(0, 12, (256, 256))
+    ramp = np.linspace(40, 200, 256) + np.zeros((256, 1))
+    found = survey([ramp + (white + np.roll(white, 1, axis)) / np.sqrt(2)])
+    assert found.spacing == 2
+    assert abs(found.model.deviation(120) / 12 - 1) < 0.05
+    beside, below = found.correlation[4, 5], found.correlation[5, 4]
+    np.testing.assert_allclose((beside, below), (0, 0.5) if axis == 0 else (0.5, 0), atol=0.1)
+
+
+def test_rows_that_share_an_offset_are_said_where_there_is_no_other_noise() -> None:
+    found = survey([np.random.default_rng(0).normal(100, 12, (256, 1)) + np.zeros((1, 256))])
+    assert found.kind == "noise-free"
+    assert abs(found.stripes[0] / 12 - 1) < 0.15
+    assert found.stripes[1] == 0
+    assert "whole rows differ from those beside them" in found.notes[0]
+
+
+@pytest.mark.parametrize("photons", [0.02, 0.05, 0.2])
+def test_few_photons_are_photons(photons: float) -> None:
+    found = survey([np.random.default_rng(0).poisson(photons, (256, 256)).astype(np.uint16)])
+    assert (found.kind, found.model.gain, found.model.base, found.white) == ("ordinary", 1, 0, True)
+
+
+def test_strokes_on_black_are_no_photons() -> None:
+    strokes = np.kron(np.random.default_rng(0).random((64, 64)) < 0.1, np.ones((4, 4)))
+    found = survey([(strokes * np.linspace(1, 9, 256).round()).astype(np.uint8)])
+    assert found.kind != "ordinary" or found.model.gain != 1
+
+
+@pytest.mark.parametrize("side", [1, 2, 4])
+@pytest.mark.parametrize("sigma", [0.5, 2])
+def test_a_checkerboard_is_a_pattern_and_what_is_around_its_levels_is_noise(side: int, sigma: float) -> None:
+    image = np.where((np.indices((128, 128)) // side).sum(0) % 2, 20.0, 80.0)
+    found = survey([image + np.random.default_rng(0).normal(0, sigma, image.shape)])
+    assert abs(found.model.deviation(50) / sigma - 1) < 0.1
+    assert "taken for a pattern" in found.notes[0]

@@ -32,6 +32,8 @@ IN_A_BAND, BANDS = 600, (6, 40)
 ROUNDS = 30
 COUNTS = 0.3
 """How far, as a share, the gain may be from the step between values that are counts."""
+EMPTY = 0.6
+"""Share of pixels without a photon from which flat blocks are those where none came."""
 NOTHING = 1e-6
 """A deviation of so small a share of the values' range is no noise but rounding."""
 
@@ -70,6 +72,8 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     >>> abs(found.gain / 2 - 1) < 0.1, abs(found.read - 5) < 1.5
     (True, True)
     """
+    if (few := few_photons(images)) is not None:
+        return few
     blocks = blocks_of(images)
     if enough := len(blocks.low) >= BANDS[0] * FEWEST:
         found = curve_of(blocks, curve_of(blocks).model)
@@ -124,6 +128,28 @@ def curve_of(blocks: Blocks, known: NoiseModel | None = None) -> NoiseCurve:
     variances = np.array([blocks.high[chosen].mean() for chosen in flat])
     spread = np.array([np.sqrt(2 / (measuring().sum() * len(chosen))) for chosen in flat])
     return fit_line(means, variances, spread)
+
+
+def few_photons(images: Sequence[np.ndarray]) -> NoiseCurve | None:
+    """Give the noise of counts that are 0 at most pixels, which have no other; None where values are no such counts.
+
+    All blocks count: the flattest are those without a photon. So many photons in a block, each at a place of its own,
+    have the variance of their mean; strokes and patches have less at high frequencies, and bright points more.
+    """
+    step = step_of(images)
+    if not step or min(float(finite(one).min()) for one in images) != 0:
+        return None
+    if np.mean([float((finite(one) == 0).mean()) for one in images]) < EMPTY:
+        return None
+    blocks = blocks_of(images, zeros=True)
+    seen = np.flatnonzero(blocks.brightness > 0)
+    if len(seen) < BANDS[0] * FEWEST:
+        return None
+    bands = np.array_split(seen[np.argsort(blocks.brightness[seen], kind="stable")], BANDS[0])
+    means, variances = (np.array([of[band].mean() for band in bands]) for of in (blocks.brightness, blocks.high))
+    if np.abs(variances / (step * means) - 1).max() > COUNTS:
+        return None
+    return NoiseCurve(means, variances, np.ones_like(means), model=NoiseModel(step, 0.0))
 
 
 def with_photons(images: Sequence[np.ndarray], found: NoiseCurve) -> NoiseCurve:

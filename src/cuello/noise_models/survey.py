@@ -1,7 +1,7 @@
 """All that is measured of the noise in one channel of images of one camera and setting."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from cuello.core.errors import CuelloError
 from cuello.noise_models.defects import defects
 from cuello.noise_models.estimate import NoiseCurve, estimate_noise, finite, step_of
 from cuello.noise_models.frames import TemporalNoise, temporal_noise
+from cuello.noise_models.levels import sharper_curve
 from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.structure import Kind, clipped, jpeg_blocks, kind_of, stripes
 from cuello.noise_models.whiteness import (
@@ -30,11 +31,18 @@ MISFIT, IMPULSES = 0.25, 0.002
 """From where no line fits, as a share of it; and more than some defects stand out, as a share of pixels."""
 LARGEST = 1e100
 """Of much larger values no square is a number."""
+STRIPES = 0.01
+"""Stripes of so much of the values' range are worth a word where there is no other noise."""
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
 SMALL = "too small to tell whether neighbours share their noise: taken for noise that they do not"
 TEXTURE = "texture everywhere hides whether neighbours share their noise: taken for noise that they do not"
+
+PATTERN = (
+    "the values are closer to a few levels than the differences of neighbours would let noise be: those are taken for "
+    "a pattern, and noise for what is around the levels"
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +102,14 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     if kind != "ordinary":
         return nothing(kind, (low, high))
     curves = {1: estimate_noise(images)}
+    pattern = sharper_curve(images, curves[1])
+    curves[1] = pattern or curves[1]
     if is_noise_free(curves[1], step_of(images), high - low):
-        return nothing("noise-free", (low, high))
+        return with_stripes(nothing("noise-free", (low, high)), images)
     bands, notes, correlation, spacing = spectra_of(images), [], unshared(), 1
-    if not bands:
+    if pattern is not None:
+        notes.append(PATTERN)
+    elif not bands:
         notes.append(SMALL)
     elif telling := [band for band in bands if stands_alone(band)]:
         spectrum = power(telling)
@@ -121,10 +133,7 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
         notes.append(f"the noise is correlated over {spacing} pixels and perhaps more")
     cut = clipped(images)
     points = defects(images, curve.model)
-    if points.impulses > IMPULSES:
-        notes.append(f"{points.impulses:.1%} of the pixels stand out of all around them, as impulses do")
-    if curve.misfit > MISFIT:
-        notes.append(no_line(curve))
+    notes += unusual(curve, points.impulses)
     return NoiseSurvey(
         kind=kind, model=curve.model, curve=curve, temporal=temporal, correlation=correlation, spacing=spacing,
         stripes=stripes(images), clipped_low=cut[0], clipped_high=cut[1], hot=points.hot, dead=points.dead,
@@ -157,8 +166,28 @@ def check_size(values: np.ndarray) -> None:
 
 def is_noise_free(curve: NoiseCurve, step: float, span: float) -> bool:
     """Tell whether what was measured is no more than rounding."""
+    if step > 0 and curve.model == NoiseModel(step, 0.0):  # single photons, most pixels have none
+        return False
     deviation = float(np.sqrt(np.median(curve.variance)))
     return deviation < max(NO_NOISE * step, HARDLY * span)
+
+
+def unusual(curve: NoiseCurve, impulses: float) -> list[str]:
+    """Say that there are impulses, and that no line fits, where that is so."""
+    said = [f"{impulses:.1%} of the pixels stand out of all around them, as impulses do"] if impulses > IMPULSES else []
+    return [*said, no_line(curve)] if curve.misfit > MISFIT else said
+
+
+def with_stripes(found: NoiseSurvey, images: Sequence[np.ndarray]) -> NoiseSurvey:
+    """Add the stripes of images without other noise, and a word on them."""
+    both = stripes(images)
+    span = found.range[1] - found.range[0]
+    said = [
+        f"whole {name} differ from those beside them by σ {one:.3g}, as stripes do; no pixel has noise of its own"
+        for name, one in zip(("rows", "columns"), both, strict=True)
+        if one > STRIPES * span > 0
+    ]
+    return replace(found, stripes=both, notes=(*found.notes, *said))
 
 
 def share_of(curves: dict[int, NoiseCurve], spacing: int) -> float:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.fft import fft2, ifft2
+from scipy.fft import idct
 from scipy.ndimage import uniform_filter
 from scipy.special import gammaincinv
 
 from cuello.core.errors import CuelloError
-from cuello.noise_models.estimate import NoiseCurve, estimate_noise
+from cuello.noise_models.estimate import BLOCK, NoiseCurve, estimate_noise, measuring
 
 REACH = 4
 """Lags of the autocorrelation on either side."""
@@ -110,10 +112,22 @@ def frequency() -> np.ndarray:
 
 
 def is_white(spectrum: np.ndarray) -> bool:
-    """Tell whether the highest frequencies hold nearly as much as the middle ones."""
+    """Tell whether the highest frequencies hold nearly as much as the middle ones, in rows and columns too.
+
+    Noise that is shared along one axis only has what its highest frequencies there lack at the other axis's highest.
+    """
     radius = frequency()
     middle, highest = spectrum[(radius >= 4) & (radius < 6.5)].mean(), spectrum[radius >= 8].mean()
-    return bool(highest >= WHITE_FROM * middle)
+    axes = [along_rows(spectrum), along_rows(spectrum.T)]
+    return bool(highest >= WHITE_FROM * middle) and all(high >= WHITE_FROM * low for high, low in axes)
+
+
+def along_rows(spectrum: np.ndarray) -> tuple[float, float]:
+    """Give the power of the highest frequencies along rows, and of the low ones that are high along columns."""
+    down, across = (np.abs(np.fft.fftfreq(SIDE) * SIDE)[order] for order in ((slice(None), None), (None, slice(None))))
+    high = (across >= SIDE / 2 - 1) & (down >= FLAT_BELOW)
+    low = (across < FLAT_BELOW) & (down >= SIDE / 2 - 3)
+    return float(spectrum[high].mean()), float(spectrum[low].mean())
 
 
 def spaced_curves(images: Sequence[np.ndarray]) -> dict[int, NoiseCurve]:
@@ -135,16 +149,28 @@ def white_spacing(curves: dict[int, NoiseCurve]) -> int:
 def autocorrelation(spectrum: np.ndarray, share: float = 1.0) -> np.ndarray:
     """Turn a spectrum into the autocorrelation for ``REACH`` lags on either side, 1 in the middle.
 
-    share: of the variance that the spectrum's frequencies hold without the lowest ones, which get the rest.
+    share: of the variance that the estimate from neighbouring pixels finds (see ``heard``). The lowest frequencies get
+    what the others leave of the rest.
     """
     low = frequency() < FLAT_BELOW
     full = spectrum.copy()
-    rest = full[~low].sum() * (1 / share - 1) / low.sum() if share < 1 else 0
-    full[low] = np.maximum(full[low], rest)
+    if share < 1:
+        weights = heard()
+        excess = (weights * full)[~low].sum() - share * full[~low].sum() / full.size
+        room = share * low.sum() / full.size - weights[low].sum()
+        if room > 0:
+            full[low] = np.maximum(full[low], excess / room)
     lags = np.fft.fftshift(ifft2(full).real)
     middle = SIDE // 2
     part = lags[middle - REACH : middle + REACH + 1, middle - REACH : middle + REACH + 1]
     return part / part[REACH, REACH]
+
+
+def heard() -> np.ndarray:
+    """Give how much the variance estimated from blocks' high frequencies hears of each place of a spectrum; sum 1."""
+    waves: Any = idct(np.eye(BLOCK), axis=0, norm="ortho")
+    one = np.abs(np.fft.fft(waves, SIDE, axis=0)) ** 2 / SIDE
+    return np.einsum("ai,bj,ij->ab", one, one, measuring() / measuring().sum())
 
 
 def correlation_of(residuals: Sequence[np.ndarray]) -> np.ndarray:
