@@ -49,7 +49,8 @@ def apply(
     model: Annotated[
         Path,
         Parameter(
-            help="A run directory, a model.safetensors file, a ready model's name (see `cuello models`), or "
+            help="A run directory, a model.safetensors or exported .onnx file, a ready model's name (see `cuello "
+            "models`), or "
             "hf://OWNER/NAME@COMMIT#sha256=CHECKSUM on the Hugging Face hub."
         ),
     ],

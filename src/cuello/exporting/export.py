@@ -91,6 +91,8 @@ def export(
         from cuello.inference.model import load
 
         model = load(model.path if isinstance(model, Run) else model, network)
+    if model.path is not None and model.path.suffix.lower() == ".onnx":
+        raise CuelloError(f"{model.path} is an exported network already: name the run or file that it was made from.")
     make_folder(path.absolute().parent)
     module, _, name = (NAMED[form] if form else FORMS[path.suffix.lower()]).partition(":")
     write: Callable[[Model, Path], Sequence[str] | None] = getattr(import_module(module), name)

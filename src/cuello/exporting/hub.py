@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
 from cuello.exporting.card import Subject, Yardstick, card, figures_of, subject_of
 from cuello.exporting.export import check_empty
-from cuello.exporting.plain import plain_onnx
+from cuello.exporting.plain import plain_onnx, without_places
 from cuello.exporting.yaml import yaml_of
 from cuello.inference.model import Model
 from cuello.runs.artefact import FILE_NAME, Artefact, load_artefact, save_artefact
@@ -32,8 +32,6 @@ LICENCES = (
     "postgresql", "unlicense", "wtfpl", "zlib",
 )  # fmt: skip
 """Licences that the hub knows by name; others are given to it as "other", with their name."""
-PLACES = ("data", "target", "classifier")
-"""Settings of a training that may say where on its author's machine something lies."""
 
 
 def write_hub(
@@ -80,13 +78,6 @@ def write_hub(
         except OSError as error:
             raise as_cuello_error(error, folder) from None
     return [*notes, *lacking(subject)]
-
-
-def without_places(artefact: Artefact) -> Artefact:
-    """Return the artefact with the last part only of every path in its settings; itself where there is none."""
-    places = {name: str(artefact.training.get(name) or "") for name in PLACES}
-    named = {name: Path(place).name for name, place in places.items() if "/" in place or "\\" in place}
-    return replace(artefact, training={**artefact.training, **named}) if named else artefact
 
 
 def lacking(subject: Subject) -> list[str]:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -13,8 +14,10 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
 from cuello.core.version import VERSION
 from cuello.exporting.page.graphs import Graph, Mapped, Restoring, Telling, blank
-from cuello.exporting.plain import INSTALL, LARGEST_DIFFERENCE, in_onnx_operations
+from cuello.exporting.plain import INSTALL, LARGEST_DIFFERENCE, in_onnx_operations, without_places
 from cuello.inference.model import Model
+from cuello.inference.onnx import FORMAT, KEY
+from cuello.runs.artefact import Artefact, about_of
 
 DETAIL = (-0.48296291314469025, 0.836516303737469, -0.22414386804185735, -0.12940952255092145)
 """The high-pass filter of Daubechies' wavelet of two vanishing moments."""
@@ -134,7 +137,7 @@ def tried(model: Model) -> tuple[bytes, float]:
         for names in (node.input, node.output):
             names[:] = ["result" if name == old else name for name in names]
     made.graph.output[0].name = "result"
-    onnx.helper.set_model_props(made, {"cuello": json.dumps(facts(model))})
+    onnx.helper.set_model_props(made, {KEY: json.dumps(facts(model))})
     onnx.checker.check_model(made)
     content = made.SerializeToString()
     apart = largest_difference(model, content)
@@ -150,12 +153,24 @@ def facts(model: Model) -> dict[str, Any]:
     """Say what a program must know that runs the file."""
     about = model.artefact
     return {
-        "format": 1, "version": VERSION, "job": about.job, "network": about.architecture.name, "noise": about.noise,
+        "format": FORMAT, "version": VERSION,
+        "job": about.job, "network": about.architecture.name, "noise": about.noise,
         "channels": model.channels, "size": model.size, "scale": model.scale, "stride": model.network.stride,
-        "receptive_field": model.network.receptive_field, "classes": list(about.classes),
+        "receptive_field": model.network.receptive_field, "conditioning": model.network.conditioning,
+        "classes": list(about.classes),
         "license": about.training.get("license"), "author": about.training.get("author"),
         "input": "image: float32 (N, C, H, W); white: what stands for white, 1 where it is left out",
+        "artefact": about_of(nameless(about)),
     }  # fmt: skip
+
+
+def nameless(artefact: Artefact) -> Artefact:
+    """Return the artefact without the ways to images and code on its author's machine."""
+    about, architecture = without_places(artefact), artefact.architecture
+    if "reference" not in architecture.settings:
+        return about
+    settings = {**architecture.settings, "reference": architecture.name}
+    return replace(about, architecture=replace(architecture, settings=settings))
 
 
 def largest_difference(model: Model, content: bytes) -> float:

@@ -5,6 +5,8 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +17,13 @@ from cuello.core.errors import CuelloError
 from cuello.inference.model import Model
 from cuello.models.base import as_output
 from cuello.models.blocks import UpsampleConv2d
+from cuello.runs.artefact import Artefact
 
 LARGEST_DIFFERENCE = 1e-4
 """Of white, between ONNX Runtime and torch."""
 INSTALL = "pip install 'cuello[onnx]'"
+PLACES = ("data", "target", "classifier")
+"""Settings of a training that may say where on its author's machine something lies."""
 
 
 class PlainGraph(nn.Module):
@@ -146,3 +151,10 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+def without_places(artefact: Artefact) -> Artefact:
+    """Return the artefact with the last part only of every path in its settings; itself where there is none."""
+    places = {name: str(artefact.training.get(name) or "") for name in PLACES}
+    named = {name: Path(place).name for name, place in places.items() if "/" in place or "\\" in place}
+    return replace(artefact, training={**artefact.training, **named}) if named else artefact

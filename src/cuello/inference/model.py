@@ -24,6 +24,7 @@ from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
 from cuello.inference.estimates import note_estimate
 from cuello.inference.flat import REACH, keep_flat
+from cuello.inference.onnx import SUFFIX, onnx_network
 from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
 from cuello.models.stabilised import Domain, Stabilised
@@ -380,7 +381,7 @@ class Model:
         with torch.inference_mode():
             told = None if level is None else x.new_full((len(x), 1, 1, 1), level)
             image = self._image(x, told).clamp_(0, 1).cpu()
-            if self.undoes and self.network.receptive_field:
+            if self.undoes and self.network.receptive_field and not self.network.keeps_flat:
                 image = keep_flat(x, image, min(REACH, self.network.receptive_field // 2))
         if channels == 1 and self.channels != 1:
             image = image.mean(1, keepdim=True)
@@ -416,6 +417,8 @@ def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") ->
     Or one on the Hugging Face hub, ``hf://OWNER/NAME@COMMIT#sha256=CHECKSUM`` (``pip install 'cuello[hub]'``): that
     file and no other, checked before it is opened.
 
+    Or a file that `cuello export` wrote, NAME.onnx, which ONNX Runtime then runs (``pip install 'cuello[onnx]'``).
+
     A network that can be folded into fewer layers is.
 
     network: FILE.py:CLASS, a registered name or the class itself, only for a model whose network is somebody's own
@@ -424,6 +427,8 @@ def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") ->
     Raises CuelloError for a file that is missing, damaged, changed, or of another version.
     """
     place = located(path)
+    if place.suffix.lower() == SUFFIX and place.is_file():
+        return Model(*onnx_network(place, device), path=place)
     artefact = load_artefact(place)
     with torch.random.fork_rng(()):  # layers are made with weights from the caller's numbers before they get their own
         built = artefact.network(network).folded()

@@ -22,6 +22,8 @@ class ImageNetwork(nn.Module):
     white as 1, ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``; "class", ``(N,)``; None: nothing. epochs_passed: how many, told
     while it trains, for losses that warm up.
 
+    keeps_flat: whether what is flat in an image comes back as it was without anybody's help.
+
     has_code: whether ``encode`` and ``decode`` can be called. prior: the distribution that codes follow, "normal" or
     "uniform", None where it is not known. has_posterior: whether each image has a distribution of codes.
 
@@ -35,6 +37,7 @@ class ImageNetwork(nn.Module):
     size: tuple[int, int] | None = None
     conditioning: Literal["level", "class"] | None = None
     epochs_passed: float = 0.0
+    keeps_flat: bool = False
     has_code: bool = False
     prior: str | None = None
     has_posterior: bool = False

@@ -123,6 +123,11 @@ class Artefact:
 
 def save_artefact(path: Path, artefact: Artefact) -> None:
     """Write the artefact to ``path``, whole or not at all."""
+    save_tensors(path, artefact.weights, about_of(artefact), kind="model", format=FORMAT)
+
+
+def about_of(artefact: Artefact) -> dict[str, Any]:
+    """Return what a file says of a network beside its weights, as JSON holds it; see StoredArtefact."""
     about = {"architecture": asdict(artefact.architecture), **{name: getattr(artefact, name) for name in SAVED}}
     if artefact.classes:
         about["classes"] = list(artefact.classes)
@@ -134,7 +139,7 @@ def save_artefact(path: Path, artefact: Artefact) -> None:
         about["noise_models"] = [asdict(model) for model in artefact.noise_models]
     if artefact.noise_correlation:
         about["noise_correlation"] = [list(row) for row in artefact.noise_correlation]
-    save_tensors(path, artefact.weights, about, kind="model", format=FORMAT)
+    return about
 
 
 def load_artefact(path: Path) -> Artefact:
@@ -149,6 +154,11 @@ def load_artefact(path: Path) -> Artefact:
     weights, about = load_tensors(path, "model", FORMAT)
     found = checked(StoredArtefact, about, path)
     check_finite(weights, path)
+    return as_artefact(found, weights, path)
+
+
+def as_artefact(found: StoredArtefact, weights: Mapping[str, Tensor], path: Path) -> Artefact:
+    """Return what a file holds as an Artefact; CuelloError where its parts do not fit."""
     architecture = Architecture(**dict(found.architecture))
     check_architecture(architecture, found, path)
     models = noise_models_of(found, architecture, path)
