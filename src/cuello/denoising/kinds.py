@@ -14,7 +14,7 @@ from cuello.denoising.quick import Transform, take_off, transform_of
 from cuello.inference.model import Model
 from cuello.noise_models.model import apart
 from cuello.noise_models.survey import NoiseSurvey, survey
-from cuello.scoring.blind import judge
+from cuello.scoring.blind import are_captures, judge, judge_by_captures
 
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
@@ -129,17 +129,20 @@ def trained_on(kind: PlaneKind, network: Model, *, seconds: float, progress: OnP
 
 
 def better(plain: PlaneKind, other: PlaneKind, network: Model) -> PlaneKind:
-    """Return the one of two ways that does better on images of theirs, as far as they tell without a clean one."""
+    """Return the one of two ways that does better on images of theirs, as far as they tell without a clean one.
+
+    Captures of one scene are judged by each other, other images each by itself.
+    """
     found = plain.survey
     crops = [crop_of(plane) for plane in plain.planes[:JUDGED]]
     ways = {"before": replace(plain, effort="quick"), "after": replace(other, effort="quick")}
-    scores = judge(
-        crops,
-        {name: partial(one.take_off, network=network) for name, one in ways.items()},
-        found.model,
-        peak=max(float(np.ptp(crops[0])), np.finfo(float).tiny),
-        correlation=None if found.white else found.correlation,
-    )
+    methods = {name: partial(one.take_off, network=network) for name, one in ways.items()}
+    peak = max(float(np.ptp(crops[0])), np.finfo(float).tiny)
+    if are_captures(crops, found.model):  # needs no noise model, which neighbours that share their noise make unsure
+        scores = judge_by_captures(crops, methods, peak=peak)
+    else:
+        correlation = None if found.white else found.correlation
+        scores = judge(crops, methods, found.model, peak=peak, correlation=correlation)
     return other if scores[0].name == "after" else plain
 
 
