@@ -164,10 +164,19 @@ def neighbours(taken: np.ndarray, correlation: np.ndarray | None) -> ResidualChe
     """Test whether pixels are more like those next to them than noise is, in any of four directions."""
     several = []
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one = taken[down:, max(right, 0) : taken.shape[1] + min(right, 0)]
-        other = taken[: taken.shape[0] - down, max(-right, 0) : taken.shape[1] - max(right, 0)]
+        one, other = beside(taken, down, right)
         several.append(one * other - expected(correlation, down, right) * (one**2 + other**2) / 2)
     return excess("neighbours", several)
+
+
+def beside(taken: np.ndarray, down: int, right: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels that have one so far up and to the left, and those.
+
+    >>> [part.tolist() for part in beside(np.array([[1, 2, 3]]), 0, 1)]
+    [[[2, 3]], [[1, 2]]]
+    """
+    one = taken[down:, max(right, 0) : taken.shape[1] + min(right, 0)]
+    return one, taken[: taken.shape[0] - down, max(-right, 0) : taken.shape[1] - max(right, 0)]
 
 
 def expected(correlation: np.ndarray | None, down: int, right: int) -> float:

@@ -18,6 +18,7 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.scoring.blind import COPY, BlindScore, blind_score, copy_errors, judge
 from cuello.scoring.classical import tuned, verdict
+from cuello.scoring.residual import beside
 
 NO_SCORE = "There are no clean images: no PSNR was measured."
 INPUT = "noisy image"
@@ -158,9 +159,8 @@ def next_to(taken: np.ndarray) -> float:
     """Correlate ``(H, W, C)`` with itself one pixel to the right and one below; return the mean of both."""
     taken = taken - taken.mean((0, 1), keepdims=True)
     power = max(float((taken**2).mean()), 1e-12)
-    across = float((taken[:, 1:] * taken[:, :-1]).mean()) if taken.shape[1] > 1 else 0.0
-    down = float((taken[1:] * taken[:-1]).mean()) if taken.shape[0] > 1 else 0.0
-    return (across + down) / (2 * power)
+    pairs = [beside(taken, down, right) for down, right in ((0, 1), (1, 0))]
+    return sum(float((one * other).mean()) for one, other in pairs if one.size) / (2 * power)
 
 
 def result_of(found: BlindEvaluation) -> Result:
