@@ -31,7 +31,7 @@ function pixelsOf(content) {
 
 function planes({ channels, width, height, data }) {
   const size = width * height;
-  return Float32Array.from({ length: channels * size }, (_, at) => data[(at % size) * channels + Math.floor(at / size)]);
+  return Float32Array.from({ length: channels * size }, (_, at) => data[(at % size) * channels + Math.floor(at / size)] / 255);
 }
 
 async function main(model, source, target) {
@@ -39,11 +39,9 @@ async function main(model, source, target) {
   if (ort.env?.wasm) ort.env.wasm.numThreads = 1;
   const session = await ort.InferenceSession.create(new Uint8Array(await readFile(model)), { logSeverityLevel: 3 });
   const image = pixelsOf(await readFile(source));
-  const given = {
-    image: new ort.Tensor("float32", planes(image), [1, image.channels, image.height, image.width]),
-    white: new ort.Tensor("float32", Float32Array.of(255), [1]), // what stands for white in these pixels
-  };
-  const { result } = await session.run(given);
+  const shape = [1, image.channels, image.height, image.width];
+  // The file's other inputs keep their usual values, which ONNX Runtime for JavaScript cannot replace: white is 1.
+  const { result } = await session.run({ image: new ort.Tensor("float32", planes(image), shape) });
   if (result.dims.length === 2) {
     for (const [place, share] of result.data.entries()) console.log(`${place} ${share.toFixed(4)}`);
     return;
@@ -53,7 +51,7 @@ async function main(model, source, target) {
   const pixels = Buffer.alloc(channels * height * width);
   for (let at = 0; at < pixels.length; at++) {
     const value = result.data[(at % channels) * height * width + Math.floor(at / channels)];
-    pixels[at] = Math.min(255, Math.max(0, Math.round(value)));
+    pixels[at] = Math.min(255, Math.max(0, Math.round(255 * value)));
   }
   const head = Buffer.from(`${channels === 1 ? "P5" : "P6"}\n${width} ${height}\n255\n`);
   await writeFile(target, Buffer.concat([head, pixels]));

@@ -33,7 +33,7 @@ def untrained(folder: Path, name: str, **options: Any) -> cuello.Model:
     return cuello.load(folder / FILE_NAME)
 
 
-NETWORKS = ("conv-8-16-8", "unet-s", "denoise-s", "up-s", "doubled-32-64-128")
+NETWORKS = ("impulse-s", "conv-8-16-8", "unet-s", "espcn", "fsrcnn", "denoise-s", "up-s", "doubled-32-64-128")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,7 +1,5 @@
 """The programs in examples/ that run an exported file without Cuello."""
 
-import gzip
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +11,6 @@ import pytest
 from PIL import Image
 
 import cuello
-from cuello.exporting.page.runtime import runtime
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -53,14 +50,9 @@ def test_javascript_restores_as_cuello_does(
     if node is None:
         pytest.skip("node is not installed")
     source, expected = written(tmp_path, make_image(0, 45, 37), "in.ppm")
-    try:
-        parts = runtime()
-    except cuello.CuelloError as error:
-        pytest.skip(str(error))
-    (tmp_path / "ort.mjs").write_bytes(gzip.decompress(parts.program))
-    (tmp_path / "ort-wasm-simd-threaded.wasm").write_bytes(gzip.decompress(parts.wasm))
     program = [node, str(EXAMPLES / "onnx_run.mjs"), str(exported), str(source), str(tmp_path / "out.ppm")]
-    given = {**os.environ, "ONNXRUNTIME": (tmp_path / "ort.mjs").as_uri()}
-    done = subprocess.run(program, check=False, capture_output=True, text=True, env=given)
+    done = subprocess.run(program, check=False, capture_output=True, text=True)
+    if done.stderr.startswith("found none of"):
+        pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     assert apart(tmp_path / "out.ppm", expected) <= 1

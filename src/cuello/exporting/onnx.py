@@ -200,6 +200,8 @@ def largest_difference(model: Model, content: bytes) -> float:
         else:
             wanted = model.restore(image).transpose(2, 0, 1)[None]
         found = np.asarray(session.run(None, given)[0])
+        if found.shape != wanted.shape:
+            return float("inf")
         in_units = number and not model.classes and model.network.conditioning != "class"
         differences.append(float(np.abs(found / (255 if in_units else 1) - wanted).max()))
     return max(differences)

@@ -17,6 +17,8 @@ PYRAMID_RADIUS = 21  # cells of 2, 4 and 8 pixels, each averaged over 3x3, for a
 
 def pick(maps: Tensor, index: Tensor) -> Tensor:
     """Read ``maps`` at flat positions; on a CPU this is much faster than indexing by several tensors."""
+    if torch.onnx.is_in_onnx_export():  # where nothing is marked, ONNX takes a length of 0 for another one
+        return maps.reshape(-1)[index]
     return maps.reshape(-1).index_select(0, index.reshape(-1)).view(index.shape)
 
 
