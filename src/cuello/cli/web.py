@@ -28,8 +28,12 @@ def web(
 
     cuello web my-runs --port 9000
     """
+    import warnings
+
     from cuello.core.errors import CuelloError
     from cuello.web.server import serve
+
+    warnings.filterwarnings("ignore", r".*torch\.distributed\.reduce_op")  # NiceGUI looks at all that modules hold
 
     if port is not None and not 0 <= port <= 65535:
         raise CuelloError(f"--port: got {port}, needed 1 to 65535, or 0 for any free one.")
