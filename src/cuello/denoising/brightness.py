@@ -1,5 +1,7 @@
 """Brightness kept: what a restored image is too bright or too dark by, band by band, is given back to it."""
 
+from typing import Any
+
 import numpy as np
 
 BANDS = 24
@@ -17,7 +19,7 @@ def keep_brightness(before: np.ndarray, after: np.ndarray, hole: int = 1) -> np.
     ``d² / (d² + (2 standard errors)²)`` of it between.
 
     before, after: ``(H, W)`` in the image's unit. hole: side of the square around a pixel whose noise is not
-    independent of its own.
+    independent of its own. What bands are each too small to tell, all pixels may: the rest is moved as a whole.
     """
     if after.size < 2 * FEWEST:
         return after
@@ -25,10 +27,16 @@ def keep_brightness(before: np.ndarray, after: np.ndarray, hole: int = 1) -> np.
     bands = np.array_split(np.argsort(around, kind="stable"), min(BANDS, len(pixels) // FEWEST))
     centres = np.array([pixels[band].mean() for band in bands])
     bias = np.array([(noisy[band] - pixels[band]).mean() for band in bands])
-    chance = SURE * np.array([(noisy[band] - pixels[band]).std() / np.sqrt(len(band)) for band in bands])
-    wanted = bias * (bias**2 / np.maximum(bias**2 + chance**2, np.finfo(float).tiny))
+    chance = np.array([(noisy[band] - pixels[band]).std() / np.sqrt(len(band)) for band in bands])
     order = np.argsort(centres)
-    return after + np.interp(after, centres[order], wanted[order])
+    moved = after + np.interp(after, centres[order], beyond_chance(bias, chance)[order])
+    left = before - moved
+    return moved + beyond_chance(left.mean(), left.std() / np.sqrt(left.size))
+
+
+def beyond_chance(bias: Any, error: Any) -> Any:
+    """Shrink differences by what may be chance, their standard errors being ``error``."""
+    return bias * (bias**2 / np.maximum(bias**2 + (SURE * error) ** 2, np.finfo(float).tiny))
 
 
 def surroundings(values: np.ndarray, hole: int) -> np.ndarray:

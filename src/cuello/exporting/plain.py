@@ -34,11 +34,11 @@ class PlainGraph(nn.Module):
 
     def __init__(self, network: nn.Module, classifies: bool) -> None:
         super().__init__()
-        self.network, self.classifies = network, classifies
+        self.network, self.probabilities = network, classifies
 
     def forward(self, image: Tensor, level: Tensor | None = None) -> Tensor:
         found = self.network(image, level) if level is not None else self.network(image)
-        return found.softmax(1) if self.classifies else as_output(found).image.clamp(0, 1)
+        return found.softmax(1) if self.probabilities else as_output(found).image.clamp(0, 1)
 
 
 class Enlarging(nn.Module):
