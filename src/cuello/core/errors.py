@@ -86,6 +86,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> CuelloError:
     return CuelloError(f"there is no {kind} called {name!r}.{closest(name, every)} Known: {', '.join(every)}.")
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error of another program says, in a line: its first, or the name of its kind.
+
+    >>> first_line(ValueError("no such axis\\nin layer 3")), first_line(KeyboardInterrupt())
+    ('no such axis', 'KeyboardInterrupt')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def first_few(names: Iterable[str], most: int = 3) -> str:
     """List the first names, for a message.
 

@@ -18,8 +18,8 @@ from cuello.core.files import write_bytes
 from cuello.core.rights import NOT_STATED, OWN_LICENCE, authors_of, doi_of
 from cuello.core.version import VERSION
 from cuello.exporting.card import Subject, card, figures_of, subject_of
-from cuello.exporting.hub import without_places
-from cuello.exporting.plain import PlainGraph, exportable, plain_of, plain_onnx
+from cuello.exporting.graph import exportable
+from cuello.exporting.plain import PlainGraph, plain_of, plain_onnx, without_places
 from cuello.exporting.yaml import yaml_of
 from cuello.inference.model import Model
 from cuello.models.catalog import Architecture, build

@@ -1,6 +1,5 @@
 """A network with all that is done around it as one ONNX file: pixels in the caller's units in, results out."""
 
-import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
 from cuello.core.version import VERSION
-from cuello.exporting.page.graphs import Graph, Mapped, Restoring, Telling, blank
-from cuello.exporting.plain import INSTALL, LARGEST_DIFFERENCE, in_onnx_operations, without_places
+from cuello.exporting.graph import Graph, Mapped, Restoring, Telling, blank
+from cuello.exporting.plain import check_alike, without_places
 from cuello.inference.model import Model
-from cuello.inference.onnx import FORMAT, KEY
+from cuello.inference.onnx import FORMAT, KEY, onnx_missing
 from cuello.runs.artefact import Artefact, about_of
 
 DETAIL = (-0.48296291314469025, 0.836516303737469, -0.22414386804185735, -0.12940952255092145)
@@ -106,7 +104,7 @@ def graph_of(model: Model) -> tuple[Graph, dict[str, float]]:
         module = Whole(model)
         if model.conditioned:
             given["level"], usual["level"] = torch.full((1,), -1.0), -1.0
-    return Graph(in_onnx_operations(copy.deepcopy(module).cpu().eval()), given, axes), usual
+    return Graph(module, given, axes), usual
 
 
 def onnx_bytes(model: Model) -> bytes:
@@ -126,26 +124,17 @@ def tried(model: Model) -> tuple[bytes, float]:
         import onnx
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        raise CuelloError(f"ONNX files need a package that is missing ({error}): {INSTALL}") from None
+        raise onnx_missing(error) from None
     graph, usual = graph_of(model)
     made = onnx.load_model_from_string(graph.written())
     made.graph.initializer.extend(
         onnx.numpy_helper.from_array(np.array([value], np.float32), name) for name, value in usual.items()
     )
-    old = made.graph.output[0].name
-    for node in made.graph.node:
-        for names in (node.input, node.output):
-            names[:] = ["result" if name == old else name for name in names]
-    made.graph.output[0].name = "result"
     onnx.helper.set_model_props(made, {KEY: json.dumps(facts(model))})
     onnx.checker.check_model(made)
     content = made.SerializeToString()
     apart = largest_difference(model, content)
-    if not apart <= LARGEST_DIFFERENCE:
-        raise CuelloError(
-            f"the network {model.artefact.architecture.name!r} gives other results as ONNX: {apart:.2g} of white "
-            f"apart, at most {LARGEST_DIFFERENCE:g} are allowed. The file was not written."
-        )
+    check_alike(model, apart)
     return content, apart
 
 

@@ -1,27 +1,19 @@
 """The network alone as an ONNX graph: floats in [0, 1] in and out, of every size that it takes."""
 
-import copy
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cuello.core.errors import CuelloError
+from cuello.exporting.graph import LARGEST_DIFFERENCE, exportable, quiet
 from cuello.inference.model import Model
+from cuello.inference.onnx import onnx_missing
 from cuello.models.base import as_output
-from cuello.models.blocks import UpsampleConv2d
 from cuello.runs.artefact import Artefact
 
-LARGEST_DIFFERENCE = 1e-4
-"""Of white, between ONNX Runtime and torch."""
-INSTALL = "pip install 'cuello[onnx]'"
 PLACES = ("data", "target", "classifier")
 """Settings of a training that may say where on its author's machine something lies."""
 
@@ -39,25 +31,6 @@ class PlainGraph(nn.Module):
     def forward(self, image: Tensor, level: Tensor | None = None) -> Tensor:
         found = self.network(image, level) if level is not None else self.network(image)
         return found.softmax(1) if self.probabilities else as_output(found).image.clamp(0, 1)
-
-
-class Enlarging(nn.Module):
-    """An UpsampleConv2d whose kernel is worked out already, in operations that ONNX knows."""
-
-    kernel: Tensor
-    bias: Tensor
-
-    def __init__(self, block: UpsampleConv2d) -> None:
-        super().__init__()
-        scale = block.scale
-        kernel = functional.pad(block.weight.detach().flip(2, 3), [scale - 1] * 4)
-        kernel = functional.avg_pool2d(kernel, scale, 1, divisor_override=1).transpose(0, 1).contiguous()
-        self.register_buffer("kernel", kernel)
-        self.register_buffer("bias", block.bias.detach().clone())
-        self.scale, self.padding = scale, block.padding
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.conv_transpose2d(x, self.kernel, self.bias, stride=self.scale, padding=self.padding)
 
 
 def plain_of(model: Model) -> PlainGraph:
@@ -84,7 +57,7 @@ def plain_onnx(model: Model) -> bytes:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise CuelloError(f"ONNX files need a package that is missing ({error}): {INSTALL}") from None
+        raise onnx_missing(error) from None
     plain = exportable(plain_of(model))
     inputs, dynamic = example(model, 64, 2), torch.export.Dim.DYNAMIC
     free = {0: dynamic} if model.size else {0: dynamic, 2: dynamic, 3: dynamic}
@@ -109,26 +82,17 @@ def plain_onnx(model: Model) -> bytes:
         found = np.asarray(session.run(None, given)[0])
         with torch.inference_mode():
             apart = float(np.abs(found - plain_of(model)(*tried).numpy()).max())
-        if not apart <= LARGEST_DIFFERENCE:
-            raise CuelloError(
-                f"the network {model.artefact.architecture.name!r} gives other results as ONNX: {apart:.2g} of white "
-                f"apart, at most {LARGEST_DIFFERENCE:g} are allowed. The file was not written."
-            )
+        check_alike(model, apart)
     return content
 
 
-def exportable(module: nn.Module) -> nn.Module:
-    """Return a copy of a module in operations that ONNX knows."""
-    return in_onnx_operations(copy.deepcopy(module).cpu().eval())
-
-
-def in_onnx_operations(module: nn.Module) -> nn.Module:
-    """Replace in a module what ONNX has no operation for."""
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, UpsampleConv2d):
-                setattr(parent, name, Enlarging(child))
-    return module
+def check_alike(model: Model, apart: float) -> None:
+    """Raise CuelloError where a file's results are too far from torch's; apart: by how much, of white."""
+    if not apart <= LARGEST_DIFFERENCE:
+        raise CuelloError(
+            f"the network {model.artefact.architecture.name!r} gives other results as ONNX: {apart:.2g} of white "
+            f"apart, at most {LARGEST_DIFFERENCE:g} are allowed. The file was not written."
+        )
 
 
 def example(model: Model, side: int, count: int) -> tuple[Tensor, ...]:
@@ -138,19 +102,6 @@ def example(model: Model, side: int, count: int) -> tuple[Tensor, ...]:
     sides = model.size or (height, height + stride)
     image = torch.rand(count, model.channels, *sides, generator=torch.Generator().manual_seed(side))
     return (image, torch.full((count, 1, 1, 1), 0.1)) if model.conditioned else (image,)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what the exporter says of its own doings to itself."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def without_places(artefact: Artefact) -> Artefact:

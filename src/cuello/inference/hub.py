@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cuello.core.errors import CuelloError, Fault
+from cuello.core.errors import CuelloError, Fault, first_line
 
 PREFIX = re.compile(r"^hf:/{1,2}(?!/)")
 """How the address of a network on the hub begins; a path loses the second stroke."""
@@ -136,7 +136,3 @@ def download(address: HubAddress) -> Path:
 def cause_of(error: BaseException) -> str:
     """Return what led to an error, in a line."""
     return first_line(error.__cause__ or error)
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]

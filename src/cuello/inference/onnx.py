@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_line
 from cuello.core.files import as_cuello_error
 from cuello.core.schema import StoredFields, checked, read_json
 from cuello.core.types import Output
@@ -88,7 +88,7 @@ def onnx_network(path: Path, device: str = "cpu") -> tuple[Artefact, OnnxNetwork
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise CuelloError(f"ONNX files need a package that is missing ({error}): pip install 'cuello[onnx]'") from None
+        raise onnx_missing(error) from None
     if device != "cpu":
         raise CuelloError(
             f"{path} is an ONNX file, which runs on the processor; got --device={device}. Leave it out, or "
@@ -105,10 +105,9 @@ def onnx_network(path: Path, device: str = "cpu") -> tuple[Artefact, OnnxNetwork
         stored = onnx.load_model_from_string(content)
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of onnxruntime's and protobuf's own kinds, which share no class
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CuelloError(
-            f"{path} is no ONNX file that can be run ({first[:200]}): cut short, or something else. Copy it again, or "
-            "write it anew: cuello export RUN NAME.onnx"
+            f"{path} is no ONNX file that can be run ({first_line(error)[:200]}): cut short, or something else. Copy "
+            "it again, or write it anew: cuello export RUN NAME.onnx"
         ) from None
     facts = facts_of(session, path)
     weights = {
@@ -117,6 +116,11 @@ def onnx_network(path: Path, device: str = "cpu") -> tuple[Artefact, OnnxNetwork
         if one.data_type == onnx.TensorProto.FLOAT and one.name not in ("white", "level")
     }
     return as_artefact(facts.artefact, weights, path), OnnxNetwork(session, facts).eval()
+
+
+def onnx_missing(error: ImportError) -> CuelloError:
+    """Say that the extra is not installed."""
+    return CuelloError(f"ONNX files need a package that is missing ({error}): pip install 'cuello[onnx]'")
 
 
 def facts_of(session: Any, path: Path) -> StoredFacts:

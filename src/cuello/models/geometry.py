@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_line
 from cuello.models.base import as_output
 
 
@@ -96,7 +96,7 @@ def measure_stride(network: nn.Module, channels: int, largest: int = 32, scale: 
                 else:
                     problem = f"images of shape {tuple(x.shape)} become {tuple(whole.shape)}"
             except Exception as error:  # somebody else's code may raise anything
-                problem = (str(error) or type(error).__name__).splitlines()[0]
+                problem = first_line(error)
             stride *= 2
     wanted = "of the size it gets" if scale == 1 else f"{scale} times as large as what it gets"
     raise CuelloError(

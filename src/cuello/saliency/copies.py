@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_line
 from cuello.models.base import ImageNetwork
 from cuello.saliency.answers import Outputs
 from cuello.saliency.boxes import Boxes
@@ -89,7 +89,7 @@ def ask(classifier: AnyClassifier, x: Tensor) -> Tensor:
     except CuelloError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise CuelloError(
             f"the classifier did not take images of shape {tuple(x.shape)} ({reason}). Needed: channels and size as "
             "it was trained with, padding included; see the arguments images and padding."

@@ -11,6 +11,8 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 from torch.nn import functional
 
+from cuello.core.errors import first_line
+
 Operation = Callable[[Tensor], Tensor]
 
 
@@ -325,8 +327,7 @@ def read_traced(network: nn.Module, image: Tensor) -> LayerChain:
     try:
         graph = fx.symbolic_trace(network)
     except Exception as error:  # whatever somebody's forward does with a stand-in for a tensor
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise Unreadable(f"torch.fx cannot trace it ({reason[0]})") from None
+        raise Unreadable(f"torch.fx cannot trace it ({first_line(error)})") from None
     here = next(node for node in graph.graph.nodes if node.op == "placeholder")
     done = {node for node in graph.graph.nodes if node.op == "placeholder"}
     found, stopped = Reading(image.clone()), "its output"

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, first_line
 
 
 class OnnxClassifier:
@@ -53,7 +53,7 @@ class OnnxClassifier:
         try:
             found = self.session.run([self.output], {self.input: filled})[0]
         except Exception as error:  # onnxruntime's errors have no common type of their own
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise CuelloError(
                 f"{self.path} did not take images of shape {filled.shape}: {reason}. Needed {self.shape}."
             ) from error
@@ -77,5 +77,5 @@ def open_session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common type of their own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise CuelloError(f"{path} cannot be opened as an ONNX file: {reason}.") from error

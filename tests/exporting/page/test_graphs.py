@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
+from cuello.exporting.graph import Graph
 from cuello.exporting.page.export import plan
-from cuello.exporting.page.graphs import Graph
 from cuello.inference.model import Model
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact

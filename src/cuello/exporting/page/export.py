@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from cuello.core.errors import CuelloError
+from cuello.exporting.graph import Graph, Mapped, Telling, blank
 from cuello.exporting.page.facts import PageFacts
-from cuello.exporting.page.graphs import Decoding, Encoding, Graph, Mapped, Telling, blank, image_graph
+from cuello.exporting.page.graphs import Decoding, Encoding, image_graph
 from cuello.exporting.page.page import write_page
 from cuello.inference.model import Model, load
 from cuello.jobs.explain.estimator import gives_maps
