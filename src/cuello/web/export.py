@@ -11,7 +11,7 @@ from cuello.exporting import export as known
 from cuello.web.commands import CommandLine
 from cuello.web.frame import CommandBox, card, run_shown
 from cuello.web.site import Site
-from cuello.web.state import NAMES, RunState
+from cuello.web.state import RunState
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,14 @@ FORMS = (
 
 def offered() -> list[ExportForm]:
     """List the forms that `cuello export` can write."""
-    named = getattr(known, "NAMED", {})
-    return [form for form in FORMS if (form.flags[0][2:] in named if form.flags else form.ending in known.FORMS)]
+    return [form for form in FORMS if (form.flags[0][2:] in known.NAMED if form.flags else form.ending in known.FORMS)]
 
 
 def show_export(site: Site, state: RunState) -> None:
     """Offer a run's model, and its other forms."""
     with card("Take it with you"):
         with ui.element("div").classes("actions").style("margin-top: 0"):
-            model = state.path / NAMES["model"]
+            model = state.run.model_path
             name = f"{state.path.name}.safetensors"
             ui.button("Model file", icon="download", on_click=lambda: ui.download.file(model, name)).props("outline")
             forms = offered()

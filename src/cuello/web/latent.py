@@ -12,7 +12,7 @@ from cuello.web.compare import COLOURS
 from cuello.web.frame import CommandBox, card, frame, note, problem, run_select, tell_runs
 from cuello.web.pictures import inline, png
 from cuello.web.site import Site
-from cuello.web.state import NAMES, RunState, changed, list_runs
+from cuello.web.state import RunState, changed, list_runs
 
 if TYPE_CHECKING:
     from cuello.web.walk import CodePlane
@@ -102,7 +102,7 @@ class LatentPage:
     def read(state: RunState) -> "CodePlane":
         from cuello.web.walk import open_walk
 
-        return open_walk(state.path, changed(state.path / NAMES["model"]))
+        return open_walk(state.path, changed(state.run.model_path))
 
     def draw(self, walk: "CodePlane") -> None:
         low, high = walk.ends

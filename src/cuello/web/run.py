@@ -14,7 +14,7 @@ from cuello.web.commands import CommandLine, said, start, started
 from cuello.web.export import show_export
 from cuello.web.frame import card, command_box, every, frame, note, problem, told
 from cuello.web.site import Site
-from cuello.web.state import NAMES, REPORT, RunState, changed, forget_failed, run_named, stop
+from cuello.web.state import RunState, changed, forget_failed, run_named, stop
 
 if TYPE_CHECKING:
     from cuello.web.examples import Example
@@ -134,8 +134,7 @@ class RunPage:
             if state.has_model and not state.alive:
                 with self.export:
                     show_export(self.site, state)
-        report = state.path / REPORT
-        when = report.stat().st_mtime if report.is_file() else 0.0
+        when = changed(state.run.report_path)
         if self.changed(
             "rest", (when, state.kind, said(self.site.runs, state.name) if state.kind != "finished" else "")
         ):
@@ -150,7 +149,7 @@ class RunPage:
             if self.changed("examples", 0.0):
                 self.examples.clear()
             return
-        if not self.changed("examples", changed(state.path / NAMES["model"])):
+        if not self.changed("examples", changed(state.run.model_path)):
             return
         found = await run.io_bound(read_examples, state)
         self.examples.clear()
@@ -248,7 +247,7 @@ class RunPage:
             with card("What it says"):
                 ui.label(words.strip()).classes("log")
         if when:
-            address = f"{self.site.offer(state.path / REPORT)}?{when}"
+            address = f"{self.site.offer(state.run.report_path)}?{when}"
             with card("Report"):
                 ui.link("Open it by itself", address, new_tab=True).classes("plain")
                 frame_of = f'src="{address}" title="report" loading="lazy"'

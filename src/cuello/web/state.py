@@ -10,13 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from cuello.core.config import GIVES, TrainConfig, make_config, read_toml
+from cuello.core.config import GIVES, TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.core.files import printable
 from cuello.core.lock import LOCK, at_work
 from cuello.core.owner import Owner
 from cuello.core.schema import read_json
 from cuello.jobs.words import WORDS
+from cuello.runs.directory import Run
 from cuello.runs.history import EpochRecord, best_epoch, read_history
 from cuello.web.commands import forget, reap, said, started, started_names
 
@@ -25,8 +26,6 @@ SAID: dict[Kind, str] = {
     "starting": "starting", "training": "training", "judging": "being judged", "finished": "finished",
     "trained": "trained, not judged yet", "stopped": "stopped", "failed": "failed", "damaged": "damaged",
 }  # fmt: skip
-NAMES = {"config": "config.toml", "history": "history.jsonl", "metrics": "metrics.json", "model": "model.safetensors"}
-CHECKPOINT, REPORT = "last.safetensors", "report.html"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class RunState:
     problem: str = ""
     owner: Owner | None = None
     since: float = 0.0
+
+    @property
+    def run(self) -> Run:
+        """Its folder's files."""
+        return Run(self.path)
 
     @property
     def alive(self) -> bool:
@@ -95,11 +99,11 @@ class RunState:
 
     @property
     def has_model(self) -> bool:
-        return (self.path / NAMES["model"]).is_file()
+        return self.run.model_path.is_file()
 
     @property
     def can_go_on(self) -> bool:
-        return not self.alive and (self.path / CHECKPOINT).is_file()
+        return not self.alive and self.run.checkpoint_path.is_file()
 
 
 def changed(path: Path) -> float:
@@ -123,14 +127,14 @@ class Contents:
 @lru_cache(maxsize=512)
 def contents(path: Path, times: tuple[float, float, float]) -> Contents:
     """Read a run's files, again only when one has changed; times: of config, history and metrics, 0: not there."""
-    config, records, metrics, problem = None, [], None, ""
+    run, config, records, metrics, problem = Run(path), None, [], None, ""
     try:
-        config = make_config(read_toml(path / NAMES["config"])) if times[0] else None
-        records = read_history(path / NAMES["history"]) if times[1] else []
+        config = run.config if times[0] else None
+        records = read_history(run.history_path) if times[1] else []
     except CuelloError as error:
         problem = str(error)
     with suppress(OSError, ValueError, TypeError):
-        metrics = dict(read_json((path / NAMES["metrics"]).read_text("utf-8"))) if times[2] else None
+        metrics = dict(read_json(run.metrics_path.read_text("utf-8"))) if times[2] else None
     return Contents(config, records, metrics, problem=problem)
 
 
@@ -143,7 +147,8 @@ def at_work_on(path: Path) -> Owner | None:
 def read_state(root: Path, name: str) -> RunState:
     """Tell how a run stands."""
     path = root / name
-    times = (changed(path / NAMES["config"]), changed(path / NAMES["history"]), changed(path / NAMES["metrics"]))
+    run = Run(path)
+    times = (changed(run.config_path), changed(run.history_path), changed(run.metrics_path))
     found, owner, record = contents(path, times), at_work_on(path), started(root, name)
     if owner is None and record is not None and not record.owner.has_ended and record.owner.is_here:
         owner = record.owner
@@ -201,7 +206,7 @@ def is_run(path: Path) -> bool:
     """Tell whether a training was begun in a folder."""
     if path.name.startswith(".") or printable(path.name) != path.name:  # bytes that are no text have no address
         return False
-    return (path / NAMES["config"]).is_file() or (path / CHECKPOINT).is_file()
+    return Run(path).is_begun
 
 
 def list_runs(root: Path) -> list[RunState]:
