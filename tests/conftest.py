@@ -219,3 +219,21 @@ def undrawn_latent(monkeypatch: pytest.MonkeyPatch) -> None:
         return {"light": b"", "dark": b""}
 
     monkeypatch.setattr("cuello.latent.page.save_both", blank)
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium without a window, started once for a file of tests; skips them where it is missing.
+
+    It ends with the file: while Playwright's client is open, nothing else in the process can run an event loop.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright's client")
+    if not CHROMIUM.is_file():
+        pytest.skip(f"needs a browser: {CHROMIUM} is not there")
+    with playwright.sync_playwright() as client:
+        one = client.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield one
+        one.close()

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-CHROMIUM = Path("/usr/bin/chromium")
-
 
 class Server:
     """`cuello web`, started in ``folder``. address: what it printed."""
@@ -49,22 +47,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.end(signal.SIGKILL)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """Give Debian's Chromium, without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright's client")
-    if not CHROMIUM.is_file():
-        pytest.skip(f"needs a browser: {CHROMIUM} is not there")
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """Give an empty page of a browser that knows nothing yet; it must ask nobody but this machine."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
     page, elsewhere = context.new_page(), []
     page.set_default_timeout(120_000)  # a busy machine is no failure
     page.on("request", lambda one: elsewhere.append(one.url))
