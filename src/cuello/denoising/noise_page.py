@@ -8,7 +8,7 @@ import numpy as np
 
 from cuello.core.files import write_text
 from cuello.denoising.advice import advice, kind_in_words, neighbours, ordinal, sigmas
-from cuello.denoising.noise_pictures import autocorrelations, shown, variances
+from cuello.denoising.noise_pictures import autocorrelations, hundredths, shown, variances
 from cuello.noise_models.survey import NoiseSurvey
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
@@ -56,8 +56,8 @@ ROWS: tuple[tuple[str, Callable[[NoiseSurvey], str]], ...] = (
     ("σ in the middle", at_brightness(1)),
     ("σ where bright", at_brightness(2)),
     ("line fits to", lambda one: percent(one.curve.misfit) if one.curve and one.fits else "does not fit"),
-    ("shared, beside", lambda one: f"{round(neighbours(one)[0], 2) + 0.0:.2f}"),
-    ("shared, below", lambda one: f"{round(neighbours(one)[1], 2) + 0.0:.2f}"),
+    ("shared, beside", lambda one: hundredths(neighbours(one)[0])),
+    ("shared, below", lambda one: hundredths(neighbours(one)[1])),
     ("white at every", lambda one: "pixel" if one.white else f"{ordinal(one.spacing)} pixel"),
     ("stripes, rows", lambda one: number(one.stripes[0])),
     ("stripes, columns", lambda one: number(one.stripes[1])),

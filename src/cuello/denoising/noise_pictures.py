@@ -59,6 +59,15 @@ def draw_variance(axis: "Axes", found: NoiseSurvey, theme: Theme) -> None:
     axis.set(ylim=(0, ROOM * most or None))
 
 
+def hundredths(value: float) -> str:
+    """Write a number with two decimals; nearly nothing below 0 is 0.
+
+    >>> hundredths(-0.001), hundredths(-0.25)
+    ('0.00', '-0.25')
+    """
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
 def autocorrelations(names: Sequence[str], channels: Sequence[NoiseSurvey], theme: Theme) -> bytes:
     """Draw the correlation of a pixel's noise with that of the pixels around it, which are numbered by distance."""
     several = shown(names, channels)
@@ -78,7 +87,7 @@ def autocorrelations(names: Sequence[str], channels: Sequence[NoiseSurvey], them
                 down, across = row - REACH, column - REACH
                 if max(abs(down), abs(across)) in (1, 2) and (down == 0 or across == 0):
                     dark = abs(value) > 0.6 * most
-                    text = f"{value:.2f}".replace("-0.00", "0.00").replace("0.", ".")
+                    text = hundredths(value).replace("0.", ".")
                     axis.text(
                         across, down, text, ha="center", va="center", fontsize=6,
                         color="#ffffff" if dark else "#1d232b",

@@ -108,8 +108,7 @@ class Seat:
             raise Refused(CLOSED, "closed", "the client hung up.")
         raise Refused(
             503, "time", f"the work was not done within {seconds:g} s. Send a smaller image, or later; whoever runs "
-            "the "
-            "service can raise --timeout.", headers=BUSY,
+            "the service can raise --timeout.", headers=BUSY,
         )  # fmt: skip
 
 

@@ -63,9 +63,8 @@ class Door:
 
 
 NO_TOKEN = Refused(
-    401, "token", "the request brought no token, or another one. Add the header Authorization: Bearer TOKEN, with "
-    "the token "
-    "of the service.", headers={"WWW-Authenticate": "Bearer", "Connection": "close"},
+    401, "token", "the request brought no token, or another one. Add the header Authorization: Bearer TOKEN, with the "
+    "token of the service.", headers={"WWW-Authenticate": "Bearer", "Connection": "close"},
 )  # fmt: skip
 
 

@@ -62,32 +62,24 @@ EXAMPLES = {
           "got an empty body (0 bytes), needed an image, e.g. curl --data-binary @a.png."),
     401: ("No token, or another one", "token",
           "the request brought no token, or another one. Add the header Authorization: Bearer TOKEN, with the token "
-          "of the "
-          "service."),
+          "of the service."),
     404: ("No model of that name", "model", "there is no model called 'denoize' here. Did you mean 'denoise'? Served: "
           "denoise."),
-    406: ("A format that cannot be given", "format", "got ?format=heic, needed one of png, jpg, tif, webp, npy, "
-          "bmp, ppm, "
-          "tga."),
-    408: ("A body that arrives too slowly", "slow", "the body did not arrive within 60 s: 65,536 bytes came. Send "
-          "it faster, "
-          "or smaller images."),
+    406: ("A format that cannot be given", "format", "got ?format=heic, needed one of png, jpg, tif, webp, npy, bmp, "
+          "ppm, tga."),
+    408: ("A body that arrives too slowly", "slow", "the body did not arrive within 60 s: 65,536 bytes came. Send it "
+          "faster, or smaller images."),
     413: ("Too many bytes, pixels or images", "pixels", "got 400,000,000 pixels, enlarging and the request's other "
-          "images "
-          "counted, needed at most 32,000,000. Cut the image into parts, or send fewer; whoever runs the service "
-          "can raise "
-          "--max-megapixels."),
+          "images counted, needed at most 32,000,000. Cut the image into parts, or send fewer; whoever runs the "
+          "service can raise --max-megapixels."),
     415: ("No image of a known kind", "kind", "what was sent (notes) is not an image of a kind that its first bytes "
-          "tell "
-          "(PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000, AVIF, .npy)."),
+          "tell (PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000, AVIF, .npy)."),
     422: ("An image that is damaged or does not fit, or a setting that makes no sense", "image",
           "image.png is damaged or cut short (image file is truncated). Copy it again from where it came."),
     429: ("Too many requests at once; Retry-After says when to come back", "busy", "got 21 requests at once, needed "
-          "at most "
-          "20. Send it again in a second; whoever runs the service can raise --waiting."),
-    503: ("The time is over, or no memory is left", "time", "the work was not done within 60 s. Send a smaller "
-          "image, or "
-          "later; whoever runs the service can raise --timeout."),
+          "at most 20. Send it again in a second; whoever runs the service can raise --waiting."),
+    503: ("The time is over, or no memory is left", "time", "the work was not done within 60 s. Send a smaller image, "
+          "or later; whoever runs the service can raise --timeout."),
 }  # fmt: skip
 """By status: when, and an example of a refusal's word and message."""
 IMAGE_CURL = "curl --data-binary @a.png http://127.0.0.1:8000/v1/denoise -o clean.png"
@@ -111,14 +103,11 @@ POST: dict[str, Any] = {
     "summary": "Make of an image, or several, what a model gives",
     "description": (
         "An image is the body itself; several are the files of a form (multipart/form-data), and their results a "
-        "zip.\n\n"
-        f"    {IMAGE_CURL}\n\n    {SEVERAL_CURL}\n\n"
-        "The kind of an image is told by its content. The result is in the image's own format, or in that of "
-        "?format= or "
-        "the header Accept. What changed beside the pixels is said in the header Cuello-Notes (a JSON list; of several "
-        "images also notes.json in the zip), what was estimated in Cuello-Range and Cuello-Sigma. Numbers (classes, "
-        "codes, "
-        "maps) come as JSON, or as .npy with ?format=npy."
+        f"zip.\n\n    {IMAGE_CURL}\n\n    {SEVERAL_CURL}\n\nThe kind of an image is told by its content. The result is "
+        "in the image's own format, or in that of ?format= or the header Accept. What changed beside the pixels is "
+        "said in the header Cuello-Notes (a JSON list; of several images also notes.json in the zip), what was "
+        "estimated in Cuello-Range and Cuello-Sigma. Numbers (classes, codes, maps) come as JSON, or as .npy with "
+        "?format=npy."
     ),
     "openapi_extra": {
         "requestBody": {

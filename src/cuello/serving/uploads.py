@@ -64,16 +64,14 @@ async def body_of(request: Request, most: int, seconds: float) -> bytes:
     except TimeoutError:
         raise Refused(
             408, "slow", f"the body did not arrive within {seconds:g} s: {size:,} bytes came. Send it faster, or "
-            "smaller "
-            "images.", headers={"Connection": "close"},
+            "smaller images.", headers={"Connection": "close"},
         ) from None  # fmt: skip
     except ClientDisconnect:
         raise Refused(CLOSED, "closed", "the client hung up.") from None
     if max(size, promised) > most:
         raise Refused(
-            413, "bytes", f"got a body of {max(size, promised):,} bytes, needed at most {most:,}. Send smaller "
-            "images, or "
-            "fewer at a time; whoever runs the service can raise --max-megabytes.", headers={"Connection": "close"},
+            413, "bytes", f"got a body of {max(size, promised):,} bytes, needed at most {most:,}. Send smaller images, "
+            "or fewer at a time; whoever runs the service can raise --max-megabytes.", headers={"Connection": "close"},
         )  # fmt: skip
     return b"".join(parts)
 
@@ -91,19 +89,16 @@ async def files_of(request: Request, body: bytes, most: int) -> list[Upload]:
             raise Refused(
                 413, "images", f"got more than {most} images, needed at most that. Send fewer at a time."
             ) from None
-        raise Refused(400, "form", f"the form cannot be read: {error.message} Send multipart/form-data with files "
-                      "in it, "
-                      "e.g. curl -F image=@a.png.") from None  # fmt: skip
-    except Exception as error:
-        raise Refused(400, "form", f"the form is broken ({type(error).__name__}). Send multipart/form-data with "
-                      "files in "
+        raise Refused(400, "form", f"the form cannot be read: {error.message} Send multipart/form-data with files in "
                       "it, e.g. curl -F image=@a.png.") from None  # fmt: skip
+    except Exception as error:
+        raise Refused(400, "form", f"the form is broken ({type(error).__name__}). Send multipart/form-data with files "
+                      "in it, e.g. curl -F image=@a.png.") from None  # fmt: skip
     found: list[Upload] = []
     for number, (field, value) in enumerate(form.multi_items(), 1):
         if isinstance(value, str):
-            raise Refused(400, "form", f"the form's field {field[:50]!r} is a text; needed files alone. Settings "
-                          "stand in the "
-                          "address: ?format=png.")  # fmt: skip
+            raise Refused(400, "form", f"the form's field {field[:50]!r} is a text; needed files alone. Settings stand "
+                          "in the address: ?format=png.")  # fmt: skip
         found.append(upload(value.filename or f"image-{number}", await value.read()))
     if not found:
         raise Refused(400, "empty", "the form holds no file; needed one image or more, e.g. curl -F image=@a.png.")

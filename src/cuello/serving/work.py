@@ -78,8 +78,7 @@ class Budget:
         if spent > self.most:
             raise Refused(
                 413, "pixels", f"got {spent:,} pixels, enlarging and the request's other images counted, needed at "
-                "most "
-                f"{self.most:,}. Cut the image into parts, or send fewer; whoever runs the service can raise "
+                f"most {self.most:,}. Cut the image into parts, or send fewer; whoever runs the service can raise "
                 "--max-megapixels.",
             )  # fmt: skip
 
@@ -191,8 +190,7 @@ def array_of(model: Model, path: Path, noted: Noted, *, level: float | None, cho
     frames = frames_of(path)
     if pages > 1 or frames is not None:
         raise Refused(406, "format", f"{path.name} holds {max(pages, frames.count if frames else 0)} pictures, and "
-                      "?format=npy "
-                      "gives one: ask for tif or png.")  # fmt: skip
+                      "?format=npy gives one: ask for tif or png.")  # fmt: skip
     picture = read_picture(path, choice)
     result = restore_picture(model, picture, level, choice=choice)
     noted.see(result)
@@ -204,8 +202,7 @@ def image_of(content: bytes, target: Path) -> bytes:
     array = np.load(BytesIO(content), allow_pickle=False)
     if not is_single(array) or (array.dtype not in (np.uint8, np.uint16) and target.suffix not in TIFF_SUFFIXES):
         raise Refused(406, "format", f"an array {array.shape} of {array.dtype} is no image that {target.suffix[1:]} "
-                      "holds: one of "
-                      "8 or 16 bits is needed. Ask for npy.")  # fmt: skip
+                      "holds: one of 8 or 16 bits is needed. Ask for npy.")  # fmt: skip
     pixels = array[..., None] if array.ndim == 2 else array
     colours = pixels.shape[-1] - 1 if pixels.shape[-1] in (2, 4) else pixels.shape[-1]
     alpha = pixels[..., colours:] if colours < pixels.shape[-1] else None
@@ -227,9 +224,8 @@ def images_of(served: Served, path: Path, asked: Asked) -> Tensor:
     if model.size is not None and any(size != model.size for size in map(tuple, images.sizes.tolist())):
         height, width = images.sizes[0].tolist()
         raise CuelloError(
-            f"{path.name} has {width}×{height} pixels, but {served.name} takes {model.size[1]}×{model.size[0]}. "
-            "Resize the "
-            "image."
+            f"{path.name} has {width}×{height} pixels, but {served.name} takes {model.size[1]}×{model.size[0]}. Resize "
+            "the image."
         )
     return torch.cat([to_tensor(np.ascontiguousarray(array)[None]) for array in images.arrays])
 

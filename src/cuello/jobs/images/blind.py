@@ -67,8 +67,8 @@ class BlindTask:
     def pair(self, batch: Batch, random: Generator) -> Pair:
         copies = (batch.images,) if batch.targets is None else (batch.images, batch.targets)
         pair = self.method.pair(tuple(self.seen(one) for one in copies), self.known, random)
-        if (loss := pair.loss) is None:
-            raise AssertionError(f"{self.method.name} gives no loss of its own")
+        loss = pair.loss
+        assert loss is not None
         return pair._replace(loss=lambda run: loss(run) / self.unit)
 
     def pair_each(self, batch: Batch, seed: int) -> Pair:
@@ -289,8 +289,7 @@ def half_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]], white: float
 def noise_between(images: Images, places: np.ndarray) -> float:
     """Return the variance of the noise in pairs of noisy images, white being 1."""
     targets = images.targets
-    if targets is None:
-        raise AssertionError("images without partners")
+    assert targets is not None
     chosen = places[spread_evenly(len(places), LOOKED_AT)].tolist()
     return half_difference([(images.arrays[one], targets[one]) for one in chosen], full_scale(images.dtype))
 
