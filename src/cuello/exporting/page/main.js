@@ -15,8 +15,7 @@ function start() {
   worker = new Worker(URL.createObjectURL(program));
   worker.onmessage = ({ data }) => CAME[data.type](data);
   worker.onerror = (event) => { event.preventDefault(); stopped("broken", { error: event.message || "worker" }); };
-  const models = Object.fromEntries([...document.querySelectorAll("script[data-model]")].map((one) => [one.dataset.model, one.textContent]));
-  worker.postMessage({ type: "load", wasm: text("wasm"), models, about: facts });
+  addEventListener("DOMContentLoaded", load);
   if (facts.kind === "codes") {
     const parts = { map: at("map"), picture: at("decoded"), across: at("across"), down: at("down"), place: at("place") };
     map = makeMap({ facts, ...parts, ask: (message) => worker.postMessage(message) });
@@ -24,8 +23,15 @@ function start() {
   return undefined;
 }
 
+// Hands the network over, which stands behind the program in the file, so that the page is there before it is read.
+function load() {
+  const models = Object.fromEntries([...document.querySelectorAll("script[data-model]")].map((one) => [one.dataset.model, one.textContent]));
+  worker.postMessage({ type: "load", wasm: text("wasm"), models, about: facts });
+}
+
 function stopped(key, values) {
   status = [key, values];
+  for (const one of entries) if (working(one)) Object.assign(one, { state: "failed", failed: [key, values] });
   document.body.dataset.state = "broken";
   render();
 }
@@ -87,7 +93,7 @@ const CAME = {
   decoded: (data) => map.decoded(data),
 };
 
-const working = () => entries.some((one) => one.state === "waiting" || one.state === "working");
+const working = (entry) => entry.state === "waiting" || entry.state === "working";
 const finishedFiles = () => entries.filter((one) => one.blob);
 const named = (entry) => `${entry.name.replace(/\.[^.]*$/, "")}-${facts.suffix}.png`;
 const number = (value) => value.toLocaleString(language, { maximumSignificantDigits: 3 });
@@ -114,9 +120,9 @@ function render() {
 
 function renderStatus() {
   at("status").textContent = say(...status);
-  at("cancel").hidden = !working();
-  const share = entries.length ? entries.reduce((sum, one) => sum + (["waiting", "working"].includes(one.state) ? one.share : 1), 0) / entries.length : 0;
-  at("progress").hidden = ready && !working();
+  at("cancel").hidden = !entries.some(working);
+  const share = entries.length ? entries.reduce((sum, one) => sum + (working(one) ? one.share : 1), 0) / entries.length : 0;
+  at("progress").hidden = ready && !entries.some(working);
   if (ready) at("progress").value = share; else at("progress").removeAttribute("value");
 }
 
@@ -199,7 +205,7 @@ function renderScores({ scores, label }) {
 at("file").addEventListener("change", (event) => { add(event.target.files); event.target.value = ""; });
 at("language").addEventListener("click", () => { language = language === "en" ? "es" : "en"; render(); });
 at("cancel").addEventListener("click", () => {
-  for (const one of entries) if (one.state === "waiting" || one.state === "working") worker.postMessage({ type: "cancel", id: one.id });
+  for (const one of entries) if (working(one)) worker.postMessage({ type: "cancel", id: one.id });
 });
 at("download").addEventListener("click", () => save(chosen.blob, named(chosen)));
 at("all").addEventListener("click", async () => {

@@ -9,6 +9,8 @@ const breath = () => new Promise((go) => {
   port2.postMessage(0);
 });
 
+const WARM_PIXELS = 16384;
+
 // A module that uses one instruction of wasm SIMD.
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 
@@ -29,6 +31,17 @@ async function load({ wasm, models, about }) {
   for (const [name, model] of Object.entries(models))
     sessions[name] = await ort.InferenceSession.create(await unpacked(model), { graphOptimizationLevel: "all" });
   ort.env.wasm.wasmBinary = undefined;
+}
+
+// Runs a small image through, so that the browser has compiled what it needs before one is dropped.
+async function warm() {
+  const { size, stride, channels, inputs, kind } = facts, side = stride * Math.ceil(32 / stride);
+  const [height, width] = size || [side, side], given = (part, ...shape) => ({ [inputs[part]]: { values: new Float32Array(shape.reduce((a, b) => a * b)), shape } });
+  if (height * width > WARM_PIXELS) return;
+  if (kind === "codes") await ran("decoder", given("decoder", 1, ...facts.code));
+  else if (kind === "explain") await ran("image", { ...given("image", 1, channels, height, width), ...given("condition", 1, facts.classes.length) });
+  else if (kind === "classify") await ran("image", given("image", 1, channels, height, width));
+  else await imageRunner()(new Float32Array(channels * height * width), [1, channels, height, width], 0.1);
 }
 
 // Runs a network; what is given by name are floats and their shape.
@@ -141,8 +154,12 @@ const CALLS = {
     try {
       await load(message);
       tell("ready");
+      await breath();
+      if (!waiting) await warm().catch(() => {}); // an image that fails says so itself
+      return true;
     } catch (error) {
       tell("broken", failure(error, "broken"));
+      return false;
     }
   },
   async work({ id, file, ...how }) {
@@ -170,9 +187,12 @@ function failure(error, otherwise) {
   return { key: otherwise, values: { error: String((error && error.message) || error) } };
 }
 
-// One thing after another; a cancelled one is noted at once.
-let queue = Promise.resolve();
+// One thing after another, once the network is there; a cancelled one is noted at once.
+let waiting = 0, begin, queue = new Promise((go) => { begin = go; });
 self.onmessage = ({ data }) => {
-  if (data.type === "cancel") cancelled.add(data.id);
-  else queue = queue.then(() => CALLS[data.type](data));
+  if (data.type === "load") return CALLS.load(data).then((works) => works && begin());
+  if (data.type === "cancel") return cancelled.add(data.id);
+  waiting++;
+  queue = queue.then(() => CALLS[data.type](data)).finally(() => waiting--);
+  return undefined;
 };
