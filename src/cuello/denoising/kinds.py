@@ -18,22 +18,25 @@ from cuello.scoring.blind import are_captures, judge, judge_by_captures
 
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
+Step = Literal["transform", "network", "turns"]
+"""What more than quick work tries, one after the other."""
 ALIKE = 1.5
 """How many times as much variance, at the same brightness, is still the same noise."""
 LEARNED_FOR, SECONDS, LONG = 3, 40.0, 400.0
 """Kinds of noise in a set for which a transform, or a network, is learned, those that most images have; and what a
 transform, and a network, may take, of all kinds together."""
-JUDGED, CROP = 3, 256
-"""Images that judge a learned transform, and the side of what is looked at in each."""
+JUDGED, CROP, SEEN = 3, 256, 512
+"""Images that judge a way, and the side of what is looked at in each: judged alone, and judged by the others."""
 
 
 @dataclass(frozen=True)
 class PlaneKind:
     """A kind of noise, and how it is taken off.
 
-    survey: what it is like. transform: what makes it even. effort: how much is done. learned: the transform was learned
-    from the images, and does better than the noise model's. network: the one that went on learning from the images, and
-    does better than the one that comes with Cuello. planes: some channels ``(H, W)`` that have it.
+    survey: what it is like. transform: what makes it even. effort: how much was asked. learned: the transform was
+    learned from the images, and does better than the noise model's. network: the one that went on learning from the
+    images, and does better than the one that comes with Cuello. turns: images are also restored turned and mirrored.
+    worse: what was tried too and scored lower, so that it is left out. planes: some channels ``(H, W)`` that have it.
     """
 
     survey: NoiseSurvey
@@ -41,6 +44,8 @@ class PlaneKind:
     effort: Effort = "quick"
     learned: bool = False
     network: Model | None = field(default=None, repr=False)
+    turns: bool = False
+    worse: tuple[Step, ...] = ()
     planes: Sequence[np.ndarray] = field(default=(), repr=False)
 
     @property
@@ -50,8 +55,8 @@ class PlaneKind:
 
     def take_off(self, values: np.ndarray, network: Model) -> np.ndarray:
         """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64."""
-        own, turns = self.network or network, self.effort != "quick"
-        return take_off(values, self.transform, self.survey.spacing, network=own, turns=turns)
+        own = self.network or network
+        return take_off(values, self.transform, self.survey.spacing, network=own, turns=self.turns)
 
 
 def plain_kind(found: NoiseSurvey, effort: Effort, planes: Sequence[np.ndarray] = ()) -> PlaneKind:
@@ -101,7 +106,9 @@ def fitting(own: NoiseSurvey, kinds: Sequence[NoiseSurvey]) -> int | None:
 
 
 def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProgress = silent) -> list[PlaneKind]:
-    """Learn a transform, and perhaps a network, for each of the most frequent kinds; take each where it does better."""
+    """Learn a transform, and perhaps a network, for each of the most frequent kinds, and turn images; keep each of
+    these where it does better.
+    """
     from cuello.denoising.learned import learned
 
     several = list(kinds)
@@ -109,12 +116,22 @@ def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProg
     for place, kind in enumerate(several[:count]):
         planes = [filled(plane.astype(np.float64))[0] for plane in kind.planes]
         curves = learned(planes, kind.survey, network, seconds=SECONDS / count, progress=progress)
-        other = replace(kind, transform=curves.transform(), learned=True)
-        several[place] = better(kind, other, network)
+        best = kept("transform", kind, replace(kind, transform=curves.transform(), learned=True), network)
         if kind.effort == "thorough":
-            own = trained_on(several[place], network, seconds=LONG / count, progress=progress)
-            several[place] = better(several[place], own, network)
-    return several
+            own = trained_on(best, network, seconds=LONG / count, progress=progress)
+            best = kept("network", best, own, network)
+        several[place] = best
+    return [turned(kind, network) for kind in several]
+
+
+def turned(kind: PlaneKind, network: Model) -> PlaneKind:
+    """Return the way that restores images turned and mirrored too, where that does better."""
+    return kept("turns", kind, replace(kind, turns=True), network)
+
+
+def kept(step: Step, before: PlaneKind, after: PlaneKind, network: Model) -> PlaneKind:
+    """Return the way with a step more where it does better, else the way before, which says what was tried."""
+    return after if does_better(before, after, network) else replace(before, worse=(*before.worse, step))
 
 
 def trained_on(kind: PlaneKind, network: Model, *, seconds: float, progress: OnProgress) -> PlaneKind:
@@ -128,22 +145,23 @@ def trained_on(kind: PlaneKind, network: Model, *, seconds: float, progress: OnP
     return replace(kind, network=own)
 
 
-def better(plain: PlaneKind, other: PlaneKind, network: Model) -> PlaneKind:
-    """Return the one of two ways that does better on images of theirs, as far as they tell without a clean one.
+def does_better(before: PlaneKind, after: PlaneKind, network: Model) -> bool:
+    """Tell whether the second of two ways does better on images of theirs, as far as they tell without a clean one.
 
     Captures of one scene are judged by each other, other images each by itself.
     """
-    found = plain.survey
-    crops = [crop_of(plane) for plane in plain.planes[:JUDGED]]
-    ways = {"before": replace(plain, effort="quick"), "after": replace(other, effort="quick")}
+    found = before.survey
+    ways = {"before": before, "after": after}
     methods = {name: partial(one.take_off, network=network) for name, one in ways.items()}
-    peak = max(float(np.ptp(crops[0])), np.finfo(float).tiny)
-    if are_captures(crops, found.model):  # needs no noise model, which neighbours that share their noise make unsure
-        scores = judge_by_captures(crops, methods, peak=peak)
+    seen = [crop_of(plane, SEEN) for plane in before.planes[:JUDGED]]
+    peak = max(float(np.ptp(seen[0])), np.finfo(float).tiny)
+    if are_captures(seen, found.model):  # needs no noise model, which neighbours that share their noise make unsure
+        scores = judge_by_captures(seen, methods, peak=peak)
     else:
+        crops = [crop_of(plane) for plane in before.planes[:JUDGED]]
         correlation = None if found.white else found.correlation
         scores = judge(crops, methods, found.model, peak=peak, correlation=correlation)
-    return other if scores[0].name == "after" else plain
+    return scores[0].name == "after"
 
 
 def crop_of(plane: np.ndarray, side: int = CROP) -> np.ndarray:

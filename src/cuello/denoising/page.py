@@ -1,5 +1,6 @@
 """The report of what was denoised: what each file's noise was, what was done, how sure it is, and pictures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ import numpy as np
 
 from cuello.denoising.noise_pictures import draw_variance
 from cuello.denoising.restorer import PlaneResult
-from cuello.denoising.said import level, sigmas, sure, way_of
+from cuello.denoising.said import level, sigmas, sure, way_of, worse
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
 from cuello.report.page import Headline, Headlines, Picture, Section, Table, Verdict, write_page
@@ -104,12 +105,14 @@ def overview(several: NamedImage) -> Section:
         "image itself, with its standard error. Repaired: hot and dead pixels.",
     )  # fmt: skip
     said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
+    left = Counter(phrase for _, one in several for phrase in worse(one))
+    tried = [f"{phrase[0].upper()}{phrase[1:]} ({count} of {len(several)} channels)." for phrase, count in left.items()]
     scores = [one.score for _, one in several if one.score is not None and one.score.known]
     tiles = [
         Headline("channels", f"{len(several):,}"),
         *([Headline("error now", f"{np.median([one.left for one in scores]):.2f}", "of the noise")] if scores else []),
     ]
-    return Section("What was done", said[:SHOWN], [Headlines(tiles), table])
+    return Section("What was done", [*tried, *said[:SHOWN]], [Headlines(tiles), table])
 
 
 def scored_in(one: PlaneResult) -> tuple[str, str]:

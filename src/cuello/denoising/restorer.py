@@ -8,7 +8,7 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.degrade.level import noise_levels
-from cuello.denoising.kinds import Effort, PlaneKind, crop_of, fitting, plain_kind
+from cuello.denoising.kinds import Effort, PlaneKind, crop_of, fitting, plain_kind, turned
 from cuello.denoising.planes import filled
 from cuello.denoising.steps import in_steps
 from cuello.inference.model import Model
@@ -149,14 +149,21 @@ class ChannelDenoiser:
             return (shared[0], False) if shared else (plain_kind(of_a_small_image(values), self.effort), True)
         place = fitting(own, [kind.survey for kind in self.kinds]) if own.kind == "ordinary" else None
         if place is None:
-            return plain_kind(own, self.effort), True
+            return self.own_kind(own, values), True
         return self.kinds[place], not self.kinds[place].shared
+
+    def own_kind(self, own: NoiseSurvey, values: np.ndarray) -> PlaneKind:
+        """Give the way for a channel whose noise no other has."""
+        kind = plain_kind(own, self.effort, [values])
+        if self.effort != "quick" and own.kind == "ordinary":
+            kind = turned(kind, self.network)
+        return replace(kind, planes=())
 
     def score(self, kind: PlaneKind, noisy: np.ndarray, result: np.ndarray) -> PlaneScore:
         """Say how good a result is; what is done is done again on a part of it, once by turns where that is long."""
         model, correlation = kind.survey.model, None if kind.survey.white else kind.survey.correlation
         part = crop_of(noisy, SCORED_SIDE)
-        way = replace(kind, effort="quick")
+        way = replace(kind, turns=False)
         score: BlindScore = judge(
             [part], {"": lambda values: way.take_off(values, self.network)}, model, peak=1.0, correlation=correlation
         )[0]

@@ -6,12 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from cuello.denoising.kinds import Step
 from cuello.denoising.restorer import PlaneResult
 
 STEPPED = (
     "noise finer than a step of whole numbers: rounded up and down by turns, which keeps brightness (store the images "
     "as floats for values between)"
 )
+
+WORSE: dict[Step, str] = {
+    "transform": "learned transform scored lower; the plain one was kept",
+    "network": "network that went on learning scored lower; the one before was kept",
+    "turns": "mean of turned and mirrored results scored lower; the plain one was kept",
+}
 
 
 def summary(done: Sequence[PlaneResult]) -> str:
@@ -35,6 +42,7 @@ def phrase(one: PlaneResult) -> str:
     parts[0] += "" if one.own else ", as in the whole set"
     if found.spacing > 1:
         parts.append(f"noise that neighbours share, over {found.spacing} pixels")
+    parts += worse(one)
     if one.repaired:
         parts.append(f"{one.repaired} hot or dead pixels repaired")
     if one.stepped:
@@ -48,6 +56,11 @@ def way_of(one: PlaneResult) -> str:
     """Say how noise was taken off, and what was learned for it."""
     what = [name for name, learned in (("transform", one.kind.learned), ("network", one.kind.network)) if learned]
     return f"{one.way}, {' and '.join(what)} learned" if what else one.way
+
+
+def worse(one: PlaneResult) -> list[str]:
+    """Say what was tried too, and left out since the images score it lower."""
+    return [WORSE[step] for step in one.kind.worse]
 
 
 def level(one: PlaneResult) -> str:
@@ -84,6 +97,8 @@ def values_of(one: PlaneResult) -> dict[str, Any]:
     return {
         "method": one.way,
         "learned": {"transform": one.kind.learned, "network": one.kind.network is not None},
+        "turned": one.kind.turns,
+        "scored_lower": list(one.kind.worse),
         "gain": found.model.gain,
         "read": found.model.read,
         "sigma": list(sigmas(one)),
