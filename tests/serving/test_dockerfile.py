@@ -1,6 +1,7 @@
 """The Dockerfile, read line by line: what it must keep to, where no linter and no daemon is at hand."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,23 @@ def test_it_stops_by_sigterm_and_is_looked_after() -> None:
     assert stage["EXPOSE"] == "8000"
 
 
+def test_all_that_the_wheel_is_built_from_is_copied() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project, wheel = about["project"], about["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {"pyproject.toml", project["readme"], *project["license-files"]}
+    needed |= {place.partition("/")[0] for place in wheel["packages"]}
+    needed |= {hook.get("path", "hatch_build.py") for hook in wheel["hooks"].values()}
+    assert needed <= set(copied())
+
+
+def copied() -> list[str]:
+    """Name what the first stage copies from the sources."""
+    return [one for name, rest in steps() if name == "COPY" and "--from" not in rest for one in rest.split()[:-1]]
+
+
 def test_what_the_build_sees_is_listed() -> None:
     ignored = (ROOT / ".dockerignore").read_text("utf-8").split()
     assert "*" in ignored
-    copied = [one for name, rest in steps() if name == "COPY" and "--from" not in rest for one in rest.split()[:-1]]
-    assert copied
-    assert {f"!{one}" for one in copied} <= set(ignored)
-    assert all((ROOT / one).exists() for one in copied)
+    assert copied()
+    assert {f"!{one}" for one in copied()} <= set(ignored)
+    assert all((ROOT / one).exists() for one in copied())
