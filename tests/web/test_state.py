@@ -1,5 +1,6 @@
 """How runs stand, from folders alone."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from cuello.core.owner import Owner, this_process
 from cuello.runs.directory import Run
 from cuello.runs.history import write_history
 from cuello.web.commands import CommandLine, StartedRun, log_path, plain_name, record_path, said, start, started
-from cuello.web.state import RunState, last_words, list_runs, read_state, run_named, run_names, stop
+from cuello.web.state import RunState, forget_failed, last_words, list_runs, read_state, run_named, run_names, stop
 
 GONE = Owner(this_process().host, 2**22 + 7, 1)
 
@@ -152,6 +154,39 @@ def test_stop_reaches_the_process_and_no_other(root: Path) -> None:
     assert process.communicate(timeout=30)[0] == "stopped\n"
     with pytest.raises(CuelloError, match="stop it there"):
         stop(RunState("x", root, "training", owner=Owner("elsewhere", 1, 1)))
+
+
+def test_what_must_not_be_written_is_said_and_nothing_is_started(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cuello.web.commands import RUNNING
+
+    record(root, "wrong", GONE)
+    before, whole = list(RUNNING), Path.open
+
+    def refusing(path: Path, mode: str = "r", *words: Any, **more: Any) -> Any:
+        if "w" in mode and path.suffix == ".log":
+            raise PermissionError(errno.EROFS, "Read-only file system")
+        return whole(path, mode, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    with pytest.raises(CuelloError, match=r"no permission to write .*one\.log"):
+        start(CommandLine(["--version"]), root, "one")
+    assert before == RUNNING
+
+    def kept(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", kept)
+    with pytest.raises(CuelloError, match=r"no permission to write .*wrong\.json"):
+        forget_failed(root, read_state(root, "wrong"))
+
+
+def test_a_run_of_another_user_is_not_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    with pytest.raises(CuelloError, match="x is at work for another user of this machine"):
+        stop(RunState("x", root, "training", owner=this_process()))
 
 
 def test_commands_that_export(root: Path) -> None:

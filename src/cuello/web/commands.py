@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import make_folder, write_text
+from cuello.core.files import as_cuello_error, make_folder, write_text
 from cuello.core.owner import UNKNOWN, Owner, start_of
 
 FOLDER = ".cuello-web"
@@ -98,10 +98,15 @@ def log_path(root: Path, name: str) -> Path:
 def start(command: CommandLine, root: Path, name: str) -> Owner:
     """Start a training in a process of its own, which goes on whatever becomes of this one.
 
-    name: of the run, below ``root``. What it says goes to a file, so that a later server finds it again.
+    name: of the run, below ``root``. What it says goes to a file, so that a later server finds it again. CuelloError
+    where that cannot be written: nothing is started then.
     """
     make_folder(root / FOLDER)
-    with log_path(root, name).open("wb") as log:
+    try:
+        log = log_path(root, name).open("wb")
+    except OSError as error:
+        raise as_cuello_error(error, log_path(root, name)) from None
+    with log:
         process = subprocess.Popen(
             command.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
@@ -146,9 +151,12 @@ def said(root: Path, name: str, most: int = 20_000) -> str:
 
 
 def forget(root: Path, name: str) -> None:
-    """Remove what is kept of a run's start; the run itself stays."""
+    """Remove what is kept of a run's start; the run itself stays. CuelloError where that must not be."""
     for path in (record_path(root, name), log_path(root, name)):
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise as_cuello_error(error, path) from None
 
 
 def plain_name(name: str) -> str:

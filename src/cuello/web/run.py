@@ -224,8 +224,9 @@ class RunPage:
             self.look()
 
     def forget(self) -> None:
-        forget_failed(self.site.runs, self.state)
-        ui.navigate.to("/")
+        with told():
+            forget_failed(self.site.runs, self.state)
+            ui.navigate.to("/")
 
     def draw_curves(self) -> None:
         found = curves(self.state) if self.state.records else []

@@ -229,8 +229,12 @@ def stop(state: RunState) -> None:
         return
     if not state.owner.is_here:
         raise CuelloError(f"{state.name} is at work on {state.owner.host}: stop it there.")
-    with suppress(ProcessLookupError):
+    try:
         os.kill(state.owner.pid, signal.SIGINT)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        raise CuelloError(f"{state.name} is at work for another user of this machine, who alone can stop it.") from None
 
 
 def forget_failed(root: Path, state: RunState) -> None:
