@@ -15,6 +15,7 @@ import tifffile
 from PIL import Image
 
 import cuello
+from cuello.core.errors import CuelloError
 from cuello.data.frames import CURSOR
 from cuello.runs.directory import Run
 
@@ -205,6 +206,35 @@ def test_images_of_codes(service: Service, coder: Path, make: Make) -> None:
     assert "?give=code" in image.json()["message"]
     wrong = service.post("/v1/coder?give=decoded", make.bytes(codes[:, :1], "npy"))
     assert wrong.status_code == 422
+
+
+def test_exported_files_are_served_as_the_runs_that_they_were_made_from(
+    open_service: Callable[..., Any], classifier: Path, estimator: Path, make: Make, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    places = {"larger": "upscale-x2", "told": "denoise", "kinds": classifier, "maps": estimator}
+    for name, place in places.items():
+        cuello.export(place, tmp_path / f"{name}.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 10)).astype(np.uint8)
+    image = make.bytes(pixels)
+    with open_service(*(tmp_path / f"{name}.onnx" for name in ("larger", "told", "kinds"))) as service:
+        for name in ("larger", "told"):
+            expected = applied(tmp_path / f"{name}.onnx", image, "a.png", tmp_path, overwrite=True)
+            assert service.post(f"/v1/{name}", image).content == expected
+        found = service.post("/v1/kinds", image).json()["probabilities"]
+        np.testing.assert_allclose(list(found.values()), cuello.load(classifier).classify(pixels)[0], atol=1e-5)
+        assert service("GET", "/models").json()["models"][2]["gives"] == ["class"]
+        refused = service.post("/v1/kinds?give=map", image)
+        assert refused.status_code == 422
+        assert "An ONNX file gives no maps: serve the run" in refused.json()["message"]
+    with open_service(classifier, tmp_path / "maps.onnx") as service:
+        answer = service.post("/v1/maps", image).json()
+        assert (answer["method"], np.shape(answer["map"])) == ("estimated", (12, 10))
+    with (
+        pytest.raises(CuelloError, match=r"its run or model\.safetensors: cuello serve CLASSIFIER"),
+        open_service(tmp_path / "kinds.onnx", tmp_path / "maps.onnx"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def open_session(path: Path, threads: int) -> Any:
         raise CuelloError(f"{path}: there is no such file; needed an ONNX file of a classifier.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what is wrong is said below
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common type of their own

@@ -114,7 +114,7 @@ def add_addresses(app: FastAPI, served: Mapping[str, Served], desk: Desk) -> Non
         one = chosen(served, model)
         give = query.give or one.gives[0]
         if give not in one.gives:
-            raise Refused(422, "give", f"got ?give={give}, but {model} gives {', '.join(one.gives)}.")
+            raise Refused(422, "give", f"got ?give={give}, but {model} gives {', '.join(one.gives)}.{one.lacks(give)}")
         check_used(query, give, estimated=one.estimator is not None)
         asked = asked_for(query, request.headers.get("accept", "*/*"), give)
         with desk.seat() as seat:

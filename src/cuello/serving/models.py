@@ -9,6 +9,7 @@ from typing import Any
 
 from cuello.core.errors import CuelloError
 from cuello.inference.model import Model, load
+from cuello.inference.onnx import SUFFIX
 from cuello.jobs.explain.classifier import ExplainedClassifier, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, gives_maps, open_estimator
 from cuello.runs.rights import rights_of
@@ -18,6 +19,8 @@ from cuello.serving.together import Together, shared
 PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 WHERE = ("model", "best", "last")
 """Names of files that say nothing: the folder's name is the model's then."""
+IN_RUNS = {"map": "maps", "code": "codes", "decoded": "images of codes"}
+"""What a run gives, and an ONNX file of its network does not."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,13 @@ class Served:
     gives: Sequence[Give]
     classifier: ExplainedClassifier | None = None
     estimator: MapEstimator | None = None
+
+    def lacks(self, give: str) -> str:
+        """Say why something else cannot be had of it, "" where its job says so."""
+        path = self.model.path
+        if give not in IN_RUNS or path is None or path.suffix.lower() != SUFFIX:
+            return ""
+        return f" An ONNX file gives no {IN_RUNS[give]}: serve the run that it was made from, or its model.safetensors."
 
     def about(self) -> dict[str, Any]:
         """Say as plain values what it takes and gives."""
@@ -112,9 +122,14 @@ def open_models(
 
 
 def classifier_of(model: Model, device: str) -> ExplainedClassifier | None:
-    """Open a classifier for its maps; None where it gives none, being somebody's own code."""
+    """Open a classifier for its maps; None where it gives none: somebody's own code, or an ONNX file.
+
+    In an ONNX file a network pads its images itself, so that boxes would not slide over the padding: other maps.
+    """
+    if model.path is None or model.path.suffix.lower() == SUFFIX:
+        return None
     try:
-        return open_classifier(model.path, device) if model.path is not None else None
+        return open_classifier(model.path, device)
     except CuelloError:
         return None
 
@@ -127,6 +142,6 @@ def estimator_of(
         if whose is not None and whose.own is not None and whose.own.artefact.checksum == one.model.artefact.classifier:
             return replace(one, gives=["map"], classifier=whose, estimator=open_estimator(place, whose, device))
     raise CuelloError(
-        f"{place} estimates the maps of a classifier that is not served. Name that as well: cuello serve CLASSIFIER "
-        f"{place}"
+        f"{place} estimates the maps of a classifier that is not served. Name that as well, its run or "
+        f"model.safetensors: cuello serve CLASSIFIER {place}"
     )
