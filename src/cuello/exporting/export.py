@@ -1,13 +1,14 @@
 """A trained network in the form that a file's ending asks for."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, worded
 from cuello.core.files import check_new, make_folder
 from cuello.runs.directory import Run
 
@@ -23,15 +24,46 @@ NAMED: Mapping[str, str] = {
     "hub": "cuello.exporting.hub:write_hub", "bioimage": "cuello.exporting.bioimage:write_bioimage",
 }  # fmt: skip
 """The same for forms that are asked for by their names."""
+PRECISIONS: Mapping[str, str] = {
+    "float32": "as in training", "fp16": "weights of half the size", "int8": "layers in whole numbers of 8 bits",
+}  # fmt: skip
+"""Precisions of an .onnx file, and what each is."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a form says of what it wrote: notes, what is to be warned of, and what was measured, as JSON has it."""
+
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the file or folder, its bytes, and what its author should know."""
+    """What was written: the file or folder, its bytes, what its author should know, and what was measured."""
 
     path: Path
     size: int
     notes: tuple[str, ...] = ()
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_numbers(target: Path, form: str, precision: str) -> None:
+    """Raise CuelloError for a precision that there is not, or that the form of the target has not: before any work."""
+    if precision not in PRECISIONS:
+        raise CuelloError(f"--precision: got {precision!r}, needed {' or '.join(map(repr, PRECISIONS))}.")
+    if precision != "float32" and (form or target.suffix.lower() != ".onnx"):
+        what = WORDS.get(form or target.suffix.lower(), "this form")
+        raise CuelloError(
+            f"got --precision={precision} for {target}, but {what} is written in float32 alone: leave it out. An .onnx "
+            "file can have other precisions."
+        )
+
+
+WORDS: Mapping[str, str] = {
+    "hub": "a folder for the hub", "bioimage": "a BioImage.IO package", ".html": "a page",
+}  # fmt: skip
 
 
 def check_target(target: Path, overwrite: bool, form: str = "") -> None:
@@ -69,14 +101,17 @@ def export(
     *,
     form: str = "",
     network: Any = None,
+    precision: str = "float32",
 ) -> Exported:
     """Write a network for programs other than Cuello, as the ending of ``target`` asks: .onnx, or .html, one page.
 
     model: a Model, a Run, a run directory, a file, or a ready model's name. form: "hub", a folder for the Hugging Face
     hub, or "bioimage", a zip for programs that run BioImage.IO models; by default the ending says it. network: as for
-    `cuello.load`. Returns what was written: ``path``, ``size`` in bytes, and ``notes``, e.g. how far from torch's the
-    results of ONNX Runtime are. Raises CuelloError for other endings, a file that exists without ``overwrite``, and a
-    network that cannot be written so.
+    `cuello.load`. precision: of an .onnx file: "float32", "fp16" (weights of half the size) or "int8" (layers in whole
+    numbers of 8 bits); what it costs is measured. Returns what was written: ``path``, ``size`` in bytes, ``notes``, as
+    how far from torch's the results of ONNX Runtime are, and ``measured``, e.g. the cost in dB. Warns where a precision
+    costs more than 0.5 dB, or changes more than 1% of the classes. Raises CuelloError for other endings, a file that
+    exists without ``overwrite``, and a network that cannot be written so.
 
     >>> import cuello, tempfile
     >>> written = cuello.export("upscale-x2", tempfile.mkdtemp() + "/larger.onnx")
@@ -87,6 +122,7 @@ def export(
     if form not in ("", *NAMED):
         raise CuelloError(f"there is no form {form!r}: needed {' or '.join(map(repr, NAMED))}, or none.")
     check_target(path, overwrite, form)
+    check_numbers(path, form, precision)
     if isinstance(model, Run | str | PathLike):
         from cuello.inference.model import load
 
@@ -95,7 +131,10 @@ def export(
         raise CuelloError(f"{model.path} is an exported network already: name the run or file that it was made from.")
     make_folder(path.absolute().parent)
     module, _, name = (NAMED[form] if form else FORMS[path.suffix.lower()]).partition(":")
-    write: Callable[[Model, Path], Sequence[str] | None] = getattr(import_module(module), name)
-    notes = write(model, path) or ()
+    write: Callable[..., Sequence[str] | Written | None] = getattr(import_module(module), name)
+    found = write(model, path, **({"precision": precision} if precision != "float32" else {}))
+    said = found if isinstance(found, Written) else Written(tuple(found or ()))
+    for text in said.warnings:
+        warnings.warn(worded(text), stacklevel=2)
     size = sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size
-    return Exported(path, size, tuple(notes))
+    return Exported(path, size, tuple(map(worded, said.notes)), said.measured)

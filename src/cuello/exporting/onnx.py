@@ -1,7 +1,8 @@
 """A network with all that is done around it as one ONNX file: pixels in the caller's units in, results out."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -11,8 +12,11 @@ from torch import Tensor, nn
 
 from cuello.core.files import write_bytes
 from cuello.core.version import VERSION
+from cuello.exporting.cost import Cost, measure, samples_for
+from cuello.exporting.export import Written
 from cuello.exporting.graph import Graph, Mapped, Restoring, Telling, blank
 from cuello.exporting.plain import check_alike, without_places
+from cuello.exporting.precision import Given, Precision, reduced
 from cuello.inference.model import Model
 from cuello.inference.onnx import FORMAT, KEY, onnx_missing
 from cuello.runs.artefact import Artefact, about_of
@@ -107,35 +111,73 @@ def graph_of(model: Model) -> tuple[Graph, dict[str, float]]:
     return Graph(module, given, axes), usual
 
 
-def onnx_bytes(model: Model) -> bytes:
-    """Return a network as one ONNX file with all that is done around it, tried beside torch.
+def tried(model: Model) -> tuple[bytes, float]:
+    """Return a network as one ONNX file with all that is done around it, and the largest difference to torch, of white.
 
     Inputs: ``image`` ``(N, C, H, W)`` float32 in units in which ``white`` (1 where it is left out) is white, and
     ``level`` (estimated where it is left out or below 0) for networks that are told the noise's standard deviation,
     white being 1; ``condition``, the classes' probabilities, for occlusion maps. Output: ``result``. Its metadata say
     so as JSON, under ``cuello``. Raises CuelloError where a package is missing or the network cannot be written so.
     """
-    return tried(model)[0]
+    made = Made.of(model)
+    return made.content, made.apart
 
 
-def tried(model: Model) -> tuple[bytes, float]:
-    """Return the file of ``onnx_bytes``, and the largest difference to torch, of white."""
-    try:
-        import onnx
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise onnx_missing(error) from None
-    graph, usual = graph_of(model)
-    made = onnx.load_model_from_string(graph.written())
+@dataclass(frozen=True)
+class Made:
+    """A network's file: the bare graph, what goes into it, the file made of it, how far from torch its results are."""
+
+    graph: Graph
+    usual: Mapping[str, float]
+    bare: bytes
+    content: bytes
+    apart: float
+
+    @classmethod
+    def of(cls, model: Model) -> "Made":
+        try:
+            import onnxruntime  # noqa: F401
+        except ImportError as error:
+            raise onnx_missing(error) from None
+        graph, usual = graph_of(model)
+        bare = graph.written()
+        content = finished(bare, usual, facts(model))
+        apart = largest_difference(model, content)
+        check_alike(model, apart)
+        return cls(graph, usual, bare, content, apart)
+
+    def reduced(self, model: Model, precision: Precision) -> tuple[bytes, list[str], Cost]:
+        """Return the file in another precision, what should be known of it, and what it costs."""
+        given = {name: one.numpy() for name, one in self.graph.given.items() if name != "image"}
+        samples = samples_for(model)
+        calibration = [{**given, "image": sample.image} for sample in samples.calibration]
+        bare, notes = reduced(self.bare, precision, calibration)
+        cost = measure(samples, precision, answering(self.bare), answering(bare), given=given)
+        return finished(bare, self.usual, facts(model) | {"precision": cost.facts}), notes, cost
+
+
+def finished(bare: bytes, usual: Mapping[str, float], about: Mapping[str, Any]) -> bytes:
+    """Return a graph with what it says of itself, and with inputs that may be left out: then they are as ``usual``."""
+    import onnx
+
+    made = onnx.load_model_from_string(bare)
     made.graph.initializer.extend(
         onnx.numpy_helper.from_array(np.array([value], np.float32), name) for name, value in usual.items()
     )
-    onnx.helper.set_model_props(made, {KEY: json.dumps(facts(model))})
+    onnx.helper.set_model_props(made, {KEY: json.dumps(about)})
     onnx.checker.check_model(made)
-    content = made.SerializeToString()
-    apart = largest_difference(model, content)
-    check_alike(model, apart)
-    return content, apart
+    return made.SerializeToString()
+
+
+def answering(content: bytes) -> Callable[[Given], np.ndarray]:
+    """Return what runs a file: inputs by name to its result."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns of inputs that have a usual value
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return lambda given: np.asarray(session.run(None, dict(given))[0])
 
 
 def facts(model: Model) -> dict[str, Any]:
@@ -164,11 +206,7 @@ def nameless(artefact: Artefact) -> Artefact:
 
 def largest_difference(model: Model, content: bytes) -> float:
     """Run a file beside torch on photographs of several sizes: the largest difference, of white."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns of inputs that have a usual value
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    answer = answering(content)
     differences = []
     for number, (height, width) in enumerate([model.size] if model.size else TRIED):
         image = photograph(height, width, model.channels)
@@ -188,7 +226,7 @@ def largest_difference(model: Model, content: bytes) -> float:
                 wanted = Mapped(model.network)(x, shares).numpy()
         else:
             wanted = model.restore(image).transpose(2, 0, 1)[None]
-        found = np.asarray(session.run(None, given)[0])
+        found = answer(given)
         if found.shape != wanted.shape:
             return float("inf")
         in_units = number and not model.classes and model.network.conditioning != "class"
@@ -205,8 +243,22 @@ def photograph(height: int, width: int, channels: int) -> np.ndarray:
     return np.ascontiguousarray(picture[rows][:, columns][:, :, np.arange(channels) % 3])
 
 
-def write_onnx(model: Model, path: Path) -> list[str]:
-    """Write ``onnx_bytes`` to a path, whole or not at all; return how far from torch its results are."""
-    content, apart = tried(model)
+def write_onnx(model: Model, path: Path, precision: Precision = "float32") -> Written:
+    """Write a network's file to a path, whole or not at all; see ``tried`` for what is in it.
+
+    precision: see ``precision.reduced``; what it costs is measured, said, and written into the file.
+    """
+    made = Made.of(model)
+    beside = f"beside torch on photographs, ONNX Runtime's results differ by {made.apart:.1g} of white at most"
+    if precision == "float32":
+        write_bytes(path, made.content)
+        return Written((beside,))
+    content, notes, cost = made.reduced(model, precision)
     write_bytes(path, content)
-    return [f"beside torch on photographs, ONNX Runtime's results differ by {apart:.1g} of white at most"]
+    size = f"{len(content) / 1e3:,.0f} kB, in float32 {len(made.content) / 1e3:,.0f} kB"
+    if len(content) >= len(made.content):
+        size += ": so small a network does not become smaller"
+    told = [f"{beside}, in float32", *notes, size, cost.words]
+    warnings = [f"{cost.lost}: where that matters, use --precision={'fp16' if precision == 'int8' else 'float32'}."]
+    measured = {"precision": cost.facts, "bytes_float32": len(made.content)}
+    return Written(tuple(told), tuple(warnings if cost.too_much else ()), measured)

@@ -110,12 +110,21 @@ def onnx_network(path: Path, device: str = "cpu") -> tuple[Artefact, OnnxNetwork
             "it again, or write it anew: cuello export RUN NAME.onnx"
         ) from None
     facts = facts_of(session, path)
-    weights = {
-        one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy())
-        for one in stored.graph.initializer
-        if one.data_type == onnx.TensorProto.FLOAT and one.name not in ("white", "level")
-    }
-    return as_artefact(facts.artefact, weights, path), OnnxNetwork(session, facts).eval()
+    return as_artefact(facts.artefact, weights_of(stored.graph), path), OnnxNetwork(session, facts).eval()
+
+
+def weights_of(graph: Any) -> dict[str, Any]:
+    """Return a graph's weights by name, float32, whatever they are stored as."""
+    import onnx
+
+    kinds = onnx.TensorProto
+    found = {}
+    for one in graph.initializer:
+        integer = one.data_type in (kinds.INT8, kinds.INT32) and one.name.endswith("_quantized")
+        of_scale = one.name.endswith(("_scale", "_zero_point")) or one.name in ("white", "level")
+        if integer or (one.data_type in (kinds.FLOAT, kinds.FLOAT16) and not of_scale):
+            found[one.name] = torch.from_numpy(onnx.numpy_helper.to_array(one).astype(np.float32))
+    return found
 
 
 def onnx_missing(error: ImportError) -> CuelloError:
