@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -91,11 +92,103 @@ def test_results_are_those_of_apply(page: Path, opened: Callable[..., Any], tmp_
         assert [address.split(":")[0] for address in one.requests] == ["file", "blob"]  # the page, and its own worker
 
 
+def tiffs(folder: Path) -> Iterator[tuple[Path, float]]:
+    """Write TIFFs of every kind that the page reads; yields each and how far the page may be off, white being 1."""
+    one, packed = {"photometric": "minisblack"}, {"compression": "zlib"}
+    some: dict[str, tuple[np.ndarray, dict[str, Any], float]] = {
+        "grey": (noisy(0, (33, 40)), {"rowsperstrip": 7, **one}, 1 / 255),
+        "deep": (noisy(1, (61, 40), 65535), {"byteorder": ">", **one}, 2 / 65535),
+        "tiles": (
+            noisy(2, (33, 40), 65535),
+            {"tile": (16, 32), **packed, "predictor": 2, **one},
+            2 / 65535,
+        ),
+        "dim": (noisy(3, (40, 33), 65535) // 40 + 500, {**packed, **one}, 1 / 65535),
+        "colour": (noisy(4, (33, 40, 3)), {"photometric": "rgb", **packed}, 1 / 255),
+        "planes": (noisy(5, (3, 33, 40)), {"photometric": "rgb", "planarconfig": "separate"}, 1 / 255),
+        "deep-colour": (noisy(6, (33, 40, 3), 65535), {"photometric": "rgb", "byteorder": ">"}, 2 / 65535),
+        "seen-through": (noisy(7, (33, 40, 4)), {"photometric": "rgb", "extrasamples": ["unassalpha"]}, 1 / 255),
+        "floats": (
+            (noisy(8, (33, 40)) / 255).astype(np.float32),
+            {"byteorder": ">", **packed, **one},
+            1e-5,
+        ),
+    }
+    for name, (pixels, how, allowed) in some.items():
+        tifffile.imwrite(folder / f"{name}.tif", pixels, **how)
+        yield folder / f"{name}.tif", allowed
+    Image.fromarray(noisy(9, (70, 90))).save(folder / "lzw.tif", compression="tiff_lzw", tiffinfo={317: 2})
+    yield folder / "lzw.tif", 1 / 255
+
+
+def test_a_tiff_gives_a_tiff_as_apply_does(page: Path, opened: Callable[..., Any], tmp_path: Path) -> None:
+    kinds = list(tiffs(tmp_path))
+    with opened(page) as one:
+        for number, found in enumerate(one.add(*(path for path, _ in kinds))):
+            path, allowed = kinds[number]
+            assert found["failed"] is None, path.name
+            apply(cuello.load(MODEL), path, tmp_path / "reference.tif", overwrite=True)
+            theirs = tifffile.imread(tmp_path / "reference.tif")
+            theirs = np.moveaxis(theirs, 0, -1) if path.stem == "planes" else theirs
+            ours = tifffile.imread(one.result(number, tmp_path / "page.tif"))
+            assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), path.name
+            white = 1 if ours.dtype.kind == "f" else np.iinfo(ours.dtype).max
+            assert np.abs(ours.astype(float) - theirs).max() <= allowed * white + 1e-9, path.name
+            assert [note for note, *_ in found["notes"]] == (["little", "stretched"] if path.stem == "dim" else [])
+        assert one.tab.inner_text("#download") == "Download (TIFF)"
+        assert one.errors == []
+
+
+def test_other_tiffs_are_refused_by_name(page: Path, opened: Callable[..., Any], tmp_path: Path) -> None:
+    grey, one = noisy(0, (9, 9)), {"photometric": "minisblack"}
+    some: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
+        "int16": (grey.astype(np.int16), one), "float64": (grey / 255, one),
+        "BigTIFF": (grey, {"bigtiff": True, **one}),
+        "WhiteIsZero": (grey, {"photometric": "miniswhite"}),
+        "2 channels": (noisy(0, (9, 9, 2)), {"planarconfig": "contig", **one}),
+        "floats from 0 to 255": (np.arange(256, dtype=np.float32).reshape(16, 16), one),
+        "not numbers": (np.full((9, 9), np.nan, np.float32), one),
+    }  # fmt: skip
+    for name, (pixels, how) in some.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, **how)
+    tifffile.imwrite(tmp_path / "stack.tif", noisy(0, (20, 20, 3), 65535).transpose(2, 0, 1), imagej=True)
+    (tmp_path / "damaged.tif").write_bytes((tmp_path / "stack.tif").read_bytes()[:900])
+    names = [*some, "damaged", "stack"]
+    with opened(page) as opening:
+        found = opening.add(*(tmp_path / f"{name}.tif" for name in names))
+        for name, result in zip(names[:-1], found, strict=False):
+            assert name in result["failed"], (name, result["failed"])
+        assert found[-1]["notes"] == [["tiffPages", {"count": 3}]]
+        assert opening.errors == []
+
+
+def test_progress_names_every_stage_and_a_stopped_image_can_be_begun_again(
+    page: Path, opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    Image.fromarray(noisy(0, (520, 530))).save(tmp_path / "one.png")
+    with opened(page) as one:
+        one.tab.evaluate(
+            """() => {
+                globalThis.seen = [];
+                const before = CAME.progress;
+                CAME.progress = (data) => { seen.push([data.stage, data.share]); before(data); };
+            }"""
+        )
+        one.add(tmp_path / "one.png")
+        seen = one.tab.evaluate("seen")
+        assert list(dict.fromkeys(stage for stage, _ in seen)) == ["reading", "measuring", "working", "packing"]
+        assert [share for _, share in seen] == sorted(share for _, share in seen)
+        one.tab.evaluate("redo(entries[0], {}), worker.postMessage({ type: 'cancel', id: 0 })")
+        assert one.results(0, 1)[0]["failed"] == "stopped."
+        one.tab.evaluate("redo(entries[0], {})")
+        assert one.results(0, 1)[0]["failed"] is None
+
+
 def test_files_that_cannot_be_used_are_refused_and_the_others_go_on(
     page: Path, opened: Callable[..., Any], tmp_path: Path
 ) -> None:
     Image.fromarray(noisy(0, (9, 9, 4))).convert("RGB").convert("CMYK").save(tmp_path / "ink.jpg")
-    Image.fromarray(noisy(0, (9, 9))).save(tmp_path / "page.tif")
+    Image.fromarray(noisy(0, (9, 9))).save(tmp_path / "packed.tif", compression="packbits")
     Image.fromarray(noisy(0, (40, 40))).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:400])
     (tmp_path / "text.png").write_text("no image")
@@ -103,7 +196,7 @@ def test_files_that_cannot_be_used_are_refused_and_the_others_go_on(
     header = bytearray((tmp_path / "whole.png").read_bytes())
     header[16:24] = b"\0\1\0\0" * 2  # 4295 megapixels, says the header
     (tmp_path / "huge.png").write_bytes(header)
-    words = {"ink.jpg": "CMYK", "page.tif": "TIFF", "cut.png": "damaged", "text.png": "cannot read",
+    words = {"ink.jpg": "CMYK", "packed.tif": "PackBits", "cut.png": "damaged", "text.png": "cannot read",
              "empty.png": "empty", "huge.png": "4295 megapixels", "whole.png": None}  # fmt: skip
     with opened(page) as one:
         found = one.add(*(tmp_path / name for name in words))

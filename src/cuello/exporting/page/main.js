@@ -61,9 +61,9 @@ const CAME = {
     render();
   },
   broken: ({ key, values }) => stopped(key, values),
-  progress({ id, done, total }) {
-    Object.assign(entries[id], { state: "working", share: done / total });
-    status = ["working", { name: entries[id].name, percent: Math.floor((100 * done) / total) }];
+  progress({ id, stage, share, parts }) {
+    Object.assign(entries[id], { state: "working", share });
+    status = [stage, { name: entries[id].name, percent: Math.floor(100 * share), ...parts }];
     renderList();
     renderStatus();
   },
@@ -78,9 +78,9 @@ const CAME = {
     document.body.dataset.shown = Number(document.body.dataset.shown || 0) + 1;
     render();
   },
-  file({ id, blob }) {
+  file({ id, blob, ending }) {
     const entry = entries[id];
-    Object.assign(entry, { state: "done", blob });
+    Object.assign(entry, { state: "done", blob, ending });
     status = ["done", { name: entry.name }];
     render();
   },
@@ -93,9 +93,9 @@ const CAME = {
   decoded: (data) => map.decoded(data),
 };
 
-const working = (entry) => entry.state === "waiting" || entry.state === "working";
+const working = (entry) => ["waiting", "working", "packing"].includes(entry.state);
 const finishedFiles = () => entries.filter((one) => one.blob);
-const named = (entry) => `${entry.name.replace(/\.[^.]*$/, "")}-${facts.suffix}.png`;
+const named = (entry) => `${entry.name.replace(/\.[^.]*$/, "")}-${facts.suffix}.${entry.ending}`;
 const number = (value) => value.toLocaleString(language, { maximumSignificantDigits: 3 });
 
 function save(blob, name) {
@@ -144,7 +144,7 @@ function renderList() {
     said.textContent =
       entry.state === "failed" ? say(...entry.failed)
       : entry.state === "waiting" ? say("waiting")
-      : entry.state === "working" ? `${Math.floor(100 * entry.share)} %`
+      : working(entry) ? `${Math.floor(100 * entry.share)} %`
       : entry.scores && !entry.after ? `${facts.classes[best(entry.scores)]} ${percent(Math.max(...entry.scores))}` : "✓";
     button.className = entry.state;
     button.setAttribute("aria-current", entry === chosen);
@@ -174,6 +174,7 @@ function renderChosen() {
   at("notes").textContent = (entry.notes || []).map((note) => say(...note)).join(" ");
   at("download").hidden = !both;
   at("download").disabled = !entry.blob;
+  at("download").textContent = entry.blob ? `${say("download")} (${{ png: "PNG", tif: "TIFF" }[entry.ending]})` : say("download");
   at("noise").hidden = !facts.conditioned;
   at("level").placeholder = say("estimated");
   if (at("told") && entry.label !== undefined) at("told").value = entry.label;

@@ -15,7 +15,7 @@ from cuello.exporting.page.fetch import VERSION as RUNTIME_VERSION
 from cuello.exporting.page.runtime import runtime
 
 PAGE = ("reading.js", "png.js", "zip.js", "words.js", "viewer.js", "codes.js", "main.js")
-WORKER = ("reading.js", "png.js", "restoring.js", "worker.js")
+WORKER = ("reading.js", "png.js", "tiff.js", "restoring.js", "worker.js")
 
 
 def write_page(path: Path, facts: PageFacts, models: Mapping[str, bytes], *, about: Sequence[tuple[str, str]]) -> None:

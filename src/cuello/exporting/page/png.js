@@ -34,45 +34,50 @@ function pngParts(bytes) {
   return { width, height, bits, kind, interlaced, chunks, data };
 }
 
-// Inflates into one array of a known size.
-async function inflated(parts, size) {
-  const out = new Uint8Array(size);
+// Gives what packed parts hold, bit by bit.
+async function* unpackedParts(parts) {
   const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
-  let at = 0;
   try {
-    while (at < size) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      out.set(value.subarray(0, size - at), at);
-      at += value.length;
+    for (;;) {
+      let part;
+      try {
+        part = await reader.read();
+      } catch {
+        throw new Refusal("damaged");
+      }
+      if (part.done) return;
+      yield part.value;
     }
-  } catch {
-    throw new Refusal("damaged");
+  } finally {
+    reader.cancel().catch(() => {});
   }
-  if (at < size) throw new Refusal("damaged");
-  reader.cancel().catch(() => {});
-  return out;
 }
 
-// Undoes the filters of rows in place: each row begins with its filter's number, which stays.
-function unfilter(raw, start, rowBytes, rows, step) {
-  for (let y = 0, at = start; y < rows; y++, at += rowBytes + 1) {
-    const filter = raw[at], above = at - rowBytes - 1;
-    for (let k = 1; k <= rowBytes; k++) {
-      const left = k > step ? raw[at + k - step] : 0;
-      const up = y ? raw[above + k] : 0;
-      if (filter === 0) break;
-      else if (filter === 1) raw[at + k] += left;
-      else if (filter === 2) raw[at + k] += up;
-      else if (filter === 3) raw[at + k] += (left + up) >> 1;
-      else if (filter === 4) {
-        const corner = y && k > step ? raw[above + k - step] : 0;
-        const p = left + up - corner;
-        const [a, b, c] = [Math.abs(p - left), Math.abs(p - up), Math.abs(p - corner)];
-        raw[at + k] += a <= b && a <= c ? left : b <= c ? up : corner;
-      } else throw new Refusal("damaged");
-    }
+// Unpacks into one array of a known size.
+async function inflated(parts, size) {
+  const out = new Uint8Array(size);
+  let at = 0;
+  for await (const part of unpackedParts(parts)) {
+    out.set(part.subarray(0, size - at), at);
+    at += part.length;
+    if (at >= size) return out;
   }
+  throw new Refusal("damaged");
+}
+
+// Undoes a row's filter in place; its first byte is the filter's number, and `above` the row before it, zeros for the first.
+function unfilter(row, above, step) {
+  const filter = row[0], length = row.length;
+  if (filter === 1) for (let k = 1 + step; k < length; k++) row[k] += row[k - step];
+  else if (filter === 2) for (let k = 1; k < length; k++) row[k] += above[k];
+  else if (filter === 3) for (let k = 1; k < length; k++) row[k] += ((k > step ? row[k - step] : 0) + above[k]) >> 1;
+  else if (filter === 4)
+    for (let k = 1; k < length; k++) {
+      const left = k > step ? row[k - step] : 0, up = above[k], corner = k > step ? above[k - step] : 0;
+      const [a, b, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
+      row[k] += a <= b && a <= c ? left : b <= c ? up : corner;
+    }
+  else if (filter) throw new Refusal("damaged");
 }
 
 function packedValue(raw, rowStart, x, bits) {
@@ -81,36 +86,45 @@ function packedValue(raw, rowStart, x, bits) {
   return (raw[rowStart + (place >> 3)] >> (8 - bits - (place & 7))) & ((1 << bits) - 1);
 }
 
-// Decodes to colours and transparency of 8 or 16 bits.
-async function decodePng(bytes, check) {
+// Decodes to colours and transparency of 8 or 16 bits, row by row, so that what is unpacked is never held twice.
+async function decodePng(bytes, check, pace) {
   const png = pngParts(bytes);
   const { width, height, bits, kind } = png;
-  check(width, height);
-  const planes = PNG_CHANNELS[kind];
+  check(width, height, bits === 16 ? 16 : 8, kind === 3 ? 4 : PNG_CHANNELS[kind]);
+  const planes = PNG_CHANNELS[kind], step = Math.max(1, (planes * bits) >> 3);
   const passes = (png.interlaced ? ADAM7 : [[0, 0, 1, 1]])
     .map(([x, y, dx, dy]) => ({ x, y, dx, dy, w: Math.ceil((width - x) / dx), h: Math.ceil((height - y) / dy) }))
     .filter((pass) => pass.w > 0 && pass.h > 0);
-  const rowBytes = (pass) => Math.ceil((pass.w * planes * bits) / 8);
-  const total = passes.reduce((sum, pass) => sum + (rowBytes(pass) + 1) * pass.h, 0);
-  const raw = await inflated(png.data, total);
-  const Kind = bits === 16 ? Uint16Array : Uint8Array;
-  const samples = new Kind(width * height * planes);
-  let start = 0;
-  for (const pass of passes) {
-    const length = rowBytes(pass);
-    unfilter(raw, start, length, pass.h, Math.max(1, (planes * bits) >> 3));
-    for (let row = 0; row < pass.h; row++) {
-      const from = start + row * (length + 1) + 1;
-      const to = (pass.y + row * pass.dy) * width + pass.x;
-      if (bits === 8 && pass.dx === 1) samples.set(raw.subarray(from, from + length), to * planes);
-      else
-        for (let k = 0; k < pass.w * planes; k++) {
-          const where = (to + Math.floor(k / planes) * pass.dx) * planes + (k % planes);
-          samples[where] = bits === 16 ? (raw[from + 2 * k] << 8) | raw[from + 2 * k + 1] : packedValue(raw, from, k, bits);
-        }
+  const Kind = bits === 16 ? Uint16Array : Uint8Array, samples = new Kind(width * height * planes);
+  const total = passes.reduce((sum, pass) => sum + pass.h, 0), bytesOf = (pass) => 1 + Math.ceil((pass.w * planes * bits) / 8);
+  let number = 0, y = 0, filled = 0, done = 0, row = new Uint8Array(bytesOf(passes[0])), above = new Uint8Array(row.length);
+  const place = (pass) => {
+    const to = (pass.y + y * pass.dy) * width + pass.x;
+    if (bits === 8 && pass.dx === 1) samples.set(row.subarray(1), to * planes);
+    else
+      for (let k = 0; k < pass.w * planes; k++) {
+        const where = pass.dx === 1 ? to * planes + k : (to + Math.floor(k / planes) * pass.dx) * planes + (k % planes);
+        samples[where] = bits === 16 ? (row[1 + 2 * k] << 8) | row[2 + 2 * k] : packedValue(row, 1, k, bits);
+      }
+  };
+  for await (const part of unpackedParts(png.data)) {
+    for (let from = 0; from < part.length && number < passes.length; ) {
+      const some = part.subarray(from, from + row.length - filled);
+      row.set(some, filled);
+      [from, filled] = [from + some.length, filled + some.length];
+      if (filled < row.length) break;
+      unfilter(row, above, step);
+      place(passes[number]);
+      [row, above, filled] = [above, row, 0];
+      done++;
+      if (++y < passes[number].h) continue;
+      y = 0;
+      if (++number < passes.length) [row, above] = [new Uint8Array(bytesOf(passes[number])), new Uint8Array(bytesOf(passes[number]))];
     }
-    start += (length + 1) * pass.h;
+    if (number === passes.length) break;
+    await pace(done / total);
   }
+  if (number < passes.length) throw new Refusal("damaged");
   const kept = png.chunks.filter((chunk) => PNG_KEPT.includes(chunk.name));
   return { width, height, bits: bits === 16 ? 16 : 8, kept, ...pngColours(png, samples, planes) };
 }
@@ -171,7 +185,7 @@ function pngChunk(name, content) {
 }
 
 // Gives filtered rows a few at a time, so that a large image is never held twice.
-function filteredRows({ width, height, channels, bits, pixels, alpha }) {
+function filteredRows({ width, height, channels, bits, pixels, alpha }, told) {
   const planes = channels + (alpha ? 1 : 0), deep = bits === 16 ? 2 : 1, step = planes * deep;
   const length = width * step, plain = [new Uint8Array(length), new Uint8Array(length)];
   let y = 0;
@@ -192,22 +206,27 @@ function filteredRows({ width, height, channels, bits, pixels, alpha }) {
         for (let k = 0; k < length; k++) out[at + 1 + k] = row[k] - (y ? above[k] : k >= step ? row[k - step] : 0);
       }
       controller.enqueue(out);
+      told(y / height);
       if (y >= height) controller.close();
     },
   });
 }
 
 // Writes a PNG of 8 or 16 bits, and what the image said of its colours.
-async function encodePng(image) {
+async function encodePng(image, pace) {
   const header = new Uint8Array(13), fields = new DataView(header.buffer);
   fields.setUint32(0, image.width);
   fields.setUint32(4, image.height);
   fields.setUint8(8, image.bits);
   fields.setUint8(9, (image.channels === 3 ? 2 : 0) + (image.alpha ? 4 : 0));
-  const reader = filteredRows(image).pipeThrough(new CompressionStream("deflate")).getReader();
+  let share = 0;
+  const reader = filteredRows(image, (done) => { share = done; }).pipeThrough(new CompressionStream("deflate")).getReader();
   const parts = [new Uint8Array(PNG_HEAD), ...pngChunk("IHDR", header)];
   for (const { name, content } of image.kept || []) parts.push(...pngChunk(name, content));
-  for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(...pngChunk("IDAT", part.value));
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(...pngChunk("IDAT", part.value));
+    await pace(share);
+  }
   parts.push(...pngChunk("IEND", new Uint8Array(0)));
   return new Blob(parts, { type: "image/png" });
 }

@@ -10,9 +10,11 @@ class Refusal extends Error {
 
 const MOST_BYTES = 1.6e9;
 
+const whiteOf = ({ bits }) => ({ 8: 255, 16: 65535, 32: 1 })[bits];
+
 // Says before decoding whether an image and its result fit into what a browser can hold.
-function checkSize(facts, bits, channels) {
-  return (width, height) => {
+function checkSize(facts) {
+  return (width, height, bits, channels) => {
     const values = width * height * channels, size = (values * bits) / 8;
     const pixels = (width * height) / 1e6, megapixels = pixels < 10 ? pixels.toFixed(1) : Math.round(pixels);
     if (size * (1 + facts.scale ** 2) > MOST_BYTES) throw new Refusal("tooLarge", { megapixels });
@@ -20,19 +22,21 @@ function checkSize(facts, bits, channels) {
   };
 }
 
-async function readImage(file, facts) {
+// Reads a file; `pace` is told the share that is read, and may end it.
+async function readImage(file, facts, pace) {
+  await pace(0);
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (!bytes.length) throw new Refusal("empty");
-  if (isPng(bytes)) {
-    const { bits, kind } = pngParts(bytes);
-    return decodePng(bytes, checkSize(facts, bits === 16 ? 16 : 8, kind === 3 ? 4 : PNG_CHANNELS[kind]));
+  if (isPng(bytes)) return decodePng(bytes, checkSize(facts), pace);
+  if (isTiff(bytes)) {
+    const image = await decodeTiff(bytes, checkSize(facts), pace);
+    if (image.bits === 32) checkFloats(image, Boolean(facts.range));
+    return image;
   }
-  const text = String.fromCharCode(...bytes.subarray(0, 12));
-  if (/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/.test(text)) throw new Refusal("tiff");
   const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 ? jpegFacts(bytes) : null;
   if (jpeg && jpeg.components === 4) throw new Refusal("cmyk");
   if (jpeg && jpeg.bits !== 8) throw new Refusal("undecodable");
-  if (jpeg) checkSize(facts, 8, 3)(jpeg.width, jpeg.height);
+  if (jpeg) checkSize(facts)(jpeg.width, jpeg.height, 8, jpeg.components);
   let bitmap;
   try {
     const asStored = { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "from-image" };
@@ -41,13 +45,14 @@ async function readImage(file, facts) {
     throw new Refusal(jpeg ? "damaged" : "undecodable");
   }
   const { width, height } = bitmap;
-  checkSize(facts, 8, 4)(width, height);
+  checkSize(facts)(width, height, 8, 4);
+  await pace(0.5);
   const image = { width, height, bits: 8, kept: jpeg && jpeg.profile ? [await profileChunk(jpeg.profile)] : [] };
-  return { ...image, ...fromCanvas(bitmap, jpeg && jpeg.components === 1) };
+  return { ...image, ...(await fromCanvas(bitmap, jpeg && jpeg.components === 1, pace)) };
 }
 
 // Takes a picture's pixels strip by strip, since a canvas is limited.
-function fromCanvas(bitmap, grey) {
+async function fromCanvas(bitmap, grey, pace) {
   const { width, height } = bitmap, channels = grey ? 1 : 3, strip = Math.max(1, Math.floor(4e6 / width));
   const pixels = new Uint8Array(width * height * channels), alpha = new Uint8Array(width * height);
   let opaque = true;
@@ -64,6 +69,7 @@ function fromCanvas(bitmap, grey) {
       alpha[to] = data[k + 3];
       opaque &&= data[k + 3] === 255;
     }
+    await pace(0.5 + (0.5 * (top + rows)) / height);
   }
   bitmap.close();
   return { channels, pixels, alpha: opaque ? null : alpha };

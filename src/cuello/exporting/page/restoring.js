@@ -14,44 +14,59 @@ function tilesAlong(length, tile, reach, stride) {
   return spans;
 }
 
-// One axis of the finest Daubechies-2 wavelet's details, in single precision, mirrored at the ends.
+const WAVELET = [-0.48296291314453416, 0.8365163037378079, -0.2241438680420134, -0.12940952255126037].map(Math.fround);
+
+function mirrored(k, length) {
+  const period = 2 * length, place = ((k % period) + period) % period;
+  return place < length ? place : period - 1 - place;
+}
+
+// A row of the finest Daubechies-2 wavelet's details, in single precision, mirrored at the ends.
 function details(line, length, out) {
-  const filter = [-0.48296291314453416, 0.8365163037378079, -0.2241438680420134, -0.12940952255126037].map(Math.fround);
-  const at = (k) => {
-    const period = 2 * length, place = ((k % period) + period) % period;
-    return line[place < length ? place : period - 1 - place];
-  };
   const count = (length + 3) >> 1;
   for (let i = 0; i < count; i++) {
     let sum = 0;
     for (let k = 0; k < 4; k++) {
-      const place = 2 * i + 1 - k, value = place >= 0 && place < length ? line[place] : at(place);
-      sum = Math.fround(sum + Math.fround(filter[k] * value));
+      const place = 2 * i + 1 - k, value = line[place >= 0 && place < length ? place : mirrored(place, length)];
+      sum = Math.fround(sum + Math.fround(WAVELET[k] * value));
     }
     out[i] = sum;
   }
   return count;
 }
 
+// The median of positive floats, whose bits have their order: those of the middle's first 16 bits alone are sorted.
 function median(values) {
-  const sorted = values.sort(), middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length), counts = new Uint32Array(65536);
+  for (let k = 0; k < bits.length; k++) counts[bits[k] >>> 16]++;
+  const ranked = (rank) => {
+    let bucket = 0;
+    while (rank >= counts[bucket]) rank -= counts[bucket++];
+    return values.filter((_, k) => bits[k] >>> 16 === bucket).sort()[rank];
+  };
+  const middle = values.length >> 1;
+  return values.length % 2 ? ranked(middle) : (ranked(middle - 1) + ranked(middle)) / 2;
 }
 
-// The standard deviation of a plane's noise, in units of white.
-function noiseLevel(plane, width, height) {
-  const rows = (height + 3) >> 1, columns = (width + 3) >> 1;
-  const down = new Float32Array(rows * width), line = new Float32Array(height), out = new Float32Array(Math.max(rows, columns));
-  for (let x = 0; x < width; x++) {
-    for (let y = 0; y < height; y++) line[y] = plane[y * width + x];
-    details(line, height, out);
-    for (let y = 0; y < rows; y++) down[y * width + x] = out[y];
-  }
-  const found = new Float32Array(rows * columns);
+// The standard deviation of a plane's noise, in units of white; `fill(y, line)` gives a row of it.
+async function noiseLevel(fill, width, height, pace) {
+  const rows = (height + 3) >> 1, columns = (width + 3) >> 1, found = new Float32Array(rows * columns);
+  const lines = Array.from({ length: 4 }, () => new Float32Array(width)), held = [-1, -1, -1, -1];
+  const row = (y) => {
+    if (held[y & 3] !== y) fill((held[y & 3] = y), lines[y & 3]);
+    return lines[y & 3];
+  };
+  const down = new Float32Array(width), out = new Float32Array(columns);
   let count = 0;
   for (let y = 0; y < rows; y++) {
-    details(down.subarray(y * width, (y + 1) * width), width, out);
+    down.fill(0);
+    for (let k = 0; k < 4; k++) {
+      const line = row(mirrored(2 * y + 1 - k, height)), factor = WAVELET[k];
+      for (let x = 0; x < width; x++) down[x] += Math.fround(factor * line[x]);
+    }
+    details(down, width, out);
     for (let x = 0; x < columns; x++) if (out[x] !== 0) found[count++] = Math.abs(out[x]);
+    if (y % 64 === 63) await pace((y + 1) / rows);
   }
   return count ? median(found.subarray(0, count)) / 0.6744897501960817 : 0;
 }
@@ -67,7 +82,7 @@ const divisor = (a, b) => (b ? divisor(b, a % b) : a);
 function littleRange(values, white) {
   let step = Math.max(1, Math.floor(values.length / 1e6));
   while (divisor(step, values.length) > 1) step++;
-  const some = new Uint16Array(Math.ceil(values.length / step));
+  const some = new values.constructor(Math.ceil(values.length / step));
   for (let k = 0, from = 0; k < some.length; k++, from += step) some[k] = values[from];
   some.sort();
   let low = percentile(some, 0.001), high = percentile(some, 0.999);
@@ -84,7 +99,7 @@ function littleRange(values, white) {
 
 // The range an image is restored within: the network's own, a little one, or its type's.
 function rangeOf(image, facts) {
-  if (!facts.range) return littleRange(image.pixels, image.bits === 16 ? 65535 : 255);
+  if (!facts.range) return littleRange(image.pixels, whiteOf(image));
   const { black, white, estimated } = facts.range;
   if (!estimated)
     for (const value of image.pixels)
@@ -160,8 +175,9 @@ const roundEven = (value) => {
 };
 
 // Restores an image's colours tile by tile; `run` takes (N, C, h, w) and gives (N, C, s h, s w), both in [0, 1].
-async function restored(image, facts, { run, level, onTile }) {
-  const { width, height, channels, bits } = image, { scale, stride } = facts, white = bits === 16 ? 65535 : 255;
+// `pace(stage, share)` is told what is done, and may end it.
+async function restored(image, facts, { run, level, pace }) {
+  const { width, height, channels, bits } = image, { scale, stride } = facts, white = whiteOf(image);
   const given = covered(image), Kind = image.pixels.constructor, wide = width * scale;
   const seen = { ...image, pixels: given }, out = new Kind(wide * height * scale * channels);
   const split = bits === 16 && facts.channels === 1 && channels > 1 && !facts.range;
@@ -185,16 +201,19 @@ async function restored(image, facts, { run, level, onTile }) {
     const inside = (value) => Math.min(Math.max(value, 0), 1);
     let told = level === null || level === undefined ? null : range && range.estimated ? Math.min(1, (level * white) / span) : level;
     if (facts.conditioned && told === null) {
-      const found = group.map((c) => {
-        const plane = new Float32Array(width * height);
-        for (let k = 0; k < plane.length; k++) plane[k] = inside((given[k * channels + c] - black) / span);
-        return noiseLevel(plane, width, height);
-      });
-      told = found.reduce((a, b) => a + b) / found.length;
+      told = 0;
+      for (const c of group) {
+        const fill = (y, line) => {
+          for (let x = 0, from = y * width * channels + c; x < width; x++, from += channels) line[x] = inside((given[from] - black) / span);
+        };
+        const before = (number * group.length + group.indexOf(c)) / channels;
+        told += (await noiseLevel(fill, width, height, (part) => pace("measuring", before + part / channels))) / group.length;
+      }
     }
     if (told !== null) levels.push(range && range.estimated ? (told * span) / white : told);
     if (range && range.estimated && !facts.range) notes.push(["little", { range: `${+range.black.toPrecision(6)}..${+range.white.toPrecision(6)}` }]);
-    const beyond = range && range.estimated ? outsideOf(given, group, { ...image, black, span, scale }) : null;
+    const beyond = range && range.estimated && scale > 1 ? outsideOf(given, group, { ...image, black, span, scale }) : null;
+    await pace("working", done / total, { done, total });
     for (const row of rows)
       for (const column of columns) {
         const [h, w] = [row.stop - row.start, column.stop - column.start], size = h * w;
@@ -214,50 +233,57 @@ async function restored(image, facts, { run, level, onTile }) {
                 for (let other = 1; other < depth; other++) value += y[other * larger + from];
                 value /= depth;
               }
-              if (beyond) {
-                const rest = beyond[c][r * wide + k];
+              const to = (r * wide + k) * channels + group[c];
+              if (range && range.estimated && (beyond || scale === 1)) {
+                const own = beyond ? beyond[c][r * wide + k] : (given[to] - black) / span, rest = beyond ? own : own - inside(own);
                 if (rest > 0 ? value >= 0.5 : value <= 0.5) value += rest;
               }
               const level = range ? value * span + black : Math.fround(value) * white;
-              out[(r * wide + k) * channels + group[c]] = Math.min(Math.max(roundEven(range ? level : Math.fround(level)), 0), white);
+              out[to] = bits === 32 ? level : Math.min(Math.max(roundEven(range ? level : Math.fround(level)), 0), white);
             }
           }
-        await onTile(++done, total);
+        await pace("working", ++done / total, { done, total });
       }
   }
-  return { ...finished(image, out, scale), notes, level: levels.length ? levels.reduce((a, b) => a + b) / levels.length : null };
+  return { ...finished(image, out, scale), range: seenRange(ranges, image), notes, level: levels.length ? levels.reduce((a, b) => a + b) / levels.length : null };
+}
+
+// What is black and white on the screen, where more than 8 bits fill little of theirs; null for the type's own.
+function seenRange(ranges, { bits }) {
+  if (bits === 8 || !ranges.every(Boolean)) return null;
+  return { black: Math.min(...ranges.map((one) => one.black)), white: Math.max(...ranges.map((one) => one.white)) };
 }
 
 // What of the values lies outside an estimated range, enlarged; null where nothing does.
 function outsideOf(pixels, group, { width, height, channels, black, span, scale }) {
-  let some = false;
+  const outside = (value) => value < black || value > black + span;
+  if (!pixels.some(outside)) return null;
   const planes = group.map((c) =>
     Float32Array.from({ length: width * height }, (_, k) => {
-      const share = (pixels[k * channels + c] - black) / span, rest = share - Math.min(Math.max(share, 0), 1);
-      some ||= rest !== 0;
-      return rest;
+      const share = (pixels[k * channels + c] - black) / span;
+      return share - Math.min(Math.max(share, 0), 1);
     }),
   );
-  return some ? planes.map((plane) => (scale > 1 ? cubicLarger(plane, width, height, scale) : plane)) : null;
+  return planes.map((plane) => cubicLarger(plane, width, height, scale));
 }
 
 // Puts transparency back, and under it the colours that nobody saw.
 function finished(image, out, scale) {
   const { width, height, channels } = image, wide = width * scale;
   let alpha = image.alpha;
-  if (alpha && scale > 1) alpha = alpha.constructor.from(cubicLarger(alpha, width, height, scale), roundEven);
+  if (alpha && scale > 1) alpha = alpha.constructor.from(cubicLarger(alpha, width, height, scale), image.bits === 32 ? Number : roundEven);
   if (alpha && image.alpha.includes(0) && image.alpha.some((one) => one !== 0))
     for (let k = 0; k < alpha.length; k++) {
       if (alpha[k]) continue;
       const from = Math.floor(k / wide / scale) * width + Math.floor((k % wide) / scale);
       for (let c = 0; c < channels; c++) out[k * channels + c] = image.pixels[from * channels + c];
     }
-  return { width: wide, height: height * scale, channels, bits: image.bits, pixels: out, alpha, kept: image.kept };
+  return { width: wide, height: height * scale, channels, bits: image.bits, pixels: out, alpha, kept: image.kept, tiff: image.tiff };
 }
 
 // Brings an image to a size and number of channels as floats (C, H, W) in [0, 1]: means of areas, or the nearest pixel.
 function fitted(image, { width, height }, channels) {
-  const white = image.bits === 16 ? 65535 : 255, out = new Float32Array(channels * width * height), given = covered(image);
+  const white = whiteOf(image), out = new Float32Array(channels * width * height), given = covered(image);
   const value = (k, c) => {
     if (image.channels === channels) return given[k * channels + c] / white;
     if (image.channels === 1) return given[k] / white;

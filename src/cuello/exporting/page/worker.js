@@ -1,7 +1,7 @@
 // The worker: it holds the network, and does all that takes time.
 "use strict";
 
-let facts, sessions, cancelled = new Set();
+let facts, sessions;
 const tell = (type, values = {}, moved = []) => self.postMessage({ type, ...values }, moved);
 const breath = () => new Promise((go) => {
   const { port1, port2 } = new MessageChannel();
@@ -63,11 +63,12 @@ function imageRunner() {
   };
 }
 
-// A picture for the screen: as it is, or, of a large one, the mean of blocks.
-function shown({ width, height, channels, bits, pixels, alpha }) {
+// A picture for the screen, within a range: as it is, or, of a large one, the mean of blocks.
+function shown({ width, height, channels, bits, pixels, alpha }, range) {
   const block = Math.max(1, Math.ceil(Math.sqrt((width * height) / 16e6)), Math.ceil(Math.max(width, height) / 8192));
   const w = Math.floor(width / block) || 1, h = Math.floor(height / block) || 1;
-  const data = new Uint8ClampedArray(4 * w * h), unit = (bits === 16 ? 257 : 1) * block * block;
+  const white = whiteOf({ bits }), data = new Uint8ClampedArray(4 * w * h), count = block * block;
+  const [low, factor] = range ? [range.black, 255 / (range.white - range.black)] : [0, 255 / white];
   for (let y = 0, to = 0; y < h; y++)
     for (let x = 0; x < w; x++, to += 4) {
       const sums = [0, 0, 0, 0];
@@ -75,9 +76,10 @@ function shown({ width, height, channels, bits, pixels, alpha }) {
         for (let k = 0; k < block; k++) {
           const at = Math.min(y * block + r, height - 1) * width + Math.min(x * block + k, width - 1);
           for (let c = 0; c < 3; c++) sums[c] += pixels[at * channels + (channels === 3 ? c : 0)];
-          sums[3] += alpha ? alpha[at] : bits === 16 ? 65535 : 255;
+          sums[3] += alpha ? alpha[at] : white;
         }
-      for (let c = 0; c < 4; c++) data[to + c] = sums[c] / unit;
+      for (let c = 0; c < 3; c++) data[to + c] = (sums[c] / count - low) * factor;
+      data[to + 3] = ((sums[3] / count) * 255) / white;
     }
   return new ImageData(data, w, h);
 }
@@ -89,19 +91,32 @@ function grid(values, { width, height }, channels) {
   return { width, height, channels, bits: 8, pixels, alpha: null };
 }
 
+// Where each stage of the work on an image begins and ends, as shares of all of it.
+const STAGES = { reading: [0, 0.1], measuring: [0.1, 0.2], working: [0.2, 0.9], packing: [0.9, 1] };
+
+// Tells, ten times a second, how far the work is; a job that was stopped ends there.
+function pacer(id, job) {
+  let told = -Infinity, last = "", most = 0;
+  return async (stage, share, parts) => {
+    if (stage === last && performance.now() - told < 100) return;
+    const [from, to] = STAGES[stage];
+    most = Math.max(most, from + share * (to - from));
+    tell("progress", { id, stage, share: most, parts });
+    [told, last] = [performance.now(), stage];
+    await breath();
+    if (job.over) throw new Refusal("cancelled");
+  };
+}
+
 const WORK = {
-  async image(image, { id, level }) {
-    const onTile = async (done, total) => {
-      tell("progress", { id, done, total });
-      await breath();
-      if (cancelled.delete(id)) throw new Refusal("cancelled");
-    };
+  async image(image, { id, level, pace }) {
     if (facts.size && (image.height !== facts.size[0] || image.width !== facts.size[1]))
       throw new Refusal("otherSize", { needed: `${facts.size[1]}×${facts.size[0]}`, got: `${image.width}×${image.height}` });
-    const result = await restored(image, facts, { run: imageRunner(), level, onTile });
-    tell("shown", { id, before: shown(image), after: shown(result), notes: result.notes, level: result.level, ...sizes(image, result) });
-    await breath();
-    tell("file", { id, blob: await encodePng(result) });
+    const result = await restored(image, facts, { run: imageRunner(), level, pace });
+    const { range } = result, notes = [...(image.notes || []), ...result.notes, ...(range ? [["stretched"]] : [])];
+    tell("shown", { id, before: shown(image, range), after: shown(result, range), notes, level: result.level, ...sizes(image, result) });
+    const write = result.tiff ? encodeTiff : encodePng, blob = await write(result, (share) => pace("packing", share), facts.scale);
+    tell("file", { id, blob, ending: result.tiff ? "tif" : "png" });
   },
   async classify(image, { id }) {
     const size = room(image), values = fitted(image, size, facts.channels);
@@ -109,7 +124,7 @@ const WORK = {
     const scores = await ran("image", { [facts.inputs.image]: { values, shape } });
     tell("shown", { id, before: shown(image), scores: Float32Array.from(scores), notes: brought(image, size), ...sizes(image, image) });
   },
-  async explain(image, { id, label }) {
+  async explain(image, { id, label, pace }) {
     const size = room(image), values = fitted(image, size, facts.channels), classes = facts.classes.length;
     const given = { [facts.inputs.image]: { values, shape: [1, facts.channels, size.height, size.width] } };
     let told = label, scores = null;
@@ -123,14 +138,14 @@ const WORK = {
     given[facts.inputs.condition] = { values: condition, shape: [1, classes] };
     const map = grid(await ran("image", given), size, 1), seen = { ...grid(values, size, facts.channels), kept: [] };
     tell("shown", { id, before: shown(seen), after: shown(map), scores, label: told, notes: brought(image, size), ...sizes(seen, map) });
-    tell("file", { id, blob: await encodePng(map) });
+    tell("file", { id, blob: await encodePng(map, (share) => pace("packing", share)), ending: "png" });
   },
-  async codes(image, { id }) {
+  async codes(image, { id, pace }) {
     const size = room(image), values = fitted(image, size, facts.channels);
     const code = await ran("encoder", { [facts.inputs.encoder]: { values, shape: [1, facts.channels, size.height, size.width] } });
     const kept = Float32Array.from(code), seen = grid(values, size, facts.channels), result = grid(await decoded(kept), size, facts.channels);
     tell("shown", { id, before: shown(seen), after: shown(result), code: kept, notes: brought(image, size), ...sizes(seen, result) });
-    tell("file", { id, blob: await encodePng(result) });
+    tell("file", { id, blob: await encodePng(result, (share) => pace("packing", share)), ending: "png" });
   },
 };
 
@@ -140,13 +155,14 @@ const sizes = (before, after) => ({ size: [before.width, before.height], resultS
 // The size that the network takes: its own, or the image's.
 function room(image) {
   if (facts.size) return { width: facts.size[1], height: facts.size[0] };
-  checkSize({ scale: 1, reach: null, size: null }, image.bits, image.channels)(image.width, image.height);
+  checkSize({ scale: 1, reach: null, size: null })(image.width, image.height, image.bits, image.channels);
   return { width: image.width, height: image.height };
 }
 
 function brought(image, { width, height }) {
-  if (image.width === width && image.height === height) return [];
-  return [["brought", { from: `${image.width}×${image.height}`, to: `${width}×${height}` }]];
+  const notes = image.notes || [];
+  if (image.width === width && image.height === height) return notes;
+  return [...notes, ["brought", { from: `${image.width}×${image.height}`, to: `${width}×${height}` }]];
 }
 
 const CALLS = {
@@ -162,13 +178,14 @@ const CALLS = {
       return false;
     }
   },
-  async work({ id, file, ...how }) {
+  async work({ id, file, job, ...how }) {
+    const pace = pacer(id, job);
     try {
-      if (cancelled.delete(id)) throw new Refusal("cancelled");
-      tell("progress", { id, done: 0, total: 1 });
-      await WORK[facts.kind](await readImage(file, facts), { id, ...how });
+      if (job.over) throw new Refusal("cancelled");
+      const image = await readImage(file, facts, (share) => pace("reading", share));
+      await WORK[facts.kind](image, { id, pace, ...how });
     } catch (error) {
-      tell("failed", { id, ...failure(error, "failed") });
+      if (job.over !== "replaced") tell("failed", { id, ...failure(error, "failed") });
     }
   },
   async decode({ code, turn }) {
@@ -187,11 +204,16 @@ function failure(error, otherwise) {
   return { key: otherwise, values: { error: String((error && error.message) || error) } };
 }
 
-// One thing after another, once the network is there; a cancelled one is noted at once.
+// One thing after another, once the network is there; that a job is to end is noted at once.
+const jobs = new Map();
 let waiting = 0, begin, queue = new Promise((go) => { begin = go; });
 self.onmessage = ({ data }) => {
   if (data.type === "load") return CALLS.load(data).then((works) => works && begin());
-  if (data.type === "cancel") return cancelled.add(data.id);
+  if (data.type === "cancel") return Object.assign(jobs.get(data.id), { over: "stopped" });
+  if (data.type === "work") {
+    if (jobs.has(data.id)) Object.assign(jobs.get(data.id), { over: "replaced" });
+    jobs.set(data.id, (data.job = {}));
+  }
   waiting++;
   queue = queue.then(() => CALLS[data.type](data)).finally(() => waiting--);
   return undefined;
