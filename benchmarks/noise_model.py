@@ -4,7 +4,7 @@
 
 FOLDER: photographs, by default bsds400 in $CUELLO_DATA, or, without that, those that come with scikit-image. Of each
 gain and σ (both of values from 0 to 255) every photograph is estimated by itself, and all together as of one
-camera.
+camera. Photographs that are cut off nearly everywhere cannot be measured: they are counted, and left out.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
 from cuello.noise_models.estimate import estimate_noise
 from cuello.noise_models.model import NoiseModel
@@ -54,6 +55,14 @@ def errors(found: NoiseModel, true: NoiseModel) -> list[float]:
     return [abs(found.gain / true.gain - 1), read, *at]
 
 
+def errors_of_one(noisy: np.ndarray, true: NoiseModel) -> list[float] | None:
+    """Give the errors of one photograph's model; None where it is refused."""
+    try:
+        return errors(estimate_noise([noisy]).model, true)
+    except CuelloError:
+        return None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", nargs="?", type=Path)
@@ -71,10 +80,16 @@ def main() -> None:
             noisy = [spoiled(image, gain, sigma, index, clip=arguments.clip) for index, image in enumerate(images)]
             true = NoiseModel(gain, sigma**2)
             together = errors(estimate_noise(noisy).model, true)
-            single = np.median([errors(estimate_noise([one]).model, true) for one in noisy], 0).tolist()
-            rows.append({"gain": gain, "sigma": sigma, "together": together, "single": single})
+            each = [errors_of_one(one, true) for one in noisy]
+            known = [one for one in each if one is not None]
+            single = np.median(known, 0).tolist() if known else [np.nan] * len(together)
+            refused = len(each) - len(known)
+            rows.append({"gain": gain, "sigma": sigma, "together": together, "single": single, "refused": refused})
             texts = [" ".join(f"{100 * value:6.1f}" for value in values) for values in (together, single)]
-            print(f"{gain:5} {sigma:4.0f} | {texts[0]} | {texts[1]}", flush=True)
+            print(
+                f"{gain:5} {sigma:4.0f} | {texts[0]} | {texts[1]}{f'  ({refused} refused)' if refused else ''}",
+                flush=True,
+            )
     whole = [np.nanmean([row[kind] for row in rows], 0) for kind in ("together", "single")]
     print("mean       | " + " | ".join(" ".join(f"{100 * value:6.1f}" for value in values) for values in whole))
     if arguments.json:

@@ -75,3 +75,19 @@ def test_saturated_and_missing_values_are_said() -> None:
         image = np.where(random.random((64, 64)) < 0.9, lost, random.normal(100, 5, (64, 64)))
         with pytest.raises(CuelloError, match="exposed otherwise"):
             estimate_noise([image])
+
+
+@pytest.mark.parametrize("side", [48, 64, 128])
+@pytest.mark.parametrize("level", [8.0, 247.0])
+def test_small_images_that_noise_pushes_over_an_end(side: int, level: float) -> None:
+    """Nearly every block has pixels that are cut off: by how many they are, the whole noise is known."""
+    image = level + np.linspace(-6, 6, side) + np.zeros((side, 1))
+    noisy = np.random.default_rng(0).normal(image, 12).clip(0, 255)
+    assert abs(estimate_noise([noisy]).model.deviation(level) / 12 - 1) < 0.15
+
+
+def test_a_photograph_of_few_blocks_that_are_whole() -> None:
+    """Strong noise on a dark photograph: of blocks some pixels apart too few are without a pixel that is cut off."""
+    image = data.camera().astype(float) / 4
+    noisy = spoiled(image, 15, 20).clip(0, 255).round()
+    assert abs(estimate_noise([noisy]).model.deviation(50) / np.sqrt(50 * 15 + 400) - 1) < 0.15

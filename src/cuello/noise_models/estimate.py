@@ -10,19 +10,23 @@ a single image".
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.fft import dctn
 
 from cuello.core.errors import CuelloError
+from cuello.noise_models.cut import uncut
 from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.photons import of_photons
 
 BLOCK, STEP = 8, 3
 """Side of the blocks, and pixels from one to the next."""
-LOW, HIGH = range(1, 5), range(8, 15)
+LOW, HIGH = range(1, 7), range(8, 15)
 """Orders of a block's frequencies, horizontal and vertical added, that tell flat blocks, and that measure noise."""
+CUT, MOST_CUT = 1, 19
+"""Pixels of a block that may be cut off, and where too few blocks have so few."""
 FEW, MOST = 5_000, 120_000
 """Of fewer blocks, those one pixel apart are looked at; of more, every so many, of all images together."""
 SHARE, FEWEST = 0.02, 24
@@ -62,7 +66,8 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     """Estimate the noise model of images of one camera and setting.
 
     images: arrays ``(H, W)``, one channel, any numeric type and unit, sides from 16 pixels. Blocks with more than one
-    pixel at the lowest or highest value of its image are passed over: what was cut off has no noise. So are NaNs.
+    pixel at the lowest or highest value of its image are passed over: what was cut off has no noise. So are NaNs. Where
+    too few blocks are left, those with up to a third of their pixels cut off tell, by how many of them are.
 
     Raises CuelloError where the images are too small or cut off nearly everywhere.
 
@@ -84,8 +89,14 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
         found = curve_of(counts, curve_of(counts).model)
         if enough or counts_photons(images, found.model):
             return found
+    closer = blocks_of(images, step=1)
+    if len(closer.low) >= BANDS[0] * FEWEST:
+        return curve_of(closer, curve_of(closer).model)
+    cut = blocks_of(images, step=1, most_cut=MOST_CUT)
+    if len(cut.low) >= BANDS[0] * FEWEST:
+        return curve_of(cut)
     raise CuelloError(
-        f"got {len(blocks.low)} blocks of {BLOCK}x{BLOCK} pixels without values that are cut off (at the darkest or "
+        f"got {len(closer.low)} blocks of {BLOCK}x{BLOCK} pixels without values that are cut off (at the darkest or "
         f"brightest value there is) or missing (NaN), needed {BANDS[0] * FEWEST} to estimate noise: give more or "
         "larger images, or some that are exposed otherwise."
     )
@@ -93,19 +104,46 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of images: mean value, and mean squares of low and of high frequencies, each ``(blocks,)``."""
+    """Blocks of images.
+
+    brightness: mean value ``(blocks,)``. orders: mean squares of the frequencies of each order ``(blocks, orders)``.
+    below, above: shares of pixels at the lowest and at the highest value, ``(blocks,)``.
+    """
 
     brightness: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    orders: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        """Mean squares of low frequencies ``(blocks,)``, which tell flat blocks."""
+        return mean_of_orders(self.orders, LOW)
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        """Mean squares of high frequencies ``(blocks,)``, which measure noise."""
+        return mean_of_orders(self.orders, HIGH)
 
 
-def blocks_of(images: Sequence[np.ndarray], zeros: bool = False) -> Blocks:
-    """Measure the blocks of images. zeros: the lowest value is not cut off."""
+def mean_of_orders(orders: np.ndarray, those: range) -> np.ndarray:
+    """Give the mean over all frequencies of some orders, of which high ones have fewer."""
+    return np.average(orders[:, those], 1, weights=np.bincount(order_of().ravel())[those])
+
+
+def blocks_of(
+    images: Sequence[np.ndarray], zeros: bool = False, step: int | None = None, most_cut: int = CUT
+) -> Blocks:
+    """Measure the blocks of images.
+
+    zeros: the lowest value is not cut off. step: pixels from one block to the next; by default as their number tells.
+    most_cut: pixels of a block that may be cut off.
+    """
     pixels = sum(one.size for one in images)
-    step = 1 if pixels < STEP**2 * FEW else STEP
+    if step is None:
+        step = 1 if pixels < STEP**2 * FEW else STEP
     every = max(1, pixels // (step**2 * MOST))
-    parts = [energies(image, step, every=every, zeros=zeros) for image in images]
+    parts = [energies(image, step, every=every, zeros=zeros, most_cut=most_cut) for image in images]
     return Blocks(*(np.concatenate(several) for several in zip(*parts, strict=True)))
 
 
@@ -124,8 +162,12 @@ def curve_of(blocks: Blocks, known: NoiseModel | None = None) -> NoiseCurve:
             noise = known.variance(blocks.brightness[flattest].mean())
             enough = max(enough, int(np.searchsorted(blocks.low[order], noise)))
         flat.append(order[:enough])
-    means = np.array([blocks.brightness[chosen].mean() for chosen in flat])
-    variances = np.array([blocks.high[chosen].mean() for chosen in flat])
+    means, variances, below, above = (
+        np.array([of[chosen].mean() for chosen in flat])
+        for of in (blocks.brightness, blocks.high, blocks.below, blocks.above)
+    )
+    if max(below.max(), above.max()) > CUT / BLOCK**2:
+        means, variances = uncut(means, variances, below, above)
     spread = np.array([np.sqrt(2 / (measuring().sum() * len(chosen))) for chosen in flat])
     return fit_line(means, variances, spread)
 
@@ -192,35 +234,38 @@ def finite(image: np.ndarray) -> np.ndarray:
     return image[np.isfinite(image)] if image.dtype.kind == "f" else image.ravel()
 
 
+def order_of() -> np.ndarray:
+    """Give the order of each frequency of a block, horizontal and vertical added, ``(BLOCK, BLOCK)``."""
+    return np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
+
+
 def measuring() -> np.ndarray:
     """Tell which frequencies of a block measure its noise, ``(BLOCK, BLOCK)``."""
-    order = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
-    return (order >= HIGH.start) & (order < HIGH.stop)
+    return (order_of() >= HIGH.start) & (order_of() < HIGH.stop)
 
 
 def energies(
-    image: np.ndarray, step: int, *, every: int = 1, zeros: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the mean value, and the mean squares of low and of high frequencies, of blocks that are not cut off.
+    image: np.ndarray, step: int, *, every: int = 1, zeros: bool = False, most_cut: int = CUT
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give what ``Blocks`` holds of one image's blocks.
 
-    step: pixels from one block to the next, of which every so many is taken. zeros: as for ``blocks_of``.
+    step: pixels from one block to the next, of which every so many is taken. zeros, most_cut: as for ``blocks_of``.
     """
     if min(image.shape) < 2 * BLOCK or not (known := finite(image)).size:
-        return np.empty(0), np.empty(0), np.empty(0)
+        return np.empty(0), np.empty((0, 2 * BLOCK - 1)), np.empty(0), np.empty(0)
     low, high = known.min(), known.max()
     span = float(high) - float(low) or 1.0
     blocks = np.lib.stride_tricks.sliding_window_view(image, (BLOCK, BLOCK))[::step, ::step]
     blocks = blocks.reshape(-1, BLOCK, BLOCK)[::every]
-    cut = (((blocks <= low) & (not zeros)) | (blocks >= high)).sum((1, 2)) > 1
-    blocks = blocks[~cut & np.isfinite(blocks).all((1, 2))]
-    order = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
-    telling = (order >= LOW.start) & (order < LOW.stop)
+    below, above = ((blocks <= low) & (not zeros)).sum((1, 2)), (blocks >= high).sum((1, 2))
+    kept = (below + above <= most_cut) & np.isfinite(blocks).all((1, 2))
+    blocks = blocks[kept]
     means = blocks.mean((1, 2), dtype=np.float64)
     shares = ((blocks - means[:, None, None]) / span).astype(np.float32)  # which hold squares of values of any size
     frequencies: Any = dctn(shares, axes=(1, 2), norm="ortho")
-    squares = frequencies**2
-    low, high = (squares[:, those].mean(1, dtype=np.float64) * span**2 for those in (telling, measuring()))
-    return means, low, high
+    of_order = order_of().ravel() == np.arange(2 * BLOCK - 1)[:, None]
+    sums = (frequencies**2).reshape(len(blocks), BLOCK**2).astype(np.float64) @ of_order.T.astype(np.float64)
+    return means, sums / of_order.sum(1) * span**2, below[kept] / BLOCK**2, above[kept] / BLOCK**2
 
 
 def fit_line(brightness: np.ndarray, variance: np.ndarray, spread: np.ndarray, texture: bool = True) -> NoiseCurve:
