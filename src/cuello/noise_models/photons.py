@@ -54,5 +54,6 @@ def of_photons(images: Sequence[np.ndarray], line: NoiseModel, brightness: np.nd
     offset = float(np.angle(sums[best])) / (2 * np.pi) * gain
     offset += gain * round(((read - line.base) / gain - offset) / gain)
     found = NoiseModel(gain, float(read - gain * (offset if abs(offset) > ZERO * gain else 0.0)))
-    expected = np.maximum(line.variance(brightness), np.finfo(float).tiny)
-    return found if np.median(np.abs(found.variance(brightness) / expected - 1)) < SAME else None
+    expected = line.variance(brightness)
+    near = np.abs(found.variance(brightness) - expected) < SAME * expected
+    return found if near.mean() > 0.5 else None
