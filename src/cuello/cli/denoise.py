@@ -24,7 +24,8 @@ def denoise(
         str,
         Parameter(
             help="quick: seconds, by a network that comes with Cuello; normal: about a minute a set, its transform is "
-            "learned from the images; thorough: some minutes, the network goes on learning from them too."
+            "learned from the images; thorough: some minutes, the network goes on learning from them too, which gains "
+            "most from several captures of one scene."
         ),
     ] = "quick",
     each: Annotated[

@@ -23,18 +23,21 @@ class CapturesScore:
     """How large the error is that is left, by what captures of one scene say of each other.
 
     count: of captures. left, left_error: error of the results, where the noise's standard deviation is 1, and its
-    standard error. gain: by how many dB the error is smaller than the noise.
+    standard error. gain: by how many dB the error is smaller than the noise. apart: the results were learned from the
+    captures, which judge them by the part of the scene that was kept apart.
     """
 
     count: int
     left: float
     left_error: float
     gain: float
+    apart: bool = False
 
     def __str__(self) -> str:
         """Say it in a sentence."""
+        where = " in the fifth of the scene that nothing was learned from" if self.apart else ""
         return (
-            f"{self.count} captures of one scene, each result judged by the other captures: error now about "
+            f"{self.count} captures of one scene, each result judged by the other captures{where}: error now about "
             f"{self.left:.2f} ± {self.left_error:.2f} of the noise ({self.gain:.1f} dB less)"
         )
 
@@ -42,9 +45,14 @@ class CapturesScore:
 def score_of_captures(found: "Denoised") -> CapturesScore | None:
     """Judge results by each other's noisy images; None where the files show no scene that stands still several times.
 
+    What was learned from captures is judged by what they say of the part of the scene that was kept apart.
+
     Captures are the files, of one image each, or the pages of a single file, up to ``MOST`` of them.
     """
     done = [(one, planes) for one, planes in zip(found.files, found.channels, strict=True) if one.output is not None]
+    learned = [plane.kind.captures for _, planes in done for plane in planes if plane.kind.captures is not None]
+    if learned:
+        return max(learned, key=lambda score: score.left)
     if not done or any(one.output == one.input for one, _ in done):  # replaced: the noisy ones are gone
         return None
     models = [plane.kind.survey.model for plane in done[0][1]]

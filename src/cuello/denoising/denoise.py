@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cuello.core.errors import CuelloError, closest
+from cuello.core.errors import CuelloError, Interrupted, closest
 from cuello.core.files import check_new
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.spread import spread_evenly
@@ -69,11 +69,11 @@ def denoise(
     with a ``destination``, as for ``cuello.apply``: then what became of them comes back (``Denoised``).
     effort: "quick", seconds; "normal", about a minute for a set: the transform is learned from the images, around the
     network, which stays as it is, and images are restored turned and mirrored as well; "thorough", some minutes: the
-    network goes on learning from the images too. each: measure the noise of every
-    image by itself; by default images whose noise is the same are measured together, as those of one camera and setting
-    are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps. report: a
-    folder for report.html and its pictures. files: overwrite, in_place, keep_originals, skip_existing and format, as
-    for ``cuello.apply``.
+    network goes on learning from the images too, from captures of one scene by each other. each: measure the noise of
+    every image by itself; by default images whose noise is the same are measured together, as those of one camera and
+    setting are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps.
+    report: a folder for report.html and its pictures. files: overwrite, in_place, keep_originals, skip_existing and
+    format, as for ``cuello.apply``.
 
     Raises CuelloError for masks and maps of labels, which hold no noise.
 
@@ -164,7 +164,15 @@ def denoise_files(
     kinds: Sequence[PlaneKind] = ()
     if work.jobs and (way.effort != "quick" or not each):
         tell(Progress("measuring", 0, len(paths), path=paths[0]))
-        kinds = measured(way, images_of_files(paths), each=each, tell=tell)
+        try:
+            kinds = measured(way, images_of_files(paths), each=each, tell=tell)
+        except KeyboardInterrupt:
+            if way.effort == "quick":
+                raise
+            raise Interrupted(
+                "stopped before a file was written: what was learned of the images so far is lost. Do it once more, or "
+                "with --effort=quick, which learns nothing."
+            ) from None
     channels: list[list[PlaneResult]] = []
 
     def one(path: Path, target: Path, noted: Noted) -> None:

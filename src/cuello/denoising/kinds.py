@@ -9,12 +9,13 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
+from cuello.denoising.captures import CapturesScore
 from cuello.denoising.planes import filled
 from cuello.denoising.quick import Transform, take_off, transform_of
 from cuello.inference.model import Model
 from cuello.noise_models.model import apart
 from cuello.noise_models.survey import NoiseSurvey, survey
-from cuello.scoring.blind import are_captures, judge, judge_by_captures
+from cuello.scoring.blind import are_captures, judge, judge_by_captures, left_of
 
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
@@ -22,7 +23,7 @@ Step = Literal["transform", "network", "turns"]
 """What more than quick work tries, one after the other."""
 ALIKE = 1.5
 """How many times as much variance, at the same brightness, is still the same noise."""
-LEARNED_FOR, SECONDS, LONG = 3, 40.0, 400.0
+LEARNED_FOR, SECONDS, LONG = 3, 40.0, 240.0
 """Kinds of noise in a set for which a transform, or a network, is learned, those that most images have; and what a
 transform, and a network, may take, of all kinds together."""
 JUDGED, CROP, SEEN = 3, 256, 512
@@ -36,7 +37,8 @@ class PlaneKind:
     survey: what it is like. transform: what makes it even. effort: how much was asked. learned: the transform was
     learned from the images, and does better than the noise model's. network: the one that went on learning from the
     images, and does better than the one that comes with Cuello. turns: images are also restored turned and mirrored.
-    worse: what was tried too and scored lower, so that it is left out. planes: some channels ``(H, W)`` that have it.
+    captures: how good results are by captures of one scene, which the network learned from each other. worse: what was
+    tried too and scored lower, so that it is left out. planes: some channels ``(H, W)`` that have it.
     """
 
     survey: NoiseSurvey
@@ -45,6 +47,7 @@ class PlaneKind:
     learned: bool = False
     network: Model | None = field(default=None, repr=False)
     turns: bool = False
+    captures: CapturesScore | None = None
     worse: tuple[Step, ...] = ()
     planes: Sequence[np.ndarray] = field(default=(), repr=False)
 
@@ -118,15 +121,49 @@ def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProg
         curves = learned(planes, kind.survey, network, seconds=SECONDS / count, progress=progress)
         best = kept("transform", kind, replace(kind, transform=curves.transform(), learned=True), network)
         if kind.effort == "thorough":
-            own = trained_on(best, network, seconds=LONG / count, progress=progress)
-            best = kept("network", best, own, network)
+            best = with_network(best, network, seconds=LONG / count, progress=progress)
         several[place] = best
     return [turned(kind, network) for kind in several]
 
 
 def turned(kind: PlaneKind, network: Model) -> PlaneKind:
-    """Return the way that restores images turned and mirrored too, where that does better."""
-    return kept("turns", kind, replace(kind, turns=True), network)
+    """Return the way that restores images turned and mirrored too, where that does better; tried once."""
+    tried = kind.turns or "turns" in kind.worse
+    return kind if tried else kept("turns", kind, replace(kind, turns=True), network)
+
+
+def with_network(kind: PlaneKind, network: Model, *, seconds: float, progress: OnProgress) -> PlaneKind:
+    """Let the network go on learning, from captures of one scene by each other, from other images each by itself, and
+    keep it where that does better.
+    """
+    from cuello.denoising.paired import scenes_of
+
+    scenes = scenes_of([filled(plane.astype(np.float64))[0] for plane in kind.planes], kind.survey.model)
+    if scenes:
+        return learned_from(scenes, kind, network, seconds=seconds, progress=progress)
+    return kept("network", kind, trained_on(kind, network, seconds=seconds, progress=progress), network)
+
+
+def learned_from(
+    scenes: Sequence[Sequence[np.ndarray]], kind: PlaneKind, network: Model, *, seconds: float, progress: OnProgress
+) -> PlaneKind:
+    """Return the way whose network learned from captures of one scene, where they score it better by what was not
+    learned from.
+    """
+    from cuello.denoising.paired import judge_apart, paired
+
+    before = turned(kind, network)
+    spacing = kind.survey.spacing
+    own = paired(scenes, kind.transform, spacing, network=network, seconds=seconds, progress=progress)
+    after = replace(kind, network=own, turns=True)
+    ways = [lambda noisy: noisy, *(partial(way.take_off, network=network) for way in (before, after))]
+    peak = max(float(np.ptp(scenes[0][0])), np.finfo(float).tiny)
+    noise, old, new = judge_apart(scenes, ways, peak, progress=progress)
+    if not new.mse < old.mse:
+        return replace(before, worse=(*before.worse, "network"))
+    left, error, gain = left_of(new, noise.mse)
+    count = max(map(len, scenes))
+    return replace(after, captures=CapturesScore(count, left=left, left_error=error, gain=gain, apart=True))
 
 
 def kept(step: Step, before: PlaneKind, after: PlaneKind, network: Model) -> PlaneKind:

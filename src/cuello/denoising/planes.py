@@ -44,8 +44,8 @@ def side_of(parts: Sequence[np.ndarray], most: int) -> int:
 
 
 def drawn_crop(part: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
-    """Draw a square of a channel ``(H, W)``, turned and mirrored at random."""
-    row, column = (int(random.integers(length - side + 1)) for length in part.shape)
+    """Draw a square of a channel ``(H, W)``, or of several ``(H, W, N)``, turned and mirrored at random."""
+    row, column = (int(random.integers(length - side + 1)) for length in part.shape[:2])
     crop = np.rot90(part[row : row + side, column : column + side], int(random.integers(4)))
     return crop[:, ::-1] if random.integers(2) else crop
 
