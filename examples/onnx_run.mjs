@@ -29,9 +29,13 @@ function pixelsOf(content) {
   return { channels, width, height, data };
 }
 
-function planes({ channels, width, height, data }) {
+const KINDS = { float32: [Float32Array, 1], uint8: [Uint8Array, 255], uint16: [Uint16Array, 65535] }; // and what is white
+
+function planes({ channels, width, height, data }, type) {
+  const [Kind, white] = KINDS[type];
   const size = width * height;
-  return Float32Array.from({ length: channels * size }, (_, at) => data[(at % size) * channels + Math.floor(at / size)] / 255);
+  const value = (at) => (data[(at % size) * channels + Math.floor(at / size)] * white) / 255;
+  return Kind.from({ length: channels * size }, (_, at) => value(at));
 }
 
 async function main(model, source, target) {
@@ -41,7 +45,8 @@ async function main(model, source, target) {
   const image = pixelsOf(await readFile(source));
   const shape = [1, image.channels, image.height, image.width];
   // The file's other inputs keep their usual values, which ONNX Runtime for JavaScript cannot replace: white is 1.
-  const { result } = await session.run({ image: new ort.Tensor("float32", planes(image), shape) });
+  const type = session.inputMetadata?.find((one) => one.name === "image")?.type ?? "float32"; // as --dtype said
+  const { result } = await session.run({ image: new ort.Tensor(type, planes(image, type), shape) });
   if (result.dims.length === 2) {
     for (const [place, share] of result.data.entries()) console.log(`${place} ${share.toFixed(4)}`);
     return;
@@ -51,7 +56,7 @@ async function main(model, source, target) {
   const pixels = Buffer.alloc(channels * height * width);
   for (let at = 0; at < pixels.length; at++) {
     const value = result.data[(at % channels) * height * width + Math.floor(at / channels)];
-    pixels[at] = Math.min(255, Math.max(0, Math.round(255 * value)));
+    pixels[at] = Math.min(255, Math.max(0, Math.round((255 * value) / KINDS[result.type][1])));
   }
   const head = Buffer.from(`${channels === 1 ? "P5" : "P6"}\n${width} ${height}\n255\n`);
   await writeFile(target, Buffer.concat([head, pixels]));

@@ -26,8 +26,12 @@ def main(model: str, source: str, target: str | None = None) -> None:
         sys.exit(
             f"{model} takes images of {about['size'][1]}×{about['size'][0]} pixels, got {image.width}×{image.height}."
         )
-    pixels = np.asarray(image, np.float32).reshape(image.height, image.width, -1)
-    given = {"image": pixels.transpose(2, 0, 1)[None], "white": np.array([255], np.float32)}
+    pixels = np.asarray(image).reshape(image.height, image.width, -1).transpose(2, 0, 1)[None]
+    if about["dtype"] == "float32":
+        given = {"image": pixels.astype(np.float32), "white": np.array([255], np.float32)}
+    else:  # 8 or 16 bits, which are scaled inside
+        unit = 257 if about["dtype"] == "uint16" else 1
+        given = {"image": pixels.astype(about["dtype"]) * np.array(unit, about["dtype"])}
     result = session.run(["result"], given)[0][0]
     if about["classes"]:
         for name, share in sorted(zip(about["classes"], result, strict=True), key=lambda one: -one[1]):
@@ -35,7 +39,8 @@ def main(model: str, source: str, target: str | None = None) -> None:
         return
     if target is None:
         sys.exit("where does the result go? Type: python onnx_run.py MODEL.onnx IN OUT")
-    restored = result.transpose(1, 2, 0).round().clip(0, 255).astype(np.uint8)
+    levels = result / 257 if about["dtype"] == "uint16" else result
+    restored = levels.transpose(1, 2, 0).round().clip(0, 255).astype(np.uint8)
     Image.fromarray(restored[:, :, 0] if restored.shape[2] == 1 else restored).save(target)
 
 

@@ -18,9 +18,9 @@ pytest.importorskip("onnxruntime")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cuello.export("denoise", tmp_path_factory.mktemp("onnx") / "denoise.onnx").path
+@pytest.fixture(scope="module", params=["float32", "uint8", "uint16"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cuello.export("denoise", tmp_path_factory.mktemp("onnx") / "denoise.onnx", dtype=request.param).path
 
 
 def written(folder: Path, pixels: np.ndarray, name: str) -> tuple[Path, np.ndarray]:

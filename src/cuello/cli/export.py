@@ -31,6 +31,13 @@ def export(
             "processors). What it costs in dB is measured: on the run's validation images, or on photographs."
         ),
     ] = "float32",
+    dtype: Annotated[
+        str,
+        Parameter(
+            help="Of NAME.onnx: what its images are: float32 (of any unit, which the input white says), uint8 or "
+            "uint16 (scaled, rounded and cut inside)."
+        ),
+    ] = "float32",
     code: OwnCode = None,
     own: Own = (),
     threads: Threads = None,
@@ -71,10 +78,10 @@ def export(
         raise CuelloError("--hub writes a folder, --bioimage a zip: leave one of them out.")
     form = "hub" if hub else "bioimage" if bioimage else ""
     check_target(target.expanduser(), overwrite, form)
-    check_numbers(target, form, precision)
+    check_numbers(target, form, precision, dtype)
     use_threads(threads)
     allow(*own)
-    written = export_to_file(load(model, code), target, overwrite, form=form, precision=precision)
+    written = export_to_file(load(model, code), target, overwrite, form=form, precision=precision, dtype=dtype)
     if json:
         notes = {"notes": list(written.notes)} if written.notes else {}
         print_json({"path": str(written.path), "bytes": written.size, **notes, **written.measured})

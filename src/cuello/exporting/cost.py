@@ -115,10 +115,10 @@ Answer = Callable[[Given], np.ndarray]
 
 def measure(samples: Samples, precision: str, full: Answer, less: Answer, *, given: Given) -> Cost:
     """Compare two files of a network; given: what goes in beside the image."""
-    both: list[tuple[Any, np.ndarray, np.ndarray]] = [
-        (sample.target, *(answer({**given, "image": sample.image}) for answer in (full, less)))
-        for sample in samples.measured
-    ]
+    both = []
+    for sample in samples.measured:
+        inputs = {**given, "image": sample.image}
+        both.append((sample.target, full(inputs), less(inputs)))
     about = {"precision": precision, "images": len(both), "origin": samples.origin}
     if both[0][1].ndim == 2:
         classes = [(target, int(one.argmax()), int(other.argmax())) for target, one, other in both]

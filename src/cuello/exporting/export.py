@@ -28,6 +28,10 @@ PRECISIONS: Mapping[str, str] = {
     "float32": "as in training", "fp16": "weights of half the size", "int8": "layers in whole numbers of 8 bits",
 }  # fmt: skip
 """Precisions of an .onnx file, and what each is."""
+DTYPES: Mapping[str, str] = {
+    "float32": "any unit, which white says", "uint8": "8 bits, 0 to 255", "uint16": "16 bits, 0 to 65535",
+}  # fmt: skip
+"""Types of the images that go into an .onnx file and come out of it."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,17 @@ class Exported:
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_numbers(target: Path, form: str, precision: str) -> None:
-    """Raise CuelloError for a precision that there is not, or that the form of the target has not: before any work."""
-    if precision not in PRECISIONS:
-        raise CuelloError(f"--precision: got {precision!r}, needed {' or '.join(map(repr, PRECISIONS))}.")
-    if precision != "float32" and (form or target.suffix.lower() != ".onnx"):
-        what = WORDS.get(form or target.suffix.lower(), "this form")
-        raise CuelloError(
-            f"got --precision={precision} for {target}, but {what} is written in float32 alone: leave it out. An .onnx "
-            "file can have other precisions."
-        )
+def check_numbers(target: Path, form: str, precision: str, dtype: str) -> None:
+    """Raise CuelloError for a precision or type that there is not, or the target's form has not: before any work."""
+    for name, value, known in (("precision", precision, PRECISIONS), ("dtype", dtype, DTYPES)):
+        if value not in known:
+            raise CuelloError(f"--{name}: got {value!r}, needed {' or '.join(map(repr, known))}.")
+        if value != "float32" and (form or target.suffix.lower() != ".onnx"):
+            what = WORDS.get(form or target.suffix.lower(), "this form")
+            raise CuelloError(
+                f"got --{name}={value} for {target}, but {what} is written in float32 alone: leave it out. An .onnx "
+                "file can have it."
+            )
 
 
 WORDS: Mapping[str, str] = {
@@ -102,15 +107,18 @@ def export(
     form: str = "",
     network: Any = None,
     precision: str = "float32",
+    dtype: str = "float32",
 ) -> Exported:
     """Write a network for programs other than Cuello, as the ending of ``target`` asks: .onnx, or .html, one page.
 
     model: a Model, a Run, a run directory, a file, or a ready model's name. form: "hub", a folder for the Hugging Face
     hub, or "bioimage", a zip for programs that run BioImage.IO models; by default the ending says it. network: as for
     `cuello.load`. precision: of an .onnx file: "float32", "fp16" (weights of half the size) or "int8" (layers in whole
-    numbers of 8 bits); what it costs is measured. Returns what was written: ``path``, ``size`` in bytes, ``notes``, as
-    how far from torch's the results of ONNX Runtime are, and ``measured``, e.g. the cost in dB. Warns where a precision
-    costs more than 0.5 dB, or changes more than 1% of the classes. Raises CuelloError for other endings, a file that
+    numbers of 8 bits); what it costs is measured. dtype: of the images of an .onnx file: "float32", or "uint8" or
+    "uint16", which need no scaling: it is inside, with rounding and cutting. Returns what was written: ``path``,
+    ``size`` in bytes, ``notes``, as how far from torch's the results of ONNX Runtime are, and ``measured``, e.g. the
+    cost in dB. Warns where a precision costs more than 0.5 dB, or changes more than 1% of the classes. Raises
+    CuelloError for other endings, a precision or type that the form has not, a file that
     exists without ``overwrite``, and a network that cannot be written so.
 
     >>> import cuello, tempfile
@@ -122,7 +130,7 @@ def export(
     if form not in ("", *NAMED):
         raise CuelloError(f"there is no form {form!r}: needed {' or '.join(map(repr, NAMED))}, or none.")
     check_target(path, overwrite, form)
-    check_numbers(path, form, precision)
+    check_numbers(path, form, precision, dtype)
     if isinstance(model, Run | str | PathLike):
         from cuello.inference.model import load
 
@@ -132,7 +140,8 @@ def export(
     make_folder(path.absolute().parent)
     module, _, name = (NAMED[form] if form else FORMS[path.suffix.lower()]).partition(":")
     write: Callable[..., Sequence[str] | Written | None] = getattr(import_module(module), name)
-    found = write(model, path, **({"precision": precision} if precision != "float32" else {}))
+    numbers = {"precision": precision, "dtype": dtype}
+    found = write(model, path, **{name: value for name, value in numbers.items() if value != "float32"})
     said = found if isinstance(found, Written) else Written(tuple(found or ()))
     for text in said.warnings:
         warnings.warn(worded(text), stacklevel=2)

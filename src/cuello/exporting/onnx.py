@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from cuello.core.files import write_bytes
 from cuello.core.version import VERSION
 from cuello.exporting.cost import Cost, measure, samples_for
+from cuello.exporting.dtype import Dtype, check_typed, given_as, with_dtype
 from cuello.exporting.export import Written
 from cuello.exporting.graph import Graph, Mapped, Restoring, Telling, blank
 from cuello.exporting.plain import check_alike, without_places
 from cuello.exporting.precision import Given, Precision, reduced
 from cuello.inference.model import Model
-from cuello.inference.onnx import FORMAT, KEY, onnx_missing
+from cuello.inference.onnx import FORMAT, KEY, WHITE, onnx_missing
 from cuello.runs.artefact import Artefact, about_of
 
 DETAIL = (-0.48296291314469025, 0.836516303737469, -0.22414386804185735, -0.12940952255092145)
@@ -125,7 +126,7 @@ def tried(model: Model) -> tuple[bytes, float]:
 
 @dataclass(frozen=True)
 class Made:
-    """A network's file: the bare graph, what goes into it, the file made of it, how far from torch its results are."""
+    """A network's graph in float32, what goes into it, the file made of it, and its distance to torch's results."""
 
     graph: Graph
     usual: Mapping[str, float]
@@ -146,14 +147,37 @@ class Made:
         check_alike(model, apart)
         return cls(graph, usual, bare, content, apart)
 
+    @property
+    def beside(self) -> Given:
+        """What goes in beside the image."""
+        return {name: one.numpy() for name, one in self.graph.given.items() if name != "image"}
+
     def reduced(self, model: Model, precision: Precision) -> tuple[bytes, list[str], Cost]:
-        """Return the file in another precision, what should be known of it, and what it costs."""
-        given = {name: one.numpy() for name, one in self.graph.given.items() if name != "image"}
+        """Return the bare graph in another precision, what should be known of it, and what it costs."""
         samples = samples_for(model)
-        calibration = [{**given, "image": sample.image} for sample in samples.calibration]
+        calibration = [{**self.beside, "image": sample.image} for sample in samples.calibration]
         bare, notes = reduced(self.bare, precision, calibration)
-        cost = measure(samples, precision, answering(self.bare), answering(bare), given=given)
-        return finished(bare, self.usual, facts(model) | {"precision": cost.facts}), notes, cost
+        return bare, notes, measure(samples, precision, answering(self.bare), answering(bare), given=self.beside)
+
+    def typed(self, model: Model, bare: bytes, dtype: Dtype, about: Mapping[str, Any]) -> bytes:
+        """Return the file of a bare graph, whose images are of a type; CuelloError where it gives something else."""
+        if dtype == "float32":
+            return finished(bare, self.usual, {**facts(model), **about})
+        takes = f"image: {dtype} (N, C, H, W), white being {WHITE[dtype]}"
+        told = {**facts(model), **about, "dtype": dtype, "input": takes}
+        made = with_dtype(bare, dtype, gives_images(model))
+        content = finished(made, {name: one for name, one in self.usual.items() if name != "white"}, told)
+        height, width = model.size or TRIED[0]
+        image = photograph(height, width, model.channels).transpose(2, 0, 1)[None]
+        image = (image * WHITE[dtype]).round().astype(np.float32) / WHITE[dtype]
+        given = {**self.beside, "image": np.ascontiguousarray(image, np.float32)}
+        check_typed(answering(content)(given_as(given, dtype)), answering(bare)(given), dtype)
+        return content
+
+
+def gives_images(model: Model) -> bool:
+    """Whether what comes out is in the unit of what goes in."""
+    return not model.classes and model.network.conditioning != "class"
 
 
 def finished(bare: bytes, usual: Mapping[str, float], about: Mapping[str, Any]) -> bytes:
@@ -188,7 +212,7 @@ def facts(model: Model) -> dict[str, Any]:
         "job": about.job, "network": about.architecture.name, "noise": about.noise,
         "channels": model.channels, "size": model.size, "scale": model.scale, "stride": model.network.stride,
         "receptive_field": model.network.receptive_field, "conditioning": model.network.conditioning,
-        "classes": list(about.classes),
+        "classes": list(about.classes), "dtype": "float32",
         "license": about.training.get("license"), "author": about.training.get("author"),
         "input": "image: float32 (N, C, H, W); white: what stands for white, 1 where it is left out",
         "artefact": about_of(nameless(about)),
@@ -243,17 +267,19 @@ def photograph(height: int, width: int, channels: int) -> np.ndarray:
     return np.ascontiguousarray(picture[rows][:, columns][:, :, np.arange(channels) % 3])
 
 
-def write_onnx(model: Model, path: Path, precision: Precision = "float32") -> Written:
+def write_onnx(model: Model, path: Path, precision: Precision = "float32", dtype: Dtype = "float32") -> Written:
     """Write a network's file to a path, whole or not at all; see ``tried`` for what is in it.
 
-    precision: see ``precision.reduced``; what it costs is measured, said, and written into the file.
+    precision: see ``precision.reduced``; what it costs is measured, said, and written into the file. dtype: of images,
+    see ``dtype.with_dtype``.
     """
     made = Made.of(model)
     beside = f"beside torch on photographs, ONNX Runtime's results differ by {made.apart:.1g} of white at most"
     if precision == "float32":
-        write_bytes(path, made.content)
+        write_bytes(path, made.typed(model, made.bare, dtype, {}))
         return Written((beside,))
-    content, notes, cost = made.reduced(model, precision)
+    bare, notes, cost = made.reduced(model, precision)
+    content = made.typed(model, bare, dtype, {"precision": cost.facts})
     write_bytes(path, content)
     size = f"{len(content) / 1e3:,.0f} kB, in float32 {len(made.content) / 1e3:,.0f} kB"
     if len(content) >= len(made.content):

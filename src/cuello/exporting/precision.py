@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from cuello.core.errors import CuelloError, first_line
 from cuello.exporting.graph import quiet
 
 Precision = Literal["float32", "fp16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operations that multiply by weights, which are what becomes whole numbers."""
 LARGEST_HALF = 65504.0

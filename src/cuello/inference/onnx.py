@@ -1,6 +1,7 @@
 """A network that `cuello export` wrote as an ONNX file, run by ONNX Runtime in the place of torch."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,10 @@ SUFFIX = ".onnx"
 KEY = "cuello"
 """Where in a file's metadata Cuello says what the network is."""
 FORMAT = 1
+WHITE = {"uint8": 255, "uint16": 65535}
+"""What stands for white in images of each type."""
+FINER = 0.02
+"""Of a level: what is further from the next level was no image of that type; float32 rounding is not."""
 SMALLEST = torch.finfo(torch.float32).tiny
 
 
@@ -36,6 +41,7 @@ class StoredFacts(StoredFields):
     stride: int = Field(ge=1, le=MOST_STRIDE)
     receptive_field: int | None = Field(ge=1)
     conditioning: Literal["level", "class"] | None
+    dtype: Literal["float32", "uint8", "uint16"] = "float32"
     artefact: StoredArtefact
 
 
@@ -50,6 +56,7 @@ class OnnxNetwork(ImageNetwork):
         self.session, self.classes = session, len(facts.artefact.classes)
         self.channels, self.stride, self.scale = facts.channels, facts.stride, facts.scale
         self.receptive_field, self.conditioning = facts.receptive_field, facts.conditioning
+        self.dtype, self.white = np.dtype(facts.dtype), WHITE.get(facts.dtype, 1)
         self.size = (facts.size[0], facts.size[1]) if facts.size else None
         self.told = int(facts.artefact.architecture.settings.get("classes") or 0)
         self.place = torch.nn.Parameter(torch.zeros(0), requires_grad=False)  # says where the network is
@@ -76,7 +83,21 @@ class OnnxNetwork(ImageNetwork):
 
     def run(self, image: Tensor, **told: Tensor) -> Tensor:
         given = {name: one.detach().float().contiguous().numpy() for name, one in {"image": image, **told}.items()}
-        return torch.from_numpy(np.asarray(self.session.run(["result"], given)[0]))
+        if self.white > 1:
+            given["image"] = self.whole(given["image"] * self.white)
+        found = np.asarray(self.session.run(["result"], given)[0])
+        return torch.from_numpy(found if found.dtype == np.float32 else found.astype(np.float32) / self.white)
+
+    def whole(self, image: np.ndarray) -> np.ndarray:
+        """Round an image to the type that the file takes, and warn where that leaves something out."""
+        rounded = image.round()
+        if np.abs(image - rounded).max(initial=0) > FINER or image.min(initial=0) < -FINER:
+            warnings.warn(
+                f"this file takes {self.dtype} images: what is finer, or outside of its range, was rounded. A file "
+                "that keeps it: cuello export RUN NAME.onnx",
+                stacklevel=2,
+            )
+        return rounded.clip(0, self.white).astype(self.dtype)
 
 
 def onnx_network(path: Path, device: str = "cpu") -> tuple[Artefact, OnnxNetwork]:
