@@ -36,7 +36,7 @@ class Opened:
 
     def results(self, first: int, count: int) -> list[dict[str, Any]]:
         these = f"entries.slice({first}, {first + count})"
-        self.wait(f"{these}.every(e => ['done', 'failed'].includes(e.state))")
+        self.wait(f"{these}.filter(e => ['done', 'failed'].includes(e.state)).length === {count}")
         return self.tab.evaluate(
             f"{these}.map(e => ({{level: e.level, notes: e.notes, scores: e.scores && [...e.scores],"
             " failed: e.failed && say(...e.failed)}))"

@@ -169,19 +169,72 @@ def test_progress_names_every_stage_and_a_stopped_image_can_be_begun_again(
     with opened(page) as one:
         one.tab.evaluate(
             """() => {
-                globalThis.seen = [];
+                globalThis.stages = [];
                 const before = CAME.progress;
-                CAME.progress = (data) => { seen.push([data.stage, data.share]); before(data); };
+                CAME.progress = (data) => { stages.push([data.stage, data.share]); before(data); };
             }"""
         )
         one.add(tmp_path / "one.png")
-        seen = one.tab.evaluate("seen")
+        seen = one.tab.evaluate("stages")
         assert list(dict.fromkeys(stage for stage, _ in seen)) == ["reading", "measuring", "working", "packing"]
         assert [share for _, share in seen] == sorted(share for _, share in seen)
         one.tab.evaluate("redo(entries[0], {}), worker.postMessage({ type: 'cancel', id: 0 })")
         assert one.results(0, 1)[0]["failed"] == "stopped."
         one.tab.evaluate("redo(entries[0], {})")
         assert one.results(0, 1)[0]["failed"] is None
+
+
+def test_of_an_animation_the_first_frame_is_taken_and_said(
+    page: Path, opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    frames = [Image.fromarray(noisy(k, (40, 44, 3))) for k in range(3)]
+    names = ["moving.gif", "moving.webp", "moving.png", "still.gif", "still.webp", "still.png"]
+    for name in names:
+        more = {"save_all": True, "append_images": frames[1:]} if "moving" in name else {}
+        frames[0].save(tmp_path / name, **more)
+    with opened(page) as one:
+        for name, found in zip(names, one.add(*(tmp_path / name for name in names)), strict=True):
+            assert found["notes"] == ([["frames"]] if "moving" in name else []), name
+
+
+def test_a_dropped_folder_gives_its_files(page: Path, opened: Callable[..., Any], tmp_path: Path) -> None:
+    Image.fromarray(noisy(0, (40, 44))).save(tmp_path / "one.png")
+    content = list((tmp_path / "one.png").read_bytes())
+    with opened(page) as one:
+        one.tab.evaluate(
+            """async content => {
+                const file = (name) => ({ name, isFile: true, file: (give) =>
+                    give(new File([new Uint8Array(content)], name)) });
+                const folder = (name, ...parts) => ({ name, isDirectory: true, createReader: () => ({
+                    readEntries: (give) => give(parts.splice(0, 1)) }) });
+                const item = (found) => ({ webkitGetAsEntry: () => found });
+                await take({ items: [item(folder("none"))], files: [] });
+                globalThis.said = text("status");
+                const some = [file("b.png"), folder("inner", file("c.png")), file(".hidden")];
+                await take({ items: [item(folder("images", ...some)), item(file("a.png"))], files: [] });
+            }""",
+            content,
+        )
+        assert one.tab.evaluate("said") == "There is no file in this folder."
+        assert [result["failed"] for result in one.results(0, 3)] == [None] * 3
+        assert one.tab.evaluate("entries.map(e => e.name)") == ["b.png", "c.png", "a.png"]
+
+
+def test_pictures_of_many_images_are_let_go_and_made_again(
+    page: Path, opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number in range(3):
+        Image.fromarray(noisy(number, (40, 44 + number))).save(tmp_path / f"{number}.png")
+    with opened(page) as one:
+        one.add(*(tmp_path / f"{number}.png" for number in range(3)))
+        held = "entries.map(e => Boolean(e.before && e.after))"
+        assert one.tab.evaluate(held) == [True] * 3
+        one.tab.evaluate("limit.pictures = 3e4; forget(entries[2])")
+        assert one.tab.evaluate(held) == [True, False, True]
+        one.tab.evaluate("look(entries[1])")
+        one.wait("entries[1].before && entries[1].after && !document.getElementById('result').hidden")
+        assert one.tab.evaluate("[entries[1].before.width, entries[1].after.width]") == [45, 45]
+        assert one.errors == []
 
 
 def test_files_that_cannot_be_used_are_refused_and_the_others_go_on(

@@ -4,7 +4,7 @@
 const at = (id) => document.getElementById(id);
 const text = (id) => at(id).textContent;
 const facts = JSON.parse(text("facts"));
-const entries = [];
+const entries = [], seen = new Set(), limit = { pictures: 256e6 };
 let chosen = null, status = ["loading"], ready = false, worker, map;
 const viewer = makeViewer(at("canvas"), at("divider"), at("stage"));
 
@@ -47,6 +47,31 @@ function add(files) {
   render();
 }
 
+// Adds what was dropped; of folders the files in them, hidden ones aside.
+async function take({ items, files }) {
+  const found = [...items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry());
+  if (!found.some((one) => one && one.isDirectory)) return add(files);
+  const inside = [];
+  for (const one of found) if (one) await collect(one, inside);
+  if (inside.length) return add(inside);
+  status = ["nothing"];
+  return renderStatus();
+}
+
+async function collect(found, files) {
+  const asked = (what) => new Promise((give, refuse) => what(give, refuse));
+  if (found.name.startsWith(".")) return;
+  try {
+    if (found.isFile) files.push(await asked((give, refuse) => found.file(give, refuse)));
+    if (!found.isDirectory) return;
+    const reader = found.createReader();
+    for (let some; (some = await asked((give, refuse) => reader.readEntries(give, refuse))).length; )
+      for (const one of some.sort((a, b) => a.name.localeCompare(b.name))) await collect(one, files);
+  } catch {
+    files.push(new File([], found.name)); // the worker says that there is nothing in it
+  }
+}
+
 function redo(entry, how) {
   Object.assign(entry, { state: "waiting", share: 0, given: how.level !== undefined, blob: null, failed: null });
   worker.postMessage({ type: "work", id: entry.id, file: entry.file, ...how });
@@ -69,13 +94,18 @@ const CAME = {
   },
   async shown({ id, before, after, ...rest }) {
     const entry = entries[id];
-    Object.assign(entry, rest, { state: after ? "packing" : "done", before: await createImageBitmap(before) });
-    entry.after = after ? await createImageBitmap(after) : null;
+    Object.assign(entry, rest, { state: after ? "packing" : "done", ...(await pictures(before, after)) });
+    forget(entry);
     if (!after) status = ["done", { name: entry.name }];
     if (entry.code && map) map.goTo(entry.code);
     if (chosen.state === "failed") chosen = entry;
     if (map && entry === chosen) map.start();
     document.body.dataset.shown = Number(document.body.dataset.shown || 0) + 1;
+    render();
+  },
+  async pictures({ id, before, after }) {
+    Object.assign(entries[id], { asked: false, ...(await pictures(before, after)) });
+    forget(entries[id]);
     render();
   },
   file({ id, blob, ending }) {
@@ -93,10 +123,40 @@ const CAME = {
   decoded: (data) => map.decoded(data),
 };
 
+const pictures = async (before, after) => ({ before: await createImageBitmap(before), after: after ? await createImageBitmap(after) : null });
+const bytesOf = ({ before, after }) => [before, after].reduce((sum, one) => sum + (one ? 4 * one.width * one.height : 0), 0);
+
+// Lets go of pictures that were not looked at for long; those that the worker can make again.
+function forget(newest) {
+  seen.delete(newest);
+  seen.add(newest);
+  let held = [...seen].reduce((sum, one) => sum + bytesOf(one), 0);
+  if (!["image", "classify"].includes(facts.kind)) return;
+  for (const one of seen) {
+    if (held <= limit.pictures) return;
+    if (one === chosen || one === newest || one.state !== "done") continue;
+    held -= bytesOf(one);
+    for (const picture of [one.before, one.after]) if (picture) picture.close();
+    Object.assign(one, { before: null, after: null });
+    seen.delete(one);
+  }
+}
+
+// Takes the pictures of the image that is to be seen, or has them made again.
+function look(entry) {
+  chosen = entry;
+  if (entry.before) forget(entry);
+  else if (entry.state === "done" && !entry.asked) {
+    entry.asked = true;
+    worker.postMessage({ type: "show", id: entry.id, file: entry.file, blob: entry.blob, range: entry.range });
+  }
+  render();
+}
+
 const working = (entry) => ["waiting", "working", "packing"].includes(entry.state);
 const finishedFiles = () => entries.filter((one) => one.blob);
 const named = (entry) => `${entry.name.replace(/\.[^.]*$/, "")}-${facts.suffix}.${entry.ending}`;
-const number = (value) => value.toLocaleString(language, { maximumSignificantDigits: 3 });
+const number = (value) => (value < 0.005 ? "0" : value.toLocaleString(language, { maximumSignificantDigits: 3 }));
 
 function save(blob, name) {
   const link = document.createElement("a");
@@ -134,7 +194,7 @@ function renderList() {
     const entry = entries[list.children.length];
     button.type = "button";
     button.append(document.createElement("span"), document.createElement("small"));
-    button.addEventListener("click", () => { chosen = entry; render(); });
+    button.addEventListener("click", () => look(entry));
     item.append(button);
     list.append(item);
   }
@@ -234,7 +294,7 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"])
   addEventListener(type, (event) => {
     event.preventDefault();
     document.body.classList.toggle("over", type === "dragenter" || type === "dragover");
-    if (type === "drop") add(event.dataTransfer.files);
+    if (type === "drop") take(event.dataTransfer);
   });
 start();
 document.body.classList.add("started");

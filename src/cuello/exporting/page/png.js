@@ -126,7 +126,8 @@ async function decodePng(bytes, check, pace) {
   }
   if (number < passes.length) throw new Refusal("damaged");
   const kept = png.chunks.filter((chunk) => PNG_KEPT.includes(chunk.name));
-  return { width, height, bits: bits === 16 ? 16 : 8, kept, ...pngColours(png, samples, planes) };
+  const notes = png.chunks.some((chunk) => chunk.name === "acTL") ? [["frames"]] : [];
+  return { width, height, bits: bits === 16 ? 16 : 8, kept, notes, ...pngColours(png, samples, planes) };
 }
 
 // Separates colours from transparency; looks palettes up, and stretches fewer than 8 bits.

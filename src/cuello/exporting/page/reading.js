@@ -25,7 +25,7 @@ function checkSize(facts) {
 // Reads a file; `pace` is told the share that is read, and may end it.
 async function readImage(file, facts, pace) {
   await pace(0);
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  const bytes = await contentOf(file);
   if (!bytes.length) throw new Refusal("empty");
   if (isPng(bytes)) return decodePng(bytes, checkSize(facts), pace);
   if (isTiff(bytes)) {
@@ -47,8 +47,30 @@ async function readImage(file, facts, pace) {
   const { width, height } = bitmap;
   checkSize(facts)(width, height, 8, 4);
   await pace(0.5);
-  const image = { width, height, bits: 8, kept: jpeg && jpeg.profile ? [await profileChunk(jpeg.profile)] : [] };
+  const image = { width, height, bits: 8, kept: jpeg && jpeg.profile ? [await profileChunk(jpeg.profile)] : [], notes: moves(bytes) ? [["frames"]] : [] };
   return { ...image, ...(await fromCanvas(bitmap, jpeg && jpeg.components === 1, pace)) };
+}
+
+// Tells whether a GIF or WebP is an animation.
+function moves(bytes) {
+  const letters = (from, to) => String.fromCharCode(...bytes.subarray(from, to)), table = (byte) => (byte & 128 ? 3 << ((byte & 7) + 1) : 0);
+  if (letters(0, 4) === "RIFF" && letters(8, 16) === "WEBPVP8X") return Boolean(bytes[20] & 2);
+  if (letters(0, 4) !== "GIF8") return false;
+  for (let at = 13 + table(bytes[10]), frames = 0; at < bytes.length && bytes[at] !== 0x3b; ) {
+    if (bytes[at] === 0x2c && ++frames > 1) return true;
+    at += bytes[at] === 0x2c ? 11 + table(bytes[at + 9]) : 2;
+    while (at < bytes.length && bytes[at]) at += bytes[at] + 1;
+    at++;
+  }
+  return false;
+}
+
+async function contentOf(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch (error) {
+    throw error instanceof RangeError ? error : new Refusal("unreadable");
+  }
 }
 
 // Takes a picture's pixels strip by strip, since a canvas is limited.

@@ -9,8 +9,6 @@ const breath = () => new Promise((go) => {
   port2.postMessage(0);
 });
 
-const WARM_PIXELS = 16384;
-
 // A module that uses one instruction of wasm SIMD.
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
 
@@ -31,17 +29,6 @@ async function load({ wasm, models, about }) {
   for (const [name, model] of Object.entries(models))
     sessions[name] = await ort.InferenceSession.create(await unpacked(model), { graphOptimizationLevel: "all" });
   ort.env.wasm.wasmBinary = undefined;
-}
-
-// Runs a small image through, so that the browser has compiled what it needs before one is dropped.
-async function warm() {
-  const { size, stride, channels, inputs, kind } = facts, side = stride * Math.ceil(32 / stride);
-  const [height, width] = size || [side, side], given = (part, ...shape) => ({ [inputs[part]]: { values: new Float32Array(shape.reduce((a, b) => a * b)), shape } });
-  if (height * width > WARM_PIXELS) return;
-  if (kind === "codes") await ran("decoder", given("decoder", 1, ...facts.code));
-  else if (kind === "explain") await ran("image", { ...given("image", 1, channels, height, width), ...given("condition", 1, facts.classes.length) });
-  else if (kind === "classify") await ran("image", given("image", 1, channels, height, width));
-  else await imageRunner()(new Float32Array(channels * height * width), [1, channels, height, width], 0.1);
 }
 
 // Runs a network; what is given by name are floats and their shape.
@@ -114,7 +101,7 @@ const WORK = {
       throw new Refusal("otherSize", { needed: `${facts.size[1]}×${facts.size[0]}`, got: `${image.width}×${image.height}` });
     const result = await restored(image, facts, { run: imageRunner(), level, pace });
     const { range } = result, notes = [...(image.notes || []), ...result.notes, ...(range ? [["stretched"]] : [])];
-    tell("shown", { id, before: shown(image, range), after: shown(result, range), notes, level: result.level, ...sizes(image, result) });
+    tell("shown", { id, before: shown(image, range), after: shown(result, range), notes, level: result.level, range, ...sizes(image, result) });
     const write = result.tiff ? encodeTiff : encodePng, blob = await write(result, (share) => pace("packing", share), facts.scale);
     tell("file", { id, blob, ending: result.tiff ? "tif" : "png" });
   },
@@ -170,8 +157,6 @@ const CALLS = {
     try {
       await load(message);
       tell("ready");
-      await breath();
-      if (!waiting) await warm().catch(() => {}); // an image that fails says so itself
       return true;
     } catch (error) {
       tell("broken", failure(error, "broken"));
@@ -186,6 +171,16 @@ const CALLS = {
       await WORK[facts.kind](image, { id, pace, ...how });
     } catch (error) {
       if (job.over !== "replaced") tell("failed", { id, ...failure(error, "failed") });
+    }
+  },
+  // The pictures of an image that was worked on, once more: they are not kept of many.
+  async show({ id, file, blob, range }) {
+    const idle = async () => {};
+    try {
+      const before = shown(await readImage(file, facts, idle), range);
+      tell("pictures", { id, before, after: blob && shown(await readImage(blob, facts, idle), range) });
+    } catch (error) {
+      tell("failed", { id, ...failure(error, "failed") });
     }
   },
   async decode({ code, turn }) {
@@ -206,15 +201,15 @@ function failure(error, otherwise) {
 
 // One thing after another, once the network is there; that a job is to end is noted at once.
 const jobs = new Map();
-let waiting = 0, begin, queue = new Promise((go) => { begin = go; });
+let begin, queue = new Promise((go) => { begin = go; });
 self.onmessage = ({ data }) => {
   if (data.type === "load") return CALLS.load(data).then((works) => works && begin());
   if (data.type === "cancel") return Object.assign(jobs.get(data.id), { over: "stopped" });
+  if (data.type === "show") return CALLS.show(data);
   if (data.type === "work") {
     if (jobs.has(data.id)) Object.assign(jobs.get(data.id), { over: "replaced" });
     jobs.set(data.id, (data.job = {}));
   }
-  waiting++;
-  queue = queue.then(() => CALLS[data.type](data)).finally(() => waiting--);
+  queue = queue.then(() => CALLS[data.type](data));
   return undefined;
 };
