@@ -176,6 +176,14 @@ def test_few_photons_are_photons(photons: float) -> None:
     assert (found.kind, found.model.gain, found.model.base, found.white) == ("ordinary", 1, 0, True)
 
 
+@pytest.mark.parametrize("dark", [0.5, 1.0])
+def test_photons_that_show_one_by_one_are_no_pattern(photograph: np.ndarray, dark: float) -> None:
+    """Values crowd at multiples of the gain, also where a dark image has few of them."""
+    found = survey([noisy(photograph * dark, gain=20, read=1)])
+    assert abs(found.model.gain / 20 - 1) < 0.02
+    assert not any("pattern" in note for note in found.notes)
+
+
 def test_strokes_on_black_are_no_photons() -> None:
     strokes = np.kron(np.random.default_rng(0).random((64, 64)) < 0.1, np.ones((4, 4)))
     found = survey([(strokes * np.linspace(1, 9, 256).round()).astype(np.uint8)])

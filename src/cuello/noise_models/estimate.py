@@ -47,13 +47,15 @@ class NoiseCurve:
     """What was measured, band by band of similar brightness, each array ``(bands,)``, and the line through it.
 
     brightness: mean value of the flat blocks. variance: of their noise. weight: how far the line was drawn through it,
-    0 to 1: bands whose flattest blocks still hold texture count less.
+    0 to 1: bands whose flattest blocks still hold texture count less. photons: the model is that of photons which show
+    one by one, not the line.
     """
 
     brightness: np.ndarray
     variance: np.ndarray
     weight: np.ndarray
     model: NoiseModel
+    photons: bool = False
 
     @property
     def misfit(self) -> float:
@@ -191,7 +193,7 @@ def few_photons(images: Sequence[np.ndarray]) -> NoiseCurve | None:
     means, variances = (np.array([of[band].mean() for band in bands]) for of in (blocks.brightness, blocks.high))
     if np.abs(variances / (step * means) - 1).max() > COUNTS:
         return None
-    return NoiseCurve(means, variances, np.ones_like(means), model=NoiseModel(step, 0.0))
+    return NoiseCurve(means, variances, np.ones_like(means), model=NoiseModel(step, 0.0), photons=True)
 
 
 def with_photons(images: Sequence[np.ndarray], found: NoiseCurve) -> NoiseCurve:
@@ -199,7 +201,7 @@ def with_photons(images: Sequence[np.ndarray], found: NoiseCurve) -> NoiseCurve:
     if found.model.gain <= 1.5 * step_of(images) or any(is_cut(image) for image in images):
         return found
     photons = of_photons(images, found.model, found.brightness)
-    return found if photons is None else replace(found, model=photons)
+    return found if photons is None else replace(found, model=photons, photons=True)
 
 
 def is_cut(image: np.ndarray) -> bool:

@@ -23,7 +23,12 @@ ROUNDS = 6
 
 
 def sharper_curve(images: Sequence[np.ndarray], found: NoiseCurve) -> NoiseCurve | None:
-    """Give a curve of one deviation where values lie closer to levels than the one that was found; else None."""
+    """Give a curve of one deviation where values lie closer to levels than the one that was found; else None.
+
+    Photons that show one by one crowd too, at their multiples, which is no pattern.
+    """
+    if found.photons:
+        return None
     least = float(found.model.deviation(found.brightness).min())
     bound = most_noise(images, least)
     if bound * WITHIN >= least:
