@@ -7,6 +7,8 @@ be run again at once, of the first alone, and whether methods come in the same o
 truth.
 
 CUELLO_DATA=… python benchmarks/microscopy.py [--efforts quick,normal,thorough] [--scenes NAME,…] [--folder DIR]
+CUELLO_DATA=… python benchmarks/microscopy.py --alone: the score of one capture alone, against the truth of that one,
+with the noise as it is estimated first, and measured again by what quick takes away
 """
 
 import argparse
@@ -22,12 +24,12 @@ from PIL import Image
 
 import cuello
 from cuello.denoising.denoise import EFFORTS
-from cuello.denoising.kinds import Effort
+from cuello.denoising.kinds import Effort, plain_kind
 from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.survey import survey
 from cuello.runs.directory import available_cores, processor_name
 from cuello.scoring.blind import Method, judge, judge_by_captures, judge_copies
-from cuello.scoring.classical import STRENGTHS, tuned
+from cuello.scoring.classical import STRENGTHS, classical, tuned
 from cuello.scoring.intervals import bootstrap_interval
 
 PEAK = 255.0
@@ -97,6 +99,37 @@ def rows_of(folder: Path, efforts: Sequence[Effort]) -> list[Row]:
     return rows
 
 
+FIXED = (("gaussian", 1.0), ("median-3", 3), ("tv", 0.1), ("wavelet", 1.0))
+
+
+def alone_of(folder: Path) -> tuple[list[float], list[float], list[bool]]:
+    """Score methods on the first capture of a scene; returns how far in dB, with the first model and the second one,
+    the score is from the truth, and whether pairs of methods come in the right order."""
+    noisy, clean = read(folder / "noisy-1.png"), read(folder / "clean.png").astype(np.float64)
+    image, found, network = noisy.astype(np.float64), survey([noisy]), cuello.load("denoise")
+
+    def shipped(values: np.ndarray) -> np.ndarray:
+        return network.restore((values / PEAK).astype(np.float32)[:, :, None])[:, :, 0].astype(np.float64) * PEAK
+
+    methods: dict[str, Method] = {"as captured": lambda values: values, "network as it is": shipped}
+    kind = plain_kind(found, "quick")
+    methods["quick"] = partial(kind.take_off, network=network)
+    methods |= {name: classical(name, strength, found.model, behind=True) for name, strength in FIXED}
+    truth = {name: psnr(np.asarray(method(image)), clean) for name, method in methods.items()}
+    correlation = None if found.white else found.correlation
+    print(f"\n### {folder.name}\n\n| method | PSNR, true | first model | measured again |\n|---|---|---|---|")
+    both = [
+        {one.name: one for one in judge([image], methods, found.model, peak=PEAK, correlation=correlation, by=by)}
+        for by in (None, "quick")
+    ]
+    for name in methods:
+        cells = [f"{one[name].psnr:.2f} ± {one[name].error:.2f} ({one[name].psnr - truth[name]:+.2f})" for one in both]
+        print(f"| {name} | {truth[name]:.2f} | {' | '.join(cells)} |", flush=True)
+    first, second = ([abs(one[name].psnr - truth[name]) for name in methods] for one in both)
+    order = [both[1][a].psnr > both[1][b].psnr for a in truth for b in truth if truth[a] > truth[b] + ALIKE]
+    return first, second, order
+
+
 def restored(captures: Sequence[np.ndarray], effort: Effort) -> Sequence[np.ndarray]:
     """Restore a scene's captures as a user would: all of them in one call."""
     return cuello.denoise(list(captures), effort=effort)
@@ -121,11 +154,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("CUELLO_DATA", ".")) / "microscopy")
     parser.add_argument("--efforts", default=",".join(EFFORTS))
     parser.add_argument("--scenes", default="")
+    parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
     folders = [path.parent for path in sorted(options.folder.glob("*/clean.png"))]
     folders = [one for one in folders if not options.scenes or one.name in options.scenes.split(",")]
     efforts: list[Effort] = [one for one in EFFORTS if one in options.efforts.split(",")]
     print(f"{available_cores()} cores, {processor_name()}")
+    if options.alone:
+        apart = [alone_of(folder) for folder in folders]
+        for name, place in (("first model", 0), ("measured again", 1)):
+            all_of = [one for scene in apart for one in scene[place]]
+            print(f"\n{name}: {np.mean(all_of):.2f} dB from the truth, at most {np.max(all_of):.2f}")
+        print(f"Same order of methods: {sum(all(scene[2]) for scene in apart)} of {len(apart)} scenes")
+        return
     everything: dict[str, list[Row]] = {}
     for folder in folders:
         everything[folder.name] = rows = rows_of(folder, efforts)

@@ -170,9 +170,8 @@ class ChannelDenoiser:
             return PlaneScore(told.left, told.left_error, gain=told.gain, checks=checks)
         part = crop_of(noisy, SCORED_SIDE)
         way = replace(kind, turns=False)
-        score: BlindScore = judge(
-            [part], {"": lambda values: way.take_off(values, self.network)}, model, peak=1.0, correlation=correlation
-        )[0]
+        methods = {"result": lambda values: way.take_off(values, self.network)}
+        score: BlindScore = judge([part], methods, model, peak=1.0, correlation=correlation, by="result")[0]
         noise = max(float(signed_variance(part, model).mean()), np.finfo(float).tiny)
         left, error, gain = left_of(score, noise)
         return PlaneScore(left, error, gain=gain, checks=check_residual(noisy, result, model, correlation=correlation))

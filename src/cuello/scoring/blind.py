@@ -15,6 +15,7 @@ import numpy as np
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import numpy_generator
 from cuello.noise_models.model import NoiseModel
+from cuello.scoring.remeasure import Probe, Remeasured, remeasured
 
 Method = Callable[[np.ndarray], np.ndarray]
 """A restoration that can be run again: a noisy image, ``(H, W)`` or ``(H, W, C)``, to a restored one of its shape."""
@@ -29,9 +30,11 @@ DRAWS = 1000
 COARSE, ALIKE, CHANGE = 8, 0.9, 1.6
 """Captures of one scene: side of the blocks whose brightness is compared, the least correlation of that, and the most
 that may change from one to the next, as a multiple of the noise, or, the least, its inverse."""
-MODEL_ERROR = 0.03
-"""By how much of the noise's variance a noise model that was estimated from images is usually wrong."""
+MODEL_ERROR, AGAIN_ERROR = 0.03, 0.015
+"""By how much of the noise's variance a noise model that was estimated from images is usually wrong, and one of white
+noise that was measured again by a good result."""
 SINGLE = "estimated from the noisy image itself, as good as the noise model is, which is trusted to 3%"
+AGAIN = "estimated from the noisy image itself, its noise measured again by a result, which is trusted to 1.5%"
 COPY = "measured on other captures of the same scene: unbiased where nothing but noise changed between them"
 
 
@@ -172,16 +175,42 @@ def single_errors(
     Source: Ramani, Blu and Unser 2008, "Monte-Carlo SURE", for the differences; Le Montagner, Angelini and Olivo-Marin
     2014, "An unbiased risk estimator for image denoising in the presence of mixed Poisson-Gaussian noise".
     """
+    probe = probed(noisy, method, noise, correlation=correlation, seed=seed)
+    return (probe.result - probe.noisy) ** 2 - signed_variance(probe.noisy, noise) + 2 * probe.added * probe.moved
+
+
+def probed(
+    noisy: np.ndarray,
+    method: Method,
+    noise: "NoiseModel | Sequence[NoiseModel]",
+    correlation: np.ndarray | None = None,
+    seed: int = 0,
+) -> Probe:
+    """Restore an image, and see by how much the result moves where noise is added and taken away; as above."""
     noisy = np.asarray(noisy, np.float64)
     result = np.asarray(method(noisy), np.float64)
     if result.shape != noisy.shape:
         raise CuelloError(f"the method made {result.shape} of an image {noisy.shape}, needed the same shape.")
-    expected = signed_variance(noisy, noise)
-    drawn = np.maximum((expected + signed_variance(result, noise)) / 2, 0)
+    drawn = np.maximum((signed_variance(noisy, noise) + signed_variance(result, noise)) / 2, 0)
     z = coloured(noisy.shape, correlation, seed=seed) * np.sqrt(drawn)
     z *= math.sqrt(drawn.sum() / max(float(np.sum(z**2)), 1e-300))
-    kept = z * (np.asarray(method(noisy + NOISIER * z)) - np.asarray(method(noisy - NOISIER * z))) / NOISIER
-    return (result - noisy) ** 2 - expected + kept
+    moved = (np.asarray(method(noisy + NOISIER * z)) - np.asarray(method(noisy - NOISIER * z))) / (2 * NOISIER)
+    return Probe(noisy, result, added=z, moved=moved)
+
+
+def noise_again(
+    noisy: np.ndarray, method: Method, noise: NoiseModel, correlation: np.ndarray | None = None, seed: int = 0
+) -> Remeasured:
+    """Measure the noise of an image ``(H, W)`` again, by what a good method takes away; see ``remeasure``.
+
+    noise, correlation: what is known of it so far, as in ``judge``; it is kept where what is found is far from it.
+
+    >>> flat = 100 + 10 * numpy_generator(0, "example").standard_normal((256, 256))
+    >>> found = noise_again(flat, lambda y: np.full_like(y, y.mean()), NoiseModel(gain=0, base=115))
+    >>> found.again, abs(found.model.read / 10 - 1) < 0.02
+    (True, True)
+    """
+    return remeasured(probed(noisy, method, noise, correlation=correlation, seed=seed), noise, correlation)
 
 
 def signed_variance(values: np.ndarray, noise: "NoiseModel | Sequence[NoiseModel]") -> np.ndarray:
@@ -231,12 +260,14 @@ def judge(
     peak: float,
     correlation: np.ndarray | None = None,
     seed: int = 0,
+    by: str | None = None,
 ) -> tuple[BlindScore, ...]:
     """Score methods on single noisy images, the best first.
 
     noisy: images ``(H, W)`` or ``(H, W, C)``, in the noise model's unit. methods: what to judge, by name. peak: the
     value that counts as white. All methods see the same added noise, and the model's own error is in every score alike,
-    so their order is surer than each score.
+    so their order is surer than each score. by: a method that restores well, by whose results the noise of each image
+    is measured again (see ``noise_again``), of one channel; None: the model is taken as it is.
 
     >>> flat = 100 + 10 * numpy_generator(0, "example").standard_normal((64, 64))
     >>> scores = judge([flat], {"nothing": lambda y: y, "mean": lambda y: np.full_like(y, y.mean())},
@@ -244,16 +275,36 @@ def judge(
     >>> [score.name for score in scores], round(scores[1].psnr)
     (['mean', 'nothing'], 28)
     """
-    expected = [signed_variance(np.asarray(image, np.float64), noise) for image in noisy]
-    unsure = MODEL_ERROR * max(0.0, float(np.nanmean(np.concatenate([one.ravel() for one in expected]))))
-    scores = []
-    for name, method in methods.items():
-        errors = [
-            single_errors(image, method, noise, correlation=correlation, seed=seed + at)
-            for at, image in enumerate(noisy)
-        ]
-        scores.append(blind_score(name, errors, peak, bias=SINGLE, unsure=unsure))
+    if by is not None and by not in methods:
+        raise CuelloError(f"by: got {by!r}, needed one of the methods that are judged: {', '.join(methods)}.")
+    errors: dict[str, list[np.ndarray]] = {name: [] for name in methods}
+    unsure, again = [], []
+    for at, image in enumerate(noisy):
+        model, shared, done = noise, correlation, False
+        if by is not None and isinstance(noise, NoiseModel):
+            probe = probed(image, methods[by], noise, correlation=correlation, seed=seed + at)
+            found = remeasured(probe, noise, correlation)
+            model, shared, done = found.model, found.correlation, found.again
+            if shared is None:  # noise that is added as the first model says moves the result in proportion
+                errors[by].append(errors_of(probe, model, drawn=noise))
+        for name, method in methods.items():
+            if len(errors[name]) <= at:
+                errors[name].append(single_errors(image, method, model, correlation=shared, seed=seed + at))
+        expected = max(0.0, float(np.nanmean(signed_variance(np.asarray(image, np.float64), model))))
+        unsure.append((AGAIN_ERROR if done and shared is None else MODEL_ERROR) * expected)
+        again.append(done)
+    bias = AGAIN if all(again) and correlation is None else SINGLE
+    scores = [blind_score(name, of, peak, bias=bias, unsure=float(np.mean(unsure))) for name, of in errors.items()]
     return tuple(sorted(scores, key=lambda score: score.mse))
+
+
+def errors_of(probe: Probe, noise: NoiseModel, drawn: NoiseModel) -> np.ndarray:
+    """Estimate the squared errors of ``single_errors`` by what was probed with white noise of another model."""
+    before = drawn.variance(probe.result)
+    least = max(1e-3 * float(np.nanmean(before)), np.finfo(float).tiny)
+    share = np.where(before > least, noise.variance(probe.result) / np.maximum(before, least), 1.0)
+    kept = 2 * probe.added * probe.moved * share
+    return (probe.result - probe.noisy) ** 2 - signed_variance(probe.noisy, noise) + kept
 
 
 def judge_copies(
