@@ -138,7 +138,7 @@ def noise_power(taken: np.ndarray, moved: np.ndarray, added: np.ndarray, noisy: 
 
     All are spectra of blocks. At low frequencies, of which much is kept, it is no more than a guess.
     """
-    kept = (moved * added.conj()).real.mean(0) / np.maximum((np.abs(added) ** 2).mean(0), np.finfo(float).tiny)
+    kept = np.real(moved * added.conj()).mean(0) / np.maximum((np.abs(added) ** 2).mean(0), np.finfo(float).tiny)
     power, most = (mirrored((np.abs(one) ** 2).mean(0)) for one in (taken, noisy))
     return np.minimum(power / (1 - np.clip(mirrored(kept), 0, KEPT)), most)
 
