@@ -115,8 +115,11 @@ def test_a_ready_model_states_its_yardsticks(tmp_path: Path) -> None:
     found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
     (psnr,) = [one for one in found.eval_results or [] if one.metric_type == "psnr"]
     assert (psnr.dataset_type, round(psnr.metric_value, 2)) == ("set5", 37.18)
-    assert psnr.metric_name.startswith("PSNR: PSNR in dB on Y of YCbCr")
+    assert psnr.metric_name.startswith("PSNR in dB on Y of YCbCr")
     assert found.datasets == ["bsds400"]
+    text = (tmp_path / "hub" / "README.md").read_text()
+    assert "float32, N×1×H×W, 0 to 1; out: `result`, values from 0 to 1.\n" in text, "every side is a multiple of 1"
+    assert "made smaller in another way" in text
 
 
 def test_a_classifier_is_an_image_classification(make_classes: Callable[..., Path], tmp_path: Path) -> None:
@@ -127,6 +130,10 @@ def test_a_classifier_is_an_image_classification(make_classes: Callable[..., Pat
     found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
     assert found.pipeline_tag == "image-classification"
     assert "accuracy" in found.metrics
+    assert (
+        "float32, N×1×12×10, 0 to 1; out: `result`, one probability a class.\n"
+        in (tmp_path / "hub" / "README.md").read_text()
+    )
     session = onnxruntime.InferenceSession(tmp_path / "hub" / "model.onnx")
     height, width = cuello.load(run.path).size or (12, 12)
     shares = session.run(None, {"image": np.random.default_rng(0).random((3, 1, height, width), np.float32)})[0]

@@ -193,9 +193,14 @@ def measures(measured: Yardstick) -> list[str]:
     """Say how the scores of an evaluation were measured."""
     said = []
     for name, text in measured.protocols.items():
-        label = SHOWN_SCORES[name][0].partition(",")[0]
+        label = score_label(name)
         said.append(f"- {text}" if text.startswith(label) else f"- {label}: {text}")
     return [f"Yardstick on {measured.about}." if measured.about else "", "\n".join(said)]
+
+
+def score_label(name: str) -> str:
+    """Return what people call a score, without its unit."""
+    return SHOWN_SCORES[name][0].partition(",")[0]
 
 
 def score_text(scores: Mapping[str, float], name: str) -> str:
@@ -207,7 +212,12 @@ def limits(subject: Subject) -> list[str]:
     model, about = subject.model, subject.model.artefact
     data = training_data(str(about.training.get("data") or ""))
     found = [f"It has learned from {data}. Of images that look otherwise nothing is known."]
-    if about.noise:
+    if about.noise and model.scale > 1:
+        found.append(
+            f"It has learned to undo {about.noise}, simulated. Images that were made smaller in another way, or that "
+            "are noisy, may come out worse, or with structure that was not there."
+        )
+    elif about.noise:
         found.append(
             f"It has learned to undo {about.noise}, simulated. Other noise may stay, or be taken for structure."
         )

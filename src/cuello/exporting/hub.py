@@ -13,7 +13,7 @@ from cuello.core.files import as_cuello_error, make_folder, temporary_folder
 from cuello.core.rights import OWN_LICENCE
 from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
-from cuello.exporting.card import Subject, Yardstick, card, figures_of, subject_of
+from cuello.exporting.card import Subject, Yardstick, card, figures_of, score_label, subject_of
 from cuello.exporting.export import check_empty
 from cuello.exporting.plain import plain_onnx, without_places
 from cuello.exporting.yaml import yaml_of
@@ -157,7 +157,7 @@ def result_of(measured: Yardstick, purpose: str, job: str) -> dict[str, Any]:
             {
                 "type": name,
                 "value": round(value, 6),
-                "name": f"{name.upper()}: {about}{measured.protocols.get(name, '')}".rstrip(":; "),
+                "name": score_name(name, about, measured.protocols.get(name, "")),
                 "verified": False,
             }
             for name, value in measured.scores.items()
@@ -169,19 +169,33 @@ def result_of(measured: Yardstick, purpose: str, job: str) -> dict[str, Any]:
     }
 
 
+def score_name(name: str, about: str, protocol: str) -> str:
+    """Say what a score is and how it was measured. about: what holds for the whole evaluation.
+
+    >>> score_name("accuracy", "12 images; ", ""), score_name("psnr", "", "PSNR in dB on Y")
+    ('accuracy: 12 images', 'PSNR in dB on Y')
+    """
+    label = score_label(name)
+    said = f"{about}{protocol}" if protocol.startswith(label) else f"{label}: {about}{protocol}"
+    return said.rstrip(":; ")
+
+
 def usage(subject: Subject, checksum: str) -> list[str]:
     """Return how to use it, from the hub and without Cuello."""
     name, model = hub_name(subject.name), subject.model
     address = f"hf://OWNER/{name}@COMMIT#sha256={checksum}"
     level = ", `level` (the noise's standard deviation, white being 1)" if model.conditioned else ""
     gives = "one probability a class" if model.classes else "values from 0 to 1"
+    sides = f"{model.size[0]}×{model.size[1]}" if model.size else "H×W"
+    stride = model.network.stride
+    steps = f" H and W are multiples of {stride}." if model.size is None and stride > 1 else ""
     return [
         f"```bash\npip install 'cuello[hub]'\n{command_for(model, address)}\n```",
         "OWNER is the account, COMMIT the revision that this card lies in (40 digits, under *Files and versions*); "
         f"`cuello summary hf://OWNER/{name}` prints the whole address. The checksum is that of `{FILE_NAME}`, which "
         "holds weights and settings and no code.",
-        f"`model.onnx` is the network alone for ONNX Runtime. In: `image`, float32, N×{model.channels}×H×W, 0 to 1"
-        f"{level}; out: `result`, {gives}. Sides are multiples of {model.network.stride}.",
+        f"`model.onnx` is the network alone for ONNX Runtime. In: `image`, float32, N×{model.channels}×{sides}, 0 to "
+        f"1{level}; out: `result`, {gives}.{steps}",
     ]
 
 
