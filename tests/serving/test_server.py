@@ -51,7 +51,10 @@ def started(*words: object, **environment: str) -> Iterator[Process]:
         yield Process(process, json.loads(line))
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,22 @@ def test_a_signal_ends_it_when_what_is_at_hand_is_done(make: Any, number: int) -
     assert "Traceback" not in error
     assert error.strip().endswith("stopped: every request at hand was answered")
     assert re.search(r"POST /v1/denoise 200 \d+ ms", error)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_nobody_reads_what_it_says(make: Any) -> None:
+    import httpx
+
+    content = make.bytes(np.zeros((20, 20), np.uint8))
+    with started("denoise") as server:
+        assert server.process.stdout is not None
+        assert server.process.stderr is not None
+        server.process.stdout.close()
+        server.process.stderr.close()
+        for _ in range(3):
+            assert httpx.post(server.model, content=content).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0
 
 
 def test_two_servers_a_token_and_a_client_that_hangs_up(trained: Run, secret: Path, make: Any) -> None:

@@ -49,6 +49,7 @@ def serve(
 
     cuello serve runs/first --host 0.0.0.0 --token-file token.txt --max-megapixels 100
     """
+    from cuello.cli.console import write_nowhere
     from cuello.core.own import allow
     from cuello.serving.server import check_installed
     from cuello.serving.server import serve as serve_models
@@ -66,3 +67,4 @@ def serve(
         sys.stdout.flush()
 
     serve_models([model, *more], network=code, device=device, threads=threads, quiet=quiet, started=started, **settings)
+    write_nowhere(sys.stderr)  # whoever read it may be gone

@@ -4,6 +4,7 @@ import hmac
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,7 +60,13 @@ class Door:
             self.metrics.seconds.labels(model).observe(seconds)
         if not self.quiet and scope["path"] not in OPEN:
             path = ascii(scope["path"])[1:-1][:200]
-            print(f"{scope['method']} {path} {status} {1000 * seconds:.0f} ms", file=sys.stderr, flush=True)
+            say(f"{scope['method']} {path} {status} {1000 * seconds:.0f} ms")
+
+
+def say(line: str) -> None:
+    """Tell whoever runs the service; where nobody reads it any more, that is no fault."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 NO_TOKEN = Refused(

@@ -4,7 +4,6 @@ import ipaddress
 import logging
 import os
 import socket
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -159,6 +158,7 @@ def run(
     import uvicorn
 
     from cuello.serving.app import make_app
+    from cuello.serving.door import say
 
     app = make_app(models, settings, token=token, **loading)
     if token is None and not is_local(settings.host):
@@ -188,4 +188,4 @@ def run(
     if not server.started:
         raise CuelloError("the service could not be started; what stands above says why.")
     if not loading["quiet"]:
-        print("stopped: every request at hand was answered", file=sys.stderr, flush=True)
+        say("stopped: every request at hand was answered")
