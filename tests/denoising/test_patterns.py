@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from skimage import data
 
-from cuello.denoising.denoise import denoise
+from cuello.denoising.denoise import denoise, shipped
+from cuello.denoising.restorer import ChannelDenoiser
+from cuello.denoising.said import summary
 
 
 @pytest.mark.parametrize("side", [1, 2, 4])
@@ -11,3 +14,32 @@ def test_a_checkerboard_with_weak_noise_stays(side: int) -> None:
     result = denoise(noisy)
     assert abs(result.mean() - noisy.mean()) < 0.3
     assert np.sqrt(np.mean((result - image) ** 2)) < 1.5
+
+
+def test_texture_that_hides_noise_stays_and_it_is_said() -> None:
+    image = data.gravel()[:128, :128]
+    way = ChannelDenoiser(shipped(), scores=1)
+    np.testing.assert_array_equal(way.restore(image[:, :, None])[:, :, 0], image)
+    assert "too much texture to tell noise from it: left as it is" in summary(way.done)
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (8, 1), (1, 40), (2, 2), (3, 3), (8, 8)])
+def test_tiny_images_are_restored_and_scored_as_far_as_that_goes(shape: tuple[int, int]) -> None:
+    way = ChannelDenoiser(shipped(), scores=1)
+    image = np.random.default_rng(0).normal(100, 10, shape).astype(np.uint8)
+    assert way.plane(image).shape == shape
+    assert "too small to tell" in summary(way.done)
+
+
+def test_a_small_image_has_the_noise_of_the_set_that_is_as_strong_as_its_own() -> None:
+    """Strong noise is that of most channels; the small image has weak noise."""
+    from cuello.denoising.kinds import kinds_of
+
+    random = np.random.default_rng(0)
+    large = [100 + random.normal(0, sigma, (64, 64, 1)) for sigma in (30, 30, 30, 3, 3)]
+    way = ChannelDenoiser(shipped(), kinds=kinds_of(large, "quick"))
+    assert len(way.kinds) == 2
+    for sigma, near in ((3, 3), (30, 30), (300, 300)):
+        kind, own = way.noise_of(100 + random.normal(0, sigma, (12, 12)))
+        assert own == (sigma == 300)
+        assert abs(kind.survey.model.deviation(100) / near - 1) < 0.5

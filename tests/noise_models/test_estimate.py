@@ -42,8 +42,9 @@ def test_an_image_without_noise_has_none() -> None:
 
 
 def test_too_little_to_go_by() -> None:
-    with pytest.raises(CuelloError, match=r"0 blocks of 8x8 pixels .* needed 144 .* larger images"):
-        estimate_noise([np.zeros((15, 400))])
+    for shape, side in (((15, 400), 15), ((1, 8), 1), ((8, 1), 1), ((3, 3), 3)):
+        with pytest.raises(CuelloError, match=f"shorter side is {side} pixels at most, needed 16 .* larger images"):
+            estimate_noise([np.random.default_rng(0).normal(size=shape)])
 
 
 def test_counts_of_photons_are_not_cut_off_at_none() -> None:

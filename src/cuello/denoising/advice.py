@@ -54,6 +54,8 @@ def kind_in_words(found: NoiseSurvey) -> str:
     >>> kind_in_words(nothing("noise-free", (0, 1)))
     'no noise above the rounding of the values'
     """
+    if found.kind == "textured":
+        return f"too much texture to tell noise from it: noise, if any, has at most σ {sigmas(found)[1][1]:.3g}"
     if found.kind != "ordinary":
         return {"noise-free": "no noise above the rounding of the values"}.get(found.kind, f"a {found.kind} image")
     ends = [level for _, level in sigmas(found)]
@@ -69,6 +71,11 @@ def kind_in_words(found: NoiseSurvey) -> str:
 def advice(channels: Sequence[NoiseSurvey]) -> list[str]:
     """Say what follows for the choice of a method, most important first."""
     noisy = [one for one in channels if one.kind == "ordinary"]
+    if any(one.kind == "textured" for one in channels) and not noisy:
+        return [
+            "Where no place is flat, noise and texture cannot be told apart in single images: give images of the same "
+            "camera and setting with flat places, or several of one scene that stands still."
+        ]
     if not noisy:
         return ["There is nothing to take away: any method would take structure."]
     said = [about_neighbours(noisy), about_brightness(noisy)]

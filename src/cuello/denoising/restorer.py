@@ -13,7 +13,7 @@ from cuello.denoising.planes import filled
 from cuello.denoising.steps import in_steps
 from cuello.inference.model import Model
 from cuello.noise_models.defects import repaired
-from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.model import NoiseModel, apart
 from cuello.noise_models.survey import NoiseSurvey, check_size, nothing, survey
 from cuello.scoring.blind import BlindScore, judge, left_of, signed_variance
 from cuello.scoring.residual import ResidualChecks, check_residual
@@ -22,6 +22,8 @@ SCORED = 4
 """Channels of a file that are scored, the first ones; the others are as like them as its pages are."""
 STEP = 1.0
 """Noise below this standard deviation is finer than whole numbers: rounding to the nearest would change brightness."""
+UNSURE = 3.0
+"""A small image, which hardly tells, has noise of a kind with up to so many times its variance, or as small a part."""
 SCORED_SIDE, SHOWN = 192, 256
 """Side of what is scored, and of what is kept for pictures, from the middle of a channel."""
 
@@ -118,7 +120,7 @@ class ChannelDenoiser:
         found = kind.survey
         if found.kind in ("binary", "label"):
             raise CuelloError(REFUSED[found.kind])
-        if found.kind == "noise-free":
+        if found.kind in ("noise-free", "textured"):
             self.done.append(PlaneResult(kind, own))
             return values.astype(np.float64)
         whole, known = filled(values.astype(np.float64))
@@ -145,8 +147,9 @@ class ChannelDenoiser:
         try:
             own = survey([values])
         except CuelloError:
-            shared = [kind for kind in self.kinds if kind.shared]
-            return (shared[0], False) if shared else (plain_kind(of_a_small_image(values), self.effort), True)
+            alone = of_a_small_image(values)
+            shared = like_a_small_image(alone, [kind for kind in self.kinds if kind.shared], values)
+            return (shared, False) if shared else (plain_kind(alone, self.effort), True)
         place = fitting(own, [kind.survey for kind in self.kinds]) if own.kind == "ordinary" else None
         if place is None:
             return self.own_kind(own, values), True
@@ -193,6 +196,14 @@ def of_a_small_image(values: np.ndarray) -> NoiseSurvey:
     sigma = noise_levels((whole - ends[0])[:, :, None])[0] if min(whole.shape) > 1 else of_a_line(whole.ravel())
     none = nothing("noise-free", ends)
     return replace(none, kind="ordinary", model=NoiseModel(0.0, sigma**2), notes=SMALL) if sigma else none
+
+
+def like_a_small_image(alone: NoiseSurvey, kinds: Sequence[PlaneKind], values: np.ndarray) -> PlaneKind | None:
+    """Choose the kind whose noise is about as strong as a small image's own; None where none is."""
+    middle = np.array([np.median(values[np.isfinite(values)])])
+    near = [(apart(alone.model, kind.survey.model, middle), place) for place, kind in enumerate(kinds)]
+    least, place = min(near, default=(np.inf, 0))
+    return kinds[place] if least <= np.log(UNSURE) else None
 
 
 def of_a_line(values: np.ndarray) -> float:

@@ -36,6 +36,8 @@ def summary(done: Sequence[PlaneResult]) -> str:
 def phrase(one: PlaneResult) -> str:
     """Say in a few words what was done to one channel."""
     found = one.kind.survey
+    if found.kind == "textured":
+        return f"too much texture to tell noise from it: left as it is (noise, if any, has at most {level(one)})"
     if one.way == "nothing":
         return "no noise found: left as it is"
     parts = [f"{way_of(one)}: {level(one)}"]

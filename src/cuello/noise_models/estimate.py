@@ -97,6 +97,11 @@ def estimate_noise(images: Sequence[np.ndarray]) -> NoiseCurve:
     cut = blocks_of(images, step=1, most_cut=MOST_CUT)
     if len(cut.low) >= BANDS[0] * FEWEST:
         return curve_of(cut)
+    if (side := max(min(image.shape) for image in images)) < 2 * BLOCK:
+        raise CuelloError(
+            f"got images whose shorter side is {side} pixels at most, needed {2 * BLOCK} to estimate noise: give "
+            "larger images."
+        )
     raise CuelloError(
         f"got {len(closer.low)} blocks of {BLOCK}x{BLOCK} pixels without values that are cut off (at the darkest or "
         f"brightest value there is) or missing (NaN), needed {BANDS[0] * FEWEST} to estimate noise: give more or "

@@ -7,11 +7,12 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.noise_models.defects import defects
-from cuello.noise_models.estimate import NoiseCurve, estimate_noise, finite, step_of
+from cuello.noise_models.estimate import NoiseCurve, blocks_of, estimate_noise, finite, step_of
 from cuello.noise_models.frames import TemporalNoise, temporal_noise
 from cuello.noise_models.levels import sharper_curve
 from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.structure import Kind, clipped, jpeg_blocks, kind_of, stripes
+from cuello.noise_models.texture import hides_noise
 from cuello.noise_models.whiteness import (
     REACH,
     autocorrelation,
@@ -37,6 +38,9 @@ HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
 SMALL = "too small to tell whether neighbours share their noise: taken for noise that they do not"
+TOO_TEXTURED = (
+    "texture everywhere, no place is flat: what was measured may be texture, and is the most that noise can be"
+)
 TEXTURE = "texture everywhere hides whether neighbours share their noise: taken for noise that they do not"
 
 PATTERN = (
@@ -49,7 +53,8 @@ PATTERN = (
 class NoiseSurvey:
     """What the noise of one channel is like; the unit is that of the images' values.
 
-    kind: "ordinary"; "noise-free"; "binary" and "label", which have no noise that could be taken away. model: variance
+    kind: "ordinary"; "noise-free"; "textured", whose noise, if any, texture hides: the model is the most that it can
+    be; "binary" and "label", which have no noise that could be taken away. model: variance
     at each brightness of one pixel. curve: what it was drawn through; None where there is no noise to measure.
     temporal: whether it was measured from frame to frame. correlation: ``(2 R + 1, 2 R + 1)``, of a pixel's noise with
     that of the pixels around it, 1 in the middle. spacing: of every so many-th pixel the noise is white; 1: of all.
@@ -117,13 +122,17 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
             curves |= spaced_curves(images)
             spacing = white_spacing(curves)
         correlation = autocorrelation(spectrum, share_of(curves, spacing))
+    elif hides_noise(blocks_of(images)):
+        kind = "textured"
+        notes.append(TOO_TEXTURED)
     elif not is_white(power(bands)):
         notes.append(TEXTURE)
     curve, temporal = curves[spacing], False
     if frames:
         found = temporal_noise(images, curve.model)
         if isinstance(found, TemporalNoise):
-            curve, temporal = found.curve, True
+            curve, temporal, kind = found.curve, True, "ordinary"
+            notes = [note for note in notes if note != TOO_TEXTURED]
             scale = np.sqrt(np.maximum(curve.model.variance(found.mean), np.median(curve.variance) / 100))
             correlation = correlation_of([one / scale for one in found.residuals])
             spacing = spacing_of(correlation)

@@ -130,6 +130,8 @@ def gain(score: BlindScore, other: BlindScore, seed: int = 0) -> tuple[float, fl
 
 def blocks(errors: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
     """Sum values over squares of ``block`` pixels, and count them; smaller at the right and bottom, NaN left out."""
+    if not errors.size:  # of a single row, pixels below others
+        return np.empty(0), np.empty(0)
     edges = [np.arange(0, side, block) for side in errors.shape[:2]]
     known = np.isfinite(errors)
 

@@ -189,6 +189,8 @@ def expected(correlation: np.ndarray | None, down: int, right: int) -> float:
 
 def edges(taken: np.ndarray, place: np.ndarray) -> ResidualCheck | None:
     """Test whether more was taken away where the image is steep than elsewhere."""
+    if min(place.shape[:2]) < 2:
+        return None
     slope = np.hypot(*np.gradient(place, axis=(0, 1)))
     known = np.isfinite(taken)
     if not known.any():
