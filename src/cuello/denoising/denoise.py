@@ -16,7 +16,7 @@ from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.spread import spread_evenly
 from cuello.data.levels import full_scale
 from cuello.denoising.captures import CapturesScore, score_of_captures
-from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, kinds_of, with_learned
+from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, blended, kinds_of, with_learned
 from cuello.denoising.page import write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files
 from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
@@ -107,7 +107,9 @@ def measured(way: ChannelDenoiser, images: Sequence[np.ndarray], *, each: bool, 
     if each and (way.effort == "quick" or len(images) > 1):
         return []
     kinds = kinds_of(images, way.effort)
-    return with_learned(kinds, way.network, progress=tell) if way.effort != "quick" else kinds
+    if way.effort == "quick":
+        return [blended(kind, way.network) for kind in kinds]
+    return with_learned(kinds, way.network, progress=tell)
 
 
 def some_images(stack: np.ndarray) -> np.ndarray:

@@ -9,13 +9,14 @@ import numpy as np
 
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, silent
+from cuello.denoising.blend import Blend, Layers, by_captures
 from cuello.denoising.captures import CapturesScore
 from cuello.denoising.planes import filled
-from cuello.denoising.quick import Transform, take_off, transform_of
+from cuello.denoising.quick import Transform, deviation_told, layers_of, slow_deviation, take_off, transform_of
 from cuello.inference.model import Model
 from cuello.noise_models.model import apart
 from cuello.noise_models.survey import NoiseSurvey, survey
-from cuello.scoring.blind import are_captures, judge, judge_by_captures, left_of
+from cuello.scoring.blind import are_captures, judge, judge_by_captures, judge_copies, left_of
 
 Effort = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
@@ -23,6 +24,8 @@ Step = Literal["transform", "network", "turns"]
 """What more than quick work tries, one after the other."""
 ALIKE = 1.5
 """How many times as much variance, at the same brightness, is still the same noise."""
+TELLING = 96
+"""Side of captures that tell how results are put together, at least."""
 LEARNED_FOR, SECONDS, LONG = 3, 40.0, 240.0
 """Kinds of noise in a set for which a transform, or a network, is learned, those that most images have; and what a
 transform, and a network, may take, of all kinds together."""
@@ -37,6 +40,7 @@ class PlaneKind:
     survey: what it is like. transform: what makes it even. effort: how much was asked. learned: the transform was
     learned from the images, and does better than the noise model's. network: the one that went on learning from the
     images, and does better than the one that comes with Cuello. turns: images are also restored turned and mirrored.
+    blend: how their results and those of smaller images are put together; None where only the former count.
     captures: how good results are by captures of one scene, which the network learned from each other. worse: what was
     tried too and scored lower, so that it is left out. planes: some channels ``(H, W)`` that have it.
     """
@@ -47,6 +51,7 @@ class PlaneKind:
     learned: bool = False
     network: Model | None = field(default=None, repr=False)
     turns: bool = False
+    blend: Blend | None = None
     captures: CapturesScore | None = None
     worse: tuple[Step, ...] = ()
     planes: Sequence[np.ndarray] = field(default=(), repr=False)
@@ -59,7 +64,14 @@ class PlaneKind:
     def take_off(self, values: np.ndarray, network: Model) -> np.ndarray:
         """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64."""
         own = self.network or network
-        return take_off(values, self.transform, self.survey.spacing, network=own, turns=self.turns)
+        return take_off(
+            values, self.transform, self.survey.spacing, network=own, turns=self.turns, blend=self.blend
+        )  # fmt: skip
+
+    def layers(self, values: np.ndarray, network: Model, slow: float) -> Layers:
+        """Give what results of one channel ``(H, W)`` are put together of; slow: as of ``Blend``."""
+        own, spacing, even = self.network or network, self.survey.spacing, self.transform.there(values)
+        return layers_of(even, self.transform.deviation, spacing, network=own, turns=self.turns, slow=slow)
 
 
 def plain_kind(found: NoiseSurvey, effort: Effort, planes: Sequence[np.ndarray] = ()) -> PlaneKind:
@@ -119,17 +131,19 @@ def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProg
     for place, kind in enumerate(several[:count]):
         planes = [filled(plane.astype(np.float64))[0] for plane in kind.planes]
         curves = learned(planes, kind.survey, network, seconds=SECONDS / count, progress=progress)
-        best = kept("transform", kind, replace(kind, transform=curves.transform(), learned=True), network)
+        other = blended(replace(kind, transform=curves.transform(), learned=True), network)
+        best = kept("transform", blended(kind, network), other, network)
         if kind.effort == "thorough":
             best = with_network(best, network, seconds=LONG / count, progress=progress)
         several[place] = best
-    return [turned(kind, network) for kind in several]
+    rest = [blended(kind, network) for kind in several[count:]]
+    return [turned(kind, network) for kind in [*several[:count], *rest]]
 
 
 def turned(kind: PlaneKind, network: Model) -> PlaneKind:
     """Return the way that restores images turned and mirrored too, where that does better; tried once."""
     tried = kind.turns or "turns" in kind.worse
-    return kind if tried else kept("turns", kind, replace(kind, turns=True), network)
+    return kind if tried else kept("turns", kind, blended(replace(kind, turns=True), network), network)
 
 
 def with_network(kind: PlaneKind, network: Model, *, seconds: float, progress: OnProgress) -> PlaneKind:
@@ -141,7 +155,8 @@ def with_network(kind: PlaneKind, network: Model, *, seconds: float, progress: O
     scenes = scenes_of([filled(plane.astype(np.float64))[0] for plane in kind.planes], kind.survey.model)
     if scenes:
         return learned_from(scenes, kind, network, seconds=seconds, progress=progress)
-    return kept("network", kind, trained_on(kind, network, seconds=seconds, progress=progress), network)
+    own = trained_on(kind, network, seconds=seconds, progress=progress)
+    return kept("network", kind, blended(own, network), network)
 
 
 def learned_from(
@@ -155,7 +170,7 @@ def learned_from(
     before = turned(kind, network)
     spacing = kind.survey.spacing
     own = paired(scenes, kind.transform, spacing, network=network, seconds=seconds, progress=progress)
-    after = replace(kind, network=own, turns=True)
+    after = replace(kind, network=own, turns=True, blend=None)  # weights are of a network that knew no captures
     ways = [lambda noisy: noisy, *(partial(way.take_off, network=network) for way in (before, after))]
     peak = max(float(np.ptp(scenes[0][0])), np.finfo(float).tiny)
     noise, old, new = judge_apart(scenes, ways, peak, progress=progress)
@@ -180,6 +195,24 @@ def trained_on(kind: PlaneKind, network: Model, *, seconds: float, progress: OnP
         network=network, seconds=seconds, progress=progress,
     )  # fmt: skip
     return replace(kind, network=own)
+
+
+def blended(kind: PlaneKind, network: Model) -> PlaneKind:
+    """Return the way that puts results of the image and of smaller ones together, where captures tell how.
+
+    What captures of one scene, judging each other, score lower so is left as it is.
+    """
+    found = kind.survey
+    captures = [crop_of(plane, SEEN) for plane in kind.planes[:JUDGED]]
+    if found.kind != "ordinary" or not are_captures(captures, found.model) or min(captures[0].shape) < TELLING:
+        return kind
+    slow = slow_deviation(found.correlation) / deviation_told(found)
+    several = [kind.layers(one, network, slow) for one in captures]
+    blend = Blend(by_captures(several), slow)
+    back = kind.transform.back
+    ways = {"plain": [back(one.fine) for one in several], "blend": [back(blend.of(one)) for one in several]}
+    scores = judge_copies(captures, ways, peak=max(float(np.ptp(captures[0])), np.finfo(float).tiny))
+    return replace(kind, blend=blend if scores[0].name == "blend" else None)
 
 
 def does_better(before: PlaneKind, after: PlaneKind, network: Model) -> bool:

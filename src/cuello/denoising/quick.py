@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from cuello.denoising.blend import SMALLEST, Blend, Layers, smaller
 from cuello.denoising.brightness import keep_brightness
 from cuello.inference.model import Model
 from cuello.noise_models.stabilise import restore, stabilise
@@ -22,6 +23,8 @@ POINT, CHANGED = 6.0, 3.0
 """Pixels that stand out from their restored surroundings by so many standard deviations are no noise, but points; they
 come back as they were where the network changed them by more than noise mostly is."""
 AROUND = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]]) / 8
+SCALES = (2, 4)
+"""Sides of the squares of pixels whose means are restored too."""
 CORRELATED = 0.05
 """Correlations below this are not told from 0."""
 
@@ -41,21 +44,54 @@ def transform_of(survey: NoiseSurvey) -> Transform:
     return Transform(partial(stabilise, model=model), partial(restore, model=model), deviation_told(survey))
 
 
-def take_off(values: np.ndarray, transform: Transform, spacing: int, *, network: Model, turns: bool) -> np.ndarray:
+def take_off(
+    values: np.ndarray,
+    transform: Transform,
+    spacing: int,
+    *,
+    network: Model,
+    turns: bool,
+    blend: Blend | None = None,
+) -> np.ndarray:
     """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64.
 
     spacing: where neighbours' noise is correlated, images of every so many-th pixel, in which it hardly is, are
-    restored. turns: whether the image is also restored turned and mirrored, eight times, and the mean taken.
+    restored. turns: whether the image is also restored turned and mirrored, eight times, and the mean taken. blend: how
+    results of the image and of smaller ones are put together; None, and for tiny images, the image's alone.
     """
     even = transform.there(values)
-    smooth = np.empty_like(even)
-    for target, part in zip(phases(smooth, spacing), phases(even, spacing), strict=True):
-        change: Change = partial(smoothed, sigma=transform.deviation, network=network)
-        target[...] = mean_of_eight(part, change) if turns else change(part)
-    if spacing > 1:
-        smooth = without_mesh(smooth, spacing)
+    if blend is None or min(even.shape) < SMALLEST:
+        smooth = fine_of(even, transform.deviation, spacing, network=network, turns=turns)
+    else:
+        smooth = blend.of(layers_of(even, transform.deviation, spacing, network=network, turns=turns, slow=blend.slow))
     smooth = transform.back(points_kept(even, smooth, transform.deviation))
     return keep_brightness(values, smooth, hole=2 * spacing - 1)
+
+
+def fine_of(even: np.ndarray, deviation: float, spacing: int, *, network: Model, turns: bool) -> np.ndarray:
+    """Take noise of one standard deviation off an image ``(H, W)``."""
+    smooth, change = np.empty_like(even), changing(deviation, network, turns)
+    for target, part in zip(phases(smooth, spacing), phases(even, spacing), strict=True):
+        target[...] = change(part)
+    return without_mesh(smooth, spacing) if spacing > 1 else smooth
+
+
+def layers_of(
+    even: np.ndarray, deviation: float, spacing: int, *, network: Model, turns: bool, slow: float = 1.0
+) -> Layers:
+    """Take noise off an image ``(H, W)`` and off its smaller ones, in which no single points are."""
+    fine = fine_of(even, deviation, spacing, network=network, turns=turns)
+    whole = np.where(are_points(even, fine, deviation), fine, even)
+    half, quarter = (
+        smaller(whole, times, changing(deviation * slow / times, network, turns)) for times in SCALES
+    )  # fmt: skip
+    return Layers(whole, fine, half, quarter)
+
+
+def changing(deviation: float, network: Model, turns: bool) -> Change:
+    """Give what takes noise of one standard deviation off."""
+    change: Change = partial(smoothed, sigma=deviation, network=network)
+    return partial(mean_of_eight, change=change) if turns else change
 
 
 def mean_of_eight(values: np.ndarray, change: Change) -> np.ndarray:
@@ -97,10 +133,15 @@ def span_of(even: np.ndarray, sigma: float) -> tuple[float, float]:
 
 def points_kept(even: np.ndarray, smooth: np.ndarray, sigma: float) -> np.ndarray:
     """Give single pixels that are too far from all around them to be noise their own value back."""
+    return np.where(are_points(even, smooth, sigma), even, smooth)
+
+
+def are_points(even: np.ndarray, smooth: np.ndarray, sigma: float) -> np.ndarray:
+    """Tell single pixels that are too far from all around them to be noise."""
     from scipy.ndimage import convolve
 
     stands_out = np.abs(even - convolve(smooth, AROUND, mode="nearest")) > POINT * sigma
-    return np.where(stands_out & (np.abs(even - smooth) > CHANGED * sigma), even, smooth)
+    return stands_out & (np.abs(even - smooth) > CHANGED * sigma)
 
 
 def deviation_told(survey: NoiseSurvey) -> float:
@@ -109,4 +150,8 @@ def deviation_told(survey: NoiseSurvey) -> float:
     In units of the noise's standard deviation: ``√(Σ ρ)`` over the lags that sub-sampling leaves; 1 for white noise.
     """
     left = survey.correlation[REACH % survey.spacing :: survey.spacing, REACH % survey.spacing :: survey.spacing]
-    return math.sqrt(max(1.0, float(left[np.abs(left) > CORRELATED].sum())))
+    return slow_deviation(left)
+
+
+def slow_deviation(correlation: np.ndarray) -> float:
+    return math.sqrt(max(1.0, float(correlation[np.abs(correlation) > CORRELATED].sum())))

@@ -44,6 +44,8 @@ def phrase(one: PlaneResult) -> str:
     parts[0] += "" if one.own else ", as in the whole set"
     if found.spacing > 1:
         parts.append(f"noise that neighbours share, over {found.spacing} pixels")
+    if one.kind.blend is not None:
+        parts.append("put together with results of smaller images as captures tell")
     parts += worse(one)
     if one.repaired:
         parts.append(f"{one.repaired} hot or dead pixels repaired")
@@ -99,6 +101,7 @@ def values_of(one: PlaneResult) -> dict[str, Any]:
     return {
         "method": one.way,
         "learned": {"transform": one.kind.learned, "network": one.kind.network is not None},
+        "blended": one.kind.blend is not None,
         "turned": one.kind.turns,
         "scored_lower": list(one.kind.worse),
         "gain": found.model.gain,
