@@ -1,7 +1,7 @@
 """Captures of one scene, restored by `cuello denoise --effort quick` with and without putting results together.
 
-Real captures of a microscope, and photographs with noise of known strength, three captures each; mean PSNR in dB against
-the clean image, which is opened only for that, and seconds of processor time an image.
+Real captures of a microscope, and photographs with noise of known strength, three captures each; mean PSNR in dB
+against the clean image, which is opened only for that, and seconds of processor time an image.
 
 CUELLO_DATA=… python benchmarks/blend.py
 """

@@ -12,7 +12,7 @@ from cuello.core.progress import OnProgress, silent
 from cuello.denoising.blend import Blend, Layers, by_captures
 from cuello.denoising.captures import CapturesScore
 from cuello.denoising.planes import filled
-from cuello.denoising.quick import Transform, deviation_told, layers_of, slow_deviation, take_off, transform_of
+from cuello.denoising.quick import Transform, deviation_told, hole_of, layers_of, slow_deviation, take_off, transform_of
 from cuello.inference.model import Model
 from cuello.noise_models.model import apart
 from cuello.noise_models.survey import NoiseSurvey, survey
@@ -65,7 +65,8 @@ class PlaneKind:
         """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64."""
         own = self.network or network
         return take_off(
-            values, self.transform, self.survey.spacing, network=own, turns=self.turns, blend=self.blend
+            values, self.transform, self.survey.spacing, network=own, turns=self.turns, blend=self.blend,
+            hole=hole_of(self.survey),
         )  # fmt: skip
 
     def layers(self, values: np.ndarray, network: Model, slow: float) -> Layers:

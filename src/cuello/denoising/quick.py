@@ -52,12 +52,14 @@ def take_off(
     network: Model,
     turns: bool,
     blend: Blend | None = None,
+    hole: int = 1,
 ) -> np.ndarray:
     """Take the noise off one channel ``(H, W)`` whose values are all numbers; in its unit, float64.
 
     spacing: where neighbours' noise is correlated, images of every so many-th pixel, in which it hardly is, are
     restored. turns: whether the image is also restored turned and mirrored, eight times, and the mean taken. blend: how
-    results of the image and of smaller ones are put together; None, and for tiny images, the image's alone.
+    results of the image and of smaller ones are put together; None, and for tiny images, the image's alone. hole: side
+    of the square around a pixel whose noise is not independent of its own.
     """
     even = transform.there(values)
     if blend is None or min(even.shape) < SMALLEST:
@@ -65,7 +67,7 @@ def take_off(
     else:
         smooth = blend.of(layers_of(even, transform.deviation, spacing, network=network, turns=turns, slow=blend.slow))
     smooth = transform.back(points_kept(even, smooth, transform.deviation))
-    return keep_brightness(values, smooth, hole=2 * spacing - 1)
+    return keep_brightness(values, smooth, hole=hole)
 
 
 def fine_of(even: np.ndarray, deviation: float, spacing: int, *, network: Model, turns: bool) -> np.ndarray:
@@ -151,6 +153,17 @@ def deviation_told(survey: NoiseSurvey) -> float:
     """
     left = survey.correlation[REACH % survey.spacing :: survey.spacing, REACH % survey.spacing :: survey.spacing]
     return slow_deviation(left)
+
+
+def hole_of(survey: NoiseSurvey) -> int:
+    """Say how wide the square around a pixel is whose noise follows its own.
+
+    >>> from cuello.noise_models.survey import nothing
+    >>> hole_of(nothing("noise-free", (0, 1)))
+    1
+    """
+    lags = np.argwhere(np.abs(survey.correlation) > CORRELATED) - REACH
+    return 1 + 2 * int(np.abs(lags).max(initial=0))
 
 
 def slow_deviation(correlation: np.ndarray) -> float:
