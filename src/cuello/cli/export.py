@@ -48,7 +48,7 @@ def export(
     """Write a trained network as one file for programs other than Cuello.
 
     NAME.onnx is the network for ONNX Runtime with all that is done around it, tried beside torch on photographs before
-    it is written.
+    it is written. Of a network with a code, NAME-encoder.onnx and NAME-decoder.onnx lie beside it.
 
     NAME.html is a page for a browser: drop images, get them restored, enlarged, classified or explained, or walk over
     a map of codes. It works from a memory stick, without a server or a network, and sends nothing anywhere.

@@ -12,7 +12,8 @@ Dtype = Literal["float32", "uint8", "uint16"]
 
 
 def with_dtype(content: bytes, dtype: Dtype, gives_images: bool) -> bytes:
-    """Return a file whose ``image`` is of a type, and ``result`` too where it is an image; ``white`` is no input then.
+    """Return a file whose ``image``, if it takes one, is of a type, and ``result`` too where it is an image; ``white``
+    is no input then.
 
     Values are made float32 and divided by the type's white; a result is multiplied by it, rounded (halves to even) and
     cut to the type's range.
@@ -28,8 +29,9 @@ def with_dtype(content: bytes, dtype: Dtype, gives_images: bool) -> bytes:
         node.input[:] = ["image_float" if name == "image" else name for name in node.input]
         if gives_images:
             node.output[:] = ["result_float" if name == "result" else name for name in node.output]
-    nodes = [make_node("Cast", ["image"], ["image_float"], "image_cast", to=onnx.TensorProto.FLOAT), *graph.node]
     typed = [one for one in graph.input if one.name == "image"]
+    cast = make_node("Cast", ["image"], ["image_float"], "image_cast", to=onnx.TensorProto.FLOAT)
+    nodes = [*([cast] if typed else []), *graph.node]
     if gives_images:
         nodes += [
             make_node("Round", ["result_float"], ["result_whole"], "result_round"),

@@ -140,7 +140,9 @@ def export(
     make_folder(path.absolute().parent)
     module, _, name = (NAMED[form] if form else FORMS[path.suffix.lower()]).partition(":")
     write: Callable[..., Sequence[str] | Written | None] = getattr(import_module(module), name)
-    numbers = {"precision": precision, "dtype": dtype}
+    numbers: dict[str, Any] = {"precision": precision, "dtype": dtype}
+    if path.suffix.lower() == ".onnx" and not form:
+        numbers["overwrite"] = overwrite
     found = write(model, path, **{name: value for name, value in numbers.items() if value != "float32"})
     said = found if isinstance(found, Written) else Written(tuple(found or ()))
     for text in said.warnings:

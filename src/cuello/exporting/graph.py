@@ -88,11 +88,12 @@ class Enlarging(nn.Module):
 
 @dataclass(frozen=True)
 class Graph:
-    """A module and what goes into it, by name: tensors whose axes in ``free`` may have any length."""
+    """A module and what goes into it, by name: tensors whose axes in ``free`` may have any length; names of results."""
 
     module: nn.Module
     given: Mapping[str, Tensor]
     free: Mapping[str, Sequence[int]]
+    gives: Sequence[str] = ("result",)
 
     def written(self) -> bytes:
         """Return the module as an ONNX file, which was run beside torch on another size than it was made with.
@@ -105,7 +106,7 @@ class Graph:
             try:
                 torch.onnx.export(
                     exportable(self.module), tuple(self.given.values()), path, input_names=list(self.given),
-                    output_names=["result"], dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+                    output_names=list(self.gives), dynamic_axes=axes, opset_version=OPSET, dynamo=False,
                 )  # fmt: skip
             except ImportError as error:
                 raise onnx_missing(error) from None
@@ -127,13 +128,14 @@ class Graph:
                 for name, one in self.given.items()
             }
             with torch.inference_mode():
-                expected = self.module.eval()(*tried.values()).numpy()
+                result = self.module.eval()(*tried.values())
+                expected = [one.numpy() for one in (result if isinstance(result, tuple) else (result,))]
             try:
                 session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-                found = np.asarray(session.run(None, {name: one.numpy() for name, one in tried.items()})[0])
+                found = session.run(None, {name: one.numpy() for name, one in tried.items()})
             except Exception as error:  # of onnxruntime's own kinds, which share no class
                 raise unwritable(error) from None
-            apart = float(np.abs(found - expected).max())
+            apart = max(float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True))
             if not apart <= LARGEST_DIFFERENCE:
                 raise CuelloError(
                     f"the network gives other results as ONNX: {apart:.2g} of white apart, at most "

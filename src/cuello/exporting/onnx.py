@@ -1,7 +1,7 @@
 """A network with all that is done around it as one ONNX file: pixels in the caller's units in, results out."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cuello.core.files import write_bytes
+from cuello.core.errors import CuelloError
+from cuello.core.files import check_new, write_bytes
 from cuello.core.version import VERSION
+from cuello.exporting.coding import check_parts, part_facts, part_path, parts_of
 from cuello.exporting.cost import Cost, measure, samples_for
 from cuello.exporting.dtype import Dtype, check_typed, given_as, with_dtype
 from cuello.exporting.export import Written
@@ -267,24 +269,67 @@ def photograph(height: int, width: int, channels: int) -> np.ndarray:
     return np.ascontiguousarray(picture[rows][:, columns][:, :, np.arange(channels) % 3])
 
 
-def write_onnx(model: Model, path: Path, precision: Precision = "float32", dtype: Dtype = "float32") -> Written:
-    """Write a network's file to a path, whole or not at all; see ``tried`` for what is in it.
+def write_onnx(
+    model: Model, path: Path, precision: Precision = "float32", dtype: Dtype = "float32", overwrite: bool = False
+) -> Written:
+    """Write a network's file to a path, and, of one with a code, its encoder and decoder beside it; see ``tried``.
 
     precision: see ``precision.reduced``; what it costs is measured, said, and written into the file. dtype: of images,
-    see ``dtype.with_dtype``.
+    see ``dtype.with_dtype``. overwrite: whether files of the parts may be replaced.
     """
+    parts = parts_of(model)
+    for part in parts:
+        check_new(part_path(path, part), overwrite)
     made = Made.of(model)
-    beside = f"beside torch on photographs, ONNX Runtime's results differ by {made.apart:.1g} of white at most"
-    if precision == "float32":
-        write_bytes(path, made.typed(model, made.bare, dtype, {}))
-        return Written((beside,))
-    bare, notes, cost = made.reduced(model, precision)
-    content = made.typed(model, bare, dtype, {"precision": cost.facts})
-    write_bytes(path, content)
-    size = f"{len(content) / 1e3:,.0f} kB, in float32 {len(made.content) / 1e3:,.0f} kB"
-    if len(content) >= len(made.content):
-        size += ": so small a network does not become smaller"
-    told = [f"{beside}, in float32", *notes, size, cost.words]
-    warnings = [f"{cost.lost}: where that matters, use --precision={'fp16' if precision == 'int8' else 'float32'}."]
-    measured = {"precision": cost.facts, "bytes_float32": len(made.content)}
-    return Written(tuple(told), tuple(warnings if cost.too_much else ()), measured)
+    notes = [f"beside torch on photographs, ONNX Runtime's results differ by {made.apart:.1g} of white at most"]
+    warnings, measured, bare, about = [], {}, made.bare, {}
+    if precision != "float32":
+        bare, more, cost = made.reduced(model, precision)
+        notes = [f"{notes[0]}, in float32", *more, cost.words]
+        about = {"precision": cost.facts}
+        measured = {**about, "bytes_float32": len(made.content)}
+        if cost.too_much:
+            other = "fp16" if precision == "int8" else "float32"
+            warnings.append(f"{cost.lost}: where that matters, use --precision={other}.")
+    content = made.typed(model, bare, dtype, about)
+    files = {path: content}
+    if precision != "float32":
+        size = f"{len(content) / 1e3:,.0f} kB, in float32 {len(made.content) / 1e3:,.0f} kB"
+        notes.append(
+            size + (": so small a network does not become smaller" if len(content) >= len(made.content) else "")
+        )
+    if parts:
+        files |= {part_path(path, part): one for part, one in parts_bytes(model, parts, precision, dtype=dtype).items()}
+        notes.append("images to codes and back: " + " and ".join(part_path(path, part).name for part in parts))
+    for file, one in files.items():
+        write_bytes(file, one)
+    return Written(tuple(notes), tuple(warnings), measured)
+
+
+def parts_bytes(model: Model, parts: Mapping[str, Graph], precision: Precision, *, dtype: Dtype) -> dict[str, bytes]:
+    """Return the files of encoder and decoder, tried beside torch on photographs."""
+    bare = {part: graph.written() for part, graph in parts.items()}
+    run, white = {part: answering(one) for part, one in bare.items()}, np.ones(1, np.float32)
+    height, width = model.size or (4 * model.network.stride, 6 * model.network.stride)
+    image = photograph(height, width, model.channels).transpose(2, 0, 1)
+    images = np.ascontiguousarray(np.stack([image, image[:, ::-1], 1 - image]), np.float32)
+    codes = run["encoder"]({"image": images, "white": white})
+    check_parts(model, images, codes, run["decoder"]({"code": codes, "white": white}))
+    if precision != "float32":
+        seen = [{"image": sample.image, "white": white} for sample in samples_for(model).calibration]
+        fed = {"encoder": seen, "decoder": [{"code": run["encoder"](one), "white": white} for one in seen]}
+        bare = {part: part_reduced(one, precision, fed[part]) for part, one in bare.items()}
+    found, about = {}, {**facts(model), "dtype": dtype}
+    usual = {"white": 1.0} if dtype == "float32" else {}
+    for part, one in bare.items():
+        told = {**part_facts(about, model, part, parts[part]), "precision": precision}
+        found[part] = finished(with_dtype(one, dtype, part == "decoder"), usual, told)
+    return found
+
+
+def part_reduced(bare: bytes, precision: Precision, calibration: Sequence[Given]) -> bytes:
+    """Return a part's graph in another precision; as it is where none of its layers can be."""
+    try:
+        return reduced(bare, precision, calibration)[0]
+    except CuelloError:
+        return bare

@@ -163,6 +163,12 @@ def facts_of(session: Any, path: Path) -> StoredFacts:
             f"image, float32 (N, C, H, W), and result, with a description under {KEY!r} in the file's metadata. Write "
             "one: cuello export RUN NAME.onnx"
         )
+    whole = part_of(said)
+    if whole:
+        raise CuelloError(
+            f"{path} is the {whole} of a network with a code, for other programs: it takes {listed(inputs)} and gives "
+            f"{listed(outputs)}. Cuello takes the whole network's file, or the run: model.encode and model.decode."
+        )
     try:
         facts = checked(StoredFacts, read_json(said), path)
     except (ValueError, json.JSONDecodeError) as error:
@@ -175,6 +181,16 @@ def facts_of(session: Any, path: Path) -> StoredFacts:
             f"{', '.join(sorted(needed))}, and result."
         )
     return facts
+
+
+def part_of(said: str) -> str:
+    """Return which part of a network a file says it is; "" where it is the whole."""
+    try:
+        about = read_json(said)
+    except ValueError:
+        return ""  # which is said by who reads it whole
+    part = about.get("part") if isinstance(about, dict) else None
+    return part if part in ("encoder", "decoder") else ""
 
 
 def listed(ends: Sequence[Any]) -> str:
