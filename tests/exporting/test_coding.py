@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> cuello.Run:
     return cuello.train("generate", "glyphs", output=tmp_path_factory.mktemp("codes") / "run", **settings)
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
+def session(path: Path) -> Any:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 

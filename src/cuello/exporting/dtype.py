@@ -40,7 +40,9 @@ def with_dtype(content: bytes, dtype: Dtype, gives_images: bool) -> bytes:
         ]
         typed += graph.output
         ends = {"black": 0, "white_most": WHITE[dtype]}
-        graph.initializer.extend(onnx.numpy_helper.from_array(np.float32(one), name) for name, one in ends.items())
+        graph.initializer.extend(
+            onnx.numpy_helper.from_array(np.array(one, np.float32), name) for name, one in ends.items()
+        )
     for one in typed:
         one.type.tensor_type.elem_type = kind
     inputs = [one for one in graph.input if one.name != "white"]

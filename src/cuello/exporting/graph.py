@@ -3,6 +3,7 @@
 import copy
 import io
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError, first_line
+from cuello.exporting.branches import check_branches
 from cuello.inference.flat import REACH, mixed
 from cuello.inference.model import Model
 from cuello.inference.onnx import onnx_missing
@@ -100,6 +102,7 @@ class Graph:
 
         Raises CuelloError where a package is missing, something cannot be written as ONNX, or the results differ.
         """
+        check_branches(self.module, list(self.given.values()))
         axes = {name: {axis: f"{name}_{axis}" for axis in free} for name, free in self.free.items()}
         with tempfile.TemporaryDirectory() as folder, quiet(), redirect_stdout(io.StringIO()):
             path = Path(folder) / "model.onnx"
@@ -144,7 +147,14 @@ class Graph:
 
 
 def unwritable(error: Exception) -> CuelloError:
-    """Say that a network cannot be written as ONNX, with what the exporter or ONNX Runtime said first."""
+    """Say that a network cannot be written as ONNX: which operation it was, or what was said first."""
+    operation = re.search(r"operator '?([\w:.]+)", str(error))
+    if operation:
+        return CuelloError(
+            f"the network cannot be written as ONNX: it uses the operation {operation[1]}, which ONNX (operator set "
+            f"{OPSET}) does not have. Write that step in other operations (sums, products, convolutions, comparisons), "
+            "or use the model through cuello apply RUN."
+        )
     return CuelloError(
         f"the network cannot be written as ONNX: {first_line(error)[:300]}. A network of your own needs a "
         "forward without branches that depend on values, of operations that ONNX has."
