@@ -1,6 +1,5 @@
 """ONNX files with all that is done around a network give what ``cuello`` gives."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,42 +12,9 @@ import torch
 import cuello
 from cuello.degrade.level import estimated_level
 from cuello.exporting import onnx as exporting
-from cuello.models.catalog import architecture_of, build
-from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-
-
-def untrained(folder: Path, name: str, **options: Any) -> cuello.Model:
-    torch.manual_seed(3)
-    architecture = architecture_of(name, 3, **options)
-    network = build(architecture)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.reset_running_stats()
-    job = "upscale" if network.scale > 1 else "classify" if options.get("classes") else "denoise"
-    classes = ("cat", "dog")[: options.get("classes", 0)]
-    save_artefact(folder / FILE_NAME, Artefact(architecture, job, None, network.state_dict(), classes=classes))
-    return cuello.load(folder / FILE_NAME)
-
-
-NETWORKS = ("impulse-s", "conv-8-16-8", "unet-s", "espcn", "fsrcnn", "denoise-s", "up-s", "doubled-32-64-128")
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_restoring_networks_give_the_same_to_a_hundred_thousandth(tmp_path: Path, name: str) -> None:
-    content, apart = exporting.tried(untrained(tmp_path, name))
-    assert len(content) > 1000
-    assert apart <= 1e-5
-
-
-def test_a_classifier_gives_probabilities_and_names(tmp_path: Path) -> None:
-    model = untrained(tmp_path, "classify-s", size=(24, 24), classes=2)
-    content, apart = exporting.tried(model)
-    about = {one.key: one.value for one in onnx.load_model_from_string(content).metadata_props}
-    assert json.loads(about["cuello"])["classes"] == ["cat", "dog"]
-    assert apart <= 1e-5
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 4, 5), (2, 3, 31, 40), (1, 1, 64, 33)])

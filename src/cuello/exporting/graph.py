@@ -24,8 +24,11 @@ from cuello.inference.model import Model
 from cuello.inference.onnx import onnx_missing
 from cuello.models.base import ImageNetwork, as_output
 from cuello.models.blocks import UpsampleConv2d
+from cuello.models.large_kernels import plainly
 
 OPSET = 17
+SIDE = 16
+"""Of the image that a network of any size is written with, at least, in pixels."""
 LARGEST_DIFFERENCE = 1e-4
 """Of white, between ONNX Runtime and torch."""
 
@@ -59,13 +62,13 @@ class Telling(nn.Module):
 
 @final
 class Mapped(nn.Module):
-    """An estimator's occlusion maps; condition: probabilities of the classes, ``(N, K)``."""
+    """An estimator's occlusion maps; condition: probabilities of the classes, ``(N, K)``, where it is told them."""
 
     def __init__(self, network: ImageNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, image: Tensor, condition: Tensor | None = None) -> Tensor:
         return as_output(self.network(image, condition)).image
 
 
@@ -104,7 +107,7 @@ class Graph:
         """
         check_branches(self.module, list(self.given.values()))
         axes = {name: {axis: f"{name}_{axis}" for axis in free} for name, free in self.free.items()}
-        with tempfile.TemporaryDirectory() as folder, quiet(), redirect_stdout(io.StringIO()):
+        with tempfile.TemporaryDirectory() as folder, quiet(), redirect_stdout(io.StringIO()), plainly():
             path = Path(folder) / "model.onnx"
             try:
                 torch.onnx.export(
@@ -120,14 +123,14 @@ class Graph:
         return content
 
     def check(self, content: bytes) -> None:
-        """Raise CuelloError where ONNX Runtime's result is not torch's, of the size given and of a larger one."""
+        """Raise CuelloError where ONNX Runtime's result is not torch's, of what is given and of more and larger."""
         try:
             import onnxruntime
         except ImportError as error:
             raise onnx_missing(error) from None
         for times in (1, 2):
             tried = {
-                name: one.repeat(*(times if axis >= 2 and axis in self.free[name] else 1 for axis in range(one.ndim)))
+                name: one.repeat(*(times if axis in self.free.get(name, ()) else 1 for axis in range(one.ndim)))
                 for name, one in self.given.items()
             }
             with torch.inference_mode():
@@ -138,7 +141,9 @@ class Graph:
                 found = session.run(None, {name: one.numpy() for name, one in tried.items()})
             except Exception as error:  # of onnxruntime's own kinds, which share no class
                 raise unwritable(error) from None
-            apart = max(float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True))
+            pairs = list(zip(found, expected, strict=True))
+            same = all(one.shape == other.shape for one, other in pairs)
+            apart = max(float(np.abs(one - other).max()) for one, other in pairs) if same else float("inf")
             if not apart <= LARGEST_DIFFERENCE:
                 raise CuelloError(
                     f"the network gives other results as ONNX: {apart:.2g} of white apart, at most "
@@ -186,5 +191,6 @@ def quiet() -> Iterator[None]:
 
 def blank(model: Model) -> Tensor:
     """Return an image, not of one colour, of the network's size, or of one that its stride divides."""
-    height, width = model.size or (side := 16 * model.network.stride, side)
+    stride = model.network.stride
+    height, width = model.size or (side := max(2, -(-SIDE // stride)) * stride, side)
     return torch.linspace(0, 1, model.channels * height * width).reshape(1, model.channels, height, width)

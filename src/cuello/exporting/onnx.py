@@ -1,7 +1,7 @@
 """A network with all that is done around it as one ONNX file: pixels in the caller's units in, results out."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_new, write_bytes
 from cuello.core.version import VERSION
+from cuello.exporting.beside import TRIED, alike, answering, largest_difference, photographs
 from cuello.exporting.coding import check_parts, part_facts, part_path, parts_of
 from cuello.exporting.cost import Cost, measure, samples_for
 from cuello.exporting.dtype import Dtype, check_typed, given_as, with_dtype
@@ -22,6 +23,7 @@ from cuello.exporting.plain import check_alike, without_places
 from cuello.exporting.precision import Given, Precision, reduced
 from cuello.inference.model import Model
 from cuello.inference.onnx import FORMAT, KEY, WHITE, onnx_missing
+from cuello.jobs.explain.estimator import gives_maps
 from cuello.runs.artefact import Artefact, about_of
 
 DETAIL = (-0.48296291314469025, 0.836516303737469, -0.22414386804185735, -0.12940952255092145)
@@ -30,8 +32,6 @@ MEDIAN = 0.6744897501960817
 """The third quartile of the normal distribution."""
 SMALLEST = 4
 """Pixels of a side from which on the noise is estimated."""
-TRIED = ((61, 83), (97, 40), (128, 255))
-"""Heights and widths that a file is tried with, none of which it was made with."""
 
 
 @final
@@ -103,10 +103,10 @@ def graph_of(model: Model) -> tuple[Graph, dict[str, float]]:
     usual = {"white": 1.0}
     if model.classes:
         module: nn.Module = Scaled(Telling(model.network))
-    elif model.network.conditioning == "class":
-        classes = model.artefact.architecture.settings["classes"]
+    elif gives_maps(model):
         module = Scaled(Mapped(model.network))
-        given["condition"], axes["condition"] = torch.full((1, classes), 1 / classes), (0,)
+        if model.network.conditioning == "class":
+            given["condition"], axes["condition"] = alike(model), (0,)
     else:
         module = Whole(model)
         if model.conditioned:
@@ -170,7 +170,7 @@ class Made:
         made = with_dtype(bare, dtype, gives_images(model))
         content = finished(made, {name: one for name, one in self.usual.items() if name != "white"}, told)
         height, width = model.size or TRIED[0]
-        image = photograph(height, width, model.channels).transpose(2, 0, 1)[None]
+        image = photographs(1, height, width, channels=model.channels).transpose(0, 3, 1, 2)
         image = (image * WHITE[dtype]).round().astype(np.float32) / WHITE[dtype]
         given = {**self.beside, "image": np.ascontiguousarray(image, np.float32)}
         check_typed(answering(content)(given_as(given, dtype)), answering(bare)(given), dtype)
@@ -179,7 +179,7 @@ class Made:
 
 def gives_images(model: Model) -> bool:
     """Whether what comes out is in the unit of what goes in."""
-    return not model.classes and model.network.conditioning != "class"
+    return not model.classes and not gives_maps(model)
 
 
 def finished(bare: bytes, usual: Mapping[str, float], about: Mapping[str, Any]) -> bytes:
@@ -193,17 +193,6 @@ def finished(bare: bytes, usual: Mapping[str, float], about: Mapping[str, Any]) 
     onnx.helper.set_model_props(made, {KEY: json.dumps(about)})
     onnx.checker.check_model(made)
     return made.SerializeToString()
-
-
-def answering(content: bytes) -> Callable[[Given], np.ndarray]:
-    """Return what runs a file: inputs by name to its result."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns of inputs that have a usual value
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return lambda given: np.asarray(session.run(None, dict(given))[0])
 
 
 def facts(model: Model) -> dict[str, Any]:
@@ -228,45 +217,6 @@ def nameless(artefact: Artefact) -> Artefact:
         return about
     settings = {**architecture.settings, "reference": architecture.name}
     return replace(about, architecture=replace(architecture, settings=settings))
-
-
-def largest_difference(model: Model, content: bytes) -> float:
-    """Run a file beside torch on photographs of several sizes: the largest difference, of white."""
-    answer = answering(content)
-    differences = []
-    for number, (height, width) in enumerate([model.size] if model.size else TRIED):
-        image = photograph(height, width, model.channels)
-        given: dict[str, np.ndarray] = {
-            "image": np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) * (255 if number else 1)
-        }
-        if number:
-            given["white"] = np.array([255], np.float32)
-        x = torch.from_numpy(image.transpose(2, 0, 1)[None].copy())
-        if model.classes:
-            wanted = model.classify(x).numpy()
-        elif model.network.conditioning == "class":
-            classes = model.artefact.architecture.settings["classes"]
-            shares = torch.full((1, classes), 1 / classes)
-            given["condition"] = shares.numpy()
-            with torch.inference_mode():
-                wanted = Mapped(model.network)(x, shares).numpy()
-        else:
-            wanted = model.restore(image).transpose(2, 0, 1)[None]
-        found = answer(given)
-        if found.shape != wanted.shape:
-            return float("inf")
-        in_units = number and not model.classes and model.network.conditioning != "class"
-        differences.append(float(np.abs(found / (255 if in_units else 1) - wanted).max()))
-    return max(differences)
-
-
-def photograph(height: int, width: int, channels: int) -> np.ndarray:
-    """Cut a photograph, ``(H, W, C)`` float32 in [0, 1]; repeated where it is smaller."""
-    from skimage import data
-
-    picture = data.astronaut().astype(np.float32) / 255
-    rows, columns = np.arange(height) % picture.shape[0], (np.arange(width) + 150) % picture.shape[1]
-    return np.ascontiguousarray(picture[rows][:, columns][:, :, np.arange(channels) % 3])
 
 
 def write_onnx(
@@ -311,7 +261,7 @@ def parts_bytes(model: Model, parts: Mapping[str, Graph], precision: Precision, 
     bare = {part: graph.written() for part, graph in parts.items()}
     run, white = {part: answering(one) for part, one in bare.items()}, np.ones(1, np.float32)
     height, width = model.size or (4 * model.network.stride, 6 * model.network.stride)
-    image = photograph(height, width, model.channels).transpose(2, 0, 1)
+    image = photographs(1, height, width, channels=model.channels)[0].transpose(2, 0, 1)
     images = np.ascontiguousarray(np.stack([image, image[:, ::-1], 1 - image]), np.float32)
     codes = run["encoder"]({"image": images, "white": white})
     check_parts(model, images, codes, run["decoder"]({"code": codes, "white": white}))

@@ -152,7 +152,7 @@ class Estimator(ImageNetwork):
         if self.config.cut is None:
             code = torch.softmax(self.code(latent.flatten(1)), 1)
             latent = torch.cat([code, *self.told(condition, x)], 1)  # (N, h · w)
-            features = latent.view(len(x), 1, *self.config.middle)
+            features = latent.view(x.shape[0], 1, *self.config.middle)
         else:
             features = latent
         for stage in self.decoder:
@@ -213,7 +213,7 @@ def class_shares(condition: Tensor | None, classes: int, x: Tensor) -> Tensor:
     tensor([[0., 1., 0.]])
     """
     if condition is None:
-        return x.new_full((len(x), classes), 1 / classes)
+        return x.new_full((x.shape[0], classes), 1 / classes)
     if condition.shape == (len(x),) and condition.dtype == torch.int64:
         if len(x) and not 0 <= int(condition.min()) <= int(condition.max()) < classes:
             raise CuelloError(

@@ -20,6 +20,15 @@ def check_multiple(x: Tensor, stride: int) -> None:
             )
 
 
+def positive(count: int) -> int:
+    """Return a count, or 0 where it is below, without a branch: a graph that is written down then takes any size.
+
+    >>> positive(3), positive(-3)
+    (3, 0)
+    """
+    return (count + abs(count)) // 2
+
+
 def image_of(network: nn.Module, x: Tensor) -> Tensor:
     """Return the image that a network gives, whether it returns an Output or a tensor."""
     result = network(x)

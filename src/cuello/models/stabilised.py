@@ -101,7 +101,7 @@ class Stabilised(ImageNetwork):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         seen = self.domain.into(x)
-        told = self.network.condition(seen, seen.new_full((len(x), 1, 1, 1), self.domain.level))
+        told = self.network.condition(seen, seen.new_full((x.shape[0], 1, 1, 1), self.domain.level))
         return Output(self.domain.back(as_output(self.network(seen, told)).image.float()))
 
     def encode(self, x: Tensor) -> Tensor:

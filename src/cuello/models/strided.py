@@ -10,7 +10,7 @@ from torch.nn import functional
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.blocks import BatchNorm2d, BitDropout
-from cuello.models.geometry import check_multiple
+from cuello.models.geometry import check_multiple, positive
 from cuello.models.large_kernels import LargeConv2d, LargeConvTranspose2d
 from cuello.models.limits import Channels, Kernel, Settings, Widths
 
@@ -103,7 +103,7 @@ class StridedAutoencoder(ImageNetwork):
         """Return restored images and codes; ``condition`` is not used."""
         check_multiple(x, self.stride)
         height, width = x.shape[2:]
-        missing = (0, max(0, self.smallest - width), 0, max(0, self.smallest - height))
+        missing = (0, positive(self.smallest - width), 0, positive(self.smallest - height))
         features = 2 * functional.pad(x, missing, mode="replicate") - 1  # (N, C, H, W) in [-1, 1]
         levels: list[Tensor] = []
         for layer in self.encoder:
