@@ -142,7 +142,7 @@ class Graph:
             except Exception as error:  # of onnxruntime's own kinds, which share no class
                 raise unwritable(error) from None
             pairs = list(zip(found, expected, strict=True))
-            same = all(one.shape == other.shape for one, other in pairs)
+            same = all(np.shape(one) == other.shape for one, other in pairs)
             apart = max(float(np.abs(one - other).max()) for one, other in pairs) if same else float("inf")
             if not apart <= LARGEST_DIFFERENCE:
                 raise CuelloError(
