@@ -138,11 +138,13 @@ class Graph:
                 expected = [one.numpy() for one in (result if isinstance(result, tuple) else (result,))]
             try:
                 session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-                found = session.run(None, {name: one.numpy() for name, one in tried.items()})
+                found = [
+                    np.asarray(one) for one in session.run(None, {name: one.numpy() for name, one in tried.items()})
+                ]
             except Exception as error:  # of onnxruntime's own kinds, which share no class
                 raise unwritable(error) from None
             pairs = list(zip(found, expected, strict=True))
-            same = all(np.shape(one) == other.shape for one, other in pairs)
+            same = all(one.shape == other.shape for one, other in pairs)
             apart = max(float(np.abs(one - other).max()) for one, other in pairs) if same else float("inf")
             if not apart <= LARGEST_DIFFERENCE:
                 raise CuelloError(
