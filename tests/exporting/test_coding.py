@@ -80,8 +80,8 @@ def test_a_part_that_gives_something_else_is_refused(generator: cuello.Run) -> N
     images = glyphs().images[:2].transpose(0, 3, 1, 2).astype(np.float32) / 255
     codes = model.encode(glyphs().images[:2])
     decoded = model.decode(codes).transpose(0, 3, 1, 2)
-    check_parts(model, images, codes, decoded)
+    check_parts(model, images, codes=codes, decoded=decoded)
     with pytest.raises(cuello.CuelloError, match="the encoder gives other results"):
-        check_parts(model, images, codes + 1, decoded)
+        check_parts(model, images, codes=codes + 1, decoded=decoded)
     with pytest.raises(cuello.CuelloError, match="the decoder gives other results"):
-        check_parts(model, images, codes, decoded + 0.1)
+        check_parts(model, images, codes=codes, decoded=decoded + 0.1)

@@ -21,7 +21,7 @@ def telling(*shares: float) -> Answer:
 
 
 def test_a_loss_is_the_difference_to_the_clean_image() -> None:
-    found = measure(Samples([], [Sample(IMAGE, IMAGE)], "x"), "int8", adding(0.01), adding(0.1), given={})
+    found = measure(Samples([], [Sample(IMAGE, IMAGE)], "x"), "int8", full=adding(0.01), less=adding(0.1), given={})
     assert (found.psnr_float32, found.psnr) == pytest.approx((40, 20), abs=1e-3)  # -20 log10 of the error
     assert found.decibels == pytest.approx(20, abs=1e-3)
     assert found.too_much
@@ -30,7 +30,7 @@ def test_a_loss_is_the_difference_to_the_clean_image() -> None:
 
 
 def test_without_clean_images_only_the_results_are_compared() -> None:
-    found = measure(Samples([], [Sample(IMAGE)], "x"), "fp16", adding(0), adding(0.001), given={})
+    found = measure(Samples([], [Sample(IMAGE)], "x"), "fp16", full=adding(0), less=adding(0.001), given={})
     assert found.decibels is None
     assert found.apart == pytest.approx(60, abs=1e-2)
     assert "PSNR beside float32's is 60.0 dB" in found.words
@@ -39,11 +39,13 @@ def test_without_clean_images_only_the_results_are_compared() -> None:
 
 def test_changed_classes_are_counted_and_right_ones_too() -> None:
     samples = Samples([], [Sample(IMAGE, 0), Sample(IMAGE, 1)], "x")
-    found = measure(samples, "int8", telling(0.6, 0.4), telling(0.4, 0.6), given={})
+    found = measure(samples, "int8", full=telling(0.6, 0.4), less=telling(0.4, 0.6), given={})
     assert (found.changed, found.accuracy_float32, found.accuracy) == (1, 0.5, 0.5)
     assert found.too_much
     assert "changes the class of 100.00%" in found.words
-    unknown = measure(replace(samples, measured=[Sample(IMAGE)]), "int8", telling(1, 0), telling(1, 0), given={})
+    unknown = measure(
+        replace(samples, measured=[Sample(IMAGE)]), "int8", full=telling(1, 0), less=telling(1, 0), given={}
+    )
     assert (unknown.changed, unknown.accuracy) == (0, None)
 
 

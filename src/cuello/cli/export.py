@@ -78,7 +78,7 @@ def export(
         raise CuelloError("--hub writes a folder, --bioimage a zip: leave one of them out.")
     form = "hub" if hub else "bioimage" if bioimage else ""
     check_target(target.expanduser(), overwrite, form)
-    check_numbers(target, form, precision, dtype)
+    check_numbers(target, form, precision=precision, dtype=dtype)
     use_threads(threads)
     allow(*own)
     written = export_to_file(load(model, code), target, overwrite, form=form, precision=precision, dtype=dtype)

@@ -52,7 +52,7 @@ def parts_of(model: Model) -> dict[str, Graph]:
     whole = (0,) if model.size else (0, 2, 3)
     gives = ("code", "log_variance") if model.network.has_posterior else ("code",)
     return {
-        "encoder": Graph(Encoder(model.network), {"image": image, "white": white}, {"image": whole}, gives),
+        "encoder": Graph(Encoder(model.network), {"image": image, "white": white}, {"image": whole}, gives=gives),
         "decoder": Graph(
             Decoder(model.network), {"code": code, "white": white}, {"code": whole if code.ndim == 4 else (0,)}
         ),
@@ -68,7 +68,7 @@ def part_path(path: Path, part: str) -> Path:
     return path.with_name(f"{path.stem}-{part}{path.suffix}")
 
 
-def part_facts(about: Mapping[str, Any], model: Model, part: str, graph: Graph) -> dict[str, Any]:
+def part_facts(about: Mapping[str, Any], model: Model, part: str, *, graph: Graph) -> dict[str, Any]:
     """Say what a program must know that runs a part: facts of the whole, without what only the whole has."""
     names = ("format", "version", "job", "network", "channels", "size", "stride", "license", "author", "dtype")
     code = model.latent_shape or [None if one is None else int(one) for one in model.code_in_space]
@@ -83,7 +83,7 @@ def part_facts(about: Mapping[str, Any], model: Model, part: str, graph: Graph) 
     }  # fmt: skip
 
 
-def check_parts(model: Model, images: np.ndarray, codes: np.ndarray, decoded: np.ndarray) -> None:
+def check_parts(model: Model, images: np.ndarray, *, codes: np.ndarray, decoded: np.ndarray) -> None:
     """Raise CuelloError where files of the parts do not give what torch does.
 
     images: ``(N, C, H, W)`` in [0, 1]. codes: what the encoder's file gives for them. decoded: what the decoder's does

@@ -113,8 +113,8 @@ Answer = Callable[[Given], np.ndarray]
 """What a file gives for inputs by name."""
 
 
-def measure(samples: Samples, precision: str, full: Answer, less: Answer, *, given: Given) -> Cost:
-    """Compare two files of a network; given: what goes in beside the image."""
+def measure(samples: Samples, precision: str, *, full: Answer, less: Answer, given: Given) -> Cost:
+    """Compare two files of a network, ``full`` and ``less`` precise; given: what goes in beside the image."""
     both = []
     for sample in samples.measured:
         inputs = {**given, "image": sample.image}

@@ -53,7 +53,7 @@ class Exported:
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_numbers(target: Path, form: str, precision: str, dtype: str) -> None:
+def check_numbers(target: Path, form: str, *, precision: str, dtype: str) -> None:
     """Raise CuelloError for a precision or type that there is not, or the target's form has not: before any work."""
     for name, value, known in (("precision", precision, PRECISIONS), ("dtype", dtype, DTYPES)):
         if value not in known:
@@ -130,7 +130,7 @@ def export(
     if form not in ("", *NAMED):
         raise CuelloError(f"there is no form {form!r}: needed {' or '.join(map(repr, NAMED))}, or none.")
     check_target(path, overwrite, form)
-    check_numbers(path, form, precision, dtype)
+    check_numbers(path, form, precision=precision, dtype=dtype)
     if isinstance(model, Run | str | PathLike):
         from cuello.inference.model import load
 

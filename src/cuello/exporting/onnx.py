@@ -159,7 +159,11 @@ class Made:
         samples = samples_for(model)
         calibration = [{**self.beside, "image": sample.image} for sample in samples.calibration]
         bare, notes = reduced(self.bare, precision, calibration)
-        return bare, notes, measure(samples, precision, answering(self.bare), answering(bare), given=self.beside)
+        return (
+            bare,
+            notes,
+            measure(samples, precision, full=answering(self.bare), less=answering(bare), given=self.beside),
+        )
 
     def typed(self, model: Model, bare: bytes, dtype: Dtype, about: Mapping[str, Any]) -> bytes:
         """Return the file of a bare graph, whose images are of a type; CuelloError where it gives something else."""
@@ -264,7 +268,7 @@ def parts_bytes(model: Model, parts: Mapping[str, Graph], precision: Precision, 
     image = photographs(1, height, width, channels=model.channels)[0].transpose(2, 0, 1)
     images = np.ascontiguousarray(np.stack([image, image[:, ::-1], 1 - image]), np.float32)
     codes = run["encoder"]({"image": images, "white": white})
-    check_parts(model, images, codes, run["decoder"]({"code": codes, "white": white}))
+    check_parts(model, images, codes=codes, decoded=run["decoder"]({"code": codes, "white": white}))
     if precision != "float32":
         seen = [{"image": sample.image, "white": white} for sample in samples_for(model).calibration]
         fed = {"encoder": seen, "decoder": [{"code": run["encoder"](one), "white": white} for one in seen]}
@@ -272,7 +276,7 @@ def parts_bytes(model: Model, parts: Mapping[str, Graph], precision: Precision, 
     found, about = {}, {**facts(model), "dtype": dtype}
     usual = {"white": 1.0} if dtype == "float32" else {}
     for part, one in bare.items():
-        told = {**part_facts(about, model, part, parts[part]), "precision": precision}
+        told = {**part_facts(about, model, part, graph=parts[part]), "precision": precision}
         found[part] = finished(with_dtype(one, dtype, part == "decoder"), usual, told)
     return found
 
