@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cuello
-from cuello.exporting.onnx import Made, answering
+from cuello.exporting.onnx import FullGraph, answering
 from cuello.exporting.precision import LAYERS, outermost, reduced
 
 onnx = pytest.importorskip("onnx")
@@ -59,7 +59,7 @@ def test_classes_that_change_are_counted(
 
 def test_results_of_half_weights_are_those_of_rounded_weights() -> None:
     model = cuello.load("upscale-x2")
-    made = Made.of(model)
+    made = FullGraph.of(model)
     content, _ = reduced(made.bare, "fp16", [])
     for parameter in model.network.parameters():
         parameter.data = parameter.data.half().float()

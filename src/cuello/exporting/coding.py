@@ -17,7 +17,7 @@ PARTS = ("encoder", "decoder")
 
 
 @final
-class Encoder(nn.Module):
+class ImageEncoder(nn.Module):
     """Images whose white is ``white`` to codes without chance, and, where there is one, their log-variance."""
 
     def __init__(self, network: ImageNetwork) -> None:
@@ -30,7 +30,7 @@ class Encoder(nn.Module):
 
 
 @final
-class Decoder(nn.Module):
+class CodeDecoder(nn.Module):
     """Codes to images, cut to [0, white]."""
 
     def __init__(self, network: ImageNetwork) -> None:
@@ -52,9 +52,9 @@ def parts_of(model: Model) -> dict[str, Graph]:
     whole = (0,) if model.size else (0, 2, 3)
     gives = ("code", "log_variance") if model.network.has_posterior else ("code",)
     return {
-        "encoder": Graph(Encoder(model.network), {"image": image, "white": white}, {"image": whole}, gives=gives),
+        "encoder": Graph(ImageEncoder(model.network), {"image": image, "white": white}, {"image": whole}, gives=gives),
         "decoder": Graph(
-            Decoder(model.network), {"code": code, "white": white}, {"code": whole if code.ndim == 4 else (0,)}
+            CodeDecoder(model.network), {"code": code, "white": white}, {"code": whole if code.ndim == 4 else (0,)}
         ),
     }
 

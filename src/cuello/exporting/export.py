@@ -148,4 +148,4 @@ def export(
     for text in said.warnings:
         warnings.warn(worded(text), stacklevel=2)
     size = sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size
-    return Exported(path, size, tuple(map(worded, said.notes)), said.measured)
+    return Exported(path, size, tuple(map(worded, said.notes)), measured=said.measured)

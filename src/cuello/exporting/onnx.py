@@ -122,12 +122,12 @@ def tried(model: Model) -> tuple[bytes, float]:
     white being 1; ``condition``, the classes' probabilities, for occlusion maps. Output: ``result``. Its metadata say
     so as JSON, under ``cuello``. Raises CuelloError where a package is missing or the network cannot be written so.
     """
-    made = Made.of(model)
+    made = FullGraph.of(model)
     return made.content, made.apart
 
 
 @dataclass(frozen=True)
-class Made:
+class FullGraph:
     """A network's graph in float32, what goes into it, the file made of it, and its distance to torch's results."""
 
     graph: Graph
@@ -137,7 +137,7 @@ class Made:
     apart: float
 
     @classmethod
-    def of(cls, model: Model) -> "Made":
+    def of(cls, model: Model) -> "FullGraph":
         try:
             import onnxruntime  # noqa: F401
         except ImportError as error:
@@ -165,7 +165,7 @@ class Made:
             measure(samples, precision, full=answering(self.bare), less=answering(bare), given=self.beside),
         )
 
-    def typed(self, model: Model, bare: bytes, dtype: Dtype, about: Mapping[str, Any]) -> bytes:
+    def typed(self, model: Model, bare: bytes, *, dtype: Dtype, about: Mapping[str, Any]) -> bytes:
         """Return the file of a bare graph, whose images are of a type; CuelloError where it gives something else."""
         if dtype == "float32":
             return finished(bare, self.usual, {**facts(model), **about})
@@ -234,7 +234,7 @@ def write_onnx(
     parts = parts_of(model)
     for part in parts:
         check_new(part_path(path, part), overwrite)
-    made = Made.of(model)
+    made = FullGraph.of(model)
     notes = [f"beside torch on photographs, ONNX Runtime's results differ by {made.apart:.1g} of white at most"]
     warnings, measured, bare, about = [], {}, made.bare, {}
     if precision != "float32":
@@ -245,7 +245,7 @@ def write_onnx(
         if cost.too_much:
             other = "fp16" if precision == "int8" else "float32"
             warnings.append(f"{cost.lost}: where that matters, use --precision={other}.")
-    content = made.typed(model, bare, dtype, about)
+    content = made.typed(model, bare, dtype=dtype, about=about)
     files = {path: content}
     if precision != "float32":
         size = f"{len(content) / 1e3:,.0f} kB, in float32 {len(made.content) / 1e3:,.0f} kB"
