@@ -1,5 +1,6 @@
 """Who is let in, asked of a real server."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -99,3 +100,22 @@ def test_clients_that_hang_up_in_the_middle_leave_the_server_as_it_was(serve: Ca
     assert httpx.get(server.address, follow_redirects=False).status_code == 303
     server.end()
     assert "Traceback" not in server.said
+
+
+def test_an_upload_that_is_cut_off_is_no_fault_of_the_server(serve: Callable[..., Any]) -> None:
+    server = serve()
+    name, port = server.base.removeprefix("http://").split(":")
+    with httpx.Client(base_url=server.base, follow_redirects=True, timeout=120) as client:
+        client.get(f"/?token={server.token}")
+        found = re.search(r"/_nicegui/client/[^\"/]+/upload/\d+", client.get("/try").text)
+        assert found is not None
+        head = (
+            f"POST {found[0]} HTTP/1.1\r\nHost: {name}:{port}\r\nCookie: cuello-{port}={server.token}\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 90000000\r\n\r\n"
+            '--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
+        )
+        with socket.create_connection((name, int(port)), timeout=10) as one:
+            one.sendall(head.encode() + bytes(3_000_000))
+        assert client.get("/try").status_code == 200
+    server.end()
+    assert "Traceback" not in server.said, server.said

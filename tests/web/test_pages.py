@@ -1,9 +1,11 @@
 """The page as people use it: in a browser, with trainings that are real, and tiny."""
 
+import io
 import re
 import shutil
 import signal
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from PIL import Image
 
 import cuello
 from cuello.core.config import make_config, to_toml
+from cuello.inference.bundled import BUNDLED
 from cuello.runs.directory import Run
 from cuello.web.commands import CommandLine, start
 from cuello.web.state import read_state
@@ -129,6 +132,56 @@ def test_a_training_is_started_from_the_page(
         page.get_by_role("button", name="Model file").click()
     assert caught.value.suggested_filename == "tiny.safetensors"
     assert Path(caught.value.path()).read_bytes() == run.model_path.read_bytes()
+
+
+def test_a_run_is_exported_in_every_form_and_taken_away(
+    serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    shutil.copytree(trained.path, tmp_path / "runs" / "first")
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/run/first")
+    forms = {"ONNX": "first.onnx", "Web page": "first.html", "Hugging Face": "first.zip", "BioImage.IO": "first.zip"}
+    words = {"Hugging Face": "first --hub", "BioImage.IO": "first.zip --bioimage"}
+    got: dict[str, bytes] = {}
+    for form, name in forms.items():
+        page.get_by_role("button", name=form, exact=True).click()
+        page.get_by_text(f"cuello export runs/first {words.get(form, name)}", exact=True).wait_for()
+        if form in words:
+            page.get_by_text("cuello resume runs/first --license Apache-2.0").wait_for()
+        with page.expect_download() as caught:
+            page.get_by_role("button", name=f"Download {name}").click()
+        assert caught.value.suggested_filename == name
+        got[form] = Path(caught.value.path()).read_bytes()
+    session = onnxruntime.InferenceSession(got["ONNX"])
+    image = np.random.default_rng(0).random((1, 3, 21, 26), np.float32)
+    (result,) = session.run(["result"], {"image": image})
+    expected = cuello.load(trained.path)(image[0].transpose(1, 2, 0))
+    np.testing.assert_allclose(result[0].transpose(1, 2, 0), expected, atol=1e-4)
+    assert b"Content-Security-Policy" in got["Web page"]
+    names = {}
+    for form in ("Hugging Face", "BioImage.IO"):
+        with zipfile.ZipFile(io.BytesIO(got[form])) as files:
+            assert files.testzip() is None
+            names[form] = set(files.namelist())
+    assert {"README.md", "config.json", "model.onnx", "model.safetensors"} <= names["Hugging Face"]
+    assert {"rdf.yaml", "model.onnx", "weights.pt", "cover.png"} <= names["BioImage.IO"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["first"], (
+        "nothing is written beside the runs"
+    )
+
+
+def test_what_cannot_be_exported_is_said(serve: Callable[..., Any], page: Any, tmp_path: Path, trained: Run) -> None:
+    run = Path(shutil.copytree(trained.path, tmp_path / "runs" / "told"))
+    shutil.copyfile(BUNDLED["denoise"].path, run / "model.safetensors")
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/run/told")
+    page.get_by_role("button", name="BioImage.IO").click()
+    page.get_by_role("alert").get_by_text("is told the noise's level beside the image").wait_for()
+    page.get_by_text("cuello export runs/told told.zip --bioimage", exact=True).wait_for()
+    assert page.get_by_role("button", name="Download told.zip").count() == 0
 
 
 def test_a_dropped_image_gives_what_apply_gives(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,6 +55,8 @@ class Guard:
         if known and self.has_token(cookie_parser(headers.get("cookie", ""))):
             try:
                 await self.app(scope, receive, guarded(send))
+            except ClientDisconnect:  # in the middle of what it sent
+                return
             except RuntimeError as error:
                 if str(error) != HUNG_UP:
                     raise
