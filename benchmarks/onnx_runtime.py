@@ -40,7 +40,7 @@ class Alone(ImageNetwork):
         network = model.network
         self.channels, self.stride, self.scale = network.channels, network.stride, network.scale
         self.receptive_field, self.conditioning = network.receptive_field, network.conditioning
-        given = dict(zip(("image", "level"), example(model, 64, 1), strict=False))
+        given: dict[str, torch.Tensor] = dict(zip(("image", "level"), example(model, 64, 1), strict=False))
         free = {"image": (0, 2, 3), "level": (0,)}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()

@@ -133,7 +133,7 @@ def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProg
         planes = [filled(plane.astype(np.float64))[0] for plane in kind.planes]
         curves = learned(planes, kind.survey, network, seconds=SECONDS / count, progress=progress)
         other = blended(replace(kind, transform=curves.transform(), learned=True), network)
-        best = kept("transform", blended(kind, network), other, network)
+        best = kept("transform", blended(kind, network), other, network=network)
         if kind.effort == "thorough":
             best = with_network(best, network, seconds=LONG / count, progress=progress)
         several[place] = best
@@ -144,7 +144,7 @@ def with_learned(kinds: Sequence[PlaneKind], network: Model, *, progress: OnProg
 def turned(kind: PlaneKind, network: Model) -> PlaneKind:
     """Return the way that restores images turned and mirrored too, where that does better; tried once."""
     tried = kind.turns or "turns" in kind.worse
-    return kind if tried else kept("turns", kind, blended(replace(kind, turns=True), network), network)
+    return kind if tried else kept("turns", kind, blended(replace(kind, turns=True), network), network=network)
 
 
 def with_network(kind: PlaneKind, network: Model, *, seconds: float, progress: OnProgress) -> PlaneKind:
@@ -157,7 +157,7 @@ def with_network(kind: PlaneKind, network: Model, *, seconds: float, progress: O
     if scenes:
         return learned_from(scenes, kind, network, seconds=seconds, progress=progress)
     own = trained_on(kind, network, seconds=seconds, progress=progress)
-    return kept("network", kind, blended(own, network), network)
+    return kept("network", kind, blended(own, network), network=network)
 
 
 def learned_from(
@@ -182,7 +182,7 @@ def learned_from(
     return replace(after, captures=CapturesScore(count, left=left, left_error=error, gain=gain, apart=True))
 
 
-def kept(step: Step, before: PlaneKind, after: PlaneKind, network: Model) -> PlaneKind:
+def kept(step: Step, before: PlaneKind, after: PlaneKind, *, network: Model) -> PlaneKind:
     """Return the way with a step more where it does better, else the way before, which says what was tried."""
     return after if does_better(before, after, network) else replace(before, worse=(*before.worse, step))
 

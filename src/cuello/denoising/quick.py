@@ -87,7 +87,7 @@ def layers_of(
     half, quarter = (
         smaller(whole, times, changing(deviation * slow / times, network, turns)) for times in SCALES
     )  # fmt: skip
-    return Layers(whole, fine, half, quarter)
+    return Layers(whole, fine, half=half, quarter=quarter)
 
 
 def changing(deviation: float, network: Model, turns: bool) -> Change:

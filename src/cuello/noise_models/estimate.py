@@ -174,7 +174,7 @@ def curve_of(blocks: Blocks, known: NoiseModel | None = None) -> NoiseCurve:
         for of in (blocks.brightness, blocks.high, blocks.below, blocks.above)
     )
     if max(below.max(), above.max()) > CUT / BLOCK**2:
-        means, variances = uncut(means, variances, below, above)
+        means, variances = uncut(means, variances, below=below, above=above)
     spread = np.array([np.sqrt(2 / (measuring().sum() * len(chosen))) for chosen in flat])
     return fit_line(means, variances, spread)
 

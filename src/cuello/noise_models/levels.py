@@ -25,9 +25,10 @@ ROUNDS = 6
 def sharper_curve(images: Sequence[np.ndarray], found: NoiseCurve) -> NoiseCurve | None:
     """Give a curve of one deviation where values lie closer to levels than the one that was found; else None.
 
-    Photons that show one by one crowd too, at their multiples, which is no pattern.
+    Photons that show one by one crowd too, at their multiples, which is no pattern; in brightness that is all within
+    two of them, as a checkerboard's is, they are not told from one.
     """
-    if found.photons:
+    if found.photons and np.ptp(found.brightness) > 2 * found.model.gain:
         return None
     least = float(found.model.deviation(found.brightness).min())
     bound = most_noise(images, least)
