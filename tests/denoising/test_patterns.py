@@ -7,7 +7,7 @@ from cuello.denoising.restorer import ChannelDenoiser
 from cuello.denoising.said import summary
 
 
-@pytest.mark.parametrize("side", [1, 2, 4])
+@pytest.mark.parametrize("side", [1, 2, 4, 6, 8])
 def test_a_checkerboard_with_weak_noise_stays(side: int) -> None:
     image = np.where((np.indices((64, 64)) // side).sum(0) % 2, 20.0, 80.0)
     noisy = image + np.random.default_rng(0).normal(0, 1, image.shape)
@@ -43,3 +43,11 @@ def test_a_small_image_has_the_noise_of_the_set_that_is_as_strong_as_its_own() -
         kind, own = way.noise_of(100 + random.normal(0, sigma, (12, 12)))
         assert own == (sigma == 300)
         assert abs(kind.survey.model.deviation(100) / near - 1) < 0.5
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1, 2])
+def test_squares_of_several_values_with_weak_noise_stay(sigma: float) -> None:
+    rows, columns = np.indices((128, 128)) // 8
+    image = (rows * 16 + columns) % 7 * 30 + 20.0
+    noisy = image + np.random.default_rng(0).normal(0, sigma, image.shape)
+    assert np.sqrt(np.mean((denoise(noisy) - image) ** 2)) < 2 * sigma

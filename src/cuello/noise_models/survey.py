@@ -117,11 +117,8 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     elif not bands:
         notes.append(SMALL)
     elif telling := [band for band in bands if stands_alone(band)]:
-        spectrum = power(telling)
-        if not is_white(spectrum):
-            curves |= spaced_curves(images)
-            spacing = white_spacing(curves)
-        correlation = autocorrelation(spectrum, share_of(curves, spacing))
+        spacing, correlation, said = whiteness_of(images, power(telling), curves)
+        notes += said
     elif hides_noise(blocks_of(images)):
         kind = "textured"
         notes.append(TOO_TEXTURED)
@@ -148,6 +145,21 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
         stripes=stripes(images), clipped_low=cut[0], clipped_high=cut[1], hot=points.hot, dead=points.dead,
         jpeg_blocks=jpeg_blocks(images), range=(low, high), notes=tuple(notes), impulses=points.impulses,
     )  # fmt: skip
+
+
+def whiteness_of(
+    images: Sequence[np.ndarray], spectrum: np.ndarray, curves: dict[int, NoiseCurve]
+) -> tuple[int, np.ndarray, list[str]]:
+    """Find the spacing at which noise is white, its autocorrelation, and what is worth saying.
+
+    spectrum: of noise that stands alone. curves: of all pixels (1); those of every so many-th are added where needed.
+    """
+    if not is_white(spectrum):
+        curves |= spaced_curves(images)
+    spacing = white_spacing(curves)
+    if spacing > 1 and sharper_curve(images, curves[spacing]) is not None:  # squares, which sub-sampling breaks up
+        return 1, unshared(), [PATTERN]
+    return spacing, autocorrelation(spectrum, share_of(curves, spacing)), []
 
 
 def without_infinity(image: np.ndarray) -> np.ndarray:
