@@ -101,7 +101,7 @@ def test_what_has_no_noise_is_refused_or_said(tmp_path: Path) -> None:
         cuello.noise((scene() > 120).astype(np.uint8) * 255)
     with pytest.raises(cuello.CuelloError, match="as labels are"):
         cuello.noise(np.kron(np.arange(16).reshape(4, 4), np.ones((16, 16), np.uint8)) * 7 % 11)
-    with pytest.raises(cuello.CuelloError, match="12 pixels at most, needed 16 .*give larger images"):
+    with pytest.raises(cuello.CuelloError, match=r"12 pixels at most, needed 16 .*give larger images"):
         cuello.noise(noisy(scene(side=12)))
     with pytest.raises(cuello.CuelloError, match="limit: got 0"):
         cuello.noise(noisy(scene()), limit=0)
