@@ -1,6 +1,8 @@
 """Scores without a clean image: against images whose clean one is known, and values worked by hand."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +17,14 @@ from cuello.scoring.blind import (
     blind_score,
     coloured,
     copy_errors,
+    errors_of,
     judge,
     judge_copies,
+    probed,
     single_errors,
     spectrum,
 )
+from cuello.scoring.classical import STRENGTHS, classical
 
 NEIGHBOURS = np.array([[0.0, 0, 0], [0.3, 1, 0.3], [0, 0, 0]])
 
@@ -78,6 +83,63 @@ def test_a_single_image_gives_nearly_the_true_error(gain: float, read: float, st
     truth = float(np.mean((gaussian_filter(noisy, strength) - clean) ** 2))
     assert abs(score.mse - truth) < 0.02 * np.mean((noisy - clean) ** 2)
     assert abs(score.mse - truth) < 4 * score.mse_error
+
+
+def stops(values: np.ndarray) -> np.ndarray:
+    """Blur whole numbers a little, and all other values more, as an iteration does that stops on its own."""
+    return gaussian_filter(values, 0.8 if (values == values.round()).all() else 2.5)
+
+
+def of_two_ways(values: np.ndarray) -> np.ndarray:
+    """Blur less where the corner's value is that of the image below."""
+    return gaussian_filter(values, 2.5 if values[0, 0] == CORNER else 0.8)
+
+
+CORNER = 77.25
+
+
+@pytest.mark.parametrize("method", [stops, of_two_ways])
+@pytest.mark.parametrize("noise", [NoiseModel(0, 225), NoiseModel(4, 9)])
+def test_a_method_that_jumps_is_judged_by_what_it_did_to_the_image_itself(
+    method: Callable[[np.ndarray], np.ndarray], noise: NoiseModel
+) -> None:
+    random, clean = np.random.default_rng(4), np.kron(random_patches(), np.ones((16, 16)))
+    noisy = noise.gain * random.poisson(clean / noise.gain) if noise.gain else clean
+    noisy = (noisy + random.normal(0, noise.read, clean.shape)).round()
+    noisy[0, 0] = CORNER if method is of_two_ways else noisy[0, 0]
+    truth = float(np.mean((method(noisy) - clean) ** 2))
+    probe = probed(noisy, method, noise)
+    assert probe.jump is not None
+    (score,) = judge([noisy], {"": method}, noise, peak=255)
+    assert abs(score.mse - truth) < 2 * score.mse_error
+    assert abs(errors_of(replace(probe, jump=None), noise).mean() - truth) > 0.25 * noise.variance(clean).mean()
+
+
+def random_patches() -> np.ndarray:
+    return np.random.default_rng(8).uniform(40, 200, (12, 12))
+
+
+@pytest.mark.parametrize(
+    ("name", "strength"),
+    [
+        ("gaussian", 1.0),
+        ("median-3", 3),
+        ("median-5", 5),
+        ("nlm", 0.9),
+        ("wavelet", 1.0),
+        *[("tv", weight) for weight in STRENGTHS["tv"]],
+    ],
+)
+@pytest.mark.parametrize("noise", [NoiseModel(0, 225), NoiseModel(4, 9)])
+def test_no_classical_method_jumps(name: str, strength: float, noise: NoiseModel) -> None:
+    """Nor is one far off: on patches of one value each, in whole numbers, with noise of a known model."""
+    random, clean = np.random.default_rng(9), np.kron(random_patches(), np.ones((16, 16)))
+    noisy = noise.gain * random.poisson(clean / noise.gain) if noise.gain else clean
+    noisy = (noisy + random.normal(0, noise.read, clean.shape)).round()
+    method = classical(name, strength, noise, behind=True)
+    assert probed(noisy, method, noise).jump is None
+    (score,) = judge([noisy], {"": method}, noise, peak=255)
+    assert abs(score.mse - np.mean((method(noisy) - clean) ** 2)) < 2 * score.mse_error
 
 
 def test_correlated_noise_misleads_unless_it_is_told() -> None:

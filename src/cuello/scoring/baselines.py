@@ -18,6 +18,8 @@ from cuello.core.resample import ResizeMethod, resize
 from cuello.degrade.level import noise_levels
 
 Image = np.ndarray
+STEPS = 100
+"""Of total variation."""
 
 
 def unchanged(image: Image, strength: float) -> Image:
@@ -76,10 +78,14 @@ def non_local_means(image: Image, strength: float) -> Image:
 
 
 def total_variation(image: Image, strength: float) -> Image:
-    """Total variation (Chambolle 2004); ``strength``: its weight, larger is smoother."""
+    """Total variation (Chambolle 2004); ``strength``: its weight, larger is smoother.
+
+    Always of ``STEPS`` steps: stopped by its energy, which goes up and down, it ends after four steps on one image and
+    after forty on one that differs by a hundredth of its noise.
+    """
     from skimage.restoration import denoise_tv_chambolle
 
-    return denoise_tv_chambolle(image, weight=strength, channel_axis=-1).astype(np.float32)
+    return denoise_tv_chambolle(image, weight=strength, eps=0, max_num_iter=STEPS, channel_axis=-1).astype(np.float32)
 
 
 def wavelet(image: Image, strength: float) -> Image:

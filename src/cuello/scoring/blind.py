@@ -26,6 +26,9 @@ BLOCK = 32
 """Side of the squares, in pixels, that are taken for independent when it is said how sure a mean is."""
 SMALLER = 4
 """Of an image no larger than such a square: so many squares along its shorter side."""
+JUMPS = 2.0
+"""A method jumps where the middle of two runs on slightly noisier images is farther from its result, in mean square and
+by this factor, than the runs are from their middle."""
 DRAWS = 1000
 COARSE, ALIKE, CHANGE = 8, 0.9, 1.6
 """Captures of one scene: side of the blocks whose brightness is compared, the least correlation of that, and the most
@@ -169,7 +172,8 @@ def single_errors(
 
     ``(f(y) - y)² - v(y) + z · (f(y + a z) - f(y - a z)) / a``, where z is drawn with the noise's variance and
     correlation: the last term has the mean ``2 cov(f(y), noise)``. The variance of z is midway between what the model
-    says of the noisy and of the restored value, which makes it right to second order for Poisson noise too.
+    says of the noisy and of the restored value, which makes it right to second order for Poisson noise too. Where the
+    method jumps (see ``Probe``), it is the error of the middle between the two runs, and the jump's square is added.
 
     noise: the model, or one a channel. correlation: the noise's autocorrelation, ``(2k + 1, 2m + 1)`` with 1 in the
     middle; None where pixels are independent.
@@ -177,8 +181,7 @@ def single_errors(
     Source: Ramani, Blu and Unser 2008, "Monte-Carlo SURE", for the differences; Le Montagner, Angelini and Olivo-Marin
     2014, "An unbiased risk estimator for image denoising in the presence of mixed Poisson-Gaussian noise".
     """
-    probe = probed(noisy, method, noise, correlation=correlation, seed=seed)
-    return (probe.result - probe.noisy) ** 2 - signed_variance(probe.noisy, noise) + 2 * probe.added * probe.moved
+    return errors_of(probed(noisy, method, noise, correlation=correlation, seed=seed), noise)
 
 
 def probed(
@@ -196,8 +199,10 @@ def probed(
     drawn = np.maximum((signed_variance(noisy, noise) + signed_variance(result, noise)) / 2, 0)
     z = coloured(noisy.shape, correlation, seed=seed) * np.sqrt(drawn)
     z *= math.sqrt(drawn.sum() / max(float(np.sum(z**2)), 1e-300))
-    moved = (np.asarray(method(noisy + NOISIER * z)) - np.asarray(method(noisy - NOISIER * z))) / (2 * NOISIER)
-    return Probe(noisy, result, added=z, moved=moved)
+    more, less = (np.asarray(method(noisy + sign * NOISIER * z), np.float64) for sign in (1, -1))
+    moved, jump = (more - less) / (2 * NOISIER), (more + less) / 2 - result
+    jumps = np.nanmean(jump**2) > JUMPS * NOISIER**2 * np.nanmean(moved**2)
+    return Probe(noisy, result, added=z, moved=moved, jump=jump if jumps else None)
 
 
 def noise_again(
@@ -280,33 +285,56 @@ def judge(
     if by is not None and by not in methods:
         raise CuelloError(f"by: got {by!r}, needed one of the methods that are judged: {', '.join(methods)}.")
     errors: dict[str, list[np.ndarray]] = {name: [] for name in methods}
-    unsure, again = [], []
+    unsure: dict[str, list[float]] = {name: [] for name in methods}
+    again: list[bool] = []
     for at, image in enumerate(noisy):
-        model, shared, done = noise, correlation, False
+        model, shared, done, probes = noise, correlation, False, dict[str, Probe]()
         if by is not None and isinstance(noise, NoiseModel):
             probe = probed(image, methods[by], noise, correlation=correlation, seed=seed + at)
             found = remeasured(probe, noise, correlation)
             model, shared, done = found.model, found.correlation, found.again
             if shared is None:  # noise that is added as the first model says moves the result in proportion
-                errors[by].append(errors_of(probe, model, drawn=noise))
-        for name, method in methods.items():
-            if len(errors[name]) <= at:
-                errors[name].append(single_errors(image, method, model, correlation=shared, seed=seed + at))
+                probes[by] = probe
         expected = max(0.0, float(np.nanmean(signed_variance(np.asarray(image, np.float64), model))))
-        unsure.append((AGAIN_ERROR if done and shared is None else MODEL_ERROR) * expected)
+        share = AGAIN_ERROR if done and shared is None else MODEL_ERROR
+        for name, method in methods.items():
+            probe = probes.get(name) or probed(image, method, model, correlation=shared, seed=seed + at)
+            drawn = noise if name in probes and isinstance(noise, NoiseModel) else None
+            errors[name].append(errors_of(probe, model, drawn=drawn))
+            unsure[name].append(math.hypot(share * expected, unsure_of(probe, errors[name][-1])))
         again.append(done)
     bias = AGAIN if all(again) and correlation is None else SINGLE
-    scores = [blind_score(name, of, peak, bias=bias, unsure=float(np.mean(unsure))) for name, of in errors.items()]
+    scores = [
+        blind_score(name, of, peak, bias=bias, unsure=float(np.mean(unsure[name]))) for name, of in errors.items()
+    ]
     return tuple(sorted(scores, key=lambda score: score.mse))
 
 
-def errors_of(probe: Probe, noise: NoiseModel, drawn: NoiseModel) -> np.ndarray:
-    """Estimate the squared errors of ``single_errors`` by what was probed with white noise of another model."""
-    before = drawn.variance(probe.result)
-    least = max(1e-3 * float(np.nanmean(before)), np.finfo(float).tiny)
-    share = np.where(before > least, noise.variance(probe.result) / np.maximum(before, least), 1.0)
-    kept = 2 * probe.added * probe.moved * share
+def errors_of(probe: Probe, noise: "NoiseModel | Sequence[NoiseModel]", drawn: NoiseModel | None = None) -> np.ndarray:
+    """Estimate the squared errors of ``single_errors`` by what was probed.
+
+    drawn: the model of the white noise that was added, where it was not ``noise``.
+    """
+    kept = 2 * probe.added * probe.moved
+    if drawn is not None and isinstance(noise, NoiseModel):
+        before = drawn.variance(probe.result)
+        least = max(1e-3 * float(np.nanmean(before)), np.finfo(float).tiny)
+        kept *= np.where(before > least, noise.variance(probe.result) / np.maximum(before, least), 1.0)
+    if probe.jump is not None:
+        kept -= 2 * probe.jump * (probe.noisy - probe.result - probe.jump)
     return (probe.result - probe.noisy) ** 2 - signed_variance(probe.noisy, noise) + kept
+
+
+def unsure_of(probe: Probe, errors: np.ndarray) -> float:
+    """Give the standard error of ``errors_of`` that a jump adds: half of the most that it can be off.
+
+    The error of the middle of the two runs is known. That of the result differs by the jump, and is at least the
+    square of the difference of both lengths, at most that of their sum; ``errors_of`` gives what is between.
+    """
+    if probe.jump is None:
+        return 0.0
+    jump = float(np.nanmean(probe.jump**2))
+    return math.sqrt(jump * max(float(np.nanmean(errors)) - jump, 0.0))
 
 
 def judge_copies(

@@ -41,13 +41,16 @@ class Probe:
     """What a restoration makes of an image, and of noise that is added to it; arrays ``(H, W)``.
 
     noisy, result: before and after. added: noise like the image's own. moved: by how much the result changes where it
-    is added, in the same unit, as a straight line would.
+    is added, in the same unit, as a straight line would. jump: by how much the middle of what becomes of slightly
+    noisier images is off the result, where that is more than these differ: methods that stop on their own, or choose
+    between two ways, may do another thing on such an image. None where it does not jump.
     """
 
     noisy: np.ndarray
     result: np.ndarray
     added: np.ndarray
     moved: np.ndarray
+    jump: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
