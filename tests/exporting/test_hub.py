@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import cuello
 from cuello.core.errors import CuelloError
 from cuello.exporting.hub import hub_name, licence_fields, write_hub
 from cuello.exporting.plain import plain_onnx
+from cuello.models.custom import CustomNetwork
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 
@@ -164,17 +166,25 @@ def test_what_fails_leaves_nothing(trained: Run, tmp_path: Path) -> None:
 
 
 class Branching(torch.nn.Module):
-    channels, scale, size, conditioning, stride = 3, 1, None, None, 1
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x if x.sum() > 0 else -x
 
 
-def test_a_network_with_branches_cannot_be_written(trained: Run) -> None:
-    from dataclasses import replace
+class Bessel(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.i0(x)
 
-    model = replace(cuello.load(trained.path), network=Branching())  # type: ignore[arg-type]
-    with pytest.raises(CuelloError, match="cannot be written as ONNX"):
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Branching, r"test_hub\.py, line \d+, reads values of a tensor by a condition .*torch\.where"),
+        (Bessel, r"uses the operation aten::\S+, which ONNX .* does not have\. Write"),
+    ],
+)
+def test_what_cannot_be_written_is_named(trained: Run, step: type[torch.nn.Module], said: str) -> None:
+    model = replace(cuello.load(trained.path), network=CustomNetwork(step(), 3, 1, None))
+    with pytest.raises(CuelloError, match=said):
         plain_onnx(model)
 
 

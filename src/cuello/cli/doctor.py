@@ -28,7 +28,6 @@ class Optional(NamedTuple):
 OPTIONALS = (
     Optional("h5py", "HDF5 files", "data"),
     Optional("onnx", "export to ONNX", "onnx"),
-    Optional("onnxscript", "export to ONNX", "onnx"),
     Optional("onnxruntime", "models in ONNX files; their check", "onnx"),
     Optional("optuna", "search --sampler random or tpe", "search"),
     Optional("scikit-learn", "latent --method tsne", "latent"),

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
-from cuello.exporting.graph import LARGEST_DIFFERENCE, exportable, quiet
+from cuello.exporting.beside import answering
+from cuello.exporting.graph import LARGEST_DIFFERENCE, Graph
 from cuello.inference.model import Model
-from cuello.inference.onnx import onnx_missing
 from cuello.models.base import as_output
 from cuello.runs.artefact import Artefact
 
@@ -53,33 +53,13 @@ def plain_onnx(model: Model) -> bytes:
     the package is missing, the network has an operation that cannot be exported, or the results differ.
     """
     check_plain(model)
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise onnx_missing(error) from None
-    plain = exportable(plain_of(model))
-    inputs, dynamic = example(model, 64, 2), torch.export.Dim.DYNAMIC
-    free = {0: dynamic} if model.size else {0: dynamic, 2: dynamic, 3: dynamic}
-    try:
-        with quiet():
-            program = torch.onnx.export(
-                plain, inputs, input_names=["image", "level"][: len(inputs)], output_names=["result"], dynamo=True,
-                dynamic_shapes=(free, {0: dynamic})[: len(inputs)], verbose=False, external_data=False,
-            )  # fmt: skip
-    except Exception as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        raise CuelloError(
-            f"the network {model.artefact.architecture.name!r} cannot be written as ONNX: {lines[-1].strip()[:300]}. A "
-            "network of your own needs a forward without branches that depend on values, of operations that ONNX has."
-        ) from None
-    assert program is not None
-    content = program.model_proto.SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    free = {"image": (0,) if model.size else (0, 2, 3), "level": (0,)}
+    given: dict[str, Tensor] = dict(zip(free, example(model, 64, 1), strict=False))
+    content = Graph(plain_of(model), given, free={name: free[name] for name in given}).written()
+    answer = answering(content)
     for side in (64,) if model.size else (8, 48, 72):
         tried = example(model, side, 1)
-        given = {one.name: tensor.numpy() for one, tensor in zip(session.get_inputs(), tried, strict=True)}
-        found = np.asarray(session.run(None, given)[0])
+        found = answer({name: one.numpy() for name, one in zip(given, tried, strict=True)})
         with torch.inference_mode():
             apart = float(np.abs(found - plain_of(model)(*tried).numpy()).max())
         check_alike(model, apart)

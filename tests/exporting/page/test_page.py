@@ -371,6 +371,31 @@ def test_an_estimator_shows_the_map_of_the_class_that_is_chosen(
         assert np.abs(pixels[:, :, 0] / 255 - expected).max() <= 0.51 / 255 + 1e-5
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_an_estimator_that_is_told_no_class_offers_none(
+    glyph_runs: dict[str, Path],
+    make_estimator: Callable[..., Path],
+    page_of: Callable[..., Path],
+    opened: Callable[..., Any],
+    tmp_path: Path,
+    known: bool,
+) -> None:
+    classifier = glyph_runs["classify"]
+    said = {"classifier": str(classifier if known else tmp_path / "gone")}
+    model = cuello.load(make_estimator(tmp_path / "estimator", classifier, "explain-hits", **said))
+    Image.fromarray(noisy(0, (7, 5))).save(tmp_path / "one.png")
+    with opened(page_of(model)) as one:
+        (result,) = one.add(tmp_path / "one.png")
+        assert not result["failed"]
+        assert not one.tab.locator("#told").count()
+        assert bool(result["scores"]) == known == one.tab.locator("#scores").is_visible()
+        pixels = read_picture(one.result(0, tmp_path / "map.png")).pixels
+        image = torch.from_numpy(noisy(0, (7, 5)) / np.float32(255))[None, None]
+        with torch.inference_mode():
+            expected = model.network(image).image[0, 0].numpy()
+        assert np.abs(pixels[:, :, 0] / 255 - expected).max() <= 0.51 / 255 + 1e-5
+
+
 def test_a_map_of_codes_is_walked_by_keyboard(
     glyph_runs: dict[str, Path], page_of: Callable[..., Path], opened: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -3,10 +3,12 @@
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from cuello.core.errors import CuelloError
+from cuello.exporting.beside import alike
 from cuello.exporting.graph import Graph, Mapped, Telling, blank
 from cuello.exporting.page.facts import PageFacts
 from cuello.exporting.page.graphs import Decoding, Encoding, image_graph
@@ -71,17 +73,23 @@ CODES = {"encoder": "image", "decoder": "code"}
 
 
 def explained(model: Model, facts: PageFacts, free: tuple[int, ...]) -> tuple[PageFacts, dict[str, Graph]]:
-    """Plan the page of an estimator, with its classifier where that still lies where it was."""
+    """Plan the page of an estimator, with its classifier where that still lies where it was.
+
+    Classes are named only where something comes of them: a classifier's scores, or a network that is told one.
+    """
     image, classifier = blank(model), classifier_of(model)
-    count = len(classifier.classes) if classifier else int(model.artefact.architecture.settings.get("classes", 2))
-    inputs = {"image": "image", "condition": "condition", "classifier": "image"}
-    condition = torch.zeros(1, count)
-    condition[0, 0] = 1
-    graph = Graph(Mapped(model.network), {"image": image, "condition": condition}, {"image": free, "condition": (0,)})
-    graphs = {"image": graph}
+    classes = classifier.classes if classifier else ()
+    given: dict[str, Any] = {"image": image}
+    axes: dict[str, Any] = {"image": free}
+    inputs = {"image": "image"}
+    if model.network.conditioning == "class":
+        told = alike(model)
+        classes = classes or tuple(str(k) for k in range(told.shape[1]))
+        given["condition"], axes["condition"], inputs["condition"] = told, (0,), "condition"
+    graphs = {"image": Graph(Mapped(model.network), given, axes)}
     if classifier is not None:
         graphs["classifier"] = Graph(Telling(classifier.network), {"image": image}, {"image": free})
-    classes = classifier.classes if classifier else tuple(str(k) for k in range(count))
+        inputs["classifier"] = "image"
     return replace(facts, kind="explain", words="explain", suffix="map", classes=classes, inputs=inputs), graphs
 
 

@@ -112,17 +112,19 @@ const WORK = {
     tell("shown", { id, before: shown(image), scores: Float32Array.from(scores), notes: brought(image, size), ...sizes(image, image) });
   },
   async explain(image, { id, label, pace }) {
-    const size = room(image), values = fitted(image, size, facts.channels), classes = facts.classes.length;
+    const size = room(image), values = fitted(image, size, facts.channels), { condition } = facts.inputs;
     const given = { [facts.inputs.image]: { values, shape: [1, facts.channels, size.height, size.width] } };
     let told = label, scores = null;
     if (sessions.classifier) {
       scores = Float32Array.from(await ran("classifier", { [facts.inputs.classifier]: given[facts.inputs.image] }));
       if (told === undefined) told = scores.indexOf(Math.max(...scores));
     }
-    told ??= 0;
-    const condition = new Float32Array(classes);
-    condition[told] = 1;
-    given[facts.inputs.condition] = { values: condition, shape: [1, classes] };
+    if (condition) {
+      told ??= 0;
+      const shares = new Float32Array(facts.classes.length);
+      shares[told] = 1;
+      given[condition] = { values: shares, shape: [1, shares.length] };
+    }
     const map = grid(await ran("image", given), size, 1), seen = { ...grid(values, size, facts.channels), kept: [] };
     tell("shown", { id, before: shown(seen), after: shown(map), scores, label: told, notes: brought(image, size), ...sizes(seen, map) });
     tell("file", { id, blob: await encodePng(map, (share) => pace("packing", share)), ending: "png" });
