@@ -51,3 +51,37 @@ def test_squares_of_several_values_with_weak_noise_stay(sigma: float) -> None:
     image = (rows * 16 + columns) % 7 * 30 + 20.0
     noisy = image + np.random.default_rng(0).normal(0, sigma, image.shape)
     assert np.sqrt(np.mean((denoise(noisy) - image) ** 2)) < 2 * sigma
+
+
+def left(image: np.ndarray) -> str:
+    """Hold that an image is left as it is, and give what is said of it."""
+    way = ChannelDenoiser(shipped(), scores=1)
+    np.testing.assert_array_equal(way.restore(image[:, :, None])[:, :, 0], image)
+    return summary(way.done)
+
+
+@pytest.mark.parametrize("sigma", [0, 1])
+def test_a_colour_filter_mosaic_stays_and_it_is_said(sigma: float) -> None:
+    rows, columns = np.indices((128, 128)) % 2
+    filters = np.where(rows + columns == 0, 0.5, np.where(rows + columns == 2, 0.7, 1.0))
+    noise = np.random.default_rng(0).normal(0, sigma, filters.shape)
+    image = (data.camera()[::4, ::4] * filters + noise).clip(0, 255).astype(np.uint8)
+    assert left(image) == (
+        "looks like a colour filter mosaic: demosaic first, or give the four planes as channels: left as it is"
+    )
+
+
+@pytest.mark.parametrize("sigma", [1, 5])
+def test_an_ordered_dither_with_weak_noise_stays_and_it_is_said(sigma: float) -> None:
+    order = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) * 16 + 8
+    image = np.where(data.camera()[::4, ::4] > np.tile(order, (32, 32)), 235.0, 20.0)
+    said = left(image + np.random.default_rng(0).normal(0, sigma, image.shape))
+    assert said.startswith("a pattern repeats every few pixels")
+    assert said.endswith("left as it is")
+
+
+@pytest.mark.parametrize("size", [128, 172])
+def test_print_with_weak_noise_stays(size: int) -> None:
+    image = data.text()[:size, :size].astype(float)
+    noisy = image + np.random.default_rng(0).normal(0, 1, image.shape)
+    assert np.sqrt(np.mean((denoise(noisy) - image) ** 2)) < 2

@@ -56,6 +56,9 @@ def kind_in_words(found: NoiseSurvey) -> str:
     """
     if found.kind == "textured":
         return f"too much texture to tell noise from it: noise, if any, has at most σ {sigmas(found)[1][1]:.3g}"
+    if found.kind in ("mosaic", "periodic"):
+        what = "a colour filter mosaic" if found.kind == "mosaic" else "a pattern that repeats every few pixels"
+        return f"{what}, which hides noise: that, if any, has at most σ {sigmas(found)[1][1]:.3g}"
     if found.kind != "ordinary":
         return {"noise-free": "no noise above the rounding of the values"}.get(found.kind, f"a {found.kind} image")
     ends = [level for _, level in sigmas(found)]
@@ -75,6 +78,12 @@ def advice(channels: Sequence[NoiseSurvey]) -> list[str]:
         return [
             "Where no place is flat, noise and texture cannot be told apart in single images: give images of the same "
             "camera and setting with flat places, or several of one scene that stands still."
+        ]
+    if any(one.kind == "mosaic" for one in channels) and not noisy:
+        return ["Demosaic first, or give the four planes (every second row and column) as channels, and measure those."]
+    if any(one.kind == "periodic" for one in channels) and not noisy:
+        return [
+            "Take the pattern away first, or give images without it: any method would blur it, or take it for noise."
         ]
     if not noisy:
         return ["There is nothing to take away: any method would take structure."]

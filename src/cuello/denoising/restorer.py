@@ -120,7 +120,7 @@ class ChannelDenoiser:
         found = kind.survey
         if found.kind in ("binary", "label"):
             raise CuelloError(REFUSED[found.kind])
-        if found.kind in ("noise-free", "textured"):
+        if found.kind != "ordinary":
             self.done.append(PlaneResult(kind, own))
             return values.astype(np.float64)
         whole, known = filled(values.astype(np.float64))

@@ -38,6 +38,8 @@ def phrase(one: PlaneResult) -> str:
     found = one.kind.survey
     if found.kind == "textured":
         return f"too much texture to tell noise from it: left as it is (noise, if any, has at most {level(one)})"
+    if found.kind in ("mosaic", "periodic"):
+        return f"{found.notes[0]}: left as it is"
     if one.way == "nothing":
         return "no noise found: left as it is"
     parts = [f"{way_of(one)}: {level(one)}"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from cuello.noise_models.estimate import finite
 
-Kind = Literal["ordinary", "noise-free", "textured", "binary", "label"]
+Kind = Literal["ordinary", "noise-free", "textured", "mosaic", "periodic", "binary", "label"]
 
 MIDDLE, LOOKED_AT = 1024, 300_000
 """Side of the part of an image, and its values, that are looked at where all would take long."""

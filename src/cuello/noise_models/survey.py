@@ -1,7 +1,7 @@
 """All that is measured of the noise in one channel of images of one camera and setting."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from cuello.noise_models.estimate import NoiseCurve, blocks_of, estimate_noise, 
 from cuello.noise_models.frames import TemporalNoise, temporal_noise
 from cuello.noise_models.levels import sharper_curve
 from cuello.noise_models.model import NoiseModel
+from cuello.noise_models.periodic import repeating
 from cuello.noise_models.structure import Kind, clipped, jpeg_blocks, kind_of, stripes
 from cuello.noise_models.texture import hides_noise
 from cuello.noise_models.whiteness import (
@@ -34,6 +35,8 @@ LARGEST = 1e100
 """Of much larger values no square is a number."""
 STRIPES = 0.01
 """Stripes of so much of the values' range are worth a word where there is no other noise."""
+TELLING = 0.15
+"""Share of the bands of brightness whose blocks must hold noise alone; fewer do by chance."""
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
@@ -43,6 +46,11 @@ TOO_TEXTURED = (
 )
 TEXTURE = "texture everywhere hides whether neighbours share their noise: taken for noise that they do not"
 
+REPEATING = {
+    "mosaic": "looks like a colour filter mosaic: demosaic first, or give the four planes as channels",
+    "periodic": "a pattern repeats every few pixels, as a printer's screen or interlaced rows do: what was measured is "
+    "the most that noise can be",
+}
 PATTERN = (
     "the values are closer to a few levels than the differences of neighbours would let noise be: those are taken for "
     "a pattern, and noise for what is around the levels"
@@ -54,7 +62,8 @@ class NoiseSurvey:
     """What the noise of one channel is like; the unit is that of the images' values.
 
     kind: "ordinary"; "noise-free"; "textured", whose noise, if any, texture hides: the model is the most that it can
-    be; "binary" and "label", which have no noise that could be taken away. model: variance
+    be; "mosaic" of colour filters and "periodic", patterns that repeat every few pixels, likewise; "binary" and
+    "label", which have no noise that could be taken away. model: variance
     at each brightness of one pixel. curve: what it was drawn through; None where there is no noise to measure.
     temporal: whether it was measured from frame to frame. correlation: ``(2 R + 1, 2 R + 1)``, of a pixel's noise with
     that of the pixels around it, 1 in the middle. spacing: of every so many-th pixel the noise is white; 1: of all.
@@ -111,25 +120,14 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     curves[1] = pattern or curves[1]
     if is_noise_free(curves[1], step_of(images), high - low):
         return with_stripes(nothing("noise-free", (low, high)), images)
-    bands, notes, correlation, spacing = spectra_of(images), [], unshared(), 1
-    if pattern is not None:
-        notes.append(PATTERN)
-    elif not bands:
-        notes.append(SMALL)
-    elif telling := [band for band in bands if stands_alone(band)]:
-        spacing, correlation, said = whiteness_of(images, power(telling), curves)
-        notes += said
-    elif hides_noise(blocks_of(images)):
-        kind = "textured"
-        notes.append(TOO_TEXTURED)
-    elif not is_white(power(bands)):
-        notes.append(TEXTURE)
+    seen = seen_of(images, curves, patterned=pattern is not None)
+    kind, spacing, correlation, notes = seen.kind, seen.spacing, seen.correlation, list(seen.notes)
     curve, temporal = curves[spacing], False
     if frames:
         found = temporal_noise(images, curve.model)
         if isinstance(found, TemporalNoise):
-            curve, temporal, kind = found.curve, True, "ordinary"
-            notes = [note for note in notes if note != TOO_TEXTURED]
+            curve, temporal, kind = found.curve, True, kind if kind == "mosaic" else "ordinary"
+            notes = [note for note in notes if note not in (TOO_TEXTURED, REPEATING["periodic"])]
             scale = np.sqrt(np.maximum(curve.model.variance(found.mean), np.median(curve.variance) / 100))
             correlation = correlation_of([one / scale for one in found.residuals])
             spacing = spacing_of(correlation)
@@ -147,19 +145,51 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
     )  # fmt: skip
 
 
-def whiteness_of(
-    images: Sequence[np.ndarray], spectrum: np.ndarray, curves: dict[int, NoiseCurve]
-) -> tuple[int, np.ndarray, list[str]]:
-    """Find the spacing at which noise is white, its autocorrelation, and what is worth saying.
+def unshared() -> np.ndarray:
+    """Give the correlation of noise that says nothing of its neighbour's."""
+    alone = np.zeros((2 * REACH + 1, 2 * REACH + 1))
+    alone[REACH, REACH] = 1
+    return alone
 
-    spectrum: of noise that stands alone. curves: of all pixels (1); those of every so many-th are added where needed.
+
+@dataclass(frozen=True)
+class Seen:
+    """What blocks tell of neighbours: kind, spacing, correlation and notes, see ``NoiseSurvey``."""
+
+    kind: Kind = "ordinary"
+    spacing: int = 1
+    correlation: np.ndarray = field(default_factory=unshared)
+    notes: tuple[str, ...] = ()
+
+
+def seen_of(images: Sequence[np.ndarray], curves: dict[int, NoiseCurve], patterned: bool) -> Seen:
+    """Tell whether neighbours share noise, and whether it is noise.
+
+    curves: of all pixels (1); those of every so many-th are added where needed. patterned: values lie on few levels.
     """
+    bands = spectra_of(images)
+    if (kind := repeating(bands)) is not None:
+        return Seen(kind, notes=(REPEATING[kind],))
+    if patterned:
+        return Seen(notes=(PATTERN,))
+    if not bands:
+        return Seen(notes=(SMALL,))
+    telling = [band for band in bands if stands_alone(band)]
+    if telling and len(telling) >= TELLING * len(bands):
+        return shared_of(images, power(telling), curves)
+    if hides_noise(blocks_of(images)):
+        return Seen("textured", notes=(TOO_TEXTURED,))
+    return Seen() if is_white(power(bands)) else Seen(notes=(TEXTURE,))
+
+
+def shared_of(images: Sequence[np.ndarray], spectrum: np.ndarray, curves: dict[int, NoiseCurve]) -> Seen:
+    """Find the spacing at which noise that stands alone, with this spectrum, is white, and its autocorrelation."""
     if not is_white(spectrum):
         curves |= spaced_curves(images)
     spacing = white_spacing(curves)
     if spacing > 1 and sharper_curve(images, curves[spacing]) is not None:  # squares, which sub-sampling breaks up
-        return 1, unshared(), [PATTERN]
-    return spacing, autocorrelation(spectrum, share_of(curves, spacing)), []
+        return Seen(notes=(PATTERN,))
+    return Seen(spacing=spacing, correlation=autocorrelation(spectrum, share_of(curves, spacing)))
 
 
 def without_infinity(image: np.ndarray) -> np.ndarray:
@@ -216,13 +246,6 @@ def share_of(curves: dict[int, NoiseCurve], spacing: int) -> float:
     at = curves[1].brightness
     whole = np.median(curves[spacing].model.variance(at))
     return float(min(1.0, np.median(curves[1].model.variance(at)) / max(whole, np.finfo(float).tiny)))
-
-
-def unshared() -> np.ndarray:
-    """Give the correlation of noise that says nothing of its neighbour's."""
-    alone = np.zeros((2 * REACH + 1, 2 * REACH + 1))
-    alone[REACH, REACH] = 1
-    return alone
 
 
 def no_line(curve: NoiseCurve) -> str:
