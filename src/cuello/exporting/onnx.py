@@ -207,7 +207,7 @@ def facts(model: Model) -> dict[str, Any]:
         "job": about.job, "network": about.architecture.name, "noise": about.noise,
         "channels": model.channels, "size": model.size, "scale": model.scale, "stride": model.network.stride,
         "receptive_field": model.network.receptive_field, "conditioning": model.network.conditioning,
-        "classes": list(about.classes), "dtype": "float32",
+        "classes": list(about.classes), "dtype": "float32", "checksum": about.checksum,
         "license": about.training.get("license"), "author": about.training.get("author"),
         "input": "image: float32 (N, C, H, W); white: what stands for white, 1 where it is left out",
         "artefact": about_of(nameless(about)),

@@ -24,9 +24,10 @@ from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
 from cuello.inference.estimates import note_estimate
 from cuello.inference.flat import REACH, keep_flat
-from cuello.inference.onnx import SUFFIX, onnx_network
+from cuello.inference.onnx import SUFFIX, OnnxNetwork, onnx_network
 from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
+from cuello.models.catalog import CODE, KINDS
 from cuello.models.stabilised import Domain, Stabilised
 from cuello.runs.artefact import Artefact, load_artefact
 from cuello.runs.directory import Run
@@ -263,6 +264,12 @@ class Model:
 
     def check_latent(self) -> None:
         """Raise CuelloError where the network has no code in its middle."""
+        kind = self.artefact.architecture.kind
+        if isinstance(self.network, OnnxNetwork) and kind in KINDS and KINDS[kind].purpose == CODE:
+            raise CuelloError(
+                f"{self.path} is an exported file, which gives images and no codes. Name the run that it was written "
+                "from; for other programs its encoder and decoder lie beside it as files of their own."
+            )
         if not self.network.has_code:
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} has no code in its middle: it works on pixels. "

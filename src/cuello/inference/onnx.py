@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from cuello.core.errors import CuelloError, first_line
 from cuello.core.files import as_cuello_error
-from cuello.core.schema import StoredFields, checked, read_json
+from cuello.core.schema import Name, StoredFields, checked, read_json
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.limits import MOST_STRIDE, Channels, Side
@@ -42,6 +42,7 @@ class StoredFacts(StoredFields):
     receptive_field: int | None = Field(ge=1)
     conditioning: Literal["level", "class"] | None
     dtype: Literal["float32", "uint8", "uint16"] = "float32"
+    checksum: Name = ""
     artefact: StoredArtefact
 
 
@@ -50,9 +51,12 @@ class OnnxNetwork(ImageNetwork):
 
     keeps_flat = True
     place: torch.nn.Parameter
+    checksum: str
 
     def __init__(self, session: Any, facts: StoredFacts) -> None:
         super().__init__()
+        self.checksum = facts.checksum
+        """Of the artefact that the file was written from; "" where it does not say."""
         self.session, self.classes = session, len(facts.artefact.classes)
         self.channels, self.stride, self.scale = facts.channels, facts.stride, facts.scale
         self.receptive_field, self.conditioning = facts.receptive_field, facts.conditioning

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from cuello.core.errors import CuelloError, closest
 from cuello.core.files import printable
 from cuello.data.images import Images
 from cuello.inference.bundled import located
 from cuello.inference.model import Model, load
+from cuello.inference.onnx import KEY, OnnxNetwork
+from cuello.saliency.answers import Outputs
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class ExplainedClassifier:
 
     network: a module or function for `occlusion_map`, of images with ``padding`` pixels of 0 around them. channels,
     size (height, width): of its images before that; None: any. own: the classifier as Cuello loads it, from the file
-    ``path``; None for other ones.
+    ``path``; None for other ones. outputs: what the network gives, where that is not class scores before softmax.
     """
 
     network: Any
@@ -28,10 +32,23 @@ class ExplainedClassifier:
     padding: int = 0
     own: Model | None = None
     path: Path = Path()
+    outputs: Outputs | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.own.classes if self.own else ()
+
+    @property
+    def checksum(self) -> str:
+        """Tell Cuello's own classifiers apart; an exported one has its run's, "" where its file does not say it."""
+        assert self.own is not None
+        network = self.own.network
+        return network.checksum if isinstance(network, OnnxNetwork) else self.own.artefact.checksum
+
+    @property
+    def exported(self) -> bool:
+        """Whether it is an ONNX file that Cuello wrote."""
+        return self.own is not None and isinstance(self.own.network, OnnxNetwork)
 
     def called(self, number: int) -> str:
         """Name a class; its number where it has no name."""
@@ -72,14 +89,17 @@ def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | 
 
 
 def open_onnx(path: Path, device: str, padding: int) -> ExplainedClassifier:
-    """Open an ONNX file; CuelloError where it is no classifier, or smaller than its padding."""
-    from cuello.saliency.onnx import OnnxClassifier
+    """Open an ONNX file, Cuello's or another's; CuelloError where it is no classifier, or smaller than its padding."""
+    from cuello.saliency.onnx import OnnxClassifier, open_session
 
     if device != "cpu":
         raise CuelloError(f"--device: got {device!r}, but ONNX files run on the processor: leave it out.")
     if padding < 0:
         raise CuelloError(f"--padding: got {padding}, needed 0 or more pixels.")
-    network = OnnxClassifier(path)
+    session = open_session(path, torch.get_num_threads())
+    if KEY in session.get_modelmeta().custom_metadata_map:
+        return exported_classifier(path, padding)
+    network = OnnxClassifier(path, session)
     channels, height, width = (side if isinstance(side, int) else None for side in network.shape[1:])
     size = (height - 2 * padding, width - 2 * padding) if height is not None and width is not None else None
     if size is not None and min(size) < 1:
@@ -87,7 +107,23 @@ def open_onnx(path: Path, device: str, padding: int) -> ExplainedClassifier:
             f"--padding: got {padding}, but {path} takes {width}×{height} pixels, padding included: nothing would be "
             "left of the images."
         )
-    return ExplainedClassifier(network, path.name, channels, size=size, padding=padding)
+    return ExplainedClassifier(network, path.name, channels, size=size, padding=padding, outputs="auto")
+
+
+def exported_classifier(path: Path, padding: int) -> ExplainedClassifier:
+    """Open a classifier that `cuello export` wrote, which gives probabilities; CuelloError where it is none."""
+    _, model = own_classifier(path)
+    if padding:
+        raise CuelloError(
+            f"--padding: got {padding}, but {path} was written by cuello export and pads its images itself where its "
+            "network does: leave it out."
+        )
+    network = model.network
+    assert isinstance(network, OnnxNetwork)
+    return ExplainedClassifier(
+        network.run, model.artefact.architecture.name, model.channels, size=model.size, own=model, path=path,
+        outputs="probabilities",
+    )  # fmt: skip
 
 
 def class_number(wanted: str | int, classes: Sequence[str]) -> str | int:

@@ -49,7 +49,12 @@ def open_estimator(path: str | Path, classifier: ExplainedClassifier, device: st
             f"model: {classifier.name} is not one of Cuello's classifiers, so that it cannot be known whether {path} "
             "learned its maps. Leave --model out to make exact maps."
         )
-    ours = classifier.own.artefact.checksum
+    ours = classifier.checksum
+    if not ours:
+        raise CuelloError(
+            f"{classifier.path} does not say which classifier it was made of, so it cannot be known whether {path} "
+            "learned its maps. Export it anew, or name its run."
+        )
     if artefact.classifier != ours:
         raise CuelloError(
             f"{path} learned the maps of another classifier (checksum {artefact.classifier or 'unknown'}, this one has "

@@ -18,6 +18,7 @@ from cuello.data.catalog import open_within
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python
 from cuello.data.images import Images, load_images, parse_size, subset
+from cuello.inference.model import Model
 from cuello.jobs.explain.check import Check, check_share, checked
 from cuello.jobs.explain.chosen import chosen
 from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fitting, groups, open_classifier
@@ -103,7 +104,12 @@ def explain(
     check_check(model, check)
     explained = open_classifier(classifier, device, padding)
     estimator = open_estimator(model, explained, device) if model is not None else None
-    outputs = outputs or ("auto" if explained.own is None else None)
+    if check is not None and explained.exported:
+        raise CuelloError(
+            f"--check: {classifier} is an exported file, which hides the scores that exact maps are compared by. Name "
+            "the run that it was written from."
+        )
+    outputs = outputs or (None if estimator else explained.outputs)
     settings = chosen_settings(
         {"box": box, "stride": stride, "fill": None if fill is None else str(fill), "sigma": sigma,
          "definition": definition, "score": score, "outputs": outputs},
@@ -135,6 +141,8 @@ def explain(
         source = chosen(source, str(images), limit=limit, own=explained.own)
         loaded = load_images(source, explained.channels, size, on_error=on_error, progress=tell)
         found.notes += loaded.notes
+        if explained.exported and estimator is None and explained.own and padded_by(explained.own):
+            found.note("boxes do not slide over the padding that is in the exported file; over all of it with the run")
         found.failed += [(str(images), reason) for reason in loaded.skipped]
         if size and not resize:
             found.note(f"images were resized to {size[0]}×{size[1]} pixels, as in training")
@@ -280,6 +288,11 @@ class Explaining:
             return Scale(False, f"standardised sum{', estimated' if self.estimator else ''}", (0.0, 1.0))
         units = {"drop": "fall of the probability", "logit-drop": "fall of the logit"}
         return Scale(watched in units, f"{DEFINITIONS[definition].combine} of the {units.get(watched, watched)}")
+
+
+def padded_by(model: Model) -> int:
+    """Return by how many pixels a classifier pads its images itself."""
+    return int(model.artefact.architecture.settings.get("pad") or 0)
 
 
 def check_check(model: str | Path | None, check: float | None) -> None:
