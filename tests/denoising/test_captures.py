@@ -35,7 +35,7 @@ def test_captures_tell_the_true_error(tmp_path: Path, command: Callable[..., Any
     assert found.captures.count == 3
     errors = [np.mean((np.asarray(Image.open(path)) - scene()) ** 2) for path in found.written]
     truth = np.sqrt(np.mean(errors)) / 25
-    assert found.captures.left == pytest.approx(truth, abs=4 * found.captures.left_error)
+    assert found.captures.left == pytest.approx(truth, abs=2 * found.captures.left_error)
     assert found.captures.left == pytest.approx(truth, rel=0.3)
     assert found.captures.gain == pytest.approx(-20 * np.log10(found.captures.left))
     assert "3 captures of one scene" in (tmp_path / "page" / "report.html").read_text()

@@ -40,7 +40,7 @@ def test_standard_error_of_blocks_by_hand() -> None:
     score = blind_score("x", [errors], peak=20, bias="")
     assert (score.mse, score.mse_error) == (2, 1)  # the standard error of 1 and 3: √2 / √2
     assert score.psnr == pytest.approx(10 * math.log10(400 / 2))
-    assert score.error == pytest.approx(10 / math.log(10) / 2)
+    assert score.error == pytest.approx(20 / math.log(10) / 2), "twice the standard error"
 
 
 def test_of_an_error_below_zero_only_the_standard_error_is_promised() -> None:

@@ -66,6 +66,15 @@ def test_correlation_that_neighbours_share_is_found_again() -> None:
     assert found.model.variance(100) == pytest.approx(225, rel=0.08)
 
 
+def test_shared_noise_that_seems_stronger_is_not_believed() -> None:
+    """Texture can only add to what is measured: the first estimate is kept unless the second is clearly less."""
+    clean, noise = scene(), NoiseModel(0, 0.97 * 225)
+    noisy = clean + 15 * coloured(clean.shape, NEIGHBOURS, seed=4)
+    found = noise_again(noisy, lambda y: gaussian_filter(y, 4), noise, correlation=np.pad(NEIGHBOURS, 3))
+    assert not found.again
+    assert found.model == noise
+
+
 @pytest.mark.parametrize("case", ["small", "far off", "nothing is taken away", "reaches far"])
 def test_the_first_estimate_is_kept_where_the_second_cannot_be_believed(case: str) -> None:
     clean = scene(40 if case == "small" else 256)

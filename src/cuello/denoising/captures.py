@@ -22,9 +22,9 @@ MOST = 6
 class CapturesScore:
     """How large the error is that is left, by what captures of one scene say of each other.
 
-    count: of captures. left, left_error: error of the results, where the noise's standard deviation is 1, and its
-    standard error. gain: by how many dB the error is smaller than the noise. apart: the results were learned from the
-    captures, which judge them by the part of the scene that was kept apart.
+    count: of captures. left, left_error: error of the results, where the noise's standard deviation is 1, and twice
+    its standard error. gain: by how many dB the error is smaller than the noise. apart: the results were learned from
+    the captures, which judge them by the part of the scene that was kept apart.
     """
 
     count: int

@@ -102,7 +102,7 @@ def overview(several: NamedImage) -> Section:
     table = Table(
         ["image", "effort", "noise", "measured in", "repaired>", "error left>", "dB less>"], rows,
         note="Error left: of the result, where the noise's standard deviation is 1, estimated from the middle of the "
-        "image itself, with its standard error. Repaired: hot and dead pixels.",
+        "image itself, ± what the truth is within in about 95% of images. Repaired: hot and dead pixels.",
     )  # fmt: skip
     said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
     left = Counter(phrase for _, one in several for phrase in worse(one))

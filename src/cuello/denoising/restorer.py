@@ -32,8 +32,9 @@ SCORED_SIDE, SHOWN = 192, 256
 class PlaneScore:
     """How sure a result is, as far as one channel tells without a clean image.
 
-    left: error of the result, where the noise's standard deviation is 1; left_error: its standard error. gain: how
-    much smaller the error is than the noise, in dB. These are infinite or NaN where the channel is too small to tell.
+    left: error of the result, where the noise's standard deviation is 1; left_error: twice its standard error, within
+    which the truth lies in about 95% of images. gain: how much smaller the error is than the noise, in dB. These are
+    infinite or NaN where the channel is too small to tell.
     checks: whether what was taken away is noise.
     """
 

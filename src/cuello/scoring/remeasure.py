@@ -32,6 +32,9 @@ KEPT = 0.7
 """A frequency of which more is kept tells nothing."""
 BELIEVED = 1.3
 """How many times the variance of the first estimate, or as small a part of it, is believed."""
+LESS = 0.06
+"""By how much less than the first estimate, as a logarithm, shared noise must be to be believed: texture, which lies
+at the middle frequencies that measure it, can only add to it."""
 LAGS = 3
 """Correlation that reaches farther cannot be told by frequencies that are free of texture."""
 
@@ -70,7 +73,8 @@ def remeasured(probe: Probe, noise: NoiseModel, correlation: np.ndarray | None =
 
     noise, correlation: the first estimate, ``(2k + 1, 2k + 1)`` or None for white noise. It is kept where the image is
     too small, where the restoration keeps too much of what was added, where correlation reaches too far, and where the
-    second variance is more than ``BELIEVED`` times the first, or less than its inverse.
+    second variance is more than ``BELIEVED`` times the first, or less than its inverse; where neighbours share the
+    noise, also where the second is not less than the first by ``LESS``.
 
     Source: Stein 1981, "Estimation of the mean of a multivariate normal distribution", for the identity; this use of it
     is our own.
@@ -113,7 +117,15 @@ def remeasured(probe: Probe, noise: NoiseModel, correlation: np.ndarray | None =
         return first
     if not apart(model, noise, at) <= math.log(BELIEVED):
         return first
+    if shape is not None and not less(model, noise, probe.result):
+        return first
     return Remeasured(model, None if shape is None else correlation_of(shape), again=True)
+
+
+def less(model: NoiseModel, first: NoiseModel, result: np.ndarray) -> bool:
+    """Tell whether a model has clearly less noise in an image than the first one has."""
+    second, before = (float(one.variance(result).mean()) for one in (model, first))
+    return second < math.exp(-LESS) * before
 
 
 def spectra(plane: np.ndarray) -> np.ndarray:

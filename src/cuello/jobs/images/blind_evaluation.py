@@ -183,7 +183,7 @@ def result_of(found: BlindEvaluation) -> Result:
         "brighter": float(found.brighter.mean()),
         "protocol": {"images": len(found.removed), "metrics": {}, "range": "white is 1"},
     }
-    rows: list[list[Any]] = [["method", "estimated psnr", "standard error", "estimated mse"]]
+    rows: list[list[Any]] = [["method", "estimated psnr", "95% within ±", "estimated mse"]]
     rows += [[score.name, f"{score.psnr:.6g}", f"{score.error:.3g}", f"{score.mse:.6g}"] for score in found.scores]
     return Result(found.verdict, values, rows, shown=[*tables_of(found), found.verdict])
 
@@ -195,7 +195,7 @@ def tables_of(found: BlindEvaluation) -> list[Table]:
         scored = [[score.name, f"{score.psnr:.2f}", f"{score.error:.2f}"] for score in found.scores]
         ours = frozenset(place for place, score in enumerate(found.scores) if score.name == found.label)
         note = f"Over {len(found.removed)} images, white being 1. The score was {found.scores[0].bias}."
-        tables.append(Table(["method", "estimated PSNR, dB>", "standard error, dB>"], scored, note, ours=ours))
+        tables.append(Table(["method", "estimated PSNR, dB>", "95% within ±, dB>"], scored, note, ours=ours))
     expected = "not known" if found.expected is None else f"{255 * found.expected.mean():.2f}"
     rows = [
         ["standard deviation, out of 255", f"{255 * found.removed.mean():.2f}", expected],
