@@ -37,6 +37,13 @@ def denoise(
         ),
     ] = False,
     repair: Annotated[bool, Parameter(help="Repair hot and dead pixels first.")] = True,
+    target: Annotated[
+        Path | None,
+        Parameter(
+            help="The clean image of IN, or a folder with the clean image of every image in IN: says how near the "
+            "results are to them, and how far the score was from the truth; used for nothing else."
+        ),
+    ] = None,
     report: Annotated[Path | None, Parameter(help="A folder for report.html and its pictures.")] = None,
     in_place: InPlace = False,
     keep_originals: KeepOriginals = True,
@@ -64,6 +71,8 @@ def denoise(
     cuello denoise scans/ denoised/ --skip-existing
 
     cuello denoise scans/ --in-place
+
+    cuello denoise noisy/ denoised/ --target clean/ --report report/
     """
     from cuello.cli.apply import divided
     from cuello.cli.streams import check_streams, restored
@@ -71,17 +80,18 @@ def denoise(
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
-    sources, target = divided((source, *more), in_place, "cuello denoise")
-    check_streams(sources, target, json)
+    sources, place = divided((source, *more), in_place, "cuello denoise")
+    check_streams(sources, place, json)
     use_threads(threads)
     settings: dict[str, Any] = {
-        "effort": effort, "each": each, "repair": repair, "report": report, "keep_originals": keep_originals,
-        "skip_existing": skip_existing, "overwrite": overwrite, "device": str(choose_device(device)),
+        "effort": effort, "each": each, "repair": repair, "target": target, "report": report,
+        "keep_originals": keep_originals, "skip_existing": skip_existing, "overwrite": overwrite,
+        "device": str(choose_device(device)),
     }  # fmt: skip
     with display(quiet or json) as shown:
         restore = partial(denoise_images, progress=shown.work, **settings)
-        found = restored(sources, target, in_place=in_place, format=format, restore=restore)
-    say(found, target, json=json)
+        found = restored(sources, place, in_place=in_place, format=format, restore=restore)
+    say(found, place, json=json)
     if found.failed:
         sys.exit(1)
 
@@ -103,6 +113,8 @@ def say(found: "Denoised", target: str | None, *, json: bool) -> None:
             one["channels"] = [values_of(channel) for channel in done]
         del content["ranges"]
         content["captures"] = None if found.captures is None else asdict(found.captures)
+        for one, truth in zip(content["files"], found.truths, strict=False):
+            one["truth"] = None if truth is None else {**asdict(truth), "off": truth.off}
         content["report"] = None if found.report is None else str(found.report)
         print_json(content)
         return
@@ -110,6 +122,9 @@ def say(found: "Denoised", target: str | None, *, json: bool) -> None:
     for one, done in zip(found.files, found.channels, strict=True):
         if one.output is not None:
             print(printable(f"{one.input}: {summary(done)}"), file=out)
+    for one, truth in zip(found.files, found.truths, strict=False):
+        if truth is not None:
+            print(printable(f"{one.input}: {truth}"), file=out)
     if found.captures is not None:
         print(f"{found.captures}.", file=out)
     say_applied(found, target, json=False)

@@ -20,6 +20,7 @@ from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, blended, kinds_of
 from cuello.denoising.page import write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files
 from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
+from cuello.denoising.truth import Truth, cleans_of, truth_of
 from cuello.inference.arrays import SameKind, as_stack, native
 from cuello.inference.bundled import BUNDLED
 from cuello.inference.files import Applied, Noted, files_to_do, go_through, restore_file
@@ -34,13 +35,14 @@ class Denoised(Applied):
     """What became of the files, and of the channels in each.
 
     channels: for each of ``files``, what was done, channel by channel and page by page. kinds: of noise that several
-    share. captures: how good the results are by each other, where the files are captures of one scene. report: the page
-    that was written.
+    share. captures: how good the results are by each other, where the files are captures of one scene. truths: for each
+    of ``files``, how near it is to its clean image, where that was given. report: the page that was written.
     """
 
     channels: list[list[PlaneResult]] = field(default_factory=list)
     kinds: Sequence[PlaneKind] = ()
     captures: CapturesScore | None = None
+    truths: Sequence[Truth | None] = ()
     report: Path | None = None
 
 
@@ -54,6 +56,7 @@ def denoise(
     each: bool = False,
     repair: bool = True,
     device: str = "cpu",
+    target: Place | None = None,
     report: Place | None = None,
     progress: OnProgress | bool | None = None,
     **files: Any,
@@ -72,10 +75,11 @@ def denoise(
     network goes on learning from the images too, from captures of one scene by each other. each: measure the noise of
     every image by itself; by default images whose noise is the same are measured together, as those of one camera and
     setting are. repair: replace hot and dead pixels by what is around them first. device: cpu, cuda, cuda:N or mps.
-    report: a folder for report.html and its pictures. files: overwrite, in_place, keep_originals, skip_existing and
-    format, as for ``cuello.apply``.
+    target: the clean image of a file, or a folder with the clean image of every image, to say how near the results are
+    (``Denoised.truths``); used for nothing else. report: a folder for report.html and its pictures. files: overwrite,
+    in_place, keep_originals, skip_existing and format, as for ``cuello.apply``.
 
-    Raises CuelloError for masks and maps of labels, which hold no noise.
+    Raises CuelloError for masks and maps of labels, which hold no noise, and where ``target`` has other names or sizes.
 
     >>> random = np.random.default_rng(0)
     >>> clean = np.linspace(200, 500, 128) + np.zeros((128, 1))
@@ -90,10 +94,10 @@ def denoise(
         folder = None if report is None else Path(report).expanduser()
         if folder is not None:
             check_new(folder / "report.html", bool(files.get("overwrite")))
-        found = denoise_files(way, images, destination, each=each, tell=tell, files=files)
+        found = denoise_files(way, images, destination, each=each, tell=tell, target=target, files=files)
         return found if folder is None else replace(found, report=write_report(folder, found))
-    if destination is not None or files or report is not None:
-        given = {"a destination": destination, "a report": report}
+    if destination is not None or files or report is not None or target is not None:
+        given = {"a destination": destination, "a report": report, "a target": target}
         said = ", ".join([*(name for name, value in given.items() if value is not None), *sorted(files)])
         raise CuelloError(f"got images in memory and {said}, which are of files: leave it out.")
     several = arrays_of(images)
@@ -158,11 +162,19 @@ def shipped(device: str = "cpu") -> Model:
 
 
 def denoise_files(
-    way: ChannelDenoiser, source: Any, destination: Place | None, *, each: bool, tell: OnProgress, files: dict[str, Any]
+    way: ChannelDenoiser,
+    source: Any,
+    destination: Place | None,
+    *,
+    each: bool,
+    tell: OnProgress,
+    target: Place | None,
+    files: dict[str, Any],
 ) -> Denoised:
     """Take the noise off files; see ``denoise``."""
     work = files_to_do(source, destination, **files)
     paths = list(work.found.files)
+    cleans = {} if target is None else cleans_of(work, target)
     kinds: Sequence[PlaneKind] = ()
     if work.jobs and (way.effort != "quick" or not each):
         tell(Progress("measuring", 0, len(paths), path=paths[0]))
@@ -185,4 +197,8 @@ def denoise_files(
 
     applied = go_through(work, one, tell=tell)
     found = Denoised(**vars(applied), channels=channels, kinds=kinds)
-    return replace(found, captures=score_of_captures(found))
+    truths = [
+        truth_of(cleans[one.input], one.output, planes) if one.output is not None and one.input in cleans else None
+        for one, planes in zip(found.files, channels, strict=True)
+    ]
+    return replace(found, captures=score_of_captures(found), truths=truths if cleans else ())

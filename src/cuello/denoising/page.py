@@ -9,7 +9,7 @@ import numpy as np
 
 from cuello.denoising.noise_pictures import draw_variance
 from cuello.denoising.restorer import PlaneResult
-from cuello.denoising.said import level, sigmas, sure, way_of, worse
+from cuello.denoising.said import BLENDED, level, sigmas, sure, way_of, worse
 from cuello.report.figures import Theme, as_png, drawing, save_both, shorten
 from cuello.report.grids import image_grid
 from cuello.report.page import Headline, Headlines, Picture, Section, Table, Verdict, write_page
@@ -40,6 +40,8 @@ def write_report(folder: Path, found: "Denoised") -> Path:
     parts: list[Section] = [overview(several)]
     if found.captures is not None:
         parts.append(Section("Captures of one scene", [f"{found.captures}."]))
+    if any(found.truths):
+        parts.append(by_clean_images(found))
     if scored:
         shown = scored[:SHOWN]
         figures = folder / "figures"
@@ -61,7 +63,8 @@ def write_report(folder: Path, found: "Denoised") -> Path:
     path = folder / "report.html"
     count = len(found.written)
     write_page(
-        path, "Denoised", f"{count} file{'' if count == 1 else 's'}, without a clean image",
+        path, "Denoised", f"{count} file{'' if count == 1 else 's'}, without a clean image"
+        f"{'; clean images judge the results' if any(found.truths) else ''}",
         verdict=verdict_of(scored), sections=[*parts, *failed, *notes], environment=environment(),
     )  # fmt: skip
     return path
@@ -106,6 +109,7 @@ def overview(several: NamedImage) -> Section:
     )  # fmt: skip
     said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
     left = Counter(phrase for _, one in several for phrase in worse(one))
+    left.update(f"results {BLENDED}" for _, one in several if one.kind.blend is not None)
     tried = [f"{phrase[0].upper()}{phrase[1:]} ({count} of {len(several)} channels)." for phrase, count in left.items()]
     scores = [one.score for _, one in several if one.score is not None and one.score.known]
     tiles = [
@@ -113,6 +117,29 @@ def overview(several: NamedImage) -> Section:
         *([Headline("error now", f"{np.median([one.left for one in scores]):.2f}", "of the noise")] if scores else []),
     ]
     return Section("What was done", [*tried, *said[:SHOWN]], [Headlines(tiles), table])
+
+
+def by_clean_images(found: "Denoised") -> Section:
+    """Make the table of what clean images tell of the results, and of their scores."""
+    rows = [
+        [
+            one.input.name, f"{truth.before:.2f}", f"{truth.after:.2f}", f"{truth.after - truth.before:.2f}",
+            *(["–"] * 3 if truth.off is None else [f"{truth.scored:.2f}", f"{truth.score:.2f}", f"{truth.off:+.2f}"]),
+        ]
+        for one, truth in zip(found.files, found.truths, strict=True)
+        if truth is not None
+    ]  # fmt: skip
+    head = ["image", "PSNR before>", "PSNR after>", "dB less>", "dB less, scored channels>", "score>", "score off by>"]
+    off = [abs(truth.off) for truth in found.truths if truth is not None and truth.off is not None]
+    said = (
+        [f"The score, made without clean images, was {np.mean(off):.2f} dB from the truth on average."] if off else []
+    )
+    peaks = ", ".join(dict.fromkeys(f"{truth.peak:g}" for truth in found.truths if truth is not None))
+    note = (
+        f"PSNR in dB, peak {shorten(peaks, 40)} (255 for 8 bits, else the range of the clean image). Score: by how "
+        "many dB the error was said to be smaller. Clean images were used for this table alone."
+    )
+    return Section("By the clean images", said, [Table(head, rows, note=note)])
 
 
 def scored_in(one: PlaneResult) -> tuple[str, str]:

@@ -14,6 +14,8 @@ STEPPED = (
     "as floats for values between)"
 )
 
+BLENDED = "put together with results of smaller images as captures tell"
+
 WORSE: dict[Step, str] = {
     "transform": "learned transform scored lower; the plain one was kept",
     "network": "network that went on learning scored lower; the one before was kept",
@@ -47,7 +49,7 @@ def phrase(one: PlaneResult) -> str:
     if found.spacing > 1:
         parts.append(f"noise that neighbours share, over {found.spacing} pixels")
     if one.kind.blend is not None:
-        parts.append("put together with results of smaller images as captures tell")
+        parts.append(BLENDED)
     parts += worse(one)
     if one.repaired:
         parts.append(f"{one.repaired} hot or dead pixels repaired")
