@@ -38,7 +38,10 @@ def test_captures_tell_the_true_error(tmp_path: Path, command: Callable[..., Any
     assert found.captures.left == pytest.approx(truth, abs=2 * found.captures.left_error)
     assert found.captures.left == pytest.approx(truth, rel=0.3)
     assert found.captures.gain == pytest.approx(-20 * np.log10(found.captures.left))
-    assert "3 captures of one scene" in (tmp_path / "page" / "report.html").read_text()
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert "3 captures of one scene" in page
+    blended = sum(planes[0].kind.blend is not None for planes in found.channels)
+    assert ("Results put together with results of smaller images" in page) == (blended == 3)
     answer = command("denoise", folder, tmp_path / "again")
     assert "3 captures of one scene, each result judged by the other captures: error now about 0." in answer.out
     answer = command("denoise", folder, tmp_path / "third", "--json")

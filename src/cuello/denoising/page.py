@@ -62,9 +62,9 @@ def write_report(folder: Path, found: "Denoised") -> Path:
     notes = [Section("Notes", list(found.notes))] if found.notes else []
     path = folder / "report.html"
     count = len(found.written)
+    how = "judged by, and denoised without," if any(found.truths) else "without"
     write_page(
-        path, "Denoised", f"{count} file{'' if count == 1 else 's'}, without a clean image"
-        f"{'; clean images judge the results' if any(found.truths) else ''}",
+        path, "Denoised", f"{count} file{'' if count == 1 else 's'}, {how} a clean image",
         verdict=verdict_of(scored), sections=[*parts, *failed, *notes], environment=environment(),
     )  # fmt: skip
     return path
