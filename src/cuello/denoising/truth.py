@@ -74,7 +74,7 @@ def cleans_of(work: FilesToDo, target: Place) -> dict[Path, Clean]:
             noisy = whole(path)
         except (CuelloError, ValueError, OSError):  # restoring it says what is wrong
             continue
-        cleans[path] = Clean(clean, errors(noisy, whole(clean), path, clean))
+        cleans[path] = Clean(clean, errors(noisy, whole(clean), (path, clean)))
     return cleans
 
 
@@ -104,13 +104,13 @@ def whole(path: Path) -> list[np.ndarray]:
     return list(images_of(path, range))
 
 
-def errors(images: Sequence[np.ndarray], clean: Sequence[np.ndarray], path: Path, other: Path) -> list[float]:
+def errors(images: Sequence[np.ndarray], clean: Sequence[np.ndarray], paths: tuple[Path, Path]) -> list[float]:
     """Give the mean squared error of each page and channel; CuelloError where the sizes differ."""
     shapes, needed = ([one.shape for one in several] for several in (images, clean))
     if shapes != needed:
         raise CuelloError(
-            f"--target: {path} has {described(shapes)}, and its clean image {other} {described(needed)}: needed the "
-            "same size, channels and pages."
+            f"--target: {paths[0]} has {described(shapes)}, and its clean image {paths[1]} {described(needed)}: needed "
+            "the same size, channels and pages."
         )
     return [
         float(np.nanmean((one[:, :, channel].astype(float) - two[:, :, channel]) ** 2))
@@ -133,7 +133,7 @@ def described(shapes: Sequence[tuple[int, ...]]) -> str:
 def truth_of(clean: Clean, result: Path, done: Sequence[PlaneResult]) -> Truth:
     """Measure a result by its clean image."""
     true = whole(clean.path)
-    left = errors(whole(result), true, result, clean.path)
+    left = errors(whole(result), true, (result, clean.path))
     eight = all(one.dtype == np.uint8 for one in true)
     peak = 255.0 if eight else max(float(np.nanmax(one)) for one in true) - min(float(np.nanmin(one)) for one in true)
     peak = peak or 1.0
@@ -145,7 +145,8 @@ def truth_of(clean: Clean, result: Path, done: Sequence[PlaneResult]) -> Truth:
             if one.score is not None and one.score.known and before and after
         ]
         score, scored = map(float, np.mean(pairs, axis=0)) if pairs else (None, None)
-    return Truth(psnr(float(np.mean(clean.noise)), peak), psnr(float(np.mean(left)), peak), peak, score, scored)
+    before, after = (psnr(float(np.mean(several)), peak) for several in (clean.noise, left))
+    return Truth(before, after, peak, score=score, scored=scored)
 
 
 def psnr(error: float, peak: float) -> float:
