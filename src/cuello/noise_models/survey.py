@@ -37,6 +37,8 @@ STRIPES = 0.01
 """Stripes of so much of the values' range are worth a word where there is no other noise."""
 TELLING = 0.15
 """Share of the bands of brightness whose blocks must hold noise alone; fewer do by chance."""
+SHARP = 0.05
+"""Levels with a smaller share of the variance around them tell the noise by themselves."""
 HARDLY = 1e-4
 """Noise below this share of the values' range is none, where values have no steps."""
 
@@ -117,10 +119,11 @@ def survey(images: Sequence[np.ndarray], frames: bool = False) -> NoiseSurvey:
         return nothing(kind, (low, high))
     curves = {1: estimate_noise(images)}
     pattern = sharper_curve(images, curves[1])
+    around = None if pattern is None else float(np.median(pattern.variance) / np.median(curves[1].variance))
     curves[1] = pattern or curves[1]
     if is_noise_free(curves[1], step_of(images), high - low):
         return with_stripes(nothing("noise-free", (low, high)), images)
-    seen = seen_of(images, curves, patterned=pattern is not None)
+    seen = seen_of(images, curves, around)
     kind, spacing, correlation, notes = seen.kind, seen.spacing, seen.correlation, list(seen.notes)
     curve, temporal = curves[spacing], False
     if frames:
@@ -162,15 +165,18 @@ class Seen:
     notes: tuple[str, ...] = ()
 
 
-def seen_of(images: Sequence[np.ndarray], curves: dict[int, NoiseCurve], patterned: bool) -> Seen:
+def seen_of(images: Sequence[np.ndarray], curves: dict[int, NoiseCurve], around: float | None) -> Seen:
     """Tell whether neighbours share noise, and whether it is noise.
 
-    curves: of all pixels (1); those of every so many-th are added where needed. patterned: values lie on few levels.
+    curves: of all pixels (1); those of every so many-th are added where needed. around: where values lie on
+    few levels, the share of the variance that they have around those; else None.
     """
+    if around is not None and around < SHARP:
+        return Seen(notes=(PATTERN,))
     bands = spectra_of(images)
     if (kind := repeating(bands)) is not None:
         return Seen(kind, notes=(REPEATING[kind],))
-    if patterned:
+    if around is not None:
         return Seen(notes=(PATTERN,))
     if not bands:
         return Seen(notes=(SMALL,))
