@@ -66,10 +66,9 @@ def evaluate(
     """
     from cuello.cli.render import end_with, print_result
     from cuello.core.own import allow
-    from cuello.inference.bundled import located
+    from cuello.inference.model import artefact_at
     from cuello.jobs.base import Request
     from cuello.jobs.catalog import JOBS
-    from cuello.runs.artefact import load_artefact
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
     from cuello.work import evaluate as judging
@@ -92,7 +91,7 @@ def evaluate(
         else:
             found = judging.evaluate(run, images, progress=shown.work, **loading, **settings)
             together = isinstance(found, JudgedRuns)
-            result = result_of(found) if together else JOBS[load_artefact(located(run)).job].result(found)
+            result = result_of(found) if together else JOBS[artefact_at(run).job].result(found)
     print_result(result, json)
     if several and output is not None and not json:
         print(f"\nreport: {output / 'matrix.html'}")

@@ -418,6 +418,14 @@ def numbers(found: Tensor) -> Tensor:
     return found
 
 
+def artefact_at(path: str | PathLike[str]) -> Artefact:
+    """Read what a model's file, run directory or exported ONNX file says of itself; its network is not built."""
+    place = located(path)
+    if place.suffix.lower() == SUFFIX and place.is_file():
+        return onnx_network(place)[0]
+    return load_artefact(place)
+
+
 def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") -> Model:
     """Load a run directory, a model.safetensors file, or a model that comes with the package, by name (BUNDLED).
 

@@ -82,3 +82,9 @@ def test_codes_are_asked_of_the_run(folder: Path, command: Callable[..., Any], t
     answer = command("latent", folder / "codes.onnx", "glyphs", "-o", tmp_path / "latent")
     assert answer.code == 2
     assert "codes.onnx is an exported file, which gives images and no codes. Name the run" in answer.error
+
+
+def test_an_exported_classifier_is_evaluated(folder: Path, command: Callable[..., Any]) -> None:
+    answer = command("evaluate", folder / "classify.onnx", "glyphs")
+    assert answer.code == 0, answer.error
+    assert "accuracy" in answer.out
