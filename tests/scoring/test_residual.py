@@ -33,6 +33,21 @@ def test_noise_is_hardly_ever_complained_of(gain: float, read: float) -> None:
     assert alarms <= 2  # at 1%: more in fewer than one of a hundred such tests
 
 
+@pytest.mark.parametrize("spots", [0.0, 300.0])
+@pytest.mark.parametrize("correlation", [None, ALONG])
+def test_flat_places_are_not_divided_by_the_noise_that_is_left_in_them(
+    spots: float, correlation: np.ndarray | None
+) -> None:
+    y, x = np.mgrid[:256, :256]
+    clean = 1000 + spots * sum(np.exp(-((y - at) ** 2 + (x - at) ** 2) / 800) for at in (60, 190))
+    for seed in range(5):
+        noise = 20 * coloured(clean.shape, correlation, seed=seed)
+        result = clean + gaussian_filter(noise, 8)  # slow noise is left, as a good restoration leaves it
+        failures = failed(clean + noise, result, NoiseModel(0, 400), correlation=correlation)
+        assert "brightness" not in failures
+        assert "brightness" in failed(clean + noise, result + 4, NoiseModel(0, 400), correlation=correlation)
+
+
 def test_a_blur_takes_structure_along_edges() -> None:
     noisy = scene() + np.random.default_rng(0).normal(0, 15, (192, 192))
     found = check_residual(noisy, gaussian_filter(noisy, 4), NoiseModel(0, 225))

@@ -31,6 +31,9 @@ STEEP = 0.1
 """Share of the pixels that are taken for edges."""
 AROUND = 3.0
 """Standard deviation, in pixels, of the blur that tells how bright a place is."""
+APART = 4.0
+"""How much brighter the next band must begin, in standard deviations of noise blurred so; nearer ones are one band: the
+noise that a result keeps would choose between them, and what was taken away there would not have the mean 0."""
 
 CheckName = Literal["variance", "neighbours", "edges", "brightness"]
 STRUCTURE: dict[CheckName, str] = {
@@ -115,7 +118,8 @@ def check_residual(
     place = gaussian_filter(
         np.where(np.isfinite(result), result, np.nanmean(result)), (AROUND, AROUND) + (0,) * (noisy.ndim - 2)
     )
-    bands = bands_of(place, known)
+    kept = math.sqrt(floor / 0.05 * slow_share(correlation)) / (2 * math.sqrt(math.pi) * AROUND)
+    bands = bands_of(place, known, APART * kept)
     found = [
         excess("variance", [np.where(band, taken**2 - 1, np.nan) for band in bands]),
         neighbours(taken, correlation),
@@ -132,12 +136,26 @@ def cut_off(noisy: np.ndarray) -> np.ndarray:
     return np.isin(noisy, ends)
 
 
-def bands_of(place: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
-    """Divide the pixels by the brightness of their place."""
+def slow_share(correlation: np.ndarray | None) -> float:
+    """Give how many times the variance of white noise the mean of many pixels has, where neighbours share noise."""
+    return 1.0 if correlation is None else max(1.0, float(correlation.sum()))
+
+
+def bands_of(place: np.ndarray, known: np.ndarray, apart: float) -> list[np.ndarray]:
+    """Divide the pixels by the brightness of their place; bands begin at least so far apart.
+
+    >>> place = np.repeat([0.0, 1.0, 100.0, 101.0], 50)
+    >>> [int(band.sum()) for band in bands_of(place, np.ones(200, bool), apart=10.0)]
+    [100, 100]
+    """
     if not known.any():
         return []
-    limits = np.quantile(place[known], np.linspace(0, 1, BANDS + 1)[1:-1])
-    return [np.digitize(place, limits) == number for number in range(BANDS)]
+    ends = np.quantile(place[known], np.linspace(0, 1, BANDS + 1))
+    limits: list[float] = []
+    for limit in map(float, ends[1:-1]):
+        if limit - (limits[-1] if limits else ends[0]) >= apart and ends[-1] - limit >= apart:
+            limits.append(limit)
+    return [np.digitize(place, limits) == number for number in range(len(limits) + 1)]
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float] | None:
