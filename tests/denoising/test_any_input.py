@@ -4,14 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import cuello
 from cuello.core.errors import CuelloError
+from cuello.denoising.said import phrase
 
 RANDOM = np.random.default_rng(0)
 CLEAN = 120 + 60 * np.sin(np.arange(128) / 9) + np.zeros((128, 1))
 NOISY = RANDOM.normal(CLEAN, 3 + CLEAN / 20)
+
+
+def write_image(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(values).save(path)
 
 
 def rmse(image: np.ndarray, clean: np.ndarray) -> float:
@@ -54,6 +60,45 @@ def test_what_transparency_hides_is_no_measure_of_the_noise(tmp_path: Path) -> N
         assert np.array_equal(found[..., 1], alpha)
         assert (found[..., 0][~seen] == 7).all()
         assert rmse(found[..., 0][seen], CLEAN[np.nonzero(seen)]) < rmse(pixels[seen], CLEAN[np.nonzero(seen)]) / 2.5
+
+
+@pytest.mark.parametrize("hidden", [slice(0, 40), slice(64, None)])
+def test_what_was_filled_makes_no_result_look_better(tmp_path: Path, hidden: slice) -> None:
+    gaps = NOISY.astype(np.float32)
+    gaps[:, hidden] = np.nan
+    write_image(tmp_path / "gaps.tif", gaps)
+    score = cuello.denoise(tmp_path / "gaps.tif", tmp_path / "clean.tif").channels[0][0].score
+    seen = np.isfinite(gaps)
+    restored = np.asarray(Image.open(tmp_path / "clean.tif"))[seen]
+    truth = rmse(restored, CLEAN[seen]) / rmse(NOISY[seen], CLEAN[seen])
+    assert abs(score.left - truth) < 2 * score.left_error
+    assert 0.85 < score.checks.taken < 1.15
+
+
+def test_an_image_without_a_number_among_captures_is_said_and_disturbs_nothing(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    random = np.random.default_rng(3)
+    for number in range(3):
+        write_image(tmp_path / "noisy" / f"{number}.tif", random.normal(CLEAN, 8).astype(np.float32))
+    write_image(tmp_path / "noisy" / "1.tif", np.full(CLEAN.shape, np.nan, np.float32))
+    found = cuello.denoise(tmp_path / "noisy", tmp_path / "clean")
+    assert [phrase(planes[0]).startswith("quick") for planes in found.channels] == [True, False, True]
+    assert phrase(found.channels[1][0]) == "no noise found: left as it is, it has no value that is a number"
+    assert not recwarn.list
+    assert not found.notes
+
+
+@pytest.mark.parametrize("paper", [255, 0])
+def test_pages_cut_off_nearly_everywhere_are_left_as_they_are(tmp_path: Path, paper: int) -> None:
+    page = Image.new("L", (192, 192), paper)
+    for line in range(13):
+        ImageDraw.Draw(page).text((4, 4 + 14 * line), f"The quick brown fox, line {line}", fill=255 - paper)
+    page.save(tmp_path / "text.png")
+    found = cuello.denoise(tmp_path / "text.png", tmp_path / "clean.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "clean.png")), np.asarray(page))
+    assert "no noise found: left as it is" in phrase(found.channels[0][0])
+    assert "darkest or brightest value there is" in phrase(found.channels[0][0])
 
 
 @pytest.mark.parametrize("shape", [(1, 300), (300, 1)])

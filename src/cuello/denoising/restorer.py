@@ -13,6 +13,7 @@ from cuello.denoising.planes import filled
 from cuello.denoising.steps import in_steps
 from cuello.inference.model import Model
 from cuello.noise_models.defects import repaired
+from cuello.noise_models.estimate import BLOCK
 from cuello.noise_models.model import NoiseModel, apart
 from cuello.noise_models.survey import NoiseSurvey, check_size, nothing, survey
 from cuello.scoring.blind import BlindScore, judge, left_of, signed_variance
@@ -128,7 +129,7 @@ class ChannelDenoiser:
         bad = np.concatenate([found.hot, found.dead]) if self.repairs else np.empty((0, 2), int)
         good = repaired(whole, bad) if len(bad) else whole
         smooth = kind.take_off(good, self.network)
-        score = self.score(kind, good, smooth) if len(self.done) < self.scores else None
+        score = self.score(kind, good, smooth, known) if len(self.done) < self.scores else None
         shown = (crop_of(whole, SHOWN), crop_of(smooth, SHOWN)) if score is not None else (None, None)
         fine = found.model.deviation(smooth) < STEP if values.dtype.kind in "ui" else np.zeros(1, bool)
         self.done.append(
@@ -143,7 +144,8 @@ class ChannelDenoiser:
         known = values[np.isfinite(values)]
         if not len(known) or not np.ptp(known):  # one value throughout, or none
             ends = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-            return plain_kind(nothing("noise-free", ends), self.effort), True
+            none = replace(nothing("noise-free", ends), notes=() if known.size else (NO_NUMBER,))
+            return plain_kind(none, self.effort), True
         check_size(known)
         try:
             own = survey([values])
@@ -163,22 +165,25 @@ class ChannelDenoiser:
             kind = turned(kind, self.network)
         return replace(kind, planes=())
 
-    def score(self, kind: PlaneKind, noisy: np.ndarray, result: np.ndarray) -> PlaneScore:
+    def score(self, kind: PlaneKind, noisy: np.ndarray, result: np.ndarray, known: np.ndarray) -> PlaneScore:
         """Say how good a result is; what is done is done again on a part of it, once by turns where that is long.
 
+        known: where there were numbers; the others, which were filled, hold no noise and do not count.
         A network that learned from captures of the image is no measure of itself: they said how good results are.
         """
         model, correlation = kind.survey.model, None if kind.survey.white else kind.survey.correlation
+        checks = check_residual(np.where(known, noisy, np.nan), result, model, correlation=correlation)
         if (told := kind.captures) is not None:
-            checks = check_residual(noisy, result, model, correlation=correlation)
             return PlaneScore(told.left, told.left_error, gain=told.gain, checks=checks)
-        part = crop_of(noisy, SCORED_SIDE)
+        part, there = crop_of(noisy, SCORED_SIDE), crop_of(known, SCORED_SIDE) > 0
+        if not there.any():
+            return PlaneScore(math.nan, math.inf, gain=math.nan, checks=checks)
         way = replace(kind, turns=False)
-        methods = {"result": lambda values: way.take_off(values, self.network)}
+        methods = {"result": lambda values: np.where(there, way.take_off(values, self.network), np.nan)}
         score: BlindScore = judge([part], methods, model, peak=1.0, correlation=correlation, by="result")[0]
-        noise = max(float(signed_variance(part, model).mean()), np.finfo(float).tiny)
+        noise = max(float(signed_variance(part[there], model).mean()), np.finfo(float).tiny)
         left, error, gain = left_of(score, noise)
-        return PlaneScore(left, error, gain=gain, checks=check_residual(noisy, result, model, correlation=correlation))
+        return PlaneScore(left, error, gain=gain, checks=checks)
 
 
 REFUSED = {
@@ -190,9 +195,15 @@ REFUSED = {
 
 
 def of_a_small_image(values: np.ndarray) -> NoiseSurvey:
-    """Give noise of one standard deviation, of an image too small to tell how it depends on brightness."""
+    """Give noise of one standard deviation, of an image too small to tell how it depends on brightness.
+
+    One that is large enough, and whose values are cut off nearly everywhere, as on a page of text, tells no noise.
+    """
     known = values[np.isfinite(values)]
     ends = (float(known.min()), float(known.max()))
+    cut = float(np.isin(known, ends).mean())
+    if min(values.shape) >= LARGE and cut > MOSTLY:
+        return replace(nothing("noise-free", ends), notes=(CUT_OFF.format(cut),))
     whole, _ = filled(values.astype(np.float64))
     sigma = noise_levels((whole - ends[0])[:, :, None])[0] if min(whole.shape) > 1 else of_a_line(whole.ravel())
     none = nothing("noise-free", ends)
@@ -213,4 +224,8 @@ def of_a_line(values: np.ndarray) -> float:
     return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(1.5)) if len(bends) else 0.0
 
 
+LARGE, MOSTLY = 2 * BLOCK, 0.5
+"""Side of an image that is not too small, and the share of its pixels at the ends of its values that are too many."""
+CUT_OFF = "{:.0%} of its pixels have the darkest or brightest value there is, and the others are too few to tell noise"
+NO_NUMBER = "it has no value that is a number"
 SMALL = ("too small to tell how the noise depends on brightness: taken for the same everywhere",)

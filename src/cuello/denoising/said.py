@@ -43,7 +43,7 @@ def phrase(one: PlaneResult) -> str:
     if found.kind in ("mosaic", "periodic"):
         return f"{found.notes[0]}: left as it is"
     if one.way == "nothing":
-        return "no noise found: left as it is"
+        return ", ".join(["no noise found: left as it is", *found.notes])
     parts = [f"{way_of(one)}: {level(one)}"]
     parts[0] += "" if one.own else ", as in the whole set"
     if found.spacing > 1:

@@ -210,7 +210,7 @@ def probed(
     result = np.asarray(method(noisy), np.float64)
     if result.shape != noisy.shape:
         raise CuelloError(f"the method made {result.shape} of an image {noisy.shape}, needed the same shape.")
-    drawn = np.maximum((signed_variance(noisy, noise) + signed_variance(result, noise)) / 2, 0)
+    drawn = np.maximum(np.nan_to_num((signed_variance(noisy, noise) + signed_variance(result, noise)) / 2), 0)
     z = coloured(noisy.shape, correlation, seed=seed) * np.sqrt(drawn)
     z *= math.sqrt(drawn.sum() / max(float(np.sum(z**2)), 1e-300))
     more, less = (np.asarray(method(noisy + sign * NOISIER * z), np.float64) for sign in (1, -1))
@@ -413,6 +413,8 @@ def are_captures(images: Sequence[np.ndarray], noise: "NoiseModel | Sequence[Noi
         return False
     first = np.asarray(images[0], np.float64)
     for other in images[1:]:
+        if not np.isfinite(other - first).any():
+            return False
         expected = np.nanmean(np.maximum(signed_variance(first, noise), 0))
         if not expected / CHANGE < np.nanmean((other - first) ** 2) / 2 < expected * CHANGE:
             return False

@@ -9,7 +9,7 @@ places are flat and how bright each is.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.fft import fft2, ifft2
@@ -71,7 +71,8 @@ class Remeasured:
 def remeasured(probe: Probe, noise: NoiseModel, correlation: np.ndarray | None = None) -> Remeasured:
     """Measure the noise of an image again by what a restoration took away.
 
-    noise, correlation: the first estimate, ``(2k + 1, 2k + 1)`` or None for white noise. It is kept where the image is
+    probe: where its result is NaN nothing is looked at. noise, correlation: the first estimate, ``(2k + 1, 2k + 1)`` or
+    None for white noise. It is kept where the image is
     too small, where the restoration keeps too much of what was added, where correlation reaches too far, and where the
     second variance is more than ``BELIEVED`` times the first, or less than its inverse; where neighbours share the
     noise, also where the second is not less than the first by ``LESS``.
@@ -82,9 +83,13 @@ def remeasured(probe: Probe, noise: NoiseModel, correlation: np.ndarray | None =
     first = Remeasured(noise, correlation, again=False)
     if probe.noisy.ndim != 2 or min(probe.noisy.shape) < SIDE:
         return first
+    gaps = ~np.isfinite(probe.result)
+    if gaps.any():
+        shown, moved = np.where(gaps, probe.noisy, probe.result), np.where(gaps, 0.0, probe.moved)
+        probe = replace(probe, result=shown, moved=moved)
     expected = noise.variance(probe.result)  # not of the noisy values, which are bright where the noise is large
     deviation = np.sqrt(np.maximum(expected, 0.05 * max(float(expected.mean()), np.finfo(float).tiny)))
-    usable = np.flatnonzero(~cut_off(probe.noisy))
+    usable = np.flatnonzero(~cut_off(probe.noisy) & ~blocks_of(gaps).any((1, 2)))
     if len(usable) < FEWEST:
         return first
     shown = spectra((probe.result - probe.result.mean()) / deviation)[usable]
