@@ -8,7 +8,7 @@ import pytest
 
 SETTINGS = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY", "OMP_DYNAMIC")
 CODE = """
-import os, sys
+import os, sys, numpy
 from importlib.machinery import ModuleSpec
 read = {}
 
@@ -18,6 +18,7 @@ class Loader:
 
     def exec_module(self, module):
         read.update((name, os.environ.get(name)) for name in %r)
+        module.ones = lambda *size: numpy.ones(size)
 
 class Stand_in:  # for torch, whose OpenMP cannot be asked what it has read
     def find_spec(self, name, path=None, target=None):
@@ -96,3 +97,24 @@ def test_with_dynamic_threads_of_a_torch_that_was_loaded_before_it_is_a_word() -
     )
     assert said.startswith("CuelloError torch was loaded with OMP_DYNAMIC=true, with which 2 threads can wait")
     assert "threads=1" in said
+
+
+PRODUCTS = """
+import os
+assert "MKL_CBWR" not in os.environ, "nothing is left to processes that are started later"
+torch.manual_seed(0)
+for size in (7, 8, 9, 16, 31, 32):
+    x, y = torch.randn(3, size, 2), torch.randn(3, size, 35)
+    together = torch.bmm(x.mT, y)  # each begins somewhere else in memory
+    print(torch.equal(together, torch.cat([torch.bmm(x[[place]].mT, y[[place]]) for place in range(3)])))
+"""
+
+
+@pytest.mark.parametrize("order", ["import cuello, torch", "import torch, cuello"])
+def test_products_have_the_same_bits_wherever_their_numbers_lie(order: str) -> None:
+    clean = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    done = subprocess.run(
+        [sys.executable, "-c", order + PRODUCTS], capture_output=True, text=True, encoding="utf-8", check=True,
+        env=clean,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True"] * 6

@@ -54,6 +54,17 @@ def test_captures_of_a_slow_scene_are_restored_better() -> None:
     assert np.array_equal(cuello.denoise(noisy)[0], better.take_off(noisy[0], shipped()))
 
 
+def test_captures_in_colour_are_captures_channel_by_channel() -> None:
+    clean = np.stack([slow_scene(), slow_scene().T, slow_scene()[::-1]], axis=2)
+    found = kinds.kinds_of(captures(clean), "quick")[0]
+    assert len(found.planes) == 9  # of unlike scenes, one after the other
+    better = kinds.blended(found, shipped())
+    assert better.blend is not None
+    noisy = captures(clean)[0][:, :, 1]
+    errors = [rmse([kind.take_off(noisy, shipped())], clean[:, :, 1]) for kind in (found, better)]
+    assert errors[1] < 0.95 * errors[0]
+
+
 def test_other_images_are_not_put_together() -> None:
     clean = slow_scene()
     others = [image.T if place % 2 else image for place, image in enumerate(captures(clean))]

@@ -42,7 +42,7 @@ def test_captures_choose_by_each_other_and_other_images_by_themselves(
     monkeypatch.setattr(kinds, "judge", made(wrong if captures else right))
     plain = kinds.plain_kind(survey(planes), "normal", planes)
     other = replace(plain, learned=True)
-    best = kinds.kept("transform", plain, other, shipped())
+    best = kinds.kept("transform", plain, other, network=shipped())
     assert best.learned == learned_is_better
     assert best.worse == (() if learned_is_better else ("transform",))
 

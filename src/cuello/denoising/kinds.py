@@ -203,8 +203,7 @@ def blended(kind: PlaneKind, network: Model) -> PlaneKind:
 
     What captures of one scene, judging each other, score lower so is left as it is.
     """
-    found = kind.survey
-    captures = [crop_of(plane, SEEN) for plane in kind.planes[:JUDGED]]
+    found, captures = kind.survey, seen_of(kind)
     if found.kind != "ordinary" or not are_captures(captures, found.model) or min(captures[0].shape) < TELLING:
         return kind
     slow = slow_deviation(found.correlation) / deviation_told(found)
@@ -224,7 +223,7 @@ def does_better(before: PlaneKind, after: PlaneKind, network: Model) -> bool:
     found = before.survey
     ways = {"before": before, "after": after}
     methods = {name: partial(one.take_off, network=network) for name, one in ways.items()}
-    seen = [crop_of(plane, SEEN) for plane in before.planes[:JUDGED]]
+    seen = seen_of(before)
     peak = max(float(np.ptp(seen[0])), np.finfo(float).tiny)
     if are_captures(seen, found.model):  # needs no noise model, which neighbours that share their noise make unsure
         scores = judge_by_captures(seen, methods, peak=peak)
@@ -233,6 +232,19 @@ def does_better(before: PlaneKind, after: PlaneKind, network: Model) -> bool:
         correlation = None if found.white else found.correlation
         scores = judge(crops, methods, found.model, peak=peak, correlation=correlation)
     return scores[0].name == "after"
+
+
+def seen_of(kind: PlaneKind) -> list[np.ndarray]:
+    """Cut the middle of channels that judge ways: the first, or those of one scene where each has captures of its own,
+    as those of colours have.
+    """
+    from cuello.denoising.paired import scenes_of
+
+    first = [crop_of(plane, SEEN) for plane in kind.planes[:JUDGED]]
+    if are_captures(first, kind.survey.model):
+        return first
+    scenes = scenes_of([crop_of(plane, SEEN) for plane in kind.planes], kind.survey.model)
+    return scenes[0][:JUDGED] if scenes else first
 
 
 def crop_of(plane: np.ndarray, side: int = CROP) -> np.ndarray:
