@@ -427,6 +427,15 @@ def test_a_noise_level_is_answered_in_the_unit_that_it_was_given_in(
     assert f"--sigma: got {sigma}, needed 0 to 255, in grey levels of 255." in said
 
 
+def test_what_is_stopped_says_so(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stops() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cuello.denoising.denoise.denoise", lambda *given, **more: stops())
+    answer = command("denoise", "a.png", "b.png")
+    assert (answer.code, answer.error) == (130, "cuello: stopped\n")
+
+
 def test_the_version(command: Command) -> None:
     from cuello import __version__
 

@@ -4,6 +4,7 @@ import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import torch
 from PIL import Image, ImageCms
 
 import cuello
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Interrupted
 from cuello.data.picture import StoredImage, read_picture, write_picture
+from cuello.inference import files
 from cuello.inference.files import Applied, apply
 from cuello.inference.model import Model
 
@@ -148,6 +150,33 @@ def test_what_cannot_be_read_or_written_is_listed_and_the_rest_goes_on(
     assert applied.written == applied.notes == []
     assert "cannot hold transparency; use .png" in applied.failed[0][1]
     assert not (tmp_path / "alpha.jpg").exists()
+
+
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_what_is_stopped_says_what_is_written_and_goes_on(
+    model: Model, tmp_path: Path, make_image: MakeImage, monkeypatch: pytest.MonkeyPatch, before: int, in_place: bool
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        Image.fromarray(make_image(number)).save(tmp_path / "in" / f"{number}.png")
+    original = (tmp_path / "in" / "3.png").read_bytes()
+    restore_file, seen = files.restore_file, [0]
+
+    def until_stopped(*given: Any, **more: Any) -> None:
+        seen[0] += 1
+        if seen[0] > before:
+            raise KeyboardInterrupt
+        restore_file(*given, **more)
+
+    monkeypatch.setattr(files, "restore_file", until_stopped)
+    where: dict[str, Any] = {"in_place": True} if in_place else {"destination": tmp_path / "out"}
+    said = rf"stopped: {before} written, each whole, and {4 - before} left to do\. "
+    with pytest.raises(Interrupted, match=said + ("The same call with skip_existing" if before else "Start again")):
+        apply(model, tmp_path / "in", **where)
+    assert (tmp_path / "in" / "3.png").read_bytes() == original
+    monkeypatch.setattr(files, "restore_file", restore_file)
+    assert len(apply(model, tmp_path / "in", **where, skip_existing=True).written) == 4 - before
 
 
 def test_nothing_is_overwritten_unasked(model: Model, images: Path, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ app = App(
     help_format="plaintext",
     group_commands=OTHERS,
     default_parameter=Parameter(show_default=lambda value: None if value is False else value),
+    suppress_keyboard_interrupt=False,  # main says that it stopped
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cuello.core.errors import CuelloError, first_few, worded
+from cuello.core.errors import CuelloError, Interrupted, first_few, worded
 from cuello.core.files import make_folder, replacing
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.data.frames import frames_of
@@ -198,7 +198,10 @@ def files_to_do(
 
 
 def go_through(work: FilesToDo, restore: Callable[[Path, Path, "Noted"], None], *, tell: OnProgress) -> Applied:
-    """Restore one file after another; one that fails is listed, and the others go on."""
+    """Restore one file after another; one that fails is listed, and the others go on.
+
+    Raises Interrupted where it is stopped (Ctrl-C): what was written is whole, and the others can be done later.
+    """
     jobs, applied = work.jobs, work.applied
     for position, (path, target) in enumerate(jobs):
         tell(Progress("restoring", position, len(jobs), path=path))
@@ -211,9 +214,21 @@ def go_through(work: FilesToDo, restore: Callable[[Path, Path, "Noted"], None], 
             if work.found.single and path.suffix.lower() == ARRAY:
                 raise
             one = AppliedFile(path, None, reason(path, error), notes=noted.notes)
+        except KeyboardInterrupt:
+            raise stopped(work) from None
         applied.add(one)
     tell(Progress("restoring", len(jobs), len(jobs), path=next(iter(work.found.files))))
     return applied
+
+
+def stopped(work: FilesToDo) -> Interrupted:
+    """Say how many files were written whole when the work was stopped, and how to go on."""
+    done, left = len(work.applied.written), len(work.jobs) - len(work.applied.files)
+    if work.keep_originals is False:
+        how = "Which ones were replaced is not known to the next call: restore the others by name."
+    else:
+        how = "The same call with --skip-existing=True goes on." if done or work.applied.skipped else "Start again."
+    return Interrupted(f"stopped: {done} written, each whole, and {left} left to do. {how}")
 
 
 def mean(values: Sequence[float]) -> float | None:
