@@ -39,7 +39,8 @@ def test_flat_places_are_not_divided_by_the_noise_that_is_left_in_them(
     spots: float, correlation: np.ndarray | None
 ) -> None:
     y, x = np.mgrid[:256, :256]
-    clean = 1000 + spots * sum(np.exp(-((y - at) ** 2 + (x - at) ** 2) / 800) for at in (60, 190))
+    around = [np.exp(-((y - at) ** 2 + (x - at) ** 2) / 800) for at in (60, 190)]
+    clean = 1000 + spots * np.sum(around, axis=0)
     for seed in range(5):
         noise = 20 * coloured(clean.shape, correlation, seed=seed)
         result = clean + gaussian_filter(noise, 8)  # slow noise is left, as a good restoration leaves it
