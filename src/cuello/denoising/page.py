@@ -24,6 +24,9 @@ ENDS = (0.5, 99.5)
 """Percent of the values between which a picture goes from black to white."""
 TAKEN = 4.0
 """Standard deviations of the noise that are black or white in pictures of what was taken away."""
+BESIDE_ERROR = 12.0
+"""From black to white are at least so many times the error that is left: slow noise that is left looks like clouds, were
+it to fill a picture."""
 NamedImage = Sequence[tuple[str, PlaneResult]]
 
 
@@ -49,7 +52,8 @@ def write_report(folder: Path, found: "Denoised") -> Path:
             save_both(figures, "before-after", lambda theme: pictures(shown, theme)),
             alt="before, after and what was taken away",
             note=f"The middle of each image. What was taken away: grey is nothing, black and white {TAKEN:g} standard "
-            "deviations of the noise.",
+            "deviations of the noise. From black to white in the others are at least {BESIDE_ERROR:g} times the error "
+            "that is left.",
         )
         curves = Picture(
             save_both(figures, "noise", lambda theme: noise_curves(shown, theme)),
@@ -82,7 +86,7 @@ def verdict_of(scored: NamedImage) -> Verdict:
     clean = [one.score.checks.is_noise for _, one in scored if one.score is not None]
     if not gains:
         return Verdict("The images are too small to tell how much error is left.", all(clean))
-    ends = f"{np.median(gains):.1f} dB" if len(gains) == 1 else f"{min(gains):.1f} to {max(gains):.1f} dB"
+    ends = " to ".join(dict.fromkeys(f"{gain:.1f}" for gain in (min(gains), max(gains)))) + " dB"
     which = "What was taken away looks like noise" if all(clean) else (
         f"What was taken away looks like noise in {sum(clean)} of {len(clean)}"
     )  # fmt: skip
@@ -104,8 +108,7 @@ def overview(several: NamedImage) -> Section:
     ]
     table = Table(
         ["image", "effort", "noise", "measured in", "repaired>", "error left>", "dB less>"], rows,
-        note="Error left: of the result, where the noise's standard deviation is 1, estimated from the middle of the "
-        "image itself, ± what the truth is within in about 95% of images. Repaired: hot and dead pixels.",
+        note=f"Error left: of the result, where the noise's standard deviation is 1, {judged_by(several)}, ± what the truth is within in about 95% of images. Repaired: hot and dead pixels.",
     )  # fmt: skip
     said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
     left = Counter(phrase for _, one in several for phrase in worse(one))
@@ -117,6 +120,16 @@ def overview(several: NamedImage) -> Section:
         *([Headline("error now", f"{np.median([one.left for one in scores]):.2f}", "of the noise")] if scores else []),
     ]
     return Section("What was done", [*tried, *said[:SHOWN]], [Headlines(tiles), table])
+
+
+def judged_by(several: NamedImage) -> str:
+    """Say what the errors of a table were told by."""
+    told = {one.kind.captures is not None for _, one in several if one.score is not None}
+    alone = "estimated from the middle of the image itself"
+    if True not in told:
+        return alone
+    others = "measured on other captures of the scene, the same for all that learned from them"
+    return others if len(told) == 1 else f"{others}; else {alone}"
 
 
 def by_clean_images(found: "Denoised") -> Section:
@@ -151,14 +164,24 @@ def scored_in(one: PlaneResult) -> tuple[str, str]:
     return f"{one.score.left:.2f} ± {one.score.left_error:.2f}", f"{one.score.gain:.1f}"
 
 
+def shades(one: PlaneResult, after: np.ndarray) -> tuple[float, float]:
+    """Choose the value that is black, and by how much white is brighter: what a result spans, but no span so small that
+    the error that is left fills it.
+    """
+    low, high = map(float, np.percentile(after, ENDS))
+    noise = float(np.median(one.kind.survey.model.deviation(after)))
+    least = BESIDE_ERROR * one.score.left * noise if one.score is not None and one.score.known else 0.0
+    span = max(high - low, least, np.finfo(float).tiny)
+    return (low + high - span) / 2, span
+
+
 def pictures(shown: NamedImage, theme: Theme) -> bytes:
     """Draw the middle of each channel before and after, and what was taken away."""
     rows = []
     for name, one in shown:
         if one.before is None or one.after is None:
             continue
-        low, high = np.percentile(one.after, ENDS)
-        span = max(high - low, np.finfo(float).tiny)
+        low, span = shades(one, one.after)
         deviation = np.maximum(one.kind.survey.model.deviation(one.after), max(sigmas(one)) * 1e-2)
         taken = (one.before - one.after) / (2 * TAKEN * np.maximum(deviation, np.finfo(float).tiny)) + 0.5
         images = [((one.before - low) / span, ""), ((one.after - low) / span, ""), (taken, "")]
