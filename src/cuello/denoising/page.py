@@ -25,8 +25,8 @@ ENDS = (0.5, 99.5)
 TAKEN = 4.0
 """Standard deviations of the noise that are black or white in pictures of what was taken away."""
 BESIDE_ERROR = 12.0
-"""From black to white are at least so many times the error that is left: slow noise that is left looks like clouds, were
-it to fill a picture."""
+"""From black to white are at least so many times the error that is left, which would look like clouds if it filled a
+picture."""
 NamedImage = Sequence[tuple[str, PlaneResult]]
 
 
@@ -52,8 +52,8 @@ def write_report(folder: Path, found: "Denoised") -> Path:
             save_both(figures, "before-after", lambda theme: pictures(shown, theme)),
             alt="before, after and what was taken away",
             note=f"The middle of each image. What was taken away: grey is nothing, black and white {TAKEN:g} standard "
-            "deviations of the noise. From black to white in the others are at least {BESIDE_ERROR:g} times the error "
-            "that is left.",
+            "deviations of the noise. From black to white in the others are at least "
+            f"{BESIDE_ERROR:g} times the error that is left.",
         )
         curves = Picture(
             save_both(figures, "noise", lambda theme: noise_curves(shown, theme)),
@@ -108,7 +108,8 @@ def overview(several: NamedImage) -> Section:
     ]
     table = Table(
         ["image", "effort", "noise", "measured in", "repaired>", "error left>", "dB less>"], rows,
-        note=f"Error left: of the result, where the noise's standard deviation is 1, {judged_by(several)}, ± what the truth is within in about 95% of images. Repaired: hot and dead pixels.",
+        note=f"Error left: of the result, where the noise's standard deviation is 1, {judged_by(several)}, "
+        "± what the truth is within in about 95% of images. Repaired: hot and dead pixels.",
     )  # fmt: skip
     said = [f"{name}: {sure(one)}." for name, one in several if one.score is not None and not one.score.checks.is_noise]
     left = Counter(phrase for _, one in several for phrase in worse(one))
