@@ -129,7 +129,7 @@ class ChannelDenoiser:
         bad = np.concatenate([found.hot, found.dead]) if self.repairs else np.empty((0, 2), int)
         good = repaired(whole, bad) if len(bad) else whole
         smooth = kind.take_off(good, self.network)
-        score = self.score(kind, good, smooth, known) if len(self.done) < self.scores else None
+        score = self.score(kind, good, smooth, known=known) if len(self.done) < self.scores else None
         shown = (crop_of(whole, SHOWN), crop_of(smooth, SHOWN)) if score is not None else (None, None)
         fine = found.model.deviation(smooth) < STEP if values.dtype.kind in "ui" else np.zeros(1, bool)
         self.done.append(
@@ -165,7 +165,7 @@ class ChannelDenoiser:
             kind = turned(kind, self.network)
         return replace(kind, planes=())
 
-    def score(self, kind: PlaneKind, noisy: np.ndarray, result: np.ndarray, known: np.ndarray) -> PlaneScore:
+    def score(self, kind: PlaneKind, noisy: np.ndarray, result: np.ndarray, *, known: np.ndarray) -> PlaneScore:
         """Say how good a result is; what is done is done again on a part of it, once by turns where that is long.
 
         known: where there were numbers; the others, which were filled, hold no noise and do not count.
