@@ -41,14 +41,14 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleanImage:
     """The clean image of a file. path: where it is. noise: mean squared error of each channel of the noisy file."""
 
     path: Path
     noise: Sequence[float]
 
 
-def cleans_of(work: FilesToDo, target: Place) -> dict[Path, Clean]:
+def cleans_of(work: FilesToDo, target: Place) -> dict[Path, CleanImage]:
     """Find the clean image of every file that is to be done, and compare their sizes.
 
     target: a file for a file, else a folder with a clean image of the same name for each; the endings may differ.
@@ -74,7 +74,7 @@ def cleans_of(work: FilesToDo, target: Place) -> dict[Path, Clean]:
             noisy = whole(path)
         except (CuelloError, ValueError, OSError):  # restoring it says what is wrong
             continue
-        cleans[path] = Clean(clean, errors(noisy, whole(clean), (path, clean)))
+        cleans[path] = CleanImage(clean, errors(noisy, whole(clean), (path, clean)))
     return cleans
 
 
@@ -130,7 +130,7 @@ def described(shapes: Sequence[tuple[int, ...]]) -> str:
     return f"{pages}{' and '.join(dict.fromkeys(different))}"
 
 
-def truth_of(clean: Clean, result: Path, done: Sequence[PlaneResult]) -> Truth:
+def truth_of(clean: CleanImage, result: Path, done: Sequence[PlaneResult]) -> Truth:
     """Measure a result by its clean image."""
     true = whole(clean.path)
     left = errors(whole(result), true, (result, clean.path))

@@ -156,7 +156,7 @@ def unshared() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class BlocksSeen:
     """What blocks tell of neighbours: kind, spacing, correlation and notes, see ``NoiseSurvey``."""
 
     kind: Kind = "ordinary"
@@ -165,37 +165,37 @@ class Neighbours:
     notes: tuple[str, ...] = ()
 
 
-def seen_of(images: Sequence[np.ndarray], curves: dict[int, NoiseCurve], around: float | None) -> Neighbours:
+def seen_of(images: Sequence[np.ndarray], curves: dict[int, NoiseCurve], around: float | None) -> BlocksSeen:
     """Tell whether neighbours share noise, and whether it is noise.
 
     curves: of all pixels (1); those of every so many-th are added where needed. around: where values lie on
     few levels, the share of the variance that they have around those; else None.
     """
     if around is not None and around < SHARP:
-        return Neighbours(notes=(PATTERN,))
+        return BlocksSeen(notes=(PATTERN,))
     bands = spectra_of(images)
     if (kind := repeating(bands)) is not None:
-        return Neighbours(kind, notes=(REPEATING[kind],))
+        return BlocksSeen(kind, notes=(REPEATING[kind],))
     if around is not None:
-        return Neighbours(notes=(PATTERN,))
+        return BlocksSeen(notes=(PATTERN,))
     if not bands:
-        return Neighbours(notes=(SMALL,))
+        return BlocksSeen(notes=(SMALL,))
     telling = [band for band in bands if stands_alone(band)]
     if telling and len(telling) >= TELLING * len(bands):
         return shared_of(images, power(telling), curves)
     if hides_noise(blocks_of(images)):
-        return Neighbours("textured", notes=(TOO_TEXTURED,))
-    return Neighbours() if is_white(power(bands)) else Neighbours(notes=(TEXTURE,))
+        return BlocksSeen("textured", notes=(TOO_TEXTURED,))
+    return BlocksSeen() if is_white(power(bands)) else BlocksSeen(notes=(TEXTURE,))
 
 
-def shared_of(images: Sequence[np.ndarray], spectrum: np.ndarray, curves: dict[int, NoiseCurve]) -> Neighbours:
+def shared_of(images: Sequence[np.ndarray], spectrum: np.ndarray, curves: dict[int, NoiseCurve]) -> BlocksSeen:
     """Find the spacing at which noise that stands alone, with this spectrum, is white, and its autocorrelation."""
     if not is_white(spectrum):
         curves |= spaced_curves(images)
     spacing = white_spacing(curves)
     if spacing > 1 and sharper_curve(images, curves[spacing]) is not None:  # squares, which sub-sampling breaks up
-        return Neighbours(notes=(PATTERN,))
-    return Neighbours(spacing=spacing, correlation=autocorrelation(spectrum, share_of(curves, spacing)))
+        return BlocksSeen(notes=(PATTERN,))
+    return BlocksSeen(spacing=spacing, correlation=autocorrelation(spectrum, share_of(curves, spacing)))
 
 
 def without_infinity(image: np.ndarray) -> np.ndarray:
