@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cuello.core.errors import CuelloError
+from cuello.core.errors import CuelloError, Interrupted
 from cuello.data.picture import StoredImage, read_picture, write_picture
 from cuello.inference import files, targets
 from cuello.inference.files import apply
@@ -224,8 +224,9 @@ def test_ctrl_c_is_no_file_that_failed(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(files, "write_picture", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match="stopped: 0 written, each whole, and 6 left to do"):
         apply(model, images, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_files_left_aside_are_noted(model: Model, tmp_path: Path, make_images: MakeImages) -> None:
