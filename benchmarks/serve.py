@@ -119,7 +119,7 @@ def right_ones(folder: Path) -> list[Asked]:
             path = folder / "image".join(["", Path(name).suffix])
             path.write_bytes(content)
             applied = cuello.apply(loaded, path, folder / "results", overwrite=True)
-            expected = applied.written[0].read_bytes()
+            expected = Path(applied.written[0]).read_bytes()
             found.append(Asked(f"{model} {name}", posted(f"/v1/{model}", content), 200, expected))
     return found
 

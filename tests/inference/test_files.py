@@ -138,9 +138,9 @@ def test_what_cannot_be_read_or_written_is_listed_and_the_rest_goes_on(
     (source / "empty.jpg").write_bytes(b"")
     (source / "text.png").write_text("hello")
     applied = apply(model, source, tmp_path / "out")
-    assert sorted(path.name for path in applied.written) == ["0.png", "2.png"]
-    assert sorted(path.name for path, _ in applied.failed) == ["1.png", "empty.jpg", "text.png"]
-    reasons = {path.name: why for path, why in applied.failed}
+    assert sorted(Path(path).name for path in applied.written) == ["0.png", "2.png"]
+    assert sorted(Path(path).name for path, _ in applied.failed) == ["1.png", "empty.jpg", "text.png"]
+    reasons = {Path(path).name: why for path, why in applied.failed}
     assert "cut short" in reasons["1.png"]
     assert "is empty (0 bytes)" in reasons["empty.jpg"]
     assert "is not an image" in reasons["text.png"]

@@ -81,7 +81,7 @@ def test_what_fails_stays_as_it_was(
     before = contents(source)
     applied = apply(model, source, in_place=True)
     assert applied.written == [source / "0.png"]
-    why = {path.name: problem for path, problem in applied.failed}
+    why = {Path(path).name: problem for path, problem in applied.failed}
     assert why.keys() == {"bad.png", "a.gif", "link.png"}
     assert "a GIF holds 256 colours" in why["a.gif"]
     assert "is a link to" in why["link.png"]

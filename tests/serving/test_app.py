@@ -28,7 +28,7 @@ def applied(model: Any, content: bytes, name: str, tmp_path: Path, **options: An
     (tmp_path / name).write_bytes(content)
     found = cuello.apply(cuello.load(model), tmp_path / name, tmp_path / "out", **options)
     assert not found.failed, found.failed
-    return found.written[0].read_bytes()
+    return Path(found.written[0]).read_bytes()
 
 
 def files_of(kind: str, pixels: np.ndarray, make: Make) -> tuple[bytes, str]:

@@ -18,8 +18,8 @@ Source = Annotated[
     str,
     Parameter(
         name="IN",
-        help="An image, a folder (with its subfolders), a TIFF stack, an .npy array, or a pattern ('scans/*.png'); - "
-        "is standard input.",
+        help="An image, a folder (with its subfolders), a TIFF stack, an .npy array, a pattern ('scans/*.png'), or a "
+        "URL (s3://, gs://, https://); - is standard input.",
         allow_leading_hyphen=True,
     ),
 ]

@@ -38,7 +38,7 @@ def denoise(
     ] = False,
     repair: Annotated[bool, Parameter(help="Repair hot and dead pixels first.")] = True,
     target: Annotated[
-        Path | None,
+        str | None,
         Parameter(
             help="The clean image of IN, or a folder with the clean image of every image in IN: says how near the "
             "results are to them, and how far the score was from the truth; used for nothing else."

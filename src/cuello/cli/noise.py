@@ -15,7 +15,7 @@ def noise(
         str,
         Parameter(
             name="IMAGES",
-            help="Images, folders (with their subfolders), TIFF stacks, .npy arrays, or patterns ('scans/*.png').",
+            help="Images, folders (with their subfolders), TIFF stacks, .npy arrays, patterns ('scans/*.png') or URLs.",
         ),
     ],
     limit: Annotated[int, Parameter(help="Look at no more than so many images, spread evenly.")] = 24,

@@ -4,7 +4,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,28 +67,14 @@ def piped(source: str, target: str, *, format: str | None, restore: Callable[[Pa
         ending = (checked_ending(format) if path.suffix.lower() != ".npy" else None) or path.suffix.lower()
         applied = restore(path, folder / f"stdout{ending}", None)
         for file in applied.written:
-            sys.stdout.buffer.write(file.read_bytes())
+            sys.stdout.buffer.write(Path(file).read_bytes())
         sys.stdout.buffer.flush()
         return told_of(applied, folder)
 
 
 def told_of(applied: A, folder: Path) -> A:
     """Leave the temporary folder out of all that is said."""
+    from cuello.inference.files import retold
+
     front = f"{folder}{os.sep}"
-
-    def plain(path: Path) -> Path:
-        return Path(str(path).replace(front, ""))
-
-    files = [
-        replace(
-            one, input=plain(one.input), output=one.output and plain(one.output),
-            reason=one.reason and one.reason.replace(front, ""), notes=[note.replace(front, "") for note in one.notes],
-        )
-        for one in applied.files
-    ]  # fmt: skip
-    return replace(
-        applied, files=files, written=[plain(path) for path in applied.written],
-        failed=[(plain(path), why.replace(front, "")) for path, why in applied.failed],
-        notes=[note.replace(front, "") for note in applied.notes],
-        ranges={plain(path): levels for path, levels in applied.ranges.items()},
-    )  # fmt: skip
+    return retold(applied, lambda text: text.replace(front, ""))

@@ -78,8 +78,8 @@ class TrainConfig(pydantic.BaseModel):
     )
     data: str = setting(
         "photos",
-        "Images: a folder, a TIFF of several pages, an .npy, .npz, IDX or HDF5 file (FILE.h5 or FILE.h5:NAME), or a "
-        "data set (see `cuello datasets`).",
+        "Images: a folder, a TIFF of several pages, an .npy, .npz, IDX or HDF5 file (FILE.h5 or FILE.h5:NAME), the URL "
+        "of one of these (s3://, gs://, https://), or a data set (see `cuello datasets`).",
         DATA,
     )
     target: str | None = setting(

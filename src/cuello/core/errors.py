@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from cuello.core.spoken import spoken
+
 AT_COMMAND_LINE: ContextVar[bool] = ContextVar("AT_COMMAND_LINE", default=False)
 COMMAND, SETTING = r"cuello [a-z]+ .*?(?=\.\s|[;,)`]|$)", r"--([a-z][a-z-]*_?)(?:=([^\s;)]*[^\s;,).:]))?"
 MENTION = re.compile(f"{COMMAND}|{SETTING}", re.M)
@@ -57,10 +59,10 @@ def as_parameter(mention: re.Match[str]) -> str:
 
 
 class Message(Exception):
-    """Its message is put in the words of who reads it; see ``worded``."""
+    """Its message is put in the words of who reads it; see ``worded`` and ``spoken``."""
 
     def __str__(self) -> str:
-        return worded(super().__str__())
+        return worded(spoken(super().__str__()))
 
 
 class CuelloError(Message):

@@ -2,7 +2,9 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,25 @@ def listener(given: Callable[..., Any] | bool | None, old: Sequence[str] = ("sta
         stacklevel=3,
     )
     return lambda event: given(*(getattr(event, name) for name in old))
+
+
+HEARD: ContextVar[OnProgress] = ContextVar("HEARD", default=silent)
+"""Who listens to work so deep in a call that nobody hands a listener down to it: files that are fetched."""
+
+
+@contextmanager
+def hearing(tell: OnProgress) -> Iterator[None]:
+    """Let ``heard`` give this listener for the time of the block."""
+    before = HEARD.set(tell)
+    try:
+        yield
+    finally:
+        HEARD.reset(before)
+
+
+def heard() -> OnProgress:
+    """Return who listens to the call under way; see ``hearing``."""
+    return HEARD.get()
 
 
 def within(outer: OnProgress, stage: str, before: float, total: float) -> OnProgress:

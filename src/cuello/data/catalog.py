@@ -19,9 +19,12 @@ from cuello.core.errors import CuelloError, Fault, closest
 from cuello.core.memory import UNPACKED_FREELY
 from cuello.core.own import find, is_own
 from cuello.core.registry import Registry
+from cuello.core.spoken import spoken
 from cuello.data.handed import hand_in, handed_source, is_handed
-from cuello.data.hdf5 import split_name
+from cuello.data.hdf5 import split_name, split_text
 from cuello.data.levels import AnyRange, Levels, RangeChoice, joined_levels
+from cuello.data.remote.address import address_of, is_url
+from cuello.data.remote.fetch import fetched
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
 from cuello.data.synthetic import emoji, emoji_4, glyphs
 from cuello.data.transients import transients
@@ -185,7 +188,7 @@ def unpacked(content: bytes) -> bytes:
 
 
 def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
-    """Open the images that ``data`` names: a path, an entry of the catalogue, or what was handed in from Python.
+    """Open the images that ``data`` names: a path, a URL, an entry of the catalogue, or what was handed in from Python.
 
     levels: the values that stand for black and white, where they are not the type's full scale; for a path only.
     Raises CuelloError where there is neither, or both (then ``./NAME`` means the folder).
@@ -194,6 +197,8 @@ def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
         return handed_source(data, levels)
     if is_own("data set", data):
         return own_source(data, levels)
+    if is_url(data):
+        return remote_source(data, levels)
     path = Path(data).expanduser()
     if data in CATALOG:
         if path.exists():
@@ -214,6 +219,21 @@ def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
             f"Data sets: {', '.join(CATALOG.names())}."
         )
     return open_path(path, levels)
+
+
+def remote_source(data: str, levels: AnyRange | None) -> ImageSource:
+    """Open images at a URL, fetched into the cache; they are called by the URL.
+
+    Raises CuelloError for a URL with a query, which may be a key and would be kept in the files of a run.
+    """
+    address = address_of(split_text(data)[0])
+    if address.query:
+        raise CuelloError(
+            f"{address} has a query, which may be a key, and what a run is made of is kept in its files. Fetch the "
+            "file first, and name that; `cuello apply` and `cuello denoise` keep nothing, and take it."
+        )
+    source = open_path(fetched(data), levels)
+    return replace(source, name=spoken(source.name), notes=[spoken(note) for note in source.notes])
 
 
 def own_source(data: str, levels: AnyRange | None) -> ImageSource:

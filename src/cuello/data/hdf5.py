@@ -65,8 +65,14 @@ def split_name(path: Path) -> tuple[Path, str | None]:
     >>> split_name(Path("cells.h5:raw/day1"))[1]
     'raw/day1'
     """
-    found = re.fullmatch(r"(.*\.(?:h5|hdf5)):(.+)", str(path), re.IGNORECASE | re.DOTALL)
-    return (Path(found[1]), found[2]) if found else (path, None)
+    file, data_set = split_text(str(path))
+    return (path, None) if data_set is None else (Path(file), data_set)
+
+
+def split_text(text: str) -> tuple[str, str | None]:
+    """Take the text of ``file.h5:NAME`` apart, which may be a URL; what is no such thing comes back whole."""
+    found = re.fullmatch(r"(.*\.(?:h5|hdf5)):(.+)", text, re.IGNORECASE | re.DOTALL)
+    return (found[1], found[2]) if found else (text, None)
 
 
 def hdf5_source(path: Path, data_set: str | None = None, levels: AnyRange | None = None) -> Hdf5Source:

@@ -57,13 +57,13 @@ def score_of_captures(found: "Denoised") -> CapturesScore | None:
         return None
     models = [plane.kind.survey.model for plane in done[0][1]]
     try:
-        noisy = read([one.input for one, _ in done[:MOST]])
+        noisy = read([Path(one.input) for one, _ in done[:MOST]])
         if noisy is None or noisy[0].shape[2] > len(models):
             return None
         models = models[: noisy[0].shape[2]]
         if any(model.gain == model.base == 0 for model in models) or not are_captures(noisy, models):
             return None
-        results = read([one.output for one, _ in done[:MOST] if one.output is not None])
+        results = read([Path(one.output) for one, _ in done[:MOST] if one.output is not None])
     except (CuelloError, ValueError, OSError):  # what cannot be read again is judged alone
         return None
     if results is None or [one.shape for one in results] != [one.shape for one in noisy]:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError, Interrupted, closest
 from cuello.core.files import check_new
-from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.progress import OnProgress, Progress, hearing, listener
+from cuello.core.spoken import spoken
 from cuello.core.spread import spread_evenly
 from cuello.data.levels import full_scale
-from cuello.denoising.captures import CapturesScore, score_of_captures
+from cuello.denoising.captures import MOST, CapturesScore, score_of_captures
 from cuello.denoising.kinds import EFFORTS, Effort, PlaneKind, blended, kinds_of, with_learned
 from cuello.denoising.page import write_report
 from cuello.denoising.planes import MOST_FILES, UNITS, images_of_files
@@ -23,7 +24,7 @@ from cuello.denoising.restorer import SCORED, ChannelDenoiser, PlaneResult
 from cuello.denoising.truth import Truth, cleans_of, truth_of
 from cuello.inference.arrays import SameKind, as_stack, native
 from cuello.inference.bundled import BUNDLED
-from cuello.inference.files import Applied, Noted, files_to_do, go_through, restore_file
+from cuello.inference.files import Applied, Noted, files_to_do, go_through, restore_file, retold
 from cuello.inference.model import Model, load
 from cuello.inference.targets import Place
 from cuello.inference.tensors import channels_first
@@ -172,9 +173,12 @@ def denoise_files(
     files: dict[str, Any],
 ) -> Denoised:
     """Take the noise off files; see ``denoise``."""
-    work = files_to_do(source, destination, **files)
+    with hearing(tell):
+        work = files_to_do(source, destination, **files)
+        cleans = {} if target is None else cleans_of(work, target)
     paths = list(work.found.files)
-    cleans = {} if target is None else cleans_of(work, target)
+    if work.outbox is not None:  # results are read again, to judge them
+        work.outbox.keep = None if cleans else MOST
     kinds: Sequence[PlaneKind] = ()
     if work.jobs and (way.effort != "quick" or not each):
         tell(Progress("measuring", 0, len(paths), path=paths[0]))
@@ -198,7 +202,9 @@ def denoise_files(
     applied = go_through(work, one, tell=tell)
     found = Denoised(**vars(applied), channels=channels, kinds=kinds)
     truths = [
-        truth_of(cleans[one.input], one.output, planes) if one.output is not None and one.input in cleans else None
+        truth_of(cleans[Path(one.input)], Path(one.output), planes)
+        if one.output is not None and one.input in cleans
+        else None
         for one, planes in zip(found.files, channels, strict=True)
     ]
-    return replace(found, captures=score_of_captures(found), truths=truths if cleans else ())
+    return retold(replace(found, captures=score_of_captures(found), truths=truths if cleans else ()), spoken)

@@ -9,7 +9,8 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import check_free, printable
-from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.progress import OnProgress, Progress, hearing, listener
+from cuello.core.spoken import spoken
 from cuello.core.spread import spread_evenly
 from cuello.denoising.denoise import are_places, arrays_of, has_alpha
 from cuello.denoising.noise_page import FILES, result_of, write_report
@@ -119,7 +120,8 @@ def read(
         chosen = [whole[place] for place in (spread_evenly if alone else middle_of)(len(whole), limit)]
         return "the images", [one._replace(alone=alone) for one in chosen], looked_at(len(chosen), len(whole))
     sources = [images] if isinstance(images, str | Path) else list(images)
-    found = find(sources)
+    with hearing(tell):
+        found = find(sources)
     paths = list(found.files)
     chosen = [paths[place] for place in spread_evenly(len(paths), limit)]
     several: list[NamedImage] = []
@@ -128,13 +130,13 @@ def read(
         try:
             several += pages(path, limit)
         except (CuelloError, ValueError, OSError) as error:
-            failed.append((printable(str(path)), str(error)))
+            failed.append((printable(spoken(str(path))), spoken(str(error))))
     tell(Progress("reading", len(chosen), len(chosen)))
     if not several:
         raise CuelloError(f"none of {len(chosen)} images could be read: {first_few(why for _, why in failed)}")
     name = printable(Path(sources[0]).name or str(sources[0])) if len(sources) == 1 else f"{len(paths)} files"
     several = [several[place] for place in spread_evenly(len(several), limit)]
-    return name, several, [*found.notes, *looked_at(len(chosen), len(paths))]
+    return name, several, [*map(spoken, found.notes), *looked_at(len(chosen), len(paths))]
 
 
 def without_alpha(stack: np.ndarray) -> np.ndarray:

@@ -74,8 +74,9 @@ def write_report(folder: Path, found: "Denoised") -> Path:
     return path
 
 
-def name_of(path: Path, place: int, count: int) -> str:
-    return path.name if count == 1 else f"{path.name}, {place + 1}"
+def name_of(path: str | Path, place: int, count: int) -> str:
+    name = Path(path).name
+    return name if count == 1 else f"{name}, {place + 1}"
 
 
 def verdict_of(scored: NamedImage) -> Verdict:
@@ -137,7 +138,7 @@ def by_clean_images(found: "Denoised") -> Section:
     """Make the table of what clean images tell of the results, and of their scores."""
     rows = [
         [
-            one.input.name, f"{truth.before:.2f}", f"{truth.after:.2f}", f"{truth.after - truth.before:.2f}",
+            Path(one.input).name, f"{truth.before:.2f}", f"{truth.after:.2f}", f"{truth.after - truth.before:.2f}",
             *(["–"] * 3 if truth.off is None else [f"{truth.scored:.2f}", f"{truth.score:.2f}", f"{truth.off:+.2f}"]),
         ]
         for one, truth in zip(found.files, found.truths, strict=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cuello.core.errors import CuelloError, first_few
+from cuello.data.remote.address import is_url
 from cuello.denoising.planes import images_of
 from cuello.denoising.restorer import PlaneResult
 from cuello.inference.files import FilesToDo
@@ -54,10 +55,10 @@ def cleans_of(work: FilesToDo, target: Place) -> dict[Path, CleanImage]:
     target: a file for a file, else a folder with a clean image of the same name for each; the endings may differ.
     Raises CuelloError where a name or a size has no match. Clean images that are left over are noted.
     """
-    place = Path(target).expanduser()
+    place = target if is_url(target) else Path(target).expanduser()
     found = find([place])
     if found.single and work.found.single:
-        partners = {path: place for path, _ in work.jobs}
+        partners = dict.fromkeys((path for path, _ in work.jobs), next(iter(found.files)))
     elif found.single:
         raise CuelloError(f"--target={target}: got a file, needed a folder with the clean image of every image in IN.")
     else:
@@ -78,7 +79,7 @@ def cleans_of(work: FilesToDo, target: Place) -> dict[Path, CleanImage]:
     return cleans
 
 
-def partners_of(work: FilesToDo, files: Mapping[Path, Path], folder: Path) -> dict[Path, Path]:
+def partners_of(work: FilesToDo, files: Mapping[Path, Path], folder: Place) -> dict[Path, Path]:
     """Match files by their names without endings; CuelloError where one has no partner, or two."""
     by_name: dict[Path, list[Path]] = {}
     for path, name in files.items():

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from cuello.core.errors import CuelloError, Interrupted, first_few, worded
 from cuello.core.files import make_folder, replacing
-from cuello.core.progress import OnProgress, Progress, listener
+from cuello.core.progress import OnProgress, Progress, hearing, listener
+from cuello.core.spoken import spoken
 from cuello.data.frames import frames_of
 from cuello.data.levels import Levels, RangeChoice
 from cuello.data.picture import (
@@ -23,6 +25,9 @@ from cuello.data.picture import (
     write_picture,
     written_path,
 )
+from cuello.data.remote.address import address_of, is_url
+from cuello.data.remote.send import Outbox, outbox_for
+from cuello.data.remote.stores import NotAllowed
 from cuello.data.sources import load_numpy, numpy_errors
 from cuello.data.stack import Pages, pages_of, read_page
 from cuello.data.stack import Place as PageAt
@@ -36,6 +41,8 @@ from cuello.inference.originals import original_of, replaced, was_replaced
 from cuello.inference.restorer import Restorer
 from cuello.inference.targets import ARRAY, FileJob, FoundFiles, Place, find, plan
 
+A = TypeVar("A", bound="Applied")
+
 AS_RGB = ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV")
 """Kinds of colours, in Pillow's words, that are read as RGB and written so."""
 
@@ -44,13 +51,14 @@ AS_RGB = ("CMYK", "P", "PA", "YCbCr", "LAB", "HSV")
 class AppliedFile:
     """What became of one file.
 
-    output: where its result is; None where there is none, and reason says why. range: within which the network worked,
+    input, output: of a file at a URL, the URL. output: where its result is; None where there is none, and reason says
+    why. range: within which the network worked,
     where that was estimated. level: of the noise, estimated, as ``apply`` takes it; the mean over pages. notes: what
     changed beside the pixels.
     """
 
-    input: Path
-    output: Path | None
+    input: Place
+    output: Place | None
     reason: str | None = None
     range: Levels | None = None
     level: float | None = None
@@ -66,11 +74,11 @@ class Applied:
     results that were there already. files: all of it file by file, those that were skipped aside.
     """
 
-    written: list[Path] = field(default_factory=list)
-    failed: list[tuple[Path, str]] = field(default_factory=list)
+    written: list[Place] = field(default_factory=list)
+    failed: list[tuple[Place, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    ranges: dict[Path, Levels] = field(default_factory=dict)
-    skipped: list[Path] = field(default_factory=list)
+    ranges: dict[Place, Levels] = field(default_factory=dict)
+    skipped: list[Place] = field(default_factory=list)
     files: list[AppliedFile] = field(default_factory=list, compare=False)
 
     def add(self, one: AppliedFile) -> None:
@@ -123,8 +131,9 @@ def apply(
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
 
-    source: an image, a folder (with its subfolders), an .npy array, a pattern such as ``"scans/*.png"``, or several of
-    these. destination: a file for a file, a folder for a folder or several files; a folder's results keep their names.
+    source: an image, a folder (with its subfolders), an .npy array, a pattern such as ``"scans/*.png"``, the URL of one
+    of these (``s3://``, ``gs://``, ``https://``, ``memory://``; extra ``remote``), or several. destination: a file for
+    a file, a folder for a folder or several files; a folder's results keep their names; or a URL, but of https.
     Bit depth, alpha, colour profile and EXIF data are kept; GIF becomes PNG, and palettes and CMYK become RGB, which
     ``notes`` say. Every page of a TIFF and every frame of an animation is restored. A file that cannot be read is
     listed in ``failed`` and the rest goes on.
@@ -142,10 +151,11 @@ def apply(
     tell = listener(progress, ("done", "total", "path"))
     model.check_level(level)
     choice = RangeChoice.parse(range, model.levels)
-    work = files_to_do(
-        source, destination, overwrite=overwrite, in_place=in_place, keep_originals=keep_originals,
-        skip_existing=skip_existing, format=format,
-    )  # fmt: skip
+    with hearing(tell):
+        work = files_to_do(
+            source, destination, overwrite=overwrite, in_place=in_place, keep_originals=keep_originals,
+            skip_existing=skip_existing, format=format,
+        )  # fmt: skip
     if any(path.suffix.lower() != ARRAY for path, _ in work.jobs):
         model.check_images()
     applied = go_through(
@@ -153,20 +163,22 @@ def apply(
         tell=tell,
     )  # fmt: skip
     applied.notes.extend(range_notes(applied.ranges, choice))
-    return applied
+    return retold(applied, spoken)
 
 
 @dataclass(frozen=True)
 class FilesToDo:
     """Files to restore: those that were found, the jobs that are left, and what is to be said already.
 
-    keep_originals: whether an image that is replaced stays beside its result; None where none is replaced.
+    keep_originals: whether an image that is replaced stays beside its result; None where none is replaced. outbox: what
+    stands for the destination, where that is a URL.
     """
 
     found: FoundFiles
     jobs: Sequence[FileJob]
     applied: Applied
     keep_originals: bool | None
+    outbox: Outbox | None = None
 
 
 def files_to_do(
@@ -181,20 +193,23 @@ def files_to_do(
 ) -> FilesToDo:
     """Say which files are restored, and where their results go; CuelloError as of ``apply``, before any work."""
     sources = [source] if isinstance(source, str | Path) else list(source)
+    outbox = None
     if in_place:
         refuse_beside(destination, sources, overwrite=overwrite, format=format)
         found = find(sources)
         jobs = [FileJob(path, path) for path in found.files]
     else:
         destination = named(destination, keep_originals)
+        if is_url(destination):
+            outbox = outbox_for(destination)
         found = find(sources)
-        jobs = plan(found, destination, format)
+        jobs = plan(found, outbox.place if outbox else destination, format)
     applied, replacing = Applied(notes=found.notes), keep_originals if in_place else None
     if not overwrite:
-        jobs = left_to_do(jobs, applied, replacing, skip=skip_existing)
+        jobs = left_to_do(jobs, applied, replacing, skip=skip_existing, outbox=outbox)
     elif skip_existing:
         raise CuelloError("got --overwrite=True and --skip-existing=True: leave one of them out.")
-    return FilesToDo(found, jobs, applied, keep_originals=replacing)
+    return FilesToDo(found, jobs, applied, keep_originals=replacing, outbox=outbox)
 
 
 def go_through(work: FilesToDo, restore: Callable[[Path, Path, "Noted"], None], *, tell: OnProgress) -> Applied:
@@ -209,7 +224,11 @@ def go_through(work: FilesToDo, restore: Callable[[Path, Path, "Noted"], None], 
         try:
             with estimates() as noted.levels, replaced(path, bool(work.keep_originals)) if in_place else nullcontext():
                 restore(path, target, noted)
+            if work.outbox is not None:
+                work.outbox.send(target)
             one = AppliedFile(path, target, range=noted.range, level=mean(noted.levels), notes=noted.notes)
+        except NotAllowed:  # nor would the store take another
+            raise
         except Exception as error:  # whatever one file raises, the others go on
             if work.found.single and path.suffix.lower() == ARRAY:
                 raise
@@ -237,6 +256,11 @@ def mean(values: Sequence[float]) -> float | None:
 
 def refuse_beside(destination: Place | None, sources: Sequence[Place], *, overwrite: bool, format: str | None) -> None:
     """Raise CuelloError for what makes no sense where images are replaced."""
+    if remote := [one for one in (*sources, *([destination] if destination else [])) if is_url(one)]:
+        raise CuelloError(
+            f"got {address_of(remote[0])} and --in-place=True, which replaces images of this machine alone: name a "
+            "place for the results."
+        )
     if destination is not None and not (len(sources) == 1 and Path(destination) == Path(sources[0])):
         raise CuelloError(f"got {destination} and --in-place=True, which writes nowhere else: leave one of them out.")
     folders = [one for one in sources if Path(one).expanduser().is_dir()]
@@ -260,12 +284,43 @@ def named(destination: Place | None, keep_originals: bool) -> Place:
     return destination
 
 
-def left_to_do(jobs: Sequence[FileJob], applied: Applied, keep_originals: bool | None, *, skip: bool) -> list[FileJob]:
+def retold(applied: A, say: Callable[[str], str]) -> A:
+    """Tell of places by other names, in all that is said of the files."""
+
+    def called(path: Place) -> Place:
+        name = say(str(path))
+        return name if is_url(name) else Path(name)
+
+    files = [
+        replace(
+            one, input=called(one.input), output=one.output and called(one.output),
+            reason=one.reason and say(one.reason), notes=list(map(say, one.notes)),
+        )
+        for one in applied.files
+    ]  # fmt: skip
+    return replace(
+        applied, files=files, written=list(map(called, applied.written)), skipped=list(map(called, applied.skipped)),
+        failed=[(called(path), say(why)) for path, why in applied.failed], notes=list(map(say, applied.notes)),
+        ranges={called(path): levels for path, levels in applied.ranges.items()},
+    )  # fmt: skip
+
+
+def left_to_do(
+    jobs: Sequence[FileJob],
+    applied: Applied,
+    keep_originals: bool | None,
+    *,
+    skip: bool,
+    outbox: Outbox | None = None,
+) -> list[FileJob]:
     """Return the jobs without those that were done before, which are skipped or refused.
 
-    keep_originals: None where images are not replaced.
+    keep_originals: None where images are not replaced. outbox: where results go to a URL.
     """
-    if keep_originals is None:
+    if outbox is not None:
+        there = outbox.there([job.target for job in jobs])
+        done = [job for job in jobs if job.target in there]
+    elif keep_originals is None:
         done = [job for job in jobs if os.path.lexists(job.target)]
     else:
         done = [job for job in jobs if was_replaced(job.path)] if keep_originals else []
@@ -299,12 +354,13 @@ def reason(path: Path, error: Exception) -> str:
     return f"{path} could not be restored ({type(error).__name__}: {error})."
 
 
-def range_notes(ranges: Mapping[Path, Levels], choice: RangeChoice) -> list[str]:
+def range_notes(ranges: Mapping[Place, Levels], choice: RangeChoice) -> list[str]:
     """Say in a sentence within which ranges, estimated from the values, images were restored."""
     if not ranges:
         return []
     path, levels = next(iter(ranges.items()))
-    one = f"{path.name}, {levels}" if len(ranges) == 1 else f"{len(ranges)} images, e.g. {path.name}, {levels}"
+    name = Path(path).name
+    one = f"{name}, {levels}" if len(ranges) == 1 else f"{len(ranges)} images, e.g. {name}, {levels}"
     if choice.name == "auto":
         return [f"range estimated from the values, image by image: {one}"]
     return [worded(f"values that fill less than a tenth of their type's range were scaled to their own: {one}; "

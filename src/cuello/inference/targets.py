@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 from cuello.core.errors import CuelloError
 from cuello.core.files import existing_parent
+from cuello.core.spoken import spoken
 from cuello.data.folders import Listing, identity, list_images, no_image, said_aside
 from cuello.data.picture import NAMED, SUFFIXES, WRITTEN, written_path
+from cuello.data.remote.address import is_url
+from cuello.data.remote.fetch import fetched
 
 Place = str | Path
 ARRAY = ".npy"
@@ -70,8 +73,8 @@ def find(sources: Sequence[Place]) -> FoundFiles:
 
 
 def expanded(source: Place) -> list[tuple[Path, Path]]:
-    """Return what a name or a pattern stands for, each with its name below the pattern's folder."""
-    path = Path(source).expanduser()
+    """Return what a name, a URL or a pattern stands for, each with its name below the pattern's folder."""
+    path = fetched(source) if is_url(source) else Path(source).expanduser()
     if os.path.lexists(path):
         return [(path, Path(path.name))]
     if not glob.has_magic(str(path)):
@@ -111,6 +114,7 @@ def plan(found: FoundFiles, destination: Place, format: str | None = None) -> li
         jobs = placed(found.files, folder, ending)
     check_distinct(jobs, folder)
     check_originals(jobs, found, folder)
+    check_apart(jobs, found)
     return jobs
 
 
@@ -209,6 +213,24 @@ def check_originals(jobs: Sequence[FileJob], found: FoundFiles, destination: Pat
         if target.exists() and (path := read.get(identity(target))) is not None:
             same = "is the image itself" if target == path else f"is {path} by another name"
             raise CuelloError(f"{target} {same}, which is not replaced. Choose another place{IN_PLACE}.")
+
+
+def check_apart(jobs: Sequence[FileJob], found: FoundFiles) -> None:
+    """Raise CuelloError where a result at a URL would replace an image that is read, or lie among them."""
+    read = {spoken(str(path)) for path in found.files}
+    for _, target in jobs:
+        place = spoken(str(target))
+        if not is_url(place):
+            return
+        if place in read:
+            raise CuelloError(f"{place} is the image itself, which is not replaced. Choose another place.")
+        for listing in found.listings:
+            folder = spoken(str(listing.folder))
+            if place.startswith(f"{folder}/"):
+                raise CuelloError(
+                    f"{place} lies in {folder}, so that the results would be images of the next call. Choose a place "
+                    f"outside, e.g. {folder}-results."
+                )
 
 
 def check_distinct(jobs: Sequence[FileJob], destination: Path) -> None:
