@@ -59,6 +59,7 @@ def checked_job(kind: Any, tokens: Sequence[Token]) -> str:
 
 
 ANY_WORD = Parameter(converter=checked_job, n_tokens=1)
+AS_TEXT = Parameter(converter=lambda kind, tokens: tokens[0].value, n_tokens=1)
 NO_DEFAULT = Parameter(show_default=False)
 LISTED = Parameter(converter=with_commas, n_tokens=1, negative="", show_default=False)
 Sweep = Annotated[

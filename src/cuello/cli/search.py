@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import ANY_WORD, JSON, NO_DEFAULT, Quiet, takes
+from cuello.cli.options import ANY_WORD, AS_TEXT, JSON, NO_DEFAULT, Quiet, takes
 from cuello.core.config import TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 from cuello.core.settings import SearchSettings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 10
 
 
-@takes(SearchSettings, TrainConfig, job=ANY_WORD, model=NO_DEFAULT, loss=NO_DEFAULT)
+@takes(SearchSettings, TrainConfig, job=ANY_WORD, model=NO_DEFAULT, loss=NO_DEFAULT, storage=AS_TEXT)
 # More than seven parameters: each is a flag.
 def search(
     job: str | None = None,

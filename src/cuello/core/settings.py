@@ -165,6 +165,13 @@ class SearchSettings:
     repeats: Annotated[
         int, "Number of seeds, SEED, SEED + 1, …, that each trial is trained with; the mean decides."
     ] = 1
+    database: Annotated[
+        str | None,
+        "postgresql://USER@HOST/DATABASE: a database that several machines share the search in (pip install "
+        "'cuello[postgres]'), each with the same command. A password stands in the file of PGPASSFILE or in "
+        "PGPASSWORD. By default a search is kept in its own folder, for one machine.",
+    ] = None
+    study_name: Annotated[str | None, "With --database: the search's name there; by default search-JOB-DATA."] = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from cuello.search.pictures import pictures
 from cuello.search.question import Question, as_words, label_of, values_in_words
 from cuello.search.samplers import JOURNAL_NAME
 from cuello.search.trials import TRIALS_NAME, Objective, Reached, Trial, known_values, ranked, runs_of
-from cuello.work.train import repeat_command
+from cuello.work.train import command_for, resolve
 
 CSV_NAME, PAGE_NAME = "search.csv", "search.html"
 MOST_ROWS = 20
@@ -31,8 +31,8 @@ class Found:
     """What a search found.
 
     best: the best trial. trials: all of them by number. page: search.html. verdict: the result in words. command: what
-    trains the best trial again. run: the best trial's run directory, that of its first seed where there are several.
-    table: of the best trials, for the terminal.
+    trains the best trial again. run: the best trial's run directory, that of its first seed where there are several; on
+    the machine that best.where names. table: of the best trials, for the terminal.
     """
 
     best: Trial
@@ -50,7 +50,9 @@ def write_results(folder: Path, question: Question, trials: Mapping[int, Trial],
     order = ranked(listed, question.objective)
     best = order[0][0]
     run = runs_of(folder, best, question.seeds)[0]
-    again = repeat_command(run) + (f" --repeats {question.repeats}" if question.repeats > 1 else "")
+    settings = {**question.settings(best.values), "seed": question.seeds[0]}
+    again = command_for(resolve(settings) if best.where else run.config)
+    again += f" --repeats {question.repeats}" if question.repeats > 1 else ""
     found = Found(
         best, tuple(listed), folder / PAGE_NAME, verdict=verdict(folder, question, listed, total=total), command=again,
         run=run, table=best_table(question, order, False),
@@ -88,6 +90,8 @@ def told_apart(folder: Path, question: Question, best: Trial, second: Trial) -> 
     """Say whether repeats bear out that one trial is better than another."""
     if question.repeats < 3:
         return "without three repeats it cannot be told whether that is chance."
+    if best.where or second.where:
+        return "their run directories are not all here, where it could be told whether that is chance."
     values = []
     for trial in (best, second):
         bests = {run.config.seed: best_epoch(run.history) for run in runs_of(folder, trial, question.seeds)}
@@ -113,9 +117,14 @@ def best_text(found: Found, question: Question) -> list[str]:
     if len(found.trials) > 1 and question.first.test != 0 and not closed:
         said.append(
             "On the validation images, by which it was chosen, the best of many looks better than it is. Judge it on "
-            f"images that no trial has seen: cuello evaluate {found.run.path}"
+            f"images that no trial has seen{on_host(found.best)}: cuello evaluate {found.run.path}"
         )
     return [*said, *question.notes]
+
+
+def on_host(trial: Trial) -> str:
+    """Say on which machine a trial lies, where it is not in this search's folder."""
+    return f", on {trial.where.partition(':')[0]}" if trial.where else ""
 
 
 def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide: bool) -> Table:
@@ -141,7 +150,8 @@ def best_table(question: Question, order: Sequence[tuple[Trial, Reached]], wide:
     ]
     columns = ["trial>", *map(label_of, names), *(headings[name] for name in numbers)]
     shown = f"The best {len(rows)} of {len(order)}; all are in {CSV_NAME}. " if len(order) > len(rows) else ""
-    note = f"{shown}Scores are those of the validation images at the best epoch. Run directories: {TRIALS_NAME}/."
+    note = f"{shown}Scores are those of the validation images at the best epoch. Run directories: {TRIALS_NAME}/"
+    note += f"; where others lie stands in {CSV_NAME}." if any(trial.where for trial, _ in order) else "."
     return Table(columns, rows, note, ours=frozenset({0}))
 
 
@@ -202,9 +212,12 @@ def how_section(folder: Path, question: Question) -> Section:
     else:
         text = [
             f"Drawn by Optuna's {question.sampler} sampler, seed {question.first.seed}"
-            + (f"; pruned by the median, not before epoch {question.warmup}." if question.prune else "."),
-            f"Optuna's own tools read the journal: optuna-dashboard {folder / JOURNAL_NAME}",
+            + (f"; pruned by the median, not before epoch {question.warmup}." if question.prune else ".")
         ]
+    if question.database:
+        text.append(f"Shared by machines as the study {question.study_name} in the database {question.database}.")
+    elif question.sampler != "grid":
+        text.append(f"Optuna's own tools read the journal: optuna-dashboard {folder / JOURNAL_NAME}")
     first, last, compared = question.seeds[0], question.seeds[-1], f"cuello compare {folder / TRIALS_NAME}"
     if question.repeats > 1:
         text.append(f"A trial is a folder of run directories, trained with the seeds {first} to {last}: {compared}/*")
@@ -225,5 +238,6 @@ def csv_rows(question: Question, trials: Sequence[Trial]) -> list[list[Any]]:
     for trial in trials:
         cells = [trial.number, trial.state, *(trial.values.get(name) for name in names)]
         cells += [getattr(trial.reached, name, None) for name in reached]
-        rows.append([*cells, f"{TRIALS_NAME}/{trial.name}", trial.message])
+        where = f"{trial.where}/" if trial.where else ""
+        rows.append([*cells, f"{where}{TRIALS_NAME}/{trial.name}", trial.message])
     return rows

@@ -29,7 +29,8 @@ class Question:
     """What a search asks.
 
     trials: how many are drawn; points: how many numbers of each range a grid has. first: the first combination's whole
-    configuration. warmup: epochs in which no trial is pruned. notes: what the reader of the result must know.
+    configuration. warmup: epochs in which no trial is pruned. notes: what the reader of the result must know. database:
+    the address, without a password, of the one that machines share, and study_name: the search's name there.
     """
 
     job: str
@@ -44,6 +45,8 @@ class Question:
     first: TrainConfig
     warmup: int
     notes: tuple[str, ...]
+    database: str = ""
+    study_name: str = ""
 
     @property
     def seeds(self) -> range:
@@ -61,6 +64,7 @@ class Question:
             "job": self.job, "data": self.data, "sampler": self.sampler, "points": self.points,
             "objective": self.objective.name, "prune": self.prune, "repeats": self.repeats,
             "values": self.space.as_json(), "settings": fixed,
+            **({"study_name": self.study_name} if self.study_name else {}),
         }  # fmt: skip
 
 
@@ -107,6 +111,7 @@ def make_question(
         job, data, searched, sampler=sampler, trials=trials or DEFAULT_TRIALS, points=points, prune=search.prune,
         objective=objectives[objective or (measured[0] if unlike else LOSS.name)], repeats=search.repeats,
         first=configs[0], warmup=max(1, min(config.epochs for config in configs) // 5), notes=tuple(notes),
+        database=search.database or "", study_name=search.study_name or "",
     )  # fmt: skip
 
 

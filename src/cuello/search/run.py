@@ -1,6 +1,7 @@
 """Searching, from what is asked to what is found; and going on after a kill."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,20 @@ from cuello.data.folders import check_outside
 from cuello.data.handed import PREFIX, from_python, is_handed
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.words import job_named
+from cuello.search.database import Database
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, GridSampler, Sampler, load_optuna
+from cuello.search.shared import Shared, joined, mark_of
 from cuello.search.trials import STATE_NAME, Trial, objectives_of, read_trials, save_trials
-from cuello.search.work import Work
+from cuello.search.work import DOING, REMEDY, WRITE_SECONDS, Work
 from cuello.training.device import choose_device
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
 from cuello.work.train import tell_job
+
+LONGEST_NAME = 200
+"""Of a search in a database, letters."""
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello search`.
@@ -45,6 +51,8 @@ def search(
     objective: str | None = None,
     prune: bool = False,
     repeats: int = 1,
+    database: str | None = None,
+    study_name: str | None = None,
     output: str | Path | None = None,
     observers: Sequence[Observer] = (),
     progress: OnProgress | bool | None = None,
@@ -60,10 +68,13 @@ def search(
     loss, or the first of the others where trials differ in their loss. prune: stop a trial that is worse at an epoch
     than the median of the others. repeats: train each trial with so many seeds and go by the mean. output: the search's
     folder, by default ``runs/search-JOB-DATA``; called again with the same arguments, what is finished is kept and the
-    rest goes on; ``trials`` may be raised. settings: the same for all trials; strings may hold placeholders. observers:
-    called with the events of every training that is made by itself.
+    rest goes on; ``trials`` may be raised. database: ``"postgresql://USER@HOST/DATABASE"``: machines that make the same
+    call share its trials through that database, each with an output folder of its own or all with a shared one; those
+    of a machine that is gone go on on another. study_name: the search's name there. settings: the same for all trials;
+    strings may hold placeholders. observers: called with the events of every training that is made by itself.
     data, labels: as for ``cuello.train``.
     Raises CuelloError for a mistake, before any training, and where all trials fail; one that fails is written down.
+    Raises Fault where the database stays away for five minutes; the same call goes on.
 
     >>> import cuello, numpy, tempfile
     >>> folder = tempfile.mkdtemp()
@@ -81,40 +92,93 @@ def search(
     given = choices_as_texts(read_toml(Path(space).expanduser()) if isinstance(space, str | Path) else space)
     name_also(given)
     settings = texts_of(settings)
+    address, settings = address_of(database, settings)
+    shared = Database(address, watch) if address else None
     wanted: dict[str, Any] = {"sampler": sampler, "trials": trials, "points": points, "prune": prune}
-    wanted |= {"objective": objective, "repeats": repeats}
+    wanted |= {
+        "objective": objective,
+        "repeats": repeats,
+        **named(study_name, shared, default=default_path(job, str(data))),
+    }
     question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     check_outside(data, folder)
     if objective is None and (before := objective_of(folder)) in objectives_of(JOBS[job]):
         question = with_objective(question, before)
     read_trials(folder, question.as_json())  # what holds something else gets no lock
-    with kept(folder, "cuello search", remedy=", or choose another place with --output"):
+    if shared is not None:
+        question = joined(question, shared, asked=objective)
+        return worked(shared_work(question, folder, shared, asked=objective, observers=observers))
+    with kept(folder, DOING, remedy=REMEDY):
         known = read_trials(folder, question.as_json())
         question = question if known else begun(question, folder, asked=objective, watch=watch)
         source = make_sampler(question, folder, known)
-        work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch)
-        return worked(work)
+        return worked(Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch))
+
+
+def shared_work(
+    question: Question, folder: Path, database: Database, *, asked: str | None, observers: Sequence[Observer]
+) -> Work:
+    """Return the work of a search that others share; the folder is kept to this call only while it is written to."""
+    with kept(folder, DOING, seconds=WRITE_SECONDS, remedy=REMEDY):
+        known = read_trials(folder, question.as_json())
+        question = question if known else begun(question, folder, asked=asked, watch=database.watch)
+        mark = mark_of(folder, question)
+    source = Shared(question, folder, database, mark=mark)
+    return Work(question, folder, sampler=source, trials=known, observers=observers, watch=database.watch, alone=False)
+
+
+def address_of(database: str | None, settings: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """Return the database's address and the settings of the trainings.
+
+    An address that is given as their ``storage``, which says where images are kept, is meant for the database.
+    """
+    storage, others = settings.get("storage"), {name: value for name, value in settings.items() if name != "storage"}
+    if not isinstance(storage, str) or "://" not in storage:
+        return database, dict(settings)
+    if database is not None:
+        raise CuelloError("got two databases, --database and an address as --storage: leave out one of them.")
+    return storage, others
+
+
+def named(name: str | None, database: Database | None, *, default: Path) -> dict[str, str]:
+    """Return the name of a search in its database, and that one's address without a password; nothing without one."""
+    if database is None:
+        if name is not None:
+            raise CuelloError("--study-name names a search in a database: add --database, or leave it out.")
+        return {}
+    name = default.name if name is None else name
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise CuelloError(f"study_name: got {name[:40]!r}, needed 1 to {LONGEST_NAME} letters that can be printed.")
+    return {"database": database.shown, "study_name": name}
 
 
 def worked(work: Work) -> Found:
     """Make all trials of a search and write what they came to."""
-    question, folder, total = work.question, work.folder, work.sampler.total
+    folder, total = work.folder, work.sampler.total
     try:
         work.run()
     except (Interrupted, KeyboardInterrupt):
         work.save()
-        there = write_results(folder, question, work.trials, total=total).page if work.ranked else folder
+        there = results(work).page if work.ranked else folder
         raise Interrupted(
             f"stopped; {work.over} of {total} trials are done, see {there}. The same command goes on."
         ) from None
+    finally:
+        work.sampler.close()
     if not work.ranked:
         failed = next(trial for trial in work.trials.values() if trial.state == "failed")
         raise CuelloError(
             f"all {len(work.trials)} trials failed; they are listed in {folder}. The first: {failed.message}"
         )
     work.watch(Progress("drawing", 1))
-    return write_results(folder, question, work.trials, total=total)
+    return results(work)
+
+
+def results(work: Work) -> Found:
+    """Write what the trials came to."""
+    with nullcontext() if work.alone else kept(work.folder, DOING, seconds=WRITE_SECONDS, remedy=REMEDY):
+        return write_results(work.folder, work.question, work.trials, total=work.sampler.total)
 
 
 def default_path(job: str, data: str) -> Path:

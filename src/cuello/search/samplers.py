@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from cuello.core.errors import CuelloError
 from cuello.core.seeding import derived_seed
 from cuello.search.question import Question
-from cuello.search.space import Choices
+from cuello.search.space import Choices, Space
 from cuello.search.trials import Trial
 
 JOURNAL_NAME, STUDY_NAME = "optuna.log", "search"
@@ -45,8 +45,27 @@ class Sampler(Protocol):
         """Learn the objective of an epoch (from 1) of a trial, and tell whether to stop it."""
         ...
 
+    def others(self) -> Mapping[int, Trial]:
+        """Return the trials by number that others make or made, as they were at the last proposal."""
+        ...
 
-class GridSampler:
+    def close(self) -> None:
+        """Give back what was proposed and is not over, so that others can take it."""
+        ...
+
+
+class Alone:
+    """What a sampler says that nobody else works with."""
+
+    def others(self) -> Mapping[int, Trial]:
+        """None."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing needs to be given back: what is not over is proposed again."""
+
+
+class GridSampler(Alone):
     """Proposes every combination of a space in order, those not done yet."""
 
     def __init__(self, points: Sequence[Mapping[str, Any]], trials: Mapping[int, Trial]):
@@ -70,7 +89,7 @@ class GridSampler:
         return False
 
 
-class Drawn:
+class Drawn(Alone):
     """Proposes what one of Optuna's samplers draws; everything is kept in a journal that Optuna's own tools read.
 
     Each trial is drawn with a sampler whose seed depends on the search's seed and the trial's number alone: a search
@@ -80,10 +99,7 @@ class Drawn:
     def __init__(self, question: Question, folder: Path):
         optuna = load_optuna(question.sampler)
         self.space, self.seed = question.space, question.first.seed
-        self.make: Callable[[int], Any] = {
-            "random": lambda drawn: optuna.samplers.RandomSampler(seed=drawn),
-            "tpe": lambda drawn: optuna.samplers.TPESampler(seed=drawn),
-        }[question.sampler]
+        self.make = optunas_sampler(optuna, question.sampler)
         mend(folder / JOURNAL_NAME)
         journal, store = str(folder / JOURNAL_NAME), optuna.storages.journal
         backend = store.JournalFileBackend(journal, store.JournalFileOpenLock(journal, LOCK_SECONDS))
@@ -92,7 +108,7 @@ class Drawn:
                 storage=optuna.storages.JournalStorage(backend),
                 study_name=STUDY_NAME,
                 direction="minimize" if question.objective.sign > 0 else "maximize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=question.warmup),
+                pruner=median_pruner(optuna, question),
                 load_if_exists=True,
             )
         self.optuna = optuna
@@ -107,20 +123,12 @@ class Drawn:
         new = range(len(known), min(self.total, len(known) + most - len(begun)))
         found = []
         for number, identity in [*((trial.number, trial._trial_id) for trial in begun), *((n, None) for n in new)]:
-            self.study.sampler = self.make(derived_seed(self.seed, "search", index=number) % 2**32)
+            self.study.sampler = self.make(trial_seed(self.seed, number))
             # a trial that was begun says what it drew before, where it has drawn it
             trial = self.study.ask() if identity is None else optuna.trial.Trial(self.study, identity)
             self.open[number] = trial
-            found.append(Proposal(number, self.draw(trial)))
+            found.append(Proposal(number, drawn_values(trial, self.space)))
         return found
-
-    def draw(self, trial: Any) -> dict[str, Any]:
-        """Draw a trial's values: settings first, then what their placeholders need."""
-        values: dict[str, Any] = {}
-        for name in sorted(self.space.axes, key=lambda name: not self.space.sets(name)):
-            if self.space.sets(name) or name in self.space.needed(values):
-                values[name] = suggest(trial, name, self.space.axes[name])
-        return {name: values[name] for name in self.space.axes if name in values}
 
     def tell(self, trial: Trial) -> None:
         """Write down what a trial came to."""
@@ -141,6 +149,33 @@ class Drawn:
         if epoch not in known:
             trial.report(value, epoch)
         return trial.should_prune()
+
+
+def optunas_sampler(optuna: Any, kind: str) -> Callable[[int], Any]:
+    """Return what makes one of Optuna's samplers from a seed. kind: "random" or "tpe"."""
+    return {
+        "random": lambda drawn: optuna.samplers.RandomSampler(seed=drawn),
+        "tpe": lambda drawn: optuna.samplers.TPESampler(seed=drawn),
+    }[kind]
+
+
+def median_pruner(optuna: Any, question: Question) -> Any:
+    """Return Optuna's pruner of what is worse than the median."""
+    return optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=question.warmup)
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """Return the seed that a trial is drawn with. seed: of the search."""
+    return derived_seed(seed, "search", index=number) % 2**32
+
+
+def drawn_values(trial: Any, space: Space) -> dict[str, Any]:
+    """Draw a trial's values: settings first, then what their placeholders need."""
+    values: dict[str, Any] = {}
+    for name in sorted(space.axes, key=lambda name: not space.sets(name)):
+        if space.sets(name) or name in space.needed(values):
+            values[name] = suggest(trial, name, space.axes[name])
+    return {name: values[name] for name in space.axes if name in values}
 
 
 def suggest(trial: Any, name: str, axis: Any) -> Any:

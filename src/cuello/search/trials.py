@@ -83,7 +83,7 @@ class Trial:
     """One combination of values, and what became of it.
 
     values: by searched key. name: of its folder in trials/. message: why it failed or was pruned. reached: None where
-    it failed, or is not done.
+    it failed, or is not done. where: HOST:FOLDER of the search that made it, "" where that is this one.
     """
 
     number: int
@@ -92,6 +92,7 @@ class Trial:
     state: State = "running"
     message: str = ""
     reached: Reached | None = None
+    where: str = ""
 
     @property
     def over(self) -> bool:
@@ -100,8 +101,10 @@ class Trial:
 
 
 def runs_of(folder: Path, trial: Trial, seeds: Sequence[int]) -> list[Run]:
-    """Return a trial's run directories: its folder itself, or one in it for each of several seeds."""
-    own = folder / TRIALS_NAME / trial.name
+    """Return a trial's run directories, perhaps on another machine: its folder itself, or one in it for each of several
+    seeds. folder: the search's.
+    """
+    own = (Path(trial.where.partition(":")[2]) if trial.where else folder) / TRIALS_NAME / trial.name
     return [Run(own / f"seed-{seed}") for seed in seeds] if len(seeds) > 1 else [Run(own)]
 
 
@@ -145,22 +148,29 @@ def read_trials(folder: Path, asked: Mapping[str, Any]) -> dict[int, Trial]:
     try:
         content = read_json(path.read_text("utf-8"))
         found = {entry["number"]: trial_of(entry) for entry in content["trials"]}
-        before = flat(content["asked"])
+        other = difference(content["asked"], asked)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CuelloError(f"{path} is damaged. Choose another place with --output, or remove {folder}.") from None
-    now = flat(asked)
-    for name in dict.fromkeys([*before, *now]):
-        if before.get(name) != now.get(name):
-            raise CuelloError(
-                f"{folder} holds a search with {name} = {before.get(name)!r}, now it is {now.get(name)!r}. Ask for the "
-                "same to go on with it, or choose another place with --output."
-            )
+    if other is not None:
+        raise CuelloError(
+            f"{folder} holds a search with {other}. Ask for the same to go on with it, or choose another place with "
+            "--output."
+        )
     return found
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Say the first thing in which what was asked differs from what is asked now; None where nothing does."""
+    old, new = flat(before), flat(now)
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            return f"{name} = {old.get(name)!r}, now it is {new.get(name)!r}"
+    return None
 
 
 def trial_json(trial: Trial) -> dict[str, Any]:
     """Return a trial for JSON, without the measures that its job does not have."""
-    found = asdict(trial)
+    found = {name: value for name, value in asdict(trial).items() if name != "where" or value}
     if trial.reached is not None:
         found["reached"] = known_values(trial.reached)
     return found

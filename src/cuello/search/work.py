@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress
 from cuello.runs.directory import Run
 from cuello.search.question import Question
 from cuello.search.samplers import Proposal, Sampler
-from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, runs_of, save_trials
+from cuello.search.trials import Reached, Trial, folder_name, outcome, ranked, read_trials, runs_of, save_trials
 from cuello.training.observers import EpochDone, Event, Observer, Started
 from cuello.work.plans import Hopeless, PlannedRun, run_plans
 from cuello.work.train import RunOptions
@@ -17,11 +18,21 @@ from cuello.work.train import RunOptions
 GROUP = 64
 """So many trials are handed over to be trained together, where none depends on what another came to."""
 SAVE_SECONDS, TELL_SECONDS = 2.0, 0.2
+DOING, REMEDY = "cuello search", ", or choose another place with --output"
+"""What is said of a folder that a search keeps."""
+WRITE_SECONDS = 120.0
+"""For so long a search that others share waits while another one writes into its folder."""
+LOOK_SECONDS = 2.0
+"""Between two looks at what others make, where nothing else is left to do."""
 
 
 @dataclass
 class Work:
-    """A search under way. trials: by number. saved, told: when search.json was last written, and progress shown."""
+    """A search under way.
+
+    trials: by number. alone: whether nobody else writes into the folder. saved, told: when search.json was last
+    written, and progress shown.
+    """
 
     question: Question
     folder: Path
@@ -29,6 +40,7 @@ class Work:
     trials: dict[int, Trial]
     observers: Sequence[Observer]
     watch: OnProgress
+    alone: bool = True
     saved: float = 0.0
     told: float = 0.0
 
@@ -45,7 +57,7 @@ class Work:
     def run(self) -> None:
         """Make trials until there are no more."""
         together = 1 if self.question.prune or self.question.sampler == "tpe" else GROUP
-        while proposals := self.sampler.propose(together):
+        while proposals := self.next(together):
             group = [self.begin(proposal) for proposal in proposals]
             for trial in self.trained([trial for trial in group if not trial.over]):
                 self.trials[trial.number] = trial
@@ -54,6 +66,21 @@ class Work:
             self.save()
             for trial in group:  # saved before it is told: what Optuna knows is never more than what is written here
                 self.sampler.tell(self.trials[trial.number])
+
+    def next(self, most: int) -> Sequence[Proposal]:
+        """Return the next trials, once there are some; none when all are over, those that others make too."""
+        while True:
+            proposals = self.sampler.propose(most)
+            others = self.sampler.others()
+            for number, trial in others.items():
+                if trial.over or number not in self.trials or not self.trials[number].over:
+                    self.trials[number] = trial
+            left = sum(not trial.over for trial in others.values())
+            if proposals or not left:
+                return proposals
+            self.save(SAVE_SECONDS)
+            self.tell(f"{left} made by others")
+            time.sleep(LOOK_SECONDS)
 
     def begin(self, proposal: Proposal) -> Trial:
         """Return the trial of a proposal, a new one or one that was begun before."""
@@ -131,6 +158,15 @@ class Work:
 
     def save(self, after: float = 0.0) -> None:
         """Write search.json, unless that was done less than so many seconds ago."""
-        if time.monotonic() - self.saved >= after:
-            save_trials(self.folder, self.question.as_json(), self.trials, total=self.sampler.total)
-            self.saved = time.monotonic()
+        if time.monotonic() - self.saved < after:
+            return
+        asked, total = self.question.as_json(), self.sampler.total
+        if self.alone:
+            save_trials(self.folder, asked, self.trials, total=total)
+        else:
+            with kept(self.folder, DOING, seconds=WRITE_SECONDS, remedy=REMEDY):
+                for number, trial in read_trials(self.folder, asked).items():
+                    if trial.over and (number not in self.trials or not self.trials[number].over):
+                        self.trials[number] = trial
+                save_trials(self.folder, asked, self.trials, total=total)
+        self.saved = time.monotonic()

@@ -403,7 +403,11 @@ def run_name(config: TrainConfig) -> str:
 
 def repeat_command(run: Run) -> str:
     """Return what to type to train the same again, every setting that is not a default."""
-    config = run.config
+    return command_for(run.config)
+
+
+def command_for(config: TrainConfig) -> str:
+    """Return what to type to train with a configuration, every setting that is not a default."""
     needed: dict[str, Any] = {"scale": config.scale or 2} if "scale" in JOBS[config.job].options else {}
     needed |= {name: value for name in ("force", *LEARNED_FROM) if (value := getattr(config, name)) is not None}
     usual = resolve({"job": config.job, "data": config.data, "model": config.model, **needed})
