@@ -21,7 +21,7 @@ from cuello.core.owner import Owner, this_process
 from cuello.core.progress import Progress
 from cuello.search import Found, claims, database, page, search
 from cuello.search import work as running
-from cuello.search.claims import Place
+from cuello.search.claims import SearchPlace
 from cuello.training.observers import EpochDone, Event, Started
 from cuello.work import plans
 
@@ -445,14 +445,16 @@ def test_a_machine_that_was_silent_leaves_the_trial_to_who_took_it_over(
 
 
 def test_silence_counts_from_the_servers_start_and_not_while_it_was_away(server: Server) -> None:
-    mine = claims.Claims(database.Database(server.address, lambda event: None), Place(this_process(), "/here", "m"))
-    stranger = Place(Owner("elsewhere", 1, 1), "/there", "n")
+    mine = claims.Claims(
+        database.Database(server.address, lambda event: None), SearchPlace(this_process(), "/here", "m")
+    )
+    stranger = SearchPlace(Owner("elsewhere", 1, 1), "/there", "n")
     assert mine.is_free(None)
     assert mine.is_free(claims.Claim("x", stranger, 121.0))
     assert not mine.is_free(claims.Claim("x", stranger, 119.0))
     mine.database.lost = time.monotonic()
     assert not mine.is_free(claims.Claim("x", stranger, 999.0)), "everybody else was cut off as well"
-    gone = Place(Owner(this_process().host, 2**22 + 1, 1), "/here", "m")
+    gone = SearchPlace(Owner(this_process().host, 2**22 + 1, 1), "/here", "m")
     assert mine.is_free(claims.Claim("x", gone, 0.0)), "killed on this machine, and begun again in its folder"
-    assert not mine.is_free(claims.Claim("x", Place(gone.owner, "/there", "n"), 0.0)), "another folder's"
+    assert not mine.is_free(claims.Claim("x", SearchPlace(gone.owner, "/there", "n"), 0.0)), "another folder's"
     mine.end()

@@ -38,7 +38,7 @@ FROM cuello_claims JOIN trials USING (trial_id) WHERE study_id = :study"""
 
 
 @dataclass(frozen=True)
-class Place:
+class SearchPlace:
     """Where a trial's folder is. folder: the search's, as it is called there. mark: tells two folders of one name."""
 
     owner: Owner
@@ -50,10 +50,10 @@ class Place:
         return {"host": self.owner.host, "folder": self.folder, "mark": self.mark}
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str) -> SearchPlace:
     """Return a place from the text of a claim."""
     found = json.loads(text)
-    return Place(Owner(**found["owner"]), str(found["folder"]), str(found["mark"]))
+    return SearchPlace(Owner(**found["owner"]), str(found["folder"]), str(found["mark"]))
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Claim:
     """A trial that somebody makes. silent: seconds since the last heartbeat."""
 
     claimant: str
-    place: Place
+    place: SearchPlace
     silent: float
 
 
 class Claims:
     """What this search and others have claimed of a study, and the heartbeat of this one's."""
 
-    def __init__(self, database: Database, place: Place):
+    def __init__(self, database: Database, place: SearchPlace):
         self.database, self.place, self.me = database, place, uuid.uuid4().hex
         self.ended = threading.Event()
         ALIVE.add(self.me)

@@ -22,7 +22,7 @@ from cuello.search.database import Database
 from cuello.search.page import Found, write_results
 from cuello.search.question import Question, make_question
 from cuello.search.samplers import Drawn, GridSampler, Sampler, load_optuna
-from cuello.search.shared import Shared, joined, mark_of
+from cuello.search.shared import SharedSampler, joined, mark_of
 from cuello.search.trials import STATE_NAME, Trial, objectives_of, read_trials, save_trials
 from cuello.search.work import DOING, REMEDY, WRITE_SECONDS, Work
 from cuello.training.device import choose_device
@@ -124,7 +124,7 @@ def shared_work(
         known = read_trials(folder, question.as_json())
         question = question if known else begun(question, folder, asked=asked, watch=database.watch)
         mark = mark_of(folder, question)
-    source = Shared(question, folder, database, mark=mark)
+    source = SharedSampler(question, folder, database, mark=mark)
     return Work(question, folder, sampler=source, trials=known, observers=observers, watch=database.watch, alone=False)
 
 

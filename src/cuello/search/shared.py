@@ -13,7 +13,7 @@ from cuello.core.owner import this_process
 from cuello.core.schema import read_json
 from cuello.jobs.catalog import JOBS
 from cuello.runs.directory import write_json
-from cuello.search.claims import SILENT, Claim, Claims, Place
+from cuello.search.claims import SILENT, Claim, Claims, SearchPlace
 from cuello.search.database import Database, is_the_databases
 from cuello.search.question import Question
 from cuello.search.samplers import (
@@ -39,7 +39,7 @@ SHARE = 16
 """At most one of so many of the trials that are left is claimed at once, so that others have work too."""
 
 
-class Shared:
+class SharedSampler:
     """Proposes what no other machine makes: combinations of a grid, or what one of Optuna's samplers draws.
 
     A trial's number is given by the database, once; its values follow from the number in a grid, from the seed and the
@@ -56,7 +56,7 @@ class Shared:
         self.question, self.database = question, database
         self.points = question.space.grid(question.points) if question.sampler == "grid" else None
         self.make = optunas_sampler(optuna, "random" if self.points is not None else question.sampler)
-        self.claims = Claims(database, Place(this_process(), str(folder.resolve()), mark))
+        self.claims = Claims(database, SearchPlace(this_process(), str(folder.resolve()), mark))
         self.open: dict[int, Any] = {}
         self.over: dict[int, Trial] = {}
         self.known: Sequence[Any] = []
