@@ -16,7 +16,7 @@ from typing import NoReturn
 from cyclopts import App, Group, Parameter
 
 from cuello.cli.console import plain_warnings, show_what_can_be_shown, stopped_by_signals, write_nowhere
-from cuello.core.errors import CuelloError, Interrupted, at_command_line, closest
+from cuello.core.errors import CuelloError, Elsewhere, Interrupted, at_command_line, closest
 from cuello.core.version import VERSION
 from cuello.jobs.words import BY_WORD
 
@@ -79,6 +79,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         try:
             call(sys.argv[1:] if arguments is None else arguments)
             sys.stdout.flush()
+        except Elsewhere:
+            sys.exit(2)
         except CuelloError as error:
             print(f"cuello: {error}", file=sys.stderr)
             sys.exit(2)

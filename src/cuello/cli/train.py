@@ -62,11 +62,12 @@ def train(
     """
     from cuello.cli.render import end_with
     from cuello.training.display import display
+    from cuello.training.ranks.place import is_first
     from cuello.work import train as workflow
 
     given = {"job": job, "data": data} | settings
     merged = (read_toml(config) if config else {}) | {name: value for name, value in given.items() if value is not None}
-    with display(quiet or json) as shown:
+    with display(quiet or json or not is_first()) as shown:
         common: dict[str, Any] = {
             **{"job": "denoise", "data": "photos"} | merged,
             "output": output, "overwrite": overwrite, "report": report, "sweep": sweep,
@@ -88,6 +89,8 @@ def train(
             runs = train_repeats(repeats=repeats, **common)
         else:
             runs = [workflow.train(**common, track=track)]
+    if not is_first():  # of several processes, the first tells
+        return
     if folds is not None:
         say_folds(runs, json)
     elif repeats != 1:
@@ -126,14 +129,17 @@ def resume(
     from cuello.cli.render import end_with
     from cuello.core.own import allow
     from cuello.training.display import display
+    from cuello.training.ranks.place import is_first
     from cuello.work import train as workflow
 
     allow(*own)
-    with display(quiet or json) as shown:
+    with display(quiet or json or not is_first()) as shown:
         workflow.resume(
             run, network=model, report=report, sweep=sweep, observers=[shown.observe], track=track,
             progress=shown.work, **changes,
         )  # fmt: skip
+    if not is_first():
+        return
     say_run(run, report, json)
     end_with(shown.left_out)
 

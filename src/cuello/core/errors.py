@@ -78,6 +78,10 @@ class Fault(CuelloError):
     """
 
 
+class Elsewhere(CuelloError):
+    """A mistake that another process of the same training tells of: this one ends without a word."""
+
+
 class Interrupted(Message):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 

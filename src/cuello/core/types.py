@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from cuello.core.share import Rows
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -30,12 +32,14 @@ class Batch(NamedTuple):
     ``images``, or, to be upscaled, with sides that are a whole number of times larger.
     labels: ``(N,)`` int64, the class of each image, where classes are what is learned, or what the network is told;
     otherwise None.
+    rows: which rows of a whole batch these are, where several processes share it; otherwise None.
     """
 
     images: "Tensor"
     ids: "Tensor"
     targets: "Tensor | None" = None
     labels: "Tensor | None" = None
+    rows: Rows | None = None
 
 
 Run = Callable[["Tensor"], "Tensor"]

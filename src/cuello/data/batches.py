@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from cuello.core.errors import CuelloError
 from cuello.core.memory import check_memory
 from cuello.core.seeding import generator
+from cuello.core.share import Rows, Share
 from cuello.core.types import Batch
 from cuello.data import windows
 from cuello.data.ahead import ReadAhead
@@ -47,12 +48,23 @@ def turned(images: Tensor, turns: Tensor) -> Tensor:
 
 
 class Cut(NamedTuple):
-    """Crops of a batch as stored: the batch's number, their rows, pixels ``(N, H, W, C)``, those of their targets."""
+    """Crops of a batch as stored: the batch's number, their rows, pixels ``(N, H, W, C)``, those of their targets.
+
+    part: which of a whole batch they are, where several processes share it.
+    """
 
     number: int
     rows: np.ndarray
     images: np.ndarray
     targets: np.ndarray | None = None
+    part: Rows | None = None
+
+
+def blank(arrays: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """Make one black image ``(1, H, W, C)`` like those of ``arrays``."""
+    form = arrays.form if isinstance(arrays, StreamedArrays) else None
+    channels, dtype = (form.channels, form.dtype) if form else (arrays[0].shape[-1], arrays[0].dtype)
+    return np.zeros((1, *size, channels), dtype)
 
 
 class Batches:
@@ -67,7 +79,11 @@ class Batches:
     Streamed images give the same batches, to the bit, as images in memory: background threads decode them in the order
     in which they are first used, at most a window ahead. Where errors are to be skipped, the crops of an image whose
     file changed are left out; otherwise that is a CuelloError.
+
+    share: the part of every batch that is given, where several processes share it (see ``shared``).
     """
+
+    share: Share | None = None
 
     # More than seven parameters: how crops are cut and in which order they come, of which most callers name a few.
     def __init__(
@@ -145,27 +161,28 @@ class Batches:
             crops = random_crops(self.images, self.ids, crops.size[0], count=self.count, seed=self.seed, epoch=epoch)
         given = 0
         with closing(self._cuts(crops, epoch)) as cuts:
-            for number, rows, pixels, clean in cuts:
+            for number, rows, pixels, clean, part in cuts:
                 given += 1
-                images, targets = self._tensors(pixels, clean, device)
+                images, targets = self._tensors(pixels, clean, device, whole=part.whole if part else len(rows))
                 if self.augment:
                     square = images.shape[2] == images.shape[3]
                     random = generator(self.seed, "augment", epoch, index=number)
-                    turns = torch.randint(8 if square else 4, (len(rows),), generator=random)
+                    turns = torch.randint(8 if square else 4, (part.whole if part else len(rows),), generator=random)
+                    turns = turns[part.start : part.start + len(rows)] if part else turns
                     images = turned(images, turns)
                     targets = turned(targets, turns) if targets is not None else None
                 labels = None
                 if self.labels is not None:
                     labels = torch.from_numpy(self.labels[crops.places[rows, 0]]).to(device)
-                yield Batch(images, torch.from_numpy(rows), targets, labels=labels)
+                yield Batch(images, torch.from_numpy(rows), targets, labels=labels, rows=part)
         if not given:
-            raise self._nothing_left()
+            raise self.nothing_left()
 
     def _tensors(
-        self, pixels: np.ndarray, clean: np.ndarray | None, device: torch.device | str
+        self, pixels: np.ndarray, clean: np.ndarray | None, device: torch.device | str, *, whole: int
     ) -> tuple[Tensor, Tensor | None]:
-        """Turn a batch and its targets into tensors; made once where all batches are alike."""
-        alike = self.even and self.resident is not None and len(pixels) == self.batch_size
+        """Turn a batch and its targets into tensors; made once where all batches, of ``whole`` images, are alike."""
+        alike = self.even and self.resident is not None and whole == self.batch_size
         if alike and str(device) in self.full:
             return self.full[str(device)]
         made = to_tensor(pixels, device), to_tensor(clean, device) if clean is not None else None
@@ -203,12 +220,42 @@ class Batches:
         other.seed = seed
         return other
 
+    def shared(self, share: Share) -> "Batches":
+        """Give a process its share of every batch; where that is nothing, a black image stands in (``Batch.rows``)."""
+        if self.share is not None:
+            raise ValueError("these batches are shared out already")
+        other = copy.copy(self)
+        other.share, other.full = share, {}
+        return other
+
+    def _own(self, rows: np.ndarray) -> tuple[np.ndarray, Rows | None]:
+        """Give the rows of a batch that are this process's own, and which of the batch they are."""
+        if self.share is None:
+            return rows, None
+        part = self.share.of(len(rows))
+        return rows[part.slice], part
+
+    def _stand_in(self, number: int, part: Rows | None) -> Cut:
+        """Give a black image in the place of none, so that a network can be run, and wait, with the others'."""
+        arrays, clean = self.images.arrays, self.images.targets
+        sizes = [crops.size for crops in self._places(self.crops)]
+        black, *larger = (
+            blank(of, size) for of, size in zip((arrays, clean), sizes, strict=False) if of is not None
+        )  # fmt: skip
+        none = part._replace(count=0) if part is not None else None
+        return Cut(number, np.zeros(1, np.int64), black, targets=larger[0] if larger else None, part=none)
+
     def _cuts(self, crops: Crops, epoch: int) -> Generator[Cut]:
         """Yield the crops of an epoch, a batch at a time, from wherever they are."""
         if self.resident is not None:
             images, clean = self.resident.images, self.resident.targets
-            for number, rows in enumerate(self.rows(epoch)):
-                yield Cut(number, rows, images[rows], targets=clean[rows] if clean is not None else None)
+            for number, every in enumerate(self.rows(epoch)):
+                rows, part = self._own(every)
+                if not len(rows):
+                    yield self._stand_in(number, part)
+                    continue
+                targets = clean[rows] if clean is not None else None
+                yield Cut(number, rows, images[rows], targets=targets, part=part)
             return
         chosen = crops.places[:, 0]
         if self.shuffle and not self.even:
@@ -221,9 +268,12 @@ class Batches:
         rows_in_order = np.concatenate(order)
         clean, larger = self.images.targets, crops.enlarged(self.images.scale)
         for number, start in enumerate(range(0, self.count, self.batch_size)):
-            rows = rows_in_order[start : start + self.batch_size]
+            rows, part = self._own(rows_in_order[start : start + self.batch_size])
+            if not len(rows):
+                yield self._stand_in(number, part)
+                continue
             targets = cut(clean, larger, rows) if clean is not None else None
-            yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets=targets)
+            yield Cut(number, rows, cut(self.images.arrays, crops, rows), targets=targets, part=part)
 
     def _keep_streamed(self) -> None:
         """Cut crops that never move, image by image, and keep them if they are few; those of lost images go."""
@@ -238,7 +288,7 @@ class Batches:
             for whole, part in zip(kept, cuts, strict=False):  # without targets there is one whole less
                 whole[rows] = part
         if not found.any():
-            raise self._nothing_left()
+            raise self.nothing_left()
         self.crops = Crops(self.crops.places[found], self.crops.size)
         kept = [whole[found] for whole in kept] if not found.all() else kept
         self.resident = Cut(0, np.arange(self.count), *kept)
@@ -246,8 +296,19 @@ class Batches:
     def _stream(self, crops: Crops, order: list[np.ndarray]) -> Generator[Cut]:
         """Yield the crops, windows of rows one after another, each image decoded before its first use in a window.
 
-        An image is dropped after its last use there. Crops of images that are lost are left out.
+        An image is dropped after its last use there. Crops of images that are lost are left out. Where batches are
+        shared, only the images of this share are read.
         """
+        whole = np.concatenate(order)
+        begins = range(0, len(whole), self.batch_size)
+        batches = [self._own(whole[start : start + self.batch_size]) for start in begins]
+        if self.share is not None:
+            mine = np.zeros(len(crops), bool)
+            mine[np.concatenate([rows for rows, _ in batches])] = True
+            order = [kept for rows in order if len(kept := rows[mine[rows]])]
+        if not order:
+            yield from (self._stand_in(number, part) for number, (_, part) in enumerate(batches))
+            return
         visits = windows.visits(crops.places[:, 0], order)
         costs = self.images.costs[visits.image].tolist()
         leaving = np.argsort(visits.last, kind="stable").tolist()
@@ -263,8 +324,12 @@ class Batches:
             return [part[int(visits.image[visit])] for part in parts]
 
         with ReadAhead(read, costs, 2 * windows.WINDOW_BYTES) as reader:
-            for start in range(0, len(places), self.batch_size):
-                stop = min(start + self.batch_size, len(places))
+            stop = 0
+            for number, (own, part) in enumerate(batches):
+                start, stop = stop, stop + len(own)
+                if start == stop:
+                    yield self._stand_in(number, part)
+                    continue
                 for visit in range(reader.taken, int(visits.of[start:stop].max()) + 1):
                     try:
                         for kept, pixels in zip(held, reader.take(), strict=True):
@@ -275,20 +340,25 @@ class Batches:
                         self.images.arrays.lose(int(visits.image[visit]), error)
                 there = np.array([visit in held[0] for visit in visits.of[start:stop].tolist()])
                 here = self._places(Crops(places[start:stop][there], crops.size))
-                cuts = [cut(*part, slice(None)) for part in zip(held, here, strict=True)] if there.any() else []
+                cuts = [cut(*images, slice(None)) for images in zip(held, here, strict=True)] if there.any() else []
                 while gone < len(ends) and ends[gone] < stop:
                     for kept in held:
                         kept.pop(leaving[gone], None)
                     reader.release(leaving[gone])
                     gone += 1
                 if cuts:
-                    yield Cut(start // self.batch_size, rows_in_order[start:stop][there], *cuts)
+                    found = part._replace(count=int(there.sum())) if part is not None else None
+                    targets = cuts[1] if len(cuts) > 1 else None
+                    yield Cut(number, own[there], cuts[0], targets=targets, part=found)
+                elif part is not None:
+                    yield self._stand_in(number, part)
 
     def _places(self, crops: Crops) -> list[Crops]:
         """Place crops in the images, and in their targets where they have them."""
         return [crops] if self.images.targets is None else [crops, crops.enlarged(self.images.scale)]
 
-    def _nothing_left(self) -> CuelloError:
+    def nothing_left(self) -> CuelloError:
+        """Say that no image can be read any more."""
         return CuelloError(
             f"not one image of {self.images.name} can be read any more. The run is kept: once the files are back, go "
             "on with `cuello resume RUN`."

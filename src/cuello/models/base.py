@@ -26,6 +26,7 @@ class ImageNetwork(nn.Module):
 
     has_code: whether ``encode`` and ``decode`` can be called. prior: the distribution that codes follow, "normal" or
     "uniform", None where it is not known. has_posterior: whether each image has a distribution of codes.
+    compares: whether loss terms compare the images of a batch with one another, which then is not divided among ranks.
 
     ``forward(x, condition)`` gives an Output; a classifier, scores before softmax, ``(N, K)``.
     """
@@ -41,6 +42,7 @@ class ImageNetwork(nn.Module):
     has_code: bool = False
     prior: str | None = None
     has_posterior: bool = False
+    compares: bool = False
 
     def condition(self, x: Tensor, level: Tensor | None = None, classes: Tensor | None = None) -> Tensor | None:
         """Choose what the network is told beside images: the noise's level, estimated where it is None, or classes."""

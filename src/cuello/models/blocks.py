@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
+from cuello.core.share import ROWS
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
@@ -46,6 +47,12 @@ class _BatchMoments(torch.autograd.Function):
         slope = 2 / pixels * variance_gradient  # (C,)
         offset = mean_gradient / pixels - slope * mean  # (C,)
         return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x))  # (N, C, H, W)
+
+
+def batch_moments(x: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Return mean and biased variance of every channel of ``(N, C, H, W)``, ``(C,)`` each, and of how many pixels."""
+    mean, variance = _BatchMoments.apply(x)
+    return mean, variance, x.numel() // x.shape[1]
 
 
 class _AddImage(torch.autograd.Function):
@@ -89,6 +96,7 @@ class BatchNorm2d(nn.Module):
     def __init__(self, channels: int, eps: float = 1e-3, momentum: float = 0.1):
         super().__init__()
         self.eps, self.momentum = eps, momentum
+        self.moments = batch_moments  # of the whole batch, where several processes share it
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -101,9 +109,8 @@ class BatchNorm2d(nn.Module):
         """
         mean, variance = self.running_mean, self.running_var
         if self.training:
-            mean, variance = _BatchMoments.apply(x.to(self.weight.dtype))  # float32 under autocast too
+            mean, variance, pixels = self.moments(x.to(self.weight.dtype))  # float32 under autocast too
             with torch.no_grad():
-                pixels = x.numel() // x.shape[1]
                 self.running_mean.lerp_(mean, self.momentum)
                 self.running_var.lerp_(variance * (pixels / max(pixels - 1, 1)), self.momentum)
         factor = self.weight * torch.rsqrt(variance + self.eps)
@@ -254,8 +261,12 @@ class BitDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        numbers, before = x.numel(), 0
+        if (rows := ROWS.get()) is not None:  # those of the whole batch are drawn, and a part of them is taken
+            each = numbers // len(x)
+            numbers, before = each * rows.whole, each * min(rows.start, rows.whole - len(x))
+        words = torch.empty(-(-numbers // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
         # Four 16-bit numbers a word, laid out as x is (a channels-last x gets a channels-last mask).
-        bits = words.view(torch.int16).as_strided(x.shape, torch.empty_like(x, device="meta").stride())
+        bits = words.view(torch.int16).as_strided(x.shape, torch.empty_like(x, device="meta").stride(), before)
         kept = bits >= round(self.p * 65536) - 32768
         return x * kept.to(x.dtype).mul_(1 / (1 - self.p))

@@ -2,9 +2,10 @@
 
 import math
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from cuello.scoring.metrics import PSNR_CEILING
 from cuello.training.compilation import compiled
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.optimizers import OPTIMIZERS
+from cuello.training.ranks.state import combined, spread
+from cuello.training.ranks.stopping import stopping_together
 from cuello.training.schedule import learning_rate, reason_to_stop
 from cuello.training.session import Session
 from cuello.training.steps import Forward, train_epoch, validate, validation_pairs
@@ -61,11 +64,11 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
         for observer in observers:
             observer(event)
 
-    network, config = session.network, session.config
+    network, config, group = session.network, session.config, session.group
     training = session.training
     network.to(device)
     forward: Forward = compiled(network) if config.compile else network
-    state = restore(session)
+    state = begin(session)
     pairs = validation_pairs(session.task, session.validation, config.split_seed, device=device)
     tell(Started(len(state.records), config.epochs, len(training)))
     if not state.records:
@@ -82,17 +85,23 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
             move_average(state, config, first_step + step)
             tell(StepDone(epoch, step, len(training), loss=so_far.loss_sum / so_far.images))
 
-        trained = train_epoch(
-            session, forward, state.optimizer, rates=rate, device=device, epoch=epoch, after_step=after_step
-        )
+        with stopping_together(group):
+            trained = train_epoch(
+                session, forward, state.optimizer, rates=rate, device=device, epoch=epoch, after_step=after_step
+            )
         trained_at = time.perf_counter()
         with averaged(network, state.average):
             network.eval()
-            checked = validate(forward, network, pairs, config=config, device=device)
+            checked = combined(validate(forward, network, pairs, config=config, device=device), group)
         seconds = time.perf_counter() - start
         record = epoch_record(
             epoch, trained, checked, rate=rate(len(training) - 1), seconds=seconds, training_seconds=trained_at - start
         )
+        if group is not None:
+            record = EpochRecord(
+                **group.first(asdict(record))
+            )  # with the seconds of rank 0, which can end the training
+            spread(network, state.optimizer, state.average, group=group)
         refuse_divergence(record, config)
         improved = add_record(state.records, record)
         if improved:
@@ -103,17 +112,36 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
     return state.records
 
 
-def restore(session: Session) -> State:
-    """Return the state of the run's last checkpoint, or a fresh one where there is none."""
-    run, network, config = session.run, session.network, session.config
+def begin(session: Session) -> State:
+    """Return the state of the run's last checkpoint, or a fresh one; several processes all have that of the first."""
+    group = session.group
+    if group is None:
+        return restore(session)
+    state = restore(session) if group.rank == 0 else fresh(session)
+    spread(state.network, state.optimizer, state.average, group=group)
+    state.records = [EpochRecord(**record) for record in group.first([asdict(record) for record in state.records])]
+    return state
+
+
+def fresh(session: Session) -> State:
+    """Return the state before the first step."""
+    network, config = session.network, session.config
     if not any(weight.requires_grad for weight in network.parameters()):
         raise CuelloError(f"the network {config.model} has no weights to train: it needs parameters with a gradient.")
     optimizer = OPTIMIZERS[config.optimizer].make(network.parameters(), config)
     average = {}
     if config.ema is not None:
         average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    where = environment_of(run)
-    if run.environment is None:
+    return State(network, optimizer, average)
+
+
+def restore(session: Session) -> State:
+    """Return the state of the run's last checkpoint, or a fresh one where there is none."""
+    run, network, config = session.run, session.network, session.config
+    state = fresh(session)
+    optimizer, average = state.optimizer, state.average
+    where = with_ranks(session, environment_of(run))
+    if run.environment != where:
         write_json(run.environment_path, where)
     if not run.checkpoint_path.is_file():
         check_new(run)
@@ -143,6 +171,19 @@ def restore(session: Session) -> State:
     )  # fmt: skip
     mend(session, state)
     return state
+
+
+def with_ranks(session: Session, where: dict[str, Any]) -> dict[str, Any]:
+    """Note in how many processes a run is trained; warn where these are not as many as so far."""
+    ranks = 1 if session.group is None else session.group.ranks
+    before = where.get("ranks", 1)
+    if before != ranks and session.run.checkpoint_path.is_file():
+        warnings.warn(
+            f"{session.run.path} goes on in {ranks} ranks (so far {before}), which rounds differently: to the bit, the "
+            "weights will not be those of a run that was never interrupted.",
+            stacklevel=2,
+        )
+    return where if before == ranks else where | {"ranks": ranks}
 
 
 def check_new(run: Run) -> None:
@@ -186,7 +227,12 @@ def check_optimizer(checkpoint: Checkpoint, network: nn.Module, config: TrainCon
 
 
 def save(session: Session, state: State, improved: bool) -> None:
-    """Write the epoch's files; the checkpoint last, for it alone decides where a resumed training goes on."""
+    """Write the epoch's files; the checkpoint last, for it alone decides where a resumed training goes on.
+
+    Of several processes, the first alone does.
+    """
+    if session.group is not None and session.group.rank:
+        return
     save_reached(session, state, improved)
     save_checkpoint(session.run.checkpoint_path, checkpoint_of(session, state))
 

@@ -44,5 +44,9 @@ def lone_images(network: nn.Module, batches: Batches) -> Iterator[None]:
 
 
 def leaves_one(batches: Batches) -> bool:
-    """Tell whether a batch of an epoch holds one image, or could, where files may be lost meanwhile."""
-    return batches.images.streamed or batches.batch_size == 1 or batches.count % batches.batch_size == 1
+    """Tell whether a batch of an epoch holds one image, or could, where files may be lost meanwhile.
+
+    Where several processes share the batches, ``ranks/norms`` sees to it.
+    """
+    few = batches.batch_size == 1 or batches.count % batches.batch_size == 1
+    return batches.share is None and (batches.images.streamed or few)

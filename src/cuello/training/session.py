@@ -8,6 +8,7 @@ from cuello.data.batches import Batches
 from cuello.models.base import ImageNetwork
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
+from cuello.training.ranks.group import RankGroup
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Session:
     """What ``fit`` takes to train one network.
 
     run: where everything is kept. artefact: what is handed over, but for its weights. task: makes the pairs.
-    fingerprint: of the images, and of what is to be learned of them.
+    fingerprint: of the images, and of what is to be learned of them. group: the processes that train it together, each
+    with its share of the batches; None where it is one.
     """
 
     run: Run
@@ -26,3 +28,4 @@ class Session:
     validation: Batches
     config: TrainConfig
     fingerprint: str
+    group: RankGroup | None = None

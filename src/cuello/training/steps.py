@@ -7,14 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.config import TrainConfig
-from cuello.core.errors import CuelloError
 from cuello.core.seeding import derived_seed, generator
 from cuello.core.types import Output, Pair, Pairing, StepResult
 from cuello.data.batches import Batches
 from cuello.models.base import ImageNetwork, as_output
 from cuello.scoring.losses import find_loss
 from cuello.training.device import precision_context
+from cuello.training.gradients import backward, summed_backward
 from cuello.training.norms import lone_images
+from cuello.training.ranks.draws import drawn_whole
+from cuello.training.ranks.norms import shared_norms
 from cuello.training.session import Session
 
 Forward = Callable[..., Output | Tensor]
@@ -72,38 +74,34 @@ def train_epoch(
     forward: the network, or its compiled form. rates: the learning rate by the step's number within the epoch.
     after_step: called with that number (from 1) and the sums so far.
     """
-    network, config, batches = session.network, session.config, session.training
+    network, config, batches, group = session.network, session.config, session.training, session.group
     network.train()
     loss_sum, images = torch.zeros((), device=device), 0
     reading = closing(batches.epoch(epoch, device))  # what reads ahead ends with the epoch, however that ends
-    with lone_images(network, batches), reading as given:
+    with lone_images(network, batches), shared_norms(network, group), reading as given:
         for step, batch in enumerate(given):
-            for group in optimizer.param_groups:
-                group["lr"] = rates(step)
+            if group is not None and batch.rows is not None and not group.begins(batch.rows, batches.images.streamed):
+                continue
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = rates(step)
             network.epochs_passed = epoch - 1 + step / len(batches)
             torch.manual_seed(derived_seed(config.seed, "network", epoch, index=step))  # dropout, in anybody's network
-            pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
-            optimizer.zero_grad(set_to_none=True)
-            _, losses = answer(forward, network, pair, config=config, device=device)
-            backward(losses)
+            with drawn_whole(batch.rows, group):
+                pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
+                optimizer.zero_grad(set_to_none=True)
+                _, losses = answer(forward, network, pair, config=config, device=device)
+            summed = backward(losses) if group is None else summed_backward(network, losses, group)
             if config.clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()
-            loss_sum += losses.detach().sum()
-            images += len(pair.x)
+            loss_sum += summed.loss_sum
+            images += summed.images
+            if summed.stop:
+                raise KeyboardInterrupt
             after_step(step + 1, StepResult(float(loss_sum), images))
+    if not images:
+        raise batches.nothing_left()
     return StepResult(float(loss_sum), images)
-
-
-def backward(losses: Tensor) -> None:
-    """Compute the gradients of the mean of the losses; CuelloError where it depends on no weight."""
-    loss = losses.mean()
-    if not loss.requires_grad:
-        raise CuelloError(
-            "the loss depends on no weight of the network, so that nothing can be learned: the network has no weights, "
-            "or the network or the loss leaves the gradient out (torch.no_grad, detach, NumPy)."
-        )
-    loss.backward()
 
 
 @torch.inference_mode()
@@ -114,7 +112,10 @@ def validate(
     config: TrainConfig,
     device: torch.device,
 ) -> StepResult:
-    """Return the sums of the loss and of what is measured over the validation pairs, with the network as it is."""
+    """Return the sums of the loss and of what is measured over the validation pairs, with the network as it is.
+
+    Where several processes share the batches, these are sums over this one's share.
+    """
     loss_sum, images, terms = 0.0, 0, dict[str, float]()
     for pair in pairs():
         output, losses = answer(forward, network, pair, config=config, device=device)
@@ -132,7 +133,8 @@ def validation_pairs(
     """Return a function that yields the same pairs each time; kept in memory where they fit."""
 
     def make() -> Iterator[Pair]:
-        return (task.pair_each(batch, seed) for batch in batches.epoch(0, device))
+        given = (batch for batch in batches.epoch(0, device) if batch.rows is None or batch.rows.count)
+        return (task.pair_each(batch, seed) for batch in given)
 
     height, width = batches.size
     if 2 * 4 * batches.count * batches.images.channels * height * width > keep_bytes:

@@ -25,6 +25,7 @@ from cuello.runs.directory import Run, available_cores
 from cuello.training.device import choose_device
 from cuello.training.observers import Event, Observer, Started, StepDone
 from cuello.work.at_once import batches_at_once, train_at_once
+from cuello.work.ranks import check_alone
 from cuello.work.train import RunOptions, train_or_resume
 
 TELL_SECONDS = 0.2
@@ -81,6 +82,7 @@ def run_plans(
     training, but a fault, is raised, as is KeyboardInterrupt, after the others have stopped at their next step. What
     was trained is kept, and a later call goes on.
     """
+    check_alone("this")
     left = dict(enumerate(plans))
     runs, settings = [Run(plan.path) for plan in plans], [plan.settings for plan in plans]
     common: dict[str, Any] = {"report": options.report, "sweep": options.sweep, "progress": options.progress}

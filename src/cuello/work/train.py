@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -49,12 +50,23 @@ from cuello.training.device import choose_device, use_threads
 from cuello.training.loop import fit
 from cuello.training.observers import Observer
 from cuello.training.optimizers import OPTIMIZERS
+from cuello.training.ranks.group import RankGroup, joined
+from cuello.training.ranks.place import place_of
 from cuello.training.replicas.eligibility import is_small
 from cuello.training.replicas.fit import fit_replicas
 from cuello.training.schedule import SCHEDULES, reason_to_stop
 from cuello.training.session import Session
 from cuello.training.trackers import check_trackers, make_trackers
 from cuello.training.watched import watched
+from cuello.work.ranks import (
+    check_alone,
+    check_divisible,
+    check_same_settings,
+    check_versions,
+    one_first,
+    told_how_to_go_on,
+)
+from cuello.work.ranks import check_same_images as check_same_everywhere
 
 UNCOMPARED = ("device", "threads", "storage", "on_error")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
@@ -150,32 +162,48 @@ def train(
     >>> run.model_path.name
     'model.safetensors'
     """
+    place = place_of()
+    if place is not None and place.rank:  # the first tells, tracks and reports
+        warnings.simplefilter("ignore")
+        progress, observers, track = silent, (), ()
     tell = listener(progress)
-    check_trackers(track)
-    tell_job(job, tell)
-    config, chosen = resolved({"job": job, "data": str(data), **settings})
-    JOBS[config.job].pairing(config, sweep)
-    device = choose_device(config.device)
-    config = make_config({**config.model_dump(), "threads": use_threads(config.threads)})
-    if output is not None:
-        wait_until_free(Path(output).expanduser())  # before the images are read
-    data_of = JOBS[config.job].data(config, tell)
-    tell_notes(data_of.prepared.images, tell)
-    if settings.get("range") != config.range and config.range is not None:
-        how = "the lowest and the highest" if settings.get("range") else "from all images, and some room"
-        tell(Progress("reading images", 1, 1, note=f"range of the values, {how}: {config.range}"))
-    tell_chosen(chosen, tell)
-    if "epochs" not in settings:
-        tell_few_steps(config, data_of, tell)
-    made = make_network(config, data_of)
-    path = Path(output).expanduser() if output is not None else fresh_path(config)
-    with kept(path, "cuello train", remedy=", or choose another place with --output"):
-        run = create_run(path, config, overwrite)
-        options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
-        try:
-            return run_through(session_of(run, config, data_of, made=made), data_of, device, options=options)
-        except KeyboardInterrupt:
-            raise interrupted(run) from None
+    with joined(place) as group:
+        check_versions(group)
+        check_trackers(track)
+        tell_job(job, tell)
+        config, chosen = resolved({"job": job, "data": str(data), **settings})
+        check_same_settings(group, config)
+        JOBS[config.job].pairing(config, sweep)
+        device = choose_device(config.device, place)
+        config = make_config({**config.model_dump(), "threads": use_threads(config.threads, place)})
+        if output is not None and (group is None or group.rank == 0):
+            wait_until_free(Path(output).expanduser())  # before the images are read
+        with one_first(group, config):
+            data_of = JOBS[config.job].data(config, tell)
+        check_same_everywhere(group, config, data_of.prepared.fingerprint)
+        tell_notes(data_of.prepared.images, tell)
+        if settings.get("range") != config.range and config.range is not None:
+            how = "the lowest and the highest" if settings.get("range") else "from all images, and some room"
+            tell(Progress("reading images", 1, 1, note=f"range of the values, {how}: {config.range}"))
+        tell_chosen(chosen, tell)
+        if "epochs" not in settings:
+            tell_few_steps(config, data_of, tell)
+        made = make_network(config, data_of)
+        path = Path(output).expanduser() if output is not None else fresh_path(config)
+        if group is not None and group.rank:
+            run = Run(Path(group.first(None)))
+            session = session_of(run, config, data_of, made=made, group=group)
+            return run_through(session, data_of, device, options=RunOptions(report=False))
+        with kept(path, "cuello train", remedy=", or choose another place with --output"):
+            run = create_run(path, config, overwrite)
+            if group is not None:
+                group.first(str(path))
+            options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
+            try:
+                session = session_of(run, config, data_of, made=made, group=group)
+                return run_through(session, data_of, device, options=options)
+            except KeyboardInterrupt:
+                raise interrupted(run) from None
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello resume`.
@@ -206,35 +234,63 @@ def resume(
     if it had never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, another setting is given, or config.toml was changed.
     """
-    tell = listener(progress)
+    place = place_of()
     run = Run(Path(path).expanduser())
     for name in changes:
         if name not in CHANGEABLE:
             raise CuelloError(f"{name} cannot change when a run goes on; what can: {', '.join(CHANGEABLE)}.")
-    trained_config(run)  # what is no run gets no lock
-    with kept(run.path, "cuello resume"):
-        config = make_config({**with_images(trained_config(run), data, target).model_dump(), **changes})
-        if network is not None:
-            config = make_config({**config.model_dump(), "model": text_like(network, config.model)})
-        check_named(config.model_dump())
-        remove_leftovers(run.path)
-        job = JOBS[config.job]
-        job.pairing(config, sweep)
-        check_trackers(track)
-        device = choose_device(config.device)
-        use_threads(config.threads)
-        try:
-            found = job.data(config, tell)
-            tell_notes(found.prepared.images, tell)
-            if (data or target) is not None:
-                check_same_images(run, found.prepared)
-            say_changes(run, config, found.prepared.fingerprint, asked=changes)
-            made = make_network(config, found)
-            write_text(run.config_path, to_toml(config))
-            options = RunOptions(report, sweep, [*observers, *make_trackers(track, run.path, config)], progress=tell)
-            return run_through(session_of(run, config, found, made=made), found, device, options=options)
-        except KeyboardInterrupt:
-            raise interrupted(run) from None
+    with joined(place) as group:
+        check_versions(group)
+        if group is not None and group.rank:  # the first reads the run, tells, tracks and reports
+            warnings.simplefilter("ignore")
+            return follow(run, group, network, changes=changes)
+        tell = listener(progress)
+        trained_config(run)  # what is no run gets no lock
+        with kept(run.path, "cuello resume"):
+            config = make_config({**with_images(trained_config(run), data, target).model_dump(), **changes})
+            if network is not None:
+                config = make_config({**config.model_dump(), "model": text_like(network, config.model)})
+            check_named(config.model_dump())
+            remove_leftovers(run.path)
+            job = JOBS[config.job]
+            job.pairing(config, sweep)
+            check_trackers(track)
+            device = choose_device(config.device, place)
+            use_threads(config.threads, place)
+            try:
+                if group is not None:
+                    group.first(config.model_dump(mode="json"))
+                with one_first(group, config):
+                    found = job.data(config, tell)
+                check_same_everywhere(group, config, found.prepared.fingerprint)
+                tell_notes(found.prepared.images, tell)
+                if (data or target) is not None:
+                    check_same_images(run, found.prepared)
+                say_changes(run, config, found.prepared.fingerprint, asked=changes)
+                made = make_network(config, found)
+                write_text(run.config_path, to_toml(config))
+                trackers = make_trackers(track, run.path, config)
+                options = RunOptions(report, sweep, [*observers, *trackers], progress=tell)
+                session = session_of(run, config, found, made=made, group=group)
+                return run_through(session, found, device, options=options)
+            except KeyboardInterrupt:
+                raise interrupted(run) from None
+
+
+def follow(run: Run, group: RankGroup, network: Any, *, changes: Mapping[str, Any]) -> Run:
+    """Go on with a run whose settings the first of several processes reads and sends."""
+    config = make_config({name: value for name, value in group.first(None).items() if value is not None})
+    own = {name: value for name, value in changes.items() if name in ("device", "threads", "storage")}
+    config = make_config({**config.model_dump(), **own})
+    if network is not None:
+        config = make_config({**config.model_dump(), "model": text_like(network, config.model)})
+    device = choose_device(config.device, group.place)
+    use_threads(config.threads, group.place)
+    with one_first(group, config):
+        found = JOBS[config.job].data(config, silent)
+    check_same_everywhere(group, config, found.prepared.fingerprint)
+    session = session_of(run, config, found, made=make_network(config, found), group=group)
+    return run_through(session, found, device, options=RunOptions(report=False))
 
 
 def with_images(config: TrainConfig, data: str | Path | None, target: str | Path | None = None) -> TrainConfig:
@@ -271,6 +327,7 @@ def train_or_resume(
     ``cuello.core.config.TrainConfig``. report: a run counts as finished only with its evaluation and report.html.
     Raises CuelloError that names the first setting in which the run at ``path`` differs (device and threads aside).
     """
+    check_alone("this")
     run = Run(path)
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
     wait_until_free(path, WAIT_FOR_WORKERS)
@@ -346,22 +403,33 @@ def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Arte
     return JOBS[config.job].network(config, data)
 
 
-def session_of(run: Run, config: TrainConfig, data: JobData, made: tuple[ImageNetwork, Artefact]) -> Session:
-    """Put together what a training takes."""
+def session_of(
+    run: Run,
+    config: TrainConfig,
+    data: JobData,
+    made: tuple[ImageNetwork, Artefact],
+    *,
+    group: RankGroup | None = None,
+) -> Session:
+    """Put together what a training takes; of several processes, each takes its share of the batches."""
     prepared, pairing = data.prepared, data.pairing or JOBS[config.job].pairing(config)
+    training, validation = prepared.training, prepared.validation
+    if group is not None:
+        training, validation = training.shared(group.share), validation.shared(group.share)
     return Session(
-        run, *made, task=pairing, training=prepared.training, validation=prepared.validation, config=config,
-        fingerprint=prepared.fingerprint,
+        run, *made, task=pairing, training=training, validation=validation, config=config,
+        fingerprint=prepared.fingerprint, group=group,
     )  # fmt: skip
 
 
 def run_through(session: Session, data: JobData, device: torch.device, options: RunOptions) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
     run = session.run
-    if is_small(session, device):
+    check_divisible(session)
+    if session.group is None and is_small(session, device):
         fit_replicas([session], device, options.observers)
     else:
-        with kept_memory():
+        with kept_memory(), told_how_to_go_on(run):
             fit(session, device, options.observers)
     if options.report:
         model = load(run.path, device=str(device))

@@ -26,6 +26,7 @@ from cuello.noise_models.model import NoiseModel
 from cuello.noise_models.survey import NoiseSurvey, survey
 from cuello.training.blind.base import BlindMethod, KnownNoise
 from cuello.training.blind.catalog import METHODS
+from cuello.training.ranks.draws import drawn_whole
 
 PAIRS, FRAMES = "pairs", "frames"
 LOOKED_AT = 16
@@ -73,7 +74,9 @@ class BlindTask:
 
     def pair_each(self, batch: Batch, seed: int) -> Pair:
         """Return what training does, always the same for a batch that begins with the same image."""
-        return self.pair(batch, generator(seed, "evaluation noise", 0, index=int(batch.ids[0])))
+        first = int(batch.ids[0]) - (0 if batch.rows is None else batch.rows.start)
+        with drawn_whole(batch.rows):
+            return self.pair(batch, generator(seed, "evaluation noise", 0, index=first))
 
     def seen(self, images: Tensor) -> Tensor:
         return images if self.domain is None else self.domain.into(images)

@@ -38,13 +38,15 @@ class Bottleneck(nn.Module, ABC):
 
     features: how many features it takes for one number of the code. prior: the distribution that codes follow,
     "normal" for N(0, 1) each, "uniform" over a finite set, or None where it is not known. draws: whether training draws
-    random numbers. has_posterior: whether an image has a distribution of codes.
+    random numbers. has_posterior: whether an image has a distribution of codes. compares: whether terms
+    compare the codes of a batch with one another.
     """
 
     features: int = 1
     prior: str | None = None
     draws: bool = False
     has_posterior: bool = False
+    compares: bool = False
 
     @abstractmethod
     def code(self, features: Tensor) -> Tensor:

@@ -88,6 +88,7 @@ class Autoencoder(ImageNetwork):
         layers, shape, code = self.config.layers, self.config.shape, self.config.code
         self.encoder = ENCODERS[layers.kind](layers, shape, code * self.bottleneck.features)
         self.prior, self.has_posterior = self.bottleneck.prior, self.bottleneck.has_posterior
+        self.compares = self.bottleneck.compares
         self.decoder = DECODERS[layers.kind](layers, shape, code, self.config.output)
 
     def features(self, x: Tensor) -> Tensor:

@@ -87,6 +87,7 @@ class Wasserstein(Bottleneck):
 
     prior = "normal"
     draws = True
+    compares = True
 
     def __init__(self, config: WassersteinConfig):
         super().__init__()
@@ -133,6 +134,7 @@ class Info(Bottleneck):
     prior = "normal"
     has_posterior = True
     draws = True
+    compares = True
 
     def __init__(self, config: InfoConfig):
         super().__init__()

@@ -1,0 +1,25 @@
+"""One rank of a test: it does what stands in a file, one call after another, and writes what became of each."""
+
+import json
+import sys
+from pathlib import Path
+
+import cuello
+from cuello.core.errors import CuelloError
+
+
+def main(calls: Path, results: Path) -> None:
+    """Make the calls of ``cuello.train`` and ``cuello.resume`` in a JSON file; each result is a text, "" where none."""
+    said = []
+    for call, arguments in json.loads(calls.read_text("utf-8")):
+        try:
+            getattr(cuello, call)(**arguments)
+        except CuelloError as error:
+            said.append(f"{type(error).__name__}: {error}")
+            break
+        said.append("")
+    results.write_text(json.dumps(said), "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
