@@ -11,7 +11,7 @@ import cuello
 ROOT = Path(cuello.__file__).parent
 LEVELS = {
     0: ("core",),
-    1: ("data", "degrade", "noise_models"),
+    1: ("cluster", "data", "degrade", "noise_models"),
     2: ("models", "scoring"),
     3: ("runs", "saliency"),
     4: ("training", "inference"),

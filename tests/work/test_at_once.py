@@ -252,7 +252,7 @@ def test_a_study_trains_them_at_once_and_the_others_apart(tmp_path: Path, monkey
     paths, settings = variants(tmp_path, {"seed": 0}, CONVOLUTIONAL, {"seed": 1})
     told: list[tuple[str, float]] = []
     plans = [PlannedRun(path, one, path.name) for path, one in zip(paths, settings, strict=True)]
-    run_turns(plans, 1, lambda event: told.append((event.stage, event.share)))
+    run_turns(plans, None, lambda event: told.append((event.stage, event.share)))
     assert alone == ["1"]
     assert [len(Run(path).history) for path in paths] == [3, 3, 3]
     assert any("2 at once epoch 3 of 3" in words for words, _ in told)

@@ -81,6 +81,7 @@ def test_what_is_ignored_stays_so_as_with_nohup(images: Path, tmp_path: Path) ->
 SEVERAL = """
 import sys
 from pathlib import Path
+from cuello.cluster.processes import Processes
 from cuello.cli.console import stopped_by_signals
 from cuello.work.plans import PlannedRun, run_turns
 
@@ -89,7 +90,7 @@ if __name__ == "__main__":
                 "epochs": 900000, "threads": 1}
     plans = [PlannedRun(Path(sys.argv[2]) / name, settings) for name in ("one", "two")]
     with stopped_by_signals():
-        run_turns(plans, 2, lambda event: None)
+        run_turns(plans, Processes(2), lambda event: None)
 """
 
 
@@ -115,7 +116,7 @@ def test_a_worker_that_is_ended_from_outside_is_told(images: Path, tmp_path: Pat
     children = [one for one in psutil.Process(process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
     children[0].kill()
     _, error = process.communicate(timeout=DEADLINE)
-    assert "CuelloError: a process that trained was ended from outside" in error
+    assert "CuelloError: a process that worked was ended from outside" in error
     assert not psutil.wait_procs(children, timeout=DEADLINE)[1]
 
 

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from cuello.cluster.catalog import find_cluster
 from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
@@ -211,6 +212,7 @@ def studied(
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
             check_same(Run(job.path), trained_config(Run(job.path)), resolve(job.settings))
     tell = listener(watch, ("stage", "share"))
+    cluster = find_cluster("processes", workers) if workers > 1 else None
 
     def before_turn(turn: int, hear: OnProgress) -> None:
         wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]
@@ -219,7 +221,7 @@ def studied(
             study.prepare(left, workers, hear)
 
     try:
-        run_turns(jobs, workers, tell, before_turn=before_turn)
+        run_turns(jobs, cluster, tell, before_turn=before_turn)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"stopped; what is done is in {folder}. The same command goes on.") from None
     tell(Progress("evaluating", 1))

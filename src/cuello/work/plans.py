@@ -1,29 +1,23 @@
 """The runner of many trainings, for repeats, searches and studies. Very small ones are trained at once; others one by
-one, or each in a process of its own, with one thread each, so that cores never wait for one another.
+one, or each as a task of a cluster, with one thread each, so that cores never wait for one another.
 """
 
-import multiprocessing
-import queue
-import signal
-import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cuello.cluster.base import Cluster, ClusterTask, TaskContext
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.memory import free_memory
-from cuello.core.own import is_known_here
-from cuello.core.parent import ENDING_SIGNALS, end_after
+from cuello.core.own import file_of, is_known_here, is_reference, parts_in
 from cuello.core.progress import OnProgress, Progress
+from cuello.data.handed import is_handed
 from cuello.runs.directory import Run, available_cores
 from cuello.training.device import choose_device
-from cuello.training.observers import Event, Observer, Started, StepDone
+from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone
 from cuello.work.at_once import batches_at_once, train_at_once
 from cuello.work.ranks import check_alone
 from cuello.work.train import RunOptions, train_or_resume
@@ -68,19 +62,21 @@ def run_plans(
     plans: Sequence[PlannedRun],
     options: RunOptions,
     *,
-    workers: int = 1,
+    cluster: Cluster | None = None,
     retry: bool = False,
     tell: Tell = lambda places, share, words: None,
     say: Callable[[str], None] = lambda reason: None,
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> Generator[Outcome]:
     """Make or finish every training, and yield what became of each as soon as it is known.
 
-    First come those that are faster at once, with the threads of all workers; then the others in their order,
-    ``workers`` at a time, and those that only this process can make, because it alone knows a part of one's own. retry:
-    where a batch fails, train each of it by itself, so that each says whether it fails.
-    say: called with the reason where plans come close, and yet cannot be trained at once. What is no failure of one
-    training, but a fault, is raised, as is KeyboardInterrupt, after the others have stopped at their next step. What
-    was trained is kept, and a later call goes on.
+    First come those that are faster at once, in this process with the threads of all cores; then the others in their
+    order: tasks of ``cluster``, and those that only this process can make, because it alone knows a part of one's own,
+    images or an observer. Without a cluster all are made here. retry: where a batch fails, train each of it by itself,
+    so that each says whether it fails.
+    say: called with the reason where plans come close, and yet cannot be trained at once. note: with what a cluster has
+    to say. What is no failure of one training, but a fault, is raised, as is KeyboardInterrupt, after the others have
+    stopped at their next step. What was trained is kept, and a later call goes on.
     """
     check_alone("this")
     left = dict(enumerate(plans))
@@ -88,7 +84,7 @@ def run_plans(
     common: dict[str, Any] = {"report": options.report, "sweep": options.sweep, "progress": options.progress}
     for batch in batches_at_once(runs, settings, **common, say=say) if len(plans) > 1 else ():
         tell(batch.places, 0.0, "")
-        threads = None if workers == 1 else available_cores()
+        threads = None if cluster is None else available_cores()
         observer = observer_of(lambda share, words, places=batch.places: tell(places, share, words))
         error = None
         try:
@@ -102,10 +98,17 @@ def run_plans(
                 del left[place]
             tell(batch.places, 1.0, "")
             yield Outcome(batch.places, error)
-    here = {place: plan for place, plan in left.items() if workers == 1 or is_known_here(plan.settings)}
-    if apart := {place: plan for place, plan in left.items() if place not in here}:
-        yield from run_apart(apart, options, tell, workers=workers)
+    here = {place: plan for place, plan in left.items() if cluster is None or not may_go(plan)}
+    apart = {place: plan for place, plan in left.items() if place not in here}
+    if cluster is not None and apart:
+        yield from run_apart(apart, options, cluster, tell=tell, note=note)
     yield from run_in_turn(here, options, tell)
+
+
+def may_go(plan: PlannedRun) -> bool:
+    """Tell whether another process could make a training: nothing of it is known to this one alone."""
+    images = [value for name in ("data", "target") if isinstance(value := plan.settings.get(name), str)]
+    return not (plan.observers or is_known_here(plan.settings) or any(map(is_handed, images)))
 
 
 def run_in_turn(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell) -> Iterator[Outcome]:
@@ -159,7 +162,7 @@ def observer_of(tell: Callable[[float, str], None], check: Callable[[], None] = 
     return observe
 
 
-# Processes
+# Apart
 
 
 def default_workers(device: str) -> int:
@@ -169,69 +172,66 @@ def default_workers(device: str) -> int:
     return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
 
 
-def run_apart(plans: Mapping[int, PlannedRun], options: RunOptions, tell: Tell, *, workers: int) -> Iterator[Outcome]:
-    """Make or finish plans, without observers or reports, ``workers`` at a time, each in a process of its own."""
-    context = multiprocessing.get_context("spawn")  # a forked torch can hang
-    messages, stop = context.Queue(), context.Event()
-    pool = ProcessPoolExecutor(workers, context, begin_worker, initargs=(messages, stop))
-    try:
-        waiting = {pool.submit(work_in_pool, place, plan): place for place, plan in plans.items()}
-        while waiting:
-            finished, _ = wait(waiting, timeout=TELL_SECONDS, return_when=FIRST_COMPLETED)
-            hear(messages, tell)
-            for future in finished:
-                place = waiting.pop(future)
-                try:
-                    error = future.result()
-                except BrokenProcessPool:
-                    raise CuelloError(
-                        "a process that trained was ended from outside, perhaps because memory ran out. What is saved "
-                        "is kept, and the same command goes on; with --workers=1 it needs less memory."
-                    ) from None
-                tell([place], 1.0, "")
-                yield Outcome([place], error)
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+def run_apart(
+    plans: Mapping[int, PlannedRun],
+    options: RunOptions,
+    cluster: Cluster,
+    *,
+    tell: Tell,
+    note: Callable[[str], None],
+) -> Iterator[Outcome]:
+    """Make or finish plans, without observers, as tasks of a cluster."""
+    places = list(plans)
+    tasks = [task_of(plan, options) for plan in plans.values()]
+
+    def tell_one(place: int, share: float, words: str) -> None:
+        tell([places[place]], share, words)
+
+    folder = common_folder([plan.path for plan in plans.values()])
+    with closing(cluster.run(tasks, folder=folder, tell=tell_one, say=note)) as endings:
+        for ending in endings:
+            if ending.error is not None and not is_failure(ending.error):
+                raise ending.error
+            tell([places[ending.place]], 1.0, "")
+            yield Outcome([places[ending.place]], ending.error)
 
 
-def hear(messages: Any, tell: Tell) -> None:
-    """Tell what the workers have said since the last time."""
-    while True:
-        try:
-            place, share, words = messages.get_nowait()
-        except queue.Empty:
-            return
-        tell([place], share, words)
+def common_folder(paths: Sequence[Path]) -> Path:
+    """Return the innermost folder that holds all of these."""
+    parents = [path.absolute().parents for path in paths]
+    return next(folder for folder in parents[0] if all(folder in others for others in parents))
 
 
-WORKER: dict[str, Any] = {}
-"""What a worker process was given when it began: messages, stop; and whether it is ending by itself."""
+def task_of(plan: PlannedRun, options: RunOptions) -> ClusterTask:
+    """Return a training as a task of a cluster."""
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in plan.settings.items()}
+    argument = {"settings": settings, "report": options.report, "sweep": list(options.sweep)}
+    reads = [Path(settings[name]) for name in ("data", "target") if is_path(settings.get(name))]
+    reads += [file_of(text) for _, text in parts_in(settings) if is_reference(text)]
+    return ClusterTask(train_task, argument, plan.name, folder=plan.path, reads=reads, cost=plan.cost)
 
 
-def begin_worker(messages: Any, stop: Any) -> None:
-    """Set up a worker, which ends with its parent. Ctrl-C is for the parent to see, which then says stop."""
-    asked, ending = threading.Event(), threading.Event()
-    warnings.filterwarnings("ignore", r"\d+ images? (is|are) left out:")  # the parent has said it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda number, frame: asked.set())
-    if (parent := multiprocessing.parent_process()) is not None:
-        end_after(parent.join, ending)
-    end_after(asked.wait, ending)
-    WORKER.update(messages=messages, stop=stop, ending=ending)
+def is_path(value: Any) -> bool:
+    """Tell whether a setting names files here, and not a data set."""
+    return isinstance(value, str) and not is_reference(value) and Path(value).expanduser().exists()
 
 
-def work_in_pool(place: int, plan: PlannedRun) -> Exception | None:
-    """Train a plan in a worker; it stops at the next step when told so, or when the parent is gone."""
+def train_task(argument: Mapping[str, Any], context: TaskContext) -> None:
+    """Make or finish a training in the folder of its context; it stops at its next step when told so."""
+    assert context.folder is not None
+    ended = False
 
-    def check() -> None:
-        if WORKER["stop"].is_set() or WORKER["ending"].is_set():
-            raise KeyboardInterrupt
+    def keep(event: Event) -> None:
+        nonlocal ended
+        if ended:  # told before is what was saved before
+            context.keep()
+        ended = isinstance(event, EpochDone)
 
-    observer = observer_of(lambda share, words: WORKER["messages"].put((place, share, words)), check)
-    return train_plan(plan, RunOptions(report=False, observers=[observer]))
+    plan = PlannedRun(context.folder, argument["settings"])
+    observers = [observer_of(context.tell, context.check), keep]
+    error = train_plan(plan, RunOptions(argument["report"], tuple(argument["sweep"]), observers))
+    if error is not None:
+        raise error
 
 
 # Turn after turn
@@ -269,13 +269,14 @@ class Shares:
 
 def run_turns(
     plans: Sequence[PlannedRun],
-    workers: int,
+    cluster: Cluster | None,
     watch: OnProgress,
     before_turn: Callable[[int, OnProgress], None] = lambda turn, tell: None,
 ) -> None:
     """Make or finish every training, turn after turn, the most costly of a turn first, without reports.
 
-    before_turn: called before the plans of a turn with its number, and with what it should tell its doing to.
+    cluster: where; None: in this process, one after another. before_turn: called before the plans of a turn with its
+    number, and with what it should tell its doing to.
     Raises the first mistake, after the others have stopped at their next step.
     """
     shares = Shares(plans, watch)
@@ -286,8 +287,12 @@ def run_turns(
         def tell(own: Sequence[int], share: float, words: str, places: Sequence[int] = places) -> None:
             shares.tell([places[place] for place in own], share, words)
 
+        def note(words: str) -> None:
+            watch(Progress("training", shares.reached, note=words))
+
         chosen = [plans[place] for place in places]
-        with closing(run_plans(chosen, RunOptions(report=False), workers=workers, tell=tell)) as outcomes:
+        options = RunOptions(report=False)
+        with closing(run_plans(chosen, options, cluster=cluster, tell=tell, note=note)) as outcomes:
             for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error
