@@ -44,6 +44,10 @@ OPTIONALS = (
     Optional("python-multipart", "cuello serve", "serve"),
     Optional("prometheus-client", "cuello serve: /metrics", "serve"),
     Optional("huggingface_hub", "models of the Hugging Face hub", "hub"),
+    Optional("fsspec", "images at URLs", "remote"),
+    Optional("s3fs", "images at s3://", "remote"),
+    Optional("gcsfs", "images at gs://", "remote"),
+    Optional("aiohttp", "images at https://", "remote"),
     Optional("tensorboard", "train --track tensorboard", "track"),
     Optional("mlflow-skinny", "train --track mlflow", "track"),
     Optional("sqlalchemy", "train --track mlflow", "track"),
@@ -126,6 +130,7 @@ def about_machine() -> dict[str, Any]:
     from cuello.core.files import cache_folder
     from cuello.core.memory import free_memory
     from cuello.core.version import VERSION
+    from cuello.data.remote.cache import remote_cache, size_of_cache
 
     found: dict[str, Any] = {
         "cuello": VERSION,
@@ -136,6 +141,7 @@ def about_machine() -> dict[str, Any]:
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
         "CUELLO_DATA": os.environ.get("CUELLO_DATA"),
         "cache": str(cache_folder()),
+        "fetched": f"{size_of_cache() / 1e6:,.0f} MB of images from URLs; to free them, remove {remote_cache()}",
     }
     try:
         import torch

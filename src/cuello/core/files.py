@@ -139,11 +139,23 @@ def check_no_device(path: Path) -> None:
         raise CuelloError(f"{path} is not a plain file (but a pipe or a device). Copy its contents into a file.")
 
 
+def check_here(path: Path) -> None:
+    """Raise CuelloError for a URL, where only a place on this machine will do; a path has lost one of its strokes."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", path.as_posix())
+    if found is not None and not os.path.lexists(path.parts[0]):
+        url = re.sub(":/+", "://", path.as_posix(), count=1)
+        raise CuelloError(
+            f"{url} is a URL, and needed is a place on this machine: runs, networks and reports are read and written "
+            "here alone. Copy them with the tools of the store."
+        )
+
+
 def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> None:
     """Raise CuelloError where files of these names would be replaced, or ``folder`` cannot be one: before the work.
 
     The folder is made where it does not exist yet.
     """
+    check_here(folder)
     there = [name for name in names if (folder / name).exists()]
     if there and not overwrite:
         raise CuelloError(
@@ -155,12 +167,15 @@ def check_free(folder: Path, names: Iterable[str], overwrite: bool = False) -> N
 
 def check_new(file: Path | None, overwrite: bool = False) -> None:
     """Raise CuelloError where a file that was asked for exists and may not be replaced: before the work."""
+    if file is not None:
+        check_here(file)
     if file is not None and file.exists() and not overwrite:
         raise CuelloError(f"{file} exists already: replace it with --overwrite=True, or choose another name.")
 
 
 def make_folder(path: Path) -> Path:
     """Create ``path`` and its parents where they do not exist yet; CuelloError where that is not possible."""
+    check_here(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

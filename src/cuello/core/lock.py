@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from cuello.core.errors import Fault
-from cuello.core.files import as_cuello_error, make_folder
+from cuello.core.files import as_cuello_error, check_here, make_folder
 from cuello.core.owner import Owner, this_process
 
 LOCK = ".cuello-lock"
@@ -64,7 +64,11 @@ def all_kept(folders: Sequence[Path], doing: str) -> Iterator[None]:
 
 
 def wait_until_free(folder: Path, seconds: float = WAIT) -> None:
-    """Wait until nobody is at work in a folder; Fault that names who still is after so many seconds."""
+    """Wait until nobody is at work in a folder; Fault that names who still is after so many seconds.
+
+    CuelloError where the folder is a URL.
+    """
+    check_here(folder)
     if (folder / LOCK).is_file():
         with kept(folder, "cuello", seconds=seconds):
             pass

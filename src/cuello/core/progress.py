@@ -49,12 +49,7 @@ def listener(given: Callable[..., Any] | bool | None, old: Sequence[str] = ("sta
     """
     if given is None or isinstance(given, bool):  # somebody further out decides whether anything is shown
         return silent
-    try:
-        kinds = [one.kind for one in inspect.signature(given).parameters.values()]
-    except (TypeError, ValueError):  # something built in
-        return given
-    takes = sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
-    if takes < len(old) and inspect.Parameter.VAR_POSITIONAL not in kinds:
+    if takes_events(given, len(old)):
         return given
     warnings.warn(
         f"a progress callback is now called with one event that has .{', .'.join(old)}; one that takes "
@@ -63,6 +58,16 @@ def listener(given: Callable[..., Any] | bool | None, old: Sequence[str] = ("sta
         stacklevel=3,
     )
     return lambda event: given(*(getattr(event, name) for name in old))
+
+
+def takes_events(given: Callable[..., Any], old: int = 3) -> bool:
+    """Tell whether a callback takes one event, not ``old`` values as in version 0.1."""
+    try:
+        kinds = [one.kind for one in inspect.signature(given).parameters.values()]
+    except (TypeError, ValueError):  # something built in
+        return True
+    takes = sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
+    return takes < old and inspect.Parameter.VAR_POSITIONAL not in kinds
 
 
 HEARD: ContextVar[OnProgress] = ContextVar("HEARD", default=silent)

@@ -18,7 +18,8 @@ import numpy as np
 
 from cuello.core.errors import CuelloError, Fault, first_few
 from cuello.core.own import text_of
-from cuello.core.progress import OnProgress, listener
+from cuello.core.progress import OnProgress, hearing, listener
+from cuello.core.spoken import spoken
 from cuello.data.arrays import ImageSource, check_labels, numbered
 from cuello.data.images import Fingerprint
 from cuello.data.items import (
@@ -36,6 +37,8 @@ from cuello.data.items import (
     numbered_labels,
 )  # fmt: skip
 from cuello.data.levels import AnyRange, UnfitError
+from cuello.data.remote.address import is_url
+from cuello.data.remote.fetch import fetched
 from cuello.data.sources import unknown_type, with_pages
 from cuello.data.stored import StoredImage, fitted
 
@@ -165,7 +168,7 @@ def handed_source(data: str, levels: AnyRange | None = None) -> ImageSource:
 
 
 def hand_in(data: Any, labels: Any = None, progress: OnProgress | None = None) -> Handed:
-    """Take images from Python: see ``items.KINDS``.
+    """Take images from Python: see ``items.KINDS``; paths may be URLs.
 
     labels: one whole number or one name each; by default the data set's own. Raises CuelloError for anything else.
     """
@@ -180,7 +183,9 @@ def hand_in(data: Any, labels: Any = None, progress: OnProgress | None = None) -
     else:
         notes, classes = [], classes_of(data)
     if isinstance(data, Sequence) and all(isinstance(one, str | Path) for one in data):
-        return handed_files([Path(one).expanduser() for one in data], labels, kind=kind, name=name)
+        with hearing(listener(progress)):
+            paths = [fetched(one) if is_url(one) else Path(one).expanduser() for one in data]
+        return handed_files(paths, labels, kind=kind, name=name)
     array = as_array(data, name)
     if array is not None:
         pictures, own = array_pictures(array, name), None
@@ -207,7 +212,7 @@ def handed_files(paths: Sequence[Path], labels: Any, kind: str, name: str) -> Ha
         with path.open("rb") as file:
             state.update(hashlib.file_digest(file, "blake2b").digest())
     short = [path.name for path in paths]
-    names = short if len(set(short)) == len(short) else [path.as_posix() for path in paths]
+    names = short if len(set(short)) == len(short) else [spoken(path.as_posix()) for path in paths]
     numbers, classes = numbered_labels(labels, None, name)
     check_labels(numbers, len(paths), name)
 

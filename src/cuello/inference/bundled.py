@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.files import check_here
 from cuello.core.registry import Registry
 from cuello.inference.hub import fetched, is_on_hub
 
@@ -54,6 +55,7 @@ def located(path: str | PathLike[str]) -> Path:
         return BUNDLED[str(path)].path
     if found.exists():
         return found  # a folder without a model: whoever reads it says what is missing
+    check_here(found)
     raise CuelloError(
         f"there is no file {found}, and no ready model of that name.{closest(str(path), BUNDLED.names())} "
         f"Ready to use: {', '.join(BUNDLED.names())}."

@@ -6,6 +6,7 @@ from typing import Any
 
 from cuello.core.config import CHANGEABLE, TrainConfig, make_config
 from cuello.core.errors import CuelloError
+from cuello.core.files import check_here
 from cuello.core.own import is_reference
 from cuello.core.rights import RIGHTS
 from cuello.core.text import in_every, native
@@ -26,6 +27,7 @@ def trained_config(run: Run) -> TrainConfig:
     What may change when a run goes on is as config.toml says, and so are the places of the images.
     Raises CuelloError that names every other setting which was changed in config.toml after the training began.
     """
+    check_here(run.path)
     known = settings_in_training(run)
     if not run.config_path.is_file() and known is not None:
         return known

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from cuello.core.progress import silent
+from cuello.core.progress import heard, hearing, silent, takes_events
 from cuello.training.display import display
 from cuello.training.notebook import in_notebook
 
@@ -35,7 +35,8 @@ def watched(key: str = "progress", whole: bool = False) -> Callable[[Callable[P,
             given: dict[str, Any] = dict(zip(names, args, strict=False)) | kwargs
             asked = given.get(key)
             if not isinstance(asked, bool | None) or len(args) > len(names):
-                return function(*args, **kwargs)
+                with hearing(asked if callable(asked) and takes_events(asked) else heard()):
+                    return function(*args, **kwargs)
             if asked is False or WITHIN.get() or (asked is None and not somebody_looks()):
                 return partial(function, **(given | {key: silent}))()
             before = WITHIN.set(True)
@@ -43,7 +44,8 @@ def watched(key: str = "progress", whole: bool = False) -> Callable[[Callable[P,
                 with display() as shown:
                     if "observers" in parameters and not whole:
                         given["observers"] = [*given.get("observers", ()), shown.observe]
-                    return partial(function, **(given | {key: shown.whole if whole else shown.work}))()
+                    with hearing(shown.whole if whole else shown.work):
+                        return partial(function, **(given | {key: heard()}))()
             finally:
                 WITHIN.reset(before)
 

@@ -54,7 +54,7 @@ def s3() -> Iterator[Any]:
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         s3fs.S3FileSystem.clear_instance_cache()
         system = fsspec.filesystem("s3", use_listings_cache=False)
-        system.mkdir("photos-bucket")
+        system.makedirs("photos-bucket", exist_ok=True)  # servers of one process share what they hold
         yield system
         s3fs.S3FileSystem.clear_instance_cache()
     server.stop()

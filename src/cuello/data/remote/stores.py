@@ -1,5 +1,6 @@
 """Stores of files: what they hold, to fetch from and to put into; fsspec speaks with them, and is loaded only here."""
 
+import errno
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,16 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from cuello.core.errors import CuelloError, Fault, first_line
+from cuello.core.files import as_cuello_error, cache_folder
 from cuello.data.remote.address import Address, redacted
 
 T = TypeVar("T")
 
 DRIVERS = {"s3": "s3fs", "gs": "gcsfs", "https": "aiohttp", "http": "aiohttp", "memory": "fsspec"}
 """The package that each protocol needs."""
-TRIES, FIRST_WAIT = 4, 0.5
-"""How often something is tried that may work the next time, and the seconds before the second try; then twice each."""
+TRIES, FEW_TRIES, FIRST_WAIT = 4, 2, 0.5
+"""How often files are fetched and put, and a store is asked what it holds, where the next try may work; and the seconds
+before the second try, then twice each."""
 AT_ONCE = 32
 """Files that are fetched side by side."""
 MOST_PAGES = 10_000
@@ -79,8 +82,7 @@ def stored_file(path: str, name: str, info: Mapping[str, Any]) -> StoredFile:
 
 def look(system: Any, address: Address) -> StoredFile | None:
     """Look at what an address names: a file, or None for a folder; NotThere where there is nothing."""
-    with in_our_words(address):
-        info = system.info(address.whole)
+    info = tried(lambda: system.info(address.whole), address, tries=FEW_TRIES)
     if info["type"] == "directory":
         return None
     name = unquote(address.name) if address.is_web else address.name
@@ -89,15 +91,15 @@ def look(system: Any, address: Address) -> StoredFile | None:
 
 def files_in(system: Any, folder: Address, keep: Callable[[str], bool]) -> list[StoredFile]:
     """List the files below a folder, by name; over https only those of names to ``keep`` are asked about."""
-    with in_our_words(folder):
-        if folder.is_web:
-            return linked_files(system, folder, keep)
-        front = f"{system._strip_protocol(folder.whole).rstrip('/')}/"
-        return [
-            stored_file(path, path.removeprefix(front), info)
-            for path, info in sorted(system.find(folder.whole, detail=True).items())
-            if info["type"] == "file" and path.startswith(front) and path != front
-        ]
+    if folder.is_web:
+        return tried(lambda: linked_files(system, folder, keep), folder, tries=FEW_TRIES)
+    front = f"{system._strip_protocol(folder.whole).rstrip('/')}/"
+    found = tried(lambda: system.find(folder.whole, detail=True), folder, tries=FEW_TRIES)
+    return [
+        stored_file(path, path.removeprefix(front), info)
+        for path, info in sorted(found.items())
+        if info["type"] == "file" and path.startswith(front) and path != front
+    ]
 
 
 def linked_files(system: Any, folder: Address, keep: Callable[[str], bool]) -> list[StoredFile]:
@@ -133,9 +135,16 @@ def links_of(system: Any, page: str) -> list[str]:
 
 def get(system: Any, files: Sequence[StoredFile], targets: Sequence[Path], *, address: Address) -> None:
     """Fetch files side by side, tried again where that may help; a Fault where it does not."""
-    options = {"batch_size": AT_ONCE} if system.async_impl else {}
     paths, places = [one.path for one in files], [str(target) for target in targets]
-    tried(lambda: system.get(paths, places, **options), address)
+
+    def once() -> None:
+        if system.async_impl:
+            system.get(paths, places, batch_size=AT_ONCE)
+            return
+        for path, target in zip(paths, targets, strict=True):  # in memory, where get looks through all it holds
+            target.write_bytes(system.cat_file(path))
+
+    tried(once, address)
 
 
 def put(system: Any, file: Path, address: Address) -> None:
@@ -150,14 +159,14 @@ def put(system: Any, file: Path, address: Address) -> None:
     tried(once, address, doing="written")
 
 
-def tried(once: Callable[[], T], address: Address, doing: str = "read") -> T:
+def tried(once: Callable[[], T], address: Address, *, doing: str = "read", tries: int = TRIES) -> T:
     """Do something that may fail for a moment, and raise what it fails by in our words."""
     wait = FIRST_WAIT
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         try:
             return once()
         except Exception as error:
-            if attempt == TRIES - 1 or not is_for_a_moment(error):
+            if attempt == tries - 1 or not is_for_a_moment(error):
                 raise in_words(error, address, doing) from None
         time.sleep(wait)
         wait *= 2
@@ -231,13 +240,16 @@ def in_words(error: BaseException, address: Address, doing: str = "read") -> Bas
     libraries = {type(one).__module__.partition(".")[0] for one in causes_of(error)}
     if isinstance(error, CuelloError) or not (isinstance(error, OSError) or libraries & set(LIBRARIES)):
         return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return as_cuello_error(error, cache_folder())
     how = CREDENTIALS.get(address.protocol, "a web server asks for its own: fetch the file with its tools")
     if kinds & UNKNOWN_USER:
         return Fault(f"{address} could not be {doing}: no credentials were found, or none that hold: {how}.")
     if "PermissionError" in kinds or statuses & {401, 403}:
         return NotAllowed(f"{address} could not be {doing}: no permission. Ask its owner for it; {how}.")
     if kinds & UNREACHED and not statuses:
-        why = redacted(first_line(causes_of(error)[-1]))
+        told = [one for one in causes_of(error) if str(one)]
+        why = redacted(first_line(told[-1] if told else error))
         return Fault(f"{address} could not be reached ({why}). Try again when there is a network.")
     if "FileNotFoundError" in kinds or 404 in statuses:
         if "bucket does not exist" in str(error) or "NoSuchBucket" in kinds:
