@@ -42,6 +42,13 @@ ResultOverwrite = Annotated[bool, Parameter(negative="", help="Replace results t
 ResultFormat = Annotated[
     str | None, Parameter(help="File format of the results: png, tif, jpg, …; by default that of each image.")
 ]
+FileWorkers = Annotated[
+    int | None,
+    Parameter(
+        help="Processes that share the files, of one thread each; by default as many as --threads, where there is "
+        "enough to do and memory for them, else one with all threads. Results are the same."
+    ),
+]
 
 
 # More than seven parameters: each is a flag.
@@ -82,6 +89,7 @@ def apply(
     own: Own = (),
     device: Device = "cpu",
     threads: Threads = None,
+    workers: FileWorkers = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
@@ -99,6 +107,8 @@ def apply(
     cuello apply upscale-x2 small/ large/
 
     cuello apply denoise scans/*.png clean/ --skip-existing
+
+    cuello apply denoise scans/ clean/ --workers 4
 
     cuello apply denoise scans/ --in-place
 
@@ -126,7 +136,7 @@ def apply(
     loaded = load(model, code, str(choose_device(device)))
     settings: dict[str, Any] = {
         "overwrite": overwrite, "level": None if sigma is None else sigma / 255, "range": range,
-        "keep_originals": keep_originals, "skip_existing": skip_existing,
+        "keep_originals": keep_originals, "skip_existing": skip_existing, "workers": workers,
     }  # fmt: skip
     with display(quiet or json) as shown:
         restore = partial(apply_to_files, loaded, progress=shown.work, **settings)

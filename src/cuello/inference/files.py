@@ -5,13 +5,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
+import torch
 
 from cuello.core.errors import CuelloError, Interrupted, first_few, worded
 from cuello.core.files import make_folder, replacing
+from cuello.core.pool import Pool
 from cuello.core.progress import OnProgress, Progress, hearing, listener
 from cuello.core.spoken import spoken
 from cuello.data.frames import frames_of
@@ -39,6 +42,7 @@ from cuello.inference.estimates import estimates
 from cuello.inference.model import Model
 from cuello.inference.originals import original_of, replaced, was_replaced
 from cuello.inference.restorer import Restorer
+from cuello.inference.sharing import device_of, print_of, same_model, worker_count
 from cuello.inference.targets import ARRAY, FileJob, FoundFiles, Place, find, plan
 
 A = TypeVar("A", bound="Applied")
@@ -128,6 +132,7 @@ def apply(
     keep_originals: bool = True,
     skip_existing: bool = False,
     format: str | None = None,
+    workers: int | None = None,
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
 
@@ -143,7 +148,9 @@ def apply(
     in_place: without a destination, replace the images themselves; each original is kept as NAME.orig beside its
     result, unless ``keep_originals`` is False, and an image that has one is not replaced a second time. skip_existing:
     leave results that exist (images that were replaced) as they are, and go on with the others. format: an ending for
-    all results, e.g. "png"; by default each keeps its own.
+    all results, e.g. "png"; by default each keeps its own. workers: processes that share the files, of one thread
+    each; by default as many as torch may use threads, where there is enough to do and memory for them, else this
+    process alone with its threads. Results and their order are the same.
     Results are written whole or not at all, whenever the work ends.
     Raises CuelloError where there is nothing to do, a result exists and neither ``overwrite`` nor ``skip_existing`` is
     given, a result would replace an image that is read, or lie among them, or the network takes no such level.
@@ -158,10 +165,12 @@ def apply(
         )  # fmt: skip
     if any(path.suffix.lower() != ARRAY for path, _ in work.jobs):
         model.check_images()
-    applied = go_through(
-        work, lambda path, target, noted: restore_file(model, path, target, noted=noted, level=level, choice=choice),
-        tell=tell,
-    )  # fmt: skip
+    count, notes = worker_count(model, work.jobs, workers)
+    work.applied.notes.extend(notes)
+    if count > 1:
+        applied = go_through_apart(work, elsewhere(model, work, level=level, choice=choice), workers=count, tell=tell)
+    else:
+        applied = go_through(work, partial(restore_file, model, level=level, choice=choice), tell=tell)
     applied.notes.extend(range_notes(applied.ranges, choice))
     return retold(applied, spoken)
 
@@ -212,32 +221,117 @@ def files_to_do(
     return FilesToDo(found, jobs, applied, keep_originals=replacing, outbox=outbox)
 
 
-def go_through(work: FilesToDo, restore: Callable[[Path, Path, "Noted"], None], *, tell: OnProgress) -> Applied:
+class Restore(Protocol):
+    """Restores one file into another."""
+
+    def __call__(self, path: Path, target: Path, *, noted: "Noted") -> None: ...
+
+
+def go_through(work: FilesToDo, restore: Restore, *, tell: OnProgress) -> Applied:
     """Restore one file after another; one that fails is listed, and the others go on.
 
     Raises Interrupted where it is stopped (Ctrl-C): what was written is whole, and the others can be done later.
     """
     jobs, applied = work.jobs, work.applied
-    for position, (path, target) in enumerate(jobs):
-        tell(Progress("restoring", position, len(jobs), path=path))
-        noted, in_place = Noted(), work.keep_originals is not None
+    for position, job in enumerate(jobs):
+        tell(Progress("restoring", position, len(jobs), path=job.path))
         try:
-            with estimates() as noted.levels, replaced(path, bool(work.keep_originals)) if in_place else nullcontext():
-                restore(path, target, noted)
-            if work.outbox is not None:
-                work.outbox.send(target)
-            one = AppliedFile(path, target, range=noted.range, level=mean(noted.levels), notes=noted.notes)
-        except NotAllowed:  # nor would the store take another
-            raise
-        except Exception as error:  # whatever one file raises, the others go on
-            if work.found.single and path.suffix.lower() == ARRAY:
-                raise
-            one = AppliedFile(path, None, reason(path, error), notes=noted.notes)
+            one = restored_file(job, restore, keep_originals=work.keep_originals, single=work.found.single)
+            one = delivered(one, work.outbox)
         except KeyboardInterrupt:
             raise stopped(work) from None
         applied.add(one)
     tell(Progress("restoring", len(jobs), len(jobs), path=next(iter(work.found.files))))
     return applied
+
+
+def go_through_apart(
+    work: FilesToDo, begin: Callable[[], Callable[[FileJob], AppliedFile]], *, workers: int, tell: OnProgress
+) -> Applied:
+    """Do the same in processes, ``workers`` at once; begin: makes what restores a file there.
+
+    What became of the files is listed in their order, whichever was first.
+    """
+    jobs, found = work.jobs, dict[int, AppliedFile]()
+    pool = Pool(begin, jobs, workers)
+    try:
+        tell(Progress("restoring", 0, len(jobs), path=jobs[0].path))
+        for place, one in pool.results():
+            path = jobs[place].path
+            found[place] = delivered(one or AppliedFile(path, None, ended(path)), work.outbox)
+            tell(Progress("restoring", len(found), len(jobs), path=path))
+    except KeyboardInterrupt:
+        late = pool.stop() if work.outbox is None else ()
+        found |= {place: one for place, one in late if one is not None}
+        add_in_order(work, found)
+        raise stopped(work) from None
+    finally:
+        pool.stop()
+    add_in_order(work, found)
+    return work.applied
+
+
+def add_in_order(work: FilesToDo, found: Mapping[int, AppliedFile]) -> None:
+    for place in sorted(found):
+        work.applied.add(found[place])
+
+
+def restored_file(job: FileJob, restore: Restore, *, keep_originals: bool | None, single: bool) -> AppliedFile:
+    """Restore a file and say what became of it; only a single array's error is raised.
+
+    keep_originals: as of FilesToDo.
+    """
+    (path, target), noted, in_place = job, Noted(), keep_originals is not None
+    try:
+        with estimates() as noted.levels, replaced(path, bool(keep_originals)) if in_place else nullcontext():
+            restore(path, target, noted=noted)
+        return AppliedFile(path, target, range=noted.range, level=mean(noted.levels), notes=noted.notes)
+    except Exception as error:  # whatever one file raises, the others go on
+        if single and path.suffix.lower() == ARRAY:
+            raise
+        return AppliedFile(path, None, reason(path, error), notes=noted.notes)
+
+
+def delivered(one: AppliedFile, outbox: Outbox | None) -> AppliedFile:
+    """Send a result where it belongs, if that is a URL, and say what became of it."""
+    if outbox is None or one.output is None:
+        return one
+    try:
+        outbox.send(Path(one.output))
+    except NotAllowed:  # nor would the store take another
+        raise
+    except Exception as error:
+        return replace(one, output=None, reason=reason(Path(one.input), error))
+    return one
+
+
+@dataclass(frozen=True)
+class RestoreElsewhere:
+    """What another process needs to restore files: the model's file and fingerprint, where it runs, the settings."""
+
+    path: Path
+    device: str
+    fingerprint: str
+    level: float | None
+    choice: RangeChoice
+    keep_originals: bool | None
+
+    def __call__(self) -> Callable[[FileJob], AppliedFile]:
+        """Load the model, and return what restores a file, with one thread."""
+        torch.set_num_threads(1)
+        model = same_model(self.path, self.device, self.fingerprint)
+        restore = partial(restore_file, model, level=self.level, choice=self.choice)
+        return lambda job: restored_file(job, restore, keep_originals=self.keep_originals, single=False)
+
+
+def elsewhere(model: Model, work: FilesToDo, *, level: float | None, choice: RangeChoice) -> RestoreElsewhere:
+    """Say what other processes need to restore files as this one would."""
+    if model.path is None:
+        raise CuelloError("the network is in no file, so that no other process can load it. Use --workers=1.")
+    return RestoreElsewhere(
+        model.path.absolute(), str(device_of(model)), print_of(model), level=level, choice=choice,
+        keep_originals=work.keep_originals,
+    )  # fmt: skip
 
 
 def stopped(work: FilesToDo) -> Interrupted:
@@ -326,7 +420,8 @@ def left_to_do(
         done = [job for job in jobs if was_replaced(job.path)] if keep_originals else []
     if skip:
         applied.skipped.extend(target for _, target in done)
-        return [job for job in jobs if job not in set(done)]
+        were_done = set(done)
+        return [job for job in jobs if job not in were_done]
     if not done:
         return list(jobs)
     first, one = done[0].target, len(jobs) == 1
@@ -352,6 +447,14 @@ def reason(path: Path, error: Exception) -> str:
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return f"{path} needs more memory than is free. Cut it into smaller images."
     return f"{path} could not be restored ({type(error).__name__}: {error})."
+
+
+def ended(path: Path) -> str:
+    """Say that a file's process was ended, twice."""
+    return (
+        f"{path} could not be restored: the process at it was ended from outside, the second time with nothing beside "
+        "it, perhaps because memory ran out. Cut it into smaller images."
+    )
 
 
 def range_notes(ranges: Mapping[Place, Levels], choice: RangeChoice) -> list[str]:
