@@ -79,3 +79,14 @@ def test_mistakes(dots: Path, tmp_path: Path, refused: Refused) -> None:
     assert "is not TOML" in refused(*common, "--space", dots.parent / "dots.npy")
     assert "there is no configuration file" in refused(*common, "--space", tmp_path / "none.toml")
     assert not (tmp_path / "search").exists()
+
+
+def test_mistakes_in_a_database(dots: Path, tmp_path: Path, refused: Refused) -> None:
+    pytest.importorskip("psycopg")
+    common = ["search", "reconstruct", dots, "--over", "learning-rate=1e-3,1e-2", "-o", tmp_path / "search", *TINY]
+    away = refused(*common, "--storage", "postgresql://ann:secret-5@127.0.0.1:1/searches")
+    assert "the database postgresql://ann@127.0.0.1:1/searches cannot be reached" in away
+    assert "secret-5" not in away
+    assert "needed PostgreSQL: postgresql://USER@HOST/DATABASE" in refused(*common, "--database", "sqlite:///search.db")
+    assert "storage: got 'memry', needed 'auto', 'memory' or 'stream'" in refused(*common, "--storage", "memry")
+    assert not (tmp_path / "search").exists()

@@ -24,10 +24,13 @@ def program(name: str) -> str | None:
 
 
 class Server:
-    """A server that can be stopped and started again. address: of its database, with the password."""
+    """A server that can be stopped and started again. address: of its database, with the password.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    durable: whether it waits for the disk, as others do, and which tests do not need.
+    """
+
+    def __init__(self, folder: Path, durable: bool = False):
+        self.folder, self.durable = folder, durable
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -54,8 +57,9 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        self.run("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", f"{settings} -c shared_buffers=8MB")
+        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+        settings += f" -c fsync={'on' if self.durable else 'off'} -c shared_buffers=8MB"
+        self.run("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", settings)
 
     def stop(self) -> None:
         """Stop it at once, whoever is connected."""
@@ -71,14 +75,14 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(durable: bool = False) -> Iterator[Server]:
     """Run a server for the time of the block; the test is left out where there is none to run."""
     if program("initdb") is None or program("pg_ctl") is None:
         pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
     pytest.importorskip("psycopg")
     folder = Path(mkdtemp(prefix="cuello-postgres-", dir="/tmp" if os.path.isdir("/tmp") else None))
     try:
-        server = Server(folder)
+        server = Server(folder, durable)
         server.start()
         try:
             yield server

@@ -147,6 +147,27 @@ def test_what_does_not_go_together_is_refused(dots: Path, tmp_path: Path, server
             searched(dots, tmp_path / "search", RATES, database=server.address, study_name=wrong)
 
 
+def test_at_the_command_line(
+    dots: Path, tmp_path: Path, server: Server, name: str, command: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    """The address is a flag of its own, and is understood as --storage, which says where images are kept, as well."""
+    tiny = ["--model", "mlp:35-2", "--epochs", 1, "--batch-size", 16, "--device", "cpu", "--threads", 1]
+    flags = ["search", "reconstruct", dots, "--over", "learning-rate=1e-3,1e-2", "--study-name", name, *tiny]
+    first = command(*flags, "--database", server.address, "-o", tmp_path / "a", "--json")
+    second = command(*flags, "--storage", server.address, "-o", tmp_path / "b", "--json")
+    assert (first.code, second.code) == (0, 0), first.error + second.error
+    here, there = json.loads(first.out), json.loads(second.out)
+    assert "where" not in here["best"]
+    assert there["best"] == {**here["best"], "where": f"{this_process().host}:{(tmp_path / 'a').resolve()}"}
+    assert (there["run"], there["command"]) == (here["run"], here["command"])
+    wrong = refused(*flags, "--learning-rate", 1, "--database", server.address)
+    other = refused(*flags[:4], "learning-rate=1e-3,1e-1", *flags[5:], "--database", server.address, "-o", "c")
+    assert "leave out one of them" in wrong
+    assert "or choose another name with --study-name" in other
+    assert "--study-name names a search in a database: add --database" in refused(*flags, "-o", "c")
+    assert PASSWORD not in first.out + first.error + second.out + second.error + wrong + other
+
+
 # Two searches of one name
 
 
@@ -245,6 +266,48 @@ def test_a_search_that_somebody_removed_is_said(dots: Path, tmp_path: Path, serv
             dots, tmp_path / "search", RATES, database=server.address, study_name=name, observers=[Watch(2, remove)]
         )
     assert not server.ask("SELECT * FROM cuello_claims")
+
+
+def test_a_lock_that_a_frozen_process_holds_is_freed_and_it_claims_again(
+    dots: Path, tmp_path: Path, server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
+    told: list[str] = []
+    listed, frozen = claims.Claims.all, [1.5]
+
+    def freeze(self: claims.Claims, connection: Any, study: int) -> Any:
+        found = listed(self, connection, study)
+        time.sleep(frozen.pop() if frozen else 0)
+        return found
+
+    monkeypatch.setattr(claims.Claims, "all", freeze)
+    found = searched(
+        dots, tmp_path / "search", RATES, database=server.address, study_name=name,
+        progress=lambda event: told.append(event.note or ""),
+    )  # fmt: skip
+    assert [trial.number for trial in found.trials] == [0, 1, 2, 3]
+    assert "idle-in-transaction timeout" in "".join(told)
+    assert len(study_of(server, name).trials) == 4
+
+
+def test_a_database_that_was_lost_learns_what_the_folder_knows(
+    dots: Path, tmp_path: Path, server: Server, name: str
+) -> None:
+    """Its trials are told again where they are what would be drawn, and made anew where they are not."""
+    import optuna
+
+    address = server.address.replace("postgresql:", "postgresql+psycopg:")
+    options: dict[str, Any] = {"sampler": "random", "trials": 3, "database": server.address, "study_name": name}
+    before = searched(dots, tmp_path / "search", RANGE, **options)
+    optuna.delete_study(study_name=name, storage=address)
+    content = json.loads((tmp_path / "search" / "search.json").read_text())
+    content["trials"][1]["values"]["learning_rate"] = 0.05
+    (tmp_path / "search" / "search.json").write_text(json.dumps(content))
+    watch = Watch()
+    after = searched(dots, tmp_path / "search", RANGE, observers=[watch], **options)
+    assert values(after) == values(before)
+    assert watch.starts == [], "its run directory was there and finished"
+    assert len(study_of(server, name).trials) == 3
 
 
 # Several at once

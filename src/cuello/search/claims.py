@@ -135,8 +135,10 @@ class Claims:
         """Stop the heartbeat and give up all claims; where the database is away they fall silent."""
         self.ended.set()
         ALIVE.discard(self.me)
-        if self.heart.ident is not None:
-            self.heart.join(timeout=2 * BEAT)
+        if self.heart.is_alive():
+            self.heart.join(timeout=1)  # one that waits for the server ends by itself
+        if time.monotonic() - self.database.lost < BEAT:
+            return
         try:
             with self.database.engine.begin() as connection:
                 self.drop(connection)

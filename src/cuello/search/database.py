@@ -20,6 +20,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds before the first and, at most, before every later attempt to reach it."""
 LOCK_SECONDS = 60
 """After so long whoever holds a lock, which is held for an instant, is one that is frozen or cut off."""
+PASSING = ("25006", "25P03")
+"""The server's words for states that pass: it only reads, as one that stands in for another at first; it has ended a
+connection that was frozen while it held a lock.
+"""
 CONNECTION = {
     "connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
     "tcp_user_timeout": 30_000, "application_name": "cuello search",
@@ -184,7 +188,9 @@ def is_away(error: BaseException) -> bool:
     while found is not None:
         if isinstance(found, OperationalError | InterfaceError | PendingRollbackError | TimeoutError):
             return True
-        if isinstance(found, DBAPIError) and found.connection_invalidated:
+        if isinstance(found, DBAPIError) and (
+            found.connection_invalidated or getattr(found.orig, "sqlstate", None) in PASSING
+        ):
             return True
         found = found.__cause__
     return False

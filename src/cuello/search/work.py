@@ -86,6 +86,8 @@ class Work:
         """Return the trial of a proposal, a new one or one that was begun before."""
         number, values = proposal.number, proposal.values
         new = Trial(number, folder_name(number, values, self.sampler.total), dict(values))
+        if not self.alone and (known := self.trials.get(number)) and known.values != new.values:
+            del self.trials[number]  # of a database that is there no more; its run directory stays
         return self.trials.setdefault(number, new)
 
     def trained(self, trials: Sequence[Trial]) -> Iterator[Trial]:
