@@ -68,7 +68,7 @@ def served() -> Iterator[Any]:
     try:
         *_, host, port = next(line for line in server.stdout if line.startswith("127.0.0.1")).split()
         os.environ.update(OWN, AWS_ENDPOINT_URL=f"http://{host}:{port}")
-        system = fsspec.filesystem("s3", use_listings_cache=False)
+        system = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)  # each server its own
         system.mkdir("many")
         yield system
     finally:
@@ -114,7 +114,7 @@ def main() -> None:
     """Print a table."""
     import fsspec
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--counts", default="1000,10000")
     parser.add_argument("--stores", default="s3,memory")
     parser.add_argument("--folder", type=Path, default=None)

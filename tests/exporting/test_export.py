@@ -45,7 +45,7 @@ def test_python_exports_runs_paths_and_names(trained: cuello.Run, tmp_path: Path
         cuello.export(one, tmp_path / f"{place}.onnx")
         for place, one in enumerate((trained, str(trained.path), cuello.load(trained.path)))
     ]
-    assert {one.path.read_bytes() for one in written} == {(tmp_path / "0.onnx").read_bytes()}
+    assert {Path(one.path).read_bytes() for one in written} == {(tmp_path / "0.onnx").read_bytes()}
     assert written[0].size == (tmp_path / "0.onnx").stat().st_size
     assert "of white at most" in written[0].notes[0]
     with pytest.raises(cuello.CuelloError, match=r"'pdf': needed 'hub' or 'bioimage'"):

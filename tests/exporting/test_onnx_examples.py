@@ -20,7 +20,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module", params=["float32", "uint8", "uint16"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cuello.export("denoise", tmp_path_factory.mktemp("onnx") / "denoise.onnx", dtype=request.param).path
+    path = tmp_path_factory.mktemp("onnx") / "denoise.onnx"
+    cuello.export("denoise", path, dtype=request.param)
+    return path
 
 
 def written(folder: Path, pixels: np.ndarray, name: str) -> tuple[Path, np.ndarray]:

@@ -15,7 +15,9 @@ def export(
         Path,
         Parameter(help="A run directory, a model.safetensors file, or a ready model's name (see `cuello models`)."),
     ],
-    target: Annotated[Path, Parameter(help="The file to write, NAME.onnx, NAME.html or NAME.zip, or a folder.")],
+    target: Annotated[
+        str, Parameter(help="The file to write, NAME.onnx, NAME.html or NAME.zip, or a folder; or the URL of one.")
+    ],
     /,
     *,
     hub: Annotated[
@@ -69,6 +71,7 @@ def export(
     """
     from cuello.cli.render import print_json, print_text
     from cuello.core.own import allow
+    from cuello.data.remote.address import is_url
     from cuello.exporting.export import check_numbers, check_target
     from cuello.exporting.export import export as export_to_file
     from cuello.inference.model import load
@@ -77,8 +80,9 @@ def export(
     if hub and bioimage:
         raise CuelloError("--hub writes a folder, --bioimage a zip: leave one of them out.")
     form = "hub" if hub else "bioimage" if bioimage else ""
-    check_target(target.expanduser(), overwrite, form)
-    check_numbers(target, form, precision=precision, dtype=dtype)
+    if not is_url(target):
+        check_target(Path(target).expanduser(), overwrite, form)
+    check_numbers(Path(target), form, precision=precision, dtype=dtype)
     use_threads(threads)
     allow(*own)
     written = export_to_file(load(model, code), target, overwrite, form=form, precision=precision, dtype=dtype)

@@ -34,7 +34,11 @@ def check_streams(sources: Sequence[str], target: str | None, json: bool) -> Non
     if sys.stdout.isatty():
         raise CuelloError("an image cannot be written to a terminal: add > FILE, or | and a program that reads it.")
     if source != DASH and Path(source).expanduser().is_dir():
-        raise CuelloError(f"{source} is a folder, and standard output holds one image: name a folder for the results.")
+        raise a_folder(source)
+
+
+def a_folder(source: str) -> CuelloError:
+    return CuelloError(f"{source} is a folder, and standard output holds one image: name a folder for the results.")
 
 
 def restored(
@@ -54,10 +58,14 @@ def piped(source: str, target: str, *, format: str | None, restore: Callable[[Pa
 
     restore: takes a file, its target and a format. What is said of the files in between is said of stdin and stdout.
     """
+    from cuello.data.remote.address import is_url
+    from cuello.data.remote.fetch import fetched
     from cuello.inference.targets import checked_ending
 
     with temporary_folder(Path(tempfile.gettempdir()), "cuello") as folder:
-        path = Path(source).expanduser()
+        path = fetched(source) if is_url(source) else Path(source).expanduser()
+        if path.is_dir():  # at a URL
+            raise a_folder(source)
         if source == DASH:
             content = sys.stdin.buffer.read()
             path = folder / f"stdin{ending_of(content)}"

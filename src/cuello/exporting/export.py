@@ -2,14 +2,17 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cuello.core.errors import CuelloError, worded
-from cuello.core.files import check_new, make_folder
+from cuello.core.files import check_here, check_new, make_folder
+from cuello.core.spoken import spoken
+from cuello.data.remote.address import is_url
+from cuello.data.remote.send import outbox_for
 from cuello.runs.directory import Run
 
 if TYPE_CHECKING:
@@ -45,9 +48,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the file or folder, its bytes, what its author should know, and what was measured."""
+    """What was written: the file or folder, or its URL; its bytes, what its author should know, what was measured."""
 
-    path: Path
+    path: str | Path
     size: int
     notes: tuple[str, ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +76,7 @@ WORDS: Mapping[str, str] = {
 
 def check_target(target: Path, overwrite: bool, form: str = "") -> None:
     """Raise CuelloError for an ending that is not known, or what is there already: before any work. form: of NAMED."""
+    check_here(target)
     if form == "hub":
         check_empty(target)
         return
@@ -111,7 +115,8 @@ def export(
 ) -> Exported:
     """Write a network for programs other than Cuello, as the ending of ``target`` asks: .onnx, or .html, one page.
 
-    model: a Model, a Run, a run directory, a file, or a ready model's name. form: "hub", a folder for the Hugging Face
+    model: a Model, a Run, a run directory, a file, or a ready model's name. target: a place on this machine, or a URL
+    (``s3://``, ``gs://``, ``memory://``; extra ``remote``). form: "hub", a folder for the Hugging Face
     hub, or "bioimage", a zip for programs that run BioImage.IO models; by default the ending says it. network: as for
     `cuello.load`. precision: of an .onnx file: "float32", "fp16" (weights of half the size) or "int8" (layers in whole
     numbers of 8 bits); what it costs is measured. dtype: of the images of an .onnx file: "float32", or "uint8" or
@@ -126,6 +131,9 @@ def export(
     >>> written.path.name, written.size > 1000
     ('larger.onnx', True)
     """
+    if is_url(target):
+        options = {"form": form, "network": network, "precision": precision, "dtype": dtype}
+        return export_to_url(model, target, overwrite, **options)
     path = Path(target).expanduser()
     if form not in ("", *NAMED):
         raise CuelloError(f"there is no form {form!r}: needed {' or '.join(map(repr, NAMED))}, or none.")
@@ -149,3 +157,27 @@ def export(
         warnings.warn(worded(text), stacklevel=2)
     size = sum(one.stat().st_size for one in path.iterdir()) if path.is_dir() else path.stat().st_size
     return Exported(path, size, tuple(map(worded, said.notes)), measured=said.measured)
+
+
+def export_to_url(model: Any, target: str | PathLike[str], overwrite: bool, **options: Any) -> Exported:
+    """Write a network here, and put what was written to a URL; options: as for ``export``.
+
+    Raises CuelloError where something is there without ``overwrite``, before the work where its name is known by then.
+    """
+    outbox = outbox_for(target)
+    place = Path(outbox.place)
+
+    def check_unused(files: Sequence[Path]) -> None:
+        there = [] if overwrite else sorted(outbox.there(files))
+        if there or place.is_dir():
+            what = spoken(str(there[0] if there else place))
+            raise CuelloError(f"{what} exists already: replace it with --overwrite=True, or choose another name.")
+
+    check_unused([place])
+    written = export(model, place, **options)
+    files = sorted(one for one in outbox.folder.rglob("*") if one.is_file())
+    if not place.is_dir():
+        check_unused(files)
+    for file in files:
+        outbox.send(file)
+    return replace(written, path=spoken(str(written.path)), notes=tuple(map(spoken, written.notes)))

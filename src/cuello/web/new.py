@@ -13,6 +13,7 @@ from cuello.core.files import printable
 from cuello.core.spread import spread_evenly
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.found import look
+from cuello.data.remote.address import is_url
 from cuello.jobs.words import WORDS
 from cuello.web.choices import check, example_of, first_settings, free_name, is_switch, other_settings, train_command
 from cuello.web.commands import CommandLine, start
@@ -162,14 +163,14 @@ class NewPage:
                     with ui.element("figure"):
                         ui.image(address).props("no-spinner no-transition").classes("thumb")
                         ui.label(name).classes("caption")
-        if Path(data).expanduser().exists():
+        if is_url(data) or Path(data).expanduser().exists():
             with self.noise:
                 ui.button("Measure their noise", on_click=lambda: self.measure(data)).props("outline")
 
     async def measure(self, data: str) -> None:
         """Say what the noise of the images is, as `cuello noise` does."""
         folder = self.site.new_folder() / "noise"
-        place = str(Path(data).expanduser().absolute())
+        place = data if is_url(data) else str(Path(data).expanduser().absolute())
         done = await run_shown(
             CommandLine(["noise", place, "-o", str(folder), "--json"]), self.noise, "measuring the noise …"
         )

@@ -1,6 +1,8 @@
 """Whole commands over URLs: what they find, what they keep, and what they never keep."""
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 import cuello
+from cuello.cli import main
 from cuello.core.errors import CuelloError
 from cuello.core.progress import Progress
 from cuello.data.remote.cache import size_of_cache
@@ -86,6 +89,35 @@ def test_apply_and_noise(photos: str, trained: Any, command: Callable[..., Any],
     assert str(own_place) not in measured.out + measured.error
 
 
+def test_an_image_at_a_url_to_standard_output_and_back(
+    photos: str, trained: Any, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str],
+    command: Callable[..., Any], own_place: Path,
+) -> None:  # fmt: skip
+    class Stream:
+        def __init__(self, content: bytes = b"") -> None:
+            self.buffer = io.BytesIO(content)
+
+        def isatty(self) -> bool:
+            return False
+
+        def write(self, _: str) -> None: ...
+        def flush(self) -> None: ...
+
+    out = Stream()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        with pytest.raises(SystemExit) as stop:
+            main(["apply", str(trained.path), f"{photos}/cat/0.png", "-"])
+        assert stop.value.code == 0
+    assert out.buffer.getvalue().startswith(b"\x89PNG")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", Stream(s3.cat("photos-bucket/in/cat/0.png")))
+        sent = command("apply", trained.path, "-", f"{BUCKET}/piped/a.png")
+    assert sent.out == f"1 written: {BUCKET}/piped/a.png\n"
+    assert s3.cat("photos-bucket/piped/a.png") == out.buffer.getvalue()
+    assert f"{photos} is a folder, and standard output holds one image" in refused("apply", trained.path, photos, "-")
+
+
 def test_how_large_the_cache_is(photos: str, trained: Any, command: Callable[..., Any], own_place: Path) -> None:
     assert command("noise", photos, "--json").code in (0, 2)
     files = [path for path in (own_place / "remote/objects").rglob("*") if path.is_file()]
@@ -136,3 +168,20 @@ def test_progress_of_fetching_is_told_to_whoever_listens(photos: str, tmp_path: 
     events: list[Progress] = []
     cuello.train("denoise", photos, output=tmp_path / "run", report=False, progress=events.append, **small)
     assert [event.done for event in events if event.stage == "fetching"] == [0, 8]
+
+
+def test_a_network_is_exported_to_a_url(
+    photos: str, trained: Any, command: Callable[..., Any], refused: Callable[..., str], s3: Any, own_place: Path
+) -> None:
+    place = f"{BUCKET}/exported/small.onnx"
+    sent = command("export", trained.path, place)
+    assert sent.code == 0, sent.error
+    assert sent.out.startswith(f"{place}: ")
+    assert s3.size("photos-bucket/exported/small.onnx") > 1000
+    assert f"{place} exists already" in refused("export", trained.path, place)
+    assert command("export", trained.path, place, "--overwrite").code == 0
+    assert "needed .onnx or .html" in refused("export", trained.path, f"{BUCKET}/exported/small.txt")
+    folder = f"{BUCKET}/exported/hub"
+    assert command("export", trained.path, folder, "--hub").code == 0
+    assert "photos-bucket/exported/hub/model.safetensors" in s3.find("photos-bucket/exported/hub")
+    assert f"{folder} exists already" in refused("export", trained.path, folder, "--hub", "--overwrite")
