@@ -1,7 +1,10 @@
-"""The share of a batch that one process of several works on."""
+"""The share of a batch that one process or thread of several works on."""
 
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Generator
 
 
 class Rows(NamedTuple):
@@ -34,3 +37,5 @@ class Share(NamedTuple):
 
 ROWS: ContextVar[Rows | None] = ContextVar("ROWS", default=None)
 """Which rows of a whole batch the network is given, for layers that draw numbers; None: all of them."""
+RANDOM: "ContextVar[Generator | None]" = ContextVar("RANDOM", default=None)
+"""What layers draw from, in a thread that has its own generator; None: torch's default one."""

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
-from cuello.core.share import ROWS
+from cuello.core.share import RANDOM, ROWS
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
@@ -265,7 +265,8 @@ class BitDropout(nn.Module):
         if (rows := ROWS.get()) is not None:  # those of the whole batch are drawn, and a part of them is taken
             each = numbers // len(x)
             numbers, before = each * rows.whole, each * min(rows.start, rows.whole - len(x))
-        words = torch.empty(-(-numbers // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        words = torch.empty(-(-numbers // 4), dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None, generator=RANDOM.get())
         # Four 16-bit numbers a word, laid out as x is (a channels-last x gets a channels-last mask).
         bits = words.view(torch.int16).as_strided(x.shape, torch.empty_like(x, device="meta").stride(), before)
         kept = bits >= round(self.p * 65536) - 32768

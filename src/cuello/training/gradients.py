@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.errors import CuelloError
-from cuello.training.ranks.group import RankGroup
+from cuello.training.ranks.together import Ranks
 
 
 class Summed(NamedTuple):
@@ -34,7 +34,7 @@ def learnable(loss: Tensor) -> Tensor:
     return loss
 
 
-def summed_backward(network: nn.Module, losses: Tensor, group: RankGroup) -> Summed:
+def summed_backward(network: nn.Module, losses: Tensor, group: Ranks) -> Summed:
     """Put the gradients of the mean loss of all ranks' images into the parameters of each rank, the same bits in all.
 
     losses: of this rank's images, ``(N,)``. Where no image is left on any rank, there is no gradient.

@@ -8,7 +8,7 @@ from cuello.data.batches import Batches
 from cuello.models.base import ImageNetwork
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
-from cuello.training.ranks.group import RankGroup
+from cuello.training.ranks.together import Ranks
 
 
 @dataclass(frozen=True)
@@ -28,4 +28,4 @@ class Session:
     validation: Batches
     config: TrainConfig
     fingerprint: str
-    group: RankGroup | None = None
+    group: Ranks | None = None

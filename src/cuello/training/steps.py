@@ -15,7 +15,7 @@ from cuello.scoring.losses import find_loss
 from cuello.training.device import precision_context
 from cuello.training.gradients import backward, summed_backward
 from cuello.training.norms import lone_images
-from cuello.training.ranks.draws import drawn_whole
+from cuello.training.ranks.draws import drawn_whole, known_rows, may_draw, seeded
 from cuello.training.ranks.norms import shared_norms
 from cuello.training.session import Session
 
@@ -76,7 +76,7 @@ def train_epoch(
     """
     network, config, batches, group = session.network, session.config, session.training, session.group
     network.train()
-    loss_sum, images = torch.zeros((), device=device), 0
+    loss_sum, images, draws = torch.zeros((), device=device), 0, may_draw(network)
     reading = closing(batches.epoch(epoch, device))  # what reads ahead ends with the epoch, however that ends
     with lone_images(network, batches), shared_norms(network, group), reading as given:
         for step, batch in enumerate(given):
@@ -85,10 +85,11 @@ def train_epoch(
             for parameters in optimizer.param_groups:
                 parameters["lr"] = rates(step)
             network.epochs_passed = epoch - 1 + step / len(batches)
-            torch.manual_seed(derived_seed(config.seed, "network", epoch, index=step))  # dropout, in anybody's network
+            seeded(derived_seed(config.seed, "network", epoch, index=step), device)  # dropout, in anybody's network
             with drawn_whole(batch.rows, group):
                 pair = session.task.pair(batch, generator(config.seed, "noise", epoch, index=step))
-                optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
+            with drawn_whole(batch.rows, group) if draws or pair.loss is not None else known_rows(batch.rows):
                 _, losses = answer(forward, network, pair, config=config, device=device)
             summed = backward(losses) if group is None else summed_backward(network, losses, group)
             if config.clip is not None:

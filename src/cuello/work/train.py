@@ -52,6 +52,7 @@ from cuello.training.observers import Observer
 from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.ranks.group import RankGroup, joined
 from cuello.training.ranks.place import place_of
+from cuello.training.ranks.threads import fit_in_threads, threads_of
 from cuello.training.replicas.eligibility import is_small
 from cuello.training.replicas.fit import fit_replicas
 from cuello.training.schedule import SCHEDULES, reason_to_stop
@@ -428,6 +429,9 @@ def run_through(session: Session, data: JobData, device: torch.device, options: 
     check_divisible(session)
     if session.group is None and is_small(session, device):
         fit_replicas([session], device, options.observers)
+    elif session.group is None and (ranks := threads_of(session, device)) > 1:
+        with kept_memory():
+            fit_in_threads(session, device, options.observers, ranks=ranks)
     else:
         with kept_memory(), told_how_to_go_on(run):
             fit(session, device, options.observers)

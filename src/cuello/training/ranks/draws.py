@@ -1,16 +1,18 @@
 """Random numbers of a whole batch, of which each rank takes those of its own rows."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
 
-from cuello.core.share import ROWS, Rows
-from cuello.training.ranks.group import RankGroup
+from cuello.core.share import RANDOM, ROWS, Rows
+from cuello.training.ranks.together import Ranks
 
 SHAPED = (torch.rand, torch.randn, torch.randint)
 LIKE = (torch.rand_like, torch.randn_like, torch.randint_like)
@@ -21,10 +23,48 @@ IN_PLACE = (
 DROPOUT = (functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d)
 BY_VALUE = (torch.poisson, torch.bernoulli)
 """What is drawn depends on values, of which each rank has its own: they are brought together first."""
+DRAWS = {*SHAPED, *LIKE, *IN_PLACE, *DROPOUT, *BY_VALUE}
+DEFAULT = threading.Lock()
+"""Held by the thread for which torch's default generator is its own."""
+
+
+def seeded(seed: int, device: torch.device) -> None:
+    """Seed what layers draw from."""
+    if (random := RANDOM.get()) is not None:
+        random.manual_seed(seed)
+    elif device.type == "cpu":
+        torch.default_generator.manual_seed(seed)  # torch's own seeds every device: .5 ms, and a note of each call
+    else:
+        torch.manual_seed(seed)
 
 
 @contextmanager
-def drawn_whole(rows: Rows | None, group: RankGroup | None = None) -> Iterator[None]:
+def as_default(random: Generator) -> Iterator[None]:
+    """Let torch's default generator go on from where another is, and that one from where it then is."""
+    with DEFAULT:
+        torch.default_generator.set_state(random.get_state())
+        yield
+        random.set_state(torch.default_generator.get_state())
+
+
+def may_draw(network: nn.Module) -> bool:
+    """Tell whether a network may draw by torch's functions: somebody's own, one with torch's dropout, or with codes."""
+    own = not type(network).__module__.startswith("cuello.")
+    return own or any(isinstance(one, _DropoutNd) or getattr(one, "draws", False) for one in network.modules())
+
+
+@contextmanager
+def known_rows(rows: Rows | None) -> Iterator[None]:
+    """Let the package's own layers know which rows of a whole batch they are given."""
+    before = ROWS.set(rows)
+    try:
+        yield
+    finally:
+        ROWS.reset(before)
+
+
+@contextmanager
+def drawn_whole(rows: Rows | None, group: Ranks | None = None) -> Iterator[None]:
     """Let every draw of the block be that of the whole batch, so that an image's numbers do not depend on its rank.
 
     A draw is of the batch where its first axis, or its second, is as long as this rank's rows are many. So all ranks
@@ -33,20 +73,16 @@ def drawn_whole(rows: Rows | None, group: RankGroup | None = None) -> Iterator[N
     if rows is None:
         yield
         return
-    before = ROWS.set(rows)
-    try:
-        with DrawnWhole(rows, group):
-            yield
-    finally:
-        ROWS.reset(before)
+    with known_rows(rows), DrawnWhole(rows, group):
+        yield
 
 
 class DrawnWhole(TorchFunctionMode):
     """While it is on, torch's functions that draw numbers draw those of a whole batch and give a part of them."""
 
-    def __init__(self, rows: Rows, group: RankGroup | None):
+    def __init__(self, rows: Rows, group: Ranks | None):
         super().__init__()
-        self.group, self.rows = group, rows
+        self.group, self.rows, self.random = group, rows, RANDOM.get()
         self.own = max(1, rows.count)  # a black image stands in for none
         self.start = min(rows.start, rows.whole - self.own)
 
@@ -54,6 +90,13 @@ class DrawnWhole(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
+        if self.random is None or func not in DRAWS or kwargs.get("generator") is not None:
+            return self.drawn(func, args, kwargs)
+        with as_default(self.random):
+            return self.drawn(func, args, kwargs)
+
+    def drawn(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a function, of the whole batch where it draws."""
         if func in SHAPED:
             return self.shaped(func, args, kwargs)
         if func in LIKE and self.axis(args[0].shape) is not None:
@@ -103,7 +146,7 @@ class DrawnWhole(TorchFunctionMode):
         """Take this rank's rows."""
         return whole.narrow(axis or 0, self.start, self.own)
 
-    def brought_together(self, values: Tensor, group: RankGroup) -> Tensor:
+    def brought_together(self, values: Tensor, group: Ranks) -> Tensor:
         """Return the values of the whole batch; where a rank lost some of its images, those of others stand there."""
         most = -(-self.rows.whole // group.ranks)
         padded = torch.cat([values, values.new_zeros(most - len(values), *values.shape[1:])])

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from cuello.core.errors import CuelloError, Elsewhere, Fault, first_few, first_line
-from cuello.core.share import Rows, Share
 from cuello.training.ranks.place import RankPlace
+from cuello.training.ranks.together import Ranks, added
 
 JOIN_SECONDS, WAIT = 300, timedelta(hours=6)
 """How long ranks wait until all have come, and for one that reads or works: one that ends is noticed at once."""
@@ -33,27 +33,20 @@ class RankLost(Fault):
     """A rank has ended before the training did."""
 
 
-class RankGroup:
+class RankGroup(Ranks):
     """The ranks of a training, of which this process is one.
 
-    hosts: names of their machines. standing_in: whether this rank has no image of the present batch, so that what it
-    works out counts nothing. stop: set where the training is to end after the present step.
+    hosts: names of their machines.
     """
 
     def __init__(self, place: RankPlace, store: Any):
+        super().__init__(place.rank, place.ranks, threading.Event())
         self.place, self.store = place, store
-        self.rank, self.ranks, self.share = place.rank, place.ranks, Share(place.rank, place.ranks)
-        self.standing_in, self.stop = False, threading.Event()
         self.hosts: Sequence[str] = []
 
     def called(self, rank: int) -> str:
         """Name a rank for a message, with its machine where there are several."""
         return f"rank {rank}" + (f" on {self.hosts[rank]}" if len(set(self.hosts)) > 1 else "")
-
-    def begins(self, rows: Rows, lossy: bool) -> bool:
-        """Begin a step with these rows; False where no rank has an image. lossy: whether images can be lost."""
-        self.standing_in = rows.count == 0
-        return not lossy or any(int(one) for one in self.gathered(torch.tensor(rows.count)))
 
     def gathered(self, values: Tensor) -> list[Tensor]:
         """Return what every rank has, in their order: tensors of one shape and type."""
@@ -76,10 +69,6 @@ class RankGroup:
         self._watched(lambda: distributed.all_to_all_single(mine, padded))
         return torch.cat(self.gathered(added(mine.split(each))))[: len(values)]
 
-    def counted(self, values: Tensor) -> Tensor:
-        """Return what this rank worked out; nothing where it had no image to work on."""
-        return torch.zeros_like(values) if self.standing_in else values
-
     def told(self, value: Any) -> list[Any]:
         """Return what every rank says, in their order: anything that is JSON."""
         text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
@@ -87,10 +76,6 @@ class RankGroup:
         padded = torch.cat([text, text.new_zeros(max(lengths) - len(text))])
         both = zip(self.gathered(padded), lengths, strict=True)
         return [json.loads(bytes(one[:length].tolist()).decode()) for one, length in both]
-
-    def first(self, value: Any) -> Any:
-        """Return what rank 0 says."""
-        return self.told(value if self.rank == 0 else None)[0]
 
     def sent(self, values: Tensor) -> None:
         """Replace a tensor by that of rank 0, in place."""
@@ -151,14 +136,6 @@ class RankGroup:
                     time.sleep(0.05)
             return
         distributed.destroy_process_group()
-
-
-def added(parts: Sequence[Tensor]) -> Tensor:
-    """Add in order."""
-    total = parts[0].clone()
-    for part in parts[1:]:
-        total += part
-    return total
 
 
 @contextmanager

@@ -11,27 +11,24 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cuello.core.errors import CuelloError
 from cuello.models.blocks import BatchNorm2d, batch_moments, per_channel
-from cuello.training.ranks.group import RankGroup
+from cuello.training.ranks.together import Ranks
 
 
 class SharedMoments(torch.autograd.Function):
     """Mean and biased variance of every channel over the images of all ranks, and the number of pixels."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: RankGroup) -> tuple[Tensor, Tensor, int]:
+    def forward(ctx: Any, x: Tensor, group: Ranks) -> tuple[Tensor, Tensor, int]:
         channels = x.shape[1]
         own = x.mean((0, 2, 3))  # (N, C, H, W) -> (C,)
         squares = (x - per_channel(own, x)).square_().sum((0, 2, 3))
         pixels = 0 if group.standing_in else x.numel() // channels
         told = torch.cat([own, squares, own.new_full((1,), pixels)]).double()
-        parts = [part.split([channels, channels, 1]) for part in group.gathered(told)]
-        total = sum(float(number) for _, _, number in parts)
+        abouts, parts, numbers = torch.stack(group.gathered(told)).split([channels, channels, 1], 1)  # (ranks, …)
+        total = float(numbers.sum())
         # Each rank's sum is about its own mean: sums of squares alone lose their digits where the mean is large.
-        mean = sum((about * (number / total) for about, _, number in parts if number > 0), torch.zeros(()).to(told))
-        spread = sum(
-            (part + number * (about - mean).square() for about, part, number in parts if number > 0),
-            torch.zeros(()).to(told),
-        )
+        mean = (abouts * (numbers / total)).sum(0)
+        spread = (parts * (numbers > 0) + numbers * (abouts - mean).square_()).sum(0)
         mean, variance = mean.to(x.dtype), (spread / total).to(x.dtype)
         ctx.save_for_backward(x, mean)
         ctx.group, ctx.pixels = group, total
@@ -48,7 +45,7 @@ class SharedMoments(torch.autograd.Function):
 
 
 @contextmanager
-def shared_norms(network: nn.Module, group: RankGroup | None) -> Iterator[None]:
+def shared_norms(network: nn.Module, group: Ranks | None) -> Iterator[None]:
     """Let all layers of batch normalisation see the images of all ranks, for the time of the block."""
     if group is None:
         yield

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from cuello.core.types import StepResult
-from cuello.training.ranks.group import RankGroup
+from cuello.training.ranks.together import Ranks
 
 
 def spread(
-    network: nn.Module, optimizer: torch.optim.Optimizer, average: Mapping[str, Tensor], *, group: RankGroup
+    network: nn.Module, optimizer: torch.optim.Optimizer, average: Mapping[str, Tensor], *, group: Ranks
 ) -> None:
     """Give all ranks the weights, their average, and the optimiser's state that rank 0 has.
 
@@ -21,9 +21,9 @@ def spread(
     send([*weights.values(), *(average[name] for name in weights if name in average)], group)
     states = optimizer.state_dict()
     own = tensors_in(states["state"])
-    listed = [(*place, list(one.shape), str(one.dtype).partition(".")[2]) for place, one in own.items()]
+    listed = [[*place, list(one.shape), str(one.dtype).partition(".")[2]] for place, one in own.items()]
     said = group.first(listed)
-    if [list(one) for one in listed] != said:
+    if listed != said:
         own = {(position, name): torch.zeros(shape, dtype=getattr(torch, kind)) for position, name, shape, kind in said}
         send(own.values(), group)
         states["state"] = {position: {} for position, _ in own}
@@ -40,7 +40,7 @@ def tensors_in(states: Mapping[int, Mapping[str, Any]]) -> dict[tuple[int, str],
     return {place: every[place] for place in sorted(every) if isinstance(every[place], Tensor)}
 
 
-def send(tensors: Iterable[Tensor], group: RankGroup) -> None:
+def send(tensors: Iterable[Tensor], group: Ranks) -> None:
     """Replace tensors by those of rank 0, those of one type and device in one message."""
     alike: dict[Any, list[Tensor]] = {}
     for one in tensors:
@@ -52,7 +52,7 @@ def send(tensors: Iterable[Tensor], group: RankGroup) -> None:
             one.copy_(part.view(one.shape))
 
 
-def combined(result: StepResult, group: RankGroup | None) -> StepResult:
+def combined(result: StepResult, group: Ranks | None) -> StepResult:
     """Return the sums over the images of all ranks, added by their number."""
     if group is None:
         return result

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cuello.core.parent import ENDING_SIGNALS
-from cuello.training.ranks.group import RankGroup
+from cuello.training.ranks.together import Ranks
 
 
 @contextmanager
-def stopping_together(group: RankGroup | None) -> Iterator[None]:
+def stopping_together(group: Ranks | None) -> Iterator[None]:
     """Let signals ask all ranks to stop, for the time of the block; a second one stops this process at once."""
     if group is None or threading.current_thread() is not threading.main_thread():
         yield
