@@ -6,7 +6,7 @@ Grey PNGs of 16×16 pixels, in ten folders, are put into a store: moto's server,
 its own on 127.0.0.1, or fsspec's store in memory. Then processes of their own, one after another, open the folder by
 `cuello.data.catalog.open_source` (`memory://`: in this process): with an empty cache, again with a full one, again
 after one file has changed; and the same files in a local folder. Seconds of the call, without starting Python and
-importing.
+importing; and fsspec alone, which lists and fetches and keeps no account.
 moto answers one request at a time, in Python: a real store answers many at once, over a slower wire.
 """
 
@@ -92,8 +92,21 @@ def seconds_here(place: str) -> tuple[float, int]:
     return time.perf_counter() - begun, len(source.names)
 
 
+def bare_seconds(system: Any, url: str, folder: Path, *, count: int) -> tuple[float, int]:
+    """List and fetch the same with fsspec alone, without a cache or a checksum; in memory, read it."""
+    begun = time.perf_counter()
+    paths = list(system.find(url))
+    if system.async_impl:
+        system.get(paths, [str(folder / str(number)) for number in range(len(paths))], batch_size=32)
+    else:
+        for path in paths:
+            system.cat_file(path)
+    assert len(paths) == count
+    return time.perf_counter() - begun, len(paths)
+
+
 def measure(system: Any, root: str, url: str, *, count: int, folder: Path) -> list[float]:
-    """Put the images there and here, and open them: first, second, after a change, locally."""
+    """Put the images there and here, and open them: with fsspec alone, first, second, after a change, locally."""
     shutil.rmtree(folder, ignore_errors=True)
     local = folder / "local"
     content = {f"{k % 10}/{k:05d}.png": png(k) for k in range(count)}
@@ -103,7 +116,7 @@ def measure(system: Any, root: str, url: str, *, count: int, folder: Path) -> li
         (local / name).write_bytes(value)
     os.environ["CUELLO_CACHE"] = str(folder / "cache")
     seconds = seconds_here if url.startswith("memory") else seconds_in_a_process
-    found = [seconds(url), seconds(url)]
+    found = [bare_seconds(system, url, folder / "bare", count=count), seconds(url), seconds(url)]
     system.pipe(f"{root}/0/00000.png", png(count))
     found += [seconds(url), seconds(str(local))]
     assert {one for _, one in found} == {count}, found
@@ -120,8 +133,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as place:
-        print("| store | files | first call | second | one file changed | local folder | load |")
-        print("|---|---|---|---|---|---|---|")
+        print("| store | files | fsspec alone | first call | second | one file changed | local folder | load |")
+        print("|---|---|---|---|---|---|---|---|")
         for store in asked.stores.split(","):
             for count in map(int, asked.counts.split(",")):
                 if store == "s3":

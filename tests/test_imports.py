@@ -37,6 +37,18 @@ def test_help_is_light(arguments: list[str]) -> None:
     assert not HEAVY & loaded
 
 
+def test_stores_of_files_are_loaded_for_a_url_alone() -> None:
+    code = (
+        "import tempfile, numpy, cuello\nfrom pathlib import Path\nfrom cuello.data.catalog import open_source\n"
+        "from cuello.inference.files import files_to_do\nfolder = Path(tempfile.mkdtemp())\n"
+        "numpy.save(folder / 'a.npy', numpy.zeros((2, 8, 8), 'uint8'))\nopen_source(str(folder / 'a.npy'))\n"
+        "files_to_do(folder / 'a.npy', folder / 'b.npy')"
+    )
+    loaded = modules_after(code)
+    assert "numpy" in loaded
+    assert not {"fsspec", "s3fs", "gcsfs", "aiohttp", "botocore", "aiobotocore"} & loaded
+
+
 def test_python_m_cuello_is_the_command() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "cuello", "--help"],

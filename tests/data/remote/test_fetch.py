@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +268,21 @@ def test_progress_of_fetching(memory: Any, make_png: Png, monkeypatch: pytest.Mo
     assert [(event.stage, event.done, event.total) for event in events] == [
         ("fetching", 0, 3), ("fetching", 2, 3), ("fetching", 3, 3),
     ]  # fmt: skip
+
+
+def test_several_that_fetch_the_same_at_once_all_have_it(memory: Any, own_place: Path, make_png: Png) -> None:
+    content = {f"{k % 3}/{k}.png": make_png(k) for k in range(30)}
+    memory.pipe({f"/in/{name}": value for name, value in content.items()})
+    with ThreadPoolExecutor(4) as pool:
+        trees = list(pool.map(fetched, ["memory://in"] * 8))
+    assert len(set(trees)) == 1
+    assert files_of(trees[0]) == content
+    assert len(objects(own_place)) == 30
+    assert sorted(path.name for path in (own_place / "remote").iterdir()) == ["objects", "trees"]
+
+
+def test_a_name_too_long_for_this_disk_is_told_by_its_url(memory: Any, own_place: Path, make_png: Png) -> None:
+    memory.pipe(f"/in/{'a' * 300}.png", make_png(0))
+    with pytest.raises(Fault, match="memory://in could not be written: File name too long") as raised:
+        fetched("memory://in")
+    assert str(own_place) not in str(raised.value)

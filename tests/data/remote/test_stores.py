@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,20 @@ def test_what_is_tried_again(error: Exception, again: bool, monkeypatch: pytest.
     with pytest.raises(Fault):
         stores.tried(once, HERE)
     assert len(tries) == (stores.TRIES if again else 1)
+
+
+@pytest.mark.parametrize(
+    ("info", "version"),
+    [
+        ({"ETag": '"900150"', "LastModified": "yesterday", "Size": 3}, '"900150"'),  # S3
+        ({"etag": "CJ3=", "md5Hash": "kAFQ", "updated": "2026-01-01T00:00:00Z"}, "CJ3="),  # Google
+        ({"Last-Modified": "Thu, 01 Jan 2026"}, "Thu, 01 Jan 2026"),  # a web server without checksums
+        ({"created": 12.5}, "12.5"),  # memory
+        ({}, None),
+    ],
+)
+def test_what_a_store_says_of_a_version(info: dict[str, Any], version: str | None) -> None:
+    assert stores.stored_file("bucket/a.png", "a.png", {"size": 3, **info}).version == version
 
 
 def test_waits_double(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Images on a web server: one file, a folder that its server shows, and pages that are neither."""
 
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,21 @@ def test_a_changed_file_is_fetched_anew(web: Web, make_png: Png) -> None:
     fetched(f"{url}/a.png")
     (folder / "a.png").write_bytes(make_png(1, side=30))
     assert fetched(f"{url}/a.png").read_bytes() == make_png(1, side=30)
+
+
+def test_a_file_of_which_no_version_is_told_is_fetched_each_time(
+    web: Web, make_png: Png, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = web
+    real = BaseHTTPRequestHandler.send_header
+
+    def without_dates(self: BaseHTTPRequestHandler, keyword: str, value: str) -> None:
+        if keyword != "Last-Modified":
+            real(self, keyword, value)
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "send_header", without_dates)
+    (folder / "a.png").write_bytes(make_png(0))
+    first = fetched(f"{url}/a.png")
+    (folder / "a.png").write_bytes(make_png(0)[:-1] + b"!")
+    assert fetched(f"{url}/a.png").read_bytes() == make_png(0)[:-1] + b"!"
+    assert first.read_bytes() == make_png(0)

@@ -103,6 +103,7 @@ def tree_of(folder: Address, files: Mapping[str, Path | None]) -> Path:
         state.update(f"\0{name}\0{path.name if path else ''}".encode(errors="surrogateescape"))
     whole = make_folder(remote_cache() / "trees") / state.hexdigest()
     tree = whole / (folder.name or "files")
+    speak_of(tree, str(folder).rstrip("/"))
     try:
         if not whole.is_dir():
             with temporary_folder(whole.parent, "tree") as made:
@@ -112,7 +113,6 @@ def tree_of(folder: Address, files: Mapping[str, Path | None]) -> Path:
         lay_out(tree, files)
     except OSError as error:
         raise as_cuello_error(error, tree) from None
-    speak_of(tree, str(folder).rstrip("/"))
     return tree
 
 
