@@ -214,6 +214,53 @@ def test_a_dropped_image_gives_what_apply_gives(
     assert shown == [47, 33]
 
 
+def test_what_is_dropped_and_no_image_is_named_and_hides_nothing(
+    serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path, make_images: Callable[..., Path]
+) -> None:
+    """Neither a file that is no image, nor one that is broken, is told of by the folder where it was laid."""
+    shutil.copytree(trained.path, tmp_path / "runs" / "first")
+    folder = make_images(tmp_path / "images", count=2)
+    (folder / "notes.txt").write_text("no image")
+    (folder / "cut.png").write_bytes((folder / "0.png").read_bytes()[:300])
+    server = serve()
+    page.goto(server.address)
+    page.goto(f"{server.base}/try?run=first")
+    page.locator("input[type=file]").set_input_files([folder / name for name in ("0.png", "notes.txt", "cut.png")])
+    page.get_by_text("is not an image by its ending and was ignored (1 .txt): notes.txt").wait_for()
+    page.get_by_text(re.compile(r"^cut\.png is damaged or cut short")).wait_for()
+    page.get_by_role("button", name="Download").wait_for()
+    page.locator("input[type=file]").set_input_files([folder / "notes.txt"])
+    page.get_by_text(re.compile("^(cuello: )?what was dropped holds no image")).wait_for()
+    assert page.get_by_text("/in").count() == 0
+
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{server.base}/new?data={folder}")
+    page.get_by_text("cut.png is damaged or cut short").wait_for()
+    assert page.locator(".thumbs img").count() == 2
+    assert page.locator(".thumbs .unread").count() == 1
+    measure = page.get_by_role("button", name="Measure their noise")
+    measure.wait_for()
+    colours = measure.evaluate("""button => {
+        const seen = [getComputedStyle(button).color];
+        for (let at = button; at; at = at.parentElement) seen.push(getComputedStyle(at).backgroundColor);
+        return seen;
+    }""")
+    behind = next(one for one in colours[1:] if one not in ("rgba(0, 0, 0, 0)", "transparent"))
+    assert contrast(colours[0], behind) >= 4.5, colours
+
+
+def contrast(one: str, other: str) -> float:
+    """Return how far two colours of a style are apart in brightness, as WCAG counts it: 1 to 21."""
+
+    def brightness(colour: str) -> float:
+        shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted(map(brightness, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 def test_a_client_that_hangs_up_ends_its_work_and_not_the_server(
     serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path, make_image: Callable[..., np.ndarray]
 ) -> None:

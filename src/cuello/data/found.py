@@ -13,6 +13,7 @@ class FoundImages:
     """Images at a place: how many, and of those looked at sizes (width, height), channels and bits.
 
     listed: the first names, with what is known of each. classes: their names, where folders or the data say them.
+    unread: of those looked at, why some cannot be read.
     """
 
     data: str
@@ -22,6 +23,7 @@ class FoundImages:
     bits: tuple[str, ...]
     listed: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def alike(self) -> bool:
@@ -44,7 +46,8 @@ class FoundImages:
         size = size_text(sizes[0]) if len(sizes) == 1 else f"{size_text(sizes[0])} to {size_text(sizes[-1])}"
         kinds = " and ".join({1: "grey", 3: "colour"}.get(number, f"{number}-channel") for number in self.channels)
         told = f"{self.count:,} {kinds} image{'s' * (self.count != 1)}, {size} pixels, {' and '.join(self.bits)}"
-        return f"{told}, {len(self.classes)} classes" if self.classes else told
+        told += f", {len(self.classes)} classes" if self.classes else ""
+        return f"{told}; {len(self.unread)} of those looked at cannot be read" if self.unread else told
 
 
 def size_text(size: tuple[int, int]) -> str:
@@ -62,10 +65,21 @@ def look(data: str) -> FoundImages:
     if not count:
         raise CuelloError(f"{data} holds no image.")
     step = max(1, count // LOOKED_AT)
-    pictures = {index: source.read(index) for index in range(0, count, step)}
+    pictures: dict[int, Any] = {}
+    unread: dict[int, CuelloError] = {}
+    for index in sorted({*range(0, count, step), *range(min(LISTED, count))}):
+        try:
+            pictures[index] = source.read(index)
+        except CuelloError as error:
+            unread[index] = error
+    if not pictures:
+        raise next(iter(unread.values()))
     listed = []
     for index in range(min(LISTED, count)):
-        picture = pictures.get(index) or source.read(index)
+        if index in unread:
+            listed.append(f"{source.names[index]}  cannot be read")
+            continue
+        picture = pictures[index]
         height, width, channels = picture.pixels.shape
         listed.append(f"{source.names[index]}  {width}×{height}  {channels_text(channels)}  {bits_of(picture)}")
     return FoundImages(
@@ -76,6 +90,7 @@ def look(data: str) -> FoundImages:
         bits=tuple(sorted({bits_of(one) for one in pictures.values()})),
         listed=tuple(listed),
         classes=tuple(source.label_names or ()),
+        unread=tuple(map(str, unread.values())),
     )
 
 

@@ -1,5 +1,6 @@
 """Images that are dropped on a page: where they go, and what they are called there."""
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -34,6 +35,15 @@ async def save_all(files: Sequence[Any], folder: Path) -> list[Path]:
         paths.append(folder / plain_file_name(file.name, [path.name for path in paths]))
         await file.save(paths[-1])
     return paths
+
+
+def by_name(text: str, folder: Path | None) -> str:
+    """Speak in a text of dropped files by their names: the folder where they lie is nobody's business.
+
+    >>> by_name("/tmp/x/in/a.png is damaged; 1 file in /tmp/x/in is no image.", Path("/tmp/x/in"))
+    'a.png is damaged; 1 file in what was dropped is no image.'
+    """
+    return text if folder is None else text.replace(f"{folder}{os.sep}", "").replace(str(folder), "what was dropped")
 
 
 def drop_zone(label: str, take: Callable[[Sequence[Any]], Awaitable[None]]) -> ui.upload:

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from cuello.web.commands import CommandLine
-from cuello.web.dropped import drop_zone, save_all
+from cuello.web.dropped import by_name, drop_zone, save_all
 from cuello.web.frame import CommandBox, card, frame, note, run_select, run_shown, tell_runs
 from cuello.web.site import Site
 from cuello.web.state import RunState, list_runs
@@ -76,21 +76,25 @@ class ExplainPage:
             kinds["estimated"] = ["--model", str(estimator.path)]
         self.commands.clear()
         found: dict[str, tuple[dict[str, Any], Path]] = {}
+        dropped = folder / "in" if images.startswith(str(folder)) else None
         for name, words in kinds.items():
-            place = "IMAGES" if images.startswith(str(folder)) else images
+            place = images if dropped is None else "IMAGES"
             with self.commands:
                 CommandBox(CommandLine(["explain", classifier, place, "-o", f"maps-{name}", *more, *words]))
             real = ["explain", classifier, images, "-o", str(folder / name), *more, *words, "--json", "--quiet"]
-            done = await run_shown(CommandLine(real), self.shown, f"{name} maps …")
+            done = await run_shown(CommandLine(real), self.shown, f"{name} maps …", dropped=dropped)
             if done.problem:
                 return
             found[name] = (json.loads(done.out), folder / name)
         with self.shown:
-            show_maps(self.site, found)
+            show_maps(self.site, found, dropped=dropped)
 
 
-def show_maps(site: Site, found: Mapping[str, tuple[Mapping[str, Any], Path]]) -> None:
-    """Show overlays of the same images side by side, a column a kind of map; found: by kind, what was said, where."""
+def show_maps(site: Site, found: Mapping[str, tuple[Mapping[str, Any], Path]], *, dropped: Path | None = None) -> None:
+    """Show overlays of the same images side by side, a column a kind of map.
+
+    found: by kind, what was said, where. dropped: where dropped files lie.
+    """
     first = next(iter(found.values()))[0]
     with card():
         for kind, (told, folder) in found.items():
@@ -100,7 +104,7 @@ def show_maps(site: Site, found: Mapping[str, tuple[Mapping[str, Any], Path]]) -
                 note(f"{kind or 'maps'}{time}")
                 ui.link("report", site.offer(folder / "explain.html"), new_tab=True).classes("plain")
         for text in [*first["notes"], *(one["problem"] for one in first["failed"])]:
-            note(str(text))
+            note(by_name(str(text), dropped))
     for place, image in enumerate(first["images"]):
         title = f"{image['name']}: {image['class']}, {score_text(image['score'])}"
         with card(title), ui.element("div").classes("two shown"):

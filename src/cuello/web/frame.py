@@ -11,6 +11,7 @@ from nicegui import background_tasks, ui
 from cuello.core.errors import CuelloError
 from cuello.runs.history import EpochRecord
 from cuello.web.commands import CommandLine, Done, finished
+from cuello.web.dropped import by_name
 from cuello.web.site import Site
 from cuello.web.state import RunState
 
@@ -81,8 +82,8 @@ class CommandBox:
         ui.notify("copied", position="bottom", timeout=1200)
 
 
-async def run_shown(command: CommandLine, place: ui.element, doing: str) -> Done:
-    """Run a command while the page says so; a page that is closed ends it."""
+async def run_shown(command: CommandLine, place: ui.element, doing: str, dropped: Path | None = None) -> Done:
+    """Run a command while the page says so; a page that is closed ends it. dropped: where dropped files lie."""
     place.clear()
     with place, ui.row().classes("busy"):
         ui.spinner(size="1.4em")
@@ -93,7 +94,7 @@ async def run_shown(command: CommandLine, place: ui.element, doing: str) -> Done
     place.clear()
     if done.problem:
         with place:
-            problem(done.problem)
+            problem(by_name(done.problem, dropped))
     return done
 
 

@@ -11,6 +11,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
 from cuello.core.files import printable
 from cuello.core.spread import spread_evenly
+from cuello.data.arrays import ImageSource
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.found import look
 from cuello.data.remote.address import is_url
@@ -39,14 +40,25 @@ def add_new(site: Site) -> None:
 
 
 def thumbnails(data: str) -> tuple[str, list[tuple[str, str]]]:
-    """Look at images: what they are in a sentence, and some of them, by name, small; CuelloError where none is."""
+    """Look at images: what they are in a sentence, and some of them, by name, small, or "" where one cannot be read.
+
+    Raises CuelloError where none is there or can be read.
+    """
     if data in CATALOG and CATALOG[data].megabytes and not Path(data).exists():
         return f"{CATALOG[data].summary}: {CATALOG[data].contents}; fetched when the training begins", []
     source = open_source(data)
     several = [int(place) for place in spread_evenly(len(source.names), SHOWN)]
-    return look(data).sentence(), [
-        (printable(source.names[place]), inline(png(source.read(place).pixels, SIDE))) for place in several
-    ]
+    seen = look(data)
+    told = " ".join([f"{seen.sentence()}.", *seen.unread[:1]])
+    return told, [(printable(source.names[place]), thumbnail(source, place)) for place in several]
+
+
+def thumbnail(source: ImageSource, place: int) -> str:
+    """Return an image as a small picture's address, "" where it cannot be read."""
+    try:
+        return inline(png(source.read(place).pixels, SIDE))
+    except CuelloError:
+        return ""
 
 
 class NewPage:
@@ -161,7 +173,10 @@ class NewPage:
             with ui.element("div").classes("thumbs"):
                 for name, address in several:
                     with ui.element("figure"):
-                        ui.image(address).props("no-spinner no-transition").classes("thumb")
+                        if address:
+                            ui.image(address).props("no-spinner no-transition").classes("thumb")
+                        else:
+                            ui.label("cannot be read").classes("thumb unread")
                         ui.label(name).classes("caption")
         if is_url(data) or Path(data).expanduser().exists():
             with self.noise:

@@ -10,7 +10,7 @@ from nicegui import run, ui
 from cuello.core.errors import CuelloError
 from cuello.inference.bundled import BUNDLED
 from cuello.web.commands import CommandLine
-from cuello.web.dropped import drop_zone, save_all
+from cuello.web.dropped import by_name, drop_zone, save_all
 from cuello.web.explain import show_maps
 from cuello.web.frame import CommandBox, card, frame, note, problem, run_shown
 from cuello.web.pictures import ends_of, file_pixels, png
@@ -73,11 +73,16 @@ class TryPage:
         with self.command:
             CommandBox(shown_command(place, [path.name for path in paths]))
         words = ["apply", place, str(folder / "in"), str(folder / "out"), "--json", "--quiet"]
-        done = await run_shown(CommandLine(words), self.shown, f"{name} is at work on {len(paths)} images …")
+        done = await run_shown(
+            CommandLine(words), self.shown, f"{name} is at work on {len(paths)} images …", dropped=folder / "in"
+        )
         if done.problem:
             return
-        order = [path.name for path in paths]
-        for one in sorted(json.loads(done.out)["files"], key=lambda one: order.index(Path(one["input"]).name)):
+        order, answer = [path.name for path in paths], json.loads(done.out)
+        with self.shown:
+            for text in answer["notes"]:
+                note(by_name(str(text), folder / "in"))
+        for one in sorted(answer["files"], key=lambda one: order.index(Path(one["input"]).name)):
             with self.shown, card(Path(one["input"]).name):
                 await self.show(one, folder)
 
@@ -85,27 +90,29 @@ class TryPage:
         with self.command:
             CommandBox(CommandLine(["explain", place, names[0] if len(names) == 1 else "IMAGES", "-o", "maps"]))
         words = ["explain", place, str(folder / "in"), "-o", str(folder / "maps"), "--json", "--quiet"]
-        done = await run_shown(CommandLine(words), self.shown, "classifying, and hiding one part after another …")
+        done = await run_shown(
+            CommandLine(words), self.shown, "classifying, and hiding one part after another …", dropped=folder / "in"
+        )
         if not done.problem:
             with self.shown:
-                show_maps(self.site, {"": (json.loads(done.out), folder / "maps")})
+                show_maps(self.site, {"": (json.loads(done.out), folder / "maps")}, dropped=folder / "in")
 
     async def show(self, one: dict[str, Any], folder: Path) -> None:
         """Show one image before and after, under a slider; or why it could not be done."""
         if one["output"] is None:
-            problem(str(one["reason"]))
+            problem(by_name(str(one["reason"]), folder / "in"))
             return
         result = Path(one["output"])
         try:
             sides = await run.io_bound(both_sides, Path(one["input"]), result, folder)
         except (CuelloError, OSError, ValueError) as error:  # a kind that only the command line shows
-            note(str(error))
+            note(by_name(str(error), folder / "in"))
             sides = None
         if sides is not None:
             slider(*[self.site.offer(path) for path in sides[:2]])
             note(sides[2])
         for text in one["notes"]:
-            note(str(text))
+            note(by_name(str(text), folder / "in"))
         if one["sigma"] is not None:
             note(f"noise of the input, estimated: σ = {one['sigma']:.3g} of 255")
         with ui.element("div").classes("actions"):
