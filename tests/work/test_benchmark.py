@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from cuello.jobs.images.benchmark_page import (
 )
 from cuello.models.catalog import architecture_of, build
 from cuello.runs.artefact import Artefact
+from cuello.runs.directory import Run
 from cuello.scoring.protocols import Protocol, ProtocolScore
 from cuello.scoring.repeats import PairedDifference
 from cuello.work.benchmark import entrants_of
@@ -322,3 +324,20 @@ def test_a_run_named_twice(runs: Path) -> None:
 def test_what_a_yardstick_settles_itself() -> None:
     with pytest.raises(CuelloError, match=r"got sweep, but set12 is measured as the literature does.*noise"):
         cuello.benchmark("set12", denoiser(), sweep=[15])
+
+
+def test_an_exported_file_is_measured_as_its_run(
+    trained: Run, images: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    cuello.export(trained.path, tmp_path / "net.onnx")
+    found = cuello.benchmark(images, [tmp_path / "net.onnx", trained.path], noise="gaussian:25", baselines=())
+    file, run = (next(row for row in found.rows if row.method == name) for name in ("net.onnx", trained.path.name))
+    assert file.score("psnr").values == pytest.approx(run.score("psnr").values, abs=1e-3)
+    assert found.networks["net.onnx"] == found.networks[trained.path.name] == 2_793
+    answer = command("benchmark", images, tmp_path / "net.onnx", "--noise", "gaussian:25", "--most", 2, "--json")
+    assert answer.code == 0, answer.error
+    assert json.loads(answer.out)["parameters"] == 2_793
+    (tmp_path / "cut.onnx").write_bytes((tmp_path / "net.onnx").read_bytes()[:500])
+    answer = command("benchmark", images, tmp_path / "cut.onnx", "--noise", "gaussian:25")
+    assert (answer.code, "cut.onnx is no ONNX file that can be run" in answer.error) == (2, True)

@@ -16,13 +16,11 @@ from cuello.core.progress import OnProgress, listener
 from cuello.core.settings import OnError
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python
-from cuello.inference.bundled import located
-from cuello.inference.model import Model, load
+from cuello.inference.model import Model, artefact_at, load
 from cuello.jobs.base import Request
 from cuello.jobs.images.benchmark import Benchmark, Entrant, benchmark_yardstick
 from cuello.jobs.images.benchmark_page import FILES, save_benchmark
 from cuello.jobs.images.benchmark_set import benchmark_set
-from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
 from cuello.scoring.published import Yardstick
 from cuello.training.watched import watched
@@ -132,4 +130,4 @@ def entrants_of(runs: Sequence[Named], code: Any, device: str) -> list[Entrant]:
 
 def code_for(path: Path, code: Any) -> Any:
     """Return the code for what is somebody's own; None for Cuello's own networks, which need none."""
-    return code if load_artefact(located(path)).architecture.kind == "custom" else None
+    return code if artefact_at(path).architecture.kind == "custom" else None

@@ -17,7 +17,9 @@ from cuello.data.catalog import CATALOG, locate
 from cuello.data.picture import read_picture
 from cuello.degrade.noise import Gaussian
 from cuello.inference.model import Model
+from cuello.inference.onnx import OnnxNetwork
 from cuello.jobs.images.examples import Example
+from cuello.models.catalog import build
 from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution
 from cuello.scoring.published import Published, Yardstick, published
 from cuello.scoring.repeats import Spread, spread
@@ -44,7 +46,11 @@ class Entrant:
 
     @property
     def parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.first.network.parameters())
+        network, architecture = self.first.network, self.first.artefact.architecture
+        if isinstance(network, OnnxNetwork) and architecture.kind != "custom":
+            network = build(architecture)  # the file holds its parameters among constants of its own
+        own = sum(parameter.numel() for parameter in network.parameters())
+        return own or sum(one.numel() for one in self.first.artefact.weights.values())
 
 
 @dataclass(frozen=True)
