@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from cuello.runs.directory import Run
 
 
+Ranks = Annotated[
+    int | None,
+    Parameter(
+        help="Share the training among so many processes of this machine, each with a part of every batch; "
+        "torchrun and srun start them on several."
+    ),
+]
+"""The number of processes of one training."""
+
+
 @takes(TrainConfig, job=ANY_WORD, model=NO_DEFAULT, loss=NO_DEFAULT)
 # More than seven parameters: each is a flag.
 def train(
@@ -40,6 +50,7 @@ def train(
             "OUTPUT/fold-N, so that every image is tested once. The same command again goes on."
         ),
     ] = None,
+    ranks: Ranks = None,
     json: JSON = False,
     quiet: Quiet = False,
     **settings: Any,
@@ -77,6 +88,8 @@ def train(
             several = "--repeats" if folds is None else "--folds"
             if track:
                 raise CuelloError(f"--track follows one training, not {several}. Leave one of them out.")
+            if ranks is not None:
+                raise CuelloError(f"--ranks shares one training, not {several}. Leave one of them out.")
             if folds is not None and repeats != 1:
                 raise CuelloError("--folds trains once a fold: leave out --repeats, or train each seed with --seed.")
         if folds is not None:
@@ -88,7 +101,7 @@ def train(
 
             runs = train_repeats(repeats=repeats, **common)
         else:
-            runs = [workflow.train(**common, track=track)]
+            runs = [workflow.train(**common, track=track, ranks=ranks)]
     if not is_first():  # of several processes, the first tells
         return
     if folds is not None:
@@ -111,6 +124,7 @@ def resume(
     report: Report = True,
     sweep: Sweep = (),
     track: Track = (),
+    ranks: Ranks = None,
     json: JSON = False,
     quiet: Quiet = False,
     **changes: Any,
@@ -136,7 +150,7 @@ def resume(
     with display(quiet or json or not is_first()) as shown:
         workflow.resume(
             run, network=model, report=report, sweep=sweep, observers=[shown.observe], track=track,
-            progress=shown.work, **changes,
+            progress=shown.work, ranks=ranks, **changes,
         )  # fmt: skip
     if not is_first():
         return

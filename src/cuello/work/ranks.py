@@ -8,16 +8,18 @@ import torch
 
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError
+from cuello.core.own import is_known_here
 from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
 from cuello.data.handed import is_handed
+from cuello.models.base import ImageNetwork
 from cuello.runs.directory import Run
+from cuello.runs.settings import PLACES
 from cuello.training.ranks.group import RankGroup, RankLost
 from cuello.training.ranks.place import place_of
-from cuello.training.session import Session
 
-MAY_DIFFER = ("device", "threads", "storage")
-"""Settings in which ranks may differ: where and how each works."""
+MAY_DIFFER = ("device", "threads", "storage", *PLACES)
+"""Settings in which ranks may differ: where and how each works, and where the same images lie on its machine."""
 
 
 def check_versions(group: RankGroup | None) -> None:
@@ -43,11 +45,14 @@ def check_same_settings(group: RankGroup | None, config: TrainConfig) -> None:
 
 def check_same_images(group: RankGroup | None, config: TrainConfig, fingerprint: str) -> None:
     """Raise CuelloError that names the first rank whose images are not those of rank 0."""
-    if group is not None:
-        for rank, *_ in differences(group, {"images": fingerprint}):
+    if group is None:
+        return
+    first, *others = group.told([fingerprint, config.data])
+    for rank, other in enumerate(others, 1):
+        if other[0] != first[0]:
             raise CuelloError(
-                f"the images of {group.called(rank)} in {config.data} are not those of {group.called(0)}: files were "
-                "added, removed or changed there. Give all ranks the same images, as in a shared folder."
+                f"the images of {group.called(rank)} in {other[1]} are not those of {group.called(0)} in {first[1]}: "
+                "give all ranks the same, as in a shared folder."
             )
 
 
@@ -60,19 +65,17 @@ def differences(group: RankGroup, own: Mapping[str, Any]) -> Iterator[tuple[int,
                 yield rank, name, other.get(name), first.get(name)
 
 
-def check_divisible(session: Session) -> None:
-    """Raise CuelloError where a training cannot be divided among its ranks."""
-    group, config = session.group, session.config
+def check_divisible(group: RankGroup | None, config: TrainConfig, network: ImageNetwork, *, count: int) -> None:
+    """Raise CuelloError where a training cannot be divided among its ranks. count: images or crops an epoch."""
     if group is None:
         return
-    if session.network.compares:
+    if network.compares:
         raise CuelloError(
             f"{config.model} compares the codes of a whole batch with one another, and a rank has only some of them: "
             "it trains in one process."
         )
     if config.compile:
         raise CuelloError("a compiled network trains in one process: leave out --compile=True.")
-    count = session.training.count
     for number, what in (
         (count, f"{count} images or crops an epoch"),
         (config.batch_size, f"{config.batch_size} images a step"),
@@ -115,7 +118,12 @@ def check_alone(what: str) -> None:
 
 
 def check_from_files(config: TrainConfig) -> None:
-    """Raise CuelloError for images in this process' memory, which other ranks do not see."""
+    """Raise CuelloError for images and parts of one's own that only this process knows, and other ranks do not."""
+    if is_known_here(config.model_dump()):
+        raise CuelloError(
+            "the training takes a part that was registered in this process, and other ranks do not know it. Name it as "
+            "FILE.py:NAME, or leave out --ranks."
+        )
     for images in (config.data, config.target):
         if is_handed(images or ""):
             raise CuelloError(

@@ -59,9 +59,11 @@ from cuello.training.schedule import SCHEDULES, reason_to_stop
 from cuello.training.session import Session
 from cuello.training.trackers import check_trackers, make_trackers
 from cuello.training.watched import watched
+from cuello.work.launch import Hearing, in_ranks, is_several
 from cuello.work.ranks import (
     check_alone,
     check_divisible,
+    check_from_files,
     check_same_settings,
     check_versions,
     one_first,
@@ -142,6 +144,7 @@ def train(
     observers: Sequence[Observer] = (),
     track: Sequence[str] = (),
     progress: OnProgress | bool | None = None,
+    ranks: int | None = None,
     **settings: Any,
 ) -> Run:
     """Train a network, evaluate it beside the classical methods and write a report.
@@ -154,7 +157,9 @@ def train(
     of the training.
     track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: True
     or False, or a function that is called with events while images are read and evaluated; by default bars are shown in
-    a terminal and in a notebook, and nothing elsewhere. settings: those of ``cuello.core.config.TrainConfig``.
+    a terminal and in a notebook, and nothing elsewhere. ranks: in how many processes of this machine to train, each
+    with a share of every batch; the result is that of one but for rounding. settings: those of
+    ``cuello.core.config.TrainConfig``.
     Raises CuelloError for a mistake in any of them.
 
     >>> import cuello, tempfile
@@ -163,6 +168,12 @@ def train(
     >>> run.model_path.name
     'model.safetensors'
     """
+    if is_several(ranks):
+        given = {"job": job, "data": str(data), **settings}
+        path = Path(output).expanduser() if output is not None else None
+        options = {"overwrite": overwrite, "report": report, "sweep": list(sweep), "track": list(track)}
+        hearing = Hearing(observers, listener(progress))
+        return train_in_ranks(ranks, given, options, path=path, hearing=hearing)
     place = place_of()
     if place is not None and place.rank:  # the first tells, tracks and reports
         warnings.simplefilter("ignore")
@@ -190,6 +201,7 @@ def train(
         if "epochs" not in settings:
             tell_few_steps(config, data_of, tell)
         made = make_network(config, data_of)
+        check_divisible(group, config, made[0], count=data_of.prepared.training.count)
         path = Path(output).expanduser() if output is not None else fresh_path(config)
         if group is not None and group.rank:
             run = Run(Path(group.first(None)))
@@ -205,6 +217,18 @@ def train(
                 return run_through(session, data_of, device, options=options)
             except KeyboardInterrupt:
                 raise interrupted(run) from None
+
+
+def train_in_ranks(
+    ranks: int, given: Mapping[str, Any], options: Mapping[str, Any], *, path: Path | None, hearing: Hearing
+) -> Run:
+    """Train in several processes of this machine; what is wrong with the settings is said before they begin."""
+    check_trackers(options["track"])
+    config = resolve(given)
+    check_from_files(config)
+    run = Run(path if path is not None else fresh_path(config))
+    settings = {name: value for name, value in plain_settings(texts_of(given)).items() if value is not None}
+    return in_ranks(ranks, "train", {**settings, **options, "output": str(run.path)}, run=run, hearing=hearing)
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello resume`.
@@ -224,14 +248,16 @@ def resume(
     observers: Sequence[Observer] = (),
     track: Sequence[str] = (),
     progress: OnProgress | bool | None = None,
+    ranks: int | None = None,
     **changes: Any,
 ) -> Run:
     """Go on with a run that was interrupted, or that should train for longer.
 
     path: the run directory. data, target, labels: the images of the training, needed where they were handed in from
     Python, or lie elsewhere now; they must be the same. network: FILE.py:CLASS, needed where the network is somebody's
-    own code (other parts of your own: see ``cuello.allow``). changes: new values for epochs, max_minutes, patience,
-    min_delta, device, threads, storage or on_error. Without changes the run ends with the same weights, to the bit, as
+    own code (other parts of your own: see ``cuello.allow``). ranks: in how many processes to go on;
+    see ``train``. changes: new values for epochs, max_minutes, patience, min_delta, device, threads, storage or
+    on_error. Without changes the run ends with the same weights, to the bit, as
     if it had never been interrupted (on the same kind of CPU).
     Raises CuelloError where there is nothing to go on with, another setting is given, or config.toml was changed.
     """
@@ -240,6 +266,12 @@ def resume(
     for name in changes:
         if name not in CHANGEABLE:
             raise CuelloError(f"{name} cannot change when a run goes on; what can: {', '.join(CHANGEABLE)}.")
+    if is_several(ranks):
+        places = {"data": data, "target": target, "network": network}
+        check_from_files(with_images(trained_config(run), data, target))
+        arguments = {name: str(one) for name, one in places.items() if one is not None} | changes
+        arguments |= {"path": str(run.path), "report": report, "sweep": list(sweep), "track": list(track)}
+        return in_ranks(ranks, "resume", arguments, run=run, hearing=Hearing(observers, listener(progress)))
     with joined(place) as group:
         check_versions(group)
         if group is not None and group.rank:  # the first reads the run, tells, tracks and reports
@@ -269,6 +301,7 @@ def resume(
                     check_same_images(run, found.prepared)
                 say_changes(run, config, found.prepared.fingerprint, asked=changes)
                 made = make_network(config, found)
+                check_divisible(group, config, made[0], count=found.prepared.training.count)
                 write_text(run.config_path, to_toml(config))
                 trackers = make_trackers(track, run.path, config)
                 options = RunOptions(report, sweep, [*observers, *trackers], progress=tell)
@@ -290,7 +323,9 @@ def follow(run: Run, group: RankGroup, network: Any, *, changes: Mapping[str, An
     with one_first(group, config):
         found = JOBS[config.job].data(config, silent)
     check_same_everywhere(group, config, found.prepared.fingerprint)
-    session = session_of(run, config, found, made=make_network(config, found), group=group)
+    made = make_network(config, found)
+    check_divisible(group, config, made[0], count=found.prepared.training.count)
+    session = session_of(run, config, found, made=made, group=group)
     return run_through(session, found, device, options=RunOptions(report=False))
 
 
@@ -426,7 +461,6 @@ def session_of(
 def run_through(session: Session, data: JobData, device: torch.device, options: RunOptions) -> Run:
     """Train to the end, then evaluate on the test part (or, where there is none, on validation) and report."""
     run = session.run
-    check_divisible(session)
     if session.group is None and is_small(session, device):
         fit_replicas([session], device, options.observers)
     elif session.group is None and (ranks := threads_of(session, device)) > 1:

@@ -16,8 +16,8 @@ def main(calls: Path, results: Path) -> None:
             getattr(cuello, call)(**arguments)
         except CuelloError as error:
             said.append(f"{type(error).__name__}: {error}")
-            break
-        said.append("")
+        else:
+            said.append("")
     results.write_text(json.dumps(said), "utf-8")
 
 

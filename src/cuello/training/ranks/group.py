@@ -26,6 +26,9 @@ GATHERED = 2**16
 NUMBERS = count()
 """Trainings of one process meet one after another, each under a name of its own."""
 
+STOP = threading.Event()
+"""Set where this process was asked to end: all ranks then stop after the same step."""
+
 Result = TypeVar("Result")
 
 
@@ -39,8 +42,10 @@ class RankGroup(Ranks):
     hosts: names of their machines.
     """
 
+    apart = True
+
     def __init__(self, place: RankPlace, store: Any):
-        super().__init__(place.rank, place.ranks, threading.Event())
+        super().__init__(place.rank, place.ranks, STOP)
         self.place, self.store = place, store
         self.hosts: Sequence[str] = []
 
@@ -106,7 +111,7 @@ class RankGroup(Ranks):
         end, gone, words = time.monotonic() + LOOK_SECONDS, set(range(self.ranks)), None
         try:
             self.store.set(f"here/{self.rank}", "")
-            while gone and words is None and time.monotonic() < end:
+            while gone and words is None and time.monotonic() < end and not STOP.is_set():
                 gone -= {rank for rank in gone if self.store.check([f"here/{rank}"])}
                 left = [rank for rank in range(self.ranks) if self.store.check([f"failed/{rank}"])]
                 words = (left[0], self.store.get(f"failed/{left[0]}").decode()) if left else None
@@ -124,6 +129,8 @@ class RankGroup(Ranks):
     def leave(self, error: BaseException | None) -> None:
         """Part from the others; where this rank cannot go on, leave word for them, and time to read it."""
         from torch import distributed
+
+        STOP.clear()
 
         if error is not None and not isinstance(error, RankLost | Elsewhere | KeyboardInterrupt):
             others = [f"here/{rank}" for rank in range(self.ranks) if rank != self.rank]
