@@ -175,7 +175,7 @@ def restore(session: Session) -> State:
 
 def with_ranks(session: Session, where: dict[str, Any]) -> dict[str, Any]:
     """Note in how many processes a run is trained; warn where these are not as many as so far."""
-    ranks = session.group.ranks if session.group is not None and session.group.apart else 1
+    ranks = 1 if session.group is None else session.group.ranks
     before = where.get("ranks", 1)
     if before != ranks and session.run.checkpoint_path.is_file():
         warnings.warn(

@@ -42,8 +42,6 @@ class RankGroup(Ranks):
     hosts: names of their machines.
     """
 
-    apart = True
-
     def __init__(self, place: RankPlace, store: Any):
         super().__init__(place.rank, place.ranks, STOP)
         self.place, self.store = place, store

@@ -15,12 +15,10 @@ class Ranks(ABC):
     """The ranks of a training, as one of them sees them.
 
     share: of every batch. standing_in: whether this rank has no image of the present batch, so that what it works out
-    counts nothing. stop: set where the training is to end after the present step. apart: whether they are processes, of
-    which somebody chose the number; that of threads follows from the settings.
+    counts nothing. stop: set where the training is to end after the present step.
     """
 
     standing_in: bool = False
-    apart: bool = False
 
     def __init__(self, rank: int, ranks: int, stop: threading.Event):
         self.rank, self.ranks, self.stop = rank, ranks, stop
