@@ -240,7 +240,7 @@ def test_a_server_that_is_gone_ends_the_search_and_nothing_is_lost(
     monkeypatch.setattr(database, "PATIENCE", 0.5)
     options: dict[str, Any] = {"database": server.address, "study_name": name}
     with pytest.raises(
-        Fault, match=f"{server.shown} is away, for 1 s by now: .*What was trained is kept; once that is"
+        Fault, match=rf"{server.shown} is away, for \d+ s by now: .*What was trained is kept; once that is"
     ):
         searched(dots, tmp_path / "search", RATES, observers=[Watch(2, server.stop)], **options)
     states = [trial["state"] for trial in json.loads((tmp_path / "search" / "search.json").read_text())["trials"]]
