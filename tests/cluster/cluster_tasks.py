@@ -27,3 +27,16 @@ def wait_for_stop(argument: Any, context: TaskContext) -> None:
     except KeyboardInterrupt:
         (Path(argument) / f"stopped-{context.folder.name if context.folder else ''}").touch()
         raise
+
+
+def fail_on_first_node(argument: Any, context: TaskContext) -> str:
+    """Find the disk full on the first node that it comes to, and return the second."""
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    first = Path(argument)
+    if not first.exists():
+        first.write_text(node, "utf-8")
+    if first.read_text("utf-8") == node:
+        raise Fault("no space left for here.")
+    return node

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cuello.core.config import TrainConfig, make_config, read_toml, to_toml
+from cuello.core.cores import available_cores
 from cuello.core.errors import CuelloError, first_few
 from cuello.core.files import check_no_device, make_folder, printable, write_text
 from cuello.core.schema import read_json
@@ -245,10 +246,3 @@ def processor_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
