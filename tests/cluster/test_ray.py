@@ -18,7 +18,7 @@ from cuello.work.plans import PlannedRun, run_turns
 from cuello.work.train import train
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'cuello[cluster]'")
-EPOCHS = 60
+EPOCHS = 25
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 SETTINGS: dict[str, Any] = {
     "noise": "gaussian:25", "model": "conv-8-16-8", "crop": 32, "batch_size": 8, "epochs": EPOCHS, "threads": 1,

@@ -32,6 +32,21 @@ Own = Annotated[
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace what an earlier call wrote there.")]
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:N or mps.")]
 Threads = Annotated[int | None, Parameter(help="Processor threads; by default OMP_NUM_THREADS or all cores.")]
+AtOnce = Annotated[
+    int | None,
+    Parameter(
+        name="--workers",
+        help="Trainings at once, each in a process of its own with one thread; by default one after another.",
+    ),
+]
+OnCluster = Annotated[
+    str | None,
+    Parameter(
+        name="--cluster",
+        help="Where trainings are made: processes (of this machine), ray (a head on this machine), ray://HOST:PORT (a "
+        "cluster of machines), or slurm (writes a job for sbatch; the same command again reads what it made).",
+    ),
+]
 Report = Annotated[bool, Parameter(help="Evaluate and write the report.")]
 
 

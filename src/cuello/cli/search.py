@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import ANY_WORD, AS_TEXT, JSON, NO_DEFAULT, Quiet, takes
+from cuello.cli.options import ANY_WORD, AS_TEXT, JSON, NO_DEFAULT, AtOnce, OnCluster, Quiet, takes
 from cuello.core.config import TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 from cuello.core.settings import SearchSettings
@@ -44,6 +44,8 @@ def search(
     config: Annotated[
         Path | None, Parameter(help="A TOML file of settings for all trials; flags, and what is searched, win.")
     ] = None,
+    workers: AtOnce = None,
+    cluster: OnCluster = None,
     json: JSON = False,
     quiet: Quiet = False,
     **settings: Any,
@@ -74,7 +76,9 @@ def search(
     kept = {name: value for name, value in (read_toml(config) if config else {}).items() if name not in searched}
     with display(quiet or json) as shown:
         common: dict[str, Any] = {"job": "denoise", "data": "photos"} | kept | given
-        found = search_settings(**common, space=searched, output=output, progress=shown.whole)
+        found = search_settings(
+            **common, space=searched, output=output, workers=workers, cluster=cluster, progress=shown.whole
+        )
     say_search(found, json)
     end_with(shown.left_out)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from cuello.cli.options import JSON, Quiet, Threads
+from cuello.cli.options import JSON, OnCluster, Quiet, Threads
 
 
 # More than seven parameters: each is a flag.
@@ -25,6 +25,7 @@ def study(
         int | None,
         Parameter(help="Trainings at once, each in a process of its own; by default one per core, if memory allows."),
     ] = None,
+    cluster: OnCluster = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     threads: Threads = None,
     json: JSON = False,
@@ -47,10 +48,19 @@ def study(
     from cuello.training.display import display
     from cuello.work.plans import default_workers
 
-    many = default_workers(device) if workers is None else workers
+    own = cluster in (None, "processes")
+    many = workers if workers is not None else default_workers(device) if own else 1
     with display(quiet or json) as shown:
         result = redo(
-            name, data, output, repeats=repeats, workers=many, device=device, threads=threads, watch=shown.whole
+            name,
+            data,
+            output,
+            repeats=repeats,
+            workers=many,
+            cluster=cluster,
+            device=device,
+            threads=threads,
+            watch=shown.whole,
         )
     if json:
         print_json({"study": name, "report": str(result.report), "verdict": result.verdict})

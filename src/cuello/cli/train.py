@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from cuello.cli.options import ANY_WORD, JSON, NO_DEFAULT, Overwrite, Own, OwnCode, Quiet, Report, Sweep, Track, takes
+from cuello.cli.options import (
+    ANY_WORD,
+    JSON,
+    NO_DEFAULT,
+    AtOnce,
+    OnCluster,
+    Overwrite,
+    Own,
+    OwnCode,
+    Quiet,
+    Report,
+    Sweep,
+    Track,
+    takes,
+)
 from cuello.core.config import CHANGEABLE, TrainConfig, read_toml
 from cuello.core.errors import CuelloError
 
@@ -51,6 +65,8 @@ def train(
         ),
     ] = None,
     ranks: Ranks = None,
+    workers: AtOnce = None,
+    cluster: OnCluster = None,
     json: JSON = False,
     quiet: Quiet = False,
     **settings: Any,
@@ -84,6 +100,7 @@ def train(
             "output": output, "overwrite": overwrite, "report": report, "sweep": sweep,
             "observers": [shown.observe], "progress": shown.work,
         }  # fmt: skip
+        common |= side_by_side(workers, cluster, several=repeats != 1 or folds is not None)
         if repeats != 1 or folds is not None:
             several = "--repeats" if folds is None else "--folds"
             if track:
@@ -156,6 +173,19 @@ def resume(
         return
     say_run(run, report, json)
     end_with(shown.left_out)
+
+
+def side_by_side(workers: int | None, cluster: str | None, *, several: bool) -> dict[str, Any]:
+    """Return what says where several trainings are made; CuelloError where a single one is asked for.
+
+    Others see none of their events: progress is told of all.
+    """
+    if workers is None and cluster is None:
+        return {}
+    if not several:
+        raise CuelloError("--workers and --cluster are for several trainings: add --repeats or --folds.")
+    given: dict[str, Any] = {"workers": workers, "cluster": cluster}
+    return given if cluster is None and workers == 1 else {**given, "observers": []}
 
 
 def say_run(path: Path, report: bool, json: bool) -> None:

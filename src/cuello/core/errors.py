@@ -86,6 +86,12 @@ class Interrupted(Message):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 
 
+class Prepared(Message):
+    """Work is written down for others to do, as a scheduler; the message says what to do next. It is no failure: the
+    command line prints it and exits with code 0.
+    """
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> CuelloError:
     """Say that there is nothing of this name, what is nearest, and what there is."""
     every = list(known)

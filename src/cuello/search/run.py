@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cuello.cluster.base import Cluster
 from cuello.core.caller import caller_kept
 from cuello.core.config import read_toml
 from cuello.core.errors import CuelloError, Interrupted
@@ -28,6 +29,7 @@ from cuello.search.work import DOING, REMEDY, WRITE_SECONDS, Work
 from cuello.training.device import choose_device
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
+from cuello.work.plans import cluster_for
 from cuello.work.train import tell_job
 
 LONGEST_NAME = 200
@@ -54,6 +56,8 @@ def search(
     database: str | None = None,
     study_name: str | None = None,
     output: str | Path | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
     observers: Sequence[Observer] = (),
     progress: OnProgress | bool | None = None,
     **settings: Any,
@@ -72,6 +76,8 @@ def search(
     call share its trials through that database, each with an output folder of its own or all with a shared one; those
     of a machine that is gone go on on another. study_name: the search's name there. settings: the same for all trials;
     strings may hold placeholders. observers: called with the events of every training that is made by itself.
+    workers: trainings at once, each in a process of its own with one thread; by default one after another in this one.
+    cluster: "ray", "ray://HOST:PORT" or "slurm": on other machines (``cuello.cluster.catalog``).
     data, labels: as for ``cuello.train``.
     Raises CuelloError for a mistake, before any training, and where all trials fail; one that fails is written down.
     Raises Fault where the database stays away for five minutes; the same call goes on.
@@ -101,6 +107,8 @@ def search(
         **named(study_name, shared, default=default_path(job, str(data))),
     }
     question = make_question(job, str(data), given, settings=settings, search=SearchSettings(**wanted))
+    apart = cluster_for(cluster, workers, device=question.first.device, observers=observers)
+    check_apart(question, apart, shared)
     folder = Path(output).expanduser() if output is not None else default_path(job, str(data))
     check_outside(data, folder)
     if objective is None and (before := objective_of(folder)) in objectives_of(JOBS[job]):
@@ -108,12 +116,28 @@ def search(
     read_trials(folder, question.as_json())  # what holds something else gets no lock
     if shared is not None:
         question = joined(question, shared, asked=objective)
-        return worked(shared_work(question, folder, shared, asked=objective, observers=observers))
+        work = shared_work(question, folder, shared, asked=objective, observers=observers)
+        return worked(replace(work, cluster=apart))
     with kept(folder, DOING, remedy=REMEDY):
         known = read_trials(folder, question.as_json())
         question = question if known else begun(question, folder, asked=objective, watch=watch)
         source = make_sampler(question, folder, known)
-        return worked(Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch))
+        work = Work(question, folder, sampler=source, trials=known, observers=observers, watch=watch, cluster=apart)
+        return worked(work)
+
+
+def check_apart(question: Question, cluster: Cluster | None, database: Database | None) -> None:
+    """Raise CuelloError where the next trials depend on what others came to, and cannot be made side by side."""
+    if cluster is None:
+        return
+    for name, depends in (("--prune", question.prune), ("--sampler=tpe", question.sampler == "tpe")):
+        if depends:
+            raise CuelloError(
+                f"{name} goes by what trials before came to, one after another; got --cluster={cluster.name}. Leave "
+                "one of them out, or let several calls share the search: --database."
+            )
+    if cluster.remote and database is not None:
+        raise CuelloError("--database and --cluster both share the trials out: leave one of them out.")
 
 
 def shared_work(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cuello.cluster.base import Cluster
 from cuello.core.lock import kept
 from cuello.core.progress import OnProgress, Progress
 from cuello.runs.directory import Run
@@ -30,8 +31,8 @@ LOOK_SECONDS = 2.0
 class Work:
     """A search under way.
 
-    trials: by number. alone: whether nobody else writes into the folder. saved, told: when search.json was last
-    written, and progress shown.
+    trials: by number. alone: whether nobody else writes into the folder. cluster: where trainings are made side by
+    side; None: in this process. saved, told: when search.json was last written, and progress shown.
     """
 
     question: Question
@@ -41,6 +42,7 @@ class Work:
     observers: Sequence[Observer]
     watch: OnProgress
     alone: bool = True
+    cluster: Cluster | None = None
     saved: float = 0.0
     told: float = 0.0
 
@@ -57,6 +59,8 @@ class Work:
     def run(self) -> None:
         """Make trials until there are no more."""
         together = 1 if self.question.prune or self.question.sampler == "tpe" else GROUP
+        if self.cluster is not None and self.cluster.remote:
+            together = self.sampler.total  # no machine waits for the last of a group
         while proposals := self.next(together):
             group = [self.begin(proposal) for proposal in proposals]
             for trial in self.trained([trial for trial in group if not trial.over]):
@@ -112,7 +116,11 @@ class Work:
             under_way = sum(share for place, share in shares.items() if missing[owners[place].number])
             self.tell(f"{name} {words}".strip(), under_way / self.question.repeats)
 
-        for ending in run_plans(plans, RunOptions(report=False, observers=self.observers), retry=True, tell=tell):
+        def note(sentence: str) -> None:
+            self.watch(Progress("training", note=sentence))
+
+        options = RunOptions(report=False, observers=self.observers)
+        for ending in run_plans(plans, options, cluster=self.cluster, retry=True, tell=tell, note=note):
             for place in ending.places:
                 trial = owners[place]
                 missing[trial.number] -= 1

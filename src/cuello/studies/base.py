@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from cuello.cluster.catalog import find_cluster
+from cuello.cluster.base import Cluster
 from cuello.core.caller import caller_kept
 from cuello.core.config import TrainConfig
 from cuello.core.errors import CuelloError, Interrupted
@@ -28,7 +28,7 @@ from cuello.runs.settings import trained_config
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
 from cuello.training.watched import watched
-from cuello.work.plans import PlannedRun, run_turns
+from cuello.work.plans import PlannedRun, cluster_for, run_turns
 from cuello.work.train import check_same, is_finished, resolve
 
 AN_IMAGE, A_STEP = 8e6, 5e8
@@ -156,6 +156,7 @@ def run_study(
     *,
     repeats: int | None = None,
     workers: int = 1,
+    cluster: str | None = None,
     watch: OnProgress | bool | None = None,
     **settings: Any,
 ) -> StudyReport:
@@ -165,7 +166,8 @@ def run_study(
     data: one of the study's data sets. output: a folder, by default ``runs/study-NAME-DATA``. repeats: seeds 0, 1, …,
     by default as many as the study needs.
     workers: trainings at once, each in a process of its own; a script that asks for several needs the usual
-    ``if __name__ == "__main__"``. watch: called with events, whose share is that of the trainings.
+    ``if __name__ == "__main__"``. cluster: "ray", "ray://HOST:PORT" or "slurm": on other machines, ``workers`` at once,
+    or as many as there are cores where that is 1. watch: called with events, whose share is that of the trainings.
     settings: of every training, as device and threads (by default the cores divided by the workers).
     Raises CuelloError where the data set is not the study's, or the folder holds something else, or a run of its own
     with other settings, as of another version.
@@ -183,16 +185,25 @@ def run_study(
     with kept(folder, "cuello study", remedy=", or choose another place with --output"):
         check_folder(folder, study.name, data)
         write_json(folder / MARK, {"study": study.name, "data": data})
-        return studied(study, data, folder, repeats=repeats, workers=workers, watch=watch, settings=settings)
+        own = Side(workers, cluster_for(cluster, workers if workers > 1 or cluster is None else None))
+        return studied(study, data, folder, repeats=repeats, side=own, watch=watch, settings=settings)
+
+
+class Side(NamedTuple):
+    """How trainings are made side by side: how many at once on this machine, and where; None: one after another."""
+
+    workers: int
+    cluster: Cluster | None
 
 
 def studied(
-    study: Study, data: str, folder: Path, *, repeats: int, workers: int, watch: OnProgress | bool | None,
+    study: Study, data: str, folder: Path, *, repeats: int, side: "Side", watch: OnProgress | bool | None,
     settings: dict[str, Any],
 ) -> StudyReport:  # fmt: skip
     """Make or finish a study's trainings in its folder, and tell about them."""
     use_threads(settings.get("threads"))
-    if settings.get("threads") is None and workers > 1:
+    workers, cluster = side
+    if settings.get("threads") is None and workers > 1 and not (cluster and cluster.remote):
         settings["threads"] = max(1, available_cores() // workers)
     plans = study.plans(data)
     costs, turns = {plan.name: cost(plan) for plan in plans}, turns_of(plans)
@@ -212,7 +223,6 @@ def studied(
         if Run(job.path).config_path.is_file():  # before hours of work, not in the middle of it
             check_same(Run(job.path), trained_config(Run(job.path)), resolve(job.settings))
     tell = listener(watch, ("stage", "share"))
-    cluster = find_cluster("processes", workers) if workers > 1 else None
 
     def before_turn(turn: int, hear: OnProgress) -> None:
         wanted = [(Run(job.path), resolve(job.settings)) for job in jobs if job.turn == turn > 0]

@@ -18,7 +18,7 @@ def study(name: str, data: str | Path | None = None, output: str | Path | None =
     """Redo a source system's work; return the report's path and what was found.
 
     name: of the study ("salt-pepper"). data: one of its data sets, by default the small one. output: its folder.
-    options: repeats, workers, watch and settings (device, threads) of ``cuello.studies.base.run_study``.
+    options: repeats, workers, cluster, watch and settings (device, threads) of ``cuello.studies.base.run_study``.
     Raises CuelloError for an unknown study or data set.
     """
     return run_study(STUDIES[name], data, output, **options)

@@ -23,11 +23,12 @@ from cuello.runs.history import best_epoch
 from cuello.scoring.repeats import Spread, spread
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
+from cuello.work.plans import cluster_for
 from cuello.work.repeats import RunSeries, kept_series, planned, reached, train_series
 from cuello.work.train import RunOptions
 
 PAGE_NAME, CSV_NAME = "folds.html", "folds.csv"
-FOLDS = RunSeries("fold", "fold-", (PAGE_NAME, CSV_NAME))
+FOLDS = RunSeries("fold", "fold-", (PAGE_NAME, CSV_NAME, "slurm"))
 
 
 # More than seven parameters: those by name are the settings of one call, each a flag of `cuello train`.
@@ -45,6 +46,8 @@ def train_folds(
     overwrite: bool = False,
     report: bool = True,
     sweep: Sequence[float] = (),
+    workers: int | None = None,
+    cluster: str | None = None,
     observers: Sequence[Observer] = (),
     progress: OnProgress | bool | None = None,
     **settings: Any,
@@ -54,8 +57,8 @@ def train_folds(
     So every image is tested once, by a network that has not seen it: what few photographs are worth most with.
     output: the folder of ``fold-1``, ``fold-2``, …, each a run directory, and of folds.html and folds.csv, the results
     of all with mean and standard deviation; by default ``runs/JOB-MODEL-folds``. Called again with the same settings,
-    folds that are finished are kept and one that was interrupted goes on. overwrite: start anew instead. The rest is as
-    in ``cuello.train``.
+    folds that are finished are kept and one that was interrupted goes on. overwrite: start anew instead. workers,
+    cluster: as in ``train_repeats``. The rest is as in ``cuello.train``.
     Raises CuelloError for a mistake, before any training, and where runs in ``output`` have other settings.
 
     >>> import cuello, tempfile
@@ -70,13 +73,14 @@ def train_folds(
     if settings.get("fold") is not None:
         raise CuelloError(f"got --fold={settings['fold']} and --folds={folds}, which makes every fold. Leave one out.")
     options = RunOptions(report, sweep, observers, progress=listener(progress))
+    apart = cluster_for(cluster, workers, device=settings.get("device", "auto"), observers=observers)
     given, config, folder = planned({"job": job, "data": str(data), **settings}, FOLDS, output, options=options)
     members = {f"fold-{part}": {**given, "fold": f"{part}/{folds}"} for part in range(1, folds + 1)}
     with kept_series(folder, FOLDS):
         if not (folder / "fold-1" / "config.toml").is_file():  # what cannot be divided is said before any training
             first = make_config({**config.model_dump(exclude_unset=True), "fold": f"1/{folds}"})
             JOBS[config.job].data(first, options.progress)
-        runs = train_series(folder, FOLDS, members, options=options, overwrite=overwrite)
+        runs = train_series(folder, FOLDS, members, options=options, overwrite=overwrite, cluster=apart)
         write_folds(folder, folds_result(runs))
     return runs
 

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cuello.cluster.base import Cluster, ClusterTask, TaskContext
+from cuello.cluster.catalog import find_cluster
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.memory import free_memory
 from cuello.core.own import file_of, is_known_here, is_reference, parts_in
 from cuello.core.progress import OnProgress, Progress
 from cuello.data.handed import is_handed
 from cuello.runs.directory import Run, available_cores
+from cuello.runs.settings import trained_config
 from cuello.training.device import choose_device
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone
 from cuello.work.at_once import batches_at_once, train_at_once
 from cuello.work.ranks import check_alone
-from cuello.work.train import RunOptions, train_or_resume
+from cuello.work.train import RunOptions, check_same, is_finished, resolve, train_or_resume
 
 TELL_SECONDS = 0.2
 MOST_WORKERS, WORKER_BYTES = 8, 5 * 2**29
@@ -172,6 +174,34 @@ def default_workers(device: str) -> int:
     return max(1, min(available_cores(), MOST_WORKERS, free_memory() // WORKER_BYTES))
 
 
+def cluster_for(
+    cluster: str | None, workers: int | None, *, device: str = "auto", observers: Sequence[Observer] = ()
+) -> Cluster | None:
+    """Return where trainings are made that are asked for with these; None: in this process, one after another.
+
+    cluster: a word of ``cluster.catalog``, by default this machine's processes where ``workers`` asks for several.
+    observers: the caller's, which see trainings of this process alone; CuelloError where others are asked for.
+    """
+    if workers is None and cluster == "processes":
+        workers = default_workers(device)
+    found = find_cluster(cluster or "processes", workers)
+    if cluster is None and workers in (None, 1):
+        return None
+    if observers:
+        raise CuelloError("observers see trainings of this process alone. Leave them out, or --workers and --cluster.")
+    return found
+
+
+def done_before(plan: PlannedRun, options: RunOptions) -> bool:
+    """Tell whether a training is there already, and finished; CuelloError where one with other settings is."""
+    run = Run(plan.path)
+    if not run.is_begun:
+        return False
+    config = trained_config(run)
+    check_same(run, config, resolve(plan.settings))
+    return is_finished(run, config, options.report)
+
+
 def run_apart(
     plans: Mapping[int, PlannedRun],
     options: RunOptions,
@@ -180,9 +210,15 @@ def run_apart(
     tell: Tell,
     note: Callable[[str], None],
 ) -> Iterator[Outcome]:
-    """Make or finish plans, without observers, as tasks of a cluster."""
+    """Make or finish plans, without observers, as tasks of a cluster; other machines get only what is left to do."""
+    for place in [place for place, plan in plans.items() if cluster.remote and done_before(plan, options)]:
+        plans = {other: plan for other, plan in plans.items() if other != place}
+        tell([place], 1.0, "")
+        yield Outcome([place])
+    if not plans:
+        return
     places = list(plans)
-    tasks = [task_of(plan, options) for plan in plans.values()]
+    tasks = [task_of(plan, options, cluster.remote) for plan in plans.values()]
 
     def tell_one(place: int, share: float, words: str) -> None:
         tell([places[place]], share, words)
@@ -202,13 +238,25 @@ def common_folder(paths: Sequence[Path]) -> Path:
     return next(folder for folder in parents[0] if all(folder in others for others in parents))
 
 
-def task_of(plan: PlannedRun, options: RunOptions) -> ClusterTask:
-    """Return a training as a task of a cluster."""
+def task_of(plan: PlannedRun, options: RunOptions, remote: bool = False) -> ClusterTask:
+    """Return a training as a task of a cluster, with one thread where no other number is asked for.
+
+    remote: on another machine, which gives it a GPU where one is asked for, and no other.
+    """
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in plan.settings.items()}
+    threads = int(settings.get("threads") or 1)
+    settings["threads"] = threads
+    device = settings.get("device") or "auto"
+    on_gpu = remote and str(device).startswith("cuda")
+    if on_gpu:
+        settings["device"] = "cuda"
     argument = {"settings": settings, "report": options.report, "sweep": list(options.sweep)}
     reads = [Path(settings[name]) for name in ("data", "target") if is_path(settings.get(name))]
     reads += [file_of(text) for _, text in parts_in(settings) if is_reference(text)]
-    return ClusterTask(train_task, argument, plan.name, folder=plan.path, reads=reads, cost=plan.cost)
+    return ClusterTask(
+        train_task, argument, plan.name or plan.path.name, folder=plan.path, reads=reads, cost=plan.cost, cores=threads,
+        gpus=float(on_gpu),
+    )  # fmt: skip
 
 
 def is_path(value: Any) -> bool:

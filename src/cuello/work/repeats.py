@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cuello.cluster.base import Cluster
 from cuello.comparison import compare
 from cuello.comparison.page import PAGE_NAME, write_comparison
 from cuello.core.caller import caller_kept
@@ -24,7 +25,7 @@ from cuello.scoring.repeats import Spread, spread
 from cuello.training.device import use_threads
 from cuello.training.observers import Observer
 from cuello.training.watched import watched
-from cuello.work.plans import PlannedRun, run_plans
+from cuello.work.plans import PlannedRun, cluster_for, run_plans
 from cuello.work.train import RunOptions, check_same, resolve, resolved, run_name, tell_chosen, tell_job
 
 
@@ -43,6 +44,8 @@ def train_repeats(
     overwrite: bool = False,
     report: bool = True,
     sweep: Sequence[float] = (),
+    workers: int | None = None,
+    cluster: str | None = None,
     observers: Sequence[Observer] = (),
     progress: OnProgress | bool | None = None,
     **settings: Any,
@@ -51,8 +54,10 @@ def train_repeats(
 
     output: the folder of ``seed-0``, ``seed-1``, …, each a run directory, and of compare.html, compare.csv and
     figures; by default ``runs/JOB-MODEL-repeats``. Called again with the same settings, repeats that are finished
-    are kept and one that was interrupted goes on. overwrite: start anew instead. The rest is as in ``cuello.train``;
-    all repeats share the split, which depends on split_seed.
+    are kept and one that was interrupted goes on. overwrite: start anew instead. workers: trainings at once, each in a
+    process of its own with one thread; by default one after another in this one. cluster: "ray", "ray://HOST:PORT" or
+    "slurm": on other machines (see ``cuello.cluster.catalog``). The rest is as in ``cuello.train``; all repeats share
+    the split, which depends on split_seed.
     Raises CuelloError for a mistake, before any training, and where runs in ``output`` have other settings.
 
     >>> import cuello, tempfile
@@ -65,10 +70,11 @@ def train_repeats(
     if repeats < 1:
         raise CuelloError(f"--repeats: got {repeats}, needed 1 or more.")
     options = RunOptions(report, sweep, observers, progress=listener(progress))
+    apart = cluster_for(cluster, workers, device=settings.get("device", "auto"), observers=observers)
     given, config, folder = planned({"job": job, "data": str(data), **settings}, REPEATS, output, options=options)
     members = {f"seed-{seed}": {**given, "seed": seed} for seed in range(config.seed, config.seed + repeats)}
     with kept_series(folder, REPEATS):
-        runs = train_series(folder, REPEATS, members, options=options, overwrite=overwrite)
+        runs = train_series(folder, REPEATS, members, options=options, overwrite=overwrite, cluster=apart)
         write_comparison(folder, compare([run.path for run in runs]), overwrite=True)
     return runs
 
@@ -84,7 +90,7 @@ class RunSeries:
     files: tuple[str, ...]
 
 
-REPEATS = RunSeries("repeat", "seed-", ("figures", PAGE_NAME, "compare.csv"))
+REPEATS = RunSeries("repeat", "seed-", ("figures", PAGE_NAME, "compare.csv", "slurm"))
 
 
 def planned(
@@ -117,11 +123,13 @@ def kept_series(folder: Path, series: RunSeries) -> Iterator[None]:
 
 
 def train_series(
-    folder: Path, series: RunSeries, members: Mapping[str, Mapping[str, Any]], *, options: RunOptions, overwrite: bool
-) -> list[Run]:
+    folder: Path, series: RunSeries, members: Mapping[str, Mapping[str, Any]], *, options: RunOptions, overwrite: bool,
+    cluster: Cluster | None = None,
+) -> list[Run]:  # fmt: skip
     """Return the finished runs of a series, made, gone on with, or as they are. members: name to all settings of each.
 
-    Raises CuelloError where runs that are there have other settings. overwrite: start anew instead.
+    Raises CuelloError where runs that are there have other settings. overwrite: start anew instead. cluster: where;
+    None: in this process.
     """
     if overwrite:
         for run in runs_in(folder, series):
@@ -133,7 +141,8 @@ def train_series(
             check_same(run, trained_config(run), resolve(members[run.path.name]))
     try:
         return train_many(
-            [folder / name for name in members], list(members.values()), **vars(options), noun=series.noun
+            [folder / name for name in members], list(members.values()), **vars(options), noun=series.noun,
+            cluster=cluster,
         )  # fmt: skip
     except Interrupted as stopped:
         raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
@@ -150,6 +159,7 @@ def train_many(
     observers: Sequence[Observer] = (),
     progress: OnProgress | None = None,
     noun: str = "run",
+    cluster: Cluster | None = None,
 ) -> list[Run]:
     """Return the finished run at each path: made, gone on with, or, if it is finished, as it is.
 
@@ -157,6 +167,7 @@ def train_many(
     is faster (``cuello.training.replicas.eligibility`` says which), which changes no bit of the results; observers then
     see a single training. The others follow one by one.
     settings: for each path, job, data and any of ``cuello.core.config.TrainConfig``. noun: what to call a run.
+    cluster: where the others are made, side by side; None: in this process.
     Raises CuelloError for the first mistake; where one of those trained at once diverges, in the end.
 
     >>> import tempfile
@@ -173,9 +184,15 @@ def train_many(
     show = listener(progress)
     plans = [PlannedRun(Path(path), given) for path, given in zip(paths, settings, strict=True)]
     done, failure, where = 0, None, ""
+    shares: dict[int, float] = {}
 
     def tell(places: Sequence[int], share: float, words: str) -> None:
         nonlocal where
+        if cluster is not None and len(places) == 1:
+            where = f"stopped; {done} of {len(plans)} {noun}s are finished"
+            shares[places[0]] = max(share, shares.get(places[0], 0.0))
+            show(Progress(f"{noun}s", round(sum(shares.values()), 2), len(plans)))
+            return
         if len(places) == 1:
             where = f"stopped in {noun} {places[0] + 1} of {len(plans)}"
             if share == 0:
@@ -191,8 +208,13 @@ def train_many(
     def say(reason: str) -> None:
         show(Progress(f"{noun}s one after another: {reason}", done, len(plans)))
 
+    def note(sentence: str) -> None:
+        show(Progress(f"{noun}s", done, len(plans), note=sentence))
+
     try:
-        for outcome in run_plans(plans, RunOptions(report, sweep, observers, progress=show), tell=tell, say=say):
+        options = RunOptions(report, sweep, observers, progress=show)
+        outcomes = run_plans(plans, options, cluster=cluster, tell=tell, say=say, note=note)
+        for outcome in outcomes:
             if outcome.error is not None and not (len(outcome.places) > 1 and isinstance(outcome.error, CuelloError)):
                 raise outcome.error
             failure = failure or outcome.error
