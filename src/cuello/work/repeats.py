@@ -148,6 +148,7 @@ def train_series(
         raise Interrupted(f"{stopped}; what is finished is in {folder}. The same command goes on.") from None
 
 
+# More than seven parameters: those by name are of one call.
 @names_own
 @caller_kept()
 def train_many(
