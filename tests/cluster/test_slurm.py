@@ -12,7 +12,7 @@ from cluster_tasks import double
 
 from cuello.cluster.base import ClusterTask
 from cuello.cluster.catalog import find_cluster
-from cuello.core.errors import CuelloError, Prepared
+from cuello.core.errors import CuelloError, HandedOver
 from cuello.runs.directory import Run
 from cuello.work.repeats import train_repeats
 from cuello.work.train import train
@@ -38,7 +38,7 @@ def test_repeats_are_an_array_job_and_the_same_call_reads_what_it_made(images: P
             "denoise", images, repeats=2, output=folder, report=False, cluster="slurm", workers=1, **SETTINGS
         )
 
-    with pytest.raises(Prepared, match=r"2 tasks are written down for Slurm. Hand them in: sbatch '.*job.sh' and"):
+    with pytest.raises(HandedOver, match=r"2 tasks are written down for Slurm. Hand them in: sbatch '.*job.sh' and"):
         call()
     script = (folder / "slurm/job.sh").read_text("utf-8")
     log = f'--output="{folder}/slurm/logs/%A_%a.out"'
@@ -46,7 +46,7 @@ def test_repeats_are_an_array_job_and_the_same_call_reads_what_it_made(images: P
         assert f"\n#SBATCH {line}\n" in script
     assert "gpus" not in script
     assert job(folder / "slurm", 1).returncode == 0
-    with pytest.raises(Prepared, match="1 task is written down"):
+    with pytest.raises(HandedOver, match="1 task is written down"):
         call()
     assert [path.name for path in (folder / "slurm/tasks").iterdir()] == ["0.json"]
     assert job(folder / "slurm", 0).returncode == 0
@@ -63,14 +63,14 @@ def test_what_went_wrong_is_told_once_and_then_tried_again(images: Path, tmp_pat
         place = tmp_path / "runs"
         return train_repeats("denoise", images, repeats=2, output=place, report=False, cluster="slurm", **wrong)
 
-    with pytest.raises(Prepared):
+    with pytest.raises(HandedOver):
         call()
     failed = job(tmp_path / "runs/slurm", 0)
     assert failed.returncode == 2
     assert failed.stderr.startswith("cuello: ")
     with pytest.raises(CuelloError, match="4000"):
         call()
-    with pytest.raises(Prepared, match="2 tasks"):
+    with pytest.raises(HandedOver, match="2 tasks"):
         call()
 
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 from cyclopts import App, Group, Parameter
 
 from cuello.cli.console import plain_warnings, show_what_can_be_shown, stopped_by_signals, write_nowhere
-from cuello.core.errors import CuelloError, Elsewhere, Interrupted, Prepared, at_command_line, closest
+from cuello.core.errors import CuelloError, Elsewhere, HandedOver, Interrupted, at_command_line, closest
 from cuello.core.version import VERSION
 from cuello.jobs.words import BY_WORD
 
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         except CuelloError as error:
             print(f"cuello: {error}", file=sys.stderr)
             sys.exit(2)
-        except Prepared as written:
+        except HandedOver as written:
             print(written)
         except Interrupted as stopped:
             print(f"cuello: {stopped}", file=sys.stderr)

@@ -54,7 +54,7 @@ class Ray:
         """Run every task as one of Ray's; see ``base.Cluster``."""
         with connected(self) as ray, marked(folder) as mark:
             apart = look_around(ray, tasks, mark, say=say)
-            running = Running(ray, tasks, mark, self.workers or MOST_SENT, apart=apart, tell=tell, say=say)
+            running = Running(ray, tasks, mark, most=self.workers or MOST_SENT, apart=apart, tell=tell, say=say)
             try:
                 yield from running.endings()
             finally:
@@ -303,7 +303,7 @@ class Running:
             where = on_node(next(node for node in node_names(self.ray) if node not in refused), soft=True)
         content = content_of(task.folder) if self.apart and task.folder is not None else None
         options = {"num_cpus": task.cores, "num_gpus": task.gpus, "scheduling_strategy": where}
-        order = Order(place, task, os.getcwd(), self.mark, content)
+        order = Order(place, task, os.getcwd(), mark=self.mark, content=content)
         self.sent[self.work.options(**options).remote(order, self.post)] = place
 
     def hear(self) -> None:
@@ -366,7 +366,7 @@ class Running:
 # On the node
 
 
-class Line:
+class TaskLine:
     """A task's line to the post: it never waits for an answer, and looks at it later."""
 
     def __init__(self, ray: Any, post: Any, place: int) -> None:
@@ -405,7 +405,7 @@ def do(order: Order, post: Any) -> Report:
     import ray
 
     task, node = order.task, ray.get_runtime_context().get_node_id()
-    line = Line(ray, post, order.place)
+    line = TaskLine(ray, post, order.place)
     if ray.get(post.put.remote(order.place, "begun", node)):
         return Report(node)
     warnings.filterwarnings("ignore", r"\d+ images? (is|are) left out:")  # the caller has said it
@@ -422,7 +422,7 @@ def do(order: Order, post: Any) -> Report:
         return Report(node, error=named(error, node_names(ray)[node]))
 
 
-def done_apart(order: Order, post: Any, *, node: str, line: Line) -> Report:
+def done_apart(order: Order, post: Any, *, node: str, line: TaskLine) -> Report:
     """Do a task in a folder of the node's own, begun with what is in the caller's, and bring back what changes."""
     task = order.task
     assert task.folder is not None
@@ -443,7 +443,7 @@ def done_apart(order: Order, post: Any, *, node: str, line: Line) -> Report:
             if content:
                 line.ray.get(post.put.remote(order.place, "kept", content))
 
-        result = task.function(task.argument, TaskContext(folder, line.tell, line.check, keep))
+        result = task.function(task.argument, TaskContext(folder, line.tell, line.check, keep=keep))
         return Report(node, result, content=content_of(folder, known))
 
 

@@ -26,7 +26,7 @@ from types import FrameType
 from typing import Any
 
 from cuello.cluster.base import ClusterTask, Ending, Say, TaskContext, Tell, unsaid, untold
-from cuello.core.errors import CuelloError, Fault, Interrupted, Prepared, first_line
+from cuello.core.errors import CuelloError, Fault, HandedOver, Interrupted, first_line
 from cuello.core.files import make_folder, write_text
 from cuello.core.schema import read_json
 
@@ -64,7 +64,7 @@ class Slurm:
     ) -> Generator[Ending]:
         """Yield what became of tasks that jobs have done since, and write a job for the others; see ``base.Cluster``.
 
-        Raises Prepared, which says what to type, where tasks are left; CuelloError for a task that cannot be written.
+        Raises HandedOver, which says what to type, where tasks are left; CuelloError for a task that cannot be written.
         """
         if folder is None:
             raise CuelloError("--cluster=slurm needs a folder that all machines share: name one with --output.")
@@ -83,8 +83,8 @@ class Slurm:
             else:
                 yield Ending(number, found["result"])
         if left:
-            script = written(place, left, tasks, self.workers)
-            raise Prepared(
+            script = written(place, left, tasks, most=self.workers)
+            raise HandedOver(
                 f"{len(left)} task{'s are' if len(left) > 1 else ' is'} written down for Slurm. Hand them in: sbatch "
                 f"{shlex.quote(str(script))} and, when they are done, give the same command again."
             )
@@ -124,7 +124,7 @@ def result_in(path: Path) -> dict[str, Any] | None:
     return found if "result" in found or isinstance(found.get("error"), str) else None
 
 
-def written(place: Path, left: Sequence[Mapping[str, Any]], tasks: Sequence[ClusterTask], most: int | None) -> Path:
+def written(place: Path, left: Sequence[Mapping[str, Any]], tasks: Sequence[ClusterTask], *, most: int | None) -> Path:
     """Write the tasks that are left and the script that does them, in the place of earlier ones; return the script."""
     shutil.rmtree(place / "tasks", ignore_errors=True)
     for name in ("tasks", "results", "logs"):

@@ -19,7 +19,7 @@ REMEDIES = {
 }  # fmt: skip
 
 
-class Listing(NamedTuple):
+class PathListing(NamedTuple):
     """What a path holds: how many files, their bytes together, and a checksum; files: -1 where nothing is there."""
 
     files: int
@@ -35,7 +35,7 @@ class Survey:
     """What was found on a machine. versions: by name. data: by path. shares: whether it sees the caller's folder."""
 
     versions: Mapping[str, str]
-    data: Mapping[str, Listing]
+    data: Mapping[str, PathListing]
     shares: bool = True
 
 
@@ -61,7 +61,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def listing(path: Path) -> Listing:
+def listing(path: Path) -> PathListing:
     """Say what a path holds: of a folder names and sizes, of a file, up to 64 MiB, its content."""
     try:
         if path.is_dir():
@@ -69,12 +69,12 @@ def listing(path: Path) -> Listing:
             digest = hashlib.blake2b(digest_size=16)
             for name, size in rows:
                 digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
-            return Listing(len(rows), sum(size for _, size in rows), digest.hexdigest())
+            return PathListing(len(rows), sum(size for _, size in rows), digest.hexdigest())
         size = path.stat().st_size
         content = path.read_bytes() if size <= WHOLE_BYTES else b""
-        return Listing(1, size, hashlib.blake2b(content, digest_size=16).hexdigest())
+        return PathListing(1, size, hashlib.blake2b(content, digest_size=16).hexdigest())
     except OSError:
-        return Listing(-1, 0, "")
+        return PathListing(-1, 0, "")
 
 
 def entries(folder: Path, before: str) -> Iterator[tuple[str, int]]:

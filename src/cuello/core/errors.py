@@ -86,7 +86,7 @@ class Interrupted(Message):
     """Work was stopped on purpose (Ctrl-C) after everything was saved; the message says how to go on."""
 
 
-class Prepared(Message):
+class HandedOver(Message):
     """Work is written down for others to do, as a scheduler; the message says what to do next. It is no failure: the
     command line prints it and exits with code 0.
     """

@@ -185,11 +185,11 @@ def run_study(
     with kept(folder, "cuello study", remedy=", or choose another place with --output"):
         check_folder(folder, study.name, data)
         write_json(folder / MARK, {"study": study.name, "data": data})
-        own = Side(workers, cluster_for(cluster, workers if workers > 1 or cluster is None else None))
+        own = SideBySide(workers, cluster_for(cluster, workers if workers > 1 or cluster is None else None))
         return studied(study, data, folder, repeats=repeats, side=own, watch=watch, settings=settings)
 
 
-class Side(NamedTuple):
+class SideBySide(NamedTuple):
     """How trainings are made side by side: how many at once on this machine, and where; None: one after another."""
 
     workers: int
@@ -197,7 +197,7 @@ class Side(NamedTuple):
 
 
 def studied(
-    study: Study, data: str, folder: Path, *, repeats: int, side: "Side", watch: OnProgress | bool | None,
+    study: Study, data: str, folder: Path, *, repeats: int, side: "SideBySide", watch: OnProgress | bool | None,
     settings: dict[str, Any],
 ) -> StudyReport:  # fmt: skip
     """Make or finish a study's trainings in its folder, and tell about them."""
