@@ -26,7 +26,7 @@ def test_each_version_and_each_path_that_differs_is_named(tmp_path: Path) -> Non
     away = Survey({**here.versions, "cuello": "0.0.1"}, swapped)
     version, missing, more = differences(here, away, "node b")
     assert version.startswith("node b has cuello 0.0.1, needed ")
-    assert missing == f"node b does not have {path}: copy it there, to the same place, or share it with all."
+    assert missing == f"node b does not have {path}: copy it there, to the same place, or share it with all machines."
     assert "node b has another /is/nowhere (1 file, 4 bytes; here nothing)" in more
     assert listing(path) != listing(other)
     (other / "in/a.png").write_bytes(b"FOUR")
