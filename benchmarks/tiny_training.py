@@ -5,7 +5,8 @@
 The network is 35-32-8-2-8-32-35 with tanh, full batches of 32 characters, Adam, mean squared error. Ours goes through
 ``fit_replicas`` ("cuello", for each of ``--replicas``) and ``fit`` ("cuello one by one") as a training does, on the
 data set "glyphs" with 500 steps an epoch: "engine" is training alone, the best of three epochs after one to warm up, as
-the peers measure; "whole" is everything, validation and the saved files included. Peers ("torch", one by one, and
+the peers measure; "whole" is everything, validation and the saved files included (but not what torch loads with the
+first optimiser of a process, .9 s, which the peers' first steps have in them too). Peers ("torch", one by one, and
 "jax", a vmap over the replicas) run in their own environments, whose Python is named; without it they are left out. A
 round runs each in a process of its own, in turn; the table has medians over the rounds and their ratio to jax with as
 many replicas. A busy machine slows threads that wait for one another most, so the load is printed with the result.
@@ -47,6 +48,7 @@ def train_ours(replicas: int, alone: bool, threads: int | None) -> dict[str, obj
 
     use_threads(threads)
     device = torch.device("cpu")
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # the first optimiser of a process loads what takes .9 s
     with tempfile.TemporaryDirectory() as folder:
         members = []
         for seed in range(replicas):

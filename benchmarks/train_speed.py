@@ -6,23 +6,30 @@
 with train_denoise.py. Every framework does the same work in its own process: 2,048 images of 64x64x3 in
 float32, batch 64, Adam, MSE, best of three passes. A round runs them all once; the table has the median over
 the rounds. "keras-tensorflow-onednn" is the same script with TensorFlow's oneDNN kernels switched on, which it
-leaves off on some processors; "cuello-bf16" is ours in mixed precision. Absent peers are said and skipped. A busy
+leaves off on some processors. Ours divides each batch among threads, as ``cuello.train`` does; "cuello-openmp" is one
+step after another with torch's own threads, "cuello-bf16" mixed precision, and "cuello-whole" ``cuello.train`` itself
+with reading, salt-and-pepper noise, validation (512 crops) and saving, per image of an epoch. Absent peers are said and
+skipped. A busy
 machine slows the frameworks unequally, so the load before and after each round is printed with the result.
 """
 
 import argparse
+import copy
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cuello.runs.directory import available_cores, processor_name
 
-OURS, OURS_BF16 = "cuello", "cuello-bf16"
+OURS, OURS_BF16, OURS_OPENMP, OURS_WHOLE = "cuello", "cuello-bf16", "cuello-openmp", "cuello-whole"
+OWN = {OURS_BF16: "--bf16", OURS_OPENMP: "--openmp", OURS_WHOLE: "--whole"}
 REFERENCE, REFERENCE_ONEDNN = "keras-tensorflow", "keras-tensorflow-onednn"
 PEERS = {  # framework, as train_denoise.py calls it (an ending aside) -> environment
     REFERENCE: "keras",
@@ -33,43 +40,77 @@ PEERS = {  # framework, as train_denoise.py calls it (an ending aside) -> enviro
     "torch-compile": "torch",
 }
 IMAGES, PASSES, WARM_UP_STEPS = 2048, 3, 3  # as in train_denoise.py
+EPOCHS = 10
 
 
-def train_ours(batch: int, bf16: bool) -> dict[str, object]:
+def train_ours(batch: int, *, bf16: bool, openmp: bool) -> dict[str, object]:
     """Train our network as train_denoise.py trains the others and return the same report."""
     import torch
-    from torch.nn import functional
 
     from cuello.core.memory import kept_memory
     from cuello.models.convolutional import ConvolutionalAutoencoder
+    from cuello.training.gradients import summed_backward
+    from cuello.training.ranks.draws import known_rows
+    from cuello.training.ranks.norms import shared_norms
+    from cuello.training.ranks.threads import Meeting, ThreadGroup, torch_threads
 
     torch.manual_seed(0)
     network = ConvolutionalAutoencoder()
     x = torch.rand(IMAGES, 3, 64, 64).contiguous(memory_format=torch.channels_last)
-    adam = torch.optim.Adam(network.parameters(), fused=True)
+    ranks = 1 if openmp else torch.get_num_threads()
+    meeting, seconds = Meeting(ranks), list[float]()
 
-    def step(images: torch.Tensor) -> None:
-        adam.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            image = network(images).image
-        functional.mse_loss(image.float(), images).backward()
-        adam.step()
+    def train(group: ThreadGroup) -> None:
+        """Train as one of the threads that divide each batch."""
+        own = network if group.rank == 0 else copy.deepcopy(network)
+        adam = torch.optim.Adam(own.parameters(), fused=True)
+        with shared_norms(own, group if ranks > 1 else None):
+            for begun in range(PASSES + 1):
+                start = time.perf_counter()
+                for images in x.split(batch)[: WARM_UP_STEPS if begun == 0 else None]:
+                    rows = group.share.of(len(images))
+                    part = images[rows.slice]
+                    adam.zero_grad(set_to_none=True)
+                    with known_rows(rows if ranks > 1 else None), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                        image = own(part).image
+                    losses = (image.float() - part).square().mean((1, 2, 3))
+                    if ranks > 1:
+                        summed_backward(own, losses, group)
+                    else:
+                        losses.mean().backward()
+                    adam.step()
+                if group.rank == 0 and begun:
+                    seconds.append(time.perf_counter() - start)
 
-    seconds = []
-    with kept_memory():  # as cuello trains
-        for _ in range(WARM_UP_STEPS):
-            step(x[:batch])
-        for _ in range(PASSES):
-            start = time.perf_counter()
-            for images in x.split(batch):
-                step(images)
-            seconds.append(time.perf_counter() - start)
+    with kept_memory(), torch_threads(ranks), ThreadPoolExecutor(max(1, ranks - 1)) as pool:  # as cuello trains
+        others = [pool.submit(train, ThreadGroup(rank, meeting)) for rank in range(1, ranks)]
+        train(ThreadGroup(0, meeting))
+        for other in others:
+            other.result()
     return {
-        "framework": OURS_BF16 if bf16 else OURS,
+        "framework": OURS_BF16 if bf16 else OURS_OPENMP if openmp else OURS,
         "batch": batch,
         "trainable_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "images_per_second": round(IMAGES / min(seconds), 1),
     }
+
+
+def train_whole(batch: int) -> dict[str, object]:
+    """Train by ``cuello.train``, with reading, noise, validation and saving, and return the same report."""
+    import cuello
+
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        run = cuello.train(
+            "denoise", "photos", model="conv-8-16-8", noise="salt-pepper:0.1..0.5", crop=64, samples=IMAGES,
+            batch_size=batch, epochs=EPOCHS, report=False, progress=False, output=f"{folder}/run",
+        )  # fmt: skip
+        whole = time.perf_counter() - start
+        seconds = statistics.median(epoch.seconds for epoch in run.history[1:])
+    return {
+        "framework": OURS_WHOLE, "batch": batch, "images_per_second": round(IMAGES / seconds, 1),
+        "with_the_start": round(IMAGES * EPOCHS / whole, 1),
+    }  # fmt: skip
 
 
 def commands(arguments: argparse.Namespace) -> dict[str, list[str]]:
@@ -77,8 +118,8 @@ def commands(arguments: argparse.Namespace) -> dict[str, list[str]]:
     batch = ["--batch", str(arguments.batch)]
     found = {OURS: [sys.executable, __file__, "--ours", *batch]}
     for framework in arguments.frameworks:
-        if framework == OURS_BF16:
-            found[framework] = [*found[OURS], "--bf16"]
+        if framework in OWN:
+            found[framework] = [*found[OURS], OWN[framework]]
             continue
         python = arguments.peers / PEERS[framework] / "bin" / "python" if arguments.peers else None
         script = arguments.peer_scripts / "train_denoise.py" if arguments.peer_scripts else None
@@ -104,16 +145,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
     parser.add_argument("--peer-scripts", type=Path, help="folder of the peers' scripts")
-    parser.add_argument("--frameworks", nargs="*", choices=[OURS_BF16, *PEERS], default=[OURS_BF16, *PEERS],
+    parser.add_argument("--frameworks", nargs="*", choices=[*OWN, *PEERS], default=[*OWN, *PEERS],
                         help="what to run beside ours in float32")  # fmt: skip
     parser.add_argument("--rounds", type=int, default=3, help="how often each runs, in turn (1 or more)")
     parser.add_argument("--batch", type=int, default=64, help="images a step")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)  # the process that does our share
-    parser.add_argument("--bf16", action="store_true", help=argparse.SUPPRESS)
+    for name in OWN.values():
+        parser.add_argument(name, action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
-        print(json.dumps(train_ours(arguments.batch, arguments.bf16)))
+        own = {"bf16": arguments.bf16, "openmp": arguments.openmp}
+        print(json.dumps(train_whole(arguments.batch) if arguments.whole else train_ours(arguments.batch, **own)))
         return
 
     speeds: dict[str, list[float]] = {}
