@@ -22,6 +22,7 @@ from cuello.core.progress import Progress
 from cuello.inference import files, sharing
 from cuello.inference.files import AppliedFile, apply
 from cuello.inference.model import Model
+from cuello.inference.record import RECORD
 from cuello.inference.sharing import worker_count
 from cuello.inference.targets import FileJob
 
@@ -30,7 +31,8 @@ DEADLINE = 120.0
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.*")) if path.is_file()}
+    found = [path for path in sorted(folder.rglob("*.*")) if path.is_file() and path.name != RECORD]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ InPlace = Annotated[
 ]
 KeepOriginals = Annotated[bool, Parameter(name="--keep-originals", help="With --in-place: keep the originals.")]
 SkipExisting = Annotated[
-    bool, Parameter(negative="", help="Leave results that exist as they are, and go on with the others.")
+    bool, Parameter(negative="", help="Leave finished results as they are, and go on with the others.")
 ]
 ResultOverwrite = Annotated[bool, Parameter(negative="", help="Replace results that exist already.")]
 ResultFormat = Annotated[

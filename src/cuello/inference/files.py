@@ -2,8 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from cuello.inference.arrays import SameKind, as_stack, little, native, restore_
 from cuello.inference.estimates import estimates
 from cuello.inference.model import Model
 from cuello.inference.originals import original_of, replaced, was_replaced
+from cuello.inference.record import MadeResult, OpenRecord, Recorder, recorder, sorted_out
 from cuello.inference.restorer import Restorer
 from cuello.inference.sharing import device_of, print_of, same_model, worker_count
 from cuello.inference.targets import ARRAY, FileJob, FoundFiles, Place, find, plan
@@ -58,7 +59,7 @@ class AppliedFile:
     input, output: of a file at a URL, the URL. output: where its result is; None where there is none, and reason says
     why. range: within which the network worked,
     where that was estimated. level: of the noise, estimated, as ``apply`` takes it; the mean over pages. notes: what
-    changed beside the pixels.
+    changed beside the pixels. made: what is written down of it for later calls.
     """
 
     input: Place
@@ -67,6 +68,7 @@ class AppliedFile:
     range: Levels | None = None
     level: float | None = None
     notes: Sequence[str] = ()
+    made: MadeResult | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -147,10 +149,11 @@ def apply(
     stands for black and white, as for calling a model; estimated for each file, one range for all pages of a TIFF.
     in_place: without a destination, replace the images themselves; each original is kept as NAME.orig beside its
     result, unless ``keep_originals`` is False, and an image that has one is not replaced a second time. skip_existing:
-    leave results that exist (images that were replaced) as they are, and go on with the others. format: an ending for
-    all results, e.g. "png"; by default each keeps its own. workers: processes that share the files, of one thread
-    each; by default as many as torch may use threads, where there is enough to do and memory for them, else this
-    process alone with its threads. Results and their order are the same.
+    leave results that exist (images that were replaced) as they are, and go on with the others; in a folder, where it
+    was written down what they were made of, those made otherwise are made again, unless somebody changed them. format:
+    an ending for all results, e.g. "png"; by default each keeps its own. workers: processes that share the files, of
+    one thread each; by default as many as torch may use threads, where there is enough to do and memory for them, else
+    this process alone with its threads. Results and their order are the same.
     Results are written whole or not at all, whenever the work ends.
     Raises CuelloError where there is nothing to do, a result exists and neither ``overwrite`` nor ``skip_existing`` is
     given, a result would replace an image that is read, or lie among them, or the network takes no such level.
@@ -163,6 +166,9 @@ def apply(
             source, destination, overwrite=overwrite, in_place=in_place, keep_originals=keep_originals,
             skip_existing=skip_existing, format=format,
         )  # fmt: skip
+    if not (work.found.single or in_place or work.outbox or destination is None):
+        folder = Path(destination).expanduser()
+        work = recorded(work, recorder(folder, model.artefact, level=level, choice=choice))
     if any(path.suffix.lower() != ARRAY for path, _ in work.jobs):
         model.check_images()
     count, notes = worker_count(model, work.jobs, workers)
@@ -180,7 +186,8 @@ class FilesToDo:
     """Files to restore: those that were found, the jobs that are left, and what is to be said already.
 
     keep_originals: whether an image that is replaced stays beside its result; None where none is replaced. outbox: what
-    stands for the destination, where that is a URL.
+    stands for the destination, where that is a URL. done: files that are skipped, their results being there. maker:
+    says what is written down of results, where anything is.
     """
 
     found: FoundFiles
@@ -188,6 +195,8 @@ class FilesToDo:
     applied: Applied
     keep_originals: bool | None
     outbox: Outbox | None = None
+    done: Sequence[FileJob] = ()
+    maker: Recorder | None = None
 
 
 def files_to_do(
@@ -214,11 +223,25 @@ def files_to_do(
         found = find(sources)
         jobs = plan(found, outbox.place if outbox else destination, format)
     applied, replacing = Applied(notes=found.notes), keep_originals if in_place else None
+    every, done = jobs, list[FileJob]()
     if not overwrite:
         jobs = left_to_do(jobs, applied, replacing, skip=skip_existing, outbox=outbox)
+        left = set(jobs)
+        done = [job for job in every if job not in left]
     elif skip_existing:
         raise CuelloError("got --overwrite=True and --skip-existing=True: leave one of them out.")
-    return FilesToDo(found, jobs, applied, keep_originals=replacing, outbox=outbox)
+    return FilesToDo(found, jobs, applied, keep_originals=replacing, outbox=outbox, done=done)
+
+
+def recorded(work: FilesToDo, maker: Recorder) -> FilesToDo:
+    """Let results be written down, and do those again that were made otherwise, and are as they were made."""
+    found = sorted_out(work.done, maker)
+    work.applied.skipped[:] = [job.target for job in found.finished]
+    work.applied.notes.extend(found.notes)
+    again = [job for job in work.done if job.target in found.again]
+    order = {path: place for place, path in enumerate(work.found.files)}
+    jobs = sorted([*work.jobs, *again], key=lambda job: order[job.path])
+    return replace(work, jobs=jobs, maker=replace(maker, replaces=found.again))
 
 
 class Restore(Protocol):
@@ -233,16 +256,35 @@ def go_through(work: FilesToDo, restore: Restore, *, tell: OnProgress) -> Applie
     Raises Interrupted where it is stopped (Ctrl-C): what was written is whole, and the others can be done later.
     """
     jobs, applied = work.jobs, work.applied
-    for position, job in enumerate(jobs):
-        tell(Progress("restoring", position, len(jobs), path=job.path))
-        try:
-            one = restored_file(job, restore, keep_originals=work.keep_originals, single=work.found.single)
-            one = delivered(one, work.outbox)
-        except KeyboardInterrupt:
-            raise stopped(work) from None
-        applied.add(one)
+    with writing_down(work) as written_down:
+        for position, job in enumerate(jobs):
+            tell(Progress("restoring", position, len(jobs), path=job.path))
+            try:
+                one = restored_file(
+                    job, restore, keep_originals=work.keep_originals, single=work.found.single, maker=work.maker
+                )
+                one = delivered(one, work.outbox)
+            except KeyboardInterrupt:
+                raise stopped(work) from None
+            written_down(one)
+            applied.add(one)
     tell(Progress("restoring", len(jobs), len(jobs), path=next(iter(work.found.files))))
     return applied
+
+
+@contextmanager
+def writing_down(work: FilesToDo) -> Iterator[Callable[[AppliedFile], None]]:
+    """Give what writes down what became of a file; what went wrong with that is noted in the end."""
+    if work.maker is None:
+        yield lambda one: None
+        return
+    record = OpenRecord(work.maker.folder)
+    try:
+        yield lambda one: record.add(one.made)
+    finally:
+        record.close()
+    if record.trouble is not None:
+        work.applied.notes.append(record.trouble)
 
 
 def go_through_apart(
@@ -254,19 +296,22 @@ def go_through_apart(
     """
     jobs, found = work.jobs, dict[int, AppliedFile]()
     pool = Pool(begin, jobs, workers)
-    try:
-        tell(Progress("restoring", 0, len(jobs), path=jobs[0].path))
-        for place, one in pool.results():
-            path = jobs[place].path
-            found[place] = delivered(one or AppliedFile(path, None, ended(path)), work.outbox)
-            tell(Progress("restoring", len(found), len(jobs), path=path))
-    except KeyboardInterrupt:
-        late = pool.stop() if work.outbox is None else ()
-        found |= {place: one for place, one in late if one is not None}
-        add_in_order(work, found)
-        raise stopped(work) from None
-    finally:
-        pool.stop()
+    with writing_down(work) as written_down:
+        try:
+            tell(Progress("restoring", 0, len(jobs), path=jobs[0].path))
+            for place, one in pool.results():
+                path = jobs[place].path
+                found[place] = delivered(one or AppliedFile(path, None, ended(path)), work.outbox)
+                written_down(found[place])
+                tell(Progress("restoring", len(found), len(jobs), path=path))
+        except KeyboardInterrupt:
+            late = {place: one for place, one in pool.stop() if one is not None and work.outbox is None}
+            for one in late.values():
+                written_down(one)
+            add_in_order(work, found | late)
+            raise stopped(work) from None
+        finally:
+            pool.stop()
     add_in_order(work, found)
     return work.applied
 
@@ -276,16 +321,21 @@ def add_in_order(work: FilesToDo, found: Mapping[int, AppliedFile]) -> None:
         work.applied.add(found[place])
 
 
-def restored_file(job: FileJob, restore: Restore, *, keep_originals: bool | None, single: bool) -> AppliedFile:
+def restored_file(
+    job: FileJob, restore: Restore, *, keep_originals: bool | None, single: bool, maker: Recorder | None = None
+) -> AppliedFile:
     """Restore a file and say what became of it; only a single array's error is raised.
 
-    keep_originals: as of FilesToDo.
+    keep_originals: as of FilesToDo. maker: says what is to be written down of it.
     """
     (path, target), noted, in_place = job, Noted(), keep_originals is not None
     try:
+        before = None if maker is None else maker.before(job)
         with estimates() as noted.levels, replaced(path, bool(keep_originals)) if in_place else nullcontext():
             restore(path, target, noted=noted)
-        return AppliedFile(path, target, range=noted.range, level=mean(noted.levels), notes=noted.notes)
+        made = None if maker is None or before is None else maker.made(job, before)
+        level = mean(noted.levels)
+        return AppliedFile(path, target, range=noted.range, level=level, notes=noted.notes, made=made)
     except Exception as error:  # whatever one file raises, the others go on
         if single and path.suffix.lower() == ARRAY:
             raise
@@ -315,13 +365,16 @@ class RestoreElsewhere:
     level: float | None
     choice: RangeChoice
     keep_originals: bool | None
+    maker: Recorder | None
 
     def __call__(self) -> Callable[[FileJob], AppliedFile]:
         """Load the model, and return what restores a file, with one thread."""
         torch.set_num_threads(1)
         model = same_model(self.path, self.device, self.fingerprint)
         restore = partial(restore_file, model, level=self.level, choice=self.choice)
-        return lambda job: restored_file(job, restore, keep_originals=self.keep_originals, single=False)
+        return partial(
+            restored_file, restore=restore, keep_originals=self.keep_originals, single=False, maker=self.maker
+        )
 
 
 def elsewhere(model: Model, work: FilesToDo, *, level: float | None, choice: RangeChoice) -> RestoreElsewhere:
@@ -330,7 +383,7 @@ def elsewhere(model: Model, work: FilesToDo, *, level: float | None, choice: Ran
         raise CuelloError("the network is in no file, so that no other process can load it. Use --workers=1.")
     return RestoreElsewhere(
         model.path.absolute(), str(device_of(model)), print_of(model), level=level, choice=choice,
-        keep_originals=work.keep_originals,
+        keep_originals=work.keep_originals, maker=work.maker,
     )  # fmt: skip
 
 
