@@ -75,7 +75,13 @@ def results(begin: Callable[[], Work], tasks: list[int], workers: int = 2) -> li
 
 
 def test_every_task_is_done_once_whoever_is_first() -> None:
-    assert sorted(results(Squares(), [3, 4, 5, 6, 7])) == [(0, 9), (1, 16), (2, 25), (3, 36), (4, 49)]
+    assert sorted(results(Squares(), [3, 4, 5, 6, 7])) == [
+        (0, 9, False),
+        (1, 16, False),
+        (2, 25, False),
+        (3, 36, False),
+        (4, 49, False),
+    ]
     assert results(Squares(), []) == []
 
 
@@ -89,15 +95,15 @@ def test_processes_are_begun_once_and_no_more_than_asked_for_or_needed() -> None
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_a_task_whose_process_is_ended_is_tried_once_more(tmp_path: Path) -> None:
     found = results(Squares(fatal=4, seen=tmp_path / "seen"), [3, 4, 5, 6])
-    assert sorted(found) == [(0, 9), (1, 16), (2, 25), (3, 36)]
-    assert found[-1] == (1, 16)  # after the others, with nothing beside it
+    assert sorted(found) == [(0, 9, False), (1, 16, False), (2, 25, False), (3, 36, False)]
+    assert found[-1] == (1, 16, False)  # after the others, with nothing beside it
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_task_that_ends_its_process_twice_has_no_result_and_the_others_have(workers: int) -> None:
     found = results(Squares(fatal=4), [3, 4, 5, 6], workers)
-    assert sorted(found, key=lambda one: one.place) == [(0, 9), (1, None), (2, 25), (3, 36)]
+    assert sorted(found, key=lambda one: one.place) == [(0, 9, False), (1, None, True), (2, 25, False), (3, 36, False)]
 
 
 def test_what_cannot_begin_says_why() -> None:
@@ -118,7 +124,7 @@ from tests_begin import Negative
 
 print("once")
 pool = Pool(Negative(), [1, 2], 2)
-print(sorted(pool.results()))
+print([done.result for done in sorted(pool.results())])
 pool.stop()
 """
 
@@ -129,5 +135,5 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
     )
     (tmp_path / "script.py").write_text(SCRIPT, "utf-8")
     done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout == "once\n[TaskDone(place=0, result=-1), TaskDone(place=1, result=-2)]\n"
+    assert done.stdout == "once\n[-1, -2]\n"
     assert done.stderr == ""

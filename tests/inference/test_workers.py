@@ -18,6 +18,7 @@ from PIL import Image
 
 import cuello
 from cuello.core.errors import CuelloError, Interrupted
+from cuello.core.pool import TaskDone
 from cuello.core.progress import Progress
 from cuello.inference import files, sharing
 from cuello.inference.files import AppliedFile, apply
@@ -168,7 +169,7 @@ def test_a_file_that_ends_its_process_is_named_and_the_others_go_on(
         def results(self) -> Any:
             restore = self.begin()
             for place in (2, 0, 1):
-                yield place, None if place == 1 else restore(self.jobs[place])
+                yield TaskDone(place, None if place == 1 else restore(self.jobs[place]), place == 1)
 
         def stop(self) -> list[Any]:
             return []
@@ -250,11 +251,11 @@ def test_a_stop_counts_what_was_on_its_way(
             self.jobs = jobs
 
         def results(self) -> Any:
-            yield 3, AppliedFile(*self.jobs[3])
+            yield TaskDone(3, AppliedFile(*self.jobs[3]))
             raise KeyboardInterrupt
 
         def stop(self) -> list[Any]:
-            return [(1, AppliedFile(*self.jobs[1]))]
+            return [TaskDone(1, AppliedFile(*self.jobs[1]))]
 
     monkeypatch.setattr(files, "Pool", StoppedPool)
     with pytest.raises(Interrupted, match="stopped: 2 written, each whole, and 2 left to do"):

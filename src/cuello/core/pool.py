@@ -19,10 +19,11 @@ Result = TypeVar("Result")
 
 
 class TaskDone(NamedTuple, Generic[Result]):
-    """What became of the task at a place: its result, or None where its process was ended from outside, twice."""
+    """What became of the task at a place: its result; ended, without one: its process was ended from outside, twice."""
 
     place: int
     result: Result | None
+    ended: bool = False
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Pool(Generic[Task, Result]):
             self.stop()
             again: list[int] = []
             yield from self.through(deque([place]), 1, again)
-            yield from (TaskDone(one, None) for one in again)
+            yield from (TaskDone(one, None, ended=True) for one in again)
 
     def through(self, waiting: deque[int], workers: int, lost: list[int]) -> Iterator[TaskDone[Result]]:
         """Do the tasks at these places; those whose process is ended are added to ``lost``."""

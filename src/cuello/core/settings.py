@@ -109,6 +109,9 @@ class ExplainSettings:
     ] = None
     pictures: Annotated[int, "The most overlays to draw, spread evenly over the images."] = 100
     on_error: OnError = "skip"
+    workers: Annotated[
+        int, "Processes of one thread each that share exact maps, which are the same to rounding. One has all threads."
+    ] = 1
 
 
 @dataclass(frozen=True)

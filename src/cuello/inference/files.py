@@ -299,13 +299,13 @@ def go_through_apart(
     with writing_down(work) as written_down:
         try:
             tell(Progress("restoring", 0, len(jobs), path=jobs[0].path))
-            for place, one in pool.results():
+            for place, one, _ in pool.results():
                 path = jobs[place].path
                 found[place] = delivered(one or AppliedFile(path, None, ended(path)), work.outbox)
                 written_down(found[place])
                 tell(Progress("restoring", len(found), len(jobs), path=path))
         except KeyboardInterrupt:
-            late = {place: one for place, one in pool.stop() if one is not None and work.outbox is None}
+            late = {place: one for place, one, _ in pool.stop() if one is not None and work.outbox is None}
             for one in late.values():
                 written_down(one)
             add_in_order(work, found | late)

@@ -1,19 +1,18 @@
 """Occlusion maps of files: a classifier and images in, arrays, pictures and a page out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
 
 from cuello.core.caller import caller_kept
 from cuello.core.errors import CuelloError, Interrupted, worded
+from cuello.core.pool import Pool
 from cuello.core.progress import OnProgress, Progress, listener
 from cuello.core.settings import OnError
-from cuello.data.batches import to_tensor
 from cuello.data.catalog import open_within
 from cuello.data.folders import check_outside
 from cuello.data.handed import from_python
@@ -25,6 +24,15 @@ from cuello.jobs.explain.classifier import ExplainedClassifier, class_number, fi
 from cuello.jobs.explain.estimator import MapEstimator, chosen_settings, estimate, open_estimator, predicted
 from cuello.jobs.explain.figures import Compared, Scale, Shown
 from cuello.jobs.explain.folder import BegunFiles, claimed, remove_overlays
+from cuello.jobs.explain.groups import (
+    ExactElsewhere,
+    GroupArrays,
+    GroupMaps,
+    exact_of,
+    in_order,
+    together,
+    worker_count,
+)
 from cuello.jobs.explain.output import SHEET, WORST, Explained, as_pixels, draw_overlay, save, shown_of
 from cuello.jobs.explain.settings import MapSettings
 from cuello.saliency import DEFINITIONS, SCORES
@@ -61,6 +69,7 @@ def explain(
     limit: int | None = None,
     pictures: int = 100,
     on_error: OnError = "skip",
+    workers: int = 1,
     overwrite: bool = False,
     device: str = "cpu",
     progress: OnProgress | bool | None = None,
@@ -76,7 +85,8 @@ def explain(
     and white in them, "LOW..HIGH", "auto" or "full"; by default as in training. limit: images at most, those for
     testing first; by default 32 of a data set of the catalogue, all of other images. pictures: how many overlays are
     drawn, at most, spread evenly over the images. on_error: "skip" leaves out images that cannot be read or
-    explained, "stop" raises the first one's error. progress: called with events.
+    explained, "stop" raises the first one's error. workers: processes of one thread each that share exact maps; their
+    order is the same, and the maps to float32's rounding. progress: called with events.
 
     model: a run directory or model.safetensors of `cuello train explain` that learned this classifier's maps; they are
     then estimated in one pass, of each image's predicted class and with the settings that it learned, which need not be
@@ -100,6 +110,8 @@ def explain(
     """
     if pictures < 0:
         raise CuelloError(f"--pictures: got {pictures}, needed 0 or more.")
+    if workers < 1:
+        raise CuelloError(f"--workers: got {workers}, needed 1 or more.")
     tell = listener(progress)
     check_check(model, check)
     explained = open_classifier(classifier, device, padding)
@@ -154,6 +166,7 @@ def explain(
         explaining = Explaining(
             explained, estimator, settings, number=number, images=fit, on_error=on_error, progress=tell, found=found
         )
+        explaining.share(str(classifier), device, workers)
         explaining.run(record, begun, pictures=pictures, check=check, seed=seed)
     return found
 
@@ -171,6 +184,21 @@ class Explaining:
     on_error: str
     progress: OnProgress
     found: Explained
+    workers: int = 1
+    begin: ExactElsewhere | None = None
+
+    def share(self, classifier: str, device: str, workers: int) -> None:
+        """Share exact maps among processes, where there are several groups of images and others can make them."""
+        if self.estimator is not None:
+            return
+        count = len(groups(self.images, range(len(self.images)), **EXACT))
+        self.workers, note = worker_count(self.classifier, count, workers)
+        if note is not None:
+            self.found.note(note)
+        known = (self.classifier.checksum, None) if self.classifier.own else (None, self.classifier.padding)
+        self.begin = ExactElsewhere(
+            classifier, known[0], device, padding=known[1], settings=self.settings, number=self.number
+        )
 
     def run(self, record: dict[str, Any], begun: BegunFiles, *, pictures: int, check: float | None, seed: int) -> None:
         """Make the maps, check them, and write everything; stopped by Ctrl-C, what is finished. record: settings."""
@@ -217,9 +245,8 @@ class Explaining:
         at_a_glance, scale, found = spread(len(self.images), SHEET), self.scale(), self.found
         made: list[int] = []
         spent = 0.0
-        for positions in groups(self.images, range(len(self.images)), **ESTIMATED if self.estimator else EXACT):
-            started = time.perf_counter()
-            ready = self.add(positions)
+        started = time.perf_counter()
+        for ready in self.added(groups(self.images, range(len(self.images)), **ESTIMATED if self.estimator else EXACT)):
             spent += time.perf_counter() - started
             made += ready
             found.seconds = spent / max(1, len(made))
@@ -229,17 +256,44 @@ class Explaining:
                     sheet.append(shown)
                 if position in drawn:
                     found.overlays.append(draw_overlay(begun, shown, scale))
+            started = time.perf_counter()
         return made
 
-    def add(self, positions: Sequence[int]) -> list[int]:
+    def added(self, every: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        """Add the maps of groups of images, here or made by others, and yield which images of each are explained."""
+        if self.workers == 1 or self.begin is None:
+            yield from map(self.add, every)
+            return
+        pool = Pool(self.begin, GroupArrays(self.images, every), self.workers)
+        tell = self.telling("explaining", 1)
+        try:
+            for done in in_order(pool):
+                positions = every[done.place]
+                if done.ended:
+                    yield self.left_out(positions, "the process at it was ended from outside, twice, perhaps because "
+                                        "memory ran out. Give smaller images")  # fmt: skip
+                else:
+                    yield self.add(positions, done.result)
+                tell(Progress("", 0))
+        finally:
+            pool.stop()
+
+    def left_out(self, positions: Sequence[int], why: str) -> list[int]:
+        """Leave images out, and say why; where the first error is to stop all, it is raised."""
+        if self.on_error == "stop":
+            raise CuelloError(f"{self.images.names[positions[0]]}: {why}")
+        self.found.failed += [(self.images.names[position], why) for position in positions]
+        return []
+
+    def add(self, positions: Sequence[int], made: GroupMaps | None = None) -> list[int]:
         """Add the maps of these images to what is found; return which they are: one that is refused is left out.
 
-        Where a group is refused its images are explained one by one, to know which it is.
+        Where a group is refused its images are explained one by one, to know which it is. made: its maps, where another
+        process made them.
         """
         names, found = self.images.names, self.found
-        pixels = torch.cat([to_tensor(self.images.arrays[position][None]) for position in positions])
         try:
-            maps, numbers, scores, method = self.maps_of(pixels)
+            maps, numbers, scores, method, notes = made or self.maps_of(positions)
         except Exception as error:  # whatever one image raises, the others go on
             if len(positions) > 1:
                 return [one for position in positions for one in self.add([position])]
@@ -248,6 +302,8 @@ class Explaining:
                 raise CuelloError(f"{names[positions[0]]}: {why}") from error
             found.failed.append((names[positions[0]], why))
             return []
+        for note in notes:
+            found.note(note)
         found.names += [names[position] for position in positions]
         found.maps += list(maps)
         found.classes += [self.classifier.called(number) for number in numbers.tolist()]
@@ -256,24 +312,17 @@ class Explaining:
         found.methods += [method] * len(positions)
         return list(positions)
 
-    def maps_of(self, pixels: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-        """Make maps of images ``(N, C, H, W)``: ``(N, H, W)``, class numbers and scores ``(N,)``, and by which way."""
+    def maps_of(self, positions: Sequence[int]) -> GroupMaps:
+        """Make maps of images of one size, exact or estimated."""
+        pixels = together([self.images.arrays[position] for position in positions])
         tell = self.telling("explaining", len(pixels))
         if self.estimator and self.classifier.own:
             numbers, scores = predicted(self.classifier.own, pixels)
-            maps, method = estimate(self.estimator.model, pixels, numbers), "estimated"
+            maps = estimate(self.estimator.model, pixels, numbers)
             tell(Progress("", 1))
-        else:
-            classes = self.number if isinstance(self.number, str) else [self.number]
-            exact = self.settings.maps(
-                self.classifier.network, pixels, padding=self.classifier.padding, classes=classes, progress=tell
-            )
-            maps, numbers, scores = exact.maps[:, 0].float(), exact.classes[:, 0], exact.scores[:, 0]
-            method = exact.method
-            for note in exact.notes:
-                self.found.note(note)
-        maps, numbers, scores = (part.cpu().numpy() for part in (maps, numbers, scores))
-        return maps, numbers, scores, method
+            arrays = [part.cpu().numpy() for part in (maps, numbers, scores)]
+            return GroupMaps(*arrays, method="estimated", notes=[])
+        return exact_of(self.classifier, pixels, settings=self.settings, number=self.number, progress=tell)
 
     def telling(self, doing: str, images: int = 0) -> OnProgress:
         """Return a progress callback, of the boxes of so many ``images`` where there are others too."""
