@@ -52,7 +52,7 @@ def test_a_folder_tree_is_kept(model: Model, tmp_path: Path, make_images: Callab
     )
     names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert names == [".cuello-applied.jsonl", "a/deep/0.png", "a/deep/1.png", "b/0.png"]
-    assert sorted(applied.written) == sorted(tmp_path / "out" / name for name in names)
+    assert sorted(applied.written) == sorted(tmp_path / "out" / name for name in names[1:])
     assert [(done, total) for done, total, _ in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
