@@ -76,7 +76,11 @@ def test_a_pattern_and_several_images(trained: Run, images: Path, tmp_path: Path
         "apply", trained.path, images / "0.png", images / "1.png", tmp_path / "expanded", "--format", "tif"
     )
     assert answer.code == 0
-    assert sorted(path.name for path in (tmp_path / "expanded").iterdir()) == ["0.tif", "1.tif"]
+    assert sorted(path.name for path in (tmp_path / "expanded").iterdir()) == [
+        ".cuello-applied.jsonl",
+        "0.tif",
+        "1.tif",
+    ]
 
 
 def test_json_says_file_by_file_what_was_estimated_and_what_failed(tmp_path: Path, command: Command) -> None:
@@ -105,7 +109,7 @@ def test_json_says_file_by_file_what_was_estimated_and_what_failed(tmp_path: Pat
     assert c["output"] is None
     assert "is not an image" in c["reason"]
     assert found["skipped"] == []
-    answer = command("apply", "denoise", source, tmp_path / "out", "--json", "--skip-existing", "--sigma", 20)
+    answer = command("apply", "denoise", source, tmp_path / "out", "--json", "--skip-existing")
     assert json.loads(answer.out)["skipped"] == [a["output"], b["output"]]
     answer = command("apply", "denoise", source / "a.png", tmp_path / "told.png", "--json", "--sigma", 20)
     assert json.loads(answer.out)["files"][0]["sigma"] is None

@@ -144,7 +144,11 @@ def test_what_cannot_be_read_or_written_is_listed_and_the_rest_goes_on(
     assert "cut short" in reasons["1.png"]
     assert "is empty (0 bytes)" in reasons["empty.jpg"]
     assert "is not an image" in reasons["text.png"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "2.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".cuello-applied.jsonl",
+        "0.png",
+        "2.png",
+    ]
     Image.fromarray(make_image(0, channels=4), "RGBA").save(tmp_path / "alpha.png")
     applied = apply(model, tmp_path / "alpha.png", tmp_path / "alpha.jpg")
     assert applied.written == applied.notes == []

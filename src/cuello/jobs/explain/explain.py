@@ -265,7 +265,6 @@ class Explaining:
             yield from map(self.add, every)
             return
         pool = Pool(self.begin, GroupArrays(self.images, every), self.workers)
-        tell = self.telling("explaining", 1)
         try:
             for done in in_order(pool):
                 positions = every[done.place]
@@ -274,7 +273,7 @@ class Explaining:
                                         "memory ran out. Give smaller images")  # fmt: skip
                 else:
                     yield self.add(positions, done.result)
-                tell(Progress("", 0))
+                self.telling("explaining", 1)(Progress("", 0))
         finally:
             pool.stop()
 
