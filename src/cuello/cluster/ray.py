@@ -185,6 +185,9 @@ def look_around(ray: Any, tasks: Sequence[ClusterTask], mark: "Mark", *, say: Sa
         except ray.exceptions.GetTimeoutError:
             wrong.append(f"{names[node]} does not answer: stop it, or start it again.")
         except ray.exceptions.RayError as error:
+            if isinstance(error, ray.exceptions.TaskUnschedulableError) or node not in node_names(ray):
+                say(f"{names[node]} is gone, and is not counted on")
+                continue
             lines = str(error).strip().splitlines() or [type(error).__name__]
             wrong.append(f"{names[node]} cannot begin: {lines[-1].strip()}. Install cuello there as it is here.")
         else:
