@@ -48,11 +48,12 @@ def train_ours(batch: int, *, bf16: bool, openmp: bool) -> dict[str, object]:
     import torch
 
     from cuello.core.memory import kept_memory
+    from cuello.core.threads import torch_divided
     from cuello.models.convolutional import ConvolutionalAutoencoder
     from cuello.training.gradients import summed_backward
     from cuello.training.ranks.draws import known_rows
     from cuello.training.ranks.norms import shared_norms
-    from cuello.training.ranks.threads import Meeting, ThreadGroup, torch_threads
+    from cuello.training.ranks.threads import Meeting, ThreadGroup
 
     torch.manual_seed(0)
     network = ConvolutionalAutoencoder()
@@ -82,7 +83,7 @@ def train_ours(batch: int, *, bf16: bool, openmp: bool) -> dict[str, object]:
                 if group.rank == 0 and begun:
                     seconds.append(time.perf_counter() - start)
 
-    with kept_memory(), torch_threads(ranks), ThreadPoolExecutor(max(1, ranks - 1)) as pool:  # as cuello trains
+    with kept_memory(), torch_divided(ranks), ThreadPoolExecutor(max(1, ranks - 1)) as pool:  # as cuello trains
         others = [pool.submit(train, ThreadGroup(rank, meeting)) for rank in range(1, ranks)]
         train(ThreadGroup(0, meeting))
         for other in others:

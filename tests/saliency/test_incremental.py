@@ -1,14 +1,19 @@
 """Against brute force: every box put on a copy of the whole image."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from cuello.saliency import incremental
 from cuello.saliency.boxes import filling, make_boxes
 from cuello.saliency.incremental import Clean, Incremental, Items, Side, pasted
 from cuello.saliency.layers import read
 from cuello.saliency.linear import Planner, linear_runs
+from cuello.saliency.occlusion import occlusion_map
 
 
 def brute_force(network: nn.Module, image: Tensor, fill: Tensor, box: tuple[int, int], stride: tuple[int, int],
@@ -124,3 +129,25 @@ def test_regions_are_pasted_where_they_belong_and_cut_where_they_do_not_fit() ->
     items = Items(torch.zeros(2, dtype=torch.long), both, both, both)
     found = pasted(torch.arange(1.0, 9.0).view(2, 2, 2, 1), clean, items, rows=rows, columns=columns)
     assert found[..., 0].tolist() == [[[2, 0, 0], [4, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 5, 6]]]
+
+
+def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    begin = [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()]
+    network = nn.Sequential(*begin, nn.Flatten(), nn.Linear(144, 2)).eval()
+    images, pools = torch.rand(3, 1, 12, 12), list[int]()
+
+    def pool(threads: int, **options: str) -> ThreadPoolExecutor:
+        pools.append(threads)
+        return ThreadPoolExecutor(threads, **options)
+
+    monkeypatch.setattr(incremental, "ThreadPoolExecutor", pool)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(occlusion_map(network, images, box=3, batch_size=16).values)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)
+    assert pools == [3]

@@ -5,7 +5,9 @@ out on that region alone; what surrounds it comes from the image without a box, 
 size are a batch, whatever box and image they belong to. The result is the plain one, rounding aside.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cuello.core.threads import torch_divided
 from cuello.saliency.boxes import Boxes, Spans
 from cuello.saliency.layers import Axis, Layer, LayerChain, Operation
 from cuello.saliency.linear import Ends, LinearRun, Planner, RegionPlan
@@ -26,6 +29,9 @@ CLEAN_BYTES = 64 * 2**20
 
 CALL_WORK = 1.5e7
 """What a layer's calls for one more group cost beside arithmetic, in multiply-adds: about 0.4 ms of a core."""
+
+MOST_THREADS = 4
+"""Parts at once: of each one's operations a part can only be begun by one thread at a time."""
 
 MOST_IMAGES = 256
 """Images at once: more would only make the batches of a class longer."""
@@ -305,25 +311,26 @@ class Incremental:
         (clean, given), filled = clean_layers(self.chain, images, plan.runs), kept(fills)
         channels = images.shape[1] if self.apart else 1
         runs = {run.first: run for run in plan.runs}
-        found = None
         prepared = [
             [self.line(one, clean, axis) for one in found] for axis, found in enumerate((plan.rows, plan.columns))
         ]
+        parts: list[tuple[BoxWork, Items]] = []
         for row_line in prepared[0]:
             for column_line in prepared[1]:
                 work = BoxWork(self.chain, runs, clean, given=given, filled=filled, rows=row_line, columns=column_line)
                 sides = (len(row_line.one.members), len(column_line.one.members))
                 items = every_item(len(images), *sides, channels=channels, device=images.device)
                 at_once = self.batch or fitting(self.chain, clean, rows=row_line.one, columns=column_line.one)
-                for start in range(0, len(items.image), at_once):
-                    part = items.part(start, at_once)
-                    says = work.outputs(part, self.apart)
-                    if found is None:
-                        shape = (len(images), len(self.boxes.rows), len(self.boxes.columns), channels, says.shape[1])
-                        found = says.new_empty(shape)
-                    row, column = row_line.one.members[part.row], column_line.one.members[part.column]
-                    found[part.image, row, column, part.channel] = says
-                    progress(len(part.image))
+                parts += [(work, items.part(start, at_once)) for start in range(0, len(items.image), at_once)]
+        found = None
+        with closing(answered(parts, self.apart)) as answers:
+            for (work, part), says in zip(parts, answers, strict=True):
+                if found is None:
+                    shape = (len(images), len(self.boxes.rows), len(self.boxes.columns), channels, says.shape[1])
+                    found = says.new_empty(shape)
+                row, column = work.rows.one.members[part.row], work.columns.one.members[part.column]
+                found[part.image, row, column, part.channel] = says
+                progress(len(part.image))
         assert found is not None  # there is always a box
         return found
 
@@ -339,6 +346,28 @@ class Incremental:
         found = Line(one, sides, under_boxes(spans, one), begins=begins)
         device = clean[0].rows.device
         return found if device.type == "cpu" else moved(found, device)
+
+
+def answered(parts: Sequence[tuple[BoxWork, Items]], apart: bool) -> Generator[Tensor]:
+    """Ask the network about every part, and give what it says in their order.
+
+    On a processor each of several threads works on a part by itself, which gives the same bits however many they are:
+    regions are so small that threads that share one's operations wait for one another most of the time.
+    """
+    threads = min(torch.get_num_threads(), len(parts), MOST_THREADS)
+    if threads == 1 or parts[0][1].image.device.type != "cpu":
+        yield from (work.outputs(part, apart) for work, part in parts)
+        return
+
+    def ask(one: tuple[BoxWork, Items]) -> Tensor:
+        with torch.no_grad():
+            return one[0].outputs(one[1], apart)
+
+    with torch_divided(threads), ThreadPoolExecutor(threads, thread_name_prefix="cuello-maps") as pool:
+        try:
+            yield from pool.map(ask, parts)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def moved(value: Any, device: torch.device) -> Any:

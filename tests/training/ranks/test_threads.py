@@ -1,6 +1,5 @@
 """A training in several threads is that in one to float32 rounding, and always the same bits."""
 
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -83,19 +82,6 @@ def test_as_many_threads_give_the_same_bits_however_often_they_are_interrupted(t
 def test_threads_are_as_many_as_pay(train_in: TrainIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "LEAST_WORK", 1e12)
     assert (train_in("norm", 2, epochs=1).environment or {}).get("ranks") is None
-
-
-def test_torch_has_its_threads_again_afterwards() -> None:
-    before, switching = torch.get_num_threads(), sys.getswitchinterval()
-    try:
-        torch.set_num_threads(4)
-        with threads.torch_threads(2):
-            assert torch.get_num_threads() == 2
-            assert sys.getswitchinterval() == pytest.approx(threads.SWITCH_SECONDS)
-        assert torch.get_num_threads() == 4
-        assert sys.getswitchinterval() == pytest.approx(switching)
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_an_interruption_of_the_first_thread_ends_all(train_in: TrainIn) -> None:

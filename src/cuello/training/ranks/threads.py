@@ -5,11 +5,9 @@ process that takes most of their time. These each do a whole step on a part of t
 """
 
 import copy
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +18,7 @@ from cuello.core.config import TrainConfig
 from cuello.core.errors import Elsewhere
 from cuello.core.own import PARTS, is_own, parts_in
 from cuello.core.share import RANDOM
+from cuello.core.threads import torch_divided
 from cuello.models.summary import summarise
 from cuello.runs.history import EpochRecord
 from cuello.training.loop import fit
@@ -33,8 +32,6 @@ LEAST_WORK = 5e7
 """Multiply-adds of a step's forward pass below which dividing it costs more than it gains."""
 LEAST_IMAGES = 2
 """Images of a step for each, at least."""
-SWITCH_SECONDS = 2e-4
-"""How long a thread may keep Python to itself while another waits for it; 5 ms by default, a tenth of a step."""
 
 
 class Meeting:
@@ -112,7 +109,7 @@ def fit_in_threads(
         finally:
             RANDOM.reset(before)
 
-    with torch_threads(ranks), ThreadPoolExecutor(ranks - 1, thread_name_prefix="cuello-rank") as pool:
+    with torch_divided(ranks), ThreadPoolExecutor(ranks - 1, thread_name_prefix="cuello-rank") as pool:
         others = [pool.submit(work, own) for own in sessions[1:]]
         try:
             return work(sessions[0])
@@ -129,16 +126,3 @@ def divided(session: Session, group: ThreadGroup) -> Session:
     training, validation = session.training.shared(group.share), session.validation.shared(group.share)
     network = copy.deepcopy(session.network) if group.rank else session.network
     return replace(session, network=network, training=training, validation=validation, group=group)
-
-
-@contextmanager
-def torch_threads(ranks: int) -> Iterator[None]:
-    """Divide torch's threads among ranks, which take turns at Python quickly, for the time of the block."""
-    threads, switching = torch.get_num_threads(), sys.getswitchinterval()
-    torch.set_num_threads(max(1, threads // ranks))
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(switching)
-        torch.set_num_threads(threads)
