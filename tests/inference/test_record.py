@@ -184,13 +184,37 @@ def test_a_record_that_cannot_be_written_is_said_and_costs_no_result(model: Mode
     assert "no permission to write" in applied.notes[0]
 
 
-def test_a_folder_in_place_of_the_record_is_said_too(model: Model, made: tuple[Path, Path]) -> None:
-    _, out = made
-    (out / RECORD).unlink()
-    (out / RECORD).mkdir()
-    applied = apply(model, *made, overwrite=True, workers=1)
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])
+def test_what_is_no_file_is_no_record(model: Model, made: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+    if kind == "pipe" and not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    source, out = made
+    record, precious = out / RECORD, tmp_path / "precious.txt"
+    record.unlink()
+    precious.write_text("precious", "utf-8")
+    if kind == "pipe":
+        os.mkfifo(record)
+    elif kind == "folder":
+        record.mkdir()
+    else:
+        record.symlink_to(precious if kind == "link" else tmp_path / "nowhere")
+    assert len(again(model, made, level=None).skipped) == 4
+    applied = apply(model, source, out, overwrite=True, workers=1)
     assert len(applied.written) == 4
-    assert "What is finished is then known by name alone" in applied.notes[-1]
-    with pytest.raises(CuelloError, match="exist already"):
-        apply(model, *made)
-    assert len(again(model, made).skipped) == 4
+    assert f"{record} is a link, a folder or a pipe, and nothing is written into it: remove it." in applied.notes[-1]
+    assert precious.read_text("utf-8") == "precious"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_change_that_keeps_size_and_time_is_seen_before_a_result_is_replaced(
+    model: Model, made: tuple[Path, Path]
+) -> None:
+    _, out = made
+    about, content = (out / "0.png").stat(), bytearray((out / "0.png").read_bytes())
+    content[-1] ^= 1
+    (out / "0.png").write_bytes(content)
+    os.utime(out / "0.png", ns=(about.st_atime_ns, about.st_mtime_ns))
+    applied = again(cuello.load("denoise"), made)
+    assert len(applied.written) == 3
+    assert (out / "0.png").read_bytes() == content
+    assert "changed since they were made are left as they are, 1 of them" in applied.notes[1]

@@ -69,7 +69,7 @@ class Recorder:
     def before(self, job: FileJob) -> os.stat_result:
         """Look at an image before it is read; CuelloError where its result, to be made again, was changed meanwhile."""
         mark = self.replaces.get(job.target)
-        if mark is not None and os.path.lexists(job.target) and not is_as_marked(job.target, mark):
+        if mark is not None and os.path.lexists(job.target) and not holds_what_it_held(job.target, mark):
             raise CuelloError(
                 f"{job.target} was changed meanwhile and is left as it is. Move it, or add --overwrite=True."
             )
@@ -121,6 +121,14 @@ def is_as_marked(path: Path, mark: FileMark) -> bool:
         return False
 
 
+def holds_what_it_held(path: Path, mark: FileMark) -> bool:
+    """Tell whether a file's content is what it was, whatever its time says: asked before it is replaced."""
+    try:
+        return not path.is_symlink() and marked(path).digest == mark.digest
+    except OSError:
+        return False
+
+
 def is_same_image(path: Path, mark: FileMark) -> bool:
     """Tell whether an image, which may be a link, is what it was; one that cannot be looked at is tried anew."""
     try:
@@ -152,8 +160,11 @@ def read_record(folder: Path, names: Collection[str]) -> dict[str, MadeResult]:
     """Read what is written down of these results, the last word on each; lines that are no such are passed over."""
     found: dict[str, MadeResult] = {}
     wanted = set(names)
+    path = folder / RECORD
+    if not is_own_file(path):
+        return {}
     try:
-        with open(folder / RECORD, encoding="utf-8", errors="replace") as lines:
+        with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 made = as_made(line)
                 if made is not None and made.name in wanted:
@@ -161,6 +172,11 @@ def read_record(folder: Path, names: Collection[str]) -> dict[str, MadeResult]:
     except OSError:
         return {}
     return found
+
+
+def is_own_file(path: Path) -> bool:
+    """Tell whether a record is a file or not there yet; no link to a file of somebody's, nor a pipe that waits."""
+    return not os.path.lexists(path) or (path.is_file() and not path.is_symlink())
 
 
 def as_made(line: str) -> MadeResult | None:
@@ -220,10 +236,12 @@ def reason_again(job: FileJob, made: MadeResult, maker: Recorder) -> str | None:
     if not is_as_marked(job.target, made.result):
         return "cut" if is_cut_short(job.target, made) else "changed"
     if made.model != maker.model:
-        return "model"
-    if made.settings != maker.settings:
-        return "settings"
-    return None if is_same_image(job.path, made.image) else "image"
+        why = "model"
+    elif made.settings != maker.settings:
+        why = "settings"
+    else:
+        why = None if is_same_image(job.path, made.image) else "image"
+    return why if why is None or holds_what_it_held(job.target, made.result) else "changed"
 
 
 @dataclass
@@ -239,6 +257,12 @@ class OpenRecord:
         if made is None or self.trouble is not None:
             return
         path = self.folder / RECORD
+        if self.file is None and not is_own_file(path):
+            self.trouble = (
+                f"{path} is a link, a folder or a pipe, and nothing is written into it: remove it. What is finished "
+                "is known by name alone until then"
+            )
+            return
         try:
             if self.file is None:
                 make_folder(self.folder)
