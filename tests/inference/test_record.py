@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 import cuello
-from cuello.core.errors import CuelloError
 from cuello.inference import files
 from cuello.inference.files import Applied, apply
 from cuello.inference.model import Model
