@@ -107,6 +107,22 @@ def test_less_than_one_rank_is_refused(train: Train, ranks: int) -> None:
         train(ranks=ranks)
 
 
+def test_more_ranks_than_images_a_step_are_refused_before_any_begins(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(ranks=1)
+
+    def begin(*call: Any) -> None:
+        raise AssertionError("a rank was started")
+
+    monkeypatch.setattr("cuello.work.launch.Launched.begin", begin)
+    with pytest.raises(CuelloError, match="images a step are fewer than 1000 ranks"):
+        train(ranks=1000, output=tmp_path / "other")
+    with pytest.raises(CuelloError, match="images a step are fewer than 1000 ranks"):
+        cuello.resume(run.path, epochs=9, ranks=1000)
+    assert not (tmp_path / "other").exists()
+
+
 def test_ranks_in_ranks_are_refused(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)

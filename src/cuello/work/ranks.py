@@ -76,15 +76,17 @@ def check_divisible(group: RankGroup | None, config: TrainConfig, network: Image
         )
     if config.compile:
         raise CuelloError("a compiled network trains in one process: leave out --compile=True.")
-    for number, what in (
-        (count, f"{count} images or crops an epoch"),
-        (config.batch_size, f"{config.batch_size} images a step"),
-    ):
-        if number < group.ranks:
-            raise CuelloError(
-                f"{what} are fewer than {group.ranks} ranks: some would have nothing to do. Start fewer ranks, or take "
-                "more --samples and a larger --batch-size."
-            )
+    check_enough(group.ranks, count, "images or crops an epoch")
+    check_enough(group.ranks, config.batch_size, "images a step")
+
+
+def check_enough(ranks: int, count: int, what: str) -> None:
+    """Raise CuelloError where there are fewer images than ranks. what: the images that are counted."""
+    if count < ranks:
+        raise CuelloError(
+            f"{count} {what} are fewer than {ranks} ranks: some would have nothing to do. Start fewer ranks, or take "
+            "more --samples and a larger --batch-size."
+        )
 
 
 @contextmanager

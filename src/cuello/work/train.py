@@ -63,6 +63,7 @@ from cuello.work.launch import Hearing, in_ranks, is_several
 from cuello.work.ranks import (
     check_alone,
     check_divisible,
+    check_enough,
     check_from_files,
     check_same_settings,
     check_versions,
@@ -226,6 +227,7 @@ def train_in_ranks(
     check_trackers(options["track"])
     config = resolve(given)
     check_from_files(config)
+    check_enough(ranks, config.batch_size, "images a step")
     run = Run(path if path is not None else fresh_path(config))
     settings = {name: value for name, value in plain_settings(texts_of(given)).items() if value is not None}
     return in_ranks(ranks, "train", {**settings, **options, "output": str(run.path)}, run=run, hearing=hearing)
@@ -268,7 +270,9 @@ def resume(
             raise CuelloError(f"{name} cannot change when a run goes on; what can: {', '.join(CHANGEABLE)}.")
     if is_several(ranks):
         places = {"data": data, "target": target, "network": network}
-        check_from_files(with_images(trained_config(run), data, target))
+        trained = trained_config(run)
+        check_from_files(with_images(trained, data, target))
+        check_enough(ranks, trained.batch_size, "images a step")
         arguments = {name: str(one) for name, one in places.items() if one is not None} | changes
         arguments |= {"path": str(run.path), "report": report, "sweep": list(sweep), "track": list(track)}
         return in_ranks(ranks, "resume", arguments, run=run, hearing=Hearing(observers, listener(progress)))
