@@ -53,6 +53,14 @@ def test_quiet_shows_nothing() -> None:
     assert stream.getvalue() == ""
 
 
+@pytest.mark.parametrize(("done", "said"), [(0.06, 0), (1.94, 1), (2.9999999999, 3), (3.0, 3), (3, 3)])
+def test_parts_that_are_at_work_are_counted_when_they_are_done(done: float, said: int) -> None:
+    shown, stream = plain()
+    shown.said = -1e9
+    shown.work(Progress("repeats", done, 3))
+    assert stream.getvalue() == f"repeats: {said} of 3\n"
+
+
 def test_other_work_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)

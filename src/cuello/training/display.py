@@ -97,7 +97,7 @@ class Display:
             self.bar.update(self.tasks[doing], completed=done)
         elif done == total or time.monotonic() - self.said > PLAIN_SECONDS:
             self.said = time.monotonic()
-            self.console.print(f"{doing}: {done} of {total}")
+            self.console.print(f"{doing}: {int(done + 1e-6)} of {total}")  # parts at work have shares
 
     def say_note(self, event: Progress) -> None:
         """Say what an event has to say of the work, and keep why images are left out; what was said is not repeated."""
