@@ -363,7 +363,7 @@ def test_apply_lists_what_failed_and_goes_on(trained: Run, images: Path, tmp_pat
     assert answer.code == 1
     assert f"6 written: {tmp_path / 'out'}" in answer.out
     assert f"failed: {folder / 'broken.png'}" in answer.error
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{number}.png" for number in range(6)]
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == [f"{number}.png" for number in range(6)]
     answer = command("apply", trained.path, folder, tmp_path / "out", "--overwrite", "--json")
     assert answer.code == 1
     found = json.loads(answer.out)
