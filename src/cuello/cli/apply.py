@@ -51,6 +51,17 @@ FileWorkers = Annotated[
 ]
 
 
+FileCluster = Annotated[
+    str | None,
+    Parameter(
+        name="--cluster",
+        help="Where several files are restored: processes (of this machine), ray (a head on this machine), or "
+        "ray://HOST:PORT (a cluster of machines, which all see IN, OUT and MODEL); --workers then limits the groups of "
+        "files at once. Results are the same.",
+    ),
+]
+
+
 # More than seven parameters: each is a flag.
 def apply(
     model: Annotated[
@@ -90,6 +101,7 @@ def apply(
     device: Device = "cpu",
     threads: Threads = None,
     workers: FileWorkers = None,
+    cluster: FileCluster = None,
     json: JSON = False,
     quiet: Quiet = False,
 ) -> None:
@@ -109,6 +121,8 @@ def apply(
     cuello apply denoise scans/*.png clean/ --skip-existing
 
     cuello apply denoise scans/ clean/ --workers 4
+
+    cuello apply denoise /shared/scans /shared/clean --cluster ray://first:6379
 
     cuello apply denoise scans/ --in-place
 
@@ -136,7 +150,7 @@ def apply(
     loaded = load(model, code, str(choose_device(device)))
     settings: dict[str, Any] = {
         "overwrite": overwrite, "level": None if sigma is None else sigma / 255, "range": range,
-        "keep_originals": keep_originals, "skip_existing": skip_existing, "workers": workers,
+        "keep_originals": keep_originals, "skip_existing": skip_existing, "workers": workers, "cluster": cluster,
     }  # fmt: skip
     with display(quiet or json) as shown:
         restore = partial(apply_to_files, loaded, progress=shown.work, **settings)

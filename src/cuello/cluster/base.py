@@ -51,7 +51,7 @@ class ClusterTask:
 
     name: for people. folder: what it writes to, its own; None for one that writes nothing. reads: files and folders
     that must be the same wherever it runs. cost: how much work, beside others. cores, gpus: what it takes of a
-    machine; gpus may be a share of one.
+    machine; gpus may be a share of one. shared: it writes to the folder of all tasks, which every machine must see.
     """
 
     function: Callable[[Any, TaskContext], Any]
@@ -62,6 +62,7 @@ class ClusterTask:
     cost: float = 1.0
     cores: int = 1
     gpus: float = 0.0
+    shared: bool = False
 
 
 class Ending(NamedTuple):

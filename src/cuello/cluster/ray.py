@@ -193,6 +193,8 @@ def look_around(ray: Any, tasks: Sequence[ClusterTask], mark: "Mark", *, say: Sa
         else:
             wrong += differences(here, there, names[node])
             apart += [names[node]] if not there.shares else []
+    if mark.path is not None and any(task.shared for task in tasks):
+        wrong += [not_shared(node, mark.path) for node in apart]
     if wrong:
         raise CuelloError(" ".join(wrong))
     apart = apart if any(task.folder for task in tasks) else []
@@ -207,6 +209,14 @@ def look_around(ray: Any, tasks: Sequence[ClusterTask], mark: "Mark", *, say: Sa
         if needed > most[name]:
             say(f"no node has {needed:g} {words} at the moment (the most: {most[name]:g}): waiting for one that has")
     return bool(apart)
+
+
+def not_shared(node: str, marker: str) -> str:
+    """Say that a machine does not see the folder that all tasks write to."""
+    return (
+        f"{node} does not share {Path(marker).parent}, where every machine writes to: choose a folder that all see, or "
+        "leave out --cluster."
+    )
 
 
 class Post:
@@ -415,7 +425,10 @@ def do(order: Order, post: Any) -> Report:
     with suppress(OSError):
         os.chdir(order.cwd)
     try:
-        if task.folder is None or surveyed([], *order.mark).shares:
+        shares = (task.folder is None and not task.shared) or surveyed([], *order.mark).shares
+        if task.shared and not shares:  # a node that came later
+            raise Fault(not_shared("this machine", str(order.mark.path)))
+        if shares:
             context = TaskContext(task.folder, line.tell, line.check)
             return Report(node, task.function(task.argument, context))
         return done_apart(order, post, node=node, line=line)

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -45,6 +45,9 @@ from cuello.inference.record import MadeResult, OpenRecord, Recorder, recorder, 
 from cuello.inference.restorer import Restorer
 from cuello.inference.sharing import device_of, print_of, same_model, worker_count
 from cuello.inference.targets import ARRAY, FileJob, FoundFiles, Place, find, plan
+
+if TYPE_CHECKING:
+    from cuello.cluster.pool import ClusterPool
 
 A = TypeVar("A", bound="Applied")
 
@@ -135,6 +138,7 @@ def apply(
     skip_existing: bool = False,
     format: str | None = None,
     workers: int | None = None,
+    cluster: str | None = None,
 ) -> Applied:
     """Restore the images in ``source`` into ``destination``.
 
@@ -153,13 +157,20 @@ def apply(
     was written down what they were made of, those made otherwise are made again, unless somebody changed them. format:
     an ending for all results, e.g. "png"; by default each keeps its own. workers: processes that share the files, of
     one thread each; by default as many as torch may use threads, where there is enough to do and memory for them, else
-    this process alone with its threads. Results and their order are the same.
+    this process alone with its threads. Results and their order are the same. cluster: where several files are
+    restored: "processes", as by default; "ray" or "ray://HOST:PORT", by groups on the machines of a Ray cluster (extra
+    ``cluster``), which all see images, model and ``destination``; ``workers`` is then how many groups at once.
     Results are written whole or not at all, whenever the work ends.
     Raises CuelloError where there is nothing to do, a result exists and neither ``overwrite`` nor ``skip_existing`` is
     given, a result would replace an image that is read, or lie among them, or the network takes no such level.
     """
     tell = listener(progress, ("done", "total", "path"))
     model.check_level(level)
+    far = None
+    if cluster is not None:
+        from cuello.inference.clustered import cluster_for_files  # which is made of this module
+
+        far = cluster_for_files(cluster, model, workers=workers, places=[*sources_of(source), destination])
     choice = RangeChoice.parse(range, model.levels)
     with hearing(tell):
         work = files_to_do(
@@ -171,14 +182,24 @@ def apply(
         work = recorded(work, recorder(folder, model.artefact, level=level, choice=choice))
     if any(path.suffix.lower() != ARRAY for path, _ in work.jobs):
         model.check_images()
-    count, notes = worker_count(model, work.jobs, workers)
-    work.applied.notes.extend(notes)
-    if count > 1:
-        applied = go_through_apart(work, elsewhere(model, work, level=level, choice=choice), workers=count, tell=tell)
+    about = partial(elsewhere, model, work, level=level, choice=choice)
+    if far is not None:
+        from cuello.inference.clustered import pool_on
+
+        applied = go_through_apart(work, pool_on(far, about(), work, destination=destination, tell=tell), tell=tell)
     else:
-        applied = go_through(work, partial(restore_file, model, level=level, choice=choice), tell=tell)
+        count, notes = worker_count(model, work.jobs, workers)
+        work.applied.notes.extend(notes)
+        if count > 1:
+            applied = go_through_apart(work, Pool(about(), work.jobs, count), tell=tell)
+        else:
+            applied = go_through(work, partial(restore_file, model, level=level, choice=choice), tell=tell)
     applied.notes.extend(range_notes(applied.ranges, choice))
     return retold(applied, spoken)
+
+
+def sources_of(source: Place | Sequence[Place]) -> list[Place]:
+    return [source] if isinstance(source, str | Path) else list(source)
 
 
 @dataclass(frozen=True)
@@ -210,7 +231,7 @@ def files_to_do(
     format: str | None = None,
 ) -> FilesToDo:
     """Say which files are restored, and where their results go; CuelloError as of ``apply``, before any work."""
-    sources = [source] if isinstance(source, str | Path) else list(source)
+    sources = sources_of(source)
     outbox = None
     if in_place:
         refuse_beside(destination, sources, overwrite=overwrite, format=format)
@@ -288,14 +309,15 @@ def writing_down(work: FilesToDo) -> Iterator[Callable[[AppliedFile], None]]:
 
 
 def go_through_apart(
-    work: FilesToDo, begin: Callable[[], Callable[[FileJob], AppliedFile]], *, workers: int, tell: OnProgress
+    work: FilesToDo, pool: "Pool[FileJob, AppliedFile] | ClusterPool[AppliedFile]", *, tell: OnProgress
 ) -> Applied:
-    """Do the same in processes, ``workers`` at once; begin: makes what restores a file there.
+    """Do the same in processes, here or on other machines.
 
     What became of the files is listed in their order, whichever was first.
     """
     jobs, found = work.jobs, dict[int, AppliedFile]()
-    pool = Pool(begin, jobs, workers)
+    if not jobs:
+        return work.applied
     with writing_down(work) as written_down:
         try:
             tell(Progress("restoring", 0, len(jobs), path=jobs[0].path))
@@ -503,10 +525,10 @@ def reason(path: Path, error: Exception) -> str:
 
 
 def ended(path: Path) -> str:
-    """Say that a file's process was ended, twice."""
+    """Say that a file's process, or its machine, was ended more than once."""
     return (
-        f"{path} could not be restored: the process at it was ended from outside, the second time with nothing beside "
-        "it, perhaps because memory ran out. Cut it into smaller images."
+        f"{path} could not be restored: the process at it was ended from outside, time and again, perhaps because "
+        "memory ran out. Cut it into smaller images."
     )
 
 
