@@ -223,9 +223,13 @@ def run_apart(
     def tell_one(place: int, share: float, words: str) -> None:
         tell([places[place]], share, words)
 
-    folder = common_folder([plan.path for plan in plans.values()])
+    folder, said = common_folder([plan.path for plan in plans.values()]), set[str]()
     with closing(cluster.run(tasks, folder=folder, tell=tell_one, say=note)) as endings:
         for ending in endings:
+            for sentence in ending.result or ():
+                if sentence not in said:
+                    said.add(sentence)
+                    note(sentence)
             if ending.error is not None and not is_failure(ending.error):
                 raise ending.error
             tell([places[ending.place]], 1.0, "")
@@ -264,10 +268,17 @@ def is_path(value: Any) -> bool:
     return isinstance(value, str) and not is_reference(value) and Path(value).expanduser().exists()
 
 
-def train_task(argument: Mapping[str, Any], context: TaskContext) -> None:
-    """Make or finish a training in the folder of its context; it stops at its next step when told so."""
+def train_task(argument: Mapping[str, Any], context: TaskContext) -> list[str]:
+    """Make or finish a training in the folder of its context; it stops at its next step when told so.
+
+    Returns why images were left out, a sentence each, for the caller to say.
+    """
     assert context.folder is not None
-    ended = False
+    ended, left_out = False, list[str]()
+
+    def hear(event: Progress) -> None:
+        if event.note is not None and event.note.startswith("left out: "):
+            left_out.append(event.note)
 
     def keep(event: Event) -> None:
         nonlocal ended
@@ -277,9 +288,11 @@ def train_task(argument: Mapping[str, Any], context: TaskContext) -> None:
 
     plan = PlannedRun(context.folder, argument["settings"])
     observers = [observer_of(context.tell, context.check), keep]
-    error = train_plan(plan, RunOptions(argument["report"], tuple(argument["sweep"]), observers))
+    options = RunOptions(argument["report"], tuple(argument["sweep"]), observers, progress=hear)
+    error = train_plan(plan, options)
     if error is not None:
         raise error
+    return left_out
 
 
 # Turn after turn
