@@ -11,9 +11,10 @@ many ended, how often one was begun and done more than once. *trials*: the books
 with trainings left out (trials proposed, begun, written down, search.json saved); and a whole search, with the smallest
 network (177 parameters) trained for one epoch on the built-in glyphs, then the same call again, when all is there; and
 what one training writes in an epoch. *files*: grey PNGs of 16×16 pixels in a hundred folders: listing and planning what
-`cuello apply` would do; writing a record of as many results, which are copies of the images; the same plan with
-`--skip-existing`, all done and then half of it; each in a process of its own, with the most memory it had beyond its
-imports; and `cuello apply` itself on some, in one process. Sizes that are 0 leave their part out.
+`cuello apply` would do; making as many copies in the place of results, and writing them down; the same plan with
+`--skip-existing`, all done and then half of it; each in a process of its own, with its seconds of the processor and the
+most memory it had beyond its imports; and `cuello apply` itself on some, in one process.
+Sizes that are 0 leave their part out.
 """
 
 import argparse
@@ -181,14 +182,15 @@ def books(count: int, folder: Path) -> None:
     work = Work(question, folder, sampler=make_sampler(question, folder, {}), trials={}, observers=(), watch=silent)
     work.trained = untrained  # type: ignore[method-assign]
     work.ended = lambda trial, error: Trial(trial.number, trial.name, trial.values, "finished", reached=reached)
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), time.process_time()
     work.run()
-    whole = time.perf_counter() - begun
+    whole, worked = time.perf_counter() - begun, time.process_time() - worked
     size, begun = (folder / STATE_NAME).stat().st_size, time.perf_counter()
     assert len(read_trials(folder, question.as_json())) == work.over >= count
     again = time.perf_counter() - begun
     print(
-        f"books of {work.over} trials: {whole:.2f} s, {1000 * whole / work.over:.2f} ms each; search.json has "
+        f"books of {work.over} trials: {whole:.2f} s ({worked:.2f} of the processor), "
+        f"{1000 * whole / work.over:.2f} ms each; search.json has "
         f"{size / 1e6:.2f} MB and is read in {again:.2f} s; {load()}",
         flush=True,
     )
@@ -199,12 +201,13 @@ def searched(count: int, folder: Path) -> None:
     from cuello.search.run import search
 
     for words in ("trained", "all there already"):
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         found = search(
             "reconstruct", "glyphs", space=space(), points=(count + 1) // 2, output=folder, progress=False, **smallest()
         )
-        whole, number = time.perf_counter() - begun, len(found.trials)
-        print(f"search of {number} trials, {words}: {whole:.1f} s, {1000 * whole / number:.1f} ms each; {load()}")
+        whole, worked, number = time.perf_counter() - begun, time.process_time() - worked, len(found.trials)
+        each = f"{1000 * whole / number:.1f} ms each"
+        print(f"search of {number} trials, {words}: {whole:.1f} s ({worked:.1f} of the processor), {each}; {load()}")
     sizes = [path.stat().st_size for path in (folder / "trials").rglob("*") if path.is_file()]
     print(f"a trial: {len(sizes) / number:.0f} files, {sum(sizes) / number / 1000:.0f} kB", flush=True)
 
@@ -320,9 +323,10 @@ def step(name: str, source: str, target: str) -> None:
     """Do a step in this process, and print what it cost, as JSON."""
     import cuello.inference.files  # noqa: F401  # its imports are not counted
 
-    before, begun = memory("VmRSS"), time.perf_counter()
+    before, begun, worked = memory("VmRSS"), time.perf_counter(), time.process_time()
     said = STEPS[name](Path(source), Path(target))
-    print(json.dumps([time.perf_counter() - begun, memory("VmHWM") - before, said]))
+    taken = [time.perf_counter() - begun, time.process_time() - worked]
+    print(json.dumps([*taken, memory("VmHWM") - before, said]))
 
 
 def applied(count: int, folder: Path) -> None:
@@ -353,8 +357,9 @@ def files(asked: argparse.Namespace) -> None:
             for word in STEPS:
                 words = [sys.executable, __file__, "--step", word, folder / "images", folder / "results"]
                 done = subprocess.run(words, check=True, capture_output=True, text=True)
-                seconds, peak, said = json.loads(done.stdout.splitlines()[-1])
-                print(f"{word:10} {seconds:6.1f} s, {peak} MB more than its imports: {said}; {load()}", flush=True)
+                seconds, worked, peak, said = json.loads(done.stdout.splitlines()[-1])
+                took = f"{seconds:6.1f} s ({worked:.1f} of the processor), {peak} MB"
+                print(f"{word:10} {took}: {said}; {load()}", flush=True)
         if asked.applied:
             applied(asked.applied, folder)
 
