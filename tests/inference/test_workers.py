@@ -216,7 +216,7 @@ def test_a_plain_script_may_share_files(saved: Model, images: Path, tmp_path: Pa
 def test_a_stop_leaves_whole_files_and_a_lost_worker_none_undone(
     saved: Model, tmp_path: Path, make_images: MakeImages, whom: str
 ) -> None:
-    source, out = make_images(tmp_path / "in", 40, height=300, width=300), tmp_path / "out"
+    source, out = make_images(tmp_path / "in", 80, height=300, width=300), tmp_path / "out"
     process = started("-m", "cuello", "apply", saved.path, source, out, "--workers", "2", "--quiet")
     wait_until(lambda: len(list(out.glob("[0-9]*.png"))) >= 2)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -233,12 +233,15 @@ def test_a_stop_leaves_whole_files_and_a_lost_worker_none_undone(
     assert not list(out.glob("*cuello-tmp*")) or whom == "worker"
     if whom == "worker":
         assert process.returncode == 0, error
-        assert said == f"40 written: {out}\n"
-        assert len(done) == 40
+        assert said == f"80 written: {out}\n"
+        assert len(done) == 80
+        return
+    if len(done) == 80:  # a machine may be so slow to see it that all is done
+        assert process.returncode == 0, error
         return
     assert process.returncode == 130
     assert error.strip().splitlines() == [
-        f"cuello: stopped: {len(done)} written, each whole, and {40 - len(done)} left to do. The same call with "
+        f"cuello: stopped: {len(done)} written, each whole, and {80 - len(done)} left to do. The same call with "
         "--skip-existing goes on."
     ]
 

@@ -19,6 +19,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from cuello.inference.record import RECORD
+
 PINS = Path(__file__).with_name("pins.json")
 TIMES = {"seconds", "milliseconds", "ms", "minutes", "time", "times", "date", "speed", "latency", "duration"}
 OF_TIMES = {"break_even"}
@@ -52,7 +54,7 @@ def platform() -> dict[str, str]:
 
 def pins_of(folder: Path) -> dict[str, Pin]:
     """Return the pins of all that lies in a folder but its data, by path; ``files`` are the paths themselves."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)  # it has times in it
     names = [path.relative_to(folder).as_posix() for path in paths]
     kept = {name: path for name, path in zip(names, paths, strict=True) if not name.startswith("data/")}
     found = {"files": {"exact": checksum(json.dumps(list(kept)).encode()), "rough": files_of(kept)}}
