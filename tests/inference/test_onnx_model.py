@@ -20,7 +20,7 @@ pytest.importorskip("onnxruntime")
 
 @pytest.fixture(scope="module")
 def denoise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cuello.export("denoise", tmp_path_factory.mktemp("onnx") / "denoise.onnx").path
+    return Path(cuello.export("denoise", tmp_path_factory.mktemp("onnx") / "denoise.onnx").path)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -68,7 +68,7 @@ def test_a_classifier_tells_the_same_classes(tmp_path: Path) -> None:
 
 
 def test_ranges_are_known_and_the_way_to_the_images_is_not(trained: cuello.Run, tmp_path: Path) -> None:
-    path = cuello.export(trained, tmp_path / "model.onnx").path
+    path = Path(cuello.export(trained, tmp_path / "model.onnx").path)
     model, plain = cuello.load(path), cuello.load(trained.path)
     assert (model.levels, model.channels, model.undoes) == (plain.levels, plain.channels, plain.undoes)
     assert str(trained.config.data) in str(plain.artefact.training["data"])

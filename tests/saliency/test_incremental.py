@@ -137,9 +137,9 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(*begin, nn.Flatten(), nn.Linear(144, 2)).eval()
     images, pools = torch.rand(3, 1, 12, 12), list[int]()
 
-    def pool(threads: int, **options: str) -> ThreadPoolExecutor:
+    def pool(threads: int, thread_name_prefix: str) -> ThreadPoolExecutor:
         pools.append(threads)
-        return ThreadPoolExecutor(threads, **options)
+        return ThreadPoolExecutor(threads, thread_name_prefix)
 
     monkeypatch.setattr(incremental, "ThreadPoolExecutor", pool)
     before, found = torch.get_num_threads(), []

@@ -10,7 +10,7 @@ SETTINGS: dict[str, Any] = {
     "noise": "salt-pepper:0.2", "model": "conv-8-16-8", "crop": 16, "epochs": 1, "batch_size": 4, "samples": 8,
     "device": "cpu", "report": False, "progress": False,
 }  # fmt: skip
-CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+CASES: dict[str, Any] = {
     "settings": ({}, {"epochs": 2}, "rank 1 was started with epochs = 2, rank 0 with 1"),
     "images": ({}, {"data": "others"}, "the images of rank 1 in "),
     "no images": ({}, {"data": "nothing"}, "rank 1: "),
