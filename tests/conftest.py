@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ settings.register_profile("explore", deadline=None)  # new examples every time: 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 torch.set_num_threads(1)  # the images are tiny: a second thread only waits
 
+RAY_NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 SMALL: dict[str, Any] = {
     "noise": "salt-pepper:0.1..0.5",
     "model": "conv-8-16-8",
@@ -237,3 +240,37 @@ def browser() -> Iterator[Any]:
         one = client.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield one
         one.close()
+
+
+@pytest.fixture(scope="module")
+def ray_nodes() -> Iterator[Any]:
+    """A Ray cluster on this machine: a head that does no work, and a node of one core."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'cuello[cluster]'")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={**RAY_NODE, "num_cpus": 0, "include_dashboard": False})
+    cluster.add_node(**RAY_NODE)
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+@pytest.fixture
+def add_ray_node(ray_nodes: Any) -> Callable[[], Any]:
+    """Add a node of one core, which the test takes away again."""
+    return partial(ray_nodes.add_node, **RAY_NODE)
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Wait until something is so, two minutes at most."""
+
+    def wait(what: Callable[[], object]) -> None:
+        end = time.monotonic() + 120.0
+        while not what():
+            assert time.monotonic() < end, "it did not come to that in time"
+            time.sleep(0.02)
+
+    return wait

@@ -1,7 +1,6 @@
 """Tasks on a Ray cluster of several nodes, all on this machine."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,29 +18,15 @@ from cuello.work.train import train
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'cuello[cluster]'")
 EPOCHS = 25
-NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 SETTINGS: dict[str, Any] = {
     "noise": "gaussian:25", "model": "conv-8-16-8", "crop": 32, "batch_size": 8, "epochs": EPOCHS, "threads": 1,
     "device": "cpu",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0, "include_dashboard": False})
-    cluster.add_node(**NODE)
-    try:
-        yield cluster
-    finally:
-        cluster.shutdown()
-
-
 @pytest.fixture
-def found(nodes: Any) -> Any:
-    return find_cluster(f"ray://{nodes.address}")
+def found(ray_nodes: Any) -> Any:
+    return find_cluster(f"ray://{ray_nodes.address}")
 
 
 def test_every_task_ends_with_what_it_gave_or_raised_and_where(found: Any) -> None:
@@ -86,7 +71,13 @@ def stopped_after(endings: Any, sign: Path) -> bool:
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "not shared"])
 def test_a_node_that_dies_costs_a_training_its_last_epoch_and_no_bit(
-    nodes: Any, found: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+    ray_nodes: Any,
+    add_ray_node: Callable[[], Any],
+    found: Any,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shared: bool,
 ) -> None:
     alone = train("denoise", images, output=tmp_path / "alone", report=False, **SETTINGS)
     if not shared:
@@ -96,7 +87,7 @@ def test_a_node_that_dies_costs_a_training_its_last_epoch_and_no_bit(
             yield Mark(str(tmp_path / "unseen"), "token")
 
         monkeypatch.setattr("cuello.cluster.ray.marked", unseen)
-    second = nodes.add_node(**NODE)
+    second = add_ray_node()
     plans = [PlannedRun(tmp_path / name, {"data": str(images), **SETTINGS}, name) for name in ("one", "two")]
     said: list[str] = []
     killed: list[bool] = []
@@ -105,7 +96,7 @@ def test_a_node_that_dies_costs_a_training_its_last_epoch_and_no_bit(
         said.extend([event.note] if event.note else [])
         if not killed and all((plan.path / "history.jsonl").is_file() for plan in plans):
             killed.append(True)
-            nodes.remove_node(second, allow_graceful=False)
+            ray_nodes.remove_node(second, allow_graceful=False)
 
     run_turns(plans, found, watch)
     if any("it goes on elsewhere from what was saved last" in note for note in said):  # or all were done before

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from applied_results import contents
 
 import cuello
 from cuello.cluster.ray import Mark
@@ -26,50 +27,29 @@ from cuello.inference.record import RECORD
 from cuello.inference.targets import FileJob
 
 MakeImages = Callable[..., Path]
-NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-
-
-@pytest.fixture(scope="module")
-def saved(model: Model) -> Model:
-    assert model.path is not None
-    return cuello.load(model.path)
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'cuello[cluster]'")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0, "include_dashboard": False})
-    cluster.add_node(**NODE)
-    try:
-        yield cluster
-    finally:
-        cluster.shutdown()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    found = [path for path in sorted(folder.rglob("*.*")) if path.is_file() and path.name != RECORD]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def test_results_and_their_order_are_those_of_one_process_also_where_a_node_dies(
-    nodes: Any, saved: Model, tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch
+    ray_nodes: Any,
+    add_ray_node: Callable[[], Any],
+    saved: Model,
+    tmp_path: Path,
+    make_images: MakeImages,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_images(tmp_path / "in", 20)
     (tmp_path / "in/3.png").write_bytes(b"no image")
     monkeypatch.chdir(tmp_path)
     alone = apply(saved, "in", "alone", workers=1)
-    second, said, lost = nodes.add_node(**NODE), list[Progress](), list[bool]()
+    second, said, lost = add_ray_node(), list[Progress](), list[bool]()
 
     def watch(event: Progress) -> None:
         said.append(event)
         if not lost and event.done:
             lost.append(True)
-            nodes.remove_node(second, allow_graceful=False)
+            ray_nodes.remove_node(second, allow_graceful=False)
 
-    far = apply(saved, "in", "far", cluster=f"ray://{nodes.address}", progress=watch)
+    far = apply(saved, "in", "far", cluster=f"ray://{ray_nodes.address}", progress=watch)
     assert contents(tmp_path / "far") == contents(tmp_path / "alone")
     strip = [dataclasses.replace(one, output=None) for one in alone.files]
     assert [dataclasses.replace(one, output=None) for one in far.files] == strip
@@ -78,18 +58,18 @@ def test_results_and_their_order_are_those_of_one_process_also_where_a_node_dies
     assert len(far.failed) == 1
     assert said[-1].done == 20
     assert not [one.name for one in (tmp_path / "far").iterdir() if one.name.endswith("cuello-tmp")]
-    again = apply(saved, "in", "far", cluster=f"ray://{nodes.address}", skip_existing=True)
+    again = apply(saved, "in", "far", cluster=f"ray://{ray_nodes.address}", skip_existing=True)
     assert (len(again.skipped), len(again.failed), again.written) == (19, 1, [])
     for path in (tmp_path / "in").iterdir():
         path.touch()
     (tmp_path / "far/4.png").write_bytes((tmp_path / "far/4.png").read_bytes()[:90])
-    healed = apply(saved, "in", "far", cluster=f"ray://{nodes.address}", skip_existing=True)
+    healed = apply(saved, "in", "far", cluster=f"ray://{ray_nodes.address}", skip_existing=True)
     assert [Path(one).name for one in healed.written] == ["4.png"], "it was cut short, as the record knows"
     assert contents(tmp_path / "far") == contents(tmp_path / "alone")
 
 
 def test_ctrl_c_leaves_whole_results_that_the_next_call_knows(
-    nodes: Any, saved: Model, tmp_path: Path, make_images: MakeImages
+    ray_nodes: Any, saved: Model, tmp_path: Path, make_images: MakeImages
 ) -> None:
     source, out = make_images(tmp_path / "in", 40, height=900, width=900), tmp_path / "out"
 
@@ -101,19 +81,19 @@ def test_ctrl_c_leaves_whole_results_that_the_next_call_knows(
     thread = threading.Thread(target=stop_soon, daemon=True)
     thread.start()
     with pytest.raises(Interrupted, match=r"stopped: (\d+) written, each whole, and .* skip_existing=True") as stopped:
-        apply(saved, source, out, cluster=f"ray://{nodes.address}")
+        apply(saved, source, out, cluster=f"ray://{ray_nodes.address}")
     thread.join()
     written = sorted(out.glob("*.png"))
     assert str(stopped.value).startswith(f"stopped: {len(written)} written")
     assert 2 <= len(written) < 40
     assert len((out / RECORD).read_text().splitlines()) == len(written)
-    applied = apply(saved, source, out, cluster=f"ray://{nodes.address}", skip_existing=True)
+    applied = apply(saved, source, out, cluster=f"ray://{ray_nodes.address}", skip_existing=True)
     assert len(applied.skipped) == len(written)
     assert len(applied.written) == 40 - len(written)
 
 
 def test_a_folder_that_is_not_shared_is_refused_by_the_node_s_name(
-    nodes: Any, saved: Model, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_nodes: Any, saved: Model, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
     def unseen(folder: Path) -> Iterator[Mark]:
@@ -121,7 +101,7 @@ def test_a_folder_that_is_not_shared_is_refused_by_the_node_s_name(
 
     monkeypatch.setattr("cuello.cluster.ray.marked", unseen)
     with pytest.raises(CuelloError, match=r"node .* does not share .*out, where every machine writes to"):
-        apply(saved, images, tmp_path / "out", cluster=f"ray://{nodes.address}")
+        apply(saved, images, tmp_path / "out", cluster=f"ray://{ray_nodes.address}")
     assert contents(tmp_path / "out") == {}
 
 

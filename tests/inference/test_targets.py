@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from applied_results import contents
 from PIL import Image
 
 from cuello.core.errors import CuelloError, Interrupted
@@ -12,7 +13,6 @@ from cuello.data.picture import StoredImage, read_picture, write_picture
 from cuello.inference import files, targets
 from cuello.inference.files import apply
 from cuello.inference.model import Model
-from cuello.inference.record import RECORD
 
 MakeImages = Callable[..., Path]
 
@@ -27,12 +27,6 @@ def test_results_never_become_images_of_the_next_call(
         apply(model, source, tmp_path / place, overwrite=True)
     assert {path: path.read_bytes() for path in source.iterdir()} == before
     assert len(apply(model, source, tmp_path / "in-results").written) == 2
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return what lies in a folder, but for what Cuello writes down of its own results."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != RECORD]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_results_never_lie_around_the_images(model: Model, tmp_path: Path, make_images: MakeImages) -> None:

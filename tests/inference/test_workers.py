@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from applied_results import contents
 from PIL import Image
 
 import cuello
@@ -23,23 +23,12 @@ from cuello.core.progress import Progress
 from cuello.inference import files, sharing
 from cuello.inference.files import AppliedFile, apply
 from cuello.inference.model import Model
-from cuello.inference.record import RECORD
 from cuello.inference.sharing import worker_count
 from cuello.inference.targets import FileJob
 
+WaitUntil = Callable[[Callable[[], object]], None]
 MakeImages = Callable[..., Path]
 DEADLINE = 120.0
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    found = [path for path in sorted(folder.rglob("*.*")) if path.is_file() and path.name != RECORD]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
-
-
-@pytest.fixture(scope="module")
-def saved(model: Model) -> Model:
-    assert model.path is not None
-    return cuello.load(model.path)
 
 
 def test_results_and_their_order_do_not_depend_on_the_number_of_workers(
@@ -197,13 +186,6 @@ def started(*words: object) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def wait_until(what: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.02)
-
-
 def test_a_plain_script_may_share_files(saved: Model, images: Path, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT, "utf-8")
     process = started(tmp_path / "script.py", saved.path, images, tmp_path / "out")
@@ -214,7 +196,7 @@ def test_a_plain_script_may_share_files(saved: Model, images: Path, tmp_path: Pa
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("whom", ["group", "worker"])
 def test_a_stop_leaves_whole_files_and_a_lost_worker_none_undone(
-    saved: Model, tmp_path: Path, make_images: MakeImages, whom: str
+    saved: Model, tmp_path: Path, make_images: MakeImages, whom: str, wait_until: WaitUntil
 ) -> None:
     source, out = make_images(tmp_path / "in", 80, height=300, width=300), tmp_path / "out"
     process = started("-m", "cuello", "apply", saved.path, source, out, "--workers", "2", "--quiet")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from cuello.core.parent import GRACE_SECONDS, end_after
 
+WaitUntil = Callable[[Callable[[], object]], None]
 DEADLINE = 120.0
 ENDLESS = [
     "--noise",
@@ -38,13 +38,6 @@ def started(*words: object, before: Callable[[], object] = lambda: None) -> "sub
     )  # fmt: skip
 
 
-def wait_until(what: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.02)
-
-
 def epochs_in(*runs: Path) -> bool:
     return all((run / "history.jsonl").is_file() and (run / "history.jsonl").read_text("utf-8") for run in runs)
 
@@ -52,7 +45,9 @@ def epochs_in(*runs: Path) -> bool:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)], ids=str
 )
-def test_signals_end_a_training_that_can_go_on(images: Path, tmp_path: Path, number: int, code: int) -> None:
+def test_signals_end_a_training_that_can_go_on(
+    images: Path, tmp_path: Path, number: int, code: int, wait_until: WaitUntil
+) -> None:
     run = tmp_path / "run"
     words = ["-m", "cuello", "train", "denoise", images, "-o", run, "--no-report", *ENDLESS]
     process = started(*words, before=lambda: [signal.signal(one, signal.SIG_DFL) for one in (1, 2, 15)])
@@ -65,7 +60,7 @@ def test_signals_end_a_training_that_can_go_on(images: Path, tmp_path: Path, num
     assert last.endswith(f"epochs are saved in {run}. Go on with: cuello resume {run}")
 
 
-def test_what_is_ignored_stays_so_as_with_nohup(images: Path, tmp_path: Path) -> None:
+def test_what_is_ignored_stays_so_as_with_nohup(images: Path, tmp_path: Path, wait_until: WaitUntil) -> None:
     run = tmp_path / "run"
     words = ["-m", "cuello", "train", "denoise", images, "-o", run, "--no-report", *ENDLESS]
     process = started(*words, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
@@ -95,7 +90,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda one: one.name)
-def test_workers_end_with_their_parent(images: Path, tmp_path: Path, number: int) -> None:
+def test_workers_end_with_their_parent(images: Path, tmp_path: Path, number: int, wait_until: WaitUntil) -> None:
     script = tmp_path / "several.py"
     script.write_text(SEVERAL, "utf-8")
     process = started(script, images, tmp_path)
@@ -108,7 +103,7 @@ def test_workers_end_with_their_parent(images: Path, tmp_path: Path, number: int
     assert not alive
 
 
-def test_a_worker_that_is_ended_from_outside_is_told(images: Path, tmp_path: Path) -> None:
+def test_a_worker_that_is_ended_from_outside_is_told(images: Path, tmp_path: Path, wait_until: WaitUntil) -> None:
     script = tmp_path / "several.py"
     script.write_text(SEVERAL, "utf-8")
     process = started(script, images, tmp_path)

@@ -4,7 +4,6 @@ import multiprocessing
 import queue
 import signal
 import threading
-import warnings
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -73,7 +72,6 @@ WORKER: dict[str, Any] = {}
 def begin_worker(messages: Any, stop: Any) -> None:
     """Set up a worker, which ends with its parent. Ctrl-C is for the parent to see, which then says stop."""
     asked, ending = threading.Event(), threading.Event()
-    warnings.filterwarnings("ignore", r"\d+ images? (is|are) left out:")  # the parent has said it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:

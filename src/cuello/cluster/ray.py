@@ -13,7 +13,6 @@ import tempfile
 import time
 import traceback
 import uuid
-import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -421,7 +420,6 @@ def do(order: Order, post: Any) -> Report:
     line = TaskLine(ray, post, order.place)
     if ray.get(post.put.remote(order.place, "begun", node)):
         return Report(node)
-    warnings.filterwarnings("ignore", r"\d+ images? (is|are) left out:")  # the caller has said it
     with suppress(OSError):
         os.chdir(order.cwd)
     try:

@@ -34,6 +34,8 @@ PARTS = {
     "optimizer": "optimiser", "schedule": "schedule",
 }  # fmt: skip
 """Settings of a training that name a part, and the kind of it."""
+STEPPED = ("model", "loss", "optimizer", "noise")
+"""Those whose parts do the work of a step."""
 ALIASES = {"data": "data set", "dataset": "data set", "optimizer": "optimiser", "degradation": "noise"}
 
 
@@ -340,6 +342,12 @@ def is_known_here(settings: Mapping[str, Any]) -> bool:
     return any(
         not is_reference(text) and (PARTS[setting], head_of(text)) in REGISTERED for setting, text in parts_in(settings)
     )
+
+
+def own_kind(settings: Mapping[str, Any]) -> str | None:
+    """Say which part of a training's steps is somebody's own code, as "network", the first one; None where none is."""
+    stepped = {name: settings.get(name) for name in STEPPED}
+    return next((PARTS[setting] for setting, text in parts_in(stepped) if is_own(PARTS[setting], text)), None)
 
 
 def parts_in(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -161,9 +161,10 @@ def no_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def may_start() -> bool:
-    """Tell whether this process may start others: one of multiprocessing's own pools may not."""
-    return not multiprocessing.current_process().daemon
+def why_alone() -> str | None:
+    """Say why this process may start no others, as one of multiprocessing's own pools; None where it may."""
+    alone = multiprocessing.current_process().daemon
+    return "it is one of several itself and may start no others" if alone else None
 
 
 def serve(connection: "Connection[Any, Any]", at_command_line: bool) -> None:

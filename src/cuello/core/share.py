@@ -1,6 +1,7 @@
 """The share of a batch that one process or thread of several works on."""
 
 from contextvars import ContextVar
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -39,3 +40,5 @@ ROWS: ContextVar[Rows | None] = ContextVar("ROWS", default=None)
 """Which rows of a whole batch the network is given, for layers that draw numbers; None: all of them."""
 RANDOM: "ContextVar[Generator | None]" = ContextVar("RANDOM", default=None)
 """What layers draw from, in a thread that has its own generator; None: torch's default one."""
+DRAWING = Lock()
+"""Held by the thread that seeds torch's default generator, or gives it another's state, and draws from it."""

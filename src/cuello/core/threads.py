@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+MOST_THREADS = 4
+"""Threads that divide a work, at most: of each one's operations a part can only be begun by one at a time."""
 SWITCH_SECONDS = 2e-4
 """How long a thread may keep Python to itself while another waits for it; 5 ms by default, a tenth of a step."""
 

@@ -8,7 +8,7 @@ import torch
 
 from cuello.core.errors import CuelloError, worded
 from cuello.core.memory import free_memory
-from cuello.core.pool import may_start
+from cuello.core.pool import why_alone
 from cuello.core.spread import spread_evenly
 from cuello.data.picture import opened
 from cuello.inference.model import Model, load
@@ -50,8 +50,8 @@ def worker_count(model: Model, jobs: Sequence[FileJob], asked: int | None) -> tu
 
 def only_here(model: Model) -> str | None:
     """Say why another process cannot have this very network; None where it can."""
-    if not may_start():
-        return "it is one of several itself and may start no others"
+    if (why := why_alone()) is not None:
+        return why
     if model.artefact.architecture.kind == "custom":
         return "the network is somebody's own code"
     if model.path is None or not model.path.exists():

@@ -27,6 +27,15 @@ def per_channel(values: Tensor, x: Tensor) -> Tensor:
     return torch.zeros_like(x[:1]) + values[:, None, None]  # (C,) -> (1, C, H, W)
 
 
+def moments_gradient(
+    x: Tensor, mean: Tensor, mean_gradient: Tensor, *, variance_gradient: Tensor, pixels: float
+) -> Tensor:
+    """Return the gradient of ``(N, C, H, W)`` from those of mean and biased variance, ``(C,)``, over so many pixels."""
+    slope = 2 / pixels * variance_gradient  # (C,)
+    offset = mean_gradient / pixels - slope * mean  # (C,)
+    return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x))  # (N, C, H, W)
+
+
 class _BatchMoments(torch.autograd.Function):
     """Mean and biased variance of every channel; the backward pass is one pass over the images."""
 
@@ -43,10 +52,9 @@ class _BatchMoments(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, mean_gradient: Tensor, variance_gradient: Tensor) -> Tensor:
         x, mean = ctx.saved_tensors
-        pixels = x.numel() // x.shape[1]
-        slope = 2 / pixels * variance_gradient  # (C,)
-        offset = mean_gradient / pixels - slope * mean  # (C,)
-        return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x))  # (N, C, H, W)
+        return moments_gradient(
+            x, mean, mean_gradient, variance_gradient=variance_gradient, pixels=x.numel() // len(mean)
+        )
 
 
 def batch_moments(x: Tensor) -> tuple[Tensor, Tensor, int]:

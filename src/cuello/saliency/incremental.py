@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cuello.core.threads import torch_divided
+from cuello.core.threads import MOST_THREADS, torch_divided
 from cuello.saliency.boxes import Boxes, Spans
 from cuello.saliency.layers import Axis, Layer, LayerChain, Operation
 from cuello.saliency.linear import Ends, LinearRun, Planner, RegionPlan
@@ -29,9 +29,6 @@ CLEAN_BYTES = 64 * 2**20
 
 CALL_WORK = 1.5e7
 """What a layer's calls for one more group cost beside arithmetic, in multiply-adds: about 0.4 ms of a core."""
-
-MOST_THREADS = 4
-"""Parts at once: of each one's operations a part can only be begun by one thread at a time."""
 
 MOST_IMAGES = 256
 """Images at once: more would only make the batches of a class longer."""

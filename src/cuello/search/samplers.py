@@ -132,9 +132,7 @@ class Drawn(Alone):
 
     def tell(self, trial: Trial) -> None:
         """Write down what a trial came to."""
-        state = self.optuna.trial.TrialState
-        told = {"finished": state.COMPLETE, "pruned": state.PRUNED, "failed": state.FAIL}[trial.state]
-        value = trial.reached.objective if trial.state == "finished" and trial.reached else None
+        told, value = ending_of(self.optuna, trial)
         asked = self.open.pop(trial.number)
         asked.set_user_attr("folder", trial.name)
         if trial.message:
@@ -149,6 +147,18 @@ class Drawn(Alone):
         if epoch not in known:
             trial.report(value, epoch)
         return trial.should_prune()
+
+
+def ending_of(optuna: Any, trial: Trial) -> tuple[Any, float | None]:
+    """Return what a trial that is over came to, as Optuna has it: its state, and its value if it was finished."""
+    value = trial.reached.objective if trial.state == "finished" and trial.reached else None
+    return optuna_states(optuna)[trial.state], value
+
+
+def optuna_states(optuna: Any) -> dict[str, Any]:
+    """Return Optuna's states of trials that are over, by ours."""
+    state = optuna.trial.TrialState
+    return {"finished": state.COMPLETE, "pruned": state.PRUNED, "failed": state.FAIL}
 
 
 def optunas_sampler(optuna: Any, kind: str) -> Callable[[int], Any]:

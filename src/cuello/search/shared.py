@@ -19,8 +19,10 @@ from cuello.search.question import Question
 from cuello.search.samplers import (
     Proposal,
     drawn_values,
+    ending_of,
     load_optuna,
     median_pruner,
+    optuna_states,
     optunas_sampler,
     quiet,
     trial_seed,
@@ -156,9 +158,8 @@ class SharedSampler:
 
     def write_down(self, trial: Trial) -> None:
         """Write down what a trial came to; it may be done again."""
-        asked, state = self.open[trial.number], self.optuna.trial.TrialState
-        told = {"finished": state.COMPLETE, "pruned": state.PRUNED, "failed": state.FAIL}[trial.state]
-        value = trial.reached.objective if trial.state == "finished" and trial.reached else None
+        asked = self.open[trial.number]
+        told, value = ending_of(self.optuna, trial)
         with quiet(self.optuna), self.alone() as connection:
             claim = self.claims.all(connection, self.study._study_id).get(asked._trial_id)
             if claim is None or claim.claimant != self.claims.me:
@@ -212,11 +213,11 @@ class SharedSampler:
             return found
         facts, place = known.user_attrs, known.user_attrs.get("place", {})
         elsewhere = place and place["mark"] != self.claims.place.mark
-        state = self.optuna.trial.TrialState
+        states = {its: ours for ours, its in optuna_states(self.optuna).items()}
         self.over[number] = replace(
             found,
             name=facts.get("folder", found.name),
-            state={state.COMPLETE: "finished", state.PRUNED: "pruned", state.FAIL: "failed"}[known.state],
+            state=states[known.state],
             message=facts.get("message", ""),
             reached=Reached(**facts["reached"]) if "reached" in facts else None,
             where=f"{place['host']}:{place['folder']}" if elsewhere else "",

@@ -98,9 +98,7 @@ def fit(session: Session, device: torch.device, observers: Sequence[Observer] = 
             epoch, trained, checked, rate=rate(len(training) - 1), seconds=seconds, training_seconds=trained_at - start
         )
         if group is not None:
-            record = EpochRecord(
-                **group.first(asdict(record))
-            )  # with the seconds of rank 0, which can end the training
+            record = EpochRecord(**group.first(asdict(record)))  # the seconds of rank 0 can end the training
             spread(network, state.optimizer, state.average, group=group)
         refuse_divergence(record, config)
         improved = add_record(state.records, record)

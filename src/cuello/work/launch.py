@@ -24,6 +24,7 @@ from cuello.runs.history import EpochRecord
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
 from cuello.training.ranks.group import RankLost
 from cuello.training.ranks.place import RENDEZVOUS, place_of
+from cuello.work.ranks import how_to_go_on
 
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 """The network that no other machine sees, as gloo is told it."""
@@ -139,8 +140,7 @@ class Launched:
         """Say what is saved and how to go on; nothing where nothing is."""
         if not self.run.checkpoint_path.is_file():
             return ""
-        epochs = len(self.run.history) if self.run.history_path.is_file() else 0
-        return f"; {epochs} epochs are saved in {self.run.path}. Go on with: cuello resume {self.run.path}"
+        return f"; {how_to_go_on(self.run)}"
 
     def check(self, ended: Sequence[Child]) -> None:
         """Raise what ended the training, if anything did. ended: those that did so before any was asked to."""

@@ -99,15 +99,19 @@ def one_first(group: RankGroup | None, config: TrainConfig) -> Iterator[None]:
         yield
 
 
+def how_to_go_on(run: Run) -> str:
+    """Say what of a run is saved, and how to go on with it."""
+    epochs = len(run.history) if run.history_path.is_file() else 0
+    return f"{epochs} epochs are saved in {run.path}. Go on with: cuello resume {run.path}"
+
+
 @contextmanager
 def told_how_to_go_on(run: Run) -> Iterator[None]:
     """Say, where a rank is lost, what is saved and how to go on."""
     try:
         yield
     except RankLost as lost:
-        epochs = len(run.history) if run.history_path.is_file() else 0
-        said = f"{lost.args[0]}; {epochs} epochs are saved in {run.path}. Go on with: cuello resume {run.path}"
-        raise RankLost(said) from lost
+        raise RankLost(f"{lost.args[0]}; {how_to_go_on(run)}") from lost
 
 
 def check_alone(what: str) -> None:

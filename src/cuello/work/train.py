@@ -67,6 +67,7 @@ from cuello.work.ranks import (
     check_from_files,
     check_same_settings,
     check_versions,
+    how_to_go_on,
     one_first,
     told_how_to_go_on,
 )
@@ -542,5 +543,4 @@ def command_for(config: TrainConfig) -> str:
 
 def interrupted(run: Run) -> Interrupted:
     """Say what is saved and how to go on."""
-    epochs = len(run.history) if run.history_path.is_file() else 0
-    return Interrupted(f"stopped; {epochs} epochs are saved in {run.path}. Go on with: cuello resume {run.path}")
+    return Interrupted(f"stopped; {how_to_go_on(run)}")

@@ -9,7 +9,7 @@ import torch
 
 from cuello.core.errors import CuelloError, worded
 from cuello.core.memory import kept_memory
-from cuello.core.pool import Pool, TaskDone, may_start
+from cuello.core.pool import Pool, TaskDone, why_alone
 from cuello.core.progress import OnProgress, silent
 from cuello.data.batches import to_tensor
 from cuello.data.images import Images
@@ -102,8 +102,8 @@ def together(arrays: Arrays) -> torch.Tensor:
 
 def only_here(classifier: ExplainedClassifier) -> str | None:
     """Say why no other process can open a classifier; None where it can."""
-    if not may_start():
-        return "it is one of several itself and may start no others"
+    if (why := why_alone()) is not None:
+        return why
     if classifier.own is not None and classifier.own.artefact.architecture.kind == "custom":
         return "the classifier is somebody's own code"
     return None

@@ -1,6 +1,5 @@
 """Random numbers of a whole batch, of which each rank takes those of its own rows."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,7 @@ from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
 
-from cuello.core.share import RANDOM, ROWS, Rows
+from cuello.core.share import DRAWING, RANDOM, ROWS, Rows
 from cuello.training.ranks.together import Ranks
 
 SHAPED = (torch.rand, torch.randn, torch.randint)
@@ -24,8 +23,6 @@ DROPOUT = (functional.dropout, functional.dropout1d, functional.dropout2d, funct
 BY_VALUE = (torch.poisson, torch.bernoulli)
 """What is drawn depends on values, of which each rank has its own: they are brought together first."""
 DRAWS = {*SHAPED, *LIKE, *IN_PLACE, *DROPOUT, *BY_VALUE}
-DEFAULT = threading.Lock()
-"""Held by the thread for which torch's default generator is its own."""
 
 
 def seeded(seed: int, device: torch.device) -> None:
@@ -41,7 +38,7 @@ def seeded(seed: int, device: torch.device) -> None:
 @contextmanager
 def as_default(random: Generator) -> Iterator[None]:
     """Let torch's default generator go on from where another is, and that one from where it then is."""
-    with DEFAULT:
+    with DRAWING:
         torch.default_generator.set_state(random.get_state())
         yield
         random.set_state(torch.default_generator.get_state())

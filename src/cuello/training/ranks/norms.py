@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cuello.core.errors import CuelloError
-from cuello.models.blocks import BatchNorm2d, batch_moments, per_channel
+from cuello.models.blocks import BatchNorm2d, batch_moments, moments_gradient, per_channel
 from cuello.training.ranks.together import Ranks
 
 
@@ -39,9 +39,9 @@ class SharedMoments(torch.autograd.Function):
         x, mean = ctx.saved_tensors
         own = [torch.zeros_like(mean) if one is None else one for one in gradients[:2]]
         mean_gradient, variance_gradient = ctx.group.summed(ctx.group.counted(torch.cat(own))).chunk(2)
-        slope = 2 / ctx.pixels * variance_gradient  # (C,)
-        offset = mean_gradient / ctx.pixels - slope * mean  # (C,)
-        return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x)), None  # (N, C, H, W)
+        return moments_gradient(
+            x, mean, mean_gradient, variance_gradient=variance_gradient, pixels=ctx.pixels
+        ), None  # fmt: skip
 
 
 @contextmanager

@@ -14,11 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cuello.core.config import TrainConfig
 from cuello.core.errors import Elsewhere
-from cuello.core.own import PARTS, is_own, parts_in
+from cuello.core.own import own_kind
 from cuello.core.share import RANDOM
-from cuello.core.threads import torch_divided
+from cuello.core.threads import MOST_THREADS, torch_divided
 from cuello.models.summary import summarise
 from cuello.runs.history import EpochRecord
 from cuello.training.loop import fit
@@ -26,8 +25,6 @@ from cuello.training.observers import Observer
 from cuello.training.ranks.together import Ranks
 from cuello.training.session import Session
 
-MOST = 4
-"""Threads that share a batch, at most: of each one's operations a part can only be begun by one at a time."""
 LEAST_WORK = 5e7
 """Multiply-adds of a step's forward pass below which dividing it costs more than it gains."""
 LEAST_IMAGES = 2
@@ -75,18 +72,15 @@ class ThreadGroup(Ranks):
 def threads_of(session: Session, device: torch.device) -> int:
     """Return in how many threads a training is made; 1 where it would be no faster, or cannot be divided."""
     config, network = session.config, session.network
-    ranks = min(torch.get_num_threads(), MOST, config.batch_size // LEAST_IMAGES, session.training.count)
-    if device.type != "cpu" or config.compile or network.compares or ranks < 2 or has_own_parts(config):
+    ranks = min(torch.get_num_threads(), MOST_THREADS, config.batch_size // LEAST_IMAGES, session.training.count)
+    if device.type != "cpu" or config.compile or network.compares or ranks < 2:
         return 1
-    step = min(config.batch_size, session.training.count)
-    work = step * summarise(network, network.channels, session.training.size).multiply_adds
-    return ranks if work / network.scale**2 >= LEAST_WORK else 1
-
-
-def has_own_parts(config: TrainConfig) -> bool:
-    """Tell whether somebody's own code takes part, which may not be made for several threads."""
-    parts = parts_in(config.model_dump(include={"model", "loss", "optimizer", "noise"}))
-    return any(is_own(PARTS[setting], part) for setting, part in parts)
+    if own_kind(config.model_dump()) is not None:  # may not be made for several threads
+        return 1
+    height, width = session.training.size
+    pixels = height * width / network.scale**2 * min(config.batch_size, session.training.count)
+    work = pixels * summarise(network, network.channels).multiply_adds_a_pixel
+    return ranks if work >= LEAST_WORK else 1
 
 
 def fit_in_threads(

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cuello.core.config import TrainConfig
-from cuello.core.own import PARTS, is_own, parts_in
+from cuello.core.own import own_kind
 from cuello.models.named import find_network
 from cuello.training.replicas.batched import reason_unbatched
 from cuello.training.session import Session
@@ -39,9 +39,8 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
         return "they are compiled, or in mixed precision"
     if config.max_minutes is not None:
         return "their time is limited"
-    for setting, part in parts_in(config.model_dump(include={"model", "loss", "optimizer", "noise"})):
-        if is_own(PARTS[setting], part):
-            return f"their {PARTS[setting]} is somebody's own code"
+    if (kind := own_kind(config.model_dump())) is not None:
+        return f"their {kind} is somebody's own code"
     if find_network(config.model).kind != "autoencoder":
         return "their network is not an autoencoder of dense layers"
     if find_network(config.model).settings["layers"]["kind"] != "dense":

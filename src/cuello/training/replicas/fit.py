@@ -6,9 +6,8 @@ the arithmetic of all in one go gives each what it would without the others (``s
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import fields
 from statistics import fmean
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from cuello.core.errors import CuelloError
 from cuello.core.memory import kept_memory
+from cuello.core.threads import torch_divided
 from cuello.runs.history import EpochRecord
 from cuello.training.loop import restore, save
 from cuello.training.observers import EpochDone, Event, Observer, Started, StepDone, Stopped
@@ -64,7 +64,8 @@ def fit_replicas(
     tell(Started(min(replica.reached for replica in replicas), epochs, steps))
     teams: list[Team] = []
     due = time.monotonic() + SAVE_SECONDS
-    with single_threaded() as threads, kept_memory():
+    threads = torch.get_num_threads()
+    with torch_divided(threads), kept_memory():  # several threads at one of so small matrices only wait; see at_once
         try:
             while behind := furthest_behind(replicas):
                 if {replica for team in teams for replica in team.replicas} != set(behind):
@@ -89,20 +90,6 @@ def fit_replicas(
     tell(Stopped(max(replica.reached for replica in replicas), reason_of(replicas)))
     raise_first(replicas)
     return [replica.state.records for replica in replicas]
-
-
-@contextmanager
-def single_threaded() -> Iterator[int]:
-    """Let torch work with one thread for the time of the block, and give how many it had.
-
-    Matrices are so small here that several threads at one of them only wait for one another; see ``at_once``.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 def parted(replicas: Sequence[Replica], threads: int) -> list[list[Replica]]:

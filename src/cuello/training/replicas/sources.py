@@ -1,6 +1,5 @@
 """What replicas are trained on, for all of them at once: every draw is the one that a solo run would make."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
@@ -10,12 +9,10 @@ import torch
 from torch import Tensor
 
 from cuello.core.seeding import derived_seed, generator
+from cuello.core.share import DRAWING
 from cuello.core.types import Batch, Pairing
 from cuello.data.batches import Batches
 from cuello.models.autoencoder.network import Autoencoder
-
-DRAWING = threading.Lock()
-"""Held by the thread that seeds torch's default generator and draws from it."""
 
 
 class Fed(NamedTuple):
