@@ -24,7 +24,7 @@ OTHERS = {
     "true", "weight_decay": "0.1", "schedule": "'constant'", "warmup_epochs": "1.0", "plateau_patience": "1",
     "plateau_factor": "0.1", "clip": "1.0", "ema": "0.9", "seed": "7", "precision": "'bf16'", "compile": "true",
     "latent": "4", "hidden": "'64'", "filters": "'8'", "activation": "'relu'", "dropout": "0.1", "force": "true",
-    "method": "'sure'", "noisy_target": "true",
+    "method": "'sure'", "noisy_target": "true", "start_from": "'denoise'",
 }  # fmt: skip
 """Another value for every setting that may not change, as TOML has it."""
 

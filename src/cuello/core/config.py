@@ -235,6 +235,12 @@ class TrainConfig(pydantic.BaseModel):
         "job and the images, and is named in the output.",
         NETWORK,
     )
+    start_from: str | None = setting(
+        None,
+        "Begin with the weights of a trained network, as far as they fit, not with random ones: a run directory, a "
+        "model's file, or a ready model (see `cuello models`). Without --model, it is that network.",
+        NETWORK,
+    )
     force: bool | None = setting(None, "Train even a network that cannot help against the noise.", NETWORK)
 
     # The next five come to a description of a network, as `model`: kept settings have that alone.

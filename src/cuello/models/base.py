@@ -27,6 +27,8 @@ class ImageNetwork(nn.Module):
     has_code: whether ``encode`` and ``decode`` can be called. prior: the distribution that codes follow, "normal" or
     "uniform", None where it is not known. has_posterior: whether each image has a distribution of codes.
     compares: whether loss terms compare the images of a batch with one another, which then is not divided among ranks.
+    ends: names of the convolutions that see and that give the image's channels, each channel's numbers one after
+    another, then what belongs to none; "" where there is no such layer.
 
     ``forward(x, condition)`` gives an Output; a classifier, scores before softmax, ``(N, K)``.
     """
@@ -43,6 +45,7 @@ class ImageNetwork(nn.Module):
     prior: str | None = None
     has_posterior: bool = False
     compares: bool = False
+    ends: tuple[str, str] = ("", "")
 
     def condition(self, x: Tensor, level: Tensor | None = None, classes: Tensor | None = None) -> Tensor | None:
         """Choose what the network is told beside images: the noise's level, estimated where it is None, or classes."""

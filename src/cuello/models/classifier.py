@@ -98,6 +98,7 @@ class Classifier(ImageNetwork):
                 channels, number = filters, number + 1
             stages.append(nn.Sequential(*layers))
         self.stages = nn.ModuleList(stages)
+        self.ends = ("stages.0.0", "")
         rows, columns = config.map_size()
         width, layers = channels * rows * columns, []
         for wider in config.dense:

@@ -58,6 +58,7 @@ class Denoiser(ImageNetwork):
         for inputs in (4 * config.channels + 1, *[config.width] * config.depth):
             layers += [convolution(inputs, config.width, config.folded), nn.PReLU(config.width)]
         self.layers = nn.Sequential(*layers, convolution(config.width, 4 * config.channels, config.folded, zero=True))
+        self.ends = ("layers.0", f"layers.{len(layers)}")
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
         """Return restored images.

@@ -43,6 +43,7 @@ class Espcn(ImageNetwork):
         super().__init__()
         self.config = config
         self.channels, self.scale = config.channels, config.scale
+        self.ends = ("layers.0", "layers.4")
         self.receptive_field = 9  # 2 + 1 + 1 pixels to every side
         self.layers = nn.Sequential(
             nn.Conv2d(config.channels, config.first, 5, padding=2),

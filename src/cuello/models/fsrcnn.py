@@ -59,6 +59,7 @@ class Fsrcnn(ImageNetwork):
             config.features, config.channels, 9, stride=config.scale, padding=4, output_padding=config.scale - 1
         )
         self.layers = nn.Sequential(*layers, deconvolution)
+        self.ends = ("layers.0", f"layers.{len(layers)}")
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)  # 0.25: a PReLU's first slope

@@ -68,6 +68,23 @@ class BranchedConv2d(nn.Module):
         return functional.conv2d(x, self.kernel(), self.bias, padding=1)  # (N, in, H, W) -> (N, out, H, W)
 
     @torch.no_grad()
+    def become(self, kernel: Tensor, bias: Tensor) -> None:
+        """Take the weights of a plain convolution: the other branches begin at 0, and learn from there.
+
+        kernel: ``(out_channels, in_channels, 3, 3)``. bias: ``(out_channels,)``.
+
+        >>> block, plain = BranchedConv2d(4, 4), nn.Conv2d(4, 4, 3, padding=1)
+        >>> block.become(plain.weight, cast("Tensor", plain.bias))
+        >>> x = torch.rand(1, 4, 8, 8)
+        >>> torch.allclose(block(x), plain(x), atol=1e-6)
+        True
+        """
+        for parameter in (self.plain, self.squeeze, self.scales):
+            parameter.zero_()
+        self.plain.copy_(kernel.to(self.plain) - self.kernel())  # which is the identity now, or nothing
+        self.bias.copy_(bias)
+
+    @torch.no_grad()
     def folded(self) -> nn.Conv2d:
         """Return the one plain convolution that gives the same."""
         out_channels, in_channels = self.plain.shape[:2]

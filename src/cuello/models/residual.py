@@ -50,6 +50,7 @@ class ResidualNetwork(ImageNetwork):
         last = nn.Conv2d(width, channels, 3, padding=1)
         layers.append(last)
         self.layers = nn.Sequential(*layers)
+        self.ends = ("layers.0", f"layers.{len(layers) - 1}")
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # as the paper does

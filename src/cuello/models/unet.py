@@ -70,6 +70,7 @@ class UNet(ImageNetwork):
         self.up = nn.ModuleList(DoubleConvolution(2 * b, b) for _, b in coarse_to_fine)
         self.last = nn.Conv2d(widths[0], self.config.channels, 1)
         nn.init.zeros_(self.last.weight)
+        self.ends = ("down.0.first", "last")
 
     @property
     def receptive_field(self) -> int:

@@ -57,6 +57,7 @@ class Upscaler(ImageNetwork):
         for inputs in (config.channels, *[config.width] * config.depth):
             layers += [convolution(inputs, config.width, config.folded), nn.PReLU(config.width)]
         self.layers = nn.Sequential(*layers, convolution(config.width, given, config.folded, zero=True))
+        self.ends = ("layers.0", f"layers.{len(layers)}")
         self.bicubic = BicubicUpscale(config.scale)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:

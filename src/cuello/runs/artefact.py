@@ -18,6 +18,7 @@ from cuello.models.catalog import KINDS, Architecture, build, config_of
 from cuello.models.limits import AT_ONCE, Channels, Kernel, Side
 from cuello.models.stabilised import Domain
 from cuello.noise_models.model import NoiseModel
+from cuello.runs.origin import Origin, StoredOrigin
 from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class StoredArtefact(StoredFields):
     method: Name = ""
     noise_models: list[StoredNoiseModel] = Field(default_factory=list)
     noise_correlation: list[list[Finite]] = Field(default_factory=list)
+    started_from: list[StoredOrigin] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Artefact:
     noise_models: the noise that it learned to take off, one of each channel, white being 1: what it sees are images
     whose noise was made even with these (``models/stabilised``). None of them: it sees images as they are.
     noise_correlation: of that noise with the pixels around, rows of odd number and length, 1 in the middle; none of
-    them: each pixel has noise of its own.
+    them: each pixel has noise of its own. started_from: the trained network whose weights it began with, then the one
+    that that began with, and so on; none: it began with random weights.
     """
 
     architecture: Architecture
@@ -96,6 +99,7 @@ class Artefact:
     method: str = ""
     noise_models: Sequence[NoiseModel] = ()
     noise_correlation: Sequence[Sequence[float]] = ()
+    started_from: Sequence[Origin] = ()
 
     @property
     def checksum(self) -> str:
@@ -139,6 +143,8 @@ def about_of(artefact: Artefact) -> dict[str, Any]:
         about["noise_models"] = [asdict(model) for model in artefact.noise_models]
     if artefact.noise_correlation:
         about["noise_correlation"] = [list(row) for row in artefact.noise_correlation]
+    if artefact.started_from:
+        about["started_from"] = [asdict(origin) for origin in artefact.started_from]
     return about
 
 
@@ -166,6 +172,7 @@ def as_artefact(found: StoredArtefact, weights: Mapping[str, Tensor], path: Path
         architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
         classes=tuple(found.classes), classifier=found.classifier, method=found.method, noise_models=models,
         noise_correlation=found.noise_correlation,
+        started_from=tuple(Origin(**dict(origin)) for origin in found.started_from),
     )  # fmt: skip
 
 

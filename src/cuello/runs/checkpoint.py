@@ -5,8 +5,8 @@ and the history are renamed into place together.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
 from cuello.core.schema import Name, StoredFields, checked, shortened
 from cuello.runs.history import EpochRecord, as_json, epochs_of
+from cuello.runs.origin import Origin, StoredOrigin
 from cuello.runs.tensors import check_finite, load_tensors, packed, read_about
 
 FORMAT = 1
@@ -29,7 +30,7 @@ class Checkpoint:
     weights, average, best: tensors by name; average is empty without an exponential moving average, best before the
     first epoch. optimizer: tensors by parameter position and name. records: the epochs so far. fingerprint: of the
     training images, to notice when they changed. settings, environment: what it was trained with and where, empty in
-    files of earlier versions.
+    files of earlier versions. started_from: see Artefact.
     """
 
     weights: Mapping[str, Tensor]
@@ -40,16 +41,20 @@ class Checkpoint:
     fingerprint: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    started_from: Sequence[Origin] = ()
 
 
 @dataclass(frozen=True)
 class EpochsReached:
-    """How far a training is: the epochs so far, the fingerprint of its images, its settings and its environment."""
+    """How far a training is: the epochs so far, the fingerprint of its images, its settings, its environment, and the
+    networks that it started from (see Artefact).
+    """
 
     records: tuple[EpochRecord, ...]
     fingerprint: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    started_from: Sequence[Origin] = ()
 
 
 class StoredCheckpoint(StoredFields):
@@ -59,6 +64,7 @@ class StoredCheckpoint(StoredFields):
     fingerprint: Name
     settings: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
+    started_from: list[StoredOrigin] = Field(default_factory=list)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -76,6 +82,8 @@ def packed_checkpoint(checkpoint: Checkpoint) -> bytes:
         "records": [as_json(record) for record in checkpoint.records], "fingerprint": checkpoint.fingerprint,
         "settings": checkpoint.settings, "environment": checkpoint.environment,
     }  # fmt: skip
+    if checkpoint.started_from:
+        about["started_from"] = [asdict(origin) for origin in checkpoint.started_from]
     return packed(tensors, about, kind="checkpoint", format=FORMAT)
 
 
@@ -110,5 +118,6 @@ def reached_of(path: Path, about: Mapping[str, Any]) -> EpochsReached:
     """Return what a checkpoint's description says; CuelloError where a part of it is missing."""
     found = checked(StoredCheckpoint, about, path)
     return EpochsReached(
-        epochs_of(found.records, path), found.fingerprint, settings=found.settings, environment=found.environment
-    )
+        epochs_of(found.records, path), found.fingerprint, settings=found.settings, environment=found.environment,
+        started_from=tuple(Origin(**dict(origin)) for origin in found.started_from),
+    )  # fmt: skip

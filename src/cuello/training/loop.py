@@ -256,13 +256,13 @@ def checkpoint_of(session: Session, state: State) -> Checkpoint:
     return Checkpoint(
         weights=state.network.state_dict(), average=state.average, best=state.best, optimizer=tensors,
         records=tuple(state.records), fingerprint=session.fingerprint, settings=settings_of(session.config),
-        environment=state.environment,
+        environment=state.environment, started_from=session.artefact.started_from,
     )  # fmt: skip
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:
-    """Return all settings, without a licence, an author or a citation that nobody stated."""
-    return config.model_dump(exclude={name for name in RIGHTS if getattr(config, name) is None})
+    """Return all settings, without a licence, an author, a citation or a beginning that nobody stated."""
+    return config.model_dump(exclude={name for name in (*RIGHTS, "start_from") if getattr(config, name) is None})
 
 
 def epoch_record(

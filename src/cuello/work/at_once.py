@@ -113,7 +113,7 @@ def batches_alike(
             config = make_config({**given.model_dump(), "threads": use_threads(given.threads)})
         own = data._replace(prepared=reseeded(data.prepared, config.seed))
         try:
-            made = make_network(config, own)
+            made = make_network(config, own, run, tell=progress)
         except CuelloError:
             continue
         member = session_of(run, config, own, made=made)

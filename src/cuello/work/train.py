@@ -72,6 +72,7 @@ from cuello.work.ranks import (
     told_how_to_go_on,
 )
 from cuello.work.ranks import check_same_images as check_same_everywhere
+from cuello.work.started import begun_with, network_of
 
 UNCOMPARED = ("device", "threads", "storage", "on_error")
 """Settings in which a run may differ from what is asked for and still be the run that was asked for."""
@@ -108,7 +109,8 @@ def resolved(settings: Mapping[str, Any]) -> tuple[TrainConfig, Chosen | None]:
         job.pairing(config)  # what is wrong without an image is said before one is looked at
     advice = job.recommended(config)
     if config.model == AUTO:
-        chosen = job.chosen(make_config({**advice, **given}))
+        start = config.start_from
+        chosen = job.chosen(make_config({**advice, **given})) if start is None else network_of(start)
         config = make_config({**given, "model": chosen.name})
     model = given["model"] = config.model
     recipe: dict[str, Any] = {"loss": job.default_loss}
@@ -202,7 +204,7 @@ def train(
         tell_chosen(chosen, tell)
         if "epochs" not in settings:
             tell_few_steps(config, data_of, tell)
-        made = make_network(config, data_of)
+        made = make_network(config, data_of, group=group, tell=tell)
         check_divisible(group, config, made[0], count=data_of.prepared.training.count)
         path = Path(output).expanduser() if output is not None else fresh_path(config)
         if group is not None and group.rank:
@@ -305,7 +307,7 @@ def resume(
                 if (data or target) is not None:
                     check_same_images(run, found.prepared)
                 say_changes(run, config, found.prepared.fingerprint, asked=changes)
-                made = make_network(config, found)
+                made = make_network(config, found, run, tell=tell)
                 check_divisible(group, config, made[0], count=found.prepared.training.count)
                 write_text(run.config_path, to_toml(config))
                 trackers = make_trackers(track, run.path, config)
@@ -328,7 +330,7 @@ def follow(run: Run, group: RankGroup, network: Any, *, changes: Mapping[str, An
     with one_first(group, config):
         found = JOBS[config.job].data(config, silent)
     check_same_everywhere(group, config, found.prepared.fingerprint)
-    made = make_network(config, found)
+    made = make_network(config, found, group=group)
     check_divisible(group, config, made[0], count=found.prepared.training.count)
     session = session_of(run, config, found, made=made, group=group)
     return run_through(session, found, device, options=RunOptions(report=False))
@@ -438,10 +440,22 @@ def tell_few_steps(config: TrainConfig, data: JobData, tell: OnProgress) -> None
         tell(Progress("reading images", 1, 1, note=note))
 
 
-def make_network(config: TrainConfig, data: JobData) -> tuple[ImageNetwork, Artefact]:
-    """Build the network with its first weights, which depend on the seed alone, and say what it is."""
+def make_network(
+    config: TrainConfig,
+    data: JobData,
+    run: Run | None = None,
+    *,
+    group: RankGroup | None = None,
+    tell: OnProgress = silent,
+) -> tuple[ImageNetwork, Artefact]:
+    """Build the network with its first weights, and say what it is.
+
+    They depend on the seed alone, and on the trained network that it starts from, if there is one. run: one that goes
+    on. group: of several processes, the first alone takes weights over; the others get its own.
+    """
     torch.manual_seed(derived_seed(config.seed, "weights"))
-    return JOBS[config.job].network(config, data)
+    made = JOBS[config.job].network(config, data)
+    return made if group is not None and group.rank else begun_with(made, config, run, tell=tell)
 
 
 def session_of(
