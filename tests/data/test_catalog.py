@@ -1,7 +1,6 @@
 """One contract for every data set of the catalogue, on tiny stand-ins where the real files are not there."""
 
 import gzip
-import hashlib
 import io
 import re
 import struct
@@ -15,8 +14,9 @@ from PIL import Image
 
 from cuello.core.errors import CuelloError
 from cuello.data import catalog, transients
-from cuello.data.catalog import CATALOG, DatasetSpec, RemoteFile, checked, locate, open_dataset, open_source
+from cuello.data.catalog import CATALOG, DatasetSpec, locate, open_dataset, open_source
 from cuello.data.images import load_images
+from cuello.data.listed import digest_of
 from cuello.data.sources import ArraySource
 from cuello.data.split import split
 
@@ -71,7 +71,8 @@ def stand_in(spec: DatasetSpec, folder: Path, most: int = 8) -> DatasetSpec:
         content = content_of(file.name, seed)
         stored = gzip.compress(content, mtime=0) if file.name.endswith(".gz") else content
         (folder / spec.name / file.name).write_bytes(stored)
-        files.append(replace(file, sha256=hashlib.sha256(content).hexdigest()))
+        made = replace(file.original, width=11, height=9) if file.original else None
+        files.append(replace(file, sha256=digest_of(content, replace(file, original=made)), original=made))
     return replace(spec, files=lambda: files)
 
 
@@ -204,6 +205,22 @@ class TestPhotos:
             open_source("photos")
 
 
+class TestOpenPhotos:
+    def test_credits_name_everybody_and_count_every_photograph(self):
+        spec = CATALOG["open-photos"]
+        assert {one["author"]: (one["licence"], one["files"]) for one in spec.credits} == {
+            "Aitzol Berasategi": ("CC-BY-4.0", 5),
+            "Eastman Kodak Company": ("released for unrestricted use", 24),
+            'Trevor "Freespace"': ("CC-BY-4.0", 2),
+            "Clemens Engelhardt": ("CC0-1.0", 1),
+            "Jakub Mede": ("CC-BY-4.0", 1),
+        }
+        assert sum(one["files"] for one in spec.credits) == len(spec.files()) == 33
+
+    def test_sets_of_one_owner_have_none_of_each_file(self):
+        assert [spec.name for spec in CATALOG if spec.credits] == ["open-photos"]
+
+
 class TestMnist:
     def test_what_is_held_out_is_never_trained_on(self, tmp_path):
         source = open_dataset(stand_in(CATALOG["mnist"], tmp_path / "data"))
@@ -268,22 +285,7 @@ class TestOpenSource:
             open_source("photoss")
 
 
-class TestFiles:
-    def test_a_packed_and_an_unpacked_file_have_one_checksum(self, tmp_path):
-        file = RemoteFile("a", hashlib.sha256(b"content").hexdigest(), "")
-        for name, content in (("plain", b"content"), ("packed", gzip.compress(b"content", mtime=0))):
-            (tmp_path / name).write_bytes(content)
-            assert checked(tmp_path / name, file) == tmp_path / name
-
-    @pytest.mark.parametrize(
-        "content",
-        [b"other", b"", b"\x1f\x8b", gzip.compress(b"content", mtime=0)[:-9], gzip.compress(b"other", mtime=0)],
-    )
-    def test_anything_else_is_refused(self, tmp_path, content):
-        (tmp_path / "a").write_bytes(content)
-        with pytest.raises(CuelloError, match=r"a is not the file it should be: .* Remove it"):
-            checked(tmp_path / "a", RemoteFile("a", hashlib.sha256(b"content").hexdigest(), ""))
-
+class TestDownload:
     def test_a_download_is_asked_for_with_its_packed_checksum_and_lands_in_the_cache(self, tmp_path, monkeypatch):
         asked = {}
 

@@ -60,7 +60,7 @@ def datasets(*, json: JSON = False) -> None:
 
     if json:
         fields = ("name", "summary", "contents", "megabytes", "source", "licence", "test_only", "closed")
-        print_json([{name: getattr(spec, name) for name in fields} for spec in CATALOG])
+        print_json([{**{name: getattr(spec, name) for name in fields}, "credits": spec.credits} for spec in CATALOG])
         return
     print_rows(
         "",

@@ -2,45 +2,29 @@
 
 import builtins
 import contextlib
-import gzip
-import hashlib
-import io
 import os
-import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources, util
+from importlib import util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cuello.core.errors import CuelloError, Fault, closest
-from cuello.core.memory import UNPACKED_FREELY
 from cuello.core.own import find, is_own
 from cuello.core.registry import Registry
 from cuello.core.spoken import spoken
 from cuello.data.handed import hand_in, handed_source, is_handed
 from cuello.data.hdf5 import split_name, split_text
 from cuello.data.levels import AnyRange, Levels, RangeChoice, joined_levels
+from cuello.data.listed import RemoteFile, checked, checksum_table, made_smaller, photographers_table, unpacked
 from cuello.data.remote.address import address_of, is_url
 from cuello.data.remote.fetch import fetched
 from cuello.data.sources import ArraySource, FileSource, ImageSource, array_source, open_path, read_idx
 from cuello.data.synthetic import emoji, emoji_4, glyphs
 from cuello.data.transients import transients
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file of a data set: its name, the SHA-256 of its content (unpacked, if it is a .gz), its address.
-
-    packed: the SHA-256 of the .gz as its source serves it; None where ``sha256`` is already the file's own.
-    """
-
-    name: str
-    sha256: str
-    url: str
-    packed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,20 +48,15 @@ class DatasetSpec:
     closed: bool = False
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def credits(self) -> list[dict[str, Any]]:
+        """Whose the files are, where each says that: author, licence and number of files, in the order of their names.
 
-def checksum_table(name: str, base: str = "") -> Callable[[], list[RemoteFile]]:
-    """Give a reader of ``checksums/NAME.txt``: a line a file, its name, SHA-256 (/ packed) and path below ``base``."""
-
-    def read() -> list[RemoteFile]:
-        text = resources.files("cuello.data").joinpath(f"checksums/{name}.txt").read_text("utf-8")
-        files = []
-        for line in text.splitlines():
-            file, checksums, path = line.split(" ", 2)
-            sha256, _, packed = checksums.partition("/")
-            files.append(RemoteFile(file, sha256, f"{base}/{path}" if base else "", packed=packed or None))
-        return files
-
-    return read
+        >>> [f"{one['author']} ({one['licence']})" for one in CATALOG["open-photos"].credits][:2]
+        ['Aitzol Berasategi (CC-BY-4.0)', 'Eastman Kodak Company (released for unrestricted use)']
+        """
+        whose = Counter((file.author, file.licence) for file in self.files() if file.author)
+        return [{"author": author, "licence": licence, "files": n} for (author, licence), n in whose.items()]
 
 
 def file_images(keep: str = "") -> Callable[[str, list[Path]], ImageSource]:
@@ -136,6 +115,12 @@ CATALOG: Registry[DatasetSpec] = Registry(
             files=checksum_table("mnist", MNIST),
         ),
         DatasetSpec(
+            "open-photos", "photographs that anybody may use, also for weights that are sold",
+            "33 colour images, 768×512 to 1,280×1,007", build=file_images(), megabytes=25.6,
+            source="Kodak's test suite (24) and wallpapers of Ubuntu Touch (9)",
+            licence="free: Kodak's for unrestricted use, CC BY 4.0, CC0", files=photographers_table("open-photos"),
+        ),
+        DatasetSpec(
             "bsds400", "photographs of BSDS500's training and test parts", "400 colour images 481×321",
             build=file_images(), megabytes=29.3, source="Berkeley Segmentation Data Set, BIDS/BSDS500",
             licence="research use", files=checksum_table("bsds400", BSDS),
@@ -179,12 +164,6 @@ CATALOG: Registry[DatasetSpec] = Registry(
         ),
     ],
 )  # fmt: skip
-
-
-def unpacked(content: bytes) -> bytes:
-    """Return what gzip packed, as far as it is no larger than any file of the catalogue."""
-    with gzip.open(io.BytesIO(content)) as file:
-        return file.read(UNPACKED_FREELY)
 
 
 def open_source(data: str, levels: AnyRange | None = None) -> ImageSource:
@@ -295,21 +274,6 @@ def locate(spec: DatasetSpec, file: RemoteFile) -> Path:
     return download(spec, file)
 
 
-def checked(path: Path, file: RemoteFile) -> Path:
-    """Give ``path`` back if its content has the right checksum; CuelloError otherwise."""
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        with contextlib.suppress(OSError, EOFError, zlib.error):  # damaged: its checksum will say so
-            content = unpacked(content)
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256:
-        raise CuelloError(
-            f"{path} is not the file it should be: its checksum is {digest[:12]}…, needed {file.sha256[:12]}…. "
-            "Remove it, so that it is fetched again."
-        )
-    return path
-
-
 def download(spec: DatasetSpec, file: RemoteFile) -> Path:
     """Fetch a file into the cache (CUELLO_CACHE, or the system's place for caches) with its checksum."""
     import pooch
@@ -319,10 +283,13 @@ def download(spec: DatasetSpec, file: RemoteFile) -> Path:
             f"{file.name} of data set {spec.name!r} is missing from your {spec.source}; install {spec.source} again."
         )
     cache = Path(os.environ.get("CUELLO_CACHE") or pooch.os_cache("cuello")) / spec.name
+    served = file.original.sha256 if file.original else file.packed or file.sha256
+    name = Path(file.url).name if file.original else file.name
     try:
-        return Path(pooch.retrieve(file.url, f"sha256:{file.packed or file.sha256}", fname=file.name, path=cache))
+        found = Path(pooch.retrieve(file.url, f"sha256:{served}", fname=name, path=cache))
     except (OSError, ValueError) as error:
         raise Fault(
             f"{file.name} of data set {spec.name!r} could not be fetched from {file.url} ({error}). "
             f"Without a network, put the files into a folder {spec.name}/ and set CUELLO_DATA to the folder above it."
         ) from None
+    return made_smaller(found, file, cache / file.name) if file.original else found
