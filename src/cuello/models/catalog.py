@@ -25,6 +25,7 @@ from cuello.models.feature_estimator import FeatureEstimator, FeatureEstimatorCo
 from cuello.models.fsrcnn import Fsrcnn, FsrcnnConfig
 from cuello.models.impulse import ImpulseConfig, ImpulseNetwork
 from cuello.models.limits import MOST_STRIDE, built
+from cuello.models.multiscale import MultiScale, MultiScaleConfig
 from cuello.models.named import NETWORKS, NetworkSpec, find_network
 from cuello.models.residual import ResidualConfig, ResidualNetwork
 from cuello.models.strided import StridedAutoencoder, StridedConfig
@@ -113,6 +114,13 @@ KINDS: Registry[Kind] = Registry(
             "removes Gaussian noise of a level it is told",
             DenoiserConfig,
             network=Denoiser,
+            purpose=CLEAN,
+        ),
+        Kind(
+            "multiscale",
+            "takes off noise of a level it is told, or other faults, at several resolutions",
+            MultiScaleConfig,
+            network=MultiScale,
             purpose=CLEAN,
         ),
         Kind("upscaler", "adds to bicubic enlargement", UpscalerConfig, network=Upscaler, purpose=ENLARGE),

@@ -26,6 +26,25 @@ class DenoiserConfig(ImageSettings):
 # Model
 
 
+def level_of_cells(level: Tensor | None, x: Tensor) -> Tensor:
+    """Return the noise's level at every cell of 2×2 pixels of ``(N, C, H, W)``, ``(N, 1, H / 2, W / 2)``.
+
+    level: ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``, CuelloError otherwise; None: 0 everywhere.
+    """
+    count, _, height, width = x.shape
+    if level is None:
+        return x.new_zeros(count, 1, height // 2, width // 2)
+    if tuple(level.shape) not in ((count, 1, 1, 1), (count, 1, height, width)):
+        raise CuelloError(
+            f"got noise levels of shape {tuple(level.shape)}, needed ({count}, 1, 1, 1), one per image, or "
+            f"({count}, 1, {height}, {width}), one per pixel."
+        )
+    level = level.to(x)
+    if level.shape[2:] == x.shape[2:]:
+        return functional.avg_pool2d(level, 2)
+    return level.expand(count, 1, height // 2, width // 2)
+
+
 class Denoiser(ImageNetwork):
     """Take Gaussian noise of a known level off, at half the resolution.
 
@@ -68,24 +87,9 @@ class Denoiser(ImageNetwork):
         """
         check_multiple(x, 2)
         cells = functional.pixel_unshuffle(x, 2)  # (N, C, H, W) -> (N, 4 C, H / 2, W / 2)
-        cells = torch.cat([cells, self._level_map(condition, x).to(cells.dtype)], 1)  # -> (N, 4 C + 1, H / 2, W / 2)
+        cells = torch.cat([cells, level_of_cells(condition, x).to(cells.dtype)], 1)  # -> (N, 4 C + 1, H / 2, W / 2)
         noise = self.layers(cells.contiguous(memory_format=torch.channels_last))  # -> (N, 4 C, H / 2, W / 2)
         return Output(x - functional.pixel_shuffle(noise, 2))  # -> (N, C, H, W)
-
-    def _level_map(self, level: Tensor | None, x: Tensor) -> Tensor:
-        """Return the noise's level at every cell, ``(N, 1, H / 2, W / 2)``."""
-        count, _, height, width = x.shape
-        if level is None:
-            return x.new_zeros(count, 1, height // 2, width // 2)
-        if tuple(level.shape) not in ((count, 1, 1, 1), (count, 1, height, width)):
-            raise CuelloError(
-                f"got noise levels of shape {tuple(level.shape)}, needed ({count}, 1, 1, 1), one per image, or "
-                f"({count}, 1, {height}, {width}), one per pixel."
-            )
-        level = level.to(x)
-        if level.shape[2:] == x.shape[2:]:
-            return functional.avg_pool2d(level, 2)
-        return level.expand(count, 1, height // 2, width // 2)
 
     def folded(self) -> "Denoiser":
         """Return the same function with one plain convolution in place of each sum of branches."""

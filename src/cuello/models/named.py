@@ -194,6 +194,10 @@ NETWORKS: Registry[NetworkSpec] = Registry(
             "dncnn-l": ("… as large as the paper's", {"depth": 17, "width": 64}),
         }),
         *family("denoiser", DENOISER_RECIPE, {"denoise-s": ("Gaussian noise of any level, one model", {})}),
+        *family("multiscale", DENOISER_RECIPE, {
+            "denoise-m": ("… at two resolutions: better, and quicker", {}),
+            "restore-m": ("takes off JPEG's artefacts, blur and the like, at two resolutions", {"told": False}),
+        }),
         *family("upscaler", UPSCALER_RECIPE, {
             "up-s": ("bicubic enlargement and what it lacks, small", {}),
             "up-m": ("… medium", {"width": 24, "depth": 5}),
