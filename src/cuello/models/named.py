@@ -195,7 +195,7 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         }),
         *family("denoiser", DENOISER_RECIPE, {"denoise-s": ("Gaussian noise of any level, one model", {})}),
         *family("multiscale", DENOISER_RECIPE, {
-            "denoise-m": ("… at two resolutions: better, and quicker", {}),
+            "denoise-m": ("… at two resolutions, for the same minutes better", {}),
             "restore-m": ("takes off JPEG's artefacts, blur and the like, at two resolutions", {"told": False}),
         }),
         *family("upscaler", UPSCALER_RECIPE, {
