@@ -62,12 +62,12 @@ class Resolution(nn.Module):
     def __init__(self, inputs: int, widths: tuple[int, ...], depths: tuple[int, ...], folded: bool):
         super().__init__()
         width, depth, coarsest = widths[0], depths[0], len(widths) == 1
-        self.head = nn.Sequential(*stack(inputs, width, 0 if coarsest else depth, folded))
-        self.tail = nn.Sequential(*stack(inputs if coarsest else width, width, depth, folded))
+        self.head = nn.Sequential(*stack(inputs, width, depth=0 if coarsest else depth, folded=folded))
+        self.tail = nn.Sequential(*stack(inputs if coarsest else width, width, depth=depth, folded=folded))
         self.depth = depth
         if not coarsest:
             self.down = nn.Sequential(nn.Conv2d(width, widths[1], 2, stride=2), nn.PReLU(widths[1]))
-            self.coarser = Resolution(widths[1], widths[1:], depths[1:], folded)
+            self.coarser = Resolution(widths[1], widths[1:], depths=depths[1:], folded=folded)
             self.up = nn.ConvTranspose2d(widths[1], width, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class MultiScale(ImageNetwork):
         self.stride = 2 ** len(config.widths)
         self.conditioning = "level" if config.told else None
         given = 4 * config.channels + int(config.told)
-        self.body = Resolution(given, config.widths, config.depths, config.folded)
+        self.body = Resolution(given, config.widths, depths=config.depths, folded=config.folded)
         self.last = convolution(config.widths[0], 4 * config.channels, config.folded, zero=True)
         self.receptive_field = self._receptive_field()
 
