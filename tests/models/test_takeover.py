@@ -12,7 +12,7 @@ from cuello.models.catalog import Architecture, architecture_of, build
 from cuello.models.reparameterised import BranchedConv2d
 from cuello.models.takeover import Taken, take_over, with_channels
 
-NAMES = ("denoise-s", "up-s", "dncnn-s", "unet-s", "espcn", "fsrcnn")
+NAMES = ("denoise-s", "denoise-m", "restore-m", "up-s", "dncnn-s", "unet-s", "espcn", "fsrcnn")
 SCALES = {"up-s": 2, "espcn": 2, "fsrcnn": 2}
 
 
@@ -49,7 +49,7 @@ def test_all_weights_of_the_same_architecture_are_taken(name: str) -> None:
         assert torch.equal(network.state_dict()[key], tensor), key
 
 
-@pytest.mark.parametrize("name", ["denoise-s", "up-s"])
+@pytest.mark.parametrize("name", ["denoise-s", "denoise-m", "up-s"])
 def test_a_folded_network_in_half_precision_becomes_one_of_branches_that_gives_the_same(name: str) -> None:
     folded = network_of(name).folded()
     half = {key: tensor.half() for key, tensor in folded.state_dict().items()}

@@ -117,6 +117,7 @@ class MultiScale(ImageNetwork):
         given = 4 * config.channels + int(config.told)
         self.body = Resolution(given, config.widths, depths=config.depths, folded=config.folded)
         self.last = convolution(config.widths[0], 4 * config.channels, config.folded, zero=True)
+        self.ends = ("body.head.0" if len(config.widths) > 1 else "body.tail.0", "last")
         self.receptive_field = self._receptive_field()
 
     def _receptive_field(self) -> int:
