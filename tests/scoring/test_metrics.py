@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from cuello.scoring.metrics import METRICS, SSIM_WINDOW, mae, metrics_for, mse, psnr, ssim, wrong_pixels
+from cuello.scoring.metrics import METRICS, SSIM_WINDOW, mae, metrics_for, mse, psnr, psnr_b, ssim, wrong_pixels
 
 seeds = st.integers(0, 2**31)
 channels = st.sampled_from([1, 3])
@@ -96,7 +96,7 @@ def test_ssim_of_two_grey_levels_by_hand():
 @given(seeds, channels)
 def test_identical_images_are_perfect_and_order_does_not_matter(seed, count):
     image, target = two_images(seed, 2, count, 12, 14)
-    for spec in METRICS:
+    for spec in (spec for spec in METRICS if spec.usual):
         perfect = {"psnr": 100.0, "ssim": 1.0}.get(spec.name, 0.0)
         torch.testing.assert_close(spec.function(image, image), torch.full((2,), perfect), atol=1e-5, rtol=0)
         torch.testing.assert_close(spec.function(image, target), spec.function(target, image), atol=1e-5, rtol=1e-5)
@@ -107,13 +107,54 @@ def test_identical_images_are_perfect_and_order_does_not_matter(seed, count):
 @settings(max_examples=15, deadline=None)
 @given(seeds)
 def test_an_images_value_does_not_depend_on_its_batch(seed):
-    image, target = two_images(seed, 4, 3, 12, 14)
+    image, target = two_images(seed, 4, 3, 16, 17)
     for spec in METRICS:
         together = spec.function(image, target)
         assert together.shape == (4,)
         assert together.dtype == torch.float32
         alone = torch.cat([spec.function(image[k : k + 1], target[k : k + 1]) for k in range(4)])
         torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_a_step_between_two_blocks_by_hand():
+    """16 of the 32 neighbours at edges differ by .1, no others: D = .005, η = 3 / log2(16), BEF = .00375."""
+    image = torch.zeros(1, 1, 16, 16)
+    image[..., 8:] = 0.1
+    assert psnr_b(image, image).item() == pytest.approx(-10 * math.log10(0.00375), abs=1e-4)
+    assert psnr_b(image.transpose(2, 3), image.transpose(2, 3)).item() == pytest.approx(24.26, abs=0.005)
+    off = psnr_b(image, image + 0.05)  # and a mean squared error of .0025
+    assert off.item() == pytest.approx(-10 * math.log10(0.00625), abs=1e-4)
+    assert psnr_b(image.expand(2, 3, -1, -1), image.expand(2, 3, -1, -1)).tolist() == pytest.approx(
+        [24.26] * 2, abs=5e-3
+    )
+
+
+def test_a_side_that_is_no_multiple_of_a_block_by_hand():
+    """16 rows of 20: 16 differences of .1 after column 7, and 16 (20 / 8 - 1) + 20 (16 / 8 - 1) = 44 counted."""
+    image = torch.zeros(1, 1, 16, 20)
+    image[..., 8:] = 0.1
+    assert psnr_b(image, image).item() == pytest.approx(-10 * math.log10(0.75 * 0.16 / 44), abs=1e-4)
+
+
+def test_steps_within_blocks_are_no_blocks():
+    image = torch.zeros(1, 1, 16, 16)
+    image[..., 4:] = 0.1
+    assert psnr_b(image, image).item() == 100
+    assert psnr_b(image, image + 0.1).item() == pytest.approx(20, abs=1e-4)
+
+
+def test_blocks_count_in_the_result_alone():
+    smooth, blocky = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    blocky[..., 8:] = 0.1
+    assert psnr_b(smooth, blocky).item() == pytest.approx(psnr(smooth, blocky).item(), abs=1e-4)
+    assert psnr_b(blocky, smooth).item() < psnr(blocky, smooth).item() - 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds, channels)
+def test_psnr_b_is_never_above_psnr(seed, count):
+    image, target = two_images(seed, 2, count, 19, 25)
+    assert (psnr_b(image, target) <= psnr(image, target) + 1e-5).all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -136,7 +177,7 @@ def test_the_metrics_that_a_size_allows(size, binary, names):
 
 
 def test_every_metric_says_which_way_is_better_and_how_it_is_shown():
-    assert {spec.name for spec in METRICS if spec.higher_is_better} == {"psnr", "ssim"}
+    assert {spec.name for spec in METRICS if spec.higher_is_better} == {"psnr", "psnr-b", "ssim"}
     assert METRICS["psnr"].unit == "dB"
     assert METRICS["ssim"].smallest_side == SSIM_WINDOW == 11
     assert all(spec.summary and spec.digits > 0 for spec in METRICS)

@@ -11,7 +11,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cuello.core.errors import CuelloError
-from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution, to_8_bits
+from cuello.scoring.protocols import Protocol, ProtocolScore, luma, super_resolution, to_8_bits, whole_image
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -135,7 +135,7 @@ def test_scores_of_one_protocol_compare() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [super_resolution(3), super_resolution(2, "ssim"), grey_denoising(), Protocol("psnr", "luma", 2, False)]
+    "other", [super_resolution(3), super_resolution(2, "ssim"), whole_image(), Protocol("psnr", "luma", 2, False)]
 )
 def test_scores_of_different_protocols_refuse(other: Protocol) -> None:
     one, two = ProtocolScore(super_resolution(2), (30.0,)), ProtocolScore(other, (31.0,))
@@ -157,7 +157,7 @@ def test_protocols_in_words() -> None:
         "PSNR in dB on Y of YCbCr (BT.601, 16 to 235), cut to [0, 1], rounded to 8 bits, 1 pixel cut at every edge"
     )
     assert str(Protocol("ssim", rounded=False)) == "SSIM on all channels, cut to [0, 1], not rounded, edges kept"
-    assert str(ProtocolScore(grey_denoising(), (30.0, 31.0))).startswith("30.50 (PSNR in dB on all channels")
+    assert str(ProtocolScore(whole_image(), (30.0, 31.0))).startswith("30.50 (PSNR in dB on all channels")
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -15,7 +15,10 @@ from cuello.core.settings import BenchmarkSettings
 def benchmark(
     images: Annotated[
         str,
-        Parameter(help="set5, set12 or bsd68; or a folder of clean images, a file or a data set, measured whole."),
+        Parameter(
+            help="set5, set12, bsd68, cbsd68, classic5 or live1; or a folder of clean images, a file or a data set, "
+            "measured whole."
+        ),
     ],
     /,
     *runs: Annotated[
@@ -39,8 +42,12 @@ def benchmark(
     set5: enlarging by 2, 3 or 4. PSNR and SSIM on luma, as many pixels cut at the edges as the scale; bicubic
     interpolation is measured too and must give the published number.
 
-    set12, bsd68: Gaussian noise of σ = 15, 25 and 50 (out of 255, not cut off) on grey images. A network that is told
-    the noise level is told the true one.
+    set12, bsd68, cbsd68: Gaussian noise of σ = 15, 25 and 50 (out of 255, not cut off) on grey images, or on colour
+    ones. A network that is told the noise level is told the true one; colour goes through one of one channel a channel
+    at a time.
+
+    classic5, live1: grey JPEG of the qualities 10, 20, 30 and 40; PSNR, PSNR-B (which counts blocks) and SSIM. JPEG
+    itself is measured too and must give the published number.
 
     Your images: --noise spoils them, and classical methods are measured beside the networks. Networks are compared
     image by image, repeats also seed by seed, each with a 95% interval.

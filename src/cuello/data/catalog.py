@@ -92,6 +92,8 @@ def build_digits(name: str, paths: list[Path]) -> ImageSource:
 MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
 BSDS = "https://raw.githubusercontent.com/BIDS/BSDS500/a04b7c6c3a9f0ace74bf205c72a43d32e1c72722"
 DNCNN = "https://raw.githubusercontent.com/cszn/DnCNN/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a"
+FBCNN = "https://raw.githubusercontent.com/jiaxi-jiang/FBCNN/54d1831927506b3247e2d4d245abb4f4dab1a1cd"
+GROUPSC = "https://raw.githubusercontent.com/bruno-31/groupsc/1a63945411ec666776c2ae2ec6fcf523243d854c"
 SELFEXSR = "https://raw.githubusercontent.com/jbhuang0604/SelfExSR/8f6dd8c1d20cb7e8792a7177b4f6fd677633f598"
 SKLEARN = "https://raw.githubusercontent.com/scikit-learn/scikit-learn/1.7.2/sklearn/datasets/data"
 
@@ -140,6 +142,23 @@ CATALOG: Registry[DatasetSpec] = Registry(
             "bsd68", "68 grey photographs, the benchmark for Gaussian denoising", "68 grey images 481×321",
             build=file_images(), megabytes=6.5, source="Roth and Black 2009, by way of cszn/DnCNN",
             licence="research use", files=checksum_table("bsd68", DNCNN), test_only=True,
+        ),
+        DatasetSpec(
+            "cbsd68", "the colour originals of bsd68, the benchmark for Gaussian denoising in colour",
+            "68 colour images 481×321", build=file_images(), megabytes=20.1, licence="research use",
+            source="Martin et al. 2001, by way of bruno-31/groupsc", files=checksum_table("cbsd68", GROUPSC),
+            test_only=True,
+        ),
+        DatasetSpec(
+            "classic5", "five grey images, a benchmark for JPEG's artefacts", "5 grey images 512×512",
+            build=file_images(), megabytes=1.3, source="Foi et al. 2007, by way of jiaxi-jiang/FBCNN",
+            licence="research use", files=checksum_table("classic5", FBCNN), test_only=True,
+        ),
+        DatasetSpec(
+            "live1", "29 grey photographs, the benchmark for JPEG's artefacts; 19 of them are Kodak's",
+            "29 grey images, 438 to 768 pixels", build=file_images(), megabytes=6.0,
+            source="Sheikh et al., LIVE image quality assessment database, by way of jiaxi-jiang/FBCNN",
+            licence="research use", files=checksum_table("live1", FBCNN), test_only=True,
         ),
         DatasetSpec(
             "glyphs", "characters ` to DEL of an LED font", "32 binary images 5 wide × 7 high, labelled", build=glyphs,

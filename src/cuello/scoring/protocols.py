@@ -36,18 +36,18 @@ def to_8_bits(images: Tensor) -> Tensor:
     return (images.clamp(0, 1) * 255 + 0.5).floor() / 255
 
 
-MetricName = Literal["psnr", "ssim", "wrong"]
+MetricName = Literal["psnr", "psnr-b", "ssim", "wrong"]
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How an image is measured against what it should be. ``str`` says it in words.
 
-    metric: ``psnr`` (dB, white is 1 or 255), ``ssim`` (windows of 11, σ 1.5, whole windows), or, of binary images,
-    ``wrong`` (pixels on the wrong side of one half). channel: ``all`` of the
-    image, together; ``luma``: Y of YCbCr, colour images being converted and single-channel ones taken for Y. border:
-    pixels cut at every edge. rounded: to 8 bits, before the conversion to Y and after it. What is outside of [0, 1] is
-    cut off in any case. Several images: the mean of their values.
+    metric: ``psnr`` (dB, white is 1 or 255), ``psnr-b`` (the same with blocks of 8×8 counted), ``ssim`` (windows of 11,
+    σ 1.5, whole windows), or, of binary images, ``wrong`` (pixels on the wrong side of one half). channel: ``all`` of
+    the image, together; ``luma``: Y of YCbCr, colour images being converted and single-channel ones taken for Y.
+    border: pixels cut at every edge. rounded: to 8 bits, before the conversion to Y and after it. What is outside of
+    [0, 1] is cut off in any case. Several images: the mean of their values.
 
     >>> print(Protocol("psnr", "luma", border=2))
     PSNR in dB on Y of YCbCr (BT.601, 16 to 235), cut to [0, 1], rounded to 8 bits, 2 pixels cut at every edge
@@ -126,7 +126,7 @@ class ProtocolScore:
     @property
     def counted(self) -> np.ndarray:
         """Which images count, ``(N,)``: those with a value, which is no PSNR of a perfect image."""
-        return counts(self.values) if self.protocol.metric == "psnr" else ~np.isnan(self.values)
+        return counts(self.values) if self.protocol.metric in ("psnr", "psnr-b") else ~np.isnan(self.values)
 
     def __str__(self) -> str:
         return f"{self.mean:.{METRICS[self.protocol.metric].digits}f} ({self.protocol})"
@@ -171,6 +171,6 @@ def super_resolution(scale: int, metric: MetricName = "psnr") -> Protocol:
     return Protocol(metric, "luma", border=scale)
 
 
-def grey_denoising(metric: MetricName = "psnr") -> Protocol:
-    """Measure as grey Gaussian denoising is since DnCNN: the whole image, 8 bits."""
+def whole_image(metric: MetricName = "psnr") -> Protocol:
+    """Measure as Gaussian denoising and JPEG's artefacts are since DnCNN: the whole image, all channels, 8 bits."""
     return Protocol(metric, "all")

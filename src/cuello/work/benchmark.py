@@ -53,10 +53,11 @@ def benchmark(
 ) -> Benchmark:
     """Measure one or several networks on a published yardstick, or on clean images of yours.
 
-    images: ``set5`` (enlarging by 2, 3 or 4, as the network does), ``set12`` or ``bsd68`` (Gaussian noise of σ = 15, 25
-    and 50 out of 255 on grey images, not cut to [0, 1]), measured as the literature does; or a folder of clean images,
-    a file, a data set, or images from Python as for ``cuello.train``, which are spoiled by ``noise`` and measured
-    whole, beside classical methods.
+    images: ``set5`` (enlarging by 2, 3 or 4, as the network does), ``set12``, ``bsd68`` or in colour ``cbsd68``
+    (Gaussian noise of σ = 15, 25 and 50 out of 255, not cut to [0, 1]), ``classic5`` or ``live1`` (grey JPEG of the
+    qualities 10, 20, 30 and 40), measured as the literature does; or a folder of clean images, a file, a data set, or
+    images from Python as for ``cuello.train``, which are spoiled by ``noise`` and measured whole, beside classical
+    methods.
     runs: a model, a run directory, a model's file, or several; a folder of repeats is one network, mean ± standard
     deviation. noise: what spoils images of yours, by default what all networks were trained against. sweep: levels of
     it. baselines: names of classical methods, by default the quick ones. seed: of the noise; every image and level has

@@ -2,35 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, Progress, silent
-from cuello.core.resample import resize
-from cuello.core.seeding import generator
-from cuello.data.batches import to_tensor
-from cuello.data.catalog import CATALOG, locate
-from cuello.data.picture import read_picture
-from cuello.degrade.noise import Gaussian
 from cuello.inference.model import Model
 from cuello.inference.onnx import OnnxNetwork
 from cuello.jobs.images.examples import Example
+from cuello.jobs.images.yardsticks import YARDSTICKS, Method, Triple, YardstickKind, YardstickSpec
 from cuello.models.catalog import build
-from cuello.scoring.protocols import Protocol, ProtocolScore, grey_denoising, luma, super_resolution
+from cuello.scoring.protocols import Protocol, ProtocolScore, luma
 from cuello.scoring.published import Published, Yardstick, published
 from cuello.scoring.repeats import Spread, spread
 
-SIGMAS = (15, 25, 50)
-SCALES = (2, 3, 4)
-
-Method = Callable[[Tensor], Tensor]
-"""Makes of what it is given, ``(1, C, H, W)`` with white as 1, what is measured."""
 Setting = int | str
-"""A scale, a noise level out of 255, or a degradation as a spec string has it."""
+"""A scale, a noise level out of 255, a JPEG quality, or a degradation as a spec string has it."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +42,8 @@ class Entrant:
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """A method at one setting. scores: of wrong pixels of binary images, of PSNR, and, where images are large enough,
-    SSIM. seed: of one of several repeats of a network, None otherwise.
+    """A method at one setting. scores: of wrong pixels of binary images, of PSNR, of PSNR-B against JPEG, and, where
+    images are large enough, SSIM. seed: of one of several repeats of a network, None otherwise.
     """
 
     method: str
@@ -65,7 +52,7 @@ class BenchmarkRow:
     seed: int | None = None
 
     def score(self, metric: str) -> ProtocolScore:
-        """Return the score of ``psnr``, ``ssim`` or ``wrong``."""
+        """Return the score of ``psnr``, ``psnr-b``, ``ssim`` or ``wrong``."""
         return next(score for score in self.scores if score.protocol.metric == metric)
 
 
@@ -73,9 +60,10 @@ class BenchmarkRow:
 class Benchmark:
     """What a benchmark found.
 
-    name: the yardstick, or the images. unit: what a setting is (``scale``, ``sigma`` or ``noise``). networks: their
-    parameters by name, in the order in which they were named. images: their names. rows: the networks', and what is
-    measured beside them. published: others' numbers at the same settings, as printed. notes: what a reader must know.
+    name: the yardstick, or the images. unit: what a setting is (``scale``, ``sigma``, ``quality`` or ``noise``).
+    networks: their parameters by name, in the order in which they were named. images: their names. rows: the
+    networks', and what is measured beside them. published: others' numbers at the same settings, as printed. notes:
+    what a reader must know.
     examples: some images, restored by every method.
     """
 
@@ -137,38 +125,77 @@ def benchmark_yardstick(
     Source: the protocols of Dong et al. 2016 (SRCNN) and Zhang et al. 2017 (DnCNN); the noise is of our own generator,
     so that single images differ from the papers' by some hundredths of a dB.
     """
+    spec = YARDSTICKS[name]
+    kind = spec.kind
     for entrant in entrants:
-        check_job(name, entrant.first)
-    rows, images, notes = [], [], []
-    if name == "set5":
-        for scale in sorted({entrant.first.scale for entrant in entrants}):
-            pairs = enlarging_pairs(scale)
-            there = [entrant for entrant in entrants if entrant.first.scale == scale]
-            methods = {"bicubic": lambda x, scale=scale: resize(x, scale=scale)}
-            rows += measured(methods, {scale: pairs}, super_resolution(scale), progress=progress)
-            rows += measured_networks(
-                there, scale, pairs, protocol=super_resolution(scale), run=enlarge, progress=progress
-            )
-            images = [names for names, _, _ in pairs]
-        notes += named(entrants, lambda model: model.channels == 1, "luma alone goes through {} of one channel")
-        notes.append("bicubic is measured here too: where it differs from the published one, so does the protocol")
-        return finish("set5", "scale", entrants, images=images, rows=rows, notes=notes)
-    for sigma in SIGMAS:
-        pairs = noisy_pairs(name, sigma, seed)
+        kind.check(name, entrant.first)
+    rows, images = [], []
+    for setting in settings_of(kind, entrants):
+        triples = kind.pairs(name, setting, seed)
+        there = [entrant for entrant in entrants if kind.unit != "scale" or entrant.first.scale == setting]
+        protocols = kind.protocols(setting)
+        control = {kind.control: kind.controlled(setting)}
+        rows += measured(control, {setting: triples}, protocols, progress=progress)
 
-        def told(model: Model, x: Tensor, sigma: int = sigma) -> Tensor:
-            return run(model, x, sigma / 255 if model.conditioned else None)
+        def restored(model: Model, x: Tensor, setting: int = setting) -> Tensor:
+            return kind.restored(model, setting, x)
 
-        rows += measured_networks(entrants, sigma, pairs, protocol=grey_denoising(), run=told, progress=progress)
-        images = [names for names, _, _ in pairs]
-    notes.append(f"noise of seed {seed}, not cut to [0, 1]")
-    notes += network_notes(entrants, grey=True)
+        rows += measured_networks(there, setting, triples, protocols=protocols, run=restored, progress=progress)
+        images = [names for names, _, _ in triples]
+    notes = yardstick_notes(spec, entrants, seed)
+    if spec.shared:
+        notes += shared_notes(spec, entrants, rows, images=images)
+    return finish(name, kind.unit, entrants, images=images, rows=rows, notes=notes)
+
+
+def settings_of(kind: YardstickKind, entrants: Sequence[Entrant]) -> list[int]:
+    """Return what networks are measured at: their own scales, or all noise levels or qualities."""
+    scales = {entrant.first.scale for entrant in entrants}
+    return [setting for setting in kind.settings if kind.unit != "scale" or setting in scales]
+
+
+def yardstick_notes(spec: YardstickSpec, entrants: Sequence[Entrant], seed: int) -> list[str]:
+    """Say how the images were spoiled, and what is unusual of the networks."""
+    kind = spec.kind
+    if kind.unit == "scale":
+        return [
+            *named(entrants, lambda model: model.channels == 1, "luma alone goes through {} of one channel"),
+            "bicubic is measured here too: where it differs from the published one, so does the protocol",
+        ]
+    if kind.unit == "sigma":
+        notes = [f"noise of seed {seed}, not cut to [0, 1]", *network_notes(entrants, grey=not spec.colour)]
+        if spec.colour:
+            one = "{} is of one channel: red, green and blue go through it one at a time"
+            notes += named(entrants, lambda model: model.channels == 1, one)
+    else:
+        notes = [
+            "encoded and decoded as grey by Pillow's libjpeg, its own tables scaled by the quality; JPEG is measured "
+            "here too: where it differs from the published one, so does the protocol",
+            *network_notes(entrants, grey=True, told=False),
+        ]
     for entrant in entrants:
         noise = entrant.first.artefact.noise or "noise of its own pairs"
-        if "gaussian" not in noise:
+        if kind.noise not in noise:
             who = entrant.name if len(entrants) > 1 else "the network"
-            notes.append(f"{who} was trained against {noise}, not Gaussian noise")
-    return finish(name, "sigma", entrants, images=images, rows=rows, notes=notes)
+            notes.append(f"{who} was trained against {noise}, not {kind.said}")
+    return notes
+
+
+def shared_notes(
+    spec: YardstickSpec, entrants: Sequence[Entrant], rows: Sequence[BenchmarkRow], *, images: Sequence[str]
+) -> list[str]:
+    """Say which images are no test of networks that were trained on them, and what those reach on the others."""
+    own = np.isin(images, spec.own)
+    of = f"{len(images) - own.sum()} of the {len(images)} images"
+    trained = [entrant.name for entrant in entrants if spec.shared in str(entrant.first.artefact.training.get("data"))]
+    if not trained or not own.any():
+        return [f"{of} are in {spec.shared} too: they are no test of a network that was trained there"]
+    found = []
+    for name in (spec.kind.control, *trained):
+        means = [float(np.mean(np.array(row.score("psnr").values)[own])) for row in rows if row.method == name]
+        found.append(f"{name} {', '.join(f'{mean:.2f}' for mean in means)} dB")
+    alone = f"PSNR on the {own.sum()} others, in the order of the rows: {'; '.join(found)}"
+    return [f"{of} are in {spec.shared}, where {' and '.join(trained)} was trained, and are no test of it. {alone}"]
 
 
 def named(entrants: Sequence[Entrant], has: Callable[[Model], bool], note: str) -> list[str]:
@@ -178,9 +205,10 @@ def named(entrants: Sequence[Entrant], has: Callable[[Model], bool], note: str) 
     ]
 
 
-def network_notes(entrants: Sequence[Entrant], grey: bool) -> list[str]:
-    """Say which networks are told the noise, and which see grey images as colour."""
-    notes = named(entrants, lambda model: model.conditioned, "{} is told the noise's standard deviation")
+def network_notes(entrants: Sequence[Entrant], grey: bool, told: bool = True) -> list[str]:
+    """Say which networks are told the noise, or estimate it, and which see grey images as colour."""
+    level = "is told the noise's standard deviation" if told else "takes a noise level, which it estimates"
+    notes = named(entrants, lambda model: model.conditioned, f"{{}} {level}")
     if grey:
         notes += named(
             entrants, lambda model: model.channels == 3, "{} is for colour: grey goes through it as equal channels"
@@ -188,91 +216,24 @@ def network_notes(entrants: Sequence[Entrant], grey: bool) -> list[str]:
     return notes
 
 
-def check_job(name: str, model: Model) -> None:
-    """Raise CuelloError where a network does another thing than a yardstick measures."""
-    job, scale = model.artefact.job, model.scale
-    if name == "set5":
-        if scale == 1:
-            raise CuelloError(
-                f"set5 measures networks that enlarge images; this one ({job}, {model.artefact.architecture.name}) "
-                "gives images of the size it gets. Train one with: cuello train upscale DATA --scale 2. For denoising "
-                "there are set12 and bsd68."
-            )
-        if scale not in SCALES:
-            raise CuelloError(
-                f"set5 has low-resolution images for the scales 2, 3 and 4; this network enlarges by {scale}. Train "
-                "one with --scale=2, 3 or 4."
-            )
-    elif job != "denoise" or scale != 1:
-        raise CuelloError(
-            f"{name} measures the denoising of Gaussian noise; this network's job is {job}"
-            f"{f' by {scale}' if scale != 1 else ''}. Train one with: cuello train denoise DATA --noise gaussian:25"
-            f"{'. For enlarging there is set5' if scale != 1 else ''}."
-        )
-
-
-Triple = tuple[str, Tensor, Tensor]
-"""An image's name, what goes in and what should come out, ``(1, C, H, W)`` with white as 1."""
-
-
-def pixels_of(path: Path) -> Tensor:
-    """Read an image as ``(1, C, H, W)`` float32 in [0, 1]."""
-    return to_tensor(read_picture(path).pixels[None])
-
-
-def enlarging_pairs(scale: int) -> list[Triple]:
-    """Return Set5's published pairs of low and high resolution at a scale."""
-    spec = CATALOG["set5"]
-    paths = {file.name: locate(spec, file) for file in spec.files() if f"_SRF_{scale}_" in file.name}
-    wholes = sorted(name for name in paths if name.endswith("_HR.png"))
-    return [
-        (name.removesuffix("_HR.png"), pixels_of(paths[name.replace("_HR", "_LR")]), pixels_of(paths[name]))
-        for name in wholes
-    ]
-
-
-def noisy_pairs(name: str, sigma: int, seed: int) -> list[Triple]:
-    """Return grey images with Gaussian noise, ``y = x + σ n / 255``, not cut, each with a generator of its own."""
-    spec, noise, found = CATALOG[name], Gaussian(sigma=sigma, clip=False), []
-    for index, file in enumerate(spec.files()):
-        clean = pixels_of(locate(spec, file))
-        found.append((file.name, noise(clean, generator(seed, f"benchmark noise {sigma}", 0, index=index)), clean))
-    return found
-
-
-def enlarge(model: Model, x: Tensor) -> Tensor:
-    """Enlarge colour ``(1, 3, H, W)``; a network of one channel gets luma, and luma comes back."""
-    return run(model, luma(x) if model.channels == 1 and x.shape[1] == 3 else x)
-
-
-def run(model: Model, x: Tensor, level: float | None = None) -> Tensor:
-    """Run ``(1, C, H, W)`` through a model, in tiles where it is large; what goes in may lie outside of [0, 1].
-
-    level: the noise's standard deviation, white being 1, where it is told.
-    """
-    restored = model.restore(np.ascontiguousarray(x[0].permute(1, 2, 0).numpy()), level=level)
-    return torch.from_numpy(restored).permute(2, 0, 1)[None]
-
-
 def measured(
     methods: dict[str, Method],
     pairs: Mapping[Setting, Sequence[Triple]],
-    protocol: Protocol,
+    protocols: Sequence[Protocol],
     progress: OnProgress = silent,
 ) -> list[BenchmarkRow]:
-    """Run methods on pairs by setting, and measure PSNR under ``protocol``, SSIM likewise."""
-    both = [protocol, Protocol("ssim", protocol.channel, protocol.border, rounded=protocol.rounded)]
+    """Run methods on pairs by setting, and measure them under ``protocols``, all of one channel."""
     rows = []
     for setting, triples in pairs.items():
         for method, function in methods.items():
             images, goals = [], []
             for done, (_, given, target) in enumerate(triples):
                 image = function(given)
-                goal = luma(target) if protocol.channel == "luma" and image.shape[1] < target.shape[1] else target
+                goal = luma(target) if protocols[0].channel == "luma" and image.shape[1] < target.shape[1] else target
                 images.append(image[0])
                 goals.append(goal[0])
                 progress(Progress(f"{method}, {setting}", done + 1, len(triples)))
-            rows.append(BenchmarkRow(method, setting, tuple(one.score(images, goals) for one in both)))
+            rows.append(BenchmarkRow(method, setting, tuple(one.score(images, goals) for one in protocols)))
     return rows
 
 
@@ -281,7 +242,7 @@ def measured_networks(
     setting: Setting,
     pairs: Sequence[Triple],
     *,
-    protocol: Protocol,
+    protocols: Sequence[Protocol],
     run: Callable[[Model, Tensor], Tensor],
     progress: OnProgress = silent,
 ) -> list[BenchmarkRow]:
@@ -290,7 +251,7 @@ def measured_networks(
     for entrant in entrants:
         for seed, model in entrant.models.items():
             method = {entrant.name: lambda x, model=model: run(model, x)}
-            found = measured(method, {setting: pairs}, protocol, progress=progress)
+            found = measured(method, {setting: pairs}, protocols, progress=progress)
             rows += [replace(row, seed=seed if len(entrant.models) > 1 else None) for row in found]
     return rows
 

@@ -63,7 +63,7 @@ def setting_title(found: Benchmark, setting: Setting) -> str:
     """
     if isinstance(setting, str):
         return setting
-    return f"σ = {setting}" if found.unit == "sigma" else f"×{setting}"
+    return {"sigma": f"σ = {setting}", "quality": f"quality {setting}"}.get(found.unit, f"×{setting}")
 
 
 def caption(example: Example, name: str) -> str:

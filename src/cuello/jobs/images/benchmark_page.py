@@ -29,7 +29,7 @@ NOTE = (
     "Paired by image; the interval is a bootstrap over images, from five on; told apart: every interval leaves out 0."
 )
 NOTE_ON_SEEDS = " Repeats are also paired by seed, with Student's interval."
-CSV_DIGITS = {"psnr": 4, "ssim": 5, "wrong": 2}
+CSV_DIGITS = {"psnr": 4, "psnr-b": 4, "ssim": 5, "wrong": 2}
 MOST_PAIRED = 5
 """With more networks than this, differences are only from the best one."""
 
@@ -123,7 +123,7 @@ def spread_words(found: Benchmark, setting: Setting, method: str, metric: str) -
 
 def table_rows(found: Benchmark) -> list[list[str]]:
     """Return a table for people, by setting and what decides: setting, method, parameters, scores, origin."""
-    metrics = [*(["wrong"] if "wrong" in found.metrics else []), "psnr", "ssim"]
+    metrics = metrics_of(found)
     rows: list[tuple[int, float, list[str]]] = []
     places = {setting: place for place, setting in enumerate(found.settings)}
     for setting in found.settings:
@@ -137,15 +137,32 @@ def table_rows(found: Benchmark) -> list[list[str]]:
     for other in found.published:
         paper = PAPERS[other.method]
         size = f"about {paper.parameters:,}" if paper.parameters else ""
-        ssim = "" if other.ssim is None else f"{other.ssim:.4f}"
-        cells = [other.method, size, f"{other.psnr:.2f}", ssim, "published"]
+        printed = {
+            "psnr": f"{other.psnr:.2f}",
+            "psnr-b": "" if other.psnr_b is None else f"{other.psnr_b:.2f}",
+            "ssim": "" if other.ssim is None else as_printed(other.ssim),
+        }
+        cells = [other.method, size, *(printed.get(metric, "") for metric in metrics), "published"]
         rows.append((places[other.setting], other.psnr, cells))
     return [[str(found.settings[place]), *cells] for place, _, cells in sorted(rows, key=lambda row: row[:2])]
 
 
+def metrics_of(found: Benchmark) -> list[str]:
+    """Return the metrics of a table's columns."""
+    return [name for name in ("wrong", "psnr", "psnr-b", "ssim") if name in ("psnr", "ssim", *found.metrics)]
+
+
+def as_printed(ssim: float) -> str:
+    """Write a published SSIM with the three or four digits that it was printed with.
+
+    >>> as_printed(0.76), as_printed(0.8101)
+    ('0.760', '0.8101')
+    """
+    return f"{ssim:.4f}" if f"{ssim:.4f}"[-1] != "0" else f"{ssim:.3f}"
+
+
 def score_table(found: Benchmark) -> Table:
-    wrong = ["wrong pixels>"] if "wrong" in found.metrics else []
-    columns = [f"{found.unit}>", "method", "parameters>", *wrong, "PSNR>", "SSIM>", "from"]
+    columns = [f"{found.unit}>", "method", "parameters>", *(f"{heading(one)}>" for one in metrics_of(found)), "from"]
     rows = table_rows(found)
     ours = frozenset(place for place, row in enumerate(rows) if row[2] and row[-1] != "published")
     repeated = any(row.seed is not None for row in found.rows)
@@ -231,6 +248,7 @@ def result_of(found: Benchmark) -> Result:
         "published": [
             {
                 "method": row.method, found.unit: row.setting, "psnr": row.psnr, "ssim": row.ssim,
+                **({} if row.psnr_b is None else {"psnr-b": row.psnr_b}),
                 "parameters": PAPERS[row.method].parameters, "source": PAPERS[row.method].source,
             }
             for row in found.published
@@ -245,7 +263,7 @@ def result_of(found: Benchmark) -> Result:
 
 def csv_rows(found: Benchmark) -> list[list[Any]]:
     """Return a line for every method, repeat and setting: measured here, and published, with its source."""
-    scored = ["psnr", "ssim", *(["wrong"] if "wrong" in found.metrics else [])]
+    scored = ["psnr", "ssim", *(name for name in ("wrong", "psnr-b") if name in found.metrics)]
     rows: list[list[Any]] = [
         ["benchmark", "method", "seed", "parameters", found.unit, *scored, "origin", "protocol or source"]
     ]
@@ -257,8 +275,9 @@ def csv_rows(found: Benchmark) -> list[list[Any]]:
         rows.append([found.name, row.method, *about, *scores, "measured here", protocol])
     for other in found.published:
         paper = PAPERS[other.method]
-        numbers = [None, paper.parameters, other.setting, other.psnr, other.ssim]
-        rows.append([found.name, other.method, *numbers, "published", paper.source])
+        printed = {"psnr": other.psnr, "ssim": other.ssim, "psnr-b": other.psnr_b}
+        about = [None, paper.parameters, other.setting, *(printed.get(name) for name in scored)]
+        rows.append([found.name, other.method, *about, "published", paper.source])
     return rows
 
 
