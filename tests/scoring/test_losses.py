@@ -17,6 +17,7 @@ from cuello.scoring.losses import (
     find_loss,
     gaussian,
     image_measures,
+    psnr_loss,
     ssim_loss,
 )
 from cuello.scoring.metrics import mae, mse, ssim
@@ -33,8 +34,8 @@ def two_images(seed: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_names_and_functions():
     assert {spec.name: spec.function for spec in LOSSES} == {
-        "mse": mse, "l1": mae, "charbonnier": charbonnier, "bce": bce, "ssim": ssim_loss, "bernoulli": bernoulli,
-        "gaussian": gaussian, "cross-entropy": cross_entropy,
+        "mse": mse, "l1": mae, "charbonnier": charbonnier, "psnr": psnr_loss, "bce": bce, "ssim": ssim_loss,
+        "bernoulli": bernoulli, "gaussian": gaussian, "cross-entropy": cross_entropy,
     }  # fmt: skip
 
 
@@ -66,6 +67,22 @@ def test_a_loss_may_take_a_number():
 def test_what_is_no_loss_is_named(text, problem):
     with pytest.raises(CuelloError, match=problem):
         find_loss(text)
+
+
+def test_psnr_by_hand():
+    """Errors of .1 and of .01 everywhere: 20 and 40 dB, but for the floor of 1e-5."""
+    target = torch.full((2, 1, 4, 4), 0.5)
+    image = target + torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
+    torch.testing.assert_close(psnr_loss(image, target), torch.tensor([-19.9957, -39.5861]), rtol=0, atol=1e-3)
+
+
+def test_psnr_of_a_perfect_image_is_its_floor():
+    image = torch.rand(1, 1, 4, 4, requires_grad=True)
+    loss = psnr_loss(image, image.detach())
+    loss.sum().backward()
+    assert loss.item() == pytest.approx(-50)
+    assert image.grad is not None
+    assert torch.equal(image.grad, torch.zeros(1, 1, 4, 4))
 
 
 def test_charbonnier_by_hand():
@@ -117,7 +134,7 @@ def test_one_value_an_image_that_does_not_depend_on_its_batch(spec):
 def test_the_smallest_image_is_enough(spec):
     side = spec.smallest_side
     perfect = spec.function(torch.ones(1, 1, side, side), torch.ones(1, 1, side, side)).item()
-    at_best = {"gaussian": -1.3836}  # a density: log(2π · 0.1²) / 2
+    at_best = {"gaussian": -1.3836, "psnr": -50}  # a density: log(2π · 0.1²) / 2; the floor of 1e-5
     assert perfect == pytest.approx(at_best.get(spec.name, 0), abs=1e-4)
     assert spec.summary
 

@@ -223,7 +223,7 @@ class TrainConfig(pydantic.BaseModel):
     only: str | None = setting(None, "explain: train on the images of this class only.", TASK)
     loss: str = setting(
         "mse",
-        "mse, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "
+        "mse, l1, charbonnier, psnr, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "
         "classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels; or your own, "
         "FILE.py:NAME.",
         TASK,

@@ -22,6 +22,21 @@ def charbonnier(image: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
     return ((image - target).square() + epsilon**2).sqrt().flatten(1).mean(1) - epsilon
 
 
+def psnr_loss(image: Tensor, target: Tensor, floor: float = 1e-5) -> Tensor:
+    """Mean squared error of each image in decibels, 10 log10(mean((x - y)²) + floor), to ``(N,)``: PSNR, negative.
+
+    An image with little noise counts as much as one with much: its error may be a hundred times smaller. floor: an
+    error beyond which less of it is worth little, 1e-5: 50 dB where white is 1.
+
+    >>> import torch
+    >>> round(float(psnr_loss(torch.full((1, 1, 4, 4), 0.1), torch.zeros(1, 1, 4, 4))), 3)
+    -19.996
+
+    Source: Chen et al. 2022, "Simple baselines for image restoration", which trains with it.
+    """
+    return 10 * (mse(image, target) + floor).log10()
+
+
 def bce(image: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy of each image, mean(-y log x - (1 - y) log(1 - x)); x is cut to [1e-6, 1 - 1e-6]."""
     x = image.clamp(1e-6, 1 - 1e-6)
@@ -124,6 +139,7 @@ LOSSES: Registry[LossSpec] = Registry(
         LossSpec("mse", "mean squared error: the best PSNR", mse),
         LossSpec("l1", "mean absolute error: sharper, less moved by outliers", mae),
         LossSpec("charbonnier", "absolute error made smooth at 0", charbonnier),
+        LossSpec("psnr", "mean squared error in decibels: images with little noise count as much as others", psnr_loss),
         LossSpec("bce", "binary cross-entropy, for images of two levels", bce),
         LossSpec("ssim", "one minus structural similarity", ssim_loss, smallest_side=SSIM_WINDOW),
         LossSpec("bernoulli", "negative log-likelihood in nats, for images of two levels", bernoulli),
