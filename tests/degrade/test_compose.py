@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from cuello.core.errors import CuelloError
+from cuello.core.seeding import generator
 from cuello.degrade import Composition, Range, has_range, parse
+from cuello.degrade.compose import MIXTURES
 from cuello.degrade.impulses import Invert, SaltPepper
 from cuello.degrade.noise import Gaussian
 from cuello.degrade.optics import Blur
@@ -103,6 +105,26 @@ def test_a_mistake_in_a_spec_string_says_what_to_write(spec, parts):
         parse(spec)
     for part in parts:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "scale"), [("real-x2", 2), ("real-x4", 4)])
+def test_a_name_stands_for_what_belongs_together(name: str, scale: int) -> None:
+    mixture = parse(name)
+    assert isinstance(mixture, Composition)
+    assert mixture.spec() == MIXTURES[name] == parse(MIXTURES[name]).spec()
+    assert (mixture.name, mixture.scale, mixture.network) == ("blur+down+gaussian+jpeg", scale, "up-s")
+    images = torch.rand(2, 3, 8 * scale, 12 * scale, generator=generator(0, "images"))
+    small, level = mixture.with_level(images, generator(0, "noise"))
+    assert small.shape == (2, 3, 8, 12)
+    assert level is not None
+    assert torch.equal(small, mixture(images, generator(0, "noise")))
+    torch.testing.assert_close(small * 255, (small * 255).round(), atol=1e-3, rtol=0)
+    assert parse(f" {name} +missing:0.1").spec() == f"{MIXTURES[name]}+missing:0.1"
+
+
+def test_a_name_of_a_mixture_takes_no_values() -> None:
+    with pytest.raises(CuelloError, match=r"real-x2 stands for blur.* takes no values"):
+        parse("real-x2:3")
 
 
 def test_the_scale_of_a_composition_is_the_product_and_so_is_the_size():

@@ -29,7 +29,7 @@ from cuello.jobs.images.benchmark_page import (
     table_rows,
 )
 from cuello.models.catalog import architecture_of, build
-from cuello.runs.artefact import Artefact
+from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
 from cuello.runs.directory import Run
 from cuello.scoring.protocols import Protocol, ProtocolScore
 from cuello.scoring.repeats import PairedDifference
@@ -141,6 +141,88 @@ def test_grey_images_go_through_networks_for_colour(photos: Path) -> None:
     assert found.methods == ["degraded input", "dncnn-s", "dncnn-m"]
     assert "dncnn-m is for colour: grey goes through it as equal channels" in found.notes
     assert found.row("gaussian:5", "degraded input").score("psnr").mean == pytest.approx(20 * math.log10(51), abs=1)
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six colour images of coarse squares."""
+    folder = tmp_path_factory.mktemp("coloured")
+    random = np.random.default_rng(1)
+    for place in range(6):
+        coarse = random.integers(0, 255, (4, 5, 3), np.uint8)
+        Image.fromarray(coarse.repeat(6, 0).repeat(6, 1)).save(folder / f"{place}.png")
+    return folder
+
+
+def upscaler(name: str, channels: int = 1, noise: str = "down:2") -> Model:
+    torch.manual_seed(0)
+    architecture = architecture_of(name, channels, scale=2)
+    network = build(architecture).eval()
+    return Model(Artefact(architecture, "upscale", noise, network.state_dict()), network)
+
+
+def test_colour_is_measured_in_colour_where_it_is_asked_for(coloured: Path) -> None:
+    models, asked = [denoiser(), denoiser("dncnn-m", 3)], {"baselines": ["input"], "noise": "gaussian:25"}
+    found = cuello.benchmark(coloured, models, channels=3, **asked)
+    assert "dncnn-s is of one channel: red, green and blue go through it one at a time" in found.notes
+    assert not any("grey goes" in note for note in found.notes)
+    grey = cuello.benchmark(coloured, models, **asked)
+    assert "dncnn-m is for colour: grey goes through it as equal channels" in grey.notes
+    assert found.row("gaussian:25", "degraded input") != grey.row("gaussian:25", "degraded input")
+    alone = cuello.benchmark(coloured, denoiser("dncnn-m", 3), **asked)
+    assert found.row("gaussian:25", "dncnn-m").scores == alone.row("gaussian:25").scores
+
+
+def test_a_range_is_its_middle_or_drawn_for_every_image(photos: Path) -> None:
+    asked: dict[str, Any] = {"noise": "gaussian:5..95", "baselines": ["input"]}
+    middle = cuello.benchmark(photos, denoiser(), **asked)
+    assert middle.settings == ["gaussian:50"]
+    assert "ranges of the noise count at their middle" in middle.notes
+    drawn = cuello.benchmark(photos, denoiser(), ranges="drawn", **asked)
+    assert drawn.settings == ["gaussian:5..95"]
+    assert any("a value drawn anew for every image" in note for note in drawn.notes)
+    values = drawn.row("gaussian:5..95", "degraded input").score("psnr").values
+    narrow = middle.row("gaussian:50", "degraded input").score("psnr").values
+    assert max(values) - min(values) > 2 * (max(narrow) - min(narrow))
+    again = cuello.benchmark(photos, denoiser(), ranges="drawn", **asked)
+    assert again.row("gaussian:5..95", "degraded input").score("psnr").values == values
+    other = cuello.benchmark(photos, denoiser(), ranges="drawn", seed=1, **asked)
+    assert other.row("gaussian:5..95", "degraded input").score("psnr").values != values
+    assert not any("range" in note for note in cuello.benchmark(photos, denoiser(), noise="gaussian:5").notes)
+
+
+def test_a_sweep_of_what_is_drawn_fixes_the_main_level_alone(photos: Path) -> None:
+    asked: dict[str, Any] = {"noise": "blur:0..1+gaussian:0..9", "sweep": [0.5, 1], "baselines": ["input"]}
+    found = cuello.benchmark(photos, denoiser(), ranges="drawn", **asked)
+    assert found.settings == ["blur:0.5+gaussian:0..9", "blur:1+gaussian:0..9"]
+
+
+def test_upscaling_of_what_cameras_give_beside_bicubic(command: Any, coloured: Path, tmp_path: Path) -> None:
+    models = [upscaler("up-s", 3, noise="real-x2"), upscaler("espcn")]
+    found = cuello.benchmark(coloured, models, noise="real-x2", ranges="drawn", channels=3)
+    (setting,) = found.settings
+    assert setting == parse("real-x2").spec()
+    assert {"up-s", "espcn"} < set(found.methods)
+    assert any("icubic" in method for method in found.methods)
+    assert "espcn is of one channel: red, green and blue go through it one at a time" in found.notes
+    assert "espcn was trained against down:2" in found.notes
+    assert not any(note.startswith("up-s was trained") for note in found.notes)
+    save_artefact(tmp_path / FILE_NAME, models[0].artefact)
+    answer = command(
+        "benchmark",
+        coloured,
+        tmp_path / FILE_NAME,
+        "--noise",
+        "real-x2",
+        "--ranges",
+        "drawn",
+        "--channels",
+        3,
+        "--json",
+    )
+    assert answer.code == 0
+    measured = {row["method"]: row["psnr"] for row in json.loads(answer.out)["measured"]}
+    assert measured["up-s"] == pytest.approx(found.row(setting, "up-s").score("psnr").mean)
 
 
 def test_images_from_python(photos: Path) -> None:
@@ -307,6 +389,9 @@ def test_the_command_for_machines(command: Any, photos: Path, runs: Path) -> Non
         ([lambda: denoiser(job="reconstruct")], {}, "dncnn-s was trained to reconstruct"),
         ([denoiser], {"noise": "down:2"}, "enlarges by 1, and down:2 makes images 2 times smaller"),
         ([denoiser, lambda: denoiser("dncnn-m", 4)], {}, "1 channels, dncnn-m of 4"),
+        ([lambda: denoiser("dncnn-m", 4)], {"channels": 3}, "channels=3, but dncnn-m takes images of 4"),
+        ([denoiser], {"channels": 2}, "channels=2, needed 1 .grey. or 3"),
+        ([denoiser], {"ranges": "low"}, "ranges='low', needed middle or drawn"),
         ([denoiser, denoiser], {}, "two networks are called 'dncnn-s'"),
         ([], {}, "name at least one network"),
     ],
@@ -324,6 +409,10 @@ def test_a_run_named_twice(runs: Path) -> None:
 def test_what_a_yardstick_settles_itself() -> None:
     with pytest.raises(CuelloError, match=r"got sweep, but set12 is measured as the literature does.*noise"):
         cuello.benchmark("set12", denoiser(), sweep=[15])
+    with pytest.raises(CuelloError, match="got ranges, but set12"):
+        cuello.benchmark("set12", denoiser(), ranges="drawn")
+    with pytest.raises(CuelloError, match="got channels, but classic5"):
+        cuello.benchmark("classic5", denoiser(), channels=3)
 
 
 def test_an_exported_file_is_measured_as_its_run(

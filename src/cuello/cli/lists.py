@@ -86,6 +86,7 @@ def noises(*, json: JSON = False) -> None:
     """List the degradations, their parameters, units and limits, and how to write them."""
     from cuello.cli.render import print_json, print_rows, print_text
     from cuello.degrade import DEGRADATIONS
+    from cuello.degrade.compose import MIXTURES
 
     listed, rows = [], []
     for spec in DEGRADATIONS:
@@ -102,6 +103,8 @@ def noises(*, json: JSON = False) -> None:
         "\nWrite NAME:VALUE,parameter=value; the first value needs no name. A range such as "
         "salt-pepper:0.1..0.9 is drawn anew for every training image. Join with +: blur:1+gaussian:10."
     )
+    print_text("\nNames of what belongs together, small images as cameras and the web give them:\n")
+    print_rows("", ["noise", "stands for"], [[name, stands] for name, stands in MIXTURES.items()])
     print_text("\nThe network trained against each when --model names none:\n")
     rows = []
     for network in dict.fromkeys(spec.network for spec in DEGRADATIONS):

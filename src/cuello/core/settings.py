@@ -48,6 +48,15 @@ class BenchmarkSettings:
         str | None, "What spoils the images, e.g. gaussian:25; by default what all networks were trained against."
     ] = None
     sweep: Annotated[Sequence[float], "Levels of the noise to measure at, with commas: 15,25,50."] = ()
+    ranges: Annotated[
+        Literal["middle", "drawn"],
+        "What a range of the noise, such as gaussian:0..10, comes to: its middle, or a value drawn for every image.",
+    ] = "middle"
+    channels: Annotated[
+        Literal[1, 3] | None,
+        "Measure in grey (1) or in colour (3), which goes through a network of one channel a channel at a time; by "
+        "default as the network of the fewest channels takes them.",
+    ] = None
     baselines: Annotated[
         Sequence[str] | None, "Classical methods to measure beside, with commas, or all; by default the quick ones."
     ] = None

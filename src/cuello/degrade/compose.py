@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 
 LONGEST_SPEC, MOST_TIMES = 1000, 64
+MIXTURES = {
+    "real-x2": "blur:0..1+down:2+gaussian:0..10+jpeg:60..95",
+    "real-x4": "blur:0..2+down:4+gaussian:0..10+jpeg:60..95",
+}
+"""Names of compositions that belong together: small images as cameras and the web give them. A lens slightly out of
+focus (up to half a pixel of the small image), fewer pixels, noise, and a JPEG file with colour at half resolution."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,10 +98,16 @@ def parse(spec: str) -> Degradation | Composition:
     'salt-pepper:0.1..0.9,per=channel'
     >>> parse("blur:1+gaussian:10").name
     'blur+gaussian'
+
+    A name of ``MIXTURES`` stands for what it is made of.
+
+    >>> parse("real-x2").name
+    'blur+down+gaussian+jpeg'
     """
     if len(spec) > LONGEST_SPEC:
         raise CuelloError(f"noise {spec[:20]!r}… has {len(spec)} letters, needed {LONGEST_SPEC} at most.")
-    parts = tuple(parse_one(part.strip(), spec) for part in divided(spec, "+"))
+    named = [MIXTURES.get(part.strip(), part) for part in divided(spec, "+")]
+    parts = tuple(parse_one(part.strip(), spec) for text in named for part in divided(text, "+"))
     whole = parts[0] if len(parts) == 1 else Composition(parts)
     if whole.scale > MOST_TIMES:
         raise CuelloError(
@@ -109,6 +121,10 @@ def parse_one(part: str, spec: str) -> Degradation:
     from cuello.degrade import DEGRADATIONS
 
     name, _, rest = part.partition("," if is_reference(part) else ":")
+    if name in MIXTURES:
+        raise CuelloError(
+            f"noise {spec!r}: {name} stands for {MIXTURES[name]} and takes no values. Write that instead."
+        )
     if "," in name:
         raise CuelloError(f"noise {spec!r}: values follow a colon, as in {name.partition(',')[0]}:0.2,parameter=value.")
     cls = DEGRADATIONS[name]

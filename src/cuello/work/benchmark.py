@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from cuello.comparison.collect import listed
 from cuello.comparison.facts import read_facts
@@ -20,7 +20,7 @@ from cuello.inference.model import Model, artefact_at, load
 from cuello.jobs.base import Request
 from cuello.jobs.images.benchmark import Benchmark, Entrant, benchmark_yardstick
 from cuello.jobs.images.benchmark_page import FILES, save_benchmark
-from cuello.jobs.images.benchmark_set import benchmark_set
+from cuello.jobs.images.benchmark_set import Ranges, benchmark_set
 from cuello.runs.directory import Run
 from cuello.scoring.published import Yardstick
 from cuello.training.watched import watched
@@ -40,6 +40,8 @@ def benchmark(
     *,
     noise: str | None = None,
     sweep: Sequence[float] = (),
+    ranges: Ranges = "middle",
+    channels: Literal[1, 3] | None = None,
     baselines: Sequence[Any] | str | None = None,
     seed: int = 0,
     range: str | tuple[float, float] | None = None,
@@ -60,10 +62,12 @@ def benchmark(
     methods.
     runs: a model, a run directory, a model's file, or several; a folder of repeats is one network, mean ± standard
     deviation. noise: what spoils images of yours, by default what all networks were trained against. sweep: levels of
-    it. baselines: names of classical methods, by default the quick ones. seed: of the noise; every image and level has
-    its own. range, on_error: as for ``cuello.evaluate``. most: images at most, spread evenly. code: FILE.py:CLASS,
-    where networks are somebody's own; a list of them for several. output: a folder for benchmark.html, benchmark.csv
-    and figures. progress: called with events.
+    it. ranges: what a range of the noise comes to: its ``middle``, or a value ``drawn`` anew for every image. channels:
+    1 to measure in grey, 3 in colour, which goes through a network of one channel a channel at a time; by default as
+    the network of the fewest takes them. baselines: names of classical methods, by default the quick ones. seed: of the
+    noise; every image and level has its own. range, on_error: as for ``cuello.evaluate``. most: images at most, spread
+    evenly. code: FILE.py:CLASS, where networks are somebody's own; a list of them for several. output: a folder for
+    benchmark.html, benchmark.csv and figures. progress: called with events.
     A network that takes the noise's level is told it.
 
     Raises CuelloError for networks of another job or scale, and images that are not there.
@@ -84,19 +88,24 @@ def benchmark(
         most=most, progress=listener(progress),
     )  # fmt: skip
     if is_yardstick:
-        refuse_settings(str(images), request)
+        refuse_settings(str(images), request, ranges=None if ranges == "middle" else ranges, channels=channels)
         found = benchmark_yardstick(str(images), entrants, seed=seed, progress=request.progress)  # type: ignore[arg-type]
     else:
-        found = benchmark_set(entrants, request)
+        if ranges not in get_args(Ranges):
+            raise CuelloError(f"got --ranges={ranges}, needed middle or drawn.")
+        if channels not in (None, 1, 3):
+            raise CuelloError(f"got --channels={channels}, needed 1 (grey) or 3 (colour).")
+        found = benchmark_set(entrants, request, ranges=ranges, channels=channels)
     if folder is not None:
         save_benchmark(folder, found)
     return found
 
 
-def refuse_settings(name: str, request: Request) -> None:
-    """Raise CuelloError for what a yardstick settles itself."""
-    for setting in ("sweep", "baselines", "range", "most"):
-        if getattr(request, setting) not in (None, ()):
+def refuse_settings(name: str, request: Request, **others: Any) -> None:
+    """Raise CuelloError for what a yardstick settles itself; others: settings that are not of the request."""
+    asked = {setting: getattr(request, setting) for setting in ("sweep", "baselines", "range", "most")}
+    for setting, value in {**asked, **others}.items():
+        if value not in (None, ()):
             raise CuelloError(
                 f"got --{setting}, but {name} is measured as the literature does. Leave it out, or take {name} as "
                 "plain images with e.g. --noise=gaussian:25."

@@ -164,9 +164,7 @@ def yardstick_notes(spec: YardstickSpec, entrants: Sequence[Entrant], seed: int)
         ]
     if kind.unit == "sigma":
         notes = [f"noise of seed {seed}, not cut to [0, 1]", *network_notes(entrants, grey=not spec.colour)]
-        if spec.colour:
-            one = "{} is of one channel: red, green and blue go through it one at a time"
-            notes += named(entrants, lambda model: model.channels == 1, one)
+        notes += one_channel_notes(entrants) if spec.colour else []
     else:
         notes = [
             "encoded and decoded as grey by Pillow's libjpeg, its own tables scaled by the quality; JPEG is measured "
@@ -203,6 +201,12 @@ def named(entrants: Sequence[Entrant], has: Callable[[Model], bool], note: str) 
     return [
         note.format(entrant.name if len(entrants) > 1 else "the network") for entrant in entrants if has(entrant.first)
     ]
+
+
+def one_channel_notes(entrants: Sequence[Entrant]) -> list[str]:
+    """Say which networks see colour a channel at a time."""
+    note = "{} is of one channel: red, green and blue go through it one at a time"
+    return named(entrants, lambda model: model.channels == 1, note)
 
 
 def network_notes(entrants: Sequence[Entrant], grey: bool, told: bool = True) -> list[str]:

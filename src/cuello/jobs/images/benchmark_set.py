@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ from cuello.core.errors import CuelloError
 from cuello.core.progress import within
 from cuello.core.types import Batch, Pair
 from cuello.data.handed import is_handed
-from cuello.degrade import Composition, Degradation, parse
+from cuello.degrade import Composition, Degradation, has_range, parse
 from cuello.inference.model import Model
 from cuello.jobs.base import Request
-from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow, Entrant, network_notes
+from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow, Entrant, network_notes, one_channel_notes
 from cuello.jobs.images.evaluated import named_images
 from cuello.jobs.images.evaluation import LEFT_OUT, Draw, Tuned, baselines_of, restore, score, tune
 from cuello.jobs.images.examples import Example, middle
@@ -27,18 +27,28 @@ from cuello.scoring.metrics import METRICS, metrics_for, psnr, wrong_pixels
 from cuello.scoring.protocols import Protocol, ProtocolScore
 
 METRIC_NAMES = ("wrong", "psnr", "ssim")
+Ranges = Literal["middle", "drawn"]
+SAID_OF_RANGES: dict[Ranges, str] = {
+    "middle": "ranges of the noise count at their middle",
+    "drawn": "ranges of the noise: a value drawn anew for every image, the same for all methods",
+}
 SHOWN_RANKS = (0.15, 0.5, 0.85)
 """Which images are shown, from the hardest (0) to the easiest (1) for the networks."""
 
 
-def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
+def benchmark_set(
+    entrants: Sequence[Entrant], request: Request, *, ranges: Ranges = "middle", channels: Literal[1, 3] | None = None
+) -> Benchmark:
     """Measure networks on the clean images of a request, degraded by its noise; see ``cuello.benchmark``."""
     degradation = degradation_for(entrants, request.noise)
     check_entrants(entrants, degradation)
+    check_channels(entrants, channels)
     lowest = min((entrant.first for entrant in entrants), key=lambda model: model.channels)
-    task = Task(lowest.artefact.job, degradation).typical()
+    laid = degradation.typical() if ranges == "middle" else degradation
+    task = Task(lowest.artefact.job, laid)
     check_sweep(task, request.sweep)
-    images, notes = named_images(lowest, request)
+    images, notes = named_images(lowest, request, channels)
+    channels = channels or cast("Literal[1, 3]", lowest.channels)
     quick = QUICK_BASELINES if task.scale == 1 else ("all",)
     specs = baselines_of(task, images, quick if request.baselines is None else request.baselines)
     for entrant in entrants:
@@ -48,7 +58,7 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
             )
     able = {spec.name for spec in metrics_for(multiple_below(images.size, task.scale), images.binary)}
     draw = Draw(task, images, request.seed or 0, most=request.most)
-    spoiled = [task.at(degradation.typical().with_main(level)) for level in request.sweep] or [task]
+    spoiled = [task.at(laid.with_main(level)) for level in request.sweep] or [task]
     models = {label: model for entrant in entrants for label, model in repeats_of(entrant).items()}
     metrics = ["mse", *(name for name in METRIC_NAMES if name in able)]
     measured: dict[str, list[Method]] = {}
@@ -73,7 +83,9 @@ def benchmark_set(entrants: Sequence[Entrant], request: Request) -> Benchmark:
             else []
         ),
         f"noise of seed {draw.seed}",
-        *network_notes(entrants, grey=lowest.channels == 1),
+        *([SAID_OF_RANGES[ranges]] if has_range(degradation) else []),
+        *network_notes(entrants, grey=channels == 1),
+        *([] if channels == 1 else one_channel_notes(entrants)),
         *trained_otherwise(entrants, degradation),
     ]
     if any(len(spec.strengths) > 1 for spec in specs):
@@ -132,6 +144,16 @@ def check_entrants(entrants: Sequence[Entrant], degradation: Degradation | Compo
             raise CuelloError(
                 f"{first.name} takes images of {first.first.channels} channels, {entrant.name} of {model.channels}: "
                 "they cannot be measured on the same images. Measure them apart."
+            )
+
+
+def check_channels(entrants: Sequence[Entrant], channels: int | None) -> None:
+    """Raise CuelloError, which names the network, where one can be measured neither in grey nor in colour."""
+    for entrant in entrants:
+        if channels is not None and entrant.first.channels not in (1, 3):
+            raise CuelloError(
+                f"got --channels={channels}, but {entrant.name} takes images of {entrant.first.channels} channels. "
+                "Leave it out."
             )
 
 

@@ -88,18 +88,22 @@ def own_images(prepared: Prepared) -> tuple[EvaluatedImages, list[str]]:
     return evaluated_crops(part), [f"Scores are those of the {which}."]
 
 
-def named_images(model: Model, request: Request) -> tuple[EvaluatedImages, list[str]]:
-    """Read whole images to evaluate on (and their clean counterparts), and say in notes which they are."""
+def named_images(model: Model, request: Request, channels: int | None = None) -> tuple[EvaluatedImages, list[str]]:
+    """Read whole images to evaluate on (and their clean counterparts), and say in notes which they are.
+
+    channels: of the images, by default the model's.
+    """
+    channels = channels or model.channels
     loaded = load_images(
         open_within(str(request.images), request.range, model.levels),
-        model.channels,
+        channels,
         size=None,
         on_error=request.on_error,
         progress=request.progress,
     )
     if request.target is not None:
         clean = load_images(
-            open_within(str(request.target), request.range, model.levels), model.channels, size=None,
+            open_within(str(request.target), request.range, model.levels), channels, size=None,
             on_error=request.on_error, progress=request.progress,
         )  # fmt: skip
         loaded = pair(loaded, clean, scale=model.scale, on_error=request.on_error, progress=request.progress)
