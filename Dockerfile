@@ -10,7 +10,7 @@
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml hatch_build.py constraints.txt README.md LICENSE ./
+COPY pyproject.toml hatch_build.py constraints.txt README.md LICENSE NOTICE ./
 COPY src src
 # uv knows where the builds of torch for CPUs are; what pip takes by itself on Linux is one for GPUs, several gigabytes.
 RUN python -m pip install --no-cache-dir "uv>=0.8,<1" \

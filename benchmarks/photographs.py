@@ -81,6 +81,21 @@ def write_photographs(out: Path) -> dict[str, int]:
     return {folder: len(photographs) for folder, photographs in folders.items()}
 
 
+def check_photographs(out: Path) -> None:
+    """Raise CuelloError where the two folders below ``out`` do not hold these photographs, all of them and no other."""
+    for folder, photographs in wanted().items():
+        goals = {f"{path.stem}_{percent}.png": (path, percent) for path, percent in photographs}
+        place = out / folder
+        there = {path.name for path in place.iterdir()} if place.is_dir() else set()
+        if odd := sorted(there ^ set(goals)):
+            raise CuelloError(
+                f"{place} does not hold the photographs of {Path(__file__).name} alone: {first_few(odd)}."
+            )
+        for name, (path, percent) in goals.items():
+            if not np.array_equal(read(place / name), smaller(read(path), percent)):
+                raise CuelloError(f"{place / name} is another picture than {Path(__file__).name} writes.")
+
+
 def write(path: Path, pixels: np.ndarray) -> None:
     """Write an image as PNG, whole or not at all; CuelloError where another lies there."""
     if path.exists():

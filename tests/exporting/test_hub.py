@@ -16,6 +16,7 @@ import cuello
 from cuello.core.errors import CuelloError
 from cuello.exporting.hub import hub_name, licence_fields, write_hub
 from cuello.exporting.plain import plain_onnx
+from cuello.inference.bundled import BUNDLED
 from cuello.models.custom import CustomNetwork
 from cuello.runs.artefact import load_artefact
 from cuello.runs.directory import Run
@@ -113,15 +114,29 @@ def test_a_run_without_an_evaluation_says_so(trained: Run, tmp_path: Path) -> No
 
 
 def test_a_ready_model_states_its_yardsticks(tmp_path: Path) -> None:
-    write_hub(cuello.load("upscale-x2"), tmp_path / "hub", onnx=no_graph)
+    model = cuello.load("upscale-x2")
+    write_hub(model, tmp_path / "hub", onnx=no_graph)
     found: Any = ModelCard.load(tmp_path / "hub" / "README.md").data
     (psnr,) = [one for one in found.eval_results or [] if one.metric_type == "psnr"]
-    assert (psnr.dataset_type, round(psnr.metric_value, 2)) == ("set5", 37.18)
+    score = round(model.artefact.metrics["scores"][0]["psnr"]["value"], 2)
+    assert (psnr.dataset_type, round(psnr.metric_value, 2)) == ("set5", score)
     assert psnr.metric_name.startswith("PSNR in dB on Y of YCbCr")
-    assert found.datasets == ["bsds400"]
+    assert found.datasets == [model.artefact.training["data"]]
     text = (tmp_path / "hub" / "README.md").read_text()
     assert "float32, N×1×H×W, 0 to 1; out: `result`, values from 0 to 1.\n" in text, "every side is a multiple of 1"
     assert "made smaller in another way" in text
+    assert f"- It is not for {BUNDLED['upscale-x2'].not_for}.\n" in text
+
+
+def test_the_commands_that_a_file_keeps_are_told(tmp_path: Path) -> None:
+    model = cuello.load("upscale-x2")
+    kept = {**model.artefact.metrics, "commands": ["cuello train upscale photographs -o one", "cuello train …"]}
+    about = replace(model.artefact, metrics=kept, trained_on="stars: of the sky (licence: free; by Ada (CC0-1.0))")
+    write_hub(replace(model, artefact=about), tmp_path / "hub", onnx=no_graph)
+    text = (tmp_path / "hub" / "README.md").read_text()
+    assert "```bash\ncuello train upscale photographs -o one\ncuello train …\n```" in text
+    assert "| training data | stars: of the sky (licence: free; by Ada (CC0-1.0)) |" in text
+    assert "- It has learned from stars: of the sky. Of images" in text
 
 
 def test_a_classifier_is_an_image_classification(make_classes: Callable[..., Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import cuello
 from cuello.inference.bundled import BUNDLED
-from cuello.runs.artefact import load_artefact
+from cuello.runs.artefact import load_artefact, save_artefact
 from cuello.runs.checkpoint import read_reached
 from cuello.runs.directory import Run
 from cuello.runs.rights import rights_of, training_data
@@ -28,10 +29,27 @@ def test_a_run_without_a_word_is_as_it_always_was(trained: Run) -> None:
     assert stated(trained.path) == {}
     assert not set(STATED) & set(read_reached(trained.checkpoint_path).settings)
     assert not any(name in trained.config_path.read_text() for name in STATED)
-    assert rights_of(load_artefact(trained.path).training) == {
+    assert rights_of(load_artefact(trained.path)) == {
         "licence": "not stated", "author": "not stated", "citation": "not stated",
         "training data": "images of the author's own, images",
     }  # fmt: skip
+
+
+def test_a_file_keeps_on_which_images_it_learned_in_words_of_its_own(trained: Run, tmp_path: Path) -> None:
+    own = load_artefact(trained.path)
+    assert own.trained_on == ""
+    assert rights_of(own)["training data"] == "images of the author's own, images"
+    run = cuello.train(
+        "denoise", "photos", model="conv-8-16-8", noise="salt-pepper:0.2", crop=16, samples=16, validation_samples=8,
+        test=0, epochs=1, output=tmp_path / "run", report=False, device="cpu", threads=1,
+    )  # fmt: skip
+    known = load_artefact(run.path)
+    assert known.trained_on == training_data("photos")
+    kept = replace(known, trained_on="stars (by Ada Lovelace, CC0-1.0)")
+    assert rights_of(kept)["training data"] == "stars (by Ada Lovelace, CC0-1.0)"
+    save_artefact(tmp_path / "kept.safetensors", kept)
+    assert load_artefact(tmp_path / "kept.safetensors").trained_on == kept.trained_on
+    assert rights_of(replace(known, trained_on=""))["training data"] == training_data("photos"), "an earlier version's"
 
 
 def test_what_is_stated_is_in_the_file_the_settings_and_the_report(
@@ -95,7 +113,8 @@ def test_runs_that_differ_in_their_author_alone_are_repeats(
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("digits", "licence: CC BY 4.0"),
+        ("digits", "licence: CC BY 4.0)"),
+        ("open-photos", "; by Aitzol Berasategi (CC-BY-4.0), Eastman Kodak Company (released for unrestricted use), "),
         ("/home/ada/cells", "images of the author's own, cells"),
         ("python:array[60]#ab", "images handed in from Python"),
         ("", "not stated"),
@@ -111,7 +130,8 @@ def test_ready_models_state_theirs(name: str, command: Callable[..., Any]) -> No
     assert stated(BUNDLED[name].path) == {"license": "Apache-2.0", "author": "The authors of Cuello"}
     found = {model["name"]: model for model in json.loads(command("models", "--json").out) if model.get("ready")}
     assert found[name]["rights"]["licence"] == "Apache-2.0"
-    assert "licence: Apache-2.0; author: The authors of Cuello; citation: not stated" in command("models").out
+    assert "licence: Apache-2.0; author: The authors of Cuello\n" in command("models").out
+    assert "author:\n    The authors of Cuello\ncitation:\n    not stated\n" in command("models", name).out
 
 
 def test_a_summary_says_whose_a_model_is(trained: Run, command: Callable[..., Any]) -> None:

@@ -10,6 +10,10 @@ from cuello.cli.options import JSON
 
 
 def models(
+    name: Annotated[
+        str | None, Parameter(help="A ready model, to show all that is known of it; by default all are listed.")
+    ] = None,
+    /,
     *,
     channels: Annotated[Literal[1, 3], Parameter(help="Channels of the images.")] = 3,
     long: Annotated[
@@ -17,11 +21,22 @@ def models(
     ] = False,
     json: JSON = False,
 ) -> None:
-    """List the trained models that come with the package, and the networks to train, by purpose."""
-    from cuello.cli.ready import print_ready, ready_models
+    """List the trained models that come with the package, and the networks to train, by purpose.
+
+    For example:
+
+    cuello models
+
+    cuello models denoise
+    """
+    from cuello.cli.ready import chosen, print_one, print_ready, ready_model, ready_models
     from cuello.cli.render import print_json, print_rows, print_text
     from cuello.models.listing import listed
 
+    if name is not None:
+        spec = chosen(name)
+        print_json(ready_model(spec)) if json else print_one(spec)
+        return
     rows = listed(channels)
     if json:
         print_json(rows + ready_models())
@@ -39,7 +54,9 @@ def models(
         wider = [row for row in rows if row["parameters_while_training"] != row["parameters"]]
         names = ", ".join(f"{row['name']} {row['parameters_while_training']:,}" for row in wider)
         print_text(f"\nFolded for use; wider while training: {names}.")
-    print_text("\nMore of each: --long. Layers of one: cuello summary NAME.")
+    print_text(
+        "\nAll of a ready model: cuello models NAME. More of each network: --long. Layers of one: cuello summary NAME."
+    )
     print_text("A network of your own: --model FILE.py:CLASS. One to begin with: cuello new network FILE.py.")
 
 
@@ -172,7 +189,7 @@ def summary(
     asked, usual = sides and (sides[1], sides[0]), (64, 64)
     if Path(model).exists():
         loaded = load(model)
-        network, planes, rights = loaded.network, loaded.channels, rights_of(loaded.artefact.training)
+        network, planes, rights = loaded.network, loaded.channels, rights_of(loaded.artefact)
     else:
         rights = {}
         planes = channels or usual_channels(model)

@@ -7,30 +7,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cuello.core.rights import stated
-from cuello.inference.bundled import BUNDLED
+from cuello.core.errors import CuelloError
+from cuello.core.rights import NOT_STATED, stated
+from cuello.inference.bundled import BUNDLED, BundledSpec
+
+INDENT = " " * 4
+KEPT = ("epochs", "minutes", "machine", "scores")
+"""What every ready model's file says of its training."""
+KEPT_SINCE = {"multiply_adds_a_pixel": None, "commands": []}
+"""What files of earlier versions do not say, and what stands for it."""
 
 
 def ready_models() -> list[dict[str, Any]]:
     """Return each model as plain values: what it does, how it was trained, what it scores and how that was measured."""
-    found = []
-    for spec in BUNDLED:
-        about, shapes = header_of(spec.path)
-        found.append(
-            {
-                "name": spec.name,
-                "summary": spec.summary,
-                "ready": True,
-                "network": about["architecture"]["name"],
-                "parameters": sum(math.prod(shape) for shape in shapes),
-                "kilobytes": round(spec.path.stat().st_size / 1000),
-                "degradation": about["noise"],
-                "training": about["training"],
-                "rights": stated(about["training"]),
-                **{key: about["metrics"][key] for key in ("epochs", "minutes", "machine", "scores")},
-            }
-        )
-    return found
+    return [ready_model(spec) for spec in BUNDLED]
+
+
+def ready_model(spec: BundledSpec) -> dict[str, Any]:
+    """Return a model as plain values: what it is for and not for, whose, how it was trained, and what it scores."""
+    about, shapes = header_of(spec.path)
+    training, metrics = about["training"], about["metrics"]
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "not_for": spec.not_for,
+        "ready": True,
+        "network": about["architecture"]["name"],
+        "channels": about["architecture"]["settings"]["channels"],
+        "parameters": sum(math.prod(shape) for shape in shapes),
+        "kilobytes": round(spec.path.stat().st_size / 1000),
+        "degradation": about["noise"],
+        "training": training,
+        "trained_on": about.get("trained_on", ""),
+        "rights": stated(training),
+        **{key: metrics[key] for key in KEPT},
+        **{key: metrics.get(key, missing) for key, missing in KEPT_SINCE.items()},
+    }
 
 
 def header_of(path: Path) -> tuple[dict[str, Any], list[list[int]]]:
@@ -52,24 +64,96 @@ def print_ready() -> None:
     print("READY TO USE: cuello apply NAME IN OUT")
     for model in ready_models():
         print_text(f"{model['name']}: {model['summary']}")
-        print_text(
-            f"    {model['parameters']:,} parameters, {model['kilobytes']} kB; trained on {model['training']['data']}, "
-            f"{model['epochs']} epochs, {model['minutes']:.0f} min"
+        for line in short_lines(model):
+            print_text(INDENT + line)
+
+
+def short_lines(model: Mapping[str, Any]) -> list[str]:
+    """Say a model in few lines: what it is not for, what it scores, what it is made of, whose it is."""
+    data, rights = model["training"]["data"], model["rights"]
+    return [
+        f"not for: {model['not_for']}",
+        *scores_lines(model["scores"]),
+        f"{model['parameters']:,} parameters, {model['kilobytes']} kB",
+        f"trained on: {data}, {model['epochs']} epochs, {minutes_text(model['minutes'])}",
+        f"licence: {rights['licence']}; author: {rights['author']}",
+    ]
+
+
+def minutes_text(minutes: float) -> str:
+    """Say how long a training took.
+
+    >>> minutes_text(38.9), minutes_text(150)
+    ('39 min', '2.5 h')
+    """
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def chosen(name: str) -> BundledSpec:
+    """Return the model of that name; CuelloError where there is none, with what a network to train is asked for by."""
+    from cuello.models.listing import listed
+
+    if name not in BUNDLED and any(row["name"] == name for row in listed(3)):
+        raise CuelloError(
+            f"{name!r} is a network to train, no trained model. Its layers: cuello summary {name}. Trained ones: "
+            f"{', '.join(BUNDLED.names())}."
         )
-        rights = model["rights"]
-        print_text(f"    licence: {rights['licence']}; author: {rights['author']}; citation: {rights['citation']}")
-        for line in scores_lines(model["scores"]):
-            print_text(f"    {line}")
+    return BUNDLED[name]
+
+
+def print_one(spec: BundledSpec) -> None:
+    """Print all that is known of a model."""
+    from cuello.cli.render import print_text
+    from cuello.runs.rights import trained_on
+
+    model = ready_model(spec)
+    words = trained_on(model["training"], model["trained_on"])
+    for name, lines in described({**model, "trained_on": words}):
+        print_text("\n".join([f"{name}:", *(INDENT + line for line in lines)]))
+
+
+def described(model: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Say all that is known of a model, as headings with lines."""
+    adds, rights = model["multiply_adds_a_pixel"], model["rights"]
+    made_of = [f"{model['network']}, {model['parameters']:,} parameters, {model['kilobytes']} kB"]
+    made_of += [f"{adds:,.0f} multiply-adds per pixel of the input"] if adds else []
+    colours = {1: "one; colours go through it one by one"}.get(model["channels"], "red, green and blue together")
+    protocols = dict.fromkeys(f"({score['psnr']['protocol']})" for score in model["scores"])
+    length = f"{model['epochs']} epochs, {minutes_text(model['minutes'])} on {model['machine']}"
+    return [
+        (model["name"], [model["summary"]]),
+        ("not for", [model["not_for"]]),
+        ("use", [f"cuello apply {model['name']} IN OUT"]),
+        ("channels", [colours]),
+        ("network", made_of),
+        ("scores", [*scores_lines(model["scores"]), *protocols]),
+        ("trained on", [model["trained_on"]]),
+        ("trained against", [str(model["degradation"])]),
+        ("training", [length, *(model["commands"] or [f"commands: {NOT_STATED}"])]),
+        *((name, [text]) for name, text in rights.items()),
+    ]
 
 
 def scores_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say what a model scores, a line for each yardstick.
+    """Say what a model scores, a line for each yardstick, in brackets what a method reaches that has learned nothing.
 
     >>> scores_lines([{"yardstick": "set5", "scale": 2, "psnr": {"value": 37.0, "protocol": "…"}}])
     ['set5: ×2 37.00 dB']
+    >>> scores_lines([{"yardstick": "cbsd68", "noise": "jpeg:10", "psnr": {"value": 29.0}, "beside": {"input": 27.8}}])
+    ['cbsd68: jpeg:10 29.00 dB (input 27.80)']
     """
     found: dict[str, list[str]] = {}
     for score in scores:
-        setting = f"×{score['scale']}" if "scale" in score else f"σ {score['sigma']}"
-        found.setdefault(score["yardstick"], []).append(f"{setting} {score['psnr']['value']:.2f} dB")
+        beside = ", ".join(f"{method} {value:.2f}" for method, value in score.get("beside", {}).items())
+        said = f"{setting_of(score)} {score['psnr']['value']:.2f} dB{f' ({beside})' if beside else ''}"
+        found.setdefault(score["yardstick"], []).append(said)
     return [f"{name}: {', '.join(values)}" for name, values in found.items()]
+
+
+SIGNS = {"scale": "×", "sigma": "σ ", "quality": "quality "}
+"""What stands before a setting, by what it is."""
+
+
+def setting_of(score: Mapping[str, Any]) -> str:
+    """Say at which setting a score was measured; a degradation says itself what it is."""
+    return next((f"{sign}{score[unit]}" for unit, sign in SIGNS.items() if unit in score), str(score.get("noise", "")))

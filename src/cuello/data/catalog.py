@@ -117,7 +117,7 @@ CATALOG: Registry[DatasetSpec] = Registry(
             files=checksum_table("mnist", MNIST),
         ),
         DatasetSpec(
-            "open-photos", "photographs that anybody may use, also for weights that are sold",
+            "open-photos", "photographs that anybody may use, for weights too",
             "33 colour images, 768×512 to 1,280×1,007", build=file_images(), megabytes=25.6,
             source="Kodak's test suite (24) and wallpapers of Ubuntu Touch (9)",
             licence="free: Kodak's for unrestricted use, CC BY 4.0, CC0", files=photographers_table("open-photos"),

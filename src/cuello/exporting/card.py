@@ -10,11 +10,12 @@ from cuello.core.errors import CuelloError
 from cuello.core.rights import NOT_STATED
 from cuello.core.version import VERSION
 from cuello.data.handed import is_handed
+from cuello.inference.bundled import ready_spec
 from cuello.inference.model import Model
 from cuello.models.summary import summarise
 from cuello.runs.directory import Run
 from cuello.runs.look import SHOWN_SCORES, job_words
-from cuello.runs.rights import rights_of, training_data
+from cuello.runs.rights import rights_of, trained_on
 from cuello.work.train import repeat_command
 
 MOST_CLASSES = 12
@@ -92,7 +93,9 @@ def measured_by_file(metrics: Mapping[str, Any]) -> list[Yardstick]:
     found = []
     for score in metrics.get("scores", ()):
         values = {name: one for name, one in score.items() if isinstance(one, Mapping) and "value" in one}
-        setting = ", ".join(f"{name} {one}" for name, one in score.items() if name not in (*values, "yardstick"))
+        setting = ", ".join(
+            f"{name} {one}" for name, one in score.items() if name not in (*values, "yardstick", "beside")
+        )
         scores = {name: float(one["value"]) for name, one in values.items()}
         protocols = {name: str(one.get("protocol", "")) for name, one in values.items()}
         found.append(Yardstick(f"{score['yardstick']} ({setting})", "", scores, protocols=protocols))
@@ -107,10 +110,12 @@ def card(subject: Subject, use: Sequence[str], pictures: Sequence[str] = ()) -> 
         "## What it takes and gives", facts_table(facts(subject)),
         "## Validation", *validation(subject), *shown,
         "## Limits", "\n".join(f"- {one}" for one in limits(subject)),
-        "## Licence and data", facts_table(list(rights_of(subject.model.artefact.training).items())),
+        "## Licence and data", facts_table(list(rights_of(subject.model.artefact).items())),
     ]  # fmt: skip
     if subject.run is not None and not is_handed(str(subject.run.config.data)):
         parts += ["## Made by", f"```bash\n{command_of(subject)}\n```"]
+    elif commands := subject.model.artefact.metrics.get("commands"):
+        parts += ["## Made by", "```bash\n" + "\n".join(map(str, commands)) + "\n```"]
     return "\n\n".join([*parts, f"Written by cuello {VERSION}.\n"])
 
 
@@ -129,7 +134,7 @@ def purpose(subject: Subject) -> str:
     count = sum(one.numel() for one in about.weights.values())
     return (
         f"The network `{about.architecture.name}`, {count:,} numbers, trained with Cuello for the job "
-        f"**{job_words(about.job, about.noise)}** on {training_data(str(about.training.get('data') or ''))}."
+        f"**{job_words(about.job, about.noise)}** on {trained_on(about.training, about.trained_on)}."
     )
 
 
@@ -210,7 +215,7 @@ def score_text(scores: Mapping[str, float], name: str) -> str:
 def limits(subject: Subject) -> list[str]:
     """Say what a user should not expect; of what is known of every network, and of this one."""
     model, about = subject.model, subject.model.artefact
-    data = training_data(str(about.training.get("data") or ""))
+    data, _, _ = trained_on(about.training, about.trained_on).partition(" (")
     found = [f"It has learned from {data}. Of images that look otherwise nothing is known."]
     if about.noise and model.scale > 1:
         found.append(
@@ -229,6 +234,8 @@ def limits(subject: Subject) -> list[str]:
         found.append("What it adds is what is likely, not what was measured: no evidence for a single detail.")
     if not subject.measured:
         found.append("It was not evaluated beside classical methods.")
+    if (ready := ready_spec(model.path)) is not None:
+        found.append(f"It is not for {ready.not_for}.")
     if about.training.get("license") is None:
         found.append(f"Its licence is {NOT_STATED}: ask its author before you use it.")
     return found

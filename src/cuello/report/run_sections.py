@@ -36,7 +36,7 @@ def run_sections(run: Run, model: Model, curves: Picture, command: str) -> list[
     )
     return [
         Section("Training", parts=[curves, Facts(facts(model, run.history))]),
-        Section("Licence and data", parts=[Facts(list(rights_of(model.artefact.training).items()))]),
+        Section("Licence and data", parts=[Facts(list(rights_of(model.artefact).items()))]),
         Section("Do it again", parts=[Command(command, note)]),
         Section("Every setting", parts=[Facts(settings)], folded=True),
     ]

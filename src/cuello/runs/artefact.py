@@ -71,6 +71,7 @@ class StoredArtefact(StoredFields):
     noise_models: list[StoredNoiseModel] = Field(default_factory=list)
     noise_correlation: list[list[Finite]] = Field(default_factory=list)
     started_from: list[StoredOrigin] = Field(default_factory=list)
+    trained_on: Text = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Artefact:
     whose noise was made even with these (``models/stabilised``). None of them: it sees images as they are.
     noise_correlation: of that noise with the pixels around, rows of odd number and length, 1 in the middle; none of
     them: each pixel has noise of its own. started_from: the trained network whose weights it began with, then the one
-    that that began with, and so on; none: it began with random weights.
+    that that began with, and so on; none: it began with random weights. trained_on: its training images and whose they
+    are, in words (``runs/rights``), of the catalogue's that others made; "" elsewhere, and in earlier versions' files.
     """
 
     architecture: Architecture
@@ -100,6 +102,7 @@ class Artefact:
     noise_models: Sequence[NoiseModel] = ()
     noise_correlation: Sequence[Sequence[float]] = ()
     started_from: Sequence[Origin] = ()
+    trained_on: str = ""
 
     @property
     def checksum(self) -> str:
@@ -145,6 +148,8 @@ def about_of(artefact: Artefact) -> dict[str, Any]:
         about["noise_correlation"] = [list(row) for row in artefact.noise_correlation]
     if artefact.started_from:
         about["started_from"] = [asdict(origin) for origin in artefact.started_from]
+    if artefact.trained_on:
+        about["trained_on"] = artefact.trained_on
     return about
 
 
@@ -172,7 +177,7 @@ def as_artefact(found: StoredArtefact, weights: Mapping[str, Tensor], path: Path
         architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
         classes=tuple(found.classes), classifier=found.classifier, method=found.method, noise_models=models,
         noise_correlation=found.noise_correlation,
-        started_from=tuple(Origin(**dict(origin)) for origin in found.started_from),
+        started_from=tuple(Origin(**dict(origin)) for origin in found.started_from), trained_on=found.trained_on,
     )  # fmt: skip
 
 

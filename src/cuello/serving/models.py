@@ -59,7 +59,7 @@ class Served:
             "range": None if model.levels is None else str(model.levels),
             "gives": list(self.gives),
             "classes": list(model.classes),
-            "rights": rights_of(model.artefact.training),
+            "rights": rights_of(model.artefact),
         }
 
 

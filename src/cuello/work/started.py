@@ -97,7 +97,7 @@ def begun_with(
 
 def origin_of(theirs: Artefact, name: str, taken: str) -> Origin:
     """Return what is kept of a trained network that another one began with."""
-    rights = rights_of(theirs.training)
+    rights = rights_of(theirs)
     return Origin(
         name, theirs.architecture.name, theirs.checksum, taken=taken, licence=rights["licence"],
         author=rights["author"], citation=rights["citation"], data=rights["training data"],

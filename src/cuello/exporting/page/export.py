@@ -110,7 +110,7 @@ def told(model: Model) -> list[tuple[str, str]]:
         ("Job", job_words(artefact.job, artefact.noise)),
         ("Parameters", f"{sum(one.numel() for one in artefact.weights.values()):,}"),
         ("Validation", score_words(artefact.metrics)),
-        *((name.capitalize(), text) for name, text in rights_of(artefact.training).items()),
+        *((name.capitalize(), text) for name, text in rights_of(artefact).items()),
         ("Checksum", artefact.checksum),
     ]
     return [(name, str(value)) for name, value in said if value]

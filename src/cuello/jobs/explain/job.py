@@ -46,6 +46,7 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
+from cuello.runs.rights import words_to_keep
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ class ExplainJob:
         architecture = estimator_of(config.model, theirs.architecture, size=data.prepared.training.size)
         network = build_estimator(architecture, classifier.network)
         return network, Artefact(
-            architecture, config.job, None, weights={}, training=settings, classifier=theirs.checksum
-        )
+            architecture, config.job, None, weights={}, training=settings, classifier=theirs.checksum,
+            trained_on=words_to_keep(config.data),
+        )  # fmt: skip
 
     def evaluate(self, model: Model, own: OwnData | None, request: Request) -> JobEvaluation:
         request.refuse_given(f"{request.path} estimates occlusion maps")

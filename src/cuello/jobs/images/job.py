@@ -48,6 +48,7 @@ from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
+from cuello.runs.rights import words_to_keep
 from cuello.scoring.references import Reference, fit_references
 
 SHOWN_BESIDE = ("median-3", "bicubic", "input", "pca", "mean")
@@ -66,7 +67,10 @@ def image_network(config: TrainConfig, data: JobData, classes: tuple[str, ...] =
     network = build(architecture)
     check_multiple(torch.empty(1, 1, height, width), network.stride)
     settings = config.model_dump(exclude_none=True)
-    return network, Artefact(architecture, config.job, config.noise, weights={}, training=settings, classes=classes)
+    return network, Artefact(
+        architecture, config.job, config.noise, weights={}, training=settings, classes=classes,
+        trained_on=words_to_keep(config.data),
+    )  # fmt: skip
 
 
 def evaluate_images(model: Model, task: Task, own: OwnData | None, request: Request) -> JobEvaluation:

@@ -1,0 +1,120 @@
+"""How each ready model is made: what trains it, stage by stage, and on which yardsticks it is measured.
+
+One table, RECIPES. A stage is a command as it is typed, in a folder in which `python benchmarks/photographs.py
+photographs` has written the training photographs; the run that it leaves (-o) is where the next stage starts from.
+`benchmarks/bundle.py --recipe NAME` runs them and makes the file.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PHOTOGRAPHS = "photographs"
+"""The folder with the training photographs, where the commands are typed."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Images on which a model is measured: a published yardstick, or, with ``noise``, clean images that it spoils.
+
+    beside: classical methods that are measured on the same images, where noise is stated.
+    """
+
+    images: str
+    noise: str | None = None
+    beside: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.images}, {self.noise}" if self.noise else self.images
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A ready model's name (``inference/bundled``), what trains it, and what it is measured on."""
+
+    name: str
+    yardsticks: tuple[Yardstick, ...]
+    stages: tuple[str, ...]
+
+    @property
+    def runs(self) -> list[str]:
+        """The run directory that each stage leaves."""
+        return [output_of(stage) for stage in self.stages]
+
+
+def output_of(command: str) -> str:
+    """Return the run directory that a command leaves.
+
+    >>> output_of("cuello train denoise photographs --epochs 2 -o runs/first")
+    'runs/first'
+    """
+    words = shlex.split(command)
+    return words[words.index("-o") + 1]
+
+
+def trained(name: str, job: str, flags: str, *, crop: int, epochs: int, channels: int) -> str:
+    """Write the command of a stage: what all have in common, and what it has of its own."""
+    return (
+        f"cuello train {job} {PHOTOGRAPHS} {flags} --channels {channels} --crop {crop} --samples 8000 "
+        f"--epochs {epochs} --validation-samples 200 --test 0 --threads 1 --precision bf16 --no-report -o {name}"
+    )
+
+
+def denoiser(name: str, channels: int, images: Sequence[str], epochs: int) -> Recipe:
+    flags = "--noise gaussian:0..75,clip=no --model denoise-m"
+    stage = trained(name, "denoise", flags, crop=64, epochs=epochs, channels=channels)
+    return Recipe(name, tuple(map(Yardstick, images)), (stage,))
+
+
+def enlarger(name: str, channels: int, scale: int, model: str, epochs: int) -> Recipe:
+    flags = f"--scale {scale} --model {model}"
+    stage = trained(name, "upscale", flags, crop=48 * scale, epochs=epochs, channels=channels)
+    return Recipe(name, (Yardstick("set5"),), (stage,))
+
+
+def real_enlarger(scale: int, model: str, epochs: int) -> Recipe:
+    name, faults = f"upscale-real-x{scale}", f"blur:0.2..1+down:{scale}+gaussian:0..6+jpeg:50..95"
+    stage = trained(
+        name, "upscale", f"--scale {scale} --noise {faults} --model {model}",
+        crop=48 * scale, epochs=epochs, channels=3,
+    )  # fmt: skip
+    tested = Yardstick("cbsd68", f"blur:0.6+down:{scale}+gaussian:3+jpeg:75", ("bicubic",))
+    return Recipe(name, (tested,), (stage,))
+
+
+def restorer(name: str, flags: str, yardsticks: Sequence[Yardstick], *, epochs: int, channels: int) -> Recipe:
+    stage = trained(name, "denoise", flags, crop=64, epochs=epochs, channels=channels)
+    return Recipe(name, tuple(yardsticks), (stage,))
+
+
+IMPULSES = [Yardstick("bsd68", f"salt-pepper:0.{tenths}", ("input", "median-3")) for tenths in (2, 5, 9)]
+SOFT = [Yardstick("bsd68", f"blur:{sigma}", ("input",)) for sigma in (0.8, 1.6, 2.4)]
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        denoiser("denoise", 1, ["bsd68", "set12"], epochs=85),
+        denoiser("denoise-colour", 3, ["cbsd68"], epochs=85),
+        enlarger("upscale-x2", 1, 2, "up-s", epochs=52),
+        enlarger("upscale-x3", 1, 3, "up-m", epochs=50),
+        enlarger("upscale-x4", 1, 4, "up-m", epochs=50),
+        enlarger("upscale-x2-colour", 3, 2, "up-s", epochs=60),
+        enlarger("upscale-x3-colour", 3, 3, "up-m", epochs=50),
+        enlarger("upscale-x4-colour", 3, 4, "up-m", epochs=50),
+        real_enlarger(2, "up-s", epochs=60),
+        real_enlarger(4, "up-m", epochs=50),
+        restorer(
+            "dejpeg", "--noise jpeg:5..95 --model dncnn-m", [Yardstick("classic5"), Yardstick("live1")],
+            epochs=50, channels=1,
+        ),
+        restorer(
+            "dejpeg-colour", "--noise jpeg:5..95 --model dncnn-m",
+            [Yardstick("cbsd68", f"jpeg:{quality}", ("input",)) for quality in (10, 40)], epochs=50, channels=3,
+        ),
+        restorer(
+            "impulses", "--noise salt-pepper:0.01..0.9 --model impulse-m", IMPULSES, epochs=60, channels=1,
+        ),
+        restorer("deblur", "--noise blur:0.5..2.5 --model dncnn-m", SOFT, epochs=50, channels=1),
+    )
+}  # fmt: skip
+"""Recipes by the name of the model."""
