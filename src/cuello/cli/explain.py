@@ -51,6 +51,8 @@ def explain(
 
     cuello explain runs/digits mnist -o maps --limit 100
 
+    cuello explain runs/pets photos/ -o runs/pets/maps --skip-existing --cluster ray://first:6379
+
     cuello explain runs/digits mnist-test/ -o maps --box 5 --stride 2 --fill mean --class 7
 
     cuello explain runs/stars stamps.npy -o maps --model runs/estimator --check 0.01
@@ -75,7 +77,9 @@ def explain(
     if json:
         print_json(as_json(found) | {"written": found.written})
     else:
-        print(f"maps of {len(found.maps):,} image{'s' if len(found.maps) != 1 else ''}: {found.folder / 'maps.npz'}")
+        existed = f", {found.skipped:,} existed already" if found.skipped else ""
+        many = f"{len(found.maps):,} image{'s' if len(found.maps) != 1 else ''}{existed}"
+        print(f"maps of {many}: {found.folder / 'maps.npz'}")
         for line in found.says():
             print(line)
         for note in found.notes:

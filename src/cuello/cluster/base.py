@@ -11,7 +11,8 @@ A task is a function of a module, what it is called with, and where it writes. W
 where ``sharpen(argument, context)`` stands in a module, writes to ``context.folder``, calls ``context.check()`` between
 its steps, so that it stops when it is asked to, and may tell how far it is (``context.tell``). What it returns and what
 it is called with is plain data (texts, numbers, lists and mappings of them): it goes from machine to machine, and into
-JSON. Relative paths in it are those of the caller's folder.
+JSON. What is never handed to Slurm may hold arrays and frozen settings too. Relative paths in it are those of the
+caller's folder.
 Closing ``endings`` early, as Ctrl-C does, stops the others at their next check; what they have written is kept.
 """
 
@@ -19,6 +20,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from cuello.core.errors import CuelloError, Fault
 
 Tell = Callable[[int, float, str], None]
 """Called with the place of a task, how far it is, 0 to 1, and words."""
@@ -52,6 +55,7 @@ class ClusterTask:
     name: for people. folder: what it writes to, its own; None for one that writes nothing. reads: files and folders
     that must be the same wherever it runs. cost: how much work, beside others. cores, gpus: what it takes of a
     machine; gpus may be a share of one. shared: it writes to the folder of all tasks, which every machine must see.
+    size: bytes of what it is called with, where they are many.
     """
 
     function: Callable[[Any, TaskContext], Any]
@@ -63,6 +67,7 @@ class ClusterTask:
     cores: int = 1
     gpus: float = 0.0
     shared: bool = False
+    size: int = 0
 
 
 class Ending(NamedTuple):
@@ -71,6 +76,15 @@ class Ending(NamedTuple):
     place: int
     result: Any = None
     error: Exception | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the machines at a part of a work were lost, again and again; raises what else went wrong with it."""
+        if self.error is None:
+            return False
+        if isinstance(self.error, Fault) or not isinstance(self.error, CuelloError):
+            raise self.error
+        return True
 
 
 class Cluster(Protocol):

@@ -22,10 +22,23 @@ def find_cluster(text: str, workers: int | None = None) -> Cluster:
         return Processes(available_cores() if workers is None else workers)
     if text == "slurm":
         return Slurm(workers)
-    head, _, address = text.partition("://")
+    head, named, address = text.partition("://")
     if head == "ray":
         host, _, port = address.rpartition(":")
-        if address not in ("", "auto") and not (host and port.isdecimal()):
+        if named and address != "auto" and not (host and port.isdecimal()):
             raise CuelloError(f"--cluster: got {text!r}, needed ray, ray://auto, or ray://HOST:PORT of Ray's head.")
         return Ray(address, workers)
     raise CuelloError(f"--cluster: got {text!r}, needed {', '.join(KNOWN)}.{closest(text, KNOWN)}")
+
+
+def find_for_parts(text: str, workers: int | None, what: str) -> Cluster:
+    """Return the cluster of a word for many small parts of one work; CuelloError for one that makes trainings alone.
+
+    what: the parts are, in words.
+    """
+    cluster = find_cluster(text, workers)
+    if cluster.name == "slurm":
+        raise CuelloError(
+            f"--cluster=slurm makes trainings, and got {what}: needed processes, ray, or ray://HOST:PORT."
+        )
+    return cluster

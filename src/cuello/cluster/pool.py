@@ -58,12 +58,8 @@ class ClusterPool(Generic[Result]):
         tasks = [self.task_of(number) for number in self.left]
         self.endings = self.cluster.run(tasks, folder=self.folder, say=self.say)
         for ending in self.endings:
-            if ending.error is not None and (
-                isinstance(ending.error, Fault) or not isinstance(ending.error, CuelloError)
-            ):  # any other is of a group whose machines were lost, again and again
-                raise ending.error
-            journal = self.left.pop(ending.place)
-            found = read_journal(journal)[0] if ending.error is not None else dict(ending.result)
+            lost, journal = ending.lost, self.left.pop(ending.place)
+            found = read_journal(journal)[0] if lost else dict(ending.result)
             for place in self.groups[ending.place]:
                 what = found.get(place)
                 yield TaskDone(place, None if what is None else self.read(place, what), ended=what is None)

@@ -31,6 +31,8 @@ CONNECT_SECONDS, SURVEY_SECONDS, STOP_SECONDS = 5.0, 120.0, 60.0
 MOST_SENT, MOST_LOST = 1000, 5
 """How many tasks wait at Ray at most, and how often one may lose its machine."""
 STORE_BYTES = 200 * 2**20
+SENT_BYTES = STORE_BYTES // 2
+"""What the tasks that wait at Ray are called with holds so many bytes at most, or one task."""
 
 
 @dataclass(frozen=True)
@@ -271,8 +273,8 @@ class Report(NamedTuple):
 
 @dataclass
 class Running:
-    """Tasks under way. most: how many are sent at once. apart: whether a node does not share the folder. lost: how
-    often a task's machine was lost. refused: nodes that could not do a task.
+    """Tasks under way. most: how many are sent at once. apart: whether a node does not share the folder. size: bytes
+    of what is sent. lost: how often a task's machine was lost. refused: nodes that could not do a task.
     """
 
     ray: Any
@@ -284,6 +286,7 @@ class Running:
     say: Say
     waiting: list[int] = field(default_factory=list)
     sent: dict[Any, int] = field(default_factory=dict)
+    size: int = 0
     begun: dict[int, str] = field(default_factory=dict)
     lost: dict[int, int] = field(default_factory=dict)
     refused: dict[int, set[str]] = field(default_factory=dict)
@@ -297,16 +300,22 @@ class Running:
     def endings(self) -> Generator[Ending]:
         """Send the tasks, listen, and yield what became of each."""
         while self.waiting or self.sent:
-            while self.waiting and len(self.sent) < self.most:
+            while self.waiting and self.has_room(self.tasks[self.waiting[0]]):
                 self.send(self.waiting.pop(0))
             ready, _ = self.ray.wait(list(self.sent), num_returns=1, timeout=HEAR_SECONDS)
             if ready:
                 ready, _ = self.ray.wait(list(self.sent), num_returns=len(self.sent), timeout=0)
             self.hear()
             for one in ready:
-                ending = self.ended(one, self.sent.pop(one))
+                place = self.sent.pop(one)
+                self.size -= self.tasks[place].size
+                ending = self.ended(one, place)
                 if ending is not None:
                     yield ending
+
+    def has_room(self, task: ClusterTask) -> bool:
+        """Tell whether one more may be sent."""
+        return len(self.sent) < self.most and (not self.sent or self.size + task.size <= SENT_BYTES)
 
     def send(self, place: int) -> None:
         """Hand a task to Ray, away from nodes where it could not be done."""
@@ -317,6 +326,7 @@ class Running:
         options = {"num_cpus": task.cores, "num_gpus": task.gpus, "scheduling_strategy": where}
         order = Order(place, task, os.getcwd(), mark=self.mark, content=content)
         self.sent[self.work.options(**options).remote(order, self.post)] = place
+        self.size += task.size
 
     def hear(self) -> None:
         """Tell what the tasks have said, and write down what they have sent."""

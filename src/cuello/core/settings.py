@@ -119,8 +119,20 @@ class ExplainSettings:
     pictures: Annotated[int, "The most overlays to draw, spread evenly over the images."] = 100
     on_error: OnError = "skip"
     workers: Annotated[
-        int, "Processes of one thread each that share exact maps, which are the same to rounding. One has all threads."
-    ] = 1
+        int | None,
+        "Processes of one thread each that share exact maps, which are the same; by default one, with all threads.",
+    ] = None
+    cluster: Annotated[
+        str | None,
+        "Where exact maps are made: processes (of this machine, one a core), ray (a head on this machine), or "
+        "ray://HOST:PORT (a cluster of machines, which all have CLASSIFIER); --workers then limits the groups of "
+        "images at once. Maps are the same.",
+    ] = None
+    skip_existing: Annotated[
+        bool,
+        "Take over the maps that an earlier call left in --output, of the same classifier, settings and images, and "
+        "make the others.",
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cuello.cluster.base import Cluster, TaskContext
-from cuello.cluster.catalog import find_cluster
+from cuello.cluster.catalog import find_for_parts
 from cuello.cluster.pool import ClusterPool, do_group
 from cuello.core.errors import CuelloError
 from cuello.core.progress import OnProgress, Progress
@@ -33,11 +33,9 @@ def cluster_for_files(
 
     places: what is read, and where results go. Raises CuelloError where files cannot be restored there.
     """
-    cluster = find_cluster(text, workers)
+    cluster = find_for_parts(text, workers, "files")
     if not cluster.remote:
         return None
-    if cluster.name == "slurm":
-        raise CuelloError("--cluster=slurm makes trainings, and got files: needed processes, ray, or ray://HOST:PORT.")
     if remote := [one for one in places if one is not None and is_url(one)]:
         raise CuelloError(
             f"--cluster={text}: got {address_of(remote[0])}, needed files and a folder that all machines see, as on a "

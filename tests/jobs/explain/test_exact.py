@@ -13,8 +13,9 @@ from cuello.core.errors import CuelloError
 from cuello.core.progress import Progress
 from cuello.data.batches import to_tensor
 from cuello.inference.model import Model, load
-from cuello.jobs.explain.exact import ALONE, PART, exact_maps, folder_of, identity
+from cuello.jobs.explain.exact import FEW, PART, exact_maps, folder_of, identity
 from cuello.jobs.explain.settings import LEARNED, MapSettings
+from cuello.jobs.explain.sharing import Sharing
 from cuello.models.catalog import Architecture, build
 from cuello.models.classifier import ClassifierConfig
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
@@ -122,14 +123,14 @@ def test_what_was_made_before_an_interruption_stays(path: Path, classifier: Mode
 
 
 def test_several_processes_make_the_same(path: Path, classifier: Model) -> None:
-    arrays = images(ALONE + 10)
+    arrays = images(FEW + 10)
     said: list[tuple[float, float]] = []
     found = exact_maps(
         path,
         classifier,
         arrays,
         settings=SETTINGS,
-        workers=2,
+        sharing=Sharing(2),
         progress=lambda event: said.append((event.done, event.total)),
     )
     assert found.made == len(arrays)
@@ -142,7 +143,7 @@ def test_a_process_that_fails_says_why(path: Path, classifier: Model) -> None:
     other = replace(classifier.artefact, weights={k: v + 1 for k, v in classifier.artefact.weights.items()})
     save_artefact(path, other)
     with pytest.raises(CuelloError, match="has changed meanwhile"):
-        exact_maps(path, classifier, images(ALONE + 1), settings=SETTINGS, workers=2)
+        exact_maps(path, classifier, images(FEW + 1), settings=SETTINGS, sharing=Sharing(2))
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 
 import cuello
+from cuello.cluster.ray import Ray
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.pool import TaskDone
 from cuello.core.progress import Progress
-from cuello.jobs.explain import explain as module
-from cuello.jobs.explain import groups
+from cuello.jobs.explain import groups, sharing
 from cuello.jobs.explain.classifier import open_classifier
 from cuello.jobs.explain.explain import explain
 from cuello.jobs.explain.settings import MapSettings
+from cuello.jobs.explain.sharing import Sharing, fitted
 from cuello.runs.directory import Run
 
 
@@ -47,9 +48,9 @@ def test_maps_and_their_order_do_not_depend_on_the_number_of_workers(run: Run, p
     assert shared.names == alone.names
     assert len(shared.names) == 9
     for one, other in zip(shared.maps, alone.maps, strict=True):
-        assert np.allclose(one, other, rtol=1e-5, atol=1e-7)  # this process has done other things before
+        assert np.array_equal(one, other)
     assert (shared.classes, shared.methods) == (alone.classes, alone.methods)
-    assert np.allclose(shared.scores, alone.scores)
+    assert shared.scores == alone.scores
     assert (shared.notes, len(shared.overlays)) == (alone.notes, 2)
     done = [event.done for event in told if event.stage == "explaining"]
     assert done == sorted(done)
@@ -59,7 +60,7 @@ def test_maps_and_their_order_do_not_depend_on_the_number_of_workers(run: Run, p
 def test_one_group_of_images_starts_no_process(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "Pool", None)
+    monkeypatch.setattr(sharing, "Pool", None)
     assert len(explain(run.path, photos / "0.png", tmp_path / "one", box=4, workers=8).maps) == 1
 
 
@@ -71,13 +72,16 @@ def test_less_than_one_worker_is_refused(run: Run, photos: Path, tmp_path: Path)
 
 def test_a_classifier_of_somebodys_own_stays_in_this_process(run: Run) -> None:
     opened = open_classifier(run.path)
-    assert groups.worker_count(opened, 5, 3) == (3, None)
-    assert groups.worker_count(opened, 2, 3) == (2, None)
+    several = Sharing(3)
+    assert fitted(several, opened, 5) == (several, None)
+    assert fitted(several, opened, 2) == (Sharing(2), None)
     assert opened.own is not None
     architecture = dataclasses.replace(opened.own.artefact.architecture, kind="custom")
     own = dataclasses.replace(opened.own, artefact=dataclasses.replace(opened.own.artefact, architecture=architecture))
-    found = groups.worker_count(dataclasses.replace(opened, own=own), 5, 3)
-    assert found == (1, "workers=3: one process made all maps, since the classifier is somebody's own code")
+    found = fitted(several, dataclasses.replace(opened, own=own), 5)
+    assert found == (Sharing(), "workers=3: one process made all maps, since the classifier is somebody's own code")
+    with pytest.raises(CuelloError, match="cannot make the maps, since the classifier is somebody's own code"):
+        fitted(Sharing(cluster=Ray()), dataclasses.replace(opened, own=own), 5)
 
 
 def test_a_classifier_that_changes_meanwhile_is_not_used(run: Run) -> None:
@@ -113,7 +117,7 @@ def test_a_group_whose_process_is_ended_is_named_and_the_others_go_on(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = explain(run.path, photos, tmp_path / "all", box=4)
-    monkeypatch.setattr(module, "Pool", type("LosingPool", (ReplayedPool,), {"lost": {1}}))
+    monkeypatch.setattr(sharing, "Pool", type("LosingPool", (ReplayedPool,), {"lost": {1}}))
     found = explain(run.path, photos, tmp_path / "out", box=4, workers=2)
     ((name, why),) = found.failed
     assert "ended from outside, twice" in why
@@ -126,7 +130,7 @@ def test_a_group_whose_process_is_ended_is_named_and_the_others_go_on(
 def test_a_stop_keeps_the_maps_that_are_there(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "Pool", type("StoppedPool", (ReplayedPool,), {"stops_at": 3}))
+    monkeypatch.setattr(sharing, "Pool", type("StoppedPool", (ReplayedPool,), {"stops_at": 3}))
     with pytest.raises(Interrupted, match=r"stopped; the maps of 3 of 9 images are in"):
         explain(run.path, photos, tmp_path / "out", box=4, workers=2)
     with np.load(tmp_path / "out" / "maps.npz") as saved:

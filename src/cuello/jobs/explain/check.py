@@ -13,8 +13,9 @@ from cuello.core.seeding import numpy_generator
 from cuello.data.images import Images
 from cuello.jobs.explain.classifier import ExplainedClassifier
 from cuello.jobs.explain.estimator import MapEstimator
-from cuello.jobs.explain.exact import exact_maps
+from cuello.jobs.explain.exact import ALONE, exact_maps
 from cuello.jobs.explain.settings import FLAT
+from cuello.jobs.explain.sharing import Sharing
 from cuello.saliency.fidelity import Measured, fidelity, measured
 
 TRUSTED = 0.8
@@ -94,16 +95,19 @@ def checked(
     maps: Sequence[np.ndarray],
     share: float,
     seed: int = 0,
+    sharing: Sharing = ALONE,
     progress: OnProgress = silent,
 ) -> Check:
     """Compare the estimated maps of a random share of images with the exact ones: those that are kept, or made now.
 
-    maps: one per image. progress: called with events.
+    maps: one per image. sharing: who makes exact ones. progress: called with events.
     """
     assert classifier.own is not None
     places = drawn_by_chance(len(images), share, seed)
     arrays = [images.arrays[place] for place in places]
-    exact = exact_maps(classifier.path, classifier.own, arrays, settings=estimator.settings, progress=progress)
+    exact = exact_maps(
+        classifier.path, classifier.own, arrays, settings=estimator.settings, sharing=sharing, progress=progress
+    )
     ours = [maps[place] for place in places]
     each = [fidelity(true[None], one[None], flat=FLAT) for true, one in zip(exact.maps, ours, strict=True)]
     mse, pearson, spearman = (

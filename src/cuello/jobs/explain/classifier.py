@@ -77,14 +77,20 @@ def open_classifier(classifier: str | Path, device: str = "cpu", padding: int | 
     file = Path(classifier).expanduser()
     if file.suffix.lower() == ".onnx":
         return open_onnx(file, device, padding or 0)
-    path, model = own_classifier(classifier, device)
-    network, known = model.network.unpadded()
+    opened = explained_model(*own_classifier(classifier, device))
     if padding is not None:
+        known = opened.padding
         does = f"pads its images itself, by {known} pixels" if known else "takes its images without padding"
         raise CuelloError(f"--padding: got {padding}, but {classifier} {does}, which is known: leave it out.")
+    return opened
+
+
+def explained_model(path: Path, model: Model) -> ExplainedClassifier:
+    """Take a classifier of Cuello's as one to be explained; path: its file."""
+    network, padding = model.network.unpadded()
     name = model.artefact.architecture.name
     return ExplainedClassifier(
-        network.eval(), name, model.channels, size=model.size, padding=known, own=model, path=path
+        network.eval(), name, model.channels, size=model.size, padding=padding, own=model, path=path
     )
 
 

@@ -24,6 +24,7 @@ from cuello.jobs.explain.classifier import own_classifier
 from cuello.jobs.explain.estimator import AT_ONCE, estimate
 from cuello.jobs.explain.exact import exact_maps
 from cuello.jobs.explain.settings import FLAT, IMPORTANT_SIDE, MapSettings, learned_settings
+from cuello.jobs.explain.sharing import SHARING, Sharing
 from cuello.report.page import Table
 from cuello.report.result import Result
 from cuello.runs.artefact import load_artefact
@@ -90,8 +91,7 @@ def with_maps(
     try:
         found = exact_maps(
             path, model, (images.arrays[place] for place in used.tolist()), settings=settings,
-            workers=config.threads or available_cores(),
-            progress=progress,
+            sharing=SHARING.get() or Sharing(config.threads or available_cores()), progress=progress,
         )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted(

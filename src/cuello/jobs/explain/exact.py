@@ -1,39 +1,32 @@
-"""Exact occlusion maps of many images, kept: made once, by several processes, and found again by whoever asks next.
+"""Exact occlusion maps of many images, kept: made once, here or by others, and found again by whoever asks next."""
 
-`python -m cuello.jobs.explain.exact` is one of those processes.
-"""
-
-import contextlib
 import hashlib
 import json
-import os
-import selectors
-import subprocess
-import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 
 from cuello.core.errors import CuelloError
-from cuello.core.files import cache_folder, make_folder, remove_leftovers, replacing, temporary_folder, write_text
-from cuello.core.memory import kept_memory
-from cuello.core.parent import end_after
+from cuello.core.files import cache_folder, make_folder, remove_leftovers, replacing, write_text
 from cuello.core.progress import OnProgress, Progress, silent
-from cuello.data.batches import to_tensor
-from cuello.inference.model import Model, load
+from cuello.inference.model import Model
+from cuello.jobs.explain.classifier import ExplainedClassifier, explained_model
+from cuello.jobs.explain.groups import ExactElsewhere, GroupMaps, exact_of, together
 from cuello.jobs.explain.settings import MapSettings
+from cuello.jobs.explain.sharing import Sharing, fitted, pool_for
 
 PART = 64
 """Images whose maps are made at once and kept in one file: what a crash loses at most, in each process."""
 
-ALONE = 2 * PART
+FEW = 2 * PART
 """Up to so many images one process is quicker than starting others."""
+
+ALONE = Sharing()
+"""Nobody but this process."""
 
 VERSION = 1
 """To be raised when maps come out otherwise: those that are kept are then made again."""
@@ -68,13 +61,13 @@ def exact_maps(
     arrays: Iterable[np.ndarray],
     *,
     settings: MapSettings,
-    workers: int = 1,
+    sharing: Sharing = ALONE,
     progress: OnProgress = silent,
 ) -> ExactMaps:
     """Find exact maps of the class that a classifier predicts among the kept ones; make and keep the others.
 
-    path: the classifier's file; classifier: what is in it. arrays: images ``(H, W, C)`` as they were read. workers:
-    processes, of one thread each; one is this process. progress: called with events.
+    path: the classifier's file; classifier: what is in it. arrays: images ``(H, W, C)`` as they were read. sharing: who
+    makes them; a few are made by this process rather than by others of this machine. progress: called with events.
     Kept in `cache_folder`, one folder for a classifier and its settings, by the content of each image. Raises
     CuelloError where images do not fit the classifier, or a process fails; what was made stays.
     """
@@ -97,14 +90,10 @@ def exact_maps(
         make_folder(folder)
         about = {"classifier": classifier.artefact.checksum, **kept_by(settings), "definition": settings.definition}
         write_text(folder / "about.json", json.dumps(about, indent=2) + "\n")
-        parts = in_parts(missing)
-        if workers == 1 or len(missing) <= ALONE:
-            for part in parts:
-                known |= make_part(classifier, part, settings)
-                tell(len(part))
-        else:
-            make_beside(path, classifier, parts, settings=settings, workers=workers, tell=tell)
-            known = read_parts(folder)
+        explained = explained_model(path, classifier)
+        for names_of, maps in made(explained, in_parts(missing), settings=settings, sharing=sharing, tell=progress):
+            known |= keep(folder, names_of, maps)
+            tell(len(names_of))
     found = [known[name] for name in names]
     return ExactMaps(
         maps=[one.map for one in found],
@@ -162,18 +151,52 @@ def in_parts(images: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     ]
 
 
-def make_part(classifier: Model, part: Mapping[str, np.ndarray], settings: MapSettings) -> dict[str, KeptMap]:
-    """Make the maps of a part and keep them; boxes slide over the network's own padding too."""
-    start = time.perf_counter()
-    network, padding = classifier.network.unpadded()
-    found = settings.maps(network, to_tensor(np.stack(list(part.values()))), padding=padding)
-    seconds = (time.perf_counter() - start) / len(part)
-    maps, predicted = found.maps[:, 0].float().cpu().numpy(), found.classes[:, 0].cpu().numpy()
-    with replacing(folder_of(classifier, settings) / f"part-{next(iter(part))}.npz") as temporary:
+def made(
+    classifier: ExplainedClassifier,
+    parts: Sequence[Mapping[str, np.ndarray]],
+    *,
+    settings: MapSettings,
+    sharing: Sharing,
+    tell: OnProgress,
+) -> Iterator[tuple[list[str], GroupMaps]]:
+    """Make the maps of parts, here or by others, and yield those of each, as they come; boxes slide over the network's
+    own padding too. Raises CuelloError where a part cannot be made.
+    """
+    tasks = [list(part.values()) for part in parts]
+    few = sharing.cluster is None and sum(map(len, tasks)) <= FEW
+    sharing = ALONE if few else fitted(sharing, classifier, len(tasks))[0]
+
+    def make_here(place: int) -> GroupMaps:
+        return exact_of(classifier, together(tasks[place]), settings=settings, number="predicted")
+
+    if sharing == ALONE:
+        for place, part in enumerate(parts):
+            yield list(part), make_here(place)
+        return
+    begin = ExactElsewhere(
+        str(classifier.path), classifier.checksum, "cpu", padding=None, settings=settings, number="predicted"
+    )
+    pool = pool_for(sharing, begin, tasks, lambda sentence: tell(Progress("making exact maps", note=sentence)))
+    try:
+        for place, maps, ended in pool.results():
+            if ended:
+                raise CuelloError(
+                    "a process that made exact maps was ended from outside, twice or more, perhaps because memory "
+                    "ran out. What is made is kept, and the same command goes on; fewer processes need less memory."
+                )
+            yield list(parts[place]), maps or make_here(place)
+    finally:
+        pool.stop()
+
+
+def keep(folder: Path, names: Sequence[str], maps: GroupMaps) -> dict[str, KeptMap]:
+    """Write down the maps of a part."""
+    seconds = maps.seconds / len(names)
+    with replacing(folder / f"part-{names[0]}.npz") as temporary:
         np.savez_compressed(
-            temporary, ids=np.array(list(part)), maps=maps, predicted=predicted, seconds=np.full(len(part), seconds)
+            temporary, ids=np.array(names), maps=maps.maps, predicted=maps.numbers, seconds=np.full(len(names), seconds)
         )
-    return {name: KeptMap(maps[row], int(predicted[row]), seconds) for row, name in enumerate(part)}
+    return {name: KeptMap(maps.maps[row], int(maps.numbers[row]), seconds) for row, name in enumerate(names)}
 
 
 def read_parts(folder: Path) -> dict[str, KeptMap]:
@@ -187,83 +210,3 @@ def read_parts(folder: Path) -> dict[str, KeptMap]:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             continue
     return known
-
-
-def make_beside(
-    path: Path,
-    classifier: Model,
-    parts: Sequence[Mapping[str, np.ndarray]],
-    *,
-    settings: MapSettings,
-    workers: int,
-    tell: Callable[[int], None],
-) -> None:
-    """Make the maps of all parts in processes of their own, which write them.
-
-    They are programs, no forks: a forked torch can hang, and a spawned one runs the caller's script again.
-    Raises CuelloError that holds what a process said where one fails. However this ends, they end too.
-    """
-    place = make_folder(folder_of(classifier, settings))
-    with temporary_folder(place, "images") as folder, contextlib.ExitStack() as running:
-        files = [str((folder / f"{number}.npz").absolute()) for number in range(len(parts))]
-        for file, part in zip(files, parts, strict=True):
-            np.savez(file, ids=np.array(list(part)), images=np.stack(list(part.values())))
-        processes = []
-        for number in range(min(workers, len(parts))):
-            request = {
-                "model": str(path.resolve()), "checksum": classifier.artefact.checksum, "parts": files[number::workers],
-                "settings": asdict(settings),
-            }  # fmt: skip
-            processes.append(running.enter_context(started(request)))
-        listen(processes, tell)
-
-
-@contextlib.contextmanager
-def started(request: Mapping[str, object]) -> Iterator[subprocess.Popen[str]]:
-    """Start a process that makes maps, with one thread; stopped when the block ends. Ctrl-C does not reach it."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cuello.jobs.explain.exact", json.dumps(request)], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment, start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def listen(processes: Sequence[subprocess.Popen[str]], tell: Callable[[int], None]) -> None:
-    """Tell how many maps processes have made, until all of them end; CuelloError where one fails."""
-    with selectors.DefaultSelector() as waiting:
-        for process in processes:
-            waiting.register(cast("IO[str]", process.stdout), selectors.EVENT_READ, process)
-        while waiting.get_map():
-            for key, _ in waiting.select():
-                line = cast("IO[str]", key.fileobj).readline()
-                if line:
-                    tell(int(line))
-                    continue
-                waiting.unregister(key.fileobj)
-                if key.data.wait() != 0:
-                    said = (key.data.stderr.read().strip().splitlines() or ["nothing"])[-1]
-                    raise CuelloError(f"a process that makes exact maps failed: {said}")
-
-
-def main(request: Mapping[str, Any]) -> None:
-    """Make the maps of parts, a file each, and print how many after each."""
-    torch.set_num_threads(1)
-    classifier = load(request["model"])
-    if classifier.artefact.checksum != request["checksum"]:
-        raise CuelloError(f"{request['model']} has changed meanwhile. Start again.")
-    settings = MapSettings(**request["settings"])
-    with kept_memory():
-        for file in request["parts"]:
-            with np.load(file, allow_pickle=False) as part:
-                make_part(classifier, dict(zip(map(str, part["ids"]), part["images"], strict=True)), settings)
-                print(len(part["ids"]), flush=True)
-
-
-if __name__ == "__main__":
-    end_after(sys.stdin.read)  # which ends when the parent does
-    main(json.loads(sys.argv[1]))

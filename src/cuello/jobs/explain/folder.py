@@ -9,7 +9,8 @@ from cuello.core.files import check_free, remove_leftovers
 from cuello.core.lock import kept
 from cuello.core.schema import read_json
 
-FILES = ("maps.npz", "explain.json", "explain.png", "explain.html", "overlays")
+MAPS_FILE = "maps.npz"
+FILES = (MAPS_FILE, "explain.json", "explain.png", "explain.html", "overlays")
 """What is written."""
 
 UNFINISHED = ".unfinished"
@@ -48,9 +49,10 @@ class BegunFiles:
 
 
 @contextmanager
-def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
+def claimed(folder: Path, overwrite: bool, skip_existing: bool = False) -> Iterator[BegunFiles]:
     """Write to a folder alone: what a killed call left is removed before, and what this one leaves half done after.
 
+    skip_existing: what an earlier call has finished there is no hindrance, if its maps are there.
     Raises CuelloError where another call is writing there, or files would be replaced without ``overwrite``.
     """
     remedy = ", or choose another place with --output"
@@ -58,7 +60,7 @@ def claimed(folder: Path, overwrite: bool) -> Iterator[BegunFiles]:
         begun = BegunFiles(folder, file)
         try:
             begun.remove()
-            check_free(folder, FILES, overwrite)
+            check_free(folder, FILES, overwrite or (skip_existing and (folder / MAPS_FILE).exists()))
             yield begun
         except BaseException:
             begun.remove()

@@ -1,15 +1,15 @@
-"""Exact maps of a group of images, here or in processes that share the groups of one call."""
+"""Exact maps of a group of images, here or in another process."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
 
 import numpy as np
 import torch
 
-from cuello.core.errors import CuelloError, worded
+from cuello.core.errors import CuelloError
 from cuello.core.memory import kept_memory
-from cuello.core.pool import Pool, TaskDone, why_alone
 from cuello.core.progress import OnProgress, silent
 from cuello.data.batches import to_tensor
 from cuello.data.images import Images
@@ -20,13 +20,16 @@ Arrays = Sequence[np.ndarray]
 
 
 class GroupMaps(NamedTuple):
-    """Maps ``(N, H, W)`` float32, class numbers and scores ``(N,)`` of images, the way to them, what is to be said."""
+    """Maps ``(N, H, W)`` float32, class numbers and scores ``(N,)`` of images, the way to them, what is to be said, and
+    the seconds that all took.
+    """
 
     maps: np.ndarray
     numbers: np.ndarray
     scores: np.ndarray
     method: str
     notes: list[str]
+    seconds: float = 0.0
 
 
 def exact_of(
@@ -38,13 +41,15 @@ def exact_of(
     progress: OnProgress = silent,
 ) -> GroupMaps:
     """Make exact maps of images ``(N, C, H, W)``. number: the class, or "predicted"."""
+    start = time.perf_counter()
     exact = settings.maps(
         classifier.network, pixels, padding=classifier.padding,
         classes=number if isinstance(number, str) else [number], progress=progress,
     )  # fmt: skip
     maps, numbers, scores = exact.maps[:, 0].float(), exact.classes[:, 0], exact.scores[:, 0]
     arrays = [part.cpu().numpy() for part in (maps, numbers, scores)]
-    return GroupMaps(*arrays, method=exact.method, notes=list(exact.notes))
+    seconds = time.perf_counter() - start
+    return GroupMaps(*arrays, method=exact.method, notes=list(exact.notes), seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -58,17 +63,18 @@ class ExactElsewhere:
     settings: MapSettings
     number: str | int
 
-    def __call__(self) -> Callable[[Arrays], GroupMaps | None]:
+    def __call__(self) -> Callable[..., GroupMaps | None]:
         """Open the classifier, and return what makes maps with one thread, or None where they cannot be made."""
         torch.set_num_threads(1)
         opened = open_classifier(self.classifier, self.device, self.padding)
         if opened.own is not None and opened.checksum != self.checksum:
             raise CuelloError(f"{self.classifier} has changed meanwhile. Start again.")
 
-        def make(arrays: Arrays) -> GroupMaps | None:
+        def make(arrays: Arrays, progress: OnProgress = silent) -> GroupMaps | None:
             try:
                 with kept_memory():
-                    return exact_of(opened, together(arrays), settings=self.settings, number=self.number)
+                    pixels = together(arrays)
+                    return exact_of(opened, pixels, settings=self.settings, number=self.number, progress=progress)
             except Exception:  # the caller does it again, and says why
                 return None
 
@@ -96,32 +102,10 @@ class GroupArrays(Sequence[Arrays]):
 
 
 def together(arrays: Arrays) -> torch.Tensor:
-    """Bring images ``(H, W, C)`` of one size together: ``(N, C, H, W)`` float32, by the same way in every process."""
-    return torch.cat([to_tensor(one[None]) for one in arrays])
+    """Bring images ``(H, W, C)`` of one size together: ``(N, C, H, W)`` float32.
 
-
-def only_here(classifier: ExplainedClassifier) -> str | None:
-    """Say why no other process can open a classifier; None where it can."""
-    if (why := why_alone()) is not None:
-        return why
-    if classifier.own is not None and classifier.own.artefact.architecture.kind == "custom":
-        return "the classifier is somebody's own code"
-    return None
-
-
-def worker_count(classifier: ExplainedClassifier, groups: int, asked: int) -> tuple[int, str | None]:
-    """Return how many processes make maps, this one alone being 1, and what is to be said of it, if anything."""
-    most = min(asked, groups)
-    why = only_here(classifier) if most > 1 else None
-    return (most, None) if why is None else (1, worded(f"--workers={asked}: one process made all maps, since {why}"))
-
-
-def in_order(pool: Pool[Arrays, GroupMaps | None]) -> Iterator[TaskDone[GroupMaps | None]]:
-    """Yield what became of each group in the order of the groups, as soon as those before it are known."""
-    early: dict[int, TaskDone[GroupMaps | None]] = {}
-    place = 0
-    for done in pool.results():
-        early[done.place] = done
-        while place in early:
-            yield early.pop(place)
-            place += 1
+    Its strides are not those of the arrays, which are others in another process: torch chooses by them how it
+    convolves, and so how it rounds.
+    """
+    pixels = torch.cat([to_tensor(one[None]) for one in arrays])
+    return torch.empty(pixels.shape).copy_(pixels)

@@ -15,7 +15,7 @@ from cuello.data.batches import to_tensor
 from cuello.data.picture import SUFFIXES
 from cuello.jobs.explain.check import MEASURES, Check, milliseconds, said, sentences, warning
 from cuello.jobs.explain.figures import Compared, Scale, Shown, comparison, contact_sheet, overlay_picture
-from cuello.jobs.explain.folder import FILES, BegunFiles
+from cuello.jobs.explain.folder import FILES, MAPS_FILE, BegunFiles
 from cuello.report.figures import LIGHT, THEMES, save_both
 from cuello.report.page import Picture, Section, Table, write_page
 from cuello.runs.directory import environment, write_json
@@ -37,7 +37,8 @@ class Explained:
     written: names of files and folders in ``folder``. overlays: names of the pictures in its folder overlays.
     scored_in_percent: whether scores are probabilities. seconds: a map took, on average. estimator: the network that
     estimated the maps, None where they are exact. check: how near estimates come to the exact maps, where that was
-    asked.
+    asked. skipped: how many maps were there already. made, identities, map_notes: what later calls know them by: of the
+    classifier and the settings, of each image; and what was said of the maps.
     """
 
     folder: Path
@@ -55,6 +56,10 @@ class Explained:
     seconds: float = math.nan
     estimator: str | None = None
     check: Check | None = None
+    skipped: int = 0
+    made: str = ""
+    identities: list[str] = field(default_factory=list)
+    map_notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -126,11 +131,12 @@ def save(
     arrays: dict[str, Any] = {
         **maps, "names": np.array(found.names), "classes": np.array(found.numbers),
         "class_names": np.array(found.classes), "scores": np.array(found.scores),
-        "settings": np.array(json.dumps(settings)),
+        "settings": np.array(json.dumps(settings)), "methods": np.array(found.methods),
+        "images": np.array(found.identities), "made": np.array(found.made), "notes": np.array(found.map_notes, str),
     }  # fmt: skip
-    for name in ("maps.npz", "explain.json"):
+    for name in (MAPS_FILE, "explain.json"):
         begun.begin(folder / name)
-    with replacing(folder / "maps.npz") as temporary:
+    with replacing(folder / MAPS_FILE) as temporary:
         np.savez_compressed(temporary, **arrays)
     write_json(folder / "explain.json", as_json(found) | {"settings": settings, "environment": facts})
     begun.keep()
@@ -229,7 +235,7 @@ def as_json(found: Explained) -> dict[str, Any]:
     ]  # fmt: skip
     failed = [{"image": name, "problem": problem} for name, problem in found.failed]
     record = {"folder": str(found.folder), "images": images, "failed": failed, "notes": found.notes}
-    record |= {"overlays": found.overlays, "seconds_per_map": number_or_none(found.seconds)}
+    record |= {"overlays": found.overlays, "seconds_per_map": number_or_none(found.seconds), "skipped": found.skipped}
     if found.estimator is not None:
         record |= {"estimator": found.estimator, "exact": False}
     return record | ({"check": check_json(found.check)} if found.check else {})
