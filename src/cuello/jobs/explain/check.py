@@ -87,6 +87,7 @@ def check_share(share: float) -> None:
         )
 
 
+# More than seven parameters: those by name are the settings of one check.
 def checked(
     estimator: MapEstimator,
     classifier: ExplainedClassifier,
