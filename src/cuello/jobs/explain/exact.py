@@ -176,7 +176,7 @@ def made(
     begin = ExactElsewhere(
         str(classifier.path), classifier.checksum, "cpu", padding=None, settings=settings, number="predicted"
     )
-    pool = pool_for(sharing, begin, tasks, lambda sentence: tell(Progress("making exact maps", note=sentence)))
+    pool = pool_for(sharing, begin, tasks, say=lambda sentence: tell(Progress("making exact maps", note=sentence)))
     try:
         for place, maps, ended in pool.results():
             if ended:

@@ -82,7 +82,7 @@ def read_kept(folder: Path, made: str) -> KeptMaps:
         maps = list(found["maps"]) if "maps" in found else [found[f"map_{k}"] for k in range(len(found["names"]))]
         parts = (found["names"], maps, found["classes"], found["scores"], found["methods"])
         images = [
-            KeptImage(str(name), np.asarray(one, np.float32), int(number), float(score), str(method))
+            KeptImage(str(name), np.asarray(one, np.float32), int(number), score=float(score), method=str(method))
             for name, one, number, score, method in zip(*parts, strict=True)
         ]
         identities = [str(one) for one in found["images"]]
@@ -94,7 +94,7 @@ def read_kept(folder: Path, made: str) -> KeptMaps:
         ) from error
 
 
-def check_taken_over(kept: KeptMaps, identities: Sequence[str], names: Sequence[str], folder: Path) -> str | None:
+def check_taken_over(kept: KeptMaps, identities: Sequence[str], names: Sequence[str], *, folder: Path) -> str | None:
     """Say how many maps are of images that have changed since; CuelloError where maps would go with no other for them.
 
     identities, names: of the images that are explained now.

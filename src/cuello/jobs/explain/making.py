@@ -77,7 +77,8 @@ class MapMaking:
         if not earlier.images:
             return
         identities = [identity(one) for one in self.images.arrays]
-        if (note := check_taken_over(earlier, identities, names, self.found.folder)) is not None:
+        note = check_taken_over(earlier, identities, names, folder=self.found.folder)
+        if note is not None:
             self.found.note(note)
         for place, positions in enumerate(self.groups):
             maps = earlier.of_group([identities[position] for position in positions])
@@ -157,7 +158,7 @@ class MapMaking:
             yield from map(self.settled, range(len(self.groups)))
             return
         tasks, place = GroupArrays(self.images, [self.groups[place] for place in todo]), 0
-        pool = pool_for(self.sharing, self.begin, tasks, self.say)
+        pool = pool_for(self.sharing, self.begin, tasks, say=self.say)
         try:
             for done in chain([None], pool.results()):
                 if done is not None:
