@@ -16,6 +16,7 @@ from cuello.core.files import (
     as_cuello_error,
     existing_parent,
     make_folder,
+    only_new,
     remove_leftovers,
     replacing,
     temporary_name,
@@ -104,6 +105,29 @@ def test_a_disk_that_fills_up_during_the_write_leaves_no_part(old, monkeypatch):
         write_bytes(old, b"new")
     assert old.read_bytes() == b"old"
     assert names(old.parent) == ["model.bin"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_came_meanwhile_stays_and_the_same_is_as_good(old, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", fail_with(errno.EPERM))
+    other, fresh = old.with_name("other.bin"), old.with_name("fresh.bin")
+    with only_new(old):
+        with pytest.raises(CuelloError, match="written by somebody else meanwhile, and is left as it is"):
+            write_bytes(old, b"new")
+        write_bytes(old, b"old")
+        write_bytes(other, b"any")
+        write_bytes(other, b"other")
+    assert (old.read_bytes(), other.read_bytes()) == (b"old", b"other")
+    with only_new(fresh):
+        write_bytes(fresh, b"fresh")
+    old.unlink()
+    old.symlink_to(fresh.name)
+    with only_new(old), pytest.raises(CuelloError, match="written by somebody else meanwhile"):
+        write_bytes(old, b"fresh")
+    assert names(old.parent) == ["fresh.bin", "model.bin", "other.bin"]
+    write_bytes(old, b"new")
+    assert (old.read_bytes(), fresh.read_bytes()) == (b"new", b"fresh")
 
 
 def test_the_longest_file_name_can_be_written(tmp_path):

@@ -68,6 +68,25 @@ def test_results_and_their_order_are_those_of_one_process_also_where_a_node_dies
     assert contents(tmp_path / "far") == contents(tmp_path / "alone")
 
 
+def test_what_somebody_else_writes_meanwhile_stays(
+    ray_nodes: Any, saved: Model, images: Path, tmp_path: Path
+) -> None:
+    apply(saved, images, tmp_path / "alone", workers=1)
+    out = tmp_path / "out"
+
+    def come_between(event: Progress) -> None:
+        if event.done == 0:
+            out.mkdir(exist_ok=True)
+            (out / "3.png").write_bytes(b"somebody else's")
+            shutil.copy(tmp_path / "alone/4.png", out)  # as of a machine that was lost when it had written
+
+    applied = apply(saved, images, out, cluster=f"ray://{ray_nodes.address}", progress=come_between)
+    assert [Path(path).name for path, _ in applied.failed] == ["3.png"]
+    assert "written by somebody else meanwhile" in applied.failed[0][1]
+    assert contents(out) == contents(tmp_path / "alone") | {"3.png": b"somebody else's"}
+    assert len(applied.written) == 5
+
+
 def test_ctrl_c_leaves_whole_results_that_the_next_call_knows(
     ray_nodes: Any, saved: Model, tmp_path: Path, make_images: MakeImages
 ) -> None:

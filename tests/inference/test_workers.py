@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,31 @@ def test_results_and_their_order_do_not_depend_on_the_number_of_workers(
     assert len(found[2].ranges) == 1
     assert [(event.done, event.total) for event in told] == [(done, 8) for done in range(9)] * 2
     assert all(event.path is not None for event in told)
+
+
+@pytest.mark.parametrize("settings", [{"workers": 1}, {"workers": 1, "skip_existing": True}, {"workers": 2}])
+def test_what_somebody_else_writes_meanwhile_stays_and_the_same_is_as_good(
+    saved: Model, images: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    apply(saved, images, tmp_path / "alone", workers=1)
+    out = tmp_path / "out"
+
+    def come_between(event: Progress) -> None:
+        if event.done == 0:
+            out.mkdir(exist_ok=True)
+            (out / "3.png").write_bytes(b"somebody else's")
+            shutil.copy(tmp_path / "alone/4.png", out)  # as of a process that was ended when it had written
+
+    applied = apply(saved, images, out, progress=come_between, **settings)
+    (failed,) = applied.failed
+    assert Path(failed[0]).name == "3.png"
+    assert "3.png was written by somebody else meanwhile, and is left as it is. Move it, or add overwrite" in failed[1]
+    assert contents(out) == contents(tmp_path / "alone") | {"3.png": b"somebody else's"}
+    assert len(applied.written) == 5
+    again = apply(saved, images, out, skip_existing=True, workers=1)
+    assert (len(again.skipped), again.written) == (6, [])
+    assert apply(saved, images, out, overwrite=True, progress=come_between, workers=1).failed == []
+    assert contents(out) == contents(tmp_path / "alone")
 
 
 def test_images_are_replaced_in_place_by_workers_too(saved: Model, tmp_path: Path, make_images: MakeImages) -> None:

@@ -1,6 +1,7 @@
 """Writing files so that a crash, a full disk or Ctrl-C never leaves half of one."""
 
 import errno
+import filecmp
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from cuello.core.errors import CuelloError, Fault
@@ -21,6 +23,8 @@ TEMPORARY = re.compile(
 """What everything temporary is called, and nothing else is: whose it is, and a draw."""
 DAY = 86400
 """After so many seconds what another machine left half done is no longer being written."""
+NEW: ContextVar[Path | None] = ContextVar("NEW", default=None)
+"""A file that was not there when the work began, and replaces none that has come since."""
 SWEPT: set[str] = set()
 """Folders in which this process has looked for what a killed one left."""
 
@@ -31,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     When the block fails the temporary file is removed and ``path`` is as it was. The temporary name keeps the
     suffix, because image writers choose their format by it. A full disk or a missing permission becomes a
-    CuelloError that says so.
+    CuelloError that says so. Within ``only_new`` nothing is replaced that is not the same.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "note.txt"
@@ -48,11 +52,41 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
-        os.replace(temporary, path)
+        if NEW.get() == path:
+            put_new(temporary, path)
+        else:
+            os.replace(temporary, path)
     except OSError as error:
         raise as_cuello_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_new(path: Path | None) -> Iterator[None]:
+    """Let ``replacing`` put no file in the place of another, for the time of the block; path: whose, None for none."""
+    before = NEW.set(path)
+    try:
+        yield
+    finally:
+        NEW.reset(before)
+
+
+def put_new(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, unless another has it: the same is as good, and CuelloError for any other."""
+    try:
+        os.link(temporary, path)  # which replaces nothing, whenever another comes
+        return
+    except FileExistsError:
+        there = True
+    except OSError:  # the file system knows no second names
+        there = os.path.lexists(path)
+    if not there:
+        os.replace(temporary, path)
+    elif path.is_symlink() or not path.is_file() or not filecmp.cmp(temporary, path, shallow=False):
+        raise CuelloError(
+            f"{path} was written by somebody else meanwhile, and is left as it is. Move it, or add --overwrite=True."
+        )
 
 
 def temporary_name(stem: str, suffix: str = "") -> str:

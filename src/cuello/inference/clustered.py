@@ -101,6 +101,7 @@ def as_plain(about: RestoreElsewhere) -> dict[str, Any]:
         "model": str(about.path), "device": about.device.partition(":")[0], "fingerprint": about.fingerprint,
         "level": about.level, "choice": [choice.name, levels_as_plain(choice.levels)],
         "maker": None if maker is None else [str(maker.folder), maker.model, maker.settings],
+        "overwrite": about.overwrite,
     }  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def begin(about: Mapping[str, Any]) -> Callable[[Sequence[Any]], dict[str, Any]]
         recorder = None if maker is None else Recorder(Path(maker[0]), maker[1], maker[2], replaces=replaces)
         one = restored_file(
             job, partial(restore_file, model, level=about["level"], choice=choice), keep_originals=None, single=False,
-            maker=recorder,
+            maker=recorder, overwrite=about["overwrite"],
         )  # fmt: skip
         return file_as_plain(one)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cuello.core.errors import CuelloError, Interrupted, first_few, worded
-from cuello.core.files import make_folder, replacing
+from cuello.core.files import make_folder, only_new, replacing
 from cuello.core.pool import Pool
 from cuello.core.progress import OnProgress, Progress, hearing, listener
 from cuello.core.spoken import spoken
@@ -208,7 +208,7 @@ class FilesToDo:
 
     keep_originals: whether an image that is replaced stays beside its result; None where none is replaced. outbox: what
     stands for the destination, where that is a URL. done: files that are skipped, their results being there. maker:
-    says what is written down of results, where anything is.
+    says what is written down of results, where anything is. overwrite: whether results may replace what has their name.
     """
 
     found: FoundFiles
@@ -218,6 +218,7 @@ class FilesToDo:
     outbox: Outbox | None = None
     done: Sequence[FileJob] = ()
     maker: Recorder | None = None
+    overwrite: bool = False
 
 
 def files_to_do(
@@ -251,7 +252,7 @@ def files_to_do(
         done = [job for job in every if job not in left]
     elif skip_existing:
         raise CuelloError("got --overwrite=True and --skip-existing=True: leave one of them out.")
-    return FilesToDo(found, jobs, applied, keep_originals=replacing, outbox=outbox, done=done)
+    return FilesToDo(found, jobs, applied, keep_originals=replacing, outbox=outbox, done=done, overwrite=overwrite)
 
 
 def recorded(work: FilesToDo, maker: Recorder) -> FilesToDo:
@@ -282,8 +283,9 @@ def go_through(work: FilesToDo, restore: Restore, *, tell: OnProgress) -> Applie
             tell(Progress("restoring", position, len(jobs), path=job.path))
             try:
                 one = restored_file(
-                    job, restore, keep_originals=work.keep_originals, single=work.found.single, maker=work.maker
-                )
+                    job, restore, keep_originals=work.keep_originals, single=work.found.single, maker=work.maker,
+                    overwrite=work.overwrite,
+                )  # fmt: skip
                 one = delivered(one, work.outbox)
             except KeyboardInterrupt:
                 raise stopped(work) from None
@@ -344,16 +346,28 @@ def add_in_order(work: FilesToDo, found: Mapping[int, AppliedFile]) -> None:
 
 
 def restored_file(
-    job: FileJob, restore: Restore, *, keep_originals: bool | None, single: bool, maker: Recorder | None = None
+    job: FileJob,
+    restore: Restore,
+    *,
+    keep_originals: bool | None,
+    single: bool,
+    maker: Recorder | None = None,
+    overwrite: bool = False,
 ) -> AppliedFile:
     """Restore a file and say what became of it; only a single array's error is raised.
 
-    keep_originals: as of FilesToDo. maker: says what is to be written down of it.
+    keep_originals, overwrite: as of FilesToDo. maker: says what is to be written down of it. A result that somebody
+    else has put there meanwhile stays; one of the same content, as a process may leave that was ended, is as good.
     """
     (path, target), noted, in_place = job, Noted(), keep_originals is not None
+    new = not (in_place or overwrite or (maker is not None and target in maker.replaces))
     try:
         before = None if maker is None else maker.before(job)
-        with estimates() as noted.levels, replaced(path, bool(keep_originals)) if in_place else nullcontext():
+        with (
+            estimates() as noted.levels,
+            replaced(path, bool(keep_originals)) if in_place else nullcontext(),
+            only_new(target if new else None),
+        ):
             restore(path, target, noted=noted)
         made = None if maker is None or before is None else maker.made(job, before)
         level = mean(noted.levels)
@@ -388,6 +402,7 @@ class RestoreElsewhere:
     choice: RangeChoice
     keep_originals: bool | None
     maker: Recorder | None
+    overwrite: bool = False
 
     def __call__(self) -> Callable[[FileJob], AppliedFile]:
         """Load the model, and return what restores a file, with one thread."""
@@ -395,8 +410,9 @@ class RestoreElsewhere:
         model = same_model(self.path, self.device, self.fingerprint)
         restore = partial(restore_file, model, level=self.level, choice=self.choice)
         return partial(
-            restored_file, restore=restore, keep_originals=self.keep_originals, single=False, maker=self.maker
-        )
+            restored_file, restore=restore, keep_originals=self.keep_originals, single=False, maker=self.maker,
+            overwrite=self.overwrite,
+        )  # fmt: skip
 
 
 def elsewhere(model: Model, work: FilesToDo, *, level: float | None, choice: RangeChoice) -> RestoreElsewhere:
@@ -405,7 +421,7 @@ def elsewhere(model: Model, work: FilesToDo, *, level: float | None, choice: Ran
         raise CuelloError("the network is in no file, so that no other process can load it. Use --workers=1.")
     return RestoreElsewhere(
         model.path.absolute(), str(device_of(model)), print_of(model), level=level, choice=choice,
-        keep_originals=work.keep_originals, maker=work.maker,
+        keep_originals=work.keep_originals, maker=work.maker, overwrite=work.overwrite,
     )  # fmt: skip
 
 
