@@ -39,5 +39,8 @@ def test_tasks_stop_at_their_next_check_when_nobody_listens_any_more(tmp_path: P
 def test_words_that_are_no_cluster_are_told() -> None:
     with pytest.raises(CuelloError, match=r"cluster: got 'proceses', needed processes.*Did you mean 'processes'"):
         find_cluster("proceses", workers=1)
+    for text in ("ray://", "ray://first", "ray://:6379", "ray://first:port"):
+        with pytest.raises(CuelloError, match=f"cluster: got '{text}', needed ray, ray://auto, or ray://HOST:PORT"):
+            find_cluster(text)
     with pytest.raises(CuelloError, match=r"workers.*got 0, needed 1 or more"):
         find_cluster("processes", workers=0)

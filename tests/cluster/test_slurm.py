@@ -1,6 +1,7 @@
 """Array jobs for Slurm: what is written, tasks done by hand as a job does them, and the same command again."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,8 +39,10 @@ def test_repeats_are_an_array_job_and_the_same_call_reads_what_it_made(images: P
             "denoise", images, repeats=2, output=folder, report=False, cluster="slurm", workers=1, **SETTINGS
         )
 
-    with pytest.raises(HandedOver, match=r"2 tasks are written down for Slurm. Hand them in: sbatch '.*job.sh' and"):
+    words = r"2 tasks are written down for Slurm. Hand them in: sbatch '.*job.sh' and"
+    with pytest.raises(HandedOver, match=words) as told:
         call()
+    assert ("There is no sbatch on this machine" in str(told.value)) == (shutil.which("sbatch") is None)
     script = (folder / "slurm/job.sh").read_text("utf-8")
     log = f'--output="{folder}/slurm/logs/%A_%a.out"'
     for line in ("--array=0-1%1", "--cpus-per-task=1", "--requeue", "--signal=USR1@60", log):

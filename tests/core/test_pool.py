@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from cuello.core.errors import CuelloError
-from cuello.core.pool import Pool, TaskDone
+from cuello.core.pool import Pool, TaskDone, started
 
 Work = Callable[[int], object]
 
@@ -111,6 +112,37 @@ def test_what_cannot_begin_says_why() -> None:
         results(Refusing(), [1, 2])
     with pytest.raises(CuelloError, match=r"ended from outside before it began .exit code 3.*workers=1"):
         results(Ending(), [1, 2])
+
+
+class Lasting:
+    """Says that it began, waits until it is told to go on, and returns more than a pipe holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self) -> Callable[[int], bytes]:
+        def last(number: int) -> bytes:
+            (self.folder / "begun").touch()
+            while not (self.folder / "go-on").exists():
+                time.sleep(0.01)
+            return bytes(number)
+
+        return last
+
+
+@pytest.mark.parametrize("size", [1, 2**22])
+def test_a_process_whose_caller_is_gone_ends_without_a_word(
+    tmp_path: Path, size: int, wait_until: Callable[[Callable[[], object]], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    member = started(Lasting(tmp_path))
+    assert member.connection.recv() == ("begun", None)
+    member.connection.send(size)
+    wait_until((tmp_path / "begun").exists)
+    member.connection.close()
+    (tmp_path / "go-on").touch()
+    member.process.join(60)
+    assert member.process.exitcode == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_an_error_of_a_task_is_raised() -> None:

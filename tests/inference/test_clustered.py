@@ -68,9 +68,7 @@ def test_results_and_their_order_are_those_of_one_process_also_where_a_node_dies
     assert contents(tmp_path / "far") == contents(tmp_path / "alone")
 
 
-def test_what_somebody_else_writes_meanwhile_stays(
-    ray_nodes: Any, saved: Model, images: Path, tmp_path: Path
-) -> None:
+def test_what_somebody_else_writes_meanwhile_stays(ray_nodes: Any, saved: Model, images: Path, tmp_path: Path) -> None:
     apply(saved, images, tmp_path / "alone", workers=1)
     out = tmp_path / "out"
 

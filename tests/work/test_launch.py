@@ -88,10 +88,26 @@ def test_ctrl_c_stops_all(train: Train, tmp_path: Path) -> None:
 
 
 def test_what_rank_0_raises_is_raised_here(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(CuelloError, match="bare"):
+        train(data=tmp_path / "bare")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_taken_is_refused_before_any_rank_begins(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(*call: Any) -> None:
+        raise AssertionError("a rank was started")
+
+    monkeypatch.setattr("cuello.work.launch.Launched.begin", begin)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "letter.txt").write_text("mine")
-    with pytest.raises(CuelloError, match="exists and is not empty"):
-        train()
+    for ranks in (1, 2):
+        told: list[Progress] = []
+        with pytest.raises(CuelloError, match="exists and is not empty"):
+            train(ranks=ranks, progress=told.append)
+        assert not [event for event in told if event.stage == "reading images"]
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["letter.txt"]
 
 

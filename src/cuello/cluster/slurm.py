@@ -84,9 +84,11 @@ class Slurm:
                 yield Ending(number, found["result"])
         if left:
             script = written(place, left, tasks, most=self.workers)
+            away = " There is no sbatch on this machine: give both commands where Slurm is, which must see this folder."
             raise HandedOver(
                 f"{len(left)} task{'s are' if len(left) > 1 else ' is'} written down for Slurm. Hand them in: sbatch "
                 f"{shlex.quote(str(script))} and, when they are done, give the same command again."
+                f"{'' if shutil.which('sbatch') else away}"
             )
 
 

@@ -177,16 +177,30 @@ def serve(connection: "Connection[Any, Any]", at_command_line: bool) -> None:
         end_after(parent.join)
     AT_COMMAND_LINE.set(at_command_line)
     try:
-        do = connection.recv()()
-        connection.send(("begun", None))
+        do = heard(connection)()
+        tell(connection, "begun", None)
         while True:
-            connection.send(("done", do(connection.recv())))
-    except EOFError:
-        return
+            tell(connection, "done", do(heard(connection)))
     except Exception as error:
         told = (
             error
             if isinstance(error, CuelloError)
             else CuelloError(f"a process of its own failed: {first_line(error)}")
         )
-        connection.send(("failed", told))
+        tell(connection, "failed", told)
+
+
+def heard(connection: "Connection[Any, Any]") -> Any:
+    """Return what the caller says; where it is gone, this process ends without a word."""
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        sys.exit(0)
+
+
+def tell(connection: "Connection[Any, Any]", what: str, content: Any) -> None:
+    """Tell the caller; where it is gone, this process ends without a word."""
+    try:
+        connection.send((what, content))
+    except OSError:
+        sys.exit(0)

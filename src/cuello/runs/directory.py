@@ -170,23 +170,33 @@ class Run:
             raise CuelloError(f"{self.metrics_path} is damaged; make it anew: cuello evaluate {self.path}") from None
 
 
+def check_run_place(path: Path, overwrite: bool = False) -> None:
+    """Raise CuelloError where a run cannot be made in a folder, because something is there already: before any work."""
+    if path.exists() and not path.is_dir():
+        raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
+    is_run = (path / "config.toml").is_file()
+    if is_used(path) and not (overwrite and is_run):
+        ways = f"go on with it (cuello resume {path}), replace it (--overwrite=True), or " if is_run else ""
+        raise CuelloError(f"{path} exists and is not empty: {ways}choose another place with --output.")
+
+
+def is_used(folder: Path) -> bool:
+    """Tell whether something is in a folder that anybody sees."""
+    return folder.is_dir() and any(not found.name.startswith(".") for found in folder.iterdir())
+
+
 def create_run(path: Path, config: TrainConfig, overwrite: bool = False) -> Run:
     """Make a run directory and write its config.toml and environment.json.
 
     overwrite: remove the files of an earlier run there (and nothing else).
     Raises CuelloError where the folder exists and is not empty, or cannot be written.
     """
-    if path.exists() and not path.is_dir():
-        raise CuelloError(f"{path} is a file, needed a folder for the run. Choose another place with --output.")
+    check_run_place(path, overwrite)
     if printable(str(path)) != portable(str(path)):
         raise CuelloError(
             f"{printable(str(path))} has bytes in its name that are not text. Choose another place with --output."
         )
-    if path.is_dir() and any(not found.name.startswith(".") for found in path.iterdir()):
-        is_run = (path / "config.toml").is_file()
-        if not (overwrite and is_run):
-            ways = f"go on with it (cuello resume {path}), replace it (--overwrite=True), or " if is_run else ""
-            raise CuelloError(f"{path} exists and is not empty: {ways}choose another place with --output.")
+    if is_used(path):
         clear_run(path)
     for images in (config.data, config.target):
         if images is not None:

@@ -42,7 +42,7 @@ from cuello.models.base import ImageNetwork
 from cuello.models.named import find_network
 from cuello.runs.artefact import Artefact
 from cuello.runs.checkpoint import read_reached
-from cuello.runs.directory import Run, create_run
+from cuello.runs.directory import Run, check_run_place, create_run
 from cuello.runs.settings import say_changes, trained_config
 from cuello.runs.whole import is_whole
 from cuello.scoring.losses import find_loss
@@ -194,6 +194,7 @@ def train(
         config = make_config({**config.model_dump(), "threads": use_threads(config.threads, place)})
         if output is not None and (group is None or group.rank == 0):
             wait_until_free(Path(output).expanduser())  # before the images are read
+            check_run_place(Path(output).expanduser(), overwrite)
         with one_first(group, config):
             data_of = JOBS[config.job].data(config, tell)
         check_same_everywhere(group, config, data_of.prepared.fingerprint)
@@ -232,6 +233,8 @@ def train_in_ranks(
     check_from_files(config)
     check_enough(ranks, config.batch_size, "images a step")
     run = Run(path if path is not None else fresh_path(config))
+    wait_until_free(run.path)
+    check_run_place(run.path, bool(options["overwrite"]))
     settings = {name: value for name, value in plain_settings(texts_of(given)).items() if value is not None}
     return in_ranks(ranks, "train", {**settings, **options, "output": str(run.path)}, run=run, hearing=hearing)
 

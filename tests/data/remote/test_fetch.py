@@ -258,6 +258,17 @@ def test_a_disk_that_is_too_small_is_told_before(memory: Any, make_png: Png, mon
         fetched("memory://in")
 
 
+def test_a_cache_that_cannot_be_written_is_told(
+    memory: Any, make_png: Png, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/in/a.png", make_png(0))
+    (tmp_path / "file").write_text("no folder")
+    for place in (tmp_path / "file" / "cache", Path("/proc/cuello")):
+        monkeypatch.setenv("CUELLO_CACHE", str(place))
+        with pytest.raises(Fault, match=rf"cannot be fetched into {place}.*Set CUELLO_CACHE to a folder that can"):
+            fetched("memory://in")
+
+
 def test_progress_of_fetching(memory: Any, make_png: Png, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.pipe({f"/in/{k}.png": make_png(k) for k in range(3)})
     monkeypatch.setattr(fetch, "BATCH", 2)

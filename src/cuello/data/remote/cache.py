@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from cuello.core.errors import Fault
-from cuello.core.files import as_cuello_error, cache_folder, existing_parent, make_folder, temporary_folder
+from cuello.core.errors import CuelloError, Fault
+from cuello.core.files import as_cuello_error, cache_folder, make_folder, temporary_folder
 from cuello.core.spoken import speak_of
 from cuello.data.remote.address import Address
 from cuello.data.remote.stores import StoredFile
@@ -83,9 +83,24 @@ def keep(fetched: Path, key: str, ending: str) -> Path:
     return place
 
 
+def unwritable(address: Address, why: CuelloError) -> Fault:
+    """Say that the cache cannot be written."""
+    return Fault(
+        f"{address} cannot be fetched into {remote_cache()}: {why.args[0]} Set CUELLO_CACHE to a folder that can be "
+        "written."
+    )
+
+
 def check_room(needed: int, address: Address) -> None:
-    """Raise a Fault where the disk of the cache is too small for so many bytes."""
-    free = shutil.disk_usage(existing_parent(remote_cache())).free
+    """Raise a Fault where the cache cannot be written, or its disk is too small for so many bytes."""
+    try:
+        with temporary_folder(make_folder(remote_cache()), "room"):
+            pass
+    except OSError as error:
+        raise unwritable(address, as_cuello_error(error, remote_cache())) from None
+    except CuelloError as error:
+        raise unwritable(address, error) from None
+    free = shutil.disk_usage(remote_cache()).free
     if needed > free:
         raise Fault(
             f"{address} needs {needed / 1e9:.1f} GB in {remote_cache()}, where {free / 1e9:.1f} GB are free. Remove "
