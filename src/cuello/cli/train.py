@@ -65,8 +65,21 @@ def train(
         ),
     ] = None,
     ranks: Ranks = None,
-    workers: AtOnce = None,
-    cluster: OnCluster = None,
+    workers: Annotated[
+        AtOnce,
+        Parameter(
+            help="Trainings at once, each in a process of its own with one thread; by default one after another. Of "
+            "one training of the job explain: processes that make its exact maps, by default one a core."
+        ),
+    ] = None,
+    cluster: Annotated[
+        OnCluster,
+        Parameter(
+            help="Where several trainings are made, and the exact maps for one of the job explain: processes (of this "
+            "machine), ray (a head on this machine), or ray://HOST:PORT (a cluster of machines). For trainings also "
+            "slurm (writes a job for sbatch; the same command again reads what it made)."
+        ),
+    ] = None,
     json: JSON = False,
     quiet: Quiet = False,
     **settings: Any,
@@ -176,16 +189,14 @@ def resume(
 
 
 def side_by_side(workers: int | None, cluster: str | None, *, several: bool) -> dict[str, Any]:
-    """Return what says where several trainings are made; CuelloError where a single one is asked for.
+    """Return what says where several trainings are made, or the exact maps of a single one.
 
-    Others see none of their events: progress is told of all.
+    Others see none of the events of several trainings: progress is told of all.
     """
     if workers is None and cluster is None:
         return {}
-    if not several:
-        raise CuelloError("--workers and --cluster are for several trainings: add --repeats or --folds.")
     given: dict[str, Any] = {"workers": workers, "cluster": cluster}
-    return given if cluster is None and workers == 1 else {**given, "observers": []}
+    return given if not several or (cluster is None and workers == 1) else {**given, "observers": []}
 
 
 def say_run(path: Path, report: bool, json: bool) -> None:

@@ -35,6 +35,7 @@ from cuello.inference.model import Model, load
 from cuello.jobs.base import JobData, JobEvaluation, Request, check_network
 from cuello.jobs.catalog import JOBS
 from cuello.jobs.data import Prepared, with_range
+from cuello.jobs.explain.sharing import Sharing, shared_by, sharing_of
 from cuello.jobs.networks import Chosen, check_helps
 from cuello.jobs.words import WORDS, job_named
 from cuello.models.autoencoder.parts import with_described
@@ -149,6 +150,8 @@ def train(
     track: Sequence[str] = (),
     progress: OnProgress | bool | None = None,
     ranks: int | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
     **settings: Any,
 ) -> Run:
     """Train a network, evaluate it beside the classical methods and write a report.
@@ -162,7 +165,9 @@ def train(
     track: where else to follow it, "tensorboard" or "mlflow" (``pip install 'cuello[track]'``). progress: True
     or False, or a function that is called with events while images are read and evaluated; by default bars are shown in
     a terminal and in a notebook, and nothing elsewhere. ranks: in how many processes of this machine to train, each
-    with a share of every batch; the result is that of one but for rounding. settings: those of
+    with a share of every batch; the result is that of one but for rounding. workers, cluster: for the job explain, who
+    makes the exact maps that it learns from, as in ``cuello.explain``; by default as many processes as there are cores.
+    settings: those of
     ``cuello.core.config.TrainConfig``.
     Raises CuelloError for a mistake in any of them.
 
@@ -172,6 +177,7 @@ def train(
     >>> run.model_path.name
     'model.safetensors'
     """
+    sharing = maps_shared(job, workers, cluster, ranks=ranks)
     if is_several(ranks):
         given = {"job": job, "data": str(data), **settings}
         path = Path(output).expanduser() if output is not None else None
@@ -195,7 +201,7 @@ def train(
         if output is not None and (group is None or group.rank == 0):
             wait_until_free(Path(output).expanduser())  # before the images are read
             check_run_place(Path(output).expanduser(), overwrite)
-        with one_first(group, config):
+        with one_first(group, config), shared_by(sharing):
             data_of = JOBS[config.job].data(config, tell)
         check_same_everywhere(group, config, data_of.prepared.fingerprint)
         tell_notes(data_of.prepared.images, tell)
@@ -222,6 +228,20 @@ def train(
                 return run_through(session, data_of, device, options=options)
             except KeyboardInterrupt:
                 raise interrupted(run) from None
+
+
+def maps_shared(job: str, workers: int | None, cluster: str | None, *, ranks: int | None) -> Sharing | None:
+    """Return who makes the exact maps of a training, None where nothing is said; CuelloError where it needs none."""
+    if workers is None and cluster is None:
+        return None
+    if job_named(job) != "explain":
+        raise CuelloError(
+            "--workers and --cluster are for several trainings (--repeats, --folds), and for the exact maps that the "
+            f"job explain learns from; got one training of {job}: leave them out."
+        )
+    if ranks is not None or place_of() is not None:
+        raise CuelloError("--workers and --cluster are for one process, not for --ranks. Leave one of them out.")
+    return sharing_of(cluster, workers)
 
 
 def train_in_ranks(

@@ -133,6 +133,35 @@ def test_kept_maps_are_made_on_machines_as_by_this_process(
     assert exact_maps(run.model_path, classifier, arrays, settings=settings).made == 0
 
 
+def test_an_estimator_learns_from_maps_made_on_machines_as_from_those_of_this_process(
+    ray_nodes: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(name: str, **sharing: Any) -> Run:
+        monkeypatch.setenv("CUELLO_CACHE", str(tmp_path / f"cache-{name}"))
+        return cuello.train(
+            "explain", run.config.data, classifier=str(run.path), output=tmp_path / name, epochs=1, batch_size=8,
+            device="cpu", threads=1, report=False, **sharing,
+        )  # fmt: skip
+
+    alone, far = trained("alone"), trained("far", cluster=f"ray://{ray_nodes.address}")
+    assert far.model_path.read_bytes() == alone.model_path.read_bytes()
+    assert list((tmp_path / "cache-far").rglob("part-*.npz"))
+
+
+def test_workers_and_clusters_are_not_for_one_training_of_another_job(run: Run, tmp_path: Path) -> None:
+    for settings, words in (
+        (
+            {"job": "classify", "workers": 2},
+            "that the job explain learns from; got one training of classify",
+        ),
+        ({"job": "explain", "workers": 2, "ranks": 2}, "are for one process, not for ranks"),
+        ({"job": "explain", "cluster": "slurm"}, "makes trainings, and got exact maps"),
+    ):
+        with pytest.raises(CuelloError, match=words):
+            cuello.train(data=run.config.data, classifier=str(run.path), output=tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_machine_where_the_classifier_is_another_is_a_fault(run: Run) -> None:
     begin = ExactElsewhere(str(run.path), "0" * 16, "cpu", padding=None, settings=MapSettings(), number="predicted")
     argument = {"call": "a", "begin": begin, "at_command_line": False, "arrays": []}
