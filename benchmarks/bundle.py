@@ -41,7 +41,7 @@ from cuello.runs.artefact import Artefact, load_artefact, save_artefact
 from cuello.runs.directory import Run
 from cuello.runs.rights import training_data
 from cuello.scoring.protocols import ProtocolScore
-from cuello.work.train import is_finished, repeat_command
+from cuello.work.train import command_for, is_finished
 
 DATA = "open-photos"
 RIGHTS = {"license": "Apache-2.0", "author": "The authors of Cuello"}
@@ -83,15 +83,13 @@ def check_free_data(run: Run) -> None:
 def command_of(run: Run) -> str:
     """Return what trains a run, typed in the folder of the recipes: without the ways to images and runs here."""
     config = run.config
-    told = repeat_command(run)
-    for place, name in ((config.data, PHOTOGRAPHS), (config.start_from, run_name(config.start_from))):
-        if place is not None and place != DATA:
-            told = told.replace(shlex.quote(place), name)
+    places = {"data": DATA if config.data == DATA else PHOTOGRAPHS, "start_from": run_name(config.start_from)}
+    told = command_for(config.model_copy(update=places))
     return f"{told} -o {run_name(str(run.path))}"
 
 
-def run_name(place: str | None) -> str:
-    return Path(place).resolve().name if place else ""
+def run_name(place: str | None) -> str | None:
+    return Path(place).resolve().name if place else None
 
 
 def minutes_of(run: Run) -> float:
@@ -124,7 +122,8 @@ def scores_of(found: Benchmark) -> list[dict[str, object]]:
 def measured(yardsticks: Sequence[Yardstick], model: Model) -> list[dict[str, object]]:
     scores = []
     for one in yardsticks:
-        options: dict[str, Any] = {"noise": one.noise, "baselines": one.beside} if one.noise else {}
+        drawn = {"noise": one.noise, "ranges": "drawn", "channels": model.channels, "baselines": one.beside}
+        options: dict[str, Any] = drawn if one.noise else {}
         scores += scores_of(cuello.benchmark(one.images, model, **options))
     return scores
 
