@@ -22,7 +22,7 @@ from cuello.core.registry import Registry
 from cuello.core.resample import resize
 from cuello.data.catalog import CATALOG, RemoteFile
 from cuello.inference.model import Model
-from cuello.jobs.images import yardsticks
+from cuello.jobs.images import network_cost, yardsticks
 from cuello.jobs.images.benchmark import Benchmark
 from cuello.jobs.images.benchmark_page import result_of, table_rows
 from cuello.jobs.images.yardsticks import YARDSTICKS, compressed_pairs, enlarging_pairs, noisy_pairs
@@ -70,6 +70,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Registry]:
 def stand_ins(sets: tuple[Path, Registry], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUELLO_DATA", str(sets[0]))
     monkeypatch.setattr(yardsticks, "CATALOG", sets[1])
+    monkeypatch.setattr(network_cost, "SIDE", 32)
 
 
 def untrained(
@@ -159,6 +160,7 @@ def test_a_network_that_takes_the_level_is_told_the_true_one(monkeypatch: pytest
         return image
 
     monkeypatch.setattr(Model, "restore", restore)
+    monkeypatch.setattr(network_cost, "milliseconds_of", lambda model, size: 1.0)
     benchmark("set12", untrained("denoise-s", noise="gaussian:25"))
     assert told == [15 / 255] * 2 + [25 / 255] * 2 + [50 / 255] * 2
     told.clear()
@@ -188,6 +190,7 @@ def test_colour_goes_through_a_network_of_one_channel_a_channel_at_a_time(monkey
         alone = yardsticks.denoise(model, 25, noisy[:, channel : channel + 1])
         torch.testing.assert_close(whole[:, channel : channel + 1], alone, atol=1e-5, rtol=0)
     monkeypatch.setattr(Model, "restore", restore)
+    monkeypatch.setattr(network_cost, "milliseconds_of", lambda model, size: 1.0)
     found = benchmark("cbsd68", untrained("dncnn-s", 3, noise="gaussian:25"))
     assert set(seen) == {3}
     assert said not in found.notes
@@ -374,6 +377,10 @@ def test_the_command_for_machines(command: Any, tmp_path: Path) -> None:
     assert answer.code == 0
     result = json.loads(answer.out)
     assert result["benchmark"] == "set12"
+    cost = result["costs"]["denoise-s"]
+    assert cost["multiply_adds_a_pixel"] > 1000
+    assert cost["milliseconds"] > 0
+    assert cost["size"] == [32, 32]
     assert [row["sigma"] for row in result["measured"]] == [15, 15, 25, 25, 50, 50]
     assert result["protocol"]["psnr"] == str(whole_image())
     assert len(result["published"]) == 12
@@ -385,11 +392,17 @@ def test_the_command_has_psnr_b_of_jpeg_in_every_form(command: Any, tmp_path: Pa
     answer = command("benchmark", "classic5", file, "--csv", tmp_path / "all.csv", "-o", tmp_path / "page")
     assert answer.code == 0
     assert "PSNR-B" in answer.out
+    assert "What the networks cost" in answer.out
     row = next(line for line in answer.out.splitlines() if "AR-CNN" in line)
     assert row.split() == ["10", "AR-CNN", "about", "106,000", "29.03", "28.76", "0.793", "published"]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text())))
     assert {row["psnr-b"] for row in rows if row["method"] == "FBCNN"} == {"29.8", "31.74", "32.78", "33.48"}
-    assert "PSNR-B" in (tmp_path / "page" / "benchmark.html").read_text()
+    page = (tmp_path / "page" / "benchmark.html").read_text()
+    assert "PSNR-B" in page
+    assert "What the networks cost" in page
+    ours = next(row for row in rows if row["method"] == "dncnn-s")
+    assert float(ours["multiply_adds_a_pixel"]) > 1000
+    assert float(ours["milliseconds"]) > 0
     result = json.loads(command("benchmark", "classic5", file, "--json").out)
     assert result["published"][0]["psnr-b"] == 25.21
     assert set(result["measured"][0]["each"]) == {"psnr", "psnr-b", "ssim"}

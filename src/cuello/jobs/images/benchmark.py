@@ -8,10 +8,9 @@ from torch import Tensor
 
 from cuello.core.progress import OnProgress, Progress, silent
 from cuello.inference.model import Model
-from cuello.inference.onnx import OnnxNetwork
 from cuello.jobs.images.examples import Example
+from cuello.jobs.images.network_cost import NetworkCost, cost_of
 from cuello.jobs.images.yardsticks import YARDSTICKS, Method, Triple, YardstickKind, YardstickSpec
-from cuello.models.catalog import build
 from cuello.scoring.protocols import Protocol, ProtocolScore, luma
 from cuello.scoring.published import Published, Yardstick, published
 from cuello.scoring.repeats import Spread, spread
@@ -30,14 +29,6 @@ class Entrant:
     @property
     def first(self) -> Model:
         return next(iter(self.models.values()))
-
-    @property
-    def parameters(self) -> int:
-        network, architecture = self.first.network, self.first.artefact.architecture
-        if isinstance(network, OnnxNetwork) and architecture.kind != "custom":
-            network = build(architecture)  # the file holds its parameters among constants of its own
-        own = sum(parameter.numel() for parameter in network.parameters())
-        return own or sum(one.numel() for one in self.first.artefact.weights.values())
 
 
 @dataclass(frozen=True)
@@ -63,8 +54,7 @@ class Benchmark:
     name: the yardstick, or the images. unit: what a setting is (``scale``, ``sigma``, ``quality`` or ``noise``).
     networks: their parameters by name, in the order in which they were named. images: their names. rows: the
     networks', and what is measured beside them. published: others' numbers at the same settings, as printed. notes:
-    what a reader must know.
-    examples: some images, restored by every method.
+    what a reader must know. examples: some images, restored by every method. costs: of each network, for one image.
     """
 
     name: str
@@ -75,6 +65,7 @@ class Benchmark:
     published: tuple[Published, ...] = ()
     notes: tuple[str, ...] = field(default=())
     examples: tuple[Example, ...] = ()
+    costs: Mapping[str, NetworkCost] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -260,6 +251,11 @@ def measured_networks(
     return rows
 
 
+def parameters_of(costs: Mapping[str, NetworkCost]) -> dict[str, int]:
+    """Return how many parameters each network has."""
+    return {name: cost.parameters for name, cost in costs.items()}
+
+
 def finish(
     name: Yardstick,
     unit: str,
@@ -270,8 +266,8 @@ def finish(
     notes: Sequence[str],
 ) -> Benchmark:
     """Put a result together, with the published numbers of its settings."""
+    costs = {entrant.name: cost_of(entrant.first) for entrant in entrants}
     found = Benchmark(
-        name, unit, {entrant.name: entrant.parameters for entrant in entrants}, images=tuple(images), rows=tuple(rows),
-        notes=tuple(notes),
-    )  # fmt: skip
+        name, unit, parameters_of(costs), images=tuple(images), rows=tuple(rows), notes=tuple(notes), costs=costs
+    )
     return replace(found, published=tuple(row for setting in found.settings for row in published(name, int(setting))))

@@ -13,7 +13,7 @@ from cuello.core.files import make_folder, write_text
 from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow, Setting
 from cuello.jobs.images.benchmark_figures import example_grid, score_dots
 from cuello.jobs.images.evaluation import number
-from cuello.jobs.images.methods import heading, named
+from cuello.jobs.images.methods import heading, named, time_text
 from cuello.report.figures import save_both
 from cuello.report.page import Picture, Section, Table
 from cuello.report.result import Result
@@ -27,6 +27,10 @@ PAGE_NAME = "benchmark.html"
 FILES = (PAGE_NAME, "benchmark.csv", "figures/scores.png")
 NOTE = (
     "Paired by image; the interval is a bootstrap over images, from five on; told apart: every interval leaves out 0."
+)
+COST_NOTE = (
+    "Multiply-adds: for a pixel that goes in. ms: processor time on one core for an image that goes in, of the "
+    "network's own channels."
 )
 NOTE_ON_SEEDS = " Repeats are also paired by seed, with Student's interval."
 CSV_DIGITS = {"psnr": 4, "psnr-b": 4, "ssim": 5, "wrong": 2}
@@ -170,6 +174,23 @@ def score_table(found: Benchmark) -> Table:
     return Table(columns, rows, note, ours=ours)
 
 
+def cost_table(found: Benchmark) -> Table:
+    """Show what one image costs each network."""
+    (height, width), *others = dict.fromkeys(cost.size for cost in found.costs.values())
+    size = "" if others else f", {width}×{height}"
+    columns = ["network", "parameters>", "multiply-adds>", f"ms{size}>"]
+    rows = [
+        [
+            name,
+            f"{cost.parameters:,}",
+            "–" if cost.multiply_adds is None else f"{cost.multiply_adds:,.0f}",
+            "–" if cost.milliseconds is None else time_text(cost.milliseconds),
+        ]
+        for name, cost in found.costs.items()
+    ]
+    return Table(columns, rows, COST_NOTE, title="What the networks cost")
+
+
 def difference_tables(found: Benchmark, differences: Sequence[BenchmarkDifference], wide: bool) -> list[Table]:
     """Show the differences of what decides, a table a setting; what was repeated has an interval over seeds too.
 
@@ -232,6 +253,13 @@ def result_of(found: Benchmark) -> Result:
         "parameters": found.parameters,
         "networks": dict(found.networks),
         "protocol": {score.protocol.metric: str(score.protocol) for row in found.rows for score in row.scores},
+        "costs": {
+            name: {
+                "parameters": cost.parameters, "multiply_adds_a_pixel": cost.multiply_adds,
+                "milliseconds": cost.milliseconds, "size": list(cost.size),
+            }
+            for name, cost in found.costs.items()
+        },
         "notes": list(found.notes),
         "images": list(found.images),
         "measured": [
@@ -255,28 +283,38 @@ def result_of(found: Benchmark) -> Result:
         ],
     }  # fmt: skip
     verdict = f"{found.name}, {len(found.images)} images: {protocol}, mean over images"
-    shown: list[Table | str] = [verdict, score_table(found)]
+    shown: list[Table | str] = [verdict, score_table(found), *([cost_table(found)] if found.costs else [])]
     if len(found.networks) > 1 or not found.published:
         shown += [*difference_tables(found, differences, wide=False), headline(found, differences)]
     return Result(verdict, values, csv_rows(found), shown=[*shown, *(f"note: {note}" for note in found.notes)])
+
+
+def cost_cells(found: Benchmark, method: str) -> list[str | None]:
+    """Return multiply-adds a pixel and milliseconds of a network, where they are known."""
+    cost = found.costs.get(method)
+    numbers = (None, None) if cost is None else (cost.multiply_adds, cost.milliseconds)
+    return [None if number is None else f"{number:.{digits}f}" for number, digits in zip(numbers, (0, 2), strict=True)]
 
 
 def csv_rows(found: Benchmark) -> list[list[Any]]:
     """Return a line for every method, repeat and setting: measured here, and published, with its source."""
     scored = ["psnr", "ssim", *(name for name in ("wrong", "psnr-b") if name in found.metrics)]
     rows: list[list[Any]] = [
-        ["benchmark", "method", "seed", "parameters", found.unit, *scored, "origin", "protocol or source"]
+        [
+            *("benchmark", "method", "seed", "parameters", "multiply_adds_a_pixel", "milliseconds", found.unit),
+            *(*scored, "origin", "protocol or source"),
+        ]
     ]
     for row in found.rows:
         means = {score.protocol.metric: score.mean for score in row.scores}
         scores = [f"{means[name]:.{CSV_DIGITS[name]}f}" if name in means else None for name in scored]
-        about = [row.seed, found.networks.get(row.method), row.setting]
+        about = [row.seed, found.networks.get(row.method), *cost_cells(found, row.method), row.setting]
         protocol = str(row.score(found.metrics[0]).protocol)
         rows.append([found.name, row.method, *about, *scores, "measured here", protocol])
     for other in found.published:
         paper = PAPERS[other.method]
         printed = {"psnr": other.psnr, "ssim": other.ssim, "psnr-b": other.psnr_b}
-        about = [None, paper.parameters, other.setting, *(printed.get(name) for name in scored)]
+        about = [None, paper.parameters, None, None, other.setting, *(printed.get(name) for name in scored)]
         rows.append([found.name, other.method, *about, "published", paper.source])
     return rows
 
@@ -305,6 +343,7 @@ def save_benchmark(folder: Path, found: Benchmark) -> None:
     shown = heading(found.metrics[0])
     note = "Filled: measured here; a dot a run where there are repeats. Hollow: published."
     sections = [Section("Scores", parts=[Picture(dots, f"{shown} of every method", note), score_table(found)])]
+    sections += [Section("What the networks cost", parts=[cost_table(found)])] if found.costs else []
     sections += [Section(table.title, parts=[table]) for table in difference_tables(found, differences, wide=True)]
     if found.examples:
         images = save_both(figures, "images", lambda theme: example_grid(found, theme))

@@ -15,12 +15,20 @@ from cuello.data.handed import is_handed
 from cuello.degrade import Composition, Degradation, has_range, parse
 from cuello.inference.model import Model
 from cuello.jobs.base import Request
-from cuello.jobs.images.benchmark import Benchmark, BenchmarkRow, Entrant, network_notes, one_channel_notes
+from cuello.jobs.images.benchmark import (
+    Benchmark,
+    BenchmarkRow,
+    Entrant,
+    network_notes,
+    one_channel_notes,
+    parameters_of,
+)
 from cuello.jobs.images.evaluated import named_images
 from cuello.jobs.images.evaluation import LEFT_OUT, Draw, Tuned, baselines_of, restore, score, tune
 from cuello.jobs.images.examples import Example, middle
 from cuello.jobs.images.matrix import QUICK_BASELINES
 from cuello.jobs.images.methods import Method
+from cuello.jobs.images.network_cost import cost_of
 from cuello.jobs.images.pairs import Task, check_sweep, multiple_below
 from cuello.scoring.baselines import run_baseline
 from cuello.scoring.metrics import METRICS, metrics_for, psnr, wrong_pixels
@@ -90,10 +98,11 @@ def benchmark_set(
     ]
     if any(len(spec.strengths) > 1 for spec in specs):
         notes.append("strengths of classical methods are the best of a few on some of these images, which favours them")
+    costs = {entrant.name: cost_of(entrant.first) for entrant in entrants}
     return Benchmark(
         "images" if is_handed(str(request.images)) else Path(str(request.images)).name,
         "noise",
-        {entrant.name: entrant.parameters for entrant in entrants},
+        parameters_of(costs),
         images=tuple(images.names[place] for place, counts in zip(places_of(draw), counted, strict=True) if counts),
         rows=tuple(
             row
@@ -102,6 +111,7 @@ def benchmark_set(
         ),
         notes=tuple(notes),
         examples=tuple(examples),
+        costs=costs,
     )
 
 
