@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cuello.core.errors import CuelloError
 from cuello.core.files import check_new, write_bytes
 from cuello.core.version import VERSION
+from cuello.degrade.level import level_at_once
 from cuello.exporting.beside import TRIED, alike, answering, largest_difference, photographs
 from cuello.exporting.coding import check_parts, part_facts, part_path, parts_of
 from cuello.exporting.cost import Cost, measure, samples_for
@@ -25,13 +26,6 @@ from cuello.inference.model import Model
 from cuello.inference.onnx import FORMAT, KEY, WHITE, onnx_missing
 from cuello.jobs.explain.estimator import gives_maps
 from cuello.runs.artefact import Artefact, about_of
-
-DETAIL = (-0.48296291314469025, 0.836516303737469, -0.22414386804185735, -0.12940952255092145)
-"""The high-pass filter of Daubechies' wavelet of two vanishing moments."""
-MEDIAN = 0.6744897501960817
-"""The third quartile of the normal distribution."""
-SMALLEST = 4
-"""Pixels of a side from which on the noise is estimated."""
 
 
 @final
@@ -48,7 +42,7 @@ class Whole(nn.Module):
 
     def forward(self, image: Tensor, white: Tensor, level: Tensor | None = None) -> Tensor:
         x = image / white
-        told = None if level is None else torch.where(level.view(1, 1, 1, 1) < 0, wavelet_level(x), level)
+        told = None if level is None else torch.where(level.view(1, 1, 1, 1) < 0, level_at_once(x), level)
         height, width = x.shape[2], x.shape[3]
         restored = self.inner(repeated(repeated(x, 2, self.stride), 3, self.stride), told)
         return restored[:, :, : self.scale * height, : self.scale * width] * white
@@ -73,26 +67,6 @@ def repeated(x: Tensor, axis: int, stride: int) -> Tensor:
     length = x.shape[axis]
     places = torch.arange((length + stride - 1) // stride * stride, device=x.device)
     return x.index_select(axis, torch.minimum(places, torch.zeros_like(places) + (length - 1)))
-
-
-def wavelet_level(x: Tensor) -> Tensor:
-    """Estimate the noise of images as ``degrade.level.estimated_level`` does, in plain operations: ``(N, 1, 1, 1)``."""
-    d = detail(detail(x).transpose(2, 3)).abs().flatten(2)  # (N, C, H, W) -> (N, C, W' · H')
-    ordered, count = d.sort(2).values, d.shape[2]
-    zeros = (ordered == 0).sum(2, keepdim=True)  # which do not count
-    left = count - zeros
-    last = torch.zeros_like(zeros) + (count - 1)
-    low = torch.minimum(zeros + torch.div((left - 1).clamp(min=0), 2, rounding_mode="floor"), last)
-    high = torch.minimum(zeros + torch.div(left, 2, rounding_mode="floor"), last)
-    return ((ordered.gather(2, low) + ordered.gather(2, high)) / 2 / MEDIAN).mean(1, keepdim=True)[..., None]
-
-
-def detail(x: Tensor) -> Tensor:
-    """Give the finest detail along the last axis, mirrored at its ends: half as many values, and one."""
-    x = torch.cat([x[..., :2].flip(3), x, x[..., -3:].flip(3)], 3)
-    count = (x.shape[3] - 4) // 2 + 1
-    parts = [DETAIL[tap] * x[..., 3 - tap :: 2][..., :count] for tap in range(4)]
-    return parts[0] + parts[1] + parts[2] + parts[3]
 
 
 def graph_of(model: Model) -> tuple[Graph, dict[str, float]]:

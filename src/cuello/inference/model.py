@@ -19,7 +19,9 @@ from cuello.data.alpha import where_seen
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, RangeChoice, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
+from cuello.degrade import parse
 from cuello.degrade.level import estimated_level
+from cuello.degrade.noise import Gaussian
 from cuello.inference.arrays import SameKind, stacked
 from cuello.inference.bundled import located
 from cuello.inference.estimates import note_estimate
@@ -28,6 +30,7 @@ from cuello.inference.onnx import SUFFIX, OnnxNetwork, onnx_network
 from cuello.inference.tensors import as_codes
 from cuello.models.base import ImageNetwork, as_output
 from cuello.models.catalog import CODE, KINDS
+from cuello.models.faint import Lifted
 from cuello.models.stabilised import Domain, Stabilised
 from cuello.runs.artefact import Artefact, load_artefact
 from cuello.runs.directory import Run
@@ -418,6 +421,13 @@ def numbers(found: Tensor) -> Tensor:
     return found
 
 
+def is_gaussian(noise: str | None) -> bool:
+    """Tell whether a degradation's spec string is that of Gaussian noise alone."""
+    with suppress(CuelloError):
+        return noise is not None and isinstance(parse(noise), Gaussian)
+    return False
+
+
 def artefact_at(path: str | PathLike[str]) -> Artefact:
     """Read what a model's file, run directory or exported ONNX file says of itself; its network is not built."""
     place = located(path)
@@ -447,5 +457,9 @@ def load(path: str | PathLike[str], network: Any = None, device: str = "cpu") ->
     artefact = load_artefact(place)
     with torch.random.fork_rng(()):  # layers are made with weights from the caller's numbers before they get their own
         built = artefact.network(network).folded()
-        built = (Stabilised(built, Domain(artefact.noise_models)) if artefact.noise_models else built).eval()
+        if artefact.noise_models:
+            built = Stabilised(built, Domain(artefact.noise_models))
+        elif built.conditioning == "level" and built.scale == 1 and is_gaussian(artefact.noise):
+            built = Lifted(built)
+        built = built.eval()
     return Model(artefact, built.to(device), path=place)

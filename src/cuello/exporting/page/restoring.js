@@ -14,61 +14,108 @@ function tilesAlong(length, tile, reach, stride) {
   return spans;
 }
 
-const WAVELET = [-0.48296291314453416, 0.8365163037378079, -0.2241438680420134, -0.12940952255126037].map(Math.fround);
+// The estimate of a noise's level, as in cuello.degrade.level, which says what each of these is.
+const LEVEL = { block: 8, step: 4, low: [1, 7], high: [8, 15], share: 0.003, fewest: 16, repeats: 0.505, frame: 0.25, edges: 1.5 };
+Object.assign(LEVEL, { blank: 0.05, uncut: 0.02, touched: 1.5 / 64, mostCut: 0.7 });
+const WAVES = Array.from({ length: 8 }, (_, a) =>
+  Array.from({ length: 8 }, (_, i) => (a ? 0.5 : Math.SQRT1_2 / 2) * Math.cos((Math.PI / 8) * a * (i + 0.5))),
+);
+const NEIGHBOURS = [[0, 1], [1, 0], [1, 1], [1, -1], [0, 2], [2, 0]];
 
 function mirrored(k, length) {
   const period = 2 * length, place = ((k % period) + period) % period;
   return place < length ? place : period - 1 - place;
 }
 
-// A row of the finest Daubechies-2 wavelet's details, in single precision, mirrored at the ends.
-function details(line, length, out) {
-  const count = (length + 3) >> 1;
-  for (let i = 0; i < count; i++) {
-    let sum = 0;
-    for (let k = 0; k < 4; k++) {
-      const place = 2 * i + 1 - k, value = line[place >= 0 && place < length ? place : mirrored(place, length)];
-      sum = Math.fround(sum + Math.fround(WAVELET[k] * value));
-    }
-    out[i] = sum;
+// The largest share of a block's pixels that equal their neighbour in one direction; `lines` are its rows.
+function repeated(lines, x) {
+  let most = 0;
+  for (const [down, right] of NEIGHBOURS) {
+    let same = 0;
+    const from = x + Math.max(0, -right), to = x + 8 - Math.max(0, right);
+    for (let r = 0; r < 8 - down; r++)
+      for (let k = from, here = lines[r], there = lines[r + down]; k < to; k++) if (here[k] === there[k + right]) same++;
+    most = Math.max(most, same / ((8 - down) * (to - from)));
   }
-  return count;
+  return most;
 }
 
-// The median of positive floats, whose bits have their order: those of the middle's first 16 bits alone are sorted.
-function median(values) {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length), counts = new Uint32Array(65536);
-  for (let k = 0; k < bits.length; k++) counts[bits[k] >>> 16]++;
-  const ranked = (rank) => {
-    let bucket = 0;
-    while (rank >= counts[bucket]) rank -= counts[bucket++];
-    return values.filter((_, k) => bits[k] >>> 16 === bucket).sort()[rank];
-  };
-  const middle = values.length >> 1;
-  return values.length % 2 ? ranked(middle) : (ranked(middle - 1) + ranked(middle)) / 2;
+// Mean squares of the low and the high frequencies of a block whose columns were transformed already.
+function energies(down, x, width) {
+  let [low, high] = [0, 0];
+  for (let u = 0; u < 8; u++)
+    for (let v = 0; v < 8; v++) {
+      const order = u + v;
+      if (order < LEVEL.low[0] || (order >= LEVEL.low[1] && order < LEVEL.high[0])) continue;
+      let sum = 0;
+      for (let k = 0, from = u * width + x; k < 8; k++) sum += WAVES[v][k] * down[from + k];
+      if (order < LEVEL.low[1]) low += sum * sum;
+      else high += sum * sum;
+    }
+  return [low / 27, high / 28];
 }
 
 // The standard deviation of a plane's noise, in units of white; `fill(y, line)` gives a row of it.
 async function noiseLevel(fill, width, height, pace) {
-  const rows = (height + 3) >> 1, columns = (width + 3) >> 1, found = new Float32Array(rows * columns);
-  const lines = Array.from({ length: 4 }, () => new Float32Array(width)), held = [-1, -1, -1, -1];
-  const row = (y) => {
-    if (held[y & 3] !== y) fill((held[y & 3] = y), lines[y & 3]);
-    return lines[y & 3];
-  };
-  const down = new Float32Array(width), out = new Float32Array(columns);
-  let count = 0;
-  for (let y = 0; y < rows; y++) {
-    down.fill(0);
-    for (let k = 0; k < 4; k++) {
-      const line = row(mirrored(2 * y + 1 - k, height)), factor = WAVELET[k];
-      for (let x = 0; x < width; x++) down[x] += Math.fround(factor * line[x]);
-    }
-    details(down, width, out);
-    for (let x = 0; x < columns; x++) if (out[x] !== 0) found[count++] = Math.abs(out[x]);
-    if (y % 64 === 63) await pace((y + 1) / rows);
+  const wide = Math.max(width, 8), high = Math.max(height, 8), line = new Float32Array(width);
+  const lines = Array.from({ length: 8 }, () => new Float32Array(wide)), down = new Float64Array(8 * wide);
+  const across = Math.floor((wide - 8) / LEVEL.step) + 1, rows = Math.floor((high - 8) / LEVEL.step) + 1, count = rows * across;
+  const [low, noise, cut, repeats] = [0, 1, 2, 3].map(() => new Float32Array(count));
+  let [least, most] = [Infinity, -Infinity];
+  for (let y = 0; y < height; y++) {
+    fill(y, line);
+    for (const value of line) [least, most] = [Math.min(least, value), Math.max(most, value)];
+    if (y % 64 === 63) await pace((0.2 * y) / height);
   }
-  return count ? median(found.subarray(0, count)) / 0.6744897501960817 : 0;
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let r = 0; r < 8; r++) {
+      fill(mirrored(row * LEVEL.step + r, height), line);
+      for (let x = 0; x < wide; x++) lines[r][x] = line[x < width ? x : mirrored(x, width)];
+    }
+    down.fill(0);
+    for (let u = 0; u < 8; u++)
+      for (let r = 0; r < 8; r++) {
+        const factor = WAVES[u][r], values = lines[r];
+        for (let x = 0, to = u * wide; x < wide; x++, to++) down[to] += factor * values[x];
+      }
+    for (let k = 0; k < across; k++, at++) {
+      const x = k * LEVEL.step;
+      let ends = 0;
+      for (const values of lines) for (let i = x; i < x + 8; i++) if (values[i] === least || values[i] === most) ends++;
+      [cut[at], repeats[at]] = [ends / 64, repeated(lines, x)];
+      if (repeats[at] <= LEVEL.repeats) [low[at], noise[at]] = energies(down, x, wide);
+    }
+    if (row % 16 === 15) await pace(0.2 + (0.8 * row) / rows);
+  }
+  return levelOf({ low, noise, cut, repeats });
+}
+
+// The level that a plane's blocks tell.
+function levelOf({ low, noise, cut, repeats }) {
+  const count = low.length, wanted = Math.max(LEVEL.fewest, Math.ceil(Math.fround(count * LEVEL.share)));
+  const kept = (share) => 1 - 1.655 * Math.min(share, LEVEL.mostCut) + 0.665 * Math.min(share, LEVEL.mostCut) ** 2;
+  let [clean, edges, blank, drawn] = [0, 0, 0, 0];
+  for (let k = 0; k < count; k++) {
+    if (repeats[k] <= LEVEL.repeats) continue;
+    drawn++;
+    if (cut[k] > LEVEL.touched) blank++;
+    else if (clean++, repeats[k] <= 0.999) edges++;
+  }
+  const frame = clean <= LEVEL.frame * count && edges <= LEVEL.edges * (clean - edges);
+  const left = [];
+  for (let k = 0; k < count; k++)
+    if (cut[k] <= LEVEL.mostCut && !(repeats[k] > LEVEL.repeats && (frame || cut[k] > LEVEL.touched))) left.push(k);
+  const uncut = left.reduce((sum, k) => sum + (cut[k] <= LEVEL.touched), 0);
+  if (left.length < Math.min(wanted, count / 2) || (blank > LEVEL.blank * count && uncut < LEVEL.uncut * (count - drawn))) return 0;
+  const whole = Float32Array.from(left, (k) => low[k] / kept(cut[k])), last = whole.slice().sort()[Math.min(wanted, left.length) - 1];
+  const variance = (bound) => {
+    let [of, by] = [0, 0];
+    left.forEach((k, i) => {
+      if (whole[i] <= bound) [of, by] = [of + noise[k], by + kept(cut[k])];
+    });
+    return of / by;
+  };
+  return Math.sqrt(variance(Math.max(last, variance(last))));
 }
 
 const percentile = (sorted, share) => {
