@@ -33,7 +33,7 @@ AT_ONCE = 1 << 22
 """Pixels whose blocks are measured at once."""
 
 
-class Blocks(NamedTuple):
+class BlockEnergies(NamedTuple):
     """Blocks of planes, each ``(planes, blocks)``.
 
     low, high: mean squares of low frequencies, which tell flat blocks, and of high ones, which measure noise. cut:
@@ -85,7 +85,7 @@ def estimated_level(images: Tensor) -> Tensor:
     for plane, least, most in zip(planes.split(1), low.split(1), high.split(1), strict=True):
         strips = [plane[:, :, top : top + rows + BLOCK - STEP] for top in range(0, height - BLOCK + 1, rows)]
         parts = [blocks_of(strip, least, most) for strip in strips]
-        levels.append(level_of(Blocks(*(torch.cat(several, 1) for several in zip(*parts, strict=True)))))
+        levels.append(level_of(BlockEnergies(*(torch.cat(several, 1) for several in zip(*parts, strict=True)))))
     return torch.cat(levels).reshape(count, channels).mean(1).view(-1, 1, 1, 1)
 
 
@@ -106,7 +106,7 @@ def filled(x: Tensor) -> Tensor:
     return x
 
 
-def blocks_of(planes: Tensor, least: Tensor, most: Tensor) -> Blocks:
+def blocks_of(planes: Tensor, least: Tensor, most: Tensor) -> BlockEnergies:
     """Measure the blocks of planes ``(planes, 1, H, W)``, whose lowest and highest values are ``(planes, 1, 1, 1)``."""
     cut = functional.avg_pool2d(((planes == least) | (planes == most)).float(), BLOCK, STEP)
     repeats = repeated(planes).flatten(1)
@@ -115,7 +115,7 @@ def blocks_of(planes: Tensor, least: Tensor, most: Tensor) -> Blocks:
         functional.conv2d(planes, waves(orders).to(planes.device), stride=STEP).square().mean(1).flatten(1) * random
         for orders in (LOW, HIGH)
     )
-    return Blocks(low, high, cut.flatten(1), repeats)
+    return BlockEnergies(low, high, cut=cut.flatten(1), repeats=repeats)
 
 
 def repeated(planes: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def repeated(planes: Tensor) -> Tensor:
     return found
 
 
-def level_of(blocks: Blocks) -> Tensor:
+def level_of(blocks: BlockEnergies) -> Tensor:
     """Give the level of the noise in each plane, ``(planes,)``."""
     low, high, cut, repeats = blocks
     ones = torch.ones_like(low)
