@@ -225,3 +225,24 @@ def test_names_become_such_as_the_hub_takes(name: str) -> None:
 )
 def test_licences_are_said_as_the_hub_says_them(licence: str | None, fields: dict[str, str]) -> None:
     assert licence_fields(licence) == fields
+
+
+def test_what_a_network_started_from_is_handed_on_without_the_way_to_it(
+    stated: Run, images: Path, tmp_path: Path
+) -> None:
+    run = cuello.train(
+        data=str(images), noise="salt-pepper:0.3", start_from=stated, crop=16, epochs=1, threads=1, device="cpu",
+        output=tmp_path / "second", license="MIT", author="Grace", citation="none",
+    )  # fmt: skip
+    notes = write_hub(cuello.load(run), tmp_path / "folder", onnx=no_graph)
+    told = "first.run (conv-8-16-8, checksum "
+    assert any(note.startswith(f"it started from {told}") and "GPL-3.0-or-later" in note for note in notes)
+    card = (tmp_path / "folder" / "README.md").read_text()
+    assert f"| started from | {told}" in card
+    assert "- It started from first.run" in card
+    assert "starting from first.run." in card
+    assert "--start-from first.run" in card
+    assert str(stated.path.parent) not in card
+    artefact = load_artefact(tmp_path / "folder" / "model.safetensors")
+    assert artefact.training["start_from"] == "first.run"
+    assert artefact.started_from == load_artefact(run.model_path).started_from

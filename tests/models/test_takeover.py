@@ -195,14 +195,31 @@ def test_channels_that_are_neither_one_nor_become_one_are_not_spread() -> None:
 
 
 def test_each_channel_has_its_numbers_one_after_another() -> None:
-    """Two numbers a channel, and one of none: [a, b, z] becomes [a, b, a, b, a, b, z], thirds of it as inputs."""
-    grey = torch.tensor([[3.0, 6.0, 9.0]])
-    colour = with_channels(grey, (1, 7), (1, 3), outputs=False)
+    """Two numbers a channel, and one of none: as outputs [a, b, z] becomes [a, b, a, b, a, b, z]; as inputs each of
+    four rows has them at one channel, in turn.
+    """
+    grey = torch.tensor([[3.0, 6.0, 9.0]]).expand(4, 3)[:, :, None, None]
+    colour = with_channels(grey, (4, 7, 1, 1), (1, 3), outputs=False)
     assert colour is not None
-    assert colour.tolist() == [[1, 2, 1, 2, 1, 2, 9]]
-    back = with_channels(colour, (1, 3), (3, 1), outputs=False)
+    assert colour[:, :, 0, 0].tolist() == [
+        [3, 6, 0, 0, 0, 0, 9], [0, 0, 3, 6, 0, 0, 9], [0, 0, 0, 0, 3, 6, 9], [3, 6, 0, 0, 0, 0, 9],
+    ]  # fmt: skip
+    back = with_channels(colour, (4, 3, 1, 1), (3, 1), outputs=False)
     assert back is not None
-    assert back.tolist() == grey.tolist()
-    given = with_channels(grey.T, (7, 1), (1, 3), outputs=True)
+    assert torch.equal(back, grey)
+    given = with_channels(grey[0, :, 0], (7, 1), (1, 3), outputs=True)
     assert given is not None
-    assert given.T.tolist() == [[3, 6, 3, 6, 3, 6, 9]]
+    assert given[:, 0].tolist() == [3, 6, 3, 6, 3, 6, 9]
+    mean = with_channels(torch.tensor([1.0, 2, 3, 4, 5, 9, 0]), (3,), (3, 1), outputs=True)
+    assert mean is not None
+    assert mean.tolist() == [3, 5, 0]
+
+
+@pytest.mark.parametrize("name", ["denoise-s", "up-s"])
+def test_networks_of_other_depths_share_the_first_layer_in_colour_too(name: str) -> None:
+    about = architecture_of(name, 1, scale=SCALES.get(name))
+    source = build(Architecture("a", about.kind, {**about.settings, "depth": 2})).eval()
+    network = build(Architecture("b", about.kind, {**about.settings, "depth": 3, "channels": 3})).eval()
+    taken = take_over(network, source.state_dict(), source)
+    assert taken is not None
+    assert list(taken.spread) == ["layers.0"]

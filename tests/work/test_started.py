@@ -19,6 +19,8 @@ from cuello.runs.artefact import Artefact, load_artefact
 from cuello.runs.checkpoint import load_checkpoint
 from cuello.runs.directory import Run
 from cuello.runs.origin import Origin
+from cuello.runs.rights import rights_of
+from cuello.search.run import search
 from cuello.work.started import name_of
 from cuello.work.train import resolve
 
@@ -167,3 +169,97 @@ def test_the_command_line_takes_it(first: Run, images: Path, tmp_path: Path, com
     assert done.code == 0
     assert "layers from first" in done.out + done.error
     assert np.isfinite(Run(tmp_path / "a").history[-1].loss)
+
+
+def test_repeats_and_folds_all_start_there(first: Run, images: Path, tmp_path: Path) -> None:
+    runs = cuello.train_repeats(data=images, repeats=2, start_from=first, output=tmp_path / "repeats", **SMALL)
+    runs += cuello.train_folds(data=images, folds=2, start_from=first, output=tmp_path / "folds", **SMALL)
+    origins = [load_artefact(run.model_path).started_from for run in runs]
+    assert [[origin.name for origin in several] for several in origins] == [["first"]] * 4
+    assert len({load_artefact(run.model_path).checksum for run in runs}) == 4
+    finished = [run.checkpoint_path.stat().st_mtime_ns for run in runs]
+    again = cuello.train_repeats(data=images, repeats=2, start_from=first, output=tmp_path / "repeats", **SMALL)
+    assert [run.checkpoint_path.stat().st_mtime_ns for run in again] == finished[:2], "what is finished is kept"
+    with pytest.raises(CuelloError, match=r"was trained with start_from = .*first', now it is 'denoise'"):
+        cuello.train_repeats(
+            data=images, repeats=2, start_from="denoise", model="conv-8-16-8", output=tmp_path / "repeats", **SMALL
+        )
+
+
+def test_workers_start_there_too(first: Run, images: Path, tmp_path: Path) -> None:
+    given = {**SMALL, "start_from": first}
+    apart = cuello.train_repeats(data=images, repeats=2, workers=2, output=tmp_path / "apart", **given)
+    here = cuello.train_repeats(data=images, repeats=2, output=tmp_path / "here", **given)
+    for one, other in zip(apart, here, strict=True):
+        assert load_artefact(one.model_path).checksum == load_artefact(other.model_path).checksum
+
+
+def test_ranks_have_the_weights_of_the_first(first: Run, images: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {**SMALL, "epochs": 1, "start_from": first.path, "data": images}
+    shared = cuello.train(output=tmp_path / "shared", ranks=2, **given)
+    alone = cuello.train(output=tmp_path / "alone", **given)
+    assert shared.history[0].loss == pytest.approx(alone.history[0].loss, rel=1e-4)
+    assert load_artefact(shared.model_path).started_from == load_artefact(alone.model_path).started_from
+    cuello.resume(shared.path, ranks=2, epochs=2, report=False)
+    assert len(shared.history) == 2
+
+
+def test_small_networks_trained_at_once_start_there_too(images: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "data": images, "job": "reconstruct", "model": "mlp-32-8-2", "resize": 8, "channels": 1, "epochs": 1,
+        "validation": 0.5, "test": 0, "device": "cpu", "threads": 1, "report": False,
+    }  # fmt: skip
+    first = cuello.train(output=tmp_path / "first", **given)
+    runs = cuello.train_repeats(repeats=2, start_from=first, output=tmp_path / "two", **{**given, **STILL})
+    for run in runs:
+        assert run.environment is not None
+        assert run.environment["trained_at_once"] == 2
+        found = load_artefact(run.model_path)
+        assert [origin.name for origin in found.started_from] == ["first"]
+        for name, tensor in load_artefact(first.model_path).weights.items():
+            assert torch.allclose(found.weights[name], tensor, atol=1e-6), name
+    cuello.resume(runs[0].path, epochs=2, report=False)
+    assert load_artefact(runs[0].model_path).started_from[0].name == "first"
+
+
+def test_a_search_starts_there(first: Run, images: Path, tmp_path: Path) -> None:
+    given = {name: value for name, value in SMALL.items() if name != "report"}
+    search(data=images, space={"learning_rate": [1e-3, 1e-4]}, start_from=first, output=tmp_path / "found", **given)
+    runs = sorted((tmp_path / "found").rglob("model.safetensors"))
+    assert len(runs) == 2
+    assert all(load_artefact(path).started_from[0].name == "first" for path in runs)
+
+
+def test_images_seen_before_are_told(first: Run, images: Path, tmp_path: Path) -> None:
+    same = cuello.train(data=images, start_from=first, output=tmp_path / "same", **SMALL)
+    other = cuello.train(data=images, start_from=first, split_seed=5, output=tmp_path / "other", **SMALL)
+    taken = [load_artefact(run.model_path).started_from[0].taken for run in (same, other)]
+    assert ["may have seen" in text for text in taken] == [False, True]
+
+
+def test_an_estimator_starts_from_one_of_the_same_classifier(make_classes: Callable[..., Path], tmp_path: Path) -> None:
+    classes = make_classes(tmp_path / "classes")
+    common: dict[str, Any] = {**ANOTHER, "crop": None, "resize": 12, "samples": None, "validation_samples": None}
+    theirs = [
+        cuello.train("classify", classes, model="classify-s", seed=seed, output=tmp_path / f"c{seed}", **common)
+        for seed in (0, 1)
+    ]
+    first = cuello.train("explain", classes, classifier=theirs[0], output=tmp_path / "a", **common)
+    second = cuello.train("explain", classes, classifier=theirs[0], start_from=first, output=tmp_path / "b", **common)
+    assert "begin" not in load_artefact(second.model_path).started_from[0].taken
+    with pytest.raises(CuelloError, match="maps of another classifier"):
+        cuello.train("explain", classes, classifier=theirs[1], start_from=first, output=tmp_path / "c", **common)
+
+
+def test_what_it_started_from_is_told_wherever_its_licence_is(
+    first: Run, images: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    given = {name: value for name, value in SMALL.items() if name != "report"}
+    run = cuello.train(data=images, start_from=first, output=tmp_path / "second", **given)
+    said = "started from"
+    assert "first (conv-8-16-8, checksum" in rights_of(cuello.load(run).artefact)[said]
+    assert "licence: MIT; author: Ada" in rights_of(cuello.load(run).artefact)[said]
+    page = run.report_path.read_text()
+    assert "first (conv-8-16-8, checksum" in page
+    assert f"{said}: first (conv-8-16-8" in " ".join(command("summary", run.path).out.split())
+    assert f"--start-from {first.path}" in " ".join(page.replace("<span>", "").replace("</span>", "").split())

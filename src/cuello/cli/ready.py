@@ -10,6 +10,7 @@ from typing import Any
 from cuello.core.errors import CuelloError
 from cuello.core.rights import NOT_STATED, stated
 from cuello.inference.bundled import BUNDLED, BundledSpec
+from cuello.runs.origin import Origin, told_origins
 
 INDENT = " " * 4
 KEPT = ("epochs", "minutes", "machine", "scores")
@@ -27,6 +28,7 @@ def ready_model(spec: BundledSpec) -> dict[str, Any]:
     """Return a model as plain values: what it is for and not for, whose, how it was trained, and what it scores."""
     about, shapes = header_of(spec.path)
     training, metrics = about["training"], about["metrics"]
+    origins = [Origin(**one) for one in about.get("started_from", ())]
     return {
         "name": spec.name,
         "summary": spec.summary,
@@ -39,7 +41,7 @@ def ready_model(spec: BundledSpec) -> dict[str, Any]:
         "degradation": about["noise"],
         "training": training,
         "trained_on": about.get("trained_on", ""),
-        "rights": stated(training),
+        "rights": {**stated(training), **({"started from": told_origins(origins)} if origins else {})},
         **{key: metrics[key] for key in KEPT},
         **{key: metrics.get(key, missing) for key, missing in KEPT_SINCE.items()},
     }

@@ -3,6 +3,7 @@
 A field's description is the command line's help; its group is the panel it is shown under.
 """
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -348,11 +349,18 @@ def make_config(settings: Mapping[str, Any]) -> TrainConfig:
             known = TrainConfig.model_fields
             raise CuelloError(f"there is no setting called {key!r}.{closest(key, known)} Known: {', '.join(known)}.")
     try:
-        return TrainConfig.model_validate(
-            {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
-        )
+        return TrainConfig.model_validate(paths_as_text(settings))
     except pydantic.ValidationError as error:
         raise CuelloError(explain(error, TrainConfig)) from None
+
+
+def paths_as_text(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with paths, and runs, as the text that they are kept as.
+
+    >>> paths_as_text({"start_from": Path("runs/first"), "epochs": 3})
+    {'start_from': 'runs/first', 'epochs': 3}
+    """
+    return {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in settings.items()}
 
 
 def explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:

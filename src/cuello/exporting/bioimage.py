@@ -17,7 +17,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
 from cuello.core.rights import NOT_STATED, OWN_LICENCE, authors_of, doi_of
 from cuello.core.version import VERSION
-from cuello.exporting.card import Subject, card, figures_of, subject_of
+from cuello.exporting.card import Subject, card, figures_of, handed_down, subject_of
 from cuello.exporting.graph import exportable
 from cuello.exporting.plain import PlainGraph, plain_of, plain_onnx, without_places
 from cuello.exporting.yaml import yaml_of
@@ -313,4 +313,4 @@ def notes_of(subject: Subject) -> list[str]:
         )
     if GIVES[subject.model.artefact.job] == "images" and subject.model.levels is None:
         found.append("the package takes 0 for black and 255 for white; 16-bit images are divided by 257 first.")
-    return found
+    return [*found, *handed_down(subject.model.artefact)]

@@ -10,11 +10,14 @@ from cuello.core.errors import CuelloError
 from cuello.core.rights import NOT_STATED
 from cuello.core.version import VERSION
 from cuello.data.handed import is_handed
+from cuello.exporting.plain import PLACES
 from cuello.inference.bundled import ready_spec
 from cuello.inference.model import Model
 from cuello.models.summary import summarise
+from cuello.runs.artefact import Artefact
 from cuello.runs.directory import Run
 from cuello.runs.look import SHOWN_SCORES, job_words
+from cuello.runs.origin import told_origins
 from cuello.runs.rights import rights_of, trained_on
 from cuello.work.train import repeat_command
 
@@ -123,7 +126,7 @@ def command_of(subject: Subject) -> str:
     """Return what trained it, without the ways to the images on the machine where that was."""
     assert subject.run is not None
     text, training = repeat_command(subject.run), subject.model.artefact.training
-    for name in ("data", "target", "classifier"):
+    for name in PLACES:
         if "/" in (place := str(training.get(name) or "")):
             text = text.replace(place, Path(place).name)
     return text
@@ -134,7 +137,8 @@ def purpose(subject: Subject) -> str:
     count = sum(one.numel() for one in about.weights.values())
     return (
         f"The network `{about.architecture.name}`, {count:,} numbers, trained with Cuello for the job "
-        f"**{job_words(about.job, about.noise)}** on {trained_on(about.training, about.trained_on)}."
+        f"**{job_words(about.job, about.noise)}** on {trained_on(about.training, about.trained_on)}"
+        f"{f', starting from {about.started_from[0].name}' if about.started_from else ''}."
     )
 
 
@@ -238,7 +242,13 @@ def limits(subject: Subject) -> list[str]:
         found.append(f"It is not for {ready.not_for}.")
     if about.training.get("license") is None:
         found.append(f"Its licence is {NOT_STATED}: ask its author before you use it.")
-    return found
+    return [*found, *(f"{one[0].upper()}{one[1:]}" for one in handed_down(about))]
+
+
+def handed_down(artefact: Artefact) -> list[str]:
+    """Say whose the weights were that a network began with; nothing where it began with none."""
+    origins = artefact.started_from
+    return [f"it started from {told_origins(origins)}: see that its licence fits theirs."] if origins else []
 
 
 def figures_of(subject: Subject) -> dict[str, bytes]:

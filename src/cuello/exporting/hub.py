@@ -13,7 +13,7 @@ from cuello.core.files import as_cuello_error, make_folder, temporary_folder
 from cuello.core.rights import OWN_LICENCE
 from cuello.core.version import VERSION
 from cuello.data.catalog import CATALOG
-from cuello.exporting.card import Subject, Yardstick, card, figures_of, score_label, subject_of
+from cuello.exporting.card import Subject, Yardstick, card, figures_of, handed_down, score_label, subject_of
 from cuello.exporting.export import check_empty
 from cuello.exporting.plain import plain_onnx, without_places
 from cuello.exporting.yaml import yaml_of
@@ -77,7 +77,7 @@ def write_hub(
             made.mkdir()  # what the block removes at its end
         except OSError as error:
             raise as_cuello_error(error, folder) from None
-    return [*notes, *lacking(subject)]
+    return [*notes, *lacking(subject), *handed_down(model.artefact)]
 
 
 def lacking(subject: Subject) -> list[str]:

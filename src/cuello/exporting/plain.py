@@ -14,7 +14,7 @@ from cuello.inference.model import Model
 from cuello.models.base import as_output
 from cuello.runs.artefact import Artefact
 
-PLACES = ("data", "target", "classifier")
+PLACES = ("data", "target", "classifier", "start_from")
 """Settings of a training that may say where on its author's machine something lies."""
 
 

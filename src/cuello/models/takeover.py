@@ -6,6 +6,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cuello.core.errors import first_few
 from cuello.models.base import ImageNetwork
@@ -113,16 +114,18 @@ def kernel_for(path: str, network: ImageNetwork, source: ImageNetwork | None) ->
 
 def channels_differ(path: str, network: ImageNetwork, source: ImageNetwork | None) -> bool:
     """Tell whether a layer sees or gives the channels of images, and the trained network's had another number."""
-    if source is None or path not in network.ends or network.ends != source.ends:
+    if source is None or network.channels == source.channels or not path:
         return False
-    return network.channels != source.channels and (network.scale == source.scale or path == network.ends[0])
+    first, last = (own == theirs == path for own, theirs in zip(network.ends, source.ends, strict=True))
+    return first or (last and network.scale == source.scale)
 
 
 def with_channels(values: Tensor, needed: Sequence[int], channels: tuple[int, int], *, outputs: bool) -> Tensor | None:
     """Bring weights from one channel to several, or from several to one; None where that is neither.
 
-    A grey image, put into all channels, then gives what it gave before in each; a network that is brought to one
-    channel gives the mean of what it gave.
+    A grey image, put into all channels, then gives what it gave before in each: of what comes out of a first layer,
+    each number looks at one channel, in turn, so that noise stays as strong as it was (in the mean of all it would
+    not). A network that is brought to one channel gives the mean of what it gave.
 
     values: ``(out, in, …)``, each channel's numbers one after another, then what belongs to none. needed: the shape
     that is asked for. channels: before and after. outputs: of what comes out, else of what goes in.
@@ -135,7 +138,10 @@ def with_channels(values: Tensor, needed: Sequence[int], channels: tuple[int, in
     own, rest = values.split([was * each, others], axis)
     parts = own.unflatten(axis, (was, each))
     if was == 1:
-        parts = torch.cat([parts] * now, axis) / (1 if outputs else now)
+        parts = torch.cat([parts] * now, axis)
+        if not outputs:
+            seen = functional.one_hot(torch.arange(len(parts)) % now, now).to(parts)  # (out, now)
+            parts = parts * seen[:, :, None, None, None]
     else:
         parts = parts.mean(axis, keepdim=True) if outputs else parts.sum(axis, keepdim=True)
     return torch.cat([parts.flatten(axis, axis + 1), rest], axis)

@@ -1,5 +1,6 @@
 """Which trained network another one began with, whose that was, and what was taken over from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cuello.core.schema import Name, StoredFields, Text
@@ -43,3 +44,8 @@ class StoredOrigin(StoredFields):
     author: Text
     citation: Text
     data: Text
+
+
+def told_origins(origins: Sequence[Origin]) -> str:
+    """Say which networks a network started from, one after the other, and whose they are."""
+    return ", which started from ".join(origin.sentence for origin in origins)

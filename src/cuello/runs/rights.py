@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 from cuello.core.rights import NOT_STATED, stated
 from cuello.data.catalog import CATALOG
 from cuello.data.handed import is_handed
+from cuello.runs.origin import told_origins
 
 if TYPE_CHECKING:
     from cuello.runs.artefact import Artefact
 
 
 def rights_of(artefact: "Artefact") -> dict[str, str]:
-    """Return licence, author, citation and training data of a network, with whose these are."""
-    return {**stated(artefact.training), "training data": trained_on(artefact.training, artefact.trained_on)}
+    """Return licence, author, citation and training data of a network, with whose these are, and all that it says of
+    the networks that it started from; where there are none, nothing is said of them.
+    """
+    own = {**stated(artefact.training), "training data": trained_on(artefact.training, artefact.trained_on)}
+    origins = artefact.started_from
+    return {**own, "started from": told_origins(origins)} if origins else own
 
 
 def trained_on(training: Mapping[str, Any], kept: str = "") -> str:

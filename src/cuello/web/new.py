@@ -15,6 +15,7 @@ from cuello.data.arrays import ImageSource
 from cuello.data.catalog import CATALOG, open_source
 from cuello.data.found import look
 from cuello.data.remote.address import is_url
+from cuello.inference.bundled import BUNDLED
 from cuello.jobs.words import WORDS
 from cuello.web.choices import check, example_of, first_settings, free_name, is_switch, other_settings, train_command
 from cuello.web.commands import CommandLine, start
@@ -131,6 +132,8 @@ class NewPage:
                 field = ui.select(["default", "yes", "no"], value="default", label=label, on_change=self.follow)
             else:
                 offered = list(NOISES) if name == "noise" else None
+                if name == "start_from":
+                    offered = [*BUNDLED.names(), *(str(one.path) for one in list_runs(self.site.runs) if one.has_model)]
                 field = ui.input(label, value=value, placeholder=default, autocomplete=offered, on_change=self.follow)
             field.props("outlined dense stack-label").classes("field")
             ui.label(declared.description or "").classes("note help")

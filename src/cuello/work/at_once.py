@@ -79,7 +79,7 @@ def batches_at_once(
 
 def config_at_once(run: Run, given: Mapping[str, Any], report: bool, sweep: Sequence[float]) -> TrainConfig | None:
     """Return the settings of a run that may be trained with others; None where it is finished, or is for itself."""
-    config = resolve({name: str(value) if isinstance(value, Path) else value for name, value in given.items()})
+    config = resolve(given)
     if run.is_begun:
         found = trained_config(run)
         check_same(run, found, config)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from cuello.cluster.base import Cluster, ClusterTask, TaskContext
 from cuello.cluster.catalog import find_cluster
+from cuello.core.config import paths_as_text
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.memory import free_memory
 from cuello.core.own import file_of, is_known_here, is_reference, parts_in
@@ -247,7 +248,7 @@ def task_of(plan: PlannedRun, options: RunOptions, remote: bool = False) -> Clus
 
     remote: on another machine, which gives it a GPU where one is asked for, and no other.
     """
-    settings = {name: str(value) if isinstance(value, Path) else value for name, value in plan.settings.items()}
+    settings = paths_as_text(plan.settings)
     threads = int(settings.get("threads") or 1)
     settings["threads"] = threads
     device = settings.get("device") or "auto"
@@ -255,7 +256,7 @@ def task_of(plan: PlannedRun, options: RunOptions, remote: bool = False) -> Clus
     if on_gpu:
         settings["device"] = "cuda"
     argument = {"settings": settings, "report": options.report, "sweep": list(options.sweep)}
-    reads = [Path(settings[name]) for name in ("data", "target") if is_path(settings.get(name))]
+    reads = [Path(settings[name]) for name in ("data", "target", "start_from") if is_path(settings.get(name))]
     reads += [file_of(text) for _, text in parts_in(settings) if is_reference(text)]
     return ClusterTask(
         train_task, argument, plan.name or plan.path.name, folder=plan.path, reads=reads, cost=plan.cost, cores=threads,

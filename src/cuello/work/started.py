@@ -23,6 +23,8 @@ from cuello.runs.rights import rights_of
 
 CUSTOM = "custom"
 """The kind of networks that are somebody's own code."""
+DIVISION = ("validation", "test", "split_seed", "fold")
+"""Settings that say which images a network does not learn from."""
 UNTOLD = ("folded", "sha256")
 """Settings of an architecture that are of no interest where it is told."""
 
@@ -89,10 +91,20 @@ def begun_with(
             f"{in_words(artefact.architecture)}. Leave --model out to train that of {name} further, or --start-from to "
             "begin anew."
         )
-    said = taken.sentence(name)
+    said = "; ".join([taken.sentence(name), *may_have_seen(theirs, config)])
     tell(Progress("reading images", 1, 1, note=f"training starts with {said}"))
     origin = origin_of(theirs, name, said)
     return network, replace(artefact, started_from=(origin, *theirs.started_from))
+
+
+def may_have_seen(theirs: Artefact, config: TrainConfig) -> list[str]:
+    """Say it where a trained network may have learned from images that the new one is judged by."""
+    same = [theirs.training.get(name) == getattr(config, name) for name in DIVISION]
+    if theirs.training.get("data") != config.data or all(same):
+        return []
+    return [
+        "it was trained on the same images, divided otherwise: it may have seen those that the new one is judged by"
+    ]
 
 
 def origin_of(theirs: Artefact, name: str, taken: str) -> Origin:

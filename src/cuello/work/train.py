@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from cuello.core.caller import caller_kept
-from cuello.core.config import AUTO, CHANGEABLE, TrainConfig, make_config, to_toml
+from cuello.core.config import AUTO, CHANGEABLE, TrainConfig, make_config, paths_as_text, to_toml
 from cuello.core.errors import CuelloError, Interrupted, worded
 from cuello.core.files import remove_leftovers, write_text
 from cuello.core.lock import kept, wait_until_free
@@ -395,7 +395,7 @@ def train_or_resume(
     """
     check_alone("this")
     run = Run(path)
-    settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    settings = paths_as_text(settings)
     wait_until_free(path, WAIT_FOR_WORKERS)
     if not run.is_begun:
         return train(**settings, output=path, report=report, sweep=sweep, observers=observers, progress=progress)

@@ -14,7 +14,7 @@ from cuello.training.session import Session
 FREE = (
     "seed", "learning_rate", "optimizer", "momentum", "nesterov", "weight_decay", "schedule", "warmup_epochs",
     "plateau_patience", "plateau_factor", "clip", "ema", "epochs", "patience", "min_delta", "noise", "model",
-    "device", "threads", "storage",
+    "start_from", "device", "threads", "storage",
 )  # fmt: skip
 """Settings in which replicas may differ (of the model, only its name; noise and a moving average all have, or none)."""
 
