@@ -12,6 +12,7 @@ import cuello
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.faint import LIFTED, Lifted
+from cuello.models.summary import summarise
 
 OWN_ERROR = 0.3 / 255
 
@@ -123,6 +124,16 @@ def test_clean_photographs_hardly_change(denoise: cuello.Model) -> None:
     for image in (data.camera(), data.coins(), data.astronaut(), data.coffee()):
         error = np.mean((denoise(image).astype(float) - image) ** 2)
         assert error < 255**2 / 10**4.5, "45 dB"
+
+
+def test_without_a_level_it_is_an_image_without_noise_and_its_arithmetic_is_counted(denoise: cuello.Model) -> None:
+    x = torch.rand(1, denoise.channels, 16, 16)
+    assert torch.equal(denoise.network(x, None).image, x)
+    inner = denoise.network.network
+    assert isinstance(inner, torch.nn.Module)
+    assert (
+        summarise(denoise.network, denoise.channels).multiply_adds == summarise(inner, denoise.channels).multiply_adds
+    )
 
 
 def test_an_exported_file_does_the_same(denoise: cuello.Model, tmp_path: Path) -> None:

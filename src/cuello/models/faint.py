@@ -23,7 +23,7 @@ class Lifted(ImageNetwork):
     of the strength ``LIFTED``, beside which the network's own error is small; what is brighter than that comes back as
     it was: such noise is not seen there. An image without noise (level 0) comes back as it was.
 
-    Input and output as of the network; ``condition``, its level, must be given.
+    Input and output as of the network; ``condition`` is its level; None means 0.
 
     >>> from cuello.models.denoiser import Denoiser, DenoiserConfig
     >>> network = Lifted(Denoiser(DenoiserConfig(channels=1, width=8, depth=1)))
@@ -41,8 +41,8 @@ class Lifted(ImageNetwork):
         self.receptive_field, self.scale = network.receptive_field, network.scale
         self.keeps_flat = network.keeps_flat
 
-    def forward(self, x: Tensor, condition: Tensor) -> Output:
-        level = condition.to(x)
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Output:
+        level = x.new_zeros(1, 1, 1, 1) if condition is None else condition.to(x)
         faint = level < FAINT
         k = torch.where(faint, LIFTED / level.clamp(min=torch.finfo(torch.float32).tiny), 1.0)
         seen = torch.where(faint, (k * x).clamp(max=1), x)

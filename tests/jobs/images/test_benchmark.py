@@ -234,7 +234,9 @@ def test_images_that_a_network_was_trained_on_are_no_test_of_it() -> None:
     said = "1 of the 2 images are in open-photos too: they are no test of a network that was trained there"
     model = untrained("dncnn-s", noise="jpeg:10")
     assert said in benchmark("live1", model).notes
-    model = replace(model, artefact=replace(model.artefact, training={"data": "open-photos"}))
+    model = replace(model, artefact=replace(model.artefact, trained_on="open-photos: 33 photographs"))
+    assert any("where dncnn-s was trained" in note for note in benchmark("live1", model).notes)
+    model = replace(model, artefact=replace(model.artefact, training={"data": "open-photos"}, trained_on=""))
     found = benchmark("live1", model)
     values = [found.row(quality, "JPEG").score("psnr").values[1] for quality in found.settings]
     note = next(note for note in found.notes if "where dncnn-s was trained" in note)

@@ -176,7 +176,7 @@ def shared_notes(
     """Say which images are no test of networks that were trained on them, and what those reach on the others."""
     own = np.isin(images, spec.own)
     of = f"{len(images) - own.sum()} of the {len(images)} images"
-    trained = [entrant.name for entrant in entrants if spec.shared in str(entrant.first.artefact.training.get("data"))]
+    trained = [entrant.name for entrant in entrants if learned_from(entrant.first, spec.shared)]
     if not trained or not own.any():
         return [f"{of} are in {spec.shared} too: they are no test of a network that was trained there"]
     found = []
@@ -185,6 +185,12 @@ def shared_notes(
         found.append(f"{name} {', '.join(f'{mean:.2f}' for mean in means)} dB")
     alone = f"PSNR on the {own.sum()} others, in the order of the rows: {'; '.join(found)}"
     return [f"{of} are in {spec.shared}, where {' and '.join(trained)} was trained, and are no test of it. {alone}"]
+
+
+def learned_from(model: Model, data: str) -> bool:
+    """Tell whether a network's file says that it learned from a data set, in its settings or in its words."""
+    about = model.artefact
+    return data in f"{about.training.get('data')} {about.trained_on}"
 
 
 def named(entrants: Sequence[Entrant], has: Callable[[Model], bool], note: str) -> list[str]:
