@@ -43,15 +43,17 @@ function repeated(lines, x) {
 // Mean squares of the low and the high frequencies of a block whose columns were transformed already.
 function energies(down, x, width) {
   let [low, high] = [0, 0];
-  for (let u = 0; u < 8; u++)
+  for (let u = 0, from = x; u < 8; u++, from += width) {
+    const [a, b, c, d] = [down[from], down[from + 1], down[from + 2], down[from + 3]];
+    const [e, f, g, h] = [down[from + 4], down[from + 5], down[from + 6], down[from + 7]];
     for (let v = 0; v < 8; v++) {
-      const order = u + v;
+      const order = u + v, wave = WAVES[v];
       if (order < LEVEL.low[0] || (order >= LEVEL.low[1] && order < LEVEL.high[0])) continue;
-      let sum = 0;
-      for (let k = 0, from = u * width + x; k < 8; k++) sum += WAVES[v][k] * down[from + k];
+      const sum = wave[0] * a + wave[1] * b + wave[2] * c + wave[3] * d + wave[4] * e + wave[5] * f + wave[6] * g + wave[7] * h;
       if (order < LEVEL.low[1]) low += sum * sum;
       else high += sum * sum;
     }
+  }
   return [low / 27, high / 28];
 }
 
