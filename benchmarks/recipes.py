@@ -3,6 +3,8 @@
 One table, RECIPES. A stage is a command as it is typed, in a folder in which `python benchmarks/photographs.py
 photographs` has written the training photographs; the run that it leaves (-o) is where the next stage starts from.
 `benchmarks/bundle.py --recipe NAME` runs them and makes the file.
+
+Recipes of models that do not come with the package yet (`cuello models` lists those that do) have never been run whole.
 """
 
 import shlex
@@ -55,34 +57,49 @@ def output_of(command: str) -> str:
 
 def trained(run: str, job: str, flags: str, *, crop: int, epochs: int, channels: int) -> str:
     """Write the command of a stage: what all have in common, and what it has of its own."""
+    return exact(run, job, f"{flags} --precision bf16", crop=crop, epochs=epochs, channels=channels)
+
+
+def exact(run: str, job: str, flags: str, *, crop: int, epochs: int, channels: int, samples: int = 8000) -> str:
+    """Write the command of a stage in single precision, for the last digits."""
     return (
-        f"cuello train {job} {PHOTOGRAPHS} {flags} --channels {channels} --crop {crop} --samples 8000 "
-        f"--epochs {epochs} --validation-samples 200 --test 0 --threads 1 --precision bf16 --no-report -o {run}"
+        f"cuello train {job} {PHOTOGRAPHS} {flags} --channels {channels} --crop {crop} --samples {samples} "
+        f"--epochs {epochs} --validation-samples 200 --test 0 --threads 1 --no-report -o {run}"
     )
 
 
 def denoiser(name: str, channels: int, images: Sequence[str]) -> Recipe:
-    """Absolute differences first, then PSNR, for which images with little noise count as much as the others."""
-    flags, first = "--noise gaussian:0..75,clip=no --model denoise-m", f"{name}-first"
+    """Absolute differences first, then PSNR, for which images with little noise count as much as the others; single
+    precision at the end.
+    """
+    flags, first, second = "--noise gaussian:0..75,clip=no --model denoise-m", f"{name}-first", f"{name}-second"
     then = f"{flags} --start-from {first} --loss psnr --learning-rate 0.001"
+    last = f"{flags} --start-from {second} --loss psnr --learning-rate 0.0004"
     stages = (
         trained(first, "denoise", flags, crop=64, epochs=85, channels=channels),
-        trained(name, "denoise", then, crop=64, epochs=60, channels=channels),
+        trained(second, "denoise", then, crop=64, epochs=60, channels=channels),
+        exact(name, "denoise", last, crop=96, epochs=11, channels=channels, samples=4000),
     )
     return Recipe(name, tuple(map(Yardstick, images)), stages)
 
 
 def enlarger(name: str, channels: int, scale: int, model: str, epochs: int) -> Recipe:
-    flags = f"--scale {scale} --model {model}"
-    stage = trained(name, "upscale", flags, crop=48 * scale, epochs=epochs, channels=channels)
-    return Recipe(name, (Yardstick("set5"),), (stage,))
+    """Absolute differences first; squared ones at the end, and single precision."""
+    flags, first = f"--scale {scale} --model {model}", f"{name}-first"
+    then = f"{flags} --start-from {first} --loss mse --learning-rate 0.0005"
+    crop = {2: 96, 3: 144, 4: 176}[scale]  # the smallest photograph has 180 rows
+    stages = (
+        trained(first, "upscale", flags, crop=crop, epochs=epochs, channels=channels),
+        exact(name, "upscale", then, crop=crop, epochs=8, channels=channels),
+    )
+    return Recipe(name, (Yardstick("set5"),), stages)
 
 
 def real_enlarger(scale: int, model: str, epochs: int) -> Recipe:
     name = f"upscale-real-x{scale}"
     stage = trained(
         name, "upscale", f"--scale {scale} --noise real-x{scale} --model {model}",
-        crop=48 * scale, epochs=epochs, channels=3,
+        crop=44 * scale, epochs=epochs, channels=3,
     )  # fmt: skip
     tested = Yardstick("cbsd68", f"real-x{scale}", ("bicubic",))
     return Recipe(name, (tested,), (stage,))
@@ -110,16 +127,16 @@ RECIPES = {
         real_enlarger(2, "up-s", epochs=60),
         real_enlarger(4, "up-m", epochs=50),
         restorer(  # live1 is no test of it: most of its photographs are among those that it learns from
-            "dejpeg", "--noise jpeg:5..95 --model dncnn-m", [Yardstick("classic5")], epochs=50, channels=1,
+            "dejpeg", "--noise jpeg:5..95 --model restore-m", [Yardstick("classic5")], epochs=50, channels=1,
         ),
         restorer(
-            "dejpeg-colour", "--noise jpeg:5..95 --model dncnn-m",
+            "dejpeg-colour", "--noise jpeg:5..95 --model restore-m",
             [Yardstick("cbsd68", f"jpeg:{quality}", ("input",)) for quality in (10, 40)], epochs=50, channels=3,
         ),
         restorer(
             "impulses", "--noise salt-pepper:0.01..0.9 --model impulse-m", IMPULSES, epochs=60, channels=1,
         ),
-        restorer("deblur", "--noise blur:0.5..2.5 --model dncnn-m", SOFT, epochs=50, channels=1),
+        restorer("deblur", "--noise blur:0.5..2.5 --model restore-m", SOFT, epochs=50, channels=1),
     )
 }  # fmt: skip
 """Recipes by the name of the model."""

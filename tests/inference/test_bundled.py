@@ -19,7 +19,7 @@ from cuello.inference.bundled import BUNDLED, located
 from cuello.runs.artefact import load_artefact, save_artefact
 
 MOST_BYTES = 300_000
-OF_RESEARCH_DATA = {"denoise", "upscale-x2", "upscale-x4"}
+OF_RESEARCH_DATA = {"upscale-x4"}
 """Models that learned from photographs whose licence is research use, until others take their place."""
 
 

@@ -75,7 +75,7 @@ def short_lines(model: Mapping[str, Any]) -> list[str]:
     data, rights = model["training"]["data"], model["rights"]
     return [
         f"not for: {model['not_for']}",
-        *scores_lines(model["scores"]),
+        *scores_lines(model["scores"], beside=False),
         f"{model['parameters']:,} parameters, {model['kilobytes']} kB",
         f"trained on: {data}, {model['epochs']} epochs, {minutes_text(model['minutes'])}",
         f"licence: {rights['licence']}; author: {rights['author']}",
@@ -136,8 +136,10 @@ def described(model: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def scores_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say what a model scores, a line for each yardstick, in brackets what a method reaches that has learned nothing.
+def scores_lines(scores: Sequence[Mapping[str, Any]], *, beside: bool = True) -> list[str]:
+    """Say what a model scores, a line for each yardstick.
+
+    beside: with what a method reaches that has learned nothing, in brackets.
 
     >>> scores_lines([{"yardstick": "set5", "scale": 2, "psnr": {"value": 37.0, "protocol": "…"}}])
     ['set5: ×2 37.00 dB']
@@ -146,8 +148,8 @@ def scores_lines(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     found: dict[str, list[str]] = {}
     for score in scores:
-        beside = ", ".join(f"{method} {value:.2f}" for method, value in score.get("beside", {}).items())
-        said = f"{setting_of(score)} {score['psnr']['value']:.2f} dB{f' ({beside})' if beside else ''}"
+        others = ", ".join(f"{method} {value:.2f}" for method, value in score.get("beside", {}).items())
+        said = f"{setting_of(score)} {score['psnr']['value']:.2f} dB{f' ({others})' if beside and others else ''}"
         found.setdefault(score["yardstick"], []).append(said)
     return [f"{name}: {', '.join(values)}" for name, values in found.items()]
 
