@@ -87,7 +87,7 @@ def test_short_lines_leave_out_whose_each_photograph_is() -> None:
     assert short_lines(MODEL) == [
         "not for: real noise",
         "bsd68: σ 15 31.00 dB, σ 25 29.00 dB",
-        "photos: jpeg:10 28.00 dB (a 1.00)",
+        "photos: jpeg:10 28.00 dB",
         "90,204 parameters, 185 kB",
         "trained on: open-photos, 60 epochs, 2.5 h",
         "licence: Apache-2.0; author: The authors of Cuello",
