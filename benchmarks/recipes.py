@@ -95,6 +95,13 @@ def enlarger(name: str, channels: int, scale: int, model: str, epochs: int) -> R
     return Recipe(name, (Yardstick("set5"),), stages)
 
 
+def enlarger_by_psnr(name: str, channels: int, scale: int, model: str, epochs: int) -> Recipe:
+    """One stage, for PSNR from the first step."""
+    flags = f"--scale {scale} --model {model} --loss psnr"
+    stage = trained(name, "upscale", flags, crop=44 * scale, epochs=epochs, channels=channels)
+    return Recipe(name, (Yardstick("set5"),), (stage,))
+
+
 def real_enlarger(scale: int, model: str, epochs: int) -> Recipe:
     name = f"upscale-real-x{scale}"
     stage = trained(
@@ -120,7 +127,7 @@ RECIPES = {
         denoiser("denoise-colour", 3, ["cbsd68"]),
         enlarger("upscale-x2", 1, 2, "up-s", epochs=52),
         enlarger("upscale-x3", 1, 3, "up-m", epochs=50),
-        enlarger("upscale-x4", 1, 4, "up-m", epochs=50),
+        enlarger_by_psnr("upscale-x4", 1, 4, "up-m", epochs=36),
         enlarger("upscale-x2-colour", 3, 2, "up-s", epochs=60),
         enlarger("upscale-x3-colour", 3, 3, "up-m", epochs=50),
         enlarger("upscale-x4-colour", 3, 4, "up-m", epochs=50),

@@ -18,10 +18,10 @@ import cuello
 from cuello.cli.render import print_result
 from cuello.core.errors import CuelloError
 from cuello.core.files import write_text
-from cuello.core.resample import resize
 from cuello.degrade import parse
-from cuello.jobs.images.benchmark import SCALES, Benchmark, Setting, Triple, check_job, enlarging_pairs, measured
+from cuello.jobs.images.benchmark import Benchmark, Setting, measured
 from cuello.jobs.images.benchmark_page import result_of
+from cuello.jobs.images.yardsticks import ENLARGING, SCALES, YARDSTICKS, Triple, enlarging_pairs
 from cuello.scoring.protocols import super_resolution
 from cuello.scoring.published import PUBLISHED
 
@@ -35,7 +35,7 @@ def small_images_are_right() -> bool:
         said = []
         for edges in ("repeat", "mirror"):
             shrink = parse(f"down:{scale},edges={edges}")
-            pairs = enlarging_pairs(scale)
+            pairs = enlarging_pairs("set5", scale, 0)
             apart = [255 * (shrink(large, torch.Generator()) - small).abs() for _, small, large in pairs]
             most = max(float(one.max()) for one in apart)
             share = sum(int((one > 0.5).sum()) for one in apart) / sum(one.numel() for one in apart)
@@ -52,8 +52,8 @@ def bicubic_is_right() -> bool:
     right = True
     print(f"Set5, bicubic: {super_resolution(2)} (as many as the scale)")
     for scale in SCALES:
-        pairs: dict[Setting, list[Triple]] = {scale: enlarging_pairs(scale)}
-        (row,) = measured({"bicubic": lambda x, scale=scale: resize(x, scale=scale)}, pairs, super_resolution(scale))
+        pairs: dict[Setting, list[Triple]] = {scale: enlarging_pairs("set5", scale, 0)}
+        (row,) = measured({"bicubic": ENLARGING.controlled(scale)}, pairs, ENLARGING.protocols(scale))
         psnr, ssim = (score.mean for score in row.scores)
         paper = next(one for one in PUBLISHED["set5"] if (one.method, one.setting) == ("bicubic", scale))
         assert paper.ssim is not None
@@ -71,7 +71,7 @@ def measure(run: str) -> list[Benchmark]:
     model, found = cuello.load(run), []
     for name in PUBLISHED:
         try:
-            check_job(name, model)
+            YARDSTICKS[name].kind.check(name, model)
         except CuelloError:
             continue
         found.append(cuello.benchmark(name, model))

@@ -111,7 +111,7 @@ def test_an_output_that_exists(images: Path, trained: Run, tmp_path: Path, refus
     assert "--overwrite" in message
     assert trained.model_path.read_bytes() == before
     (tmp_path / "file").write_text("")
-    assert "cannot be a folder: a file is in the way" in refused(
+    assert "is a file, needed a folder for the run" in refused(
         "train", "denoise", images, *TINY, "-o", tmp_path / "file"
     )
 

@@ -249,7 +249,7 @@ def test_normal_learns_a_transform_where_no_model_fits(monkeypatch: pytest.Monke
     noisy = np.exp(3 * (clean + np.random.default_rng(0).normal(0, 0.06, clean.shape)))  # even before the exponential
     truth = np.exp(3 * clean + 9 * 0.06**2 / 2)
     quick, normal = cuello.denoise(noisy), cuello.denoise(noisy, effort="normal")
-    assert rmse(normal, truth) < rmse(quick, truth)
+    assert rmse(normal, truth) < min(0.4 * rmse(noisy, truth), 1.02 * rmse(quick, truth))
     assert np.array_equal(normal, cuello.denoise(noisy, effort="normal"))
 
 

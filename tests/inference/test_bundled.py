@@ -19,8 +19,6 @@ from cuello.inference.bundled import BUNDLED, located
 from cuello.runs.artefact import load_artefact, save_artefact
 
 MOST_BYTES = 300_000
-OF_RESEARCH_DATA = {"upscale-x4"}
-"""Models that learned from photographs whose licence is research use, until others take their place."""
 
 
 @pytest.mark.parametrize("name", BUNDLED.names())
@@ -39,7 +37,7 @@ def test_each_file_is_small_and_says_what_it_is(name: str) -> None:
     assert all("PSNR in dB" in score["psnr"]["protocol"] for score in scores)
 
 
-@pytest.mark.parametrize("name", [spec.name for spec in BUNDLED if spec.name not in OF_RESEARCH_DATA])
+@pytest.mark.parametrize("name", BUNDLED.names())
 def test_what_anybody_may_use_says_whose_photographs_it_learned_from_and_how(name: str) -> None:
     artefact = load_artefact(BUNDLED[name].path)
     assert artefact.training["data"] == "open-photos"
@@ -48,11 +46,6 @@ def test_what_anybody_may_use_says_whose_photographs_it_learned_from_and_how(nam
     assert artefact.metrics["multiply_adds_a_pixel"] > 0
     assert artefact.metrics["commands"]
     assert not any("/" in words for line in artefact.metrics["commands"] for words in line.split()[3:]), "no ways"
-
-
-def test_models_of_research_data_are_those_that_are_known() -> None:
-    found = {name for name in BUNDLED.names() if load_artefact(BUNDLED[name].path).training["data"] == "bsds400"}
-    assert found == OF_RESEARCH_DATA
 
 
 def camera(side: int = 128) -> np.ndarray:

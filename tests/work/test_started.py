@@ -88,7 +88,7 @@ def test_a_ready_model_is_trained_on_from_the_very_function_that_it_is(
     assert (answer(found, x) - answer(source, x)).abs().max() < 1e-6
     (origin,) = found.started_from
     assert (origin.name, origin.checksum, origin.licence) == (ready, source.checksum, "Apache-2.0")
-    assert "research use" in origin.data
+    assert "photographs that anybody may use" in origin.data
 
 
 def test_another_scale_and_colours_take_what_fits(images: Path, tmp_path: Path) -> None:

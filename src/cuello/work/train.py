@@ -234,7 +234,7 @@ def maps_shared(job: str, workers: int | None, cluster: str | None, *, ranks: in
     """Return who makes the exact maps of a training, None where nothing is said; CuelloError where it needs none."""
     if workers is None and cluster is None:
         return None
-    if job_named(job) != "explain":
+    if "classifier" not in JOBS[job_named(job)].options:  # whose maps they would be
         raise CuelloError(
             "--workers and --cluster are for several trainings (--repeats, --folds), and for the exact maps that the "
             f"job explain learns from; got one training of {job}: leave them out."

@@ -91,11 +91,12 @@ def test_what_was_made_otherwise_is_never_replaced_unasked(run: Run, photos: Pat
     output = tmp_path / "out"
     explain(run.path, photos, output, box=4, pictures=0)
     before = (output / "maps.npz").read_bytes()
-    for settings, words in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"box": 3}, "of another classifier, or with other settings, and is left as it is: replace it with overwrite"),
         ({"box": 4, "class_": "1"}, "with other settings"),
         ({"box": 4, "limit": 2}, "maps of 4 images that are not among these"),
-    ):
+    ]
+    for settings, words in refused:
         with pytest.raises(CuelloError, match=words):
             explain(run.path, photos, output, pictures=0, skip_existing=True, **settings)
         assert (output / "maps.npz").read_bytes() == before

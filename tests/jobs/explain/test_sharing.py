@@ -149,14 +149,15 @@ def test_an_estimator_learns_from_maps_made_on_machines_as_from_those_of_this_pr
 
 
 def test_workers_and_clusters_are_not_for_one_training_of_another_job(run: Run, tmp_path: Path) -> None:
-    for settings, words in (
+    refused: list[tuple[dict[str, Any], str]] = [
         (
             {"job": "classify", "workers": 2},
             "that the job explain learns from; got one training of classify",
         ),
         ({"job": "explain", "workers": 2, "ranks": 2}, "are for one process, not for ranks"),
         ({"job": "explain", "cluster": "slurm"}, "makes trainings, and got exact maps"),
-    ):
+    ]
+    for settings, words in refused:
         with pytest.raises(CuelloError, match=words):
             cuello.train(data=run.config.data, classifier=str(run.path), output=tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
@@ -189,13 +190,14 @@ def test_a_group_stops_between_two_of_its_steps(run: Run) -> None:
 
 def test_what_others_cannot_do_is_refused_in_words(run: Run, tmp_path: Path) -> None:
     photos = write_photos(tmp_path / "photos", 2)
-    for settings, words in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"cluster": "slurm"}, "makes trainings, and got exact maps"),
         ({"cluster": "rai"}, "needed processes, ray"),
         ({"cluster": "ray", "workers": 0}, "workers: got 0, needed 1 or more"),
         ({"cluster": "ray", "model": "away"}, "estimates them in one pass: leave one of them out"),
         ({"overwrite": True, "skip_existing": True}, "leave one of them out"),
-    ):
+    ]
+    for settings, words in refused:
         with pytest.raises(CuelloError, match=words):
             explain(run.path, photos, tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()

@@ -35,7 +35,7 @@ def said(
     def calls(rank: int) -> list[tuple[str, dict[str, Any]]]:
         asked = []
         for name, case in CASES.items():
-            own: dict[str, Any] = {"output": name.replace(" ", "-"), "data": "images", **case[rank]}
+            own: dict[str, Any] = {"output": f"run-{name.replace(' ', '-')}", "data": "images", **case[rank]}
             own["data"] = str(places.get(own["data"], folder / own["data"]))
             asked.append(("train", {**SETTINGS, **own, "output": str(folder / own["output"])}))
         return asked
@@ -53,4 +53,4 @@ def test_rank_0_says_what_is_wrong(said: tuple[Path, dict[str, list[str]]], name
 
 
 def test_nothing_is_begun_that_cannot_be(said: tuple[Path, dict[str, list[str]]]) -> None:
-    assert sorted(path.name for path in said[0].iterdir()) == ["all-is-well", "images", "others", "taken"]
+    assert sorted(path.name for path in said[0].iterdir()) == ["images", "others", "run-all-is-well", "taken"]
