@@ -10,7 +10,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.geometry import check_multiple
 from cuello.models.limits import Depth, ImageSettings, Width
-from cuello.models.reparameterised import convolution, fold_into
+from cuello.models.reparameterised import convolution, fold_into, stack
 
 # Configuration
 
@@ -73,9 +73,7 @@ class Denoiser(ImageNetwork):
         self.stride = 2
         # A cell of 2×2 sees depth + 2 cells to every side: one more pixel on the side away from the output pixel.
         self.receptive_field = 1 + 2 * (2 * (config.depth + 2) + 1)
-        layers: list[nn.Module] = []
-        for inputs in (4 * config.channels + 1, *[config.width] * config.depth):
-            layers += [convolution(inputs, config.width, config.folded), nn.PReLU(config.width)]
+        layers = stack(4 * config.channels + 1, config.width, depth=1 + config.depth, folded=config.folded)
         self.layers = nn.Sequential(*layers, convolution(config.width, 4 * config.channels, config.folded, zero=True))
         self.ends = ("layers.0", f"layers.{len(layers)}")
 

@@ -12,7 +12,7 @@ from cuello.models.base import ImageNetwork
 from cuello.models.denoiser import level_of_cells
 from cuello.models.geometry import check_multiple
 from cuello.models.limits import ImageSettings, Width
-from cuello.models.reparameterised import convolution, fold_into
+from cuello.models.reparameterised import convolution, fold_into, stack
 
 # Configuration
 
@@ -40,14 +40,6 @@ class MultiScaleConfig(ImageSettings):
 
 
 # Blocks
-
-
-def stack(inputs: int, width: int, depth: int, folded: bool) -> list[nn.Module]:
-    """Return 3×3 convolutions in a row, a PReLU with a slope a channel after each."""
-    layers: list[nn.Module] = []
-    for position in range(depth):
-        layers += [convolution(width if position else inputs, width, folded), nn.PReLU(width)]
-    return layers
 
 
 class Resolution(nn.Module):

@@ -101,6 +101,14 @@ def convolution(in_channels: int, out_channels: int, folded: bool, zero: bool = 
     return BranchedConv2d(in_channels, out_channels, zero=zero)
 
 
+def stack(inputs: int, width: int, *, depth: int, folded: bool) -> list[nn.Module]:
+    """Return 3×3 convolutions in a row, as ``convolution`` makes them, a PReLU with a slope a channel after each."""
+    layers: list[nn.Module] = []
+    for position in range(depth):
+        layers += [convolution(width if position else inputs, width, folded), nn.PReLU(width)]
+    return layers
+
+
 def fold_into(plain: nn.Module, wide: nn.Module) -> None:
     """Give a folded network the weights of the wide one that is built alike, all convolutions of branches folded."""
     weights = dict(wide.state_dict())

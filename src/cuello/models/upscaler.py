@@ -9,7 +9,7 @@ from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.enlarging import BicubicUpscale
 from cuello.models.limits import Depth, ImageSettings, Width
-from cuello.models.reparameterised import convolution, fold_into
+from cuello.models.reparameterised import convolution, fold_into, stack
 
 # Configuration
 
@@ -53,9 +53,7 @@ class Upscaler(ImageNetwork):
         self.channels, self.scale = config.channels, config.scale
         self.receptive_field = 1 + 2 * max(config.depth + 2, 2)  # each convolution one pixel, bicubic two
         given = config.channels * config.scale**2
-        layers: list[nn.Module] = []
-        for inputs in (config.channels, *[config.width] * config.depth):
-            layers += [convolution(inputs, config.width, config.folded), nn.PReLU(config.width)]
+        layers = stack(config.channels, config.width, depth=1 + config.depth, folded=config.folded)
         self.layers = nn.Sequential(*layers, convolution(config.width, given, config.folded, zero=True))
         self.ends = ("layers.0", f"layers.{len(layers)}")
         self.bicubic = BicubicUpscale(config.scale)
