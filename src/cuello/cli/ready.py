@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cuello.core.errors import CuelloError
-from cuello.core.rights import NOT_STATED, stated
+from cuello.core.rights import stated
 from cuello.inference.bundled import BUNDLED, BundledSpec
-from cuello.runs.origin import Origin, told_origins
 
 INDENT = " " * 4
-KEPT = ("epochs", "minutes", "machine", "scores")
-"""What every ready model's file says of its training."""
-KEPT_SINCE = {"multiply_adds_a_pixel": None, "commands": []}
-"""What files of earlier versions do not say, and what stands for it."""
+KEPT = ("epochs", "minutes", "machine", "scores", "multiply_adds_a_pixel", "commands")
+"""What ``benchmarks/bundle.py`` writes of each."""
 
 
 def ready_models() -> list[dict[str, Any]]:
@@ -28,7 +25,6 @@ def ready_model(spec: BundledSpec) -> dict[str, Any]:
     """Return a model as plain values: what it is for and not for, whose, how it was trained, and what it scores."""
     about, shapes = header_of(spec.path)
     training, metrics = about["training"], about["metrics"]
-    origins = [Origin(**one) for one in about.get("started_from", ())]
     return {
         "name": spec.name,
         "summary": spec.summary,
@@ -40,10 +36,9 @@ def ready_model(spec: BundledSpec) -> dict[str, Any]:
         "kilobytes": round(spec.path.stat().st_size / 1000),
         "degradation": about["noise"],
         "training": training,
-        "trained_on": about.get("trained_on", ""),
-        "rights": {**stated(training), **({"started from": told_origins(origins)} if origins else {})},
+        "trained_on": about["trained_on"],
+        "rights": stated(training),
         **{key: metrics[key] for key in KEPT},
-        **{key: metrics.get(key, missing) for key, missing in KEPT_SINCE.items()},
     }
 
 
@@ -106,19 +101,17 @@ def chosen(name: str) -> BundledSpec:
 def print_one(spec: BundledSpec) -> None:
     """Print all that is known of a model."""
     from cuello.cli.render import print_text
-    from cuello.runs.rights import trained_on
 
-    model = ready_model(spec)
-    words = trained_on(model["training"], model["trained_on"])
-    for name, lines in described({**model, "trained_on": words}):
+    for name, lines in described(ready_model(spec)):
         print_text("\n".join([f"{name}:", *(INDENT + line for line in lines)]))
 
 
 def described(model: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Say all that is known of a model, as headings with lines."""
-    adds, rights = model["multiply_adds_a_pixel"], model["rights"]
-    made_of = [f"{model['network']}, {model['parameters']:,} parameters, {model['kilobytes']} kB"]
-    made_of += [f"{adds:,.0f} multiply-adds per pixel of the input"] if adds else []
+    made_of = [
+        f"{model['network']}, {model['parameters']:,} parameters, {model['kilobytes']} kB",
+        f"{model['multiply_adds_a_pixel']:,.0f} multiply-adds per pixel of the input",
+    ]
     colours = {1: "one; colours go through it one by one"}.get(model["channels"], "red, green and blue together")
     protocols = dict.fromkeys(f"({score['psnr']['protocol']})" for score in model["scores"])
     length = f"{model['epochs']} epochs, {minutes_text(model['minutes'])} on {model['machine']}"
@@ -131,8 +124,8 @@ def described(model: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
         ("scores", [*scores_lines(model["scores"]), *protocols]),
         ("trained on", [model["trained_on"]]),
         ("trained against", [str(model["degradation"])]),
-        ("training", [length, *(model["commands"] or [f"commands: {NOT_STATED}"])]),
-        *((name, [text]) for name, text in rights.items()),
+        ("training", [length, *model["commands"]]),
+        *((name, [text]) for name, text in model["rights"].items()),
     ]
 
 

@@ -18,7 +18,7 @@ from cuello.models.catalog import KINDS, Architecture, build, config_of
 from cuello.models.limits import AT_ONCE, Channels, Kernel, Side
 from cuello.models.stabilised import Domain
 from cuello.noise_models.model import NoiseModel
-from cuello.runs.origin import Origin, StoredOrigin
+from cuello.runs.origin import Origin, StoredOrigin, origins_of
 from cuello.runs.tensors import check_finite, check_fit, digest_of, load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def as_artefact(found: StoredArtefact, weights: Mapping[str, Tensor], path: Path
         architecture, found.job, found.noise, weights=weights, training=training_of(found, path), metrics=found.metrics,
         classes=tuple(found.classes), classifier=found.classifier, method=found.method, noise_models=models,
         noise_correlation=found.noise_correlation,
-        started_from=tuple(Origin(**dict(origin)) for origin in found.started_from), trained_on=found.trained_on,
+        started_from=origins_of(found.started_from), trained_on=found.trained_on,
     )  # fmt: skip
 
 

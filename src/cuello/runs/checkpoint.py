@@ -17,7 +17,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.files import write_bytes
 from cuello.core.schema import Name, StoredFields, checked, shortened
 from cuello.runs.history import EpochRecord, as_json, epochs_of
-from cuello.runs.origin import Origin, StoredOrigin
+from cuello.runs.origin import Origin, StoredOrigin, origins_of
 from cuello.runs.tensors import check_finite, load_tensors, packed, read_about
 
 FORMAT = 1
@@ -119,5 +119,5 @@ def reached_of(path: Path, about: Mapping[str, Any]) -> EpochsReached:
     found = checked(StoredCheckpoint, about, path)
     return EpochsReached(
         epochs_of(found.records, path), found.fingerprint, settings=found.settings, environment=found.environment,
-        started_from=tuple(Origin(**dict(origin)) for origin in found.started_from),
+        started_from=origins_of(found.started_from),
     )  # fmt: skip

@@ -46,6 +46,11 @@ class StoredOrigin(StoredFields):
     data: Text
 
 
+def origins_of(stored: Sequence[StoredOrigin]) -> tuple[Origin, ...]:
+    """Return the networks that a file says another one started from."""
+    return tuple(Origin(**dict(one)) for one in stored)
+
+
 def told_origins(origins: Sequence[Origin]) -> str:
     """Say which networks a network started from, one after the other, and whose they are."""
     return ", which started from ".join(origin.sentence for origin in origins)

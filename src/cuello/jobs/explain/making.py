@@ -37,8 +37,9 @@ class MapMaking:
     """A call of explain: what is explained, and how. number: the class, or "predicted".
 
     sharing, begin: who makes exact maps, and what others need for it. groups: positions of images whose maps are made
-    at once. kept: places of those whose maps were there already; ready: what became of groups whose turn is yet to
-    come. fresh: how many maps were made. unfit: how many images were left out before.
+    at once. identities: of the images, by their pixels. kept: places of groups whose maps were there already; ready:
+    what became of groups whose turn is yet to come. fresh: how many maps were made. unfit: how many images were left
+    out before.
     """
 
     classifier: ExplainedClassifier
@@ -52,6 +53,7 @@ class MapMaking:
     sharing: Sharing = ALONE
     begin: ExactElsewhere | None = None
     groups: list[list[int]] = field(default_factory=list)
+    identities: list[str] = field(default_factory=list)
     kept: set[int] = field(default_factory=set)
     ready: dict[int, TaskDone[GroupMaps | None]] = field(default_factory=dict)
     fresh: int = 0
@@ -61,6 +63,7 @@ class MapMaking:
         self.unfit = len(self.found.failed)
         at_once = ESTIMATED if self.estimator else EXACT
         self.groups = groups(self.images, range(len(self.images)), **at_once)
+        self.identities = [identity(one) for one in self.images.arrays]
 
     def share(self, classifier: str, device: str) -> None:
         """Share exact maps among others, where there are several groups of images and others can make them."""
@@ -76,12 +79,11 @@ class MapMaking:
         """Take over the maps that are there. names: of all images, also those that do not fit."""
         if not earlier.images:
             return
-        identities = [identity(one) for one in self.images.arrays]
-        note = check_taken_over(earlier, identities, names, folder=self.found.folder)
+        note = check_taken_over(earlier, self.identities, names, folder=self.found.folder)
         if note is not None:
             self.found.note(note)
         for place, positions in enumerate(self.groups):
-            maps = earlier.of_group([identities[position] for position in positions])
+            maps = earlier.of_group([self.identities[position] for position in positions])
             if maps is not None:
                 self.kept.add(place)
                 self.ready[place] = TaskDone(place, maps)
@@ -211,7 +213,7 @@ class MapMaking:
         for note in notes:
             found.note(note)
             found.map_notes += [note] if note not in found.map_notes else []
-        found.identities += [identity(self.images.arrays[position]) for position in positions]
+        found.identities += [self.identities[position] for position in positions]
         found.names += [names[position] for position in positions]
         found.maps += list(maps)
         found.classes += [self.classifier.called(number) for number in numbers.tolist()]

@@ -16,6 +16,7 @@ from cuello.core.seeding import generator
 from cuello.data.batches import to_tensor
 from cuello.data.catalog import CATALOG, locate
 from cuello.data.picture import read_picture
+from cuello.degrade.base import Degradation
 from cuello.degrade.jpeg import Jpeg
 from cuello.degrade.noise import Gaussian
 from cuello.inference.model import Model
@@ -125,13 +126,18 @@ def check_enlarges(name: str, model: Model) -> None:
 # Gaussian noise, and JPEG
 
 
-def noisy_pairs(name: str, sigma: int, seed: int) -> list[Triple]:
-    """Return images with Gaussian noise, ``y = x + σ n / 255``, not cut, each with a generator of its own."""
-    spec, noise, found = CATALOG[name], Gaussian(sigma=sigma, clip=False), []
+def spoiled_pairs(name: str, degradation: Degradation, *, seed: int, purpose: str) -> list[Triple]:
+    """Return a yardstick's images as a degradation leaves them, each with a generator of its own."""
+    spec, found = CATALOG[name], []
     for index, file in enumerate(spec.files()):
         clean = pixels_of(locate(spec, file))
-        found.append((file.name, noise(clean, generator(seed, f"benchmark noise {sigma}", 0, index=index)), clean))
+        found.append((file.name, degradation(clean, generator(seed, purpose, 0, index=index)), clean))
     return found
+
+
+def noisy_pairs(name: str, sigma: int, seed: int) -> list[Triple]:
+    """Return images with Gaussian noise, ``y = x + σ n / 255``, not cut."""
+    return spoiled_pairs(name, Gaussian(sigma=sigma, clip=False), seed=seed, purpose=f"benchmark noise {sigma}")
 
 
 def denoise(model: Model, sigma: int, x: Tensor) -> Tensor:
@@ -141,11 +147,7 @@ def denoise(model: Model, sigma: int, x: Tensor) -> Tensor:
 
 def compressed_pairs(name: str, quality: int, seed: int) -> list[Triple]:
     """Return grey images as JPEG leaves them at a quality; nothing is drawn."""
-    spec, jpeg, found = CATALOG[name], Jpeg(quality=quality), []
-    for file in spec.files():
-        clean = pixels_of(locate(spec, file))
-        found.append((file.name, jpeg(clean, generator(seed, "benchmark jpeg")), clean))
-    return found
+    return spoiled_pairs(name, Jpeg(quality=quality), seed=seed, purpose="benchmark jpeg")
 
 
 def dejpeg(model: Model, quality: int, x: Tensor) -> Tensor:
