@@ -11,7 +11,7 @@ for training. Times are honest on a quiet machine alone: the network that is qui
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +20,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cuello.core.resample import resize
 from cuello.core.seeding import generator
+from cuello.degrade.sizes import Down
 from cuello.models.base import ImageNetwork
 from cuello.models.denoiser import Denoiser, DenoiserConfig
 from cuello.models.multiscale import MultiScale, MultiScaleConfig
 from cuello.models.summary import summarise
 from cuello.models.upscaler import Upscaler, UpscalerConfig
 from cuello.runs.directory import available_cores, processor_name
+from cuello.scoring.protocols import Protocol
+from cuello.training.loop import average_share
 
 BATCH, RATE, DECAY, STRONGEST = 16, 2e-3, 0.999, 75 / 255
 SIGMAS = (15, 25, 50)
+HALF = Down(factor=2)
 BF16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[attr-defined]
 
 
@@ -95,15 +98,11 @@ class Photographs:
         return [torch.from_numpy(image.astype(np.float32) / 255)[None, None] for image in cut]
 
 
-def small(images: Tensor) -> Tensor:
-    return (resize(images, scale=0.5).clamp(0, 1) * 255).round() / 255
-
-
 def pair(job: str, photographs: Photographs, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draw what goes in, what should come out, and the noise's level."""
     if job == "upscale":
         clean = photographs.crops(96, random)
-        return small(clean), clean, None
+        return HALF(clean, torch.Generator()), clean, None
     clean = photographs.crops(64, random)
     level = torch.rand(BATCH, 1, 1, 1) * STRONGEST
     return clean + level * torch.randn_like(clean), clean, level
@@ -129,16 +128,17 @@ def trained(network: ImageNetwork, job: str, photographs: Photographs, seconds: 
         step += 1
         with torch.no_grad():
             for kept, weight in zip(average, network.parameters(), strict=True):
-                kept.lerp_(weight, 1 - min(DECAY, (1 + step) / (10 + step)))
+                kept.lerp_(weight, average_share(DECAY, step))
     with torch.no_grad():
         for kept, weight in zip(average, network.parameters(), strict=True):
             weight.copy_(kept)
     return step
 
 
-def psnr(image: Tensor, clean: Tensor, border: int = 0) -> float:
-    error = (image.clamp(0, 1) - clean)[..., border : clean.shape[2] - border, border : clean.shape[3] - border]
-    return -10 * math.log10(float(error.square().mean()))
+def psnr(images: Iterable[Tensor], goals: Sequence[Tensor], border: int = 0) -> float:
+    """Return the mean over photographs ``(1, 1, H, W)``."""
+    protocol = Protocol(border=border, rounded=False)
+    return protocol.score([image[0] for image in images], [goal[0] for goal in goals]).mean
 
 
 @torch.inference_mode()
@@ -146,14 +146,14 @@ def judged(network: ImageNetwork, job: str, photographs: Photographs) -> list[fl
     """Return the mean PSNR over photographs: at each level of noise, or of ×2."""
     images = photographs.whole()
     if job == "upscale":
-        return [float(np.mean([psnr(network(small(image)).image, image, 2) for image in images]))]
+        return [psnr((network(HALF(image, torch.Generator())).image for image in images), images, border=2)]
     found = []
     for sigma in SIGMAS:
         level = torch.full((1, 1, 1, 1), sigma / 255)
         noises = [torch.randn(image.shape, generator=generator(0, f"noise {sigma}", 0, index=place))
                   for place, image in enumerate(images)]  # fmt: skip
         pairs = zip(images, noises, strict=True)
-        found.append(float(np.mean([psnr(network(x + level * noise, level).image, x) for x, noise in pairs])))
+        found.append(psnr((network(x + level * noise, level).image for x, noise in pairs), images))
     return found
 
 

@@ -53,16 +53,16 @@ def read(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
-def wanted() -> dict[str, list[tuple[Path, int]]]:
-    """Return by folder which photographs are written, and at how many percent."""
-    free = CATALOG["open-photos"]
-    train = [locate(free, file) for file in free.files()]
-    photos = CATALOG["photos"]
+def wanted() -> dict[str, dict[str, tuple[Path, int]]]:
+    """Return by folder the names of what is written: of which photograph, and at how many percent."""
+    free, photos = CATALOG["open-photos"], CATALOG["photos"]
     files = {file.name: file for file in photos.files()}
-    return {
+    train = [locate(free, file) for file in free.files()]
+    made = {
         "train": [(path, percent) for path in train for percent in sizes_of(read(path))],
         "validation": [(locate(photos, files[name]), OF_VALIDATION) for name in VALIDATION],
     }
+    return {folder: {f"{one[0].stem}_{one[1]}.png": one for one in several} for folder, several in made.items()}
 
 
 def write_photographs(out: Path) -> dict[str, int]:
@@ -73,10 +73,9 @@ def write_photographs(out: Path) -> dict[str, int]:
     folders = wanted()
     for folder, photographs in folders.items():
         place = make_folder(out / folder)
-        names = [f"{path.stem}_{percent}.png" for path, percent in photographs]
-        if others := sorted({path.name for path in place.iterdir()} - set(names)):
+        if others := sorted({path.name for path in place.iterdir()} - set(photographs)):
             raise CuelloError(f"{place} holds files that are no such photographs: {first_few(others)}. Choose another.")
-        for name, (path, percent) in zip(names, photographs, strict=True):
+        for name, (path, percent) in photographs.items():
             write(place / name, smaller(read(path), percent))
     return {folder: len(photographs) for folder, photographs in folders.items()}
 
@@ -84,14 +83,13 @@ def write_photographs(out: Path) -> dict[str, int]:
 def check_photographs(out: Path) -> None:
     """Raise CuelloError where the two folders below ``out`` do not hold these photographs, all of them and no other."""
     for folder, photographs in wanted().items():
-        goals = {f"{path.stem}_{percent}.png": (path, percent) for path, percent in photographs}
         place = out / folder
         there = {path.name for path in place.iterdir()} if place.is_dir() else set()
-        if odd := sorted(there ^ set(goals)):
+        if odd := sorted(there ^ set(photographs)):
             raise CuelloError(
                 f"{place} does not hold the photographs of {Path(__file__).name} alone: {first_few(odd)}."
             )
-        for name, (path, percent) in goals.items():
+        for name, (path, percent) in photographs.items():
             if not np.array_equal(read(place / name), smaller(read(path), percent)):
                 raise CuelloError(f"{place / name} is another picture than {Path(__file__).name} writes.")
 

@@ -95,26 +95,21 @@ def enlarger(name: str, channels: int, scale: int, model: str, epochs: int) -> R
     return Recipe(name, (Yardstick("set5"),), stages)
 
 
-def enlarger_by_psnr(name: str, channels: int, scale: int, model: str, epochs: int) -> Recipe:
-    """One stage, for PSNR from the first step."""
-    flags = f"--scale {scale} --model {model} --loss psnr"
-    stage = trained(name, "upscale", flags, crop=44 * scale, epochs=epochs, channels=channels)
-    return Recipe(name, (Yardstick("set5"),), (stage,))
+def in_one(
+    name: str, job: str, flags: str, yardsticks: Sequence[Yardstick], *, crop: int, epochs: int, channels: int
+) -> Recipe:
+    """One stage."""
+    return Recipe(name, tuple(yardsticks), (trained(name, job, flags, crop=crop, epochs=epochs, channels=channels),))
 
 
 def real_enlarger(scale: int, model: str, epochs: int) -> Recipe:
-    name = f"upscale-real-x{scale}"
-    stage = trained(
-        name, "upscale", f"--scale {scale} --noise real-x{scale} --model {model}",
-        crop=44 * scale, epochs=epochs, channels=3,
-    )  # fmt: skip
+    flags = f"--scale {scale} --noise real-x{scale} --model {model}"
     tested = Yardstick("cbsd68", f"real-x{scale}", ("bicubic",))
-    return Recipe(name, (tested,), (stage,))
+    return in_one(f"upscale-real-x{scale}", "upscale", flags, [tested], crop=44 * scale, epochs=epochs, channels=3)
 
 
 def restorer(name: str, flags: str, yardsticks: Sequence[Yardstick], *, epochs: int, channels: int) -> Recipe:
-    stage = trained(name, "denoise", flags, crop=64, epochs=epochs, channels=channels)
-    return Recipe(name, tuple(yardsticks), (stage,))
+    return in_one(name, "denoise", flags, yardsticks, crop=64, epochs=epochs, channels=channels)
 
 
 IMPULSES = [Yardstick("bsd68", f"salt-pepper:0.{tenths}", ("input", "median-3")) for tenths in (2, 5, 9)]
@@ -127,7 +122,10 @@ RECIPES = {
         denoiser("denoise-colour", 3, ["cbsd68"]),
         enlarger("upscale-x2", 1, 2, "up-s", epochs=52),
         enlarger("upscale-x3", 1, 3, "up-m", epochs=50),
-        enlarger_by_psnr("upscale-x4", 1, 4, "up-m", epochs=36),
+        in_one(  # for PSNR from the first step
+            "upscale-x4", "upscale", "--scale 4 --model up-m --loss psnr", [Yardstick("set5")],
+            crop=176, epochs=36, channels=1,
+        ),
         enlarger("upscale-x2-colour", 3, 2, "up-s", epochs=60),
         enlarger("upscale-x3-colour", 3, 3, "up-m", epochs=50),
         enlarger("upscale-x4-colour", 3, 4, "up-m", epochs=50),
