@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from applied_results import contents
+from applied_results import coming_between, contents
 
 import cuello
 from cuello.cluster.ray import Mark
@@ -71,13 +71,7 @@ def test_results_and_their_order_are_those_of_one_process_also_where_a_node_dies
 def test_what_somebody_else_writes_meanwhile_stays(ray_nodes: Any, saved: Model, images: Path, tmp_path: Path) -> None:
     apply(saved, images, tmp_path / "alone", workers=1)
     out = tmp_path / "out"
-
-    def come_between(event: Progress) -> None:
-        if event.done == 0:
-            out.mkdir(exist_ok=True)
-            (out / "3.png").write_bytes(b"somebody else's")
-            shutil.copy(tmp_path / "alone/4.png", out)  # as of a machine that was lost when it had written
-
+    come_between = coming_between(out, tmp_path / "alone")
     applied = apply(saved, images, out, cluster=f"ray://{ray_nodes.address}", progress=come_between)
     assert [Path(path).name for path, _ in applied.failed] == ["3.png"]
     assert "written by somebody else meanwhile" in applied.failed[0][1]

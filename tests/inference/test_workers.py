@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from applied_results import contents
+from applied_results import coming_between, contents
 from PIL import Image
 
 import cuello
@@ -64,13 +63,7 @@ def test_what_somebody_else_writes_meanwhile_stays_and_the_same_is_as_good(
 ) -> None:
     apply(saved, images, tmp_path / "alone", workers=1)
     out = tmp_path / "out"
-
-    def come_between(event: Progress) -> None:
-        if event.done == 0:
-            out.mkdir(exist_ok=True)
-            (out / "3.png").write_bytes(b"somebody else's")
-            shutil.copy(tmp_path / "alone/4.png", out)  # as of a process that was ended when it had written
-
+    come_between = coming_between(out, tmp_path / "alone")
     applied = apply(saved, images, out, progress=come_between, **settings)
     (failed,) = applied.failed
     assert Path(failed[0]).name == "3.png"

@@ -1,7 +1,6 @@
 """Exact maps shared among processes: the same maps, in the same order, and errors by name."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import cuello
 from cuello.cluster.ray import Ray
 from cuello.core.errors import CuelloError, Interrupted
 from cuello.core.pool import TaskDone
@@ -20,15 +18,6 @@ from cuello.jobs.explain.explain import explain
 from cuello.jobs.explain.settings import MapSettings
 from cuello.jobs.explain.sharing import Sharing, fitted
 from cuello.runs.directory import Run
-
-
-@pytest.fixture(scope="module")
-def run(make_classes: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    examples = make_classes(tmp_path_factory.mktemp("data") / "light", 6)
-    return cuello.train(
-        "classify", examples, model="classify-s", output=tmp_path_factory.mktemp("runs") / "light", epochs=1,
-        batch_size=8, device="cpu", threads=1, report=False,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -27,15 +27,6 @@ from cuello.jobs.explain.sharing import Sharing, make_maps, sharing_of
 from cuello.runs.directory import Run
 
 
-@pytest.fixture(scope="module")
-def run(make_classes: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    examples = make_classes(tmp_path_factory.mktemp("data") / "light", 6)
-    return cuello.train(
-        "classify", examples, model="classify-s", output=tmp_path_factory.mktemp("runs") / "light", epochs=1,
-        batch_size=8, device="cpu", threads=1, report=False,
-    )  # fmt: skip
-
-
 def write_photos(folder: Path, count: int, side: int = 12) -> Path:
     """Write images of which each has another size than the one before, so that each is a group."""
     random = np.random.default_rng(1)
