@@ -114,9 +114,10 @@ def test_a_name_stands_for_what_belongs_together(name: str, scale: int) -> None:
     assert mixture.spec() == MIXTURES[name] == parse(MIXTURES[name]).spec()
     assert (mixture.name, mixture.scale, mixture.network) == ("blur+down+gaussian+jpeg", scale, "up-s")
     images = torch.rand(2, 3, 8 * scale, 12 * scale, generator=generator(0, "images"))
-    small, level = mixture.with_level(images, generator(0, "noise"))
+    small, level, strength = mixture.with_values(images, generator(0, "noise"))
     assert small.shape == (2, 3, 8, 12)
     assert level is not None
+    assert strength is None
     assert torch.equal(small, mixture(images, generator(0, "noise")))
     torch.testing.assert_close(small * 255, (small * 255).round(), atol=1e-3, rtol=0)
     assert parse(f" {name} +missing:0.1").spec() == f"{MIXTURES[name]}+missing:0.1"
@@ -146,7 +147,7 @@ def test_a_sweep_of_a_composition_leaves_the_size_as_it_is():
 
 def test_the_noise_level_of_a_composition_adds_variances():
     images = torch.full((4, 1, 8, 8), 0.5)
-    _, level = parse("gaussian:3+down:2+gaussian:4").with_level(images, random(0))
+    _, level, _ = parse("gaussian:3+down:2+gaussian:4").with_values(images, random(0))
     assert level is not None
     torch.testing.assert_close(level, torch.full((4, 1, 1, 1), 5 / 255))
     assert parse("blur:1+jpeg:60").with_level(images, random(0))[1] is None

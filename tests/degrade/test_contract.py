@@ -149,14 +149,18 @@ def test_a_sweep_changes_the_main_parameter_only(cls):
 @every_degradation
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_the_noise_level_is_a_number_an_image_or_none_and_comes_with_the_same_images(cls, data):
+def test_level_and_strength_are_a_number_an_image_or_none_and_come_with_the_same_images(cls, data):
     degradation = data.draw(degradations(cls, small=True))
     images = grey_levels(3, 1, 8, 9)
-    degraded, level = degradation.with_level(images, random(2))
+    degraded, level, strength = degradation.with_values(images, random(2))
     assert torch.equal(degraded, degradation(images, random(2)))
     if level is not None:
         assert level.shape == (3, 1, 1, 1)
         assert level.min() >= 0
+    assert (strength is not None) == degradation.ranges
+    if strength is not None:
+        assert strength.shape == (3, 1, 1, 1)
+        assert 0.1 <= strength.min() <= strength.max() <= 1.0001
 
 
 @every_degradation

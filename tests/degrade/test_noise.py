@@ -34,7 +34,7 @@ def test_gaussian_noise_has_the_standard_deviation_asked_for(sigma, seed):
 
 def test_gaussian_noise_says_its_level_in_units_of_white():
     images = torch.full((5, 1, 4, 4), 0.5)
-    _, level = Gaussian(sigma=Range(5, 50)).with_level(images, random(0))
+    _, level, _ = Gaussian(sigma=Range(5, 50)).with_values(images, random(0))
     assert level is not None
     again = Gaussian(sigma=Range(5, 50), clip=False)(images, random(0))
     # the same draw: ranges come first, so that noise of the levels stated has been added

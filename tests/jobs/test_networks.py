@@ -42,7 +42,7 @@ def stirred(name: str, scale: int | None = None) -> ImageNetwork:
 def share_changed(network: ImageNetwork, noise: Degradation) -> float:
     """The share of the values that the noise changed which the network changes in its turn."""
     clean = 0.2 + 0.6 * torch.rand(2, 3, 48, 48, generator=random(2))
-    noisy, level = noise.with_level(clean, random(3))
+    noisy, level, _ = noise.with_values(clean, random(3))
     with torch.inference_mode():
         restored = network(noisy, network.condition(noisy, level, None)).image
     hit = noisy != clean

@@ -66,6 +66,16 @@ def test_a_network_that_is_not_told_does_without() -> None:
     assert torch.equal(run(network, x), run(network, x, torch.full((2, 1, 1, 1), 0.2)))
 
 
+def test_a_network_that_may_be_told_its_faults_strength_takes_none_for_unknown() -> None:
+    network, x, strength = shaken(told=False, hinted=True), torch.rand(2, 1, 8, 12), torch.full((2, 1, 1, 1), 0.4)
+    assert network.condition(x, level=strength) is None
+    assert torch.equal(run(network, x), run(network, x, torch.zeros(2, 1, 1, 1)))
+    told = network.condition(x, strength=strength)
+    assert not torch.allclose(run(network, x), run(network, x, told))
+    with pytest.raises(pydantic.ValidationError, match="told and hinted"):
+        shaken(hinted=True)
+
+
 def test_a_level_of_another_shape_is_refused() -> None:
     with pytest.raises(CuelloError, match=r"needed \(2, 1, 1, 1\)"):
         shaken()(torch.rand(2, 1, 8, 12), torch.tensor(0.1))

@@ -299,6 +299,7 @@ def broken(make: Make, pixels: np.ndarray) -> dict[str, tuple[str, Any, int, str
         "no number": ("/v1/denoise?sigma=abc", whole, 422, "query", "'abc'"),
         "too much noise": ("/v1/denoise?sigma=256", whole, 422, "query", "255"),
         "noise of no use": ("/v1/trained?sigma=20", whole, 422, "image", "takes no noise level"),
+        "quality of no use": ("/v1/trained?quality=20", whole, 422, "image", "quality: got 20"),
         "no range": ("/v1/trained?range=x", whole, 422, "image", "LOW..HIGH"),
         "no format": ("/v1/trained?format=heic", whole, 406, "format", "png"),
         "no class": ("/v1/trained?give=class", whole, 422, "give", "gives image"),
@@ -430,6 +431,7 @@ def test_what_is_told_of_models_and_counts(service: Service, pixels: np.ndarray,
     assert models["coder"]["size"] == {"width": 5, "height": 7}
     assert models["upscale-x2"]["scale"] == 2
     assert models["denoise"]["takes_sigma"]
+    assert not models["denoise"]["takes_quality"]
     assert set(models["denoise"]["rights"]) == {"licence", "author", "citation", "training data"}
     before = service.count("cuello_pixels_total", model="trained")
     requests = service.count("cuello_requests_total", model="trained", status="200")
@@ -445,7 +447,9 @@ def test_the_documentation_is_whole_and_needs_nothing_from_elsewhere(service: Se
     described = service("GET", "/openapi.json").json()
     way = described["paths"]["/v1/{model}"]["post"]
     assert {"400", "401", "404", "406", "408", "413", "415", "422", "429", "503"} <= set(way["responses"])
-    assert {one["name"] for one in way["parameters"]} >= {"model", "format", "sigma", "range", "give", "class"}
+    assert {one["name"] for one in way["parameters"]} >= {
+        "model", "format", "sigma", "quality", "range", "give", "class",
+    }  # fmt: skip
     page = service("GET", "/docs")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "curl --data-binary @a.png" in page.text

@@ -84,7 +84,14 @@ def apply(
         float | None,
         Parameter(
             help="Standard deviation of the noise in the images, in grey levels out of 255, for a network that is told "
-            "it; by default estimated, image by image."
+            "it; of the blur, in pixels, for one that takes blur off (deblur). By default estimated, image by image."
+        ),
+    ] = None,
+    quality: Annotated[
+        float | None,
+        Parameter(
+            help="Quality with which the images were saved as JPEG, for a network that takes its artefacts off "
+            "(dejpeg); by default judged from the pixels."
         ),
     ] = None,
     range: Annotated[
@@ -138,18 +145,17 @@ def apply(
     from cuello.core.own import allow
     from cuello.inference.files import apply as apply_to_files
     from cuello.inference.model import load
+    from cuello.inference.told import told_level
     from cuello.training.device import choose_device, use_threads
     from cuello.training.display import display
 
     sources, target = divided((source, *more), in_place, "cuello apply MODEL")
     check_streams(sources, target, json)
-    if sigma is not None and not 0 <= sigma <= 255:
-        raise CuelloError(f"--sigma: got {sigma:g}, needed 0 to 255, in grey levels of 255.")
     use_threads(threads)
     allow(*own)
     loaded = load(model, code, str(choose_device(device)))
     settings: dict[str, Any] = {
-        "overwrite": overwrite, "level": None if sigma is None else sigma / 255, "range": range,
+        "overwrite": overwrite, "level": told_level(loaded, sigma, quality), "range": range,
         "keep_originals": keep_originals, "skip_existing": skip_existing, "workers": workers, "cluster": cluster,
     }  # fmt: skip
     with display(quiet or json) as shown:

@@ -51,7 +51,8 @@ class Pair(NamedTuple):
 
     x: ``(N, C, H, W)`` float32. target: ``(N, C, scale H, scale W)``, or classes, ``(N,)`` int64. level:
     ``(N, 1, 1, 1)``, standard deviation of the Gaussian noise in x, in units of white = 1; None where it is not known.
-    condition: ``(N,)`` int64, the class that an estimator of occlusion maps is told; None for other networks.
+    strength: ``(N, 1, 1, 1)``, how strong another fault is (``Degradation.place``), 0 where the network is not to know;
+    None: nowhere. condition: ``(N,)`` int64, the class that an estimator of occlusion maps is told; None for others.
     loss: gives the loss of each image, ``(N,)``, where that is more than a comparison of what the network makes of x
     with the target, which then is not clean: nothing is measured against it. None: the loss of the settings.
     """
@@ -60,6 +61,7 @@ class Pair(NamedTuple):
     target: "Tensor"
     level: "Tensor | None" = None
     condition: "Tensor | None" = None
+    strength: "Tensor | None" = None
     loss: Callable[[Run], "Tensor"] | None = None
 
 

@@ -1,7 +1,7 @@
 """What a degradation is: typed, seeded, batched; read from a spec string and written back."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 
 import pydantic
 
@@ -14,6 +14,23 @@ if TYPE_CHECKING:
 
 GENERAL = "dncnn-s"
 """The network for what has none of its own: it may change every pixel, takes any size, and learns the fastest."""
+
+
+Number = TypeVar("Number", float, "Tensor")
+
+FAINTEST = 0.1
+"""What ``place`` gives for the lowest value of a range: 0 stands for a value that is not told."""
+
+
+class Degraded(NamedTuple):
+    """Degraded images, ``(N, C, H, W)``, and what was drawn for each, ``(N, 1, 1, 1)``, None where there is no such.
+
+    level: standard deviation of the Gaussian noise in them, in units of white = 1. strength: see ``Degradation.place``.
+    """
+
+    images: "Tensor"
+    level: "Tensor | None"
+    strength: "Tensor | None"
 
 
 class Range(NamedTuple):
@@ -144,10 +161,10 @@ class Degradation(pydantic.BaseModel, ABC):
 
         Ranges are drawn first, one value per image, then the noise, all from ``generator``.
         """
-        return self.with_level(images, generator)[0]
+        return self.with_values(images, generator).images
 
-    def with_level(self, images: "Tensor", generator: "Generator") -> "tuple[Tensor, Tensor | None]":
-        """Degrade a batch as calling does, and return with it the ``level`` that was drawn for each image."""
+    def with_values(self, images: "Tensor", generator: "Generator") -> Degraded:
+        """Degrade a batch as calling does, and return with it the level and the strength drawn for each image."""
         import torch
 
         values = {}
@@ -159,7 +176,23 @@ class Degradation(pydantic.BaseModel, ABC):
             else:
                 drawn = torch.full((len(images), 1, 1, 1), float(value))
             values[name] = drawn
-        return self.degrade(images, values, generator), self.level(values)
+        degraded = self.degrade(images, values, generator)
+        return Degraded(degraded, self.level(values), self.place(values[self.main]) if self.ranges else None)
+
+    @property
+    def ranges(self) -> bool:
+        """Whether the main parameter is drawn from a range."""
+        return bool(self.main) and isinstance(getattr(self, self.main), Range)
+
+    def place(self, value: Number) -> Number:
+        """Say where a value of the main parameter lies in its range: ``FAINTEST`` at its low end, 1 at its high one.
+
+        >>> from cuello.degrade import parse
+        >>> round(parse("blur:0.5..2.5").place(1.5), 2)
+        0.55
+        """
+        low, high = getattr(self, self.main)
+        return FAINTEST + (1 - FAINTEST) * (value - low) / max(high - low, 1e-9)
 
     def spec(self) -> str:
         """Write the shortest spec string that gives this degradation back.

@@ -8,7 +8,7 @@ import pydantic
 
 from cuello.core.errors import CuelloError, closest
 from cuello.core.own import divided, is_reference
-from cuello.degrade.base import GENERAL, Degradation, Range
+from cuello.degrade.base import GENERAL, Degradation, Degraded, Range
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -30,19 +30,20 @@ class Composition:
     parts: tuple[Degradation, ...]
 
     def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
-        return self.with_level(images, generator)[0]
+        return self.with_values(images, generator).images
 
-    def with_level(self, images: "Tensor", generator: "Generator") -> "tuple[Tensor, Tensor | None]":
+    def with_values(self, images: "Tensor", generator: "Generator") -> Degraded:
         """Degrade a batch, and return with it the standard deviation of the Gaussian noise that the parts added.
 
-        Variances add up. The noise counts as it was added: what a later part (blur, jpeg) does to it does not.
+        Variances add up. The noise counts as it was added: what a later part (blur, jpeg) does to it does not. No
+        strength is told: no one number says how strong several faults are.
         """
         levels = []
         for part in self.parts:
-            images, level = part.with_level(images, generator)
+            images, level, _ = part.with_values(images, generator)
             if level is not None:
                 levels.append(level)
-        return images, sum(level**2 for level in levels) ** 0.5 if levels else None
+        return Degraded(images, sum(level**2 for level in levels) ** 0.5 if levels else None, None)
 
     def __repr__(self) -> str:
         return f"Composition({self.spec()!r})"

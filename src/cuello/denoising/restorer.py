@@ -101,6 +101,11 @@ class ChannelDenoiser:
         """Pixels that are no numbers are not looked at."""
         return True
 
+    @property
+    def told_noise(self) -> bool:
+        """It estimates the noise by itself."""
+        return True
+
     def enlarge(self, pixels: np.ndarray) -> np.ndarray:
         return pixels
 

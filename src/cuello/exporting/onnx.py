@@ -175,12 +175,12 @@ def finished(bare: bytes, usual: Mapping[str, float], about: Mapping[str, Any]) 
 
 def facts(model: Model) -> dict[str, Any]:
     """Say what a program must know that runs the file."""
-    about = model.artefact
+    about, told = model.artefact, model.network.conditioning
     return {
         "format": FORMAT, "version": VERSION,
         "job": about.job, "network": about.architecture.name, "noise": about.noise,
         "channels": model.channels, "size": model.size, "scale": model.scale, "stride": model.network.stride,
-        "receptive_field": model.network.receptive_field, "conditioning": model.network.conditioning,
+        "receptive_field": model.network.receptive_field, "conditioning": None if told == "strength" else told,
         "classes": list(about.classes), "dtype": "float32", "checksum": about.checksum,
         "license": about.training.get("license"), "author": about.training.get("author"),
         "input": "image: float32 (N, C, H, W); white: what stands for white, 1 where it is left out",

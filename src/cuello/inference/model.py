@@ -19,7 +19,7 @@ from cuello.data.alpha import where_seen
 from cuello.data.batches import to_tensor
 from cuello.data.levels import Levels, RangeChoice, full_scale, parse_levels
 from cuello.data.tiling import run_tiled
-from cuello.degrade import parse
+from cuello.degrade import Degradation, parse
 from cuello.degrade.level import estimated_level
 from cuello.degrade.noise import Gaussian
 from cuello.inference.arrays import SameKind, stacked
@@ -119,6 +119,11 @@ class Model:
         """What a classifier's probabilities stand for, in their order; empty for networks that give images."""
         return tuple(self.artefact.classes)
 
+    @property
+    def told_noise(self) -> bool:
+        """Whether a level is noise's."""
+        return self.fault is None
+
     def classify(self, images: Any) -> Any:
         """Return the probability of every class, ``(N, K)`` float32; ``classes`` has the names of the columns.
 
@@ -158,6 +163,14 @@ class Model:
     def conditioned(self) -> bool:
         """Whether the network takes the noise level of its input."""
         return self.network.conditioning == "level"
+
+    @property
+    def fault(self) -> Degradation | None:
+        """What the network takes off, where it may be told how strong that is: its main parameter is then a range."""
+        if self.network.conditioning != "strength" or self.artefact.noise is None:
+            return None
+        found = parse(self.artefact.noise)
+        return found if isinstance(found, Degradation) and found.ranges else None
 
     def __call__(self, images: Any, level: float | None = None, range: str | tuple[float, float] | None = None) -> Any:
         """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
@@ -290,7 +303,9 @@ class Model:
         averaged; colour goes through a grey network channel by channel. C of 2 or 4 that the network has not: the last
         is alpha and is kept, or enlarged as ``enlarge`` does.
         level: for a network that takes one (``conditioned``), the standard deviation of the Gaussian noise in the
-        image, in units of white = 1; by default estimated, once for the whole image. Others must not be given one.
+        image, in units of white = 1; by default estimated, once for the whole image. For one that may be told how
+        strong another fault is (``fault``), that fault's main parameter (blur: σ in pixels; jpeg: the quality); by
+        default the network judges by itself. Others must not be given one.
         The result, ``(scale H, scale W, C)`` of the same type, equals that of the whole image at once to float32
         rounding. Raises CuelloError for channels or a level that the network does not take.
         """
@@ -311,6 +326,8 @@ class Model:
             np.pad(image, ((0, pad_rows), (0, pad_columns), (0, 0)), mode="edge") if pad_rows or pad_columns else image
         )
         tile = max(height, width) + stride if field is None else TILE
+        if level is not None and self.fault is not None:
+            level = self.fault.place(float(level))
         if self.conditioned and level is None:
             level = float(estimated_level(to_tensor(image[None])))
             note_estimate(level)
@@ -350,7 +367,10 @@ class Model:
         height, width = images.shape[2:]
         stride, scale = self.network.stride, self.scale
         with torch.inference_mode():
-            level = estimated_level(images) if self.conditioned and level is None else level
+            if not self.conditioned:
+                level = None
+            elif level is None:
+                level = estimated_level(images)
             padded = functional.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")
             image = self._image(padded, level).clamp(0, 1)
         return image[:, :, : scale * height, : scale * width].to(images.device)
@@ -368,11 +388,21 @@ class Model:
         return (larger if pixels.dtype.kind == "f" else larger.round()).astype(pixels.dtype)
 
     def check_level(self, level: float | None) -> None:
-        """Raise CuelloError where a noise level is given to a network that takes none, or is no share of white."""
+        """Raise CuelloError where a level is given to a network that takes none, or that has not learned such a one."""
         if level is None:
             return
+        fault = self.fault
+        needed = "a number from 0 to 1, in units of white" if fault is None else f"a number of {fault.spec()}"
         if isinstance(level, bool) or not isinstance(level, int | float | np.integer | np.floating):
-            raise CuelloError(f"got a noise level of {level!r}, needed a number from 0 to 1, in units of white.")
+            raise CuelloError(f"got a level of {level!r}, needed {needed}.")
+        if fault is not None:
+            low, high = getattr(fault, fault.main)
+            if not low <= level <= high:
+                raise CuelloError(
+                    f"got {level:g} as the {fault.main} of {fault.name}, needed {low:g} to {high:g}, which the network "
+                    "has learned. Leave it out, and it judges by itself."
+                )
+            return
         if not self.conditioned:
             raise CuelloError(
                 f"the network {self.artefact.architecture.name!r} takes no noise level, got {level:g}. Leave it out."
@@ -404,7 +434,7 @@ class Model:
 
     def _image(self, x: Tensor, level: Tensor | None) -> Tensor:
         x = x.to(self._device())
-        return numbers(as_output(self.network(x, self.network.condition(x, level))).image)
+        return numbers(as_output(self.network(x, self.network.condition(x, level, strength=level))).image)
 
     def _device(self) -> torch.device:
         return next(iter(self.network.state_dict().values())).device

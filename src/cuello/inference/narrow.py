@@ -37,7 +37,7 @@ class Within:
     @property
     def told(self) -> float | None:
         """The level of the noise in units of the white at hand."""
-        if self.level is None or self.levels is None:
+        if self.level is None or self.levels is None or not self.model.told_noise:
             return self.level
         return self.levels.level_within(self.level, self.stored)
 
@@ -55,7 +55,7 @@ class Within:
         if own is None:
             return self.plain(pixels, self.told)
         self.found.append(own if self.levels is None else self.levels.part(own))
-        level = None if self.told is None else own.level_within(self.told, pixels.dtype)
+        level = own.level_within(self.told, pixels.dtype) if self.told and self.model.told_noise else self.told
         with in_units(lambda share: self.outside(own.level_outside(share, pixels.dtype))):
             shares = self.model.restore_shares(own.scaled(pixels, "the channel"), level=level)
         return own.back(shares, pixels.dtype)

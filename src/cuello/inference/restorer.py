@@ -23,6 +23,11 @@ class Restorer(Protocol):
         """Whether it looks at no pixel that is NaN, as whatever transparency hides then is."""
         ...
 
+    @property
+    def told_noise(self) -> bool:
+        """Whether ``level`` is that of noise, in units of white, and not how strong another fault is."""
+        ...
+
     def restore(self, image: np.ndarray, *, level: float | None = None) -> np.ndarray:
         """Restore pixels of their type, uint8, uint16 or floats in [0, 1]."""
         ...

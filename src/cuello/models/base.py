@@ -19,8 +19,9 @@ class ImageNetwork(nn.Module):
     the only images that it takes; None: any.
 
     conditioning: what ``forward`` is told as ``condition``: "level", the standard deviation of the Gaussian noise with
-    white as 1, ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``; "class", ``(N,)``; None: nothing. epochs_passed: how many, told
-    while it trains, for losses that warm up.
+    white as 1, ``(N, 1, 1, 1)`` or ``(N, 1, H, W)``; "strength", how strong another fault is, ``(N, 1, 1, 1)``, as
+    ``Degradation.place`` says it, 0 where that is not known; "class", ``(N,)``; None: nothing.
+    epochs_passed: how many, told while it trains, for losses that warm up.
 
     keeps_flat: whether what is flat in an image comes back as it was without anybody's help.
 
@@ -38,7 +39,7 @@ class ImageNetwork(nn.Module):
     receptive_field: int | None = None
     scale: int = 1
     size: tuple[int, int] | None = None
-    conditioning: Literal["level", "class"] | None = None
+    conditioning: Literal["level", "strength", "class"] | None = None
     epochs_passed: float = 0.0
     keeps_flat: bool = False
     has_code: bool = False
@@ -47,8 +48,17 @@ class ImageNetwork(nn.Module):
     compares: bool = False
     ends: tuple[str, str] = ("", "")
 
-    def condition(self, x: Tensor, level: Tensor | None = None, classes: Tensor | None = None) -> Tensor | None:
-        """Choose what the network is told beside images: the noise's level, estimated where it is None, or classes."""
+    def condition(
+        self,
+        x: Tensor,
+        level: Tensor | None = None,
+        classes: Tensor | None = None,
+        *,
+        strength: Tensor | None = None,
+    ) -> Tensor | None:
+        """Choose what the network is told beside images: noise's level, estimated where it is None, or another."""
+        if self.conditioning == "strength":
+            return None if strength is None else strength.to(x.device, x.dtype)
         if self.conditioning == "level":
             return (estimated_level(x) if level is None else level).to(x.device, x.dtype)
         return classes if self.conditioning == "class" else None

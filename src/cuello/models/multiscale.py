@@ -30,12 +30,15 @@ class MultiScaleConfig(ImageSettings):
         default=(2, 2), description="convolutions before what is coarser and again after it; the coarsest: in all"
     )
     told: bool = Field(default=True, description="whether it is told the standard deviation of the noise")
+    hinted: bool = Field(default=False, description="whether it may be told how strong the fault is, in place of that")
     folded: bool = Field(default=False, description="plain convolutions, for inference, in place of branches")
 
     @model_validator(mode="after")
     def _as_many(self) -> Self:
         if len(self.widths) != len(self.depths):
             raise ValueError(f"got {len(self.widths)} widths and {len(self.depths)} depths, needed as many of both")
+        if self.told and self.hinted:
+            raise ValueError("got told and hinted, needed one of them at most: one number is told")
         return self
 
 
@@ -84,9 +87,10 @@ class MultiScale(ImageNetwork):
     """Take noise, or other faults, off an image: at half the resolution, and at coarser ones inside.
 
     ``image = x - shuffle(last(body(unshuffle(x), level)))``: squares of 2×2 pixels become channels, the noise's
-    standard deviation joins as one more where the network is told it, Resolution follows, and channels become pixels
-    again. The last convolution begins at 0: training begins from the image as it is. While training, each 3×3
-    convolution is a sum of branches (see BranchedConv2d); ``folded`` gives the network of plain ones.
+    standard deviation joins as one more where the network is told it (or the strength of its fault, 0 where nobody
+    knows it), Resolution follows, and channels become pixels again. The last convolution begins at 0: training begins
+    from the image as it is. While training, each 3×3 convolution is a sum of branches (see BranchedConv2d); ``folded``
+    gives the network of plain ones.
 
     config: see MultiScaleConfig. Input and output image ``(N, channels, H, W)``, white being 1, H and W multiples of
     ``stride`` (CuelloError otherwise), neither cut to [0, 1].
@@ -105,8 +109,8 @@ class MultiScale(ImageNetwork):
         self.config = config
         self.channels = config.channels
         self.stride = 2 ** len(config.widths)
-        self.conditioning = "level" if config.told else None
-        given = 4 * config.channels + int(config.told)
+        self.conditioning = "level" if config.told else "strength" if config.hinted else None
+        given = 4 * config.channels + int(self.conditioning is not None)
         self.body = Resolution(given, config.widths, depths=config.depths, folded=config.folded)
         self.last = convolution(config.widths[0], 4 * config.channels, config.folded, zero=True)
         self.ends = ("body.head.0" if len(config.widths) > 1 else "body.tail.0", "last")
@@ -125,11 +129,12 @@ class MultiScale(ImageNetwork):
         """Return restored images.
 
         condition: where the network is told it, the noise's standard deviation with white as 1, ``(N, 1, 1, 1)``, or
-        ``(N, 1, H, W)`` where it differs from place to place; None means 0, an image without noise.
+        ``(N, 1, H, W)`` where it differs from place to place; None means 0, an image without noise. Where it may be
+        told the strength of its fault, that, likewise; None means 0, not told.
         """
         check_multiple(x, self.stride)
         cells = functional.pixel_unshuffle(x, 2)  # (N, C, H, W) -> (N, 4 C, H / 2, W / 2)
-        if self.config.told:
+        if self.conditioning is not None:
             cells = torch.cat([cells, level_of_cells(condition, x).to(cells.dtype)], 1)  # -> (N, 4 C + 1, …)
         fault = self.last(self.body(cells.contiguous(memory_format=torch.channels_last)))  # -> (N, 4 C, H / 2, W / 2)
         return Output(x - functional.pixel_shuffle(fault, 2))  # -> (N, C, H, W)

@@ -196,7 +196,10 @@ NETWORKS: Registry[NetworkSpec] = Registry(
         *family("denoiser", DENOISER_RECIPE, {"denoise-s": ("Gaussian noise of any level, one model", {})}),
         *family("multiscale", DENOISER_RECIPE, {
             "denoise-m": ("… at two resolutions, for the same minutes better", {}),
-            "restore-m": ("takes off JPEG's artefacts, blur and the like, at two resolutions", {"told": False}),
+            "restore-m": (
+                "takes off JPEG's artefacts, blur and the like, at two resolutions, told how strong they are or not",
+                {"told": False, "hinted": True},
+            ),
         }),
         *family("upscaler", UPSCALER_RECIPE, {
             "up-s": ("bicubic enlargement and what it lacks, small", {}),

@@ -14,7 +14,7 @@ AS_FILES = ("image", "decoded")
 """What comes back as images' files; all else is numbers."""
 
 USED: dict[str, Collection[str]] = {
-    "image": ("sigma", "range"),
+    "image": ("sigma", "quality", "range"),
     "class": ("range",),
     "code": ("range",),
     "decoded": (),
@@ -40,8 +40,18 @@ class Query(BaseModel):
         le=255,
         allow_inf_nan=False,
         description="Standard deviation of the noise, in grey levels out of "
-        "255, for a network that is told it; by default estimated.",
+        "255, for a network that is told it; of the blur, in pixels, for one that takes blur off. By default "
+        "estimated.",
         examples=[25],
+    )
+    quality: float | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        allow_inf_nan=False,
+        description="Quality with which the image was saved as JPEG, for a network that takes its artefacts off; by "
+        "default judged from the pixels.",
+        examples=[30],
     )
     range: str | None = Field(
         default=None,

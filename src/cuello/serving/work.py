@@ -33,6 +33,7 @@ from cuello.inference.estimates import estimates
 from cuello.inference.files import Noted, mean, range_notes, reason, restore_file
 from cuello.inference.model import Model
 from cuello.inference.targets import ARRAY
+from cuello.inference.told import told_level
 from cuello.jobs.explain.classifier import class_number
 from cuello.jobs.explain.estimator import estimate, predicted
 from cuello.jobs.explain.settings import MapSettings
@@ -157,7 +158,7 @@ def pixels_of_pages(path: Path) -> int:
 
 def restored(served: Served, path: Path, asked: Asked, ticket: Ticket) -> Made:
     """Restore an image as `cuello apply` does."""
-    model, level = served.model, None if asked.sigma is None else asked.sigma / 255
+    model, level = served.model, told_level(served.model, asked.sigma, asked.quality)
     model.check_level(level)
     choice = RangeChoice.parse(asked.range, model.levels)
     target = path.parent / RESULT / path.name

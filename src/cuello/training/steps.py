@@ -38,7 +38,7 @@ def answer(
     forward: Forward, network: ImageNetwork, pair: Pair, *, config: TrainConfig, device: torch.device
 ) -> tuple[Output | Tensor, Tensor]:
     """Run the network on a pair; return what it gives for the pair's x, and the loss of each image, ``(N,)``."""
-    condition = network.condition(pair.x, pair.level, pair.condition)
+    condition = network.condition(pair.x, pair.level, pair.condition, strength=pair.strength)
 
     def given(x: Tensor) -> Output | Tensor:
         with precision_context(config, device):

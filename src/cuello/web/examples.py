@@ -64,7 +64,7 @@ def shown(model: Model, config: TrainConfig, *, image: Tensor, place: int) -> li
     degradation = parse(config.noise)
     whole = [side - side % degradation.scale for side in image.shape[2:]]
     target = image[:, :, : whole[0], : whole[1]]
-    worse, level = degradation.with_level(target, generator(config.seed, "examples", index=place))
+    worse, level, _ = degradation.with_values(target, generator(config.seed, "examples", index=place))
     better = model.restore_batch(worse, level)
     return [("input", picture(worse)), ("output", picture(better)), ("original", picture(target))]
 

@@ -49,6 +49,19 @@ def test_the_noise_on_a_validation_image_depends_on_seed_and_id():
     assert torch.equal(first, degrade_each(parse("gaussian:25"), same_image, seed=0)[0])
 
 
+def test_of_half_of_the_images_a_network_in_training_may_know_how_strong_the_fault_is():
+    soft = Task("denoise", parse("blur:0.5..2.5"))
+    batch = Batch(torch.rand(200, 1, 4, 4), torch.arange(200))
+    strength = soft.pair(batch, random(0)).strength
+    assert strength is not None
+    known = strength[strength > 0]
+    assert 70 < len(known) < 130
+    assert 0.1 <= known.min() < 0.2
+    assert 0.9 < known.max() <= 1
+    assert soft.pair_each(batch, seed=0).strength is None
+    assert NOISY.pair(batch_of([0, 1]), random(0)).strength is None
+
+
 def test_pairs_bring_their_own_targets():
     batch = batch_of([0, 1], targets=True)
     for image, target, level, *_ in (PAIRS.pair(batch, random(0)), PAIRS.pair_each(batch, seed=0)):

@@ -12,6 +12,9 @@ from cuello.core.types import Batch, Pair
 from cuello.degrade import Composition, Degradation, parse
 from cuello.degrade.sizes import Down, Resize
 
+TOLD = 0.5
+"""Share of the images whose fault's strength is told while a network learns that may be told it, or not."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -37,13 +40,16 @@ class Task:
         if self.degradation is None:
             return self._plain(batch)
         target = cut_to_multiple(batch.images, self.scale)
-        x, level = self.degradation.with_level(target, random)
-        return Pair(x, target, level)
+        x, level, strength = self.degradation.with_values(target, random)
+        if strength is not None:
+            strength = strength * (torch.rand(strength.shape, generator=random) < TOLD)
+        return Pair(x, target, level, strength=strength)
 
     def pair_each(self, batch: Batch, seed: int) -> Pair:
         """Return inputs and targets with a generator for every image, from (seed, id).
 
-        The noise on an image then does not depend on the batch it is in: for validation and evaluation.
+        The noise on an image then does not depend on the batch it is in: for validation and evaluation, where a network
+        judges by itself how strong a fault is that is not Gaussian noise.
         """
         if self.degradation is None:
             return self._plain(batch)
@@ -89,11 +95,11 @@ def degrade_each(degradation: Degradation | Composition, batch: Batch, seed: int
     of Gaussian noise in each (see ``Pair``).
     """
     parts = [
-        degradation.with_level(batch.images[row : row + 1], generator(seed, "evaluation noise", 0, index=index))
+        degradation.with_values(batch.images[row : row + 1], generator(seed, "evaluation noise", 0, index=index))
         for row, index in enumerate(batch.ids.tolist())
     ]
-    levels = [level for _, level in parts if level is not None]
-    return torch.cat([image for image, _ in parts]), torch.cat(levels) if levels else None
+    levels = [part.level for part in parts if part.level is not None]
+    return torch.cat([part.images for part in parts]), torch.cat(levels) if levels else None
 
 
 def paired(batch: Batch) -> Pair:
