@@ -150,4 +150,4 @@ def test_the_noise_level_of_a_composition_adds_variances():
     _, level, _ = parse("gaussian:3+down:2+gaussian:4").with_values(images, random(0))
     assert level is not None
     torch.testing.assert_close(level, torch.full((4, 1, 1, 1), 5 / 255))
-    assert parse("blur:1+jpeg:60").with_level(images, random(0))[1] is None
+    assert parse("blur:1+jpeg:60").with_values(images, random(0)).level is None
