@@ -42,106 +42,109 @@ class Recipe:
     @property
     def runs(self) -> list[str]:
         """The run directory that each stage leaves."""
-        return [output_of(stage) for stage in self.stages]
+        return [str(option(command, "-o")) for command in self.stages]
 
 
-def output_of(command: str) -> str:
-    """Return the run directory that a command leaves.
+def option(command: str, flag: str) -> str | None:
+    """Return what follows a flag of a command; None where it is not there.
 
-    >>> output_of("cuello train denoise photographs --epochs 2 -o runs/first")
+    >>> option("cuello train denoise photographs --epochs 2 -o runs/first", "-o")
     'runs/first'
     """
     words = shlex.split(command)
-    return words[words.index("-o") + 1]
+    return words[words.index(flag) + 1] if flag in words else None
 
 
-def trained(run: str, job: str, flags: str, *, crop: int, epochs: int, channels: int) -> str:
-    """Write the command of a stage: what all have in common, and what it has of its own."""
-    return exact(run, job, f"{flags} --precision bf16", crop=crop, epochs=epochs, channels=channels)
+def stage(
+    run: str, flags: str, *, crop: int, epochs: int, start: str | None = None, rate: str = "", samples: int = 8000
+) -> str:
+    """Write the command of a stage: what all have in common, and what it has of its own.
 
-
-def exact(run: str, job: str, flags: str, *, crop: int, epochs: int, channels: int, samples: int = 8000) -> str:
-    """Write the command of a stage in single precision, for the last digits."""
-    return (
-        f"cuello train {job} {PHOTOGRAPHS} {flags} --channels {channels} --crop {crop} --samples {samples} "
-        f"--epochs {epochs} --validation-samples 200 --test 0 --threads 1 --no-report -o {run}"
-    )
-
-
-def denoiser(name: str, channels: int, images: Sequence[str]) -> Recipe:
-    """Absolute differences first, then PSNR, for which images with little noise count as much as the others; single
-    precision at the end.
+    run: the folder that it leaves. start: the run that it starts from. rate: the learning rate, if not the usual one.
     """
-    flags, first, second = "--noise gaussian:0..75,clip=no --model denoise-m", f"{name}-first", f"{name}-second"
-    then = f"{flags} --start-from {first} --loss psnr --learning-rate 0.001"
-    last = f"{flags} --start-from {second} --loss psnr --learning-rate 0.0004"
-    stages = (
-        trained(first, "denoise", flags, crop=64, epochs=85, channels=channels),
-        trained(second, "denoise", then, crop=64, epochs=60, channels=channels),
-        exact(name, "denoise", last, crop=96, epochs=11, channels=channels, samples=4000),
+    job = "upscale" if "--scale" in flags else "denoise"
+    start = f" --start-from {start}" if start else ""
+    rate = f" --learning-rate {rate}" if rate else ""
+    return (
+        f"cuello train {job} {PHOTOGRAPHS} {flags}{start}{rate} --crop {crop} --samples {samples} --epochs {epochs} "
+        f"--validation-samples 200 --test 0 --threads 1 --no-report -o {run}"
     )
-    return Recipe(name, tuple(map(Yardstick, images)), stages)
 
 
-def enlarger(name: str, channels: int, scale: int, model: str, epochs: int) -> Recipe:
-    """Absolute differences first; squared ones at the end, and single precision."""
-    flags, first = f"--scale {scale} --model {model}", f"{name}-first"
-    then = f"{flags} --start-from {first} --loss mse --learning-rate 0.0005"
-    crop = {2: 96, 3: 144, 4: 176}[scale]  # the smallest photograph has 180 rows
-    stages = (
-        trained(first, "upscale", flags, crop=crop, epochs=epochs, channels=channels),
-        exact(name, "upscale", then, crop=crop, epochs=8, channels=channels),
-    )
-    return Recipe(name, (Yardstick("set5"),), stages)
+GREY, COLOUR, FAST = "--channels 1", "--channels 3", "--precision bf16"
+NOISE = "--noise gaussian:0..75,clip=no --model denoise-m"
+JPEG, SOFT = "--noise jpeg:5..95 --model restore-m --loss psnr", "--noise blur:0.5..2.5 --model restore-m --loss psnr"
+X2, X3, X4 = (f"--scale {scale} --model up-{size} --loss psnr" for scale, size in ((2, "s"), (3, "m"), (4, "m")))
+
+STAGES = [
+    # Absolute differences first, then PSNR, for which images with little noise count as much as the others; what is in
+    # single precision is for the last digits. The smallest photograph has 180 rows.
+    stage("denoise-first", f"{NOISE} {GREY} {FAST}", crop=64, epochs=85),
+    stage(
+        "denoise-second", f"{NOISE} --loss psnr {GREY} {FAST}", crop=64, epochs=60, start="denoise-first", rate="0.001"
+    ),
+    stage(
+        "denoise",
+        f"{NOISE} --loss psnr {GREY}",
+        crop=96,
+        epochs=11,
+        samples=4000,
+        start="denoise-second",
+        rate="0.0004",
+    ),
+    stage("denoise-colour", f"{NOISE} --loss psnr {COLOUR} {FAST}", crop=64, epochs=88, start="denoise", rate="0.001"),
+    stage("upscale-x2-first", f"--scale 2 --model up-s {GREY} {FAST}", crop=96, epochs=52),
+    stage(
+        "upscale-x2",
+        f"--scale 2 --model up-s --loss mse {GREY}",
+        crop=96,
+        epochs=8,
+        start="upscale-x2-first",
+        rate="0.0005",
+    ),
+    stage("upscale-x4", f"{X4} {GREY} {FAST}", crop=176, epochs=36),
+    stage("upscale-x3-first", f"{X3} {GREY} {FAST}", crop=144, epochs=26, start="upscale-x4"),
+    stage("upscale-x3", f"{X3} {GREY}", crop=144, epochs=6, start="upscale-x3-first", rate="0.0005"),
+    stage("upscale-x2-colour", f"{X2} {COLOUR} {FAST}", crop=96, epochs=9, start="upscale-x2", rate="0.001"),
+    stage("upscale-x3-colour", f"{X3} {COLOUR} {FAST}", crop=144, epochs=7, start="upscale-x3", rate="0.001"),
+    stage("upscale-x4-colour", f"{X4} {COLOUR} {FAST}", crop=176, epochs=8, start="upscale-x4", rate="0.001"),
+    stage("upscale-real-x2", f"{X2} --noise real-x2 {COLOUR} {FAST}", crop=88, epochs=20, start="upscale-x2-colour"),
+    stage("upscale-real-x4", f"{X4} --noise real-x4 {COLOUR} {FAST}", crop=176, epochs=20, start="upscale-x4-colour"),
+    stage("dejpeg", f"{JPEG} {GREY} {FAST}", crop=64, epochs=60, start="denoise"),
+    stage("dejpeg-colour", f"{JPEG} {COLOUR} {FAST}", crop=64, epochs=30, start="dejpeg"),
+    stage("impulses", f"--noise salt-pepper:0.01..0.9 --model impulse-m --loss psnr {GREY} {FAST}", crop=64, epochs=30),
+    stage("deblur", f"{SOFT} {GREY} {FAST}", crop=64, epochs=45, start="denoise"),
+]
+"""Every command that trains, what others start from first; each leaves a run of another name."""
 
 
-def in_one(
-    name: str, job: str, flags: str, yardsticks: Sequence[Yardstick], *, crop: int, epochs: int, channels: int
-) -> Recipe:
-    """One stage."""
-    return Recipe(name, tuple(yardsticks), (trained(name, job, flags, crop=crop, epochs=epochs, channels=channels),))
+def with_stages(name: str, yardsticks: Sequence[Yardstick]) -> Recipe:
+    """Return the recipe of a model: the stage that leaves it, after those that this starts from."""
+    by_run = {option(command, "-o"): command for command in STAGES}
+    stages = [by_run[name]]
+    while start := option(stages[0], "--start-from"):
+        stages.insert(0, by_run[start])
+    return Recipe(name, tuple(yardsticks), tuple(stages))
 
 
-def real_enlarger(scale: int, model: str, epochs: int) -> Recipe:
-    flags = f"--scale {scale} --noise real-x{scale} --model {model}"
-    tested = Yardstick("cbsd68", f"real-x{scale}", ("bicubic",))
-    return in_one(f"upscale-real-x{scale}", "upscale", flags, [tested], crop=44 * scale, epochs=epochs, channels=3)
-
-
-def restorer(name: str, flags: str, yardsticks: Sequence[Yardstick], *, epochs: int, channels: int) -> Recipe:
-    return in_one(name, "denoise", flags, yardsticks, crop=64, epochs=epochs, channels=channels)
-
-
-IMPULSES = [Yardstick("bsd68", f"salt-pepper:0.{tenths}", ("input", "median-3")) for tenths in (2, 5, 9)]
-SOFT = [Yardstick("bsd68", f"blur:{sigma}", ("input",)) for sigma in (0.8, 1.6, 2.4)]
-
+SET5 = [Yardstick("set5")]
 RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        denoiser("denoise", 1, ["bsd68", "set12"]),
-        denoiser("denoise-colour", 3, ["cbsd68"]),
-        enlarger("upscale-x2", 1, 2, "up-s", epochs=52),
-        enlarger("upscale-x3", 1, 3, "up-m", epochs=50),
-        in_one(  # for PSNR from the first step
-            "upscale-x4", "upscale", "--scale 4 --model up-m --loss psnr", [Yardstick("set5")],
-            crop=176, epochs=36, channels=1,
-        ),
-        enlarger("upscale-x2-colour", 3, 2, "up-s", epochs=60),
-        enlarger("upscale-x3-colour", 3, 3, "up-m", epochs=50),
-        enlarger("upscale-x4-colour", 3, 4, "up-m", epochs=50),
-        real_enlarger(2, "up-s", epochs=60),
-        real_enlarger(4, "up-m", epochs=50),
-        restorer(  # live1 is no test of it: most of its photographs are among those that it learns from
-            "dejpeg", "--noise jpeg:5..95 --model restore-m", [Yardstick("classic5")], epochs=50, channels=1,
-        ),
-        restorer(
-            "dejpeg-colour", "--noise jpeg:5..95 --model restore-m",
-            [Yardstick("cbsd68", f"jpeg:{quality}", ("input",)) for quality in (10, 40)], epochs=50, channels=3,
-        ),
-        restorer(
-            "impulses", "--noise salt-pepper:0.01..0.9 --model impulse-m", IMPULSES, epochs=60, channels=1,
-        ),
-        restorer("deblur", "--noise blur:0.5..2.5 --model restore-m", SOFT, epochs=50, channels=1),
-    )
-}  # fmt: skip
+    name: with_stages(name, yardsticks)
+    for name, yardsticks in {
+        "denoise": [Yardstick("bsd68"), Yardstick("set12")],
+        "denoise-colour": [Yardstick("cbsd68")],
+        "upscale-x2": SET5,
+        "upscale-x3": SET5,
+        "upscale-x4": SET5,
+        "upscale-x2-colour": SET5,
+        "upscale-x3-colour": SET5,
+        "upscale-x4-colour": SET5,
+        "upscale-real-x2": [Yardstick("cbsd68", "real-x2", ("bicubic",))],
+        "upscale-real-x4": [Yardstick("cbsd68", "real-x4", ("bicubic",))],
+        "dejpeg": [Yardstick("classic5")],  # of live1 most photographs are among those that it learns from
+        "dejpeg-colour": [Yardstick("cbsd68", f"jpeg:{quality}", ("input",)) for quality in (10, 40)],
+        "impulses": [Yardstick("bsd68", f"salt-pepper:0.{tenths}", ("input", "median-3")) for tenths in (2, 5, 9)],
+        "deblur": [Yardstick("bsd68", f"blur:{sigma}", ("input",)) for sigma in (0.8, 1.6, 2.4)],
+    }.items()
+}
 """Recipes by the name of the model."""

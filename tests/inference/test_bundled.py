@@ -15,8 +15,10 @@ import cuello
 from cuello.core.errors import CuelloError
 from cuello.core.resample import resize
 from cuello.data.catalog import CATALOG
+from cuello.degrade import parse
 from cuello.inference.bundled import BUNDLED, located
 from cuello.runs.artefact import load_artefact, save_artefact
+from cuello.scoring.metrics import psnr
 
 MOST_BYTES = 300_000
 
@@ -79,6 +81,56 @@ def test_denoised_photographs_are_nearer_than_bilateral_filters(sigma: float, to
     classical = denoise_bilateral(noisy, sigma_color=2 * sigma / 255, sigma_spatial=2)
     ours = peak_signal_noise_ratio(clean, found)
     assert ours > peak_signal_noise_ratio(clean, np.uint8(np.round(classical * 255))) + 0.5
+
+
+def colours(side: int = 128) -> np.ndarray:
+    """Return a part of a photograph that is in no training set here, ``(side, side, 3)`` uint8."""
+    return data.chelsea()[60 : 60 + side, 150 : 150 + side]
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "gain"),
+    [
+        ("denoise-colour", "gaussian:15", 6),
+        ("denoise-colour", "gaussian:50", 11),
+        ("dejpeg", "jpeg:10", 0.7),
+        ("dejpeg", "jpeg:40", 0.5),
+        ("dejpeg-colour", "jpeg:10", 0.7),
+        ("dejpeg-colour", "jpeg:40", 0.5),
+        ("impulses", "salt-pepper:0.01", 20),
+        ("impulses", "salt-pepper:0.9", 15),
+        ("deblur", "blur:0.8", 3),
+        ("deblur", "blur:2.4", 1),
+    ],
+)
+def test_what_was_spoiled_comes_nearer_to_what_it_was(name: str, noise: str, gain: float) -> None:
+    model = cuello.load(name)
+    clean = torch.from_numpy(camera()[..., None] if model.channels == 1 else colours()).permute(2, 0, 1)[None] / 255
+    spoiled = parse(noise)(clean, torch.Generator().manual_seed(0))
+    before, after = (float(psnr(one.clamp(0, 1), clean)) for one in (spoiled, torch.as_tensor(model(spoiled))))
+    assert after > before + gain
+
+
+@pytest.mark.parametrize("name", ["upscale-real-x2", "upscale-real-x4"])
+def test_small_images_of_the_web_are_enlarged_nearer_than_by_bicubic(name: str) -> None:
+    model = cuello.load(name)
+    clean = torch.from_numpy(colours(192)).permute(2, 0, 1)[None] / 255
+    small = parse(name.removeprefix("upscale-"))(clean, torch.Generator().manual_seed(0))
+    bicubic = resize(small, scale=model.scale).clamp(0, 1)
+    assert float(psnr(torch.as_tensor(model(small)), clean)) > float(psnr(bicubic, clean)) + 0.5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_dead_and_hot_pixels_are_replaced_in_8_and_16_bits_and_others_stay(dtype: type) -> None:
+    white = np.iinfo(dtype).max
+    clean = (camera().astype(float).clip(5, 250) / 255 * white).round().astype(dtype)
+    random = np.random.default_rng(0)
+    hit = random.random(clean.shape) < 0.03
+    spoiled = np.where(hit, np.where(random.random(clean.shape) < 0.5, 0, white), clean).astype(dtype)
+    found = cuello.load("impulses")(spoiled)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[~hit], clean[~hit])
+    assert np.abs(found[hit].astype(float) - clean[hit]).mean() < 0.05 * white
 
 
 def test_what_is_there_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
