@@ -111,8 +111,8 @@ STAGES = [
     stage("upscale-real-x2", f"{X2} --noise real-x2 {COLOUR} {FAST}", crop=88, epochs=20, start="upscale-x2-colour"),
     stage("upscale-real-x4", f"{X4} --noise real-x4 {COLOUR} {FAST}", crop=176, epochs=20, start="upscale-x4-colour"),
     stage("dejpeg", f"{JPEG} {GREY} {FAST}", crop=64, epochs=60, start="denoise"),
-    stage("dejpeg-colour", f"{JPEG} {COLOUR} {FAST}", crop=64, epochs=30, start="dejpeg"),
-    stage("impulses", f"--noise salt-pepper:0.01..0.9 --model impulse-m --loss psnr {GREY} {FAST}", crop=64, epochs=30),
+    stage("dejpeg-colour", f"{JPEG} {COLOUR} {FAST}", crop=64, epochs=32, start="dejpeg"),
+    stage("impulses", f"--noise salt-pepper:0.01..0.9 --model impulse-m {GREY}", crop=64, epochs=20),
     stage("deblur", f"{SOFT} {GREY} {FAST}", crop=64, epochs=45, start="denoise"),
 ]
 """Every command that trains, what others start from first; each leaves a run of another name."""
@@ -136,9 +136,9 @@ RECIPES = {
         "upscale-x2": SET5,
         "upscale-x3": SET5,
         "upscale-x4": SET5,
-        "upscale-x2-colour": SET5,
-        "upscale-x3-colour": SET5,
-        "upscale-x4-colour": SET5,
+        "upscale-x2-colour": [*SET5, Yardstick("cbsd68", "down:2", ("bicubic",))],
+        "upscale-x3-colour": [*SET5, Yardstick("cbsd68", "down:3", ("bicubic",))],
+        "upscale-x4-colour": [*SET5, Yardstick("cbsd68", "down:4", ("bicubic",))],
         "upscale-real-x2": [Yardstick("cbsd68", "real-x2", ("bicubic",))],
         "upscale-real-x4": [Yardstick("cbsd68", "real-x4", ("bicubic",))],
         "dejpeg": [Yardstick("classic5")],  # of live1 most photographs are among those that it learns from
