@@ -49,7 +49,7 @@ def test_its_commands_are_understood(recipe: Any) -> None:
         given = dict(bound.arguments)
         config = resolve({name: value for name, value in given.items() if name in TrainConfig.model_fields})
         assert config.data == "photographs"
-        assert config.job == ("upscale" if recipe.name.startswith("upscale") else "denoise")
+        assert config.job == ("upscale" if run.startswith("upscale") else "denoise")
         assert given["output"] == Path(run)
         assert config.start_from == (before[-1] if before else None), "a stage goes on where the last one ended"
         before.append(run)

@@ -1,6 +1,7 @@
 """What `cuello models` says of the models that come with the package: each in short, and one of them in full."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -45,8 +46,9 @@ MODEL = {
 @pytest.mark.parametrize("model", ready_models(), ids=BUNDLED.names())
 def test_each_states_its_licence_data_author_scores_training_and_limits(model: dict[str, Any]) -> None:
     lines = "\n".join(short_lines(model))
-    for words in ("not for: ", "trained on: ", " epochs, ", " min", "licence: ", "; author: ", " dB", " parameters, "):
+    for words in ("not for: ", "trained on: ", " epochs, ", "licence: ", "; author: ", " dB", " parameters, "):
         assert words in lines
+    assert re.search(r"\d (min|h)$", lines, re.MULTILINE)
     assert model["not_for"] == BUNDLED[model["name"]].not_for
 
 

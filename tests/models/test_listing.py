@@ -23,7 +23,7 @@ def test_ready_models_come_first_then_a_line_a_network_by_purpose(
     lines = command("models").out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0] == "READY TO USE: cuello apply NAME IN OUT"
-    assert [line.split(":")[0] for line in lines if line.startswith(("denoise:", "upscale-x"))] == BUNDLED.names()
+    assert [name for line in lines if (name := line.split(":")[0]) in BUNDLED] == BUNDLED.names()
     start = next(place for place, line in enumerate(lines) if line.startswith("network to train"))
     table = [line for line in lines[start + 1 : lines.index("", start + len(listed(3)))] if line]
     names = [line.split()[0] for line in table if line != line.upper()]

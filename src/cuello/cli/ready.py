@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from cuello.core.errors import CuelloError
 from cuello.core.rights import stated
 from cuello.inference.bundled import BUNDLED, BundledSpec
 
-INDENT = " " * 4
+INDENT, WIDTH = " " * 4, 80
 KEPT = ("epochs", "minutes", "machine", "scores", "multiply_adds_a_pixel", "commands")
 """What ``benchmarks/bundle.py`` writes of each."""
 
@@ -62,7 +63,7 @@ def print_ready() -> None:
     for model in ready_models():
         print_text(f"{model['name']}: {model['summary']}")
         for line in short_lines(model):
-            print_text(INDENT + line)
+            print_text(textwrap.fill(line, WIDTH, initial_indent=INDENT, subsequent_indent=2 * INDENT))
 
 
 def short_lines(model: Mapping[str, Any]) -> list[str]:
@@ -152,5 +153,13 @@ SIGNS = {"scale": "×", "sigma": "σ ", "quality": "quality "}
 
 
 def setting_of(score: Mapping[str, Any]) -> str:
-    """Say at which setting a score was measured; a degradation says itself what it is."""
-    return next((f"{sign}{score[unit]}" for unit, sign in SIGNS.items() if unit in score), str(score.get("noise", "")))
+    """Say at which setting a score was measured; a degradation says itself what it is, by its name if it has one.
+
+    >>> setting_of({"noise": "blur:0..1+down:2+gaussian:0..10+jpeg:60..95"})
+    'real-x2'
+    """
+    from cuello.degrade.compose import MIXTURES
+
+    noise = str(score.get("noise", ""))
+    named = {spec: name for name, spec in MIXTURES.items()}
+    return next((f"{sign}{score[unit]}" for unit, sign in SIGNS.items() if unit in score), named.get(noise, noise))
