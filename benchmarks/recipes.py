@@ -73,7 +73,7 @@ def stage(
 
 GREY, COLOUR, FAST = "--channels 1", "--channels 3", "--precision bf16"
 NOISE = "--noise gaussian:0..75,clip=no --model denoise-m"
-JPEG, SOFT = "--noise jpeg:5..95 --model restore-m --loss psnr", "--noise blur:0.5..2.5 --model restore-m --loss psnr"
+JPEG, SOFT = "--noise jpeg:5..95 --model restore-m --loss psnr", "--model restore-m --loss psnr"
 X2, X3, X4 = (f"--scale {scale} --model up-{size} --loss psnr" for scale, size in ((2, "s"), (3, "m"), (4, "m")))
 REAL = "--model restore-up --loss psnr"
 
@@ -126,7 +126,10 @@ STAGES = [
     stage("dejpeg", f"{JPEG} {GREY} {FAST}", crop=64, epochs=60, start="denoise"),
     stage("dejpeg-colour", f"{JPEG} {COLOUR} {FAST}", crop=64, epochs=32, start="dejpeg"),
     stage("impulses", f"--noise salt-pepper:0.01..0.9 --model impulse-m {GREY}", crop=64, epochs=14, rate="0.002"),
-    stage("deblur", f"{SOFT} {GREY} {FAST}", crop=64, epochs=45, start="denoise"),
+    stage("deblur-first", f"--noise blur:0.5..2.5 {SOFT} {GREY} {FAST}", crop=64, epochs=45, start="denoise"),
+    stage(
+        "deblur", f"--noise blur:0.5..2.5,rounded=yes {SOFT} {GREY} {FAST}", crop=64, epochs=16, start="deblur-first"
+    ),
 ]
 """Every command that trains, what others start from first; each leaves a run of another name."""
 
@@ -157,7 +160,7 @@ RECIPES = {
         "dejpeg": [Yardstick("classic5")],  # of live1 most photographs are among those that it learns from
         "dejpeg-colour": [Yardstick("cbsd68", f"jpeg:{quality}", ("input",)) for quality in (10, 40)],
         "impulses": [Yardstick("bsd68", f"salt-pepper:0.{tenths}", ("input", "median-3")) for tenths in (2, 5, 9)],
-        "deblur": [Yardstick("bsd68", f"blur:{sigma}", ("input",)) for sigma in (0.8, 1.6, 2.4)],
+        "deblur": [Yardstick("bsd68", f"blur:{sigma},rounded=yes", ("input",)) for sigma in (0.8, 1.6, 2.4)],
     }.items()
 }
 """Recipes by the name of the model."""

@@ -3,8 +3,8 @@
     CUELLO_DATA=… python benchmarks/told.py deblur blur 0.5 1 1.5 2 2.5
     CUELLO_DATA=… python benchmarks/told.py dejpeg jpeg 10 20 30 40 --images classic5
 
-Prints PSNR, the mean over the images, of what goes in and of both results: grey, cut to [0, 1], not rounded, edges
-kept. The numbers are values of the main parameter of the degradation that is named. every: take every so many images.
+Prints PSNR, the mean over the images, of what goes in and of both results: grey, results not rounded, edges kept. The
+numbers are values of the main parameter of the degradation that is named. every: take every so many images.
 """
 
 import argparse
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("values", type=float, nargs="+")
     parser.add_argument("--images", default="bsd68")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--bits", type=int, default=8, help="round what goes in to so many bits; 0: not at all")
     given = parser.parse_args()
     torch.set_num_threads(1)
     model, images = cuello.load(given.model), read(given.images, given.every)
@@ -44,7 +45,9 @@ def main() -> None:
     for value in given.values:
         degradation, scores = parse(f"{given.degradation}:{value:g}"), []
         for number, image in enumerate(images):
-            worse = degradation(image, generator(0, "told", index=number))
+            worse = degradation(image, generator(0, "told", index=number)).clamp(0, 1)
+            if given.bits:
+                worse = (worse * (2**given.bits - 1)).round() / (2**given.bits - 1)
             found = [worse, *(torch.as_tensor(model(worse, level)) for level in (None, value))]
             scores.append([float(psnr(one.clamp(0, 1), image)) for one in found])
         before, alone, told = np.mean(scores, axis=0)

@@ -99,8 +99,8 @@ def colours(side: int = 128) -> np.ndarray:
         ("dejpeg-colour", "jpeg:40", 0.5),
         ("impulses", "salt-pepper:0.01", 20),
         ("impulses", "salt-pepper:0.9", 15),
-        ("deblur", "blur:0.8", 3),
-        ("deblur", "blur:2.4", 1),
+        ("deblur", "blur:0.8,rounded=yes", 3),
+        ("deblur", "blur:2.4,rounded=yes", 1),
     ],
 )
 def test_what_was_spoiled_comes_nearer_to_what_it_was(name: str, noise: str, gain: float) -> None:

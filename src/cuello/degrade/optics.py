@@ -1,5 +1,6 @@
 """Blur, as of a lens out of focus."""
 
+import pydantic
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -33,14 +34,19 @@ def separable(images: Tensor, kernels: Tensor) -> Tensor:
 
 
 class Blur(Degradation):
-    """Gaussian blur, y = x * G(σ), cut off at 4σ, edges repeated."""
+    """Gaussian blur, y = x * G(σ), cut off at 4σ, edges repeated.
+
+    Sharpening brings out what rounding left: a network for files learns from rounded images.
+    """
 
     name = "blur"
     summary = "Gaussian blur, as of a lens out of focus"
     main = "sigma"
     sigma: Quantity = quantity(1, "standard deviation of the Gaussian", "pixels", limits=(0, 50))
+    rounded: bool = pydantic.Field(default=False, description="rounded to 8 bits, as files have it")
 
     def degrade(self, images: Tensor, values: dict[str, Tensor], generator: Generator) -> Tensor:
         radius = radius_of(self.sigma.high if isinstance(self.sigma, Range) else self.sigma)
         kernels = gaussian_kernels(values["sigma"].view(-1).to(images.device), radius)  # (N, K)
-        return separable(functional.pad(images, (radius,) * 4, mode="replicate"), kernels)
+        soft = separable(functional.pad(images, (radius,) * 4, mode="replicate"), kernels)
+        return soft.clamp_(0, 1).mul_(255).round_().div_(255) if self.rounded else soft
