@@ -49,3 +49,10 @@ def test_every_image_of_a_batch_has_its_own_sigma():
     assert sigmas.min() < 0.8
     assert sigmas.max() > 2.6
     assert sigmas.max() < 3.01
+
+
+def test_rounded_blur_has_the_values_of_a_file_of_8_bits() -> None:
+    images = torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    plain, rounded = (Blur(sigma=1.3, rounded=yes)(images, torch.Generator()) for yes in (False, True))
+    assert torch.equal(rounded, (plain * 255).round() / 255)
+    assert Blur(sigma=Range(0.5, 2.5), rounded=True).spec() == "blur:0.5..2.5,rounded=yes"
