@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from cuello.core.errors import CuelloError
-from cuello.core.resample import resize
 from cuello.models.catalog import architecture_of, build
 from cuello.models.geometry import measure_receptive_field
 from cuello.models.multiscale import MultiScale, MultiScaleConfig
@@ -48,23 +47,6 @@ def test_receptive_field_is_what_is_measured(widths: tuple[int, ...], depths: tu
     network = shaken(widths=widths, depths=depths)
     assert network.stride == 2 ** len(widths)
     assert network.receptive_field == measure_receptive_field(network, 1, network.stride)
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_training_begins_from_bicubic_enlargement(scale: int) -> None:
-    x = torch.rand(2, 3, 8, 12)
-    image = build(architecture_of("restore-up", 3, scale=scale))(x).image
-    torch.testing.assert_close(image[:, :, 20:-20, 20:-20], resize(x, scale=scale)[:, :, 20:-20, 20:-20])
-    assert image.shape == (2, 3, 8 * scale, 12 * scale)
-
-
-def test_what_is_taken_off_an_enlarged_image_lies_where_it_was_seen() -> None:
-    network = shaken(scale=2, told=False)
-    assert network.receptive_field == measure_receptive_field(network, 1, network.stride, scale=2)
-    x = torch.rand(1, 1, 16, 96)
-    torch.testing.assert_close(run(network.folded(), x), run(network, x), atol=1e-5, rtol=0)
-    moved = torch.roll(x, 4, 3)
-    torch.testing.assert_close(run(network, moved)[..., 50:-50], torch.roll(run(network, x), 8, 3)[..., 50:-50])
 
 
 def test_folding_keeps_the_function() -> None:

@@ -1,4 +1,4 @@
-"""A small network that restores images at several resolutions, or enlarges them."""
+"""A small network that restores images at several resolutions, told how strong their noise is or not."""
 
 from typing import Annotated, Self
 
@@ -10,7 +10,6 @@ from torch.nn import functional
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
 from cuello.models.denoiser import level_of_cells
-from cuello.models.enlarging import BicubicUpscale
 from cuello.models.geometry import check_multiple
 from cuello.models.limits import ImageSettings, Width
 from cuello.models.reparameterised import convolution, fold_into, stack
@@ -30,7 +29,6 @@ class MultiScaleConfig(ImageSettings):
     depths: tuple[Layers, ...] = Field(
         default=(2, 2), description="convolutions before what is coarser and again after it; the coarsest: in all"
     )
-    scale: int = Field(default=1, ge=1, le=8, description="how many times larger the sides become")
     told: bool = Field(default=True, description="whether it is told the standard deviation of the noise")
     hinted: bool = Field(default=False, description="whether it may be told how strong the fault is, in place of that")
     folded: bool = Field(default=False, description="plain convolutions, for inference, in place of branches")
@@ -86,17 +84,16 @@ class Resolution(nn.Module):
 
 
 class MultiScale(ImageNetwork):
-    """Take noise, or other faults, off an image, which may become larger: at half the resolution, and coarser inside.
+    """Take noise, or other faults, off an image: at half the resolution, and at coarser ones inside.
 
     ``image = x - shuffle(last(body(unshuffle(x), level)))``: squares of 2×2 pixels become channels, the noise's
     standard deviation joins as one more where the network is told it (or the strength of its fault, 0 where nobody
     knows it), Resolution follows, and channels become pixels again. The last convolution begins at 0: training begins
     from the image as it is. While training, each 3×3 convolution is a sum of branches (see BranchedConv2d); ``folded``
-    gives the network of plain ones. With ``scale`` s, ``last`` gives s² times as many channels, which are taken off
-    the image as bicubic interpolation enlarges it.
+    gives the network of plain ones.
 
-    config: see MultiScaleConfig. Input image ``(N, channels, H, W)``, white being 1, H and W multiples of ``stride``
-    (CuelloError otherwise), output ``(N, channels, s H, s W)``, neither cut to [0, 1].
+    config: see MultiScaleConfig. Input and output image ``(N, channels, H, W)``, white being 1, H and W multiples of
+    ``stride`` (CuelloError otherwise), neither cut to [0, 1].
 
     >>> network = MultiScale(MultiScaleConfig(channels=1, widths=(8, 8), depths=(1, 1)))
     >>> network(torch.rand(2, 1, 12, 16), torch.full((2, 1, 1, 1), 25 / 255)).image.shape
@@ -110,13 +107,12 @@ class MultiScale(ImageNetwork):
     def __init__(self, config: MultiScaleConfig):
         super().__init__()
         self.config = config
-        self.channels, self.scale = config.channels, config.scale
+        self.channels = config.channels
         self.stride = 2 ** len(config.widths)
         self.conditioning = "level" if config.told else "strength" if config.hinted else None
         given = 4 * config.channels + int(self.conditioning is not None)
         self.body = Resolution(given, config.widths, depths=config.depths, folded=config.folded)
-        self.last = convolution(config.widths[0], 4 * config.channels * config.scale**2, config.folded, zero=True)
-        self.enlarge = BicubicUpscale(config.scale) if config.scale > 1 else nn.Identity()
+        self.last = convolution(config.widths[0], 4 * config.channels, config.folded, zero=True)
         self.ends = ("body.head.0" if len(config.widths) > 1 else "body.tail.0", "last")
         self.receptive_field = self._receptive_field()
 
@@ -141,8 +137,7 @@ class MultiScale(ImageNetwork):
         if self.conditioning is not None:
             cells = torch.cat([cells, level_of_cells(condition, x).to(cells.dtype)], 1)  # -> (N, 4 C + 1, …)
         fault = self.last(self.body(cells.contiguous(memory_format=torch.channels_last)))  # -> (N, 4 C, H / 2, W / 2)
-        image = self.enlarge(x) - functional.pixel_shuffle(fault, 2)  # -> (N, C s², H, W)
-        return Output(functional.pixel_shuffle(image, self.scale))  # -> (N, C, s H, s W)
+        return Output(x - functional.pixel_shuffle(fault, 2))  # -> (N, C, H, W)
 
     def folded(self) -> "MultiScale":
         """Return the same function with one plain convolution in place of each sum of branches."""

@@ -201,9 +201,6 @@ NETWORKS: Registry[NetworkSpec] = Registry(
                 {"told": False, "hinted": True},
             ),
         }),
-        *family("multiscale", UPSCALER_RECIPE, {
-            "restore-up": ("enlarges what has noise, blur, JPEG's artefacts, at two resolutions", {"told": False}),
-        }, scales=SCALES),
         *family("upscaler", UPSCALER_RECIPE, {
             "up-s": ("bicubic enlargement and what it lacks, small", {}),
             "up-m": ("… medium", {"width": 24, "depth": 5}),
