@@ -75,8 +75,6 @@ GREY, COLOUR, FAST = "--channels 1", "--channels 3", "--precision bf16"
 NOISE = "--noise gaussian:0..75,clip=no --model denoise-m"
 JPEG, SOFT = "--noise jpeg:5..95 --model restore-m --loss psnr", "--model restore-m --loss psnr"
 X2, X3, X4 = (f"--scale {scale} --model up-{size} --loss psnr" for scale, size in ((2, "s"), (3, "m"), (4, "m")))
-REAL = "--model restore-up --loss psnr"
-
 STAGES = [
     # Absolute differences first, then PSNR, for which images with little noise count as much as the others; what is in
     # single precision is for the last digits. The smallest photograph has 180 rows.
@@ -109,20 +107,8 @@ STAGES = [
     stage("upscale-x2-colour", f"{X2} {COLOUR} {FAST}", crop=96, epochs=9, start="upscale-x2", rate="0.001"),
     stage("upscale-x3-colour", f"{X3} {COLOUR} {FAST}", crop=144, epochs=7, start="upscale-x3", rate="0.001"),
     stage("upscale-x4-colour", f"{X4} {COLOUR} {FAST}", crop=176, epochs=8, start="upscale-x4", rate="0.001"),
-    stage(
-        "upscale-real-x2",
-        f"{REAL} --scale 2 --noise real-x2 {COLOUR} {FAST}",
-        crop=88,
-        epochs=20,
-        start="denoise-colour",
-    ),
-    stage(
-        "upscale-real-x4",
-        f"{REAL} --scale 4 --noise real-x4 {COLOUR} {FAST}",
-        crop=176,
-        epochs=20,
-        start="denoise-colour",
-    ),
+    stage("upscale-real-x2", f"{X2} --noise real-x2 {COLOUR} {FAST}", crop=88, epochs=20, start="upscale-x2-colour"),
+    stage("upscale-real-x4", f"{X4} --noise real-x4 {COLOUR} {FAST}", crop=176, epochs=20, start="upscale-x4-colour"),
     stage("dejpeg", f"{JPEG} {GREY} {FAST}", crop=64, epochs=60, start="denoise"),
     stage("dejpeg-colour", f"{JPEG} {COLOUR} {FAST}", crop=64, epochs=32, start="dejpeg"),
     stage("impulses", f"--noise salt-pepper:0.01..0.9 --model impulse-m {GREY}", crop=64, epochs=14, rate="0.002"),
