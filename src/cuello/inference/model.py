@@ -169,8 +169,10 @@ class Model:
         """What the network takes off, where it may be told how strong that is: its main parameter is then a range."""
         if self.network.conditioning != "strength" or self.artefact.noise is None:
             return None
-        found = parse(self.artefact.noise)
-        return found if isinstance(found, Degradation) and found.ranges else None
+        with suppress(CuelloError):  # somebody's own, whose code is not at hand
+            found = parse(self.artefact.noise)
+            return found if isinstance(found, Degradation) and found.ranges else None
+        return None
 
     def __call__(self, images: Any, level: float | None = None, range: str | tuple[float, float] | None = None) -> Any:
         """Restore images; the same kind, shape and type comes back, larger where the network makes images larger.
