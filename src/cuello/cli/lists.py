@@ -102,8 +102,8 @@ def datasets(*, json: JSON = False) -> None:
 def noises(*, json: JSON = False) -> None:
     """List the degradations, their parameters, units and limits, and how to write them."""
     from cuello.cli.render import print_json, print_rows, print_text
+    from cuello.core.mixtures import MIXTURES
     from cuello.degrade import DEGRADATIONS
-    from cuello.degrade.compose import MIXTURES
 
     listed, rows = [], []
     for spec in DEGRADATIONS:

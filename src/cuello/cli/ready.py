@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cuello.core.errors import CuelloError
+from cuello.core.mixtures import MIXTURES
 from cuello.core.rights import stated
 from cuello.inference.bundled import BUNDLED, BundledSpec
 
@@ -158,8 +159,6 @@ def setting_of(score: Mapping[str, Any]) -> str:
     >>> setting_of({"noise": "blur:0..1+down:2+gaussian:0..10+jpeg:60..95"})
     'real-x2'
     """
-    from cuello.degrade.compose import MIXTURES
-
     noise = str(score.get("noise", ""))
     named = {spec: name for name, spec in MIXTURES.items()}
     return next((f"{sign}{score[unit]}" for unit, sign in SIGNS.items() if unit in score), named.get(noise, noise))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from cuello.core.errors import CuelloError, closest
+from cuello.core.mixtures import MIXTURES
 from cuello.core.own import divided, is_reference
 from cuello.degrade.base import GENERAL, Degradation, Degraded, Range
 
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
 
 
 LONGEST_SPEC, MOST_TIMES = 1000, 64
-MIXTURES = {
-    "real-x2": "blur:0..1+down:2+gaussian:0..10+jpeg:60..95",
-    "real-x4": "blur:0..2+down:4+gaussian:0..10+jpeg:60..95",
-}
-"""Names of compositions that belong together: small images as cameras and the web give them. A lens slightly out of
-focus (up to half a pixel of the small image), fewer pixels, noise, and a JPEG file with colour at half resolution."""
 
 
 @dataclass(frozen=True, repr=False)
