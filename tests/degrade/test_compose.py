@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from cuello.core.errors import CuelloError
+from cuello.core.mixtures import MIXTURES
 from cuello.core.seeding import generator
 from cuello.degrade import Composition, Range, has_range, parse
-from cuello.degrade.compose import MIXTURES
 from cuello.degrade.impulses import Invert, SaltPepper
 from cuello.degrade.noise import Gaussian
 from cuello.degrade.optics import Blur
