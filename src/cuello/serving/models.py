@@ -10,6 +10,7 @@ from typing import Any
 from cuello.core.errors import CuelloError
 from cuello.inference.model import Model, load
 from cuello.inference.onnx import SUFFIX
+from cuello.inference.told import told_by
 from cuello.jobs.explain.classifier import ExplainedClassifier, open_classifier
 from cuello.jobs.explain.estimator import MapEstimator, gives_maps, open_estimator
 from cuello.runs.rights import rights_of
@@ -55,8 +56,8 @@ class Served:
             "channels": model.channels,
             "size": None if size is None else {"width": size[1], "height": size[0]},
             "scale": model.scale,
-            "takes_sigma": model.conditioned or (model.fault is not None and model.fault.main == "sigma"),
-            "takes_quality": model.fault is not None and model.fault.main == "quality",
+            "takes_sigma": told_by(model) == "sigma",
+            "takes_quality": told_by(model) == "quality",
             "range": None if model.levels is None else str(model.levels),
             "gives": list(self.gives),
             "classes": list(model.classes),
