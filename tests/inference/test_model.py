@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
+from untrained_models import untrained
 
 import cuello
 from cuello.core.errors import CuelloError
@@ -21,20 +22,6 @@ from cuello.degrade.level import estimated_level
 from cuello.inference import model as inference
 from cuello.inference.model import Model
 from cuello.models.base import ImageNetwork
-from cuello.models.catalog import architecture_of, build
-from cuello.runs.artefact import Artefact
-
-
-def untrained(name: str, channels: int, scale: int = 1) -> Model:
-    """A network with some weights, of which none is zero."""
-    torch.manual_seed(1)
-    architecture = architecture_of(name, channels, scale=scale)
-    network = build(architecture).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.02)
-    return Model(Artefact(architecture, "denoise", None, {}), network)
-
 
 COLOUR, GREY = untrained("unet-s", 3), untrained("unet-s", 1)
 LARGER, LARGER_GREY = untrained("espcn", 3, 2), untrained("espcn", 1, 3)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from untrained_models import untrained
 
 import cuello
 from cuello.core.errors import CuelloError
@@ -14,22 +15,10 @@ from cuello.data.levels import RangeChoice
 from cuello.inference.model import Model, load
 from cuello.inference.told import told_level
 from cuello.models.base import ImageNetwork
-from cuello.models.catalog import architecture_of, build
-from cuello.runs.artefact import Artefact, save_artefact
+from cuello.runs.artefact import save_artefact
 
-
-def untrained(noise: str, name: str = "restore-m") -> Model:
-    """A network with some weights, of which none is zero."""
-    torch.manual_seed(1)
-    architecture = architecture_of(name, 1)
-    network = build(architecture).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.02)
-    return Model(Artefact(architecture, "denoise", noise, network.state_dict()), network)
-
-
-SOFT, SAVED, PLAIN = untrained("blur:0.5..2.5"), untrained("jpeg:5..95"), untrained("gaussian:0..75", "denoise-m")
+SOFT, SAVED = (untrained("restore-m", 1, noise=noise) for noise in ("blur:0.5..2.5", "jpeg:5..95"))
+PLAIN = untrained("denoise-m", 1, noise="gaussian:0..75")
 
 
 def noise() -> np.ndarray:
@@ -98,7 +87,7 @@ def test_other_numbers_are_refused_with_what_the_network_takes(
 
 @pytest.mark.parametrize("noise", ["blur:1", "blur:0.5..2.5+gaussian:5", "gaussian:0..50"])
 def test_only_one_fault_with_a_range_can_be_told_unless_it_is_noise_that_is(noise: str) -> None:
-    model = untrained(noise, "denoise-m" if noise.startswith("gaussian") else "restore-m")
+    model = untrained("denoise-m" if noise.startswith("gaussian") else "restore-m", 1, noise=noise)
     assert model.fault is None
     assert model.conditioned == noise.startswith("gaussian")
 
