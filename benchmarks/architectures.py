@@ -2,8 +2,9 @@
 
     python benchmarks/photographs.py photographs
     python benchmarks/architectures.py photographs [--seconds 200] [--only "two scales"] [--job denoise|upscale]
+        [--optimizer muon] [--loss rmse] [--plain]
 
-Adam with decoupled weight decay, L1, crops of 64 (×2: of 96), sixteen at once, a cosine of learning rates that ends
+Adam with decoupled weight decay at .002 or Muon at .01, L1 or another loss, convolutions of branches or plain ones, crops of 64 (×2: of 96), sixteen at once, a cosine of learning rates that ends
 with the time, a moving average of weights, bf16 where the processor has it. Validation photographs are not among those
 for training. Times are honest on a quiet machine alone: the network that is quicker gets more steps.
 """
@@ -20,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cuello.core.config import TrainConfig
 from cuello.core.seeding import generator
 from cuello.degrade.sizes import Down
 from cuello.models.base import ImageNetwork
@@ -28,10 +30,13 @@ from cuello.models.multiscale import MultiScale, MultiScaleConfig
 from cuello.models.summary import summarise
 from cuello.models.upscaler import Upscaler, UpscalerConfig
 from cuello.runs.directory import available_cores, processor_name
+from cuello.scoring.losses import find_loss
 from cuello.scoring.protocols import Protocol
 from cuello.training.loop import average_share
+from cuello.training.optimizers import OPTIMIZERS
 
-BATCH, RATE, DECAY, STRONGEST = 16, 2e-3, 0.999, 75 / 255
+BATCH, DECAY, STRONGEST = 16, 0.999, 75 / 255
+RATES = {"adamw": 2e-3, "muon": 1e-2}
 SIGMAS = (15, 25, 50)
 HALF = Down(factor=2)
 BF16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[attr-defined]
@@ -108,21 +113,24 @@ def pair(job: str, photographs: Photographs, random: np.random.Generator) -> tup
     return clean + level * torch.randn_like(clean), clean, level
 
 
-def trained(network: ImageNetwork, job: str, photographs: Photographs, seconds: float) -> int:
+def trained(network: ImageNetwork, job: str, photographs: Photographs, how: argparse.Namespace) -> int:
     """Train a network for so many seconds; it ends with the average of its weights. Returns the number of steps."""
+    seconds, rate, loss = how.seconds, RATES[how.optimizer], find_loss(how.loss)
     random, step, began = np.random.default_rng(0), 0, time.monotonic()
     torch.manual_seed(0)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
+    settings = TrainConfig(
+        optimizer=how.optimizer, learning_rate=rate, weight_decay=1e-2 if how.optimizer == "adamw" else 0.0
+    )
+    optimizer = OPTIMIZERS[how.optimizer].make(network.parameters(), settings)
     average = [weight.detach().clone() for weight in network.parameters()]
     while (passed := (time.monotonic() - began) / seconds) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 100) * (1 + math.cos(math.pi * passed)) / 2
+            group["lr"] = rate * min(1, (step + 1) / 100) * (1 + math.cos(math.pi * passed)) / 2
         given, clean, level = pair(job, photographs, random)
         with torch.autocast("cpu", torch.bfloat16, enabled=BF16):
             image = network(given, level).image
-        loss = (image.float() - clean).abs().mean((1, 2, 3)).sum() / BATCH
         optimizer.zero_grad()
-        loss.backward()
+        loss.function(image.float(), clean).mean().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -163,6 +171,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=200)
     parser.add_argument("--job", choices=CANDIDATES, default="denoise")
     parser.add_argument("--only", help="a part of the names of those to train")
+    parser.add_argument("--optimizer", choices=RATES, default="adamw")
+    parser.add_argument("--loss", default="l1", help="as `cuello train --loss`")
+    parser.add_argument("--plain", action="store_true", help="plain convolutions, in place of sums of branches")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     training, validation = (Photographs.of(arguments.photographs / part) for part in ("train", "validation"))
@@ -174,8 +185,8 @@ def main() -> None:
         if arguments.only and arguments.only not in name:
             continue
         torch.manual_seed(0)
-        network = make()
-        steps = trained(network, arguments.job, training, arguments.seconds)
+        network = make().folded() if arguments.plain else make()
+        steps = trained(network, arguments.job, training, arguments)
         plain = network.eval().folded()
         about = summarise(plain, 1)
         numbers = " | ".join(f"{value:.2f}" for value in judged(plain, arguments.job, validation))

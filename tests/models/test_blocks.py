@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.errors import CuelloError
-from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, UpsampleConv2d
+from cuello.models.blocks import BatchNorm2d, BitDropout, Conv2d, NormConv2d, PReLU, UpsampleConv2d
 
 LAYOUTS = {
     "channels-first": lambda x: x.contiguous(),
@@ -191,3 +191,31 @@ def test_dropout_follows_the_seed_and_the_layout(layout: Callable[[Tensor], Tens
 def test_dropout_refuses_what_is_not_a_share(p: float) -> None:
     with pytest.raises(CuelloError, match="below 1"):
         BitDropout(p)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3, 6, 7), (1, 1, 5, 2), (2, 16, 1, 3)])
+def test_prelu_is_torchs(shape: tuple[int, ...], training: bool, layout: Callable[[Tensor], Tensor]) -> None:
+    block = randomised(PReLU(shape[1])).train(training)
+    assert isinstance(block, PReLU)
+    x = layout(torch.randn(shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64))
+    assert_equal(
+        values_and_gradients(block, x, block.weight),
+        values_and_gradients(lambda x: functional.prelu(x, block.weight), x, block.weight),
+    )
+
+
+def test_prelu_at_zero_and_without_bounds() -> None:
+    x = torch.tensor([0.0, -0.0, torch.inf, -torch.inf, 2, -2]).view(1, 1, 1, 6).requires_grad_()
+    y = PReLU(1)(x)
+    assert y.flatten().tolist() == [0, 0, torch.inf, -torch.inf, 2, -0.5]
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    assert slopes.flatten().tolist() == [0.25, 0.25, 1, 0.25, 1, 0.25]  # torch's at 0: that below
+
+
+def test_prelu_in_bf16_gives_torchs_very_values_and_a_gradient_of_its_weights_own_type() -> None:
+    block, x = PReLU(4), torch.randn((2, 4, 5, 6), generator=torch.Generator().manual_seed(3)).bfloat16()
+    assert torch.equal(block(x), functional.prelu(x, block.weight.bfloat16()))
+    block(x).sum().backward()
+    assert block.weight.grad is not None
+    assert block.weight.grad.dtype == torch.float32

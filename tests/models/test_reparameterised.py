@@ -87,3 +87,12 @@ def test_half_precision_leaves_the_kernel_alone() -> None:
 def test_folded_convolutions_are_plain(zero: bool) -> None:
     assert type(convolution(2, 4, folded=True, zero=zero)) is torch.nn.Conv2d
     assert type(convolution(2, 4, folded=False, zero=zero)) is BranchedConv2d
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_a_plain_convolution_begins_as_the_sum_of_branches_does(zero: bool) -> None:
+    torch.manual_seed(4)
+    plain = convolution(3, 3, folded=True, zero=zero)
+    torch.manual_seed(4)
+    assert torch.equal(plain.weight, BranchedConv2d(3, 3, zero=zero).kernel())  # type: ignore[arg-type]
+    assert bool((plain.weight == 0).all()) is zero

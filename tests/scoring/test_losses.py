@@ -18,6 +18,7 @@ from cuello.scoring.losses import (
     gaussian,
     image_measures,
     psnr_loss,
+    rmse,
     ssim_loss,
 )
 from cuello.scoring.metrics import mae, mse, ssim
@@ -34,7 +35,8 @@ def two_images(seed: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_names_and_functions():
     assert {spec.name: spec.function for spec in LOSSES} == {
-        "mse": mse, "l1": mae, "charbonnier": charbonnier, "psnr": psnr_loss, "bce": bce, "ssim": ssim_loss,
+        "mse": mse, "l1": mae, "charbonnier": charbonnier, "psnr": psnr_loss, "rmse": rmse, "bce": bce,
+        "ssim": ssim_loss,
         "bernoulli": bernoulli, "gaussian": gaussian, "cross-entropy": cross_entropy,
     }  # fmt: skip
 
@@ -83,6 +85,15 @@ def test_psnr_of_a_perfect_image_is_its_floor():
     assert loss.item() == pytest.approx(-50)
     assert image.grad is not None
     assert torch.equal(image.grad, torch.zeros(1, 1, 4, 4))
+
+
+def test_rmse_by_hand():
+    """Of 0, 0, .3 and .4 the mean square is .0625; the floor of .6 makes that .65² and is taken off."""
+    image = torch.tensor([0.0, 0.0, 0.3, 0.4]).view(1, 1, 2, 2)
+    torch.testing.assert_close(rmse(image, torch.zeros(1, 1, 2, 2), floor=0.6), torch.tensor([0.05]))
+    same = image.clone().requires_grad_()
+    rmse(same, image).sum().backward()
+    assert torch.equal(same.grad, torch.zeros(1, 1, 2, 2)), "an image that is right has no slope, not an endless one"
 
 
 def test_charbonnier_by_hand():

@@ -186,7 +186,7 @@ def test_bf16_trains(train: Train) -> None:
     assert {tensor.dtype for tensor in load_artefact(run.path).weights.values()} == {torch.float32}
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adadelta", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adadelta", "rmsprop", "muon"])
 def test_every_optimiser_goes_on_where_it_was(train: Train, optimizer: str) -> None:
     settings = {"optimizer": optimizer, "weight_decay": 0.01, "schedule": "constant"}
     straight = train("straight", epochs=3, **settings)

@@ -224,8 +224,8 @@ class TrainConfig(pydantic.BaseModel):
     only: str | None = setting(None, "explain: train on the images of this class only.", TASK)
     loss: str = setting(
         "mse",
-        "mse, l1, charbonnier, psnr, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out of 1); "
-        "classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels; or your own, "
+        "mse, rmse, psnr, l1, charbonnier, bce, ssim; or a likelihood in nats: bernoulli, gaussian:SIGMA (SIGMA out "
+        "of 1); classify: cross-entropy, its default, or cross-entropy:ε, which smooths the labels; or your own, "
         "FILE.py:NAME.",
         TASK,
     )
@@ -276,7 +276,7 @@ class TrainConfig(pydantic.BaseModel):
 
     epochs: int = setting(30, "Passes over the training crops.", TRAINING, ge=1, le=MOST)
     batch_size: int = setting(32, "Images per step.", TRAINING, ge=1, le=MOST)
-    optimizer: str = setting("adam", "adam, adamw, sgd, adadelta, rmsprop, or your own, FILE.py:NAME.", TRAINING)
+    optimizer: str = setting("adam", "adam, adamw, sgd, adadelta, rmsprop, muon, or your own, FILE.py:NAME.", TRAINING)
     learning_rate: float = setting(1e-3, "Step size at its highest.", TRAINING, gt=0)
     momentum: float = setting(0.9, "Momentum of sgd and rmsprop, 0 to 1.", TRAINING, ge=0, lt=1)
     nesterov: bool = setting(False, "Nesterov's momentum (sgd).", TRAINING)

@@ -242,6 +242,49 @@ class UpsampleConv2d(_Convolution):
         )
 
 
+class _Slopes(torch.autograd.Function):
+    """What is below 0 times a factor a channel, and its gradients, in passes that each are a quick loop of torch."""
+
+    @staticmethod
+    def forward(x: Tensor, factors: Tensor) -> Tensor:
+        return x.clamp(max=0).mul_(factors.to(x.dtype)[:, None, None]).add_(x.clamp(min=0))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        x, factors = ctx.saved_tensors
+        above = torch.ops.aten.threshold_backward(gradient, x, 0)  # three times as quick as where()
+        below = gradient - above
+        towards_x = above.add_(below * factors.to(x.dtype)[:, None, None])
+        return towards_x, below.mul_(x).sum((0, 2, 3), dtype=factors.dtype)  # (N, C, H, W) -> (C,)
+
+
+class PReLU(nn.PReLU):
+    """Torch's PReLU with a slope a channel, whose training takes less time on a CPU, in bf16 above all.
+
+    ``y = max(x, 0) + weight · min(x, 0)``
+
+    channels: 1 or more. Input and output ``(N, channels, H, W)``.
+
+    >>> PReLU(3)(torch.full((1, 3, 2, 2), -1.0)).unique()
+    tensor([-0.2500], grad_fn=<Unique2Backward0>)
+
+    Source: He et al. 2015, "Delving deep into rectifiers", section 2.1.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or x.device.type != "cpu":  # a plain operation, for exporting; a GPU has a fast one
+            return super().forward(x)
+        return _Slopes.apply(x, self.weight)
+
+
 class BitDropout(nn.Module):
     """Dropout that spends 16 random bits on an element where torch spends a float.
 

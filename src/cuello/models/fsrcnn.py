@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
+from cuello.models.blocks import PReLU
 from cuello.models.limits import Depth, ImageSettings, Width
 
 # Configuration
@@ -54,7 +55,7 @@ class Fsrcnn(ImageNetwork):
         kernels = [5, 1, *[3] * config.mappings, 1]
         layers: list[nn.Module] = []
         for inputs, outputs, kernel in zip(widths, widths[1:], kernels, strict=False):
-            layers += [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.PReLU(outputs)]
+            layers += [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), PReLU(outputs)]
         deconvolution = nn.ConvTranspose2d(
             config.features, config.channels, 9, stride=config.scale, padding=4, output_padding=config.scale - 1
         )

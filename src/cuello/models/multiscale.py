@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from cuello.core.types import Output
 from cuello.models.base import ImageNetwork
+from cuello.models.blocks import PReLU
 from cuello.models.denoiser import level_of_cells
 from cuello.models.geometry import check_multiple
 from cuello.models.limits import ImageSettings, Width
@@ -61,7 +62,7 @@ class Resolution(nn.Module):
         self.tail = nn.Sequential(*stack(inputs if coarsest else width, width, depth=depth, folded=folded))
         self.depth = depth
         if not coarsest:
-            self.down = nn.Sequential(nn.Conv2d(width, widths[1], 2, stride=2), nn.PReLU(widths[1]))
+            self.down = nn.Sequential(nn.Conv2d(width, widths[1], 2, stride=2), PReLU(widths[1]))
             self.coarser = Resolution(widths[1], widths[1:], depths=depths[1:], folded=folded)
             self.up = nn.ConvTranspose2d(widths[1], width, 2, stride=2)
 

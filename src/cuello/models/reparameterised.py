@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cuello.models.blocks import PReLU
+
 EDGES = ((-1, 0, 1, -2, 0, 2, -1, 0, 1), (-1, -2, -1, 0, 0, 0, 1, 2, 1), (0, 1, 0, 1, -4, 1, 0, 1, 0))
 """The masks of 3×3 that branches look for edges with: Sobel across, Sobel down, Laplace."""
 
@@ -95,17 +97,19 @@ class BranchedConv2d(nn.Module):
 
 
 def convolution(in_channels: int, out_channels: int, folded: bool, zero: bool = False) -> nn.Module:
-    """Return a 3×3 convolution that keeps the size: a plain one where folded, otherwise one of branches."""
-    if folded:
-        return nn.Conv2d(in_channels, out_channels, 3, padding=1)
-    return BranchedConv2d(in_channels, out_channels, zero=zero)
+    """Return a 3×3 convolution that keeps the size: a plain one where folded, otherwise one of branches.
+
+    A plain one begins as the sum of the branches does: near the identity, or, with ``zero``, at 0.
+    """
+    branched = BranchedConv2d(in_channels, out_channels, zero=zero)
+    return branched.folded() if folded else branched
 
 
 def stack(inputs: int, width: int, *, depth: int, folded: bool) -> list[nn.Module]:
     """Return 3×3 convolutions in a row, as ``convolution`` makes them, a PReLU with a slope a channel after each."""
     layers: list[nn.Module] = []
     for position in range(depth):
-        layers += [convolution(width if position else inputs, width, folded), nn.PReLU(width)]
+        layers += [convolution(width if position else inputs, width, folded), PReLU(width)]
     return layers
 
 

@@ -67,6 +67,13 @@ def rmsprop(parameters: "Iterable[nn.Parameter]", config: TrainConfig) -> "torch
     )
 
 
+def muon(parameters: "Iterable[nn.Parameter]", config: TrainConfig) -> "torch.optim.Optimizer":
+    """Muon (Jordan et al. 2024), for kernels and vectors alike; Nesterov's momentum of .95, whatever is asked for."""
+    from cuello.training.muon import Muon
+
+    return Muon(parameters, config.learning_rate, weight_decay=config.weight_decay)
+
+
 def own_optimizer(part: Part) -> OptimizerSpec:
     """Take a class of one's own, or a function that makes one, as an optimiser.
 
@@ -124,6 +131,7 @@ OPTIMIZERS: Registry[OptimizerSpec] = Registry(
         OptimizerSpec("sgd", "gradient descent, momentum, Nesterov", sgd),
         OptimizerSpec("adadelta", "adapts its own step sizes; learning rate 1", adadelta),
         OptimizerSpec("rmsprop", "scales by recent gradients", rmsprop),
+        OptimizerSpec("muon", "all directions of a kernel alike: fewer steps for convolutions", muon),
     ],
     adopt=own_optimizer,
 )

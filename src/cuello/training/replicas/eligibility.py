@@ -37,6 +37,8 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
         return "they train on crops"
     if config.precision != "float32" or config.compile:
         return "they are compiled, or in mixed precision"
+    if config.optimizer == "muon":
+        return "muon wants each kernel by itself"
     if config.max_minutes is not None:
         return "their time is limited"
     if (kind := own_kind(config.model_dump())) is not None:
