@@ -4,9 +4,10 @@
     python benchmarks/architectures.py photographs [--seconds 200] [--only "two scales"] [--job denoise|upscale]
         [--optimizer muon] [--loss rmse] [--plain]
 
-Adam with decoupled weight decay at .002 or Muon at .01, L1 or another loss, convolutions of branches or plain ones, crops of 64 (×2: of 96), sixteen at once, a cosine of learning rates that ends
-with the time, a moving average of weights, bf16 where the processor has it. Validation photographs are not among those
-for training. Times are honest on a quiet machine alone: the network that is quicker gets more steps.
+Adam with decoupled weight decay at .002 or Muon at .01, L1 or another loss, convolutions of branches or plain ones;
+crops of 64 (×2: of 96), sixteen at once, a cosine of learning rates that ends with the time, a moving average of
+weights, bf16 where the processor has it. Validation photographs are not among those for training. Times are honest on a
+quiet machine alone: the network that is quicker gets more steps.
 """
 
 import argparse
