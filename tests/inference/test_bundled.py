@@ -95,6 +95,8 @@ def colours(side: int = 128) -> np.ndarray:
         ("denoise-colour", "gaussian:50", 11),
         ("dejpeg", "jpeg:10", 0.7),
         ("dejpeg", "jpeg:40", 0.5),
+        ("dejpeg-colour", "jpeg:10", 0.7),
+        ("dejpeg-colour", "jpeg:40", 0.5),
         ("impulses", "salt-pepper:0.01", 20),
         ("impulses", "salt-pepper:0.9", 15),
         ("deblur", "blur:0.8,rounded=yes", 3),

@@ -59,11 +59,8 @@ def test_ours_are_small_once_folded(name: str, channels: int, scale: int, limit:
     assert numbers(network.folded()) == expected <= limit < numbers(network)
 
 
-def test_the_large_one_is_trained_as_it_runs() -> None:
-    """Eight convolutions of 32, one before them, one to 2×2 pixels of three channels after; biases and slopes."""
-    network = make("up-l", 3, 2)
-    assert numbers(network) == (9 * 3 + 2) * 32 + 8 * (9 * 32 + 2) * 32 + (9 * 32 + 1) * 12
-    assert numbers(network.folded()) == numbers(network)
+def test_the_quick_one_is_up_s_of_plain_convolutions() -> None:
+    assert numbers(make("up-quick", 3, 2)) == numbers(make("up-s", 3, 2).folded())
 
 
 # What they give
@@ -118,7 +115,7 @@ def test_fsrcnn_begins_near_zero() -> None:
 
 def test_scales_that_do_not_fit_are_refused() -> None:
     with pytest.raises(
-        CuelloError, match=r"'unet-s' gives images of the size it gets.*up-s, up-m, up-l, espcn, fsrcnn"
+        CuelloError, match=r"'unet-s' gives images of the size it gets.*up-s, up-m, up-quick, espcn, fsrcnn"
     ):
         architecture_of("unet-s", 3, scale=2)
     with pytest.raises(CuelloError, match="'up-s' enlarges images, and these pairs have equal sizes"):

@@ -103,7 +103,7 @@ UPSCALING_RECIPE: dict[str, Any] = {
     "optimizer": "adamw", "batch_size": 16, "learning_rate": 2e-3, "warmup_epochs": 0.3, "augment": True, "clip": 1.0,
 }  # fmt: skip
 UPSCALER_RECIPE = {**UPSCALING_RECIPE, "loss": "l1", "ema": 0.999}
-PLAIN_RECIPE = {**UPSCALER_RECIPE, "optimizer": "muon", "learning_rate": 8e-3, "loss": "rmse"}
+QUICK_RECIPE = {**DENOISER_RECIPE, "optimizer": "muon", "learning_rate": 1e-2, "loss": "rmse"}
 STRIDED_RECIPE: dict[str, Any] = {  # the source's
     "optimizer": "adam", "learning_rate": 1e-2, "weight_decay": 1e-5, "schedule": "constant", "warmup_epochs": 0.0,
     "batch_size": 64, "epochs": 20,
@@ -202,12 +202,15 @@ NETWORKS: Registry[NetworkSpec] = Registry(
                 {"told": False, "hinted": True},
             ),
         }),
+        *family("multiscale", QUICK_RECIPE, {
+            "denoise-quick": ("… as denoise-m, for trainings of a few minutes", {"folded": True}),
+        }),
         *family("upscaler", UPSCALER_RECIPE, {
             "up-s": ("bicubic enlargement and what it lacks, small", {}),
             "up-m": ("… medium", {"width": 24, "depth": 5}),
         }, scales=SCALES),
-        *family("upscaler", PLAIN_RECIPE, {
-            "up-l": ("… large, for images with faults", {"width": 32, "depth": 8, "folded": True}),
+        *family("upscaler", QUICK_RECIPE, {
+            "up-quick": ("… as up-s, for trainings of a few minutes", {"folded": True}),
         }, scales=SCALES),
         *family("espcn", UPSCALING_RECIPE, {"espcn": ("ESPCN of 2016", {})}, scales=SCALES),
         *family("fsrcnn", UPSCALING_RECIPE, {"fsrcnn": ("FSRCNN of 2016", {})}, scales=SCALES),
