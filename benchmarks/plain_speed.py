@@ -4,10 +4,10 @@
 
 Both compute the same function of the same weights, which is checked first. "plain" convolves with every branch of a
 convolution and adds the results, as Zhang et al. 2021 train (``models/reparameterised.py`` says which branches these
-are); ours adds the kernels and convolves once. "folded" is a single plain convolution in the place of each, which is a
-different network to train, shown as what the branches cost. Every variant runs in a process of its own, in turn: Adam,
-mean squared error, float32 (bf16: mixed precision), crops of 48 pixels of what the network gets, the best of three
-passes over 20 steps; medians over the rounds.
+are), torch's PReLU after them; ours adds the kernels and convolves once; "prelu" is ours with torch's PReLU. "folded"
+is a plain convolution in the place of each, which is a different network to train, shown as what the branches cost.
+Every variant runs in a process of its own, in turn: Adam, mean squared error, float32 (bf16: mixed precision), crops of
+48 pixels of what the network gets, the best of three passes over 20 steps; medians over the rounds.
 """
 
 import argparse
@@ -23,13 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cuello.core.memory import kept_memory
+from cuello.models.blocks import PReLU
 from cuello.models.catalog import architecture_of, build
 from cuello.models.reparameterised import BranchedConv2d
 from cuello.runs.directory import available_cores, processor_name
 
 STEPS, PASSES, SIDE = 20, 3, 48
 SCALES = {"denoise-s": 1, "up-s": 2}
-VARIANTS = ("ours", "ours-bf16", "plain", "folded", "folded-bf16")
+VARIANTS = ("ours", "ours-bf16", "prelu", "prelu-bf16", "plain", "folded", "folded-bf16")
 
 
 class Branches(nn.Module):
@@ -60,12 +61,22 @@ def with_branches(network: nn.Module) -> None:
             with_branches(child)
 
 
+def with_torchs_prelu(network: nn.Module) -> None:
+    for name, child in list(network.named_children()):
+        if isinstance(child, PReLU):
+            setattr(network, name, nn.PReLU(child.num_parameters))
+        else:
+            with_torchs_prelu(child)
+
+
 def measure(name: str, variant: str, batch: int) -> dict[str, object]:
     """Train for a few steps and return how many images a second were trained on."""
     torch.manual_seed(0)
     kind, _, precision = variant.partition("-")
     network: nn.Module = build(architecture_of(name, channels=1, size=(SIDE, SIDE), scale=SCALES[name]))
     x = torch.rand(batch * STEPS, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+    if kind in ("plain", "prelu"):
+        with_torchs_prelu(network)
     if kind == "folded":
         network = network.folded()
     elif kind == "plain":
