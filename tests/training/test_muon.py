@@ -67,12 +67,12 @@ def test_matrices_go_as_torchs_muon_takes_them(rows: int, columns: int) -> None:
     """It rounds to bf16 on its way: three digits."""
     start, gradients = random(rows, columns).float(), [random(rows, columns, seed=seed).float() for seed in (1, 2, 3)]
     weights = nn.Parameter(start.clone())
-    settings = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.2}
-    optimizer = torch.optim.Muon([weights], **settings, adjust_lr_fn="match_rms_adamw")
+    optimizer = torch.optim.Muon([weights], 0.1, 0.2, momentum=0.9, adjust_lr_fn="match_rms_adamw")
     for gradient in gradients:
         weights.grad = gradient.clone()
         optimizer.step()
-    assert torch.allclose(stepped(start, gradients, **settings), weights.detach(), atol=3e-3)
+    found = stepped(start, gradients, lr=0.1, momentum=0.9, weight_decay=0.2)
+    assert torch.allclose(found, weights.detach(), atol=3e-3)
 
 
 def test_a_parameter_without_a_gradient_stays() -> None:
