@@ -17,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,21 +54,13 @@ class Branches(nn.Module):
         return out + x if block.has_identity else out
 
 
-def with_branches(network: nn.Module) -> None:
-    """Put ``Branches`` in the place of every convolution of branches."""
+def replace_layers(network: nn.Module, kind: type[nn.Module], made: Callable[[Any], nn.Module]) -> None:
+    """Put what ``made`` makes of it in the place of every layer of a kind."""
     for name, child in list(network.named_children()):
-        if isinstance(child, BranchedConv2d):
-            setattr(network, name, Branches(child))
+        if isinstance(child, kind):
+            setattr(network, name, made(child))
         else:
-            with_branches(child)
-
-
-def with_torchs_prelu(network: nn.Module) -> None:
-    for name, child in list(network.named_children()):
-        if isinstance(child, PReLU):
-            setattr(network, name, nn.PReLU(child.num_parameters))
-        else:
-            with_torchs_prelu(child)
+            replace_layers(child, kind, made)
 
 
 def measure(name: str, variant: str, batch: int) -> dict[str, object]:
@@ -76,12 +70,12 @@ def measure(name: str, variant: str, batch: int) -> dict[str, object]:
     network: nn.Module = build(architecture_of(name, channels=1, size=(SIDE, SIDE), scale=SCALES[name]))
     x = torch.rand(batch * STEPS, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
     if kind in ("plain", "prelu"):
-        with_torchs_prelu(network)
+        replace_layers(network, PReLU, lambda ours: nn.PReLU(ours.num_parameters))
     if kind == "folded":
         network = network.folded()
     elif kind == "plain":
         before = network(x[:1]).image
-        with_branches(network)
+        replace_layers(network, BranchedConv2d, Branches)
         apart = float((network(x[:1]).image - before).detach().abs().max())
         assert apart < 1e-5, f"the plain network gives something else, {apart}"
     target = torch.rand_like(network(x[:1]).image).expand(batch, -1, -1, -1)

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """An optimiser's name, one line about it, and how to make it from parameters and settings."""
+    """An optimiser's name, one line about it, and how to make it from parameters and settings.
+
+    whole_kernels: whether it looks at a kernel as a whole, so that those of several networks cannot be put in a row.
+    """
 
     name: str
     summary: str
     make: "Callable[[Iterable[nn.Parameter], TrainConfig], torch.optim.Optimizer]"
+    whole_kernels: bool = False
 
 
 def adam(parameters: "Iterable[nn.Parameter]", config: TrainConfig) -> "torch.optim.Optimizer":
@@ -131,7 +135,9 @@ OPTIMIZERS: Registry[OptimizerSpec] = Registry(
         OptimizerSpec("sgd", "gradient descent, momentum, Nesterov", sgd),
         OptimizerSpec("adadelta", "adapts its own step sizes; learning rate 1", adadelta),
         OptimizerSpec("rmsprop", "scales by recent gradients", rmsprop),
-        OptimizerSpec("muon", "all directions of a kernel alike: fewer steps for convolutions", muon),
+        OptimizerSpec(
+            "muon", "all directions of a kernel alike: fewer steps for convolutions", muon, whole_kernels=True
+        ),
     ],
     adopt=own_optimizer,
 )

@@ -170,7 +170,7 @@ def test_every_optimiser_beside_every_other(make: Callable[..., Session]) -> Non
         {"optimizer": spec.name, "learning_rate": factor * RATES[spec.name], "weight_decay": 1e-2, "seed": seed}
         for seed, factor in enumerate((1, 0.3))
         for spec in OPTIMIZERS
-        if spec.name in RATES  # muon wants each kernel by itself
+        if not spec.whole_kernels
     ]
     nesterov = {"optimizer": "sgd", "learning_rate": 0.1, "nesterov": True}
     assert_like_solo(make, [*variants, nesterov, {**nesterov, "nesterov": False, "momentum": 0.0}])

@@ -8,6 +8,7 @@ from torch import nn
 from cuello.core.config import TrainConfig
 from cuello.core.own import own_kind
 from cuello.models.named import find_network
+from cuello.training.optimizers import OPTIMIZERS
 from cuello.training.replicas.batched import reason_unbatched
 from cuello.training.session import Session
 
@@ -37,12 +38,12 @@ def reason_alone(config: TrainConfig, device: torch.device) -> str | None:
         return "they train on crops"
     if config.precision != "float32" or config.compile:
         return "they are compiled, or in mixed precision"
-    if config.optimizer == "muon":
-        return "muon wants each kernel by itself"
     if config.max_minutes is not None:
         return "their time is limited"
     if (kind := own_kind(config.model_dump())) is not None:
         return f"their {kind} is somebody's own code"
+    if OPTIMIZERS[config.optimizer].whole_kernels:
+        return f"{config.optimizer} wants each kernel by itself"
     if find_network(config.model).kind != "autoencoder":
         return "their network is not an autoencoder of dense layers"
     if find_network(config.model).settings["layers"]["kind"] != "dense":
