@@ -17,6 +17,7 @@ from PIL import Image
 
 import cuello
 from cuello.cli import main
+from cuello.exporting.page.runtime import runtime
 from cuello.inference.model import Model
 from cuello.models.estimators import build_estimator, estimator_of
 from cuello.runs.artefact import FILE_NAME, Artefact, save_artefact
@@ -109,6 +110,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUELLO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def page_runtime() -> None:
+    """Skips tests that export pages where the installation lacks what these need."""
+    try:
+        runtime()
+    except cuello.CuelloError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,10 @@ from typing import Any
 import pytest
 
 import cuello
-from cuello.exporting.page.runtime import runtime
 
 
+@pytest.mark.usefixtures("page_runtime")
 def test_the_command_writes_a_page(command: Callable[..., Any], tmp_path: Path) -> None:
-    try:
-        runtime()
-    except cuello.CuelloError as error:
-        pytest.skip(str(error))
     path = tmp_path / "pages" / "denoise.html"
     answer = command("export", "denoise", str(path), "--json")
     assert (answer.code, answer.error) == (0, "")

@@ -17,7 +17,6 @@ from PIL import Image
 
 import cuello
 from cuello.core.config import make_config, to_toml
-from cuello.exporting.page.runtime import runtime
 from cuello.inference.bundled import BUNDLED
 from cuello.runs.directory import Run
 from cuello.web.commands import CommandLine, start
@@ -135,14 +134,11 @@ def test_a_training_is_started_from_the_page(
     assert Path(caught.value.path()).read_bytes() == run.model_path.read_bytes()
 
 
+@pytest.mark.usefixtures("page_runtime")
 def test_a_run_is_exported_in_every_form_and_taken_away(
     serve: Callable[..., Any], page: Any, trained: Run, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    try:
-        runtime()
-    except cuello.CuelloError as error:  # an installation without what exported pages need
-        pytest.skip(str(error))
     shutil.copytree(trained.path, tmp_path / "runs" / "first")
     server = serve()
     page.goto(server.address)

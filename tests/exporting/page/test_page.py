@@ -14,19 +14,14 @@ from PIL import Image
 import cuello
 from cuello.data.picture import read_picture
 from cuello.exporting.page.export import write_model_page
-from cuello.exporting.page.runtime import runtime
 from cuello.inference.files import apply
 
 MODEL = "denoise"
 
 
 @pytest.fixture(scope="module")
-def page_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[cuello.Model], Path]:
-    """Write a model's page; skips the test where the installation lacks what pages need."""
-    try:
-        runtime()
-    except cuello.CuelloError as error:
-        pytest.skip(str(error))
+def page_of(page_runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[cuello.Model], Path]:
+    """Write a model's page."""
 
     def written(model: cuello.Model) -> Path:
         path = tmp_path_factory.mktemp("page") / "page.html"
