@@ -2,13 +2,18 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cuello.cli import app
 from cuello.cli.console import leave_terminals, plain_warnings, show_what_can_be_shown
 from cuello.runs.directory import Run
 
@@ -91,3 +96,29 @@ def test_a_run_is_the_same_in_every_locale(images: Path, tmp_path: Path) -> None
         assert (b"3x3" if second is ASCII else "3×3".encode()) in other.stdout
         models.append(run.model_path.read_bytes())
     assert models[0] == models[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_a_stop_is_one_also_where_a_library_makes_an_error_of_its_own_of_it(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def call(words: list[str]) -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        except KeyboardInterrupt as stop:  # as pydantic does where a class is made
+            raise TypeError("no such schema") from stop
+
+    monkeypatch.setattr(app, "call", call)
+    answer = command("models")
+    assert (answer.code, answer.out, answer.error) == (128 + number, "", "cuello: stopped\n")
+
+
+def test_a_fault_of_ours_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(words: list[str]) -> None:
+        raise TypeError("ours")
+
+    monkeypatch.setattr(app, "call", call)
+    with pytest.raises(TypeError, match="ours"):
+        app.main(["models"])

@@ -145,6 +145,46 @@ def test_a_process_whose_caller_is_gone_ends_without_a_word(
     assert capfd.readouterr().err == ""
 
 
+class Deleting:
+    """Is at work where no error can be raised, while Python deletes something, and then for ever."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self) -> Work:
+        begun, ended = self.folder / "begun", self.folder / "ended"
+
+        class Slow:
+            def __del__(self) -> None:
+                begun.touch()
+                time.sleep(60)
+
+        def work(number: int) -> None:
+            slow = Slow()
+            try:
+                del slow
+                time.sleep(60)
+            finally:
+                ended.touch()
+
+        return work
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_stop_is_not_lost_in_a_deletion_and_lets_clean_up(
+    tmp_path: Path, wait_until: Callable[[Callable[[], object]], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    member = started(Deleting(tmp_path))
+    assert member.connection.recv() == ("begun", None)
+    member.connection.send(1)
+    wait_until((tmp_path / "begun").exists)
+    member.process.terminate()
+    member.process.join(30)
+    assert member.process.exitcode == 128 + signal.SIGTERM
+    assert (tmp_path / "ended").exists()
+    assert capfd.readouterr().err == ""
+
+
 def test_an_error_of_a_task_is_raised() -> None:
     with pytest.raises(CuelloError, match="a process of its own failed: integer division"):
         results(Failing(), [0, 0])

@@ -103,6 +103,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
                 )
             write_nowhere(sys.stdout, sys.stderr)
             sys.exit(2)
+        except Exception:
+            if not came:
+                raise
+            print("cuello: stopped", file=sys.stderr)  # a library made an error of its own of it
+            sys.exit(128 + came[0])
     sys.exit(0)
 
 

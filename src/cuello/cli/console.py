@@ -2,15 +2,12 @@
 
 import codecs
 import os
-import signal
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import TextIO
 
-from cuello.core.parent import ENDING_SIGNALS
+from cuello.core.signals import raised_by_signals
 
 ASCII = {
     "×": "x", "±": "+/-", "–": "-", "—": "-", "…": "...", "·": "*", "→": "->", "σ": "sigma", "β": "beta", "≤": "<=",
@@ -53,28 +50,15 @@ def plain_warnings() -> Iterator[None]:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[list[int]]:
-    """Let signals that end a process stop the block as Ctrl-C does, and list those that came.
-
-    Those that are ignored, as with nohup, stay so.
-    """
-    came: list[int] = []
+    """Let signals that end a process stop the block as Ctrl-C does, and list those that came."""
     terminals = [stream for stream in (1, 2) if os.isatty(stream)]
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+    def stop(number: int) -> KeyboardInterrupt:
         leave_terminals(terminals)
-        if len(came) == 1:
-            raise KeyboardInterrupt
+        return KeyboardInterrupt()
 
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        wanted = [number for number in ENDING_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
-        before = {number: signal.signal(number, stop) for number in wanted}
-    try:
+    with raised_by_signals(stop) as came:
         yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def leave_terminals(streams: list[int]) -> None:

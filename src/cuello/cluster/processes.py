@@ -13,7 +13,8 @@ from typing import Any
 
 from cuello.cluster.base import ClusterTask, Ending, Say, TaskContext, Tell, unsaid, untold
 from cuello.core.errors import CuelloError
-from cuello.core.parent import ENDING_SIGNALS, end_after
+from cuello.core.parent import end_after
+from cuello.core.signals import ENDING_SIGNALS
 
 HEAR_SECONDS = 0.2
 

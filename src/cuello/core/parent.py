@@ -1,13 +1,10 @@
 """Processes that we start end with the one that started them, however that ends."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 
-ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""What asks a process to end, beside Ctrl-C: a system that shuts down, a terminal that is closed."""
 GRACE_SECONDS = 5.0
 """How long a process has to stop by itself, at its next step, before it is ended."""
 

@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from cuello.core.errors import AT_COMMAND_LINE, CuelloError, first_line
-from cuello.core.parent import ENDING_SIGNALS, GRACE_SECONDS, end_after
+from cuello.core.parent import GRACE_SECONDS, end_after
+from cuello.core.signals import raised_by_signals
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -170,17 +171,15 @@ def why_alone() -> str | None:
 def serve(connection: "Connection[Any, Any]", at_command_line: bool) -> None:
     """Do tasks that come by a connection until it is closed; in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda number, frame: sys.exit(128 + number))
     if (parent := multiprocessing.parent_process()) is not None:
         end_after(parent.join)
     AT_COMMAND_LINE.set(at_command_line)
     try:
-        do = heard(connection)()
-        tell(connection, "begun", None)
-        while True:
-            tell(connection, "done", do(heard(connection)))
+        do = heard(connection)()  # nothing is to be cleaned up yet where it is ended here
+        with raised_by_signals(lambda number: SystemExit(128 + number)):
+            tell(connection, "begun", None)
+            while True:
+                tell(connection, "done", do(heard(connection)))
     except Exception as error:
         told = (
             error

@@ -17,8 +17,9 @@ from typing import Any
 
 from cuello.core.errors import CuelloError, Interrupted, at_command_line
 from cuello.core.own import allow
-from cuello.core.parent import ENDING_SIGNALS, end_after
+from cuello.core.parent import end_after
 from cuello.core.progress import Progress
+from cuello.core.signals import ENDING_SIGNALS
 from cuello.training.observers import Event
 from cuello.training.ranks.group import STOP
 from cuello.work.launch import FAILURES

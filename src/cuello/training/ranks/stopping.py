@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cuello.core.parent import ENDING_SIGNALS
+from cuello.core.signals import ENDING_SIGNALS
 from cuello.training.ranks.together import Ranks
 
 
