@@ -111,7 +111,11 @@ def test_a_stop_is_one_also_where_a_library_makes_an_error_of_its_own_of_it(
             raise TypeError("no such schema") from stop
 
     monkeypatch.setattr(app, "call", call)
-    answer = command("models")
+    before = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    try:
+        answer = command("models")
+    finally:
+        signal.signal(number, before)
     assert (answer.code, answer.out, answer.error) == (128 + number, "", "cuello: stopped\n")
 
 

@@ -1,5 +1,6 @@
 """Ranks that do not fit together, and trainings that cannot be divided, are refused by name, and nothing is begun."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,10 @@ def said(
             own: dict[str, Any] = {"output": f"run-{name.replace(' ', '-')}", "data": "images", **case[rank]}
             own["data"] = str(places.get(own["data"], folder / own["data"]))
             asked.append(("train", {**SETTINGS, **own, "output": str(folder / own["output"])}))
-        return asked
+        return [*asked, ("threads", {})]
 
     results = in_ranks(2, calls(0), calls(1))
-    return folder, {name: [one[place] for one in results] for place, name in enumerate(CASES)}
+    return folder, {name: [one[place] for one in results] for place, name in enumerate([*CASES, "threads"])}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -54,3 +55,10 @@ def test_rank_0_says_what_is_wrong(said: tuple[Path, dict[str, list[str]]], name
 
 def test_nothing_is_begun_that_cannot_be(said: tuple[Path, dict[str, list[str]]]) -> None:
     assert sorted(path.name for path in said[0].iterdir()) == ["images", "others", "run-all-is-well", "taken"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of threads, from Linux")
+def test_no_thread_of_a_group_goes_on_after_a_training(said: tuple[Path, dict[str, list[str]]]) -> None:
+    for names in said[1]["threads"]:
+        assert "python" in names
+        assert "gloo" not in names

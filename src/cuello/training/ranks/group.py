@@ -129,12 +129,13 @@ class RankGroup(Ranks):
         from torch import distributed
 
         STOP.clear()
-
         if error is not None and not isinstance(error, RankLost | Elsewhere | KeyboardInterrupt):
             others = [f"here/{rank}" for rank in range(self.ranks) if rank != self.rank]
+            own = isinstance(error, CuelloError) and error.args
+            said = str(error.args[0]) if own else f"{type(error).__name__}: {error}"
             with suppress(RuntimeError):
-                own = isinstance(error, CuelloError) and error.args
-                self.store.set(f"failed/{self.rank}", str(error.args[0]) if own else f"{type(error).__name__}: {error}")
+                self.store.set(f"failed/{self.rank}", said)
+            with suppress(RuntimeError):
                 distributed.destroy_process_group()
                 end = time.monotonic() + LOOK_SECONDS
                 while self.rank == 0 and time.monotonic() < end and not all(self.store.check([one]) for one in others):
@@ -154,6 +155,7 @@ def joined(place: RankPlace | None) -> Iterator[RankGroup | None]:
         return
     group = join(place)
     try:
+        group.hosts = group.told(platform.node())
         yield group
     except BaseException as error:
         group.leave(error)
@@ -169,6 +171,10 @@ def join(place: RankPlace) -> RankGroup:
 
     if not distributed.is_available():
         raise CuelloError("this torch was built without torch.distributed, which several ranks need.")
+
+    # Imported while there is a group, as optimisers do, this keeps it for ever as default arguments: its threads
+    # go on, and may abort the process when it ends.
+    from torch.distributed.nn import functional  # noqa: F401
     from torch.distributed.rendezvous import rendezvous
 
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
@@ -178,12 +184,10 @@ def join(place: RankPlace) -> RankGroup:
         store.set_timeout(waiting)
         own = distributed.distributed_c10d.PrefixStore(f"cuello/{next(NUMBERS)}", store)
         distributed.init_process_group(backend, store=own, rank=place.rank, world_size=place.ranks, timeout=WAIT)
-        group = RankGroup(place, own)
-        group.hosts = group.told(platform.node())
     except (RuntimeError, ValueError, OSError) as error:
         raise CuelloError(
             f"rank {place.rank} of {place.ranks}, started by {place.started_by}, did not meet the others at "
             f"{place.meeting} ({first_line(error)}). Start all ranks within {JOIN_SECONDS} s of one another; where "
             "machines have several networks, GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME name the one to use."
         ) from None
-    return group
+    return RankGroup(place, own)
