@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from cuello.core.errors import CuelloError
+from cuello.core.files import write_text
 from cuello.core.pool import Pool, TaskDone, started
 
 Work = Callable[[int], object]
@@ -185,12 +186,48 @@ def test_a_stop_is_not_lost_in_a_deletion_and_lets_clean_up(
     assert capfd.readouterr().err == ""
 
 
+class Writing:
+    """Writes a file, and takes its time to say so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self) -> Work:
+        def work(number: int) -> str:
+            write_text(self.folder / "result", "whole")
+            time.sleep(1)
+            return "written"
+
+        return work
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_stop_hears_of_every_file_that_has_its_name(
+    tmp_path: Path, wait_until: Callable[[Callable[[], object]], None]
+) -> None:
+    pool: Pool[int, object] = Pool(Writing(tmp_path), [1], 1)
+    pool.members.append(started(Writing(tmp_path)))
+    pool.hear(pool.members[0], [])
+    pool.members[0].place = 0
+    pool.members[0].connection.send(1)
+    wait_until((tmp_path / "result").exists)
+    assert pool.stop() == [(0, "written", False)]
+
+
+def test_a_stop_returns_the_result_that_the_caller_was_at() -> None:
+    pool = Pool(Squares(), [3, 4], 1)
+    results = pool.results()
+    assert next(results) == (0, 9, False)
+    assert (0, 9, False) in pool.stop()
+
+
 def test_an_error_of_a_task_is_raised() -> None:
     with pytest.raises(CuelloError, match="a process of its own failed: integer division"):
         results(Failing(), [0, 0])
 
 
 SCRIPT = """
+from cuello.core.files import write_text
 from cuello.core.pool import Pool
 from tests_begin import Negative
 

@@ -7,10 +7,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from cuello.core.signals import ENDING_SIGNALS, raised_by_signals
+from cuello.core.files import write_text
+from cuello.core.signals import ENDING_SIGNALS, raised_by_signals, undisturbed, undisturbed_once_named
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -146,3 +148,41 @@ def test_other_errors_that_python_only_prints_go_where_they_went(monkeypatch: py
     with raised_by_signals(SystemExit):
         Failing()
     assert told == ["a fault of somebody's"]
+
+
+def test_a_signal_waits_for_the_end_of_a_block() -> None:
+    done = []
+
+    def work() -> None:
+        with undisturbed():
+            in_the_open(signal.SIGINT)
+            in_the_open(signal.SIGTERM)
+            done.append("noted")
+        done.append("too late")
+
+    with raised_by_signals(SystemExit) as came, pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["noted"]
+    assert came == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_signal_waits_from_the_moment_on_when_a_file_has_its_name(tmp_path: Path) -> None:
+    done = []
+
+    def work(early: bool) -> None:
+        with undisturbed_once_named():
+            if early:
+                last(in_the_open, signal.SIGINT)
+            write_text(tmp_path / "result", "whole")
+            in_the_open(signal.SIGINT)
+            done.append("told")
+        done.append("too late")
+
+    for early in (True, False):
+        with pytest.raises(KeyboardInterrupt):
+            work(early)
+    assert done == ["told"]
+    write_text(tmp_path / "other", "outside of any block")
+    with pytest.raises(KeyboardInterrupt):
+        last(in_the_open, signal.SIGINT)

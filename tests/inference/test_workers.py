@@ -264,3 +264,25 @@ def test_a_stop_counts_what_was_on_its_way(
     monkeypatch.setattr(files, "Pool", StoppedPool)
     with pytest.raises(Interrupted, match="stopped: 2 written, each whole, and 2 left to do"):
         apply(saved, make_images(tmp_path / "in", 4), tmp_path / "out", workers=2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_stop_right_after_a_result_has_its_name_counts_it(
+    saved: Model, tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, source, out = files.write_picture, make_images(tmp_path / "in", 4), tmp_path / "out"
+
+    def write_and_stop(path: Path, *about: Any) -> None:
+        write(path, *about)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "write_picture", write_and_stop)
+            with pytest.raises(Interrupted, match="stopped: 1 written, each whole, and 3"):
+                apply(saved, source, out, workers=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    again = apply(saved, source, out, skip_existing=True, workers=1)
+    assert (len(again.skipped), len(again.written)) == (1, 3)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cuello.core.errors import CuelloError, Fault
 from cuello.core.owner import Owner, this_process
+from cuello.core.signals import named
 from cuello.core.text import as_utf8, portable
 
 TEMPORARY = re.compile(
@@ -52,6 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
+        named()
         if NEW.get() == path:
             put_new(temporary, path)
         else:

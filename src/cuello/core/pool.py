@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from cuello.core.errors import AT_COMMAND_LINE, CuelloError, first_line
 from cuello.core.parent import GRACE_SECONDS, end_after
-from cuello.core.signals import raised_by_signals
+from cuello.core.signals import raised_by_signals, undisturbed, undisturbed_once_named
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -49,6 +49,7 @@ class Pool(Generic[Task, Result]):
     tasks: Sequence[Task]
     workers: int
     members: list[Worker] = field(default_factory=list)
+    told: deque[TaskDone[Result]] = field(default_factory=deque)
     thinned: bool = False
 
     def results(self) -> Iterator[TaskDone[Result]]:
@@ -80,17 +81,25 @@ class Pool(Generic[Task, Result]):
                         member.connection.send(self.tasks[member.place])
             ready = wait([member.connection for member in self.members])
             for member in [one for one in self.members if one.connection in ready]:
-                try:
-                    said, what = member.connection.recv()
-                except (EOFError, OSError):
-                    self.bury(member, lost)
-                    continue
-                if said == "failed":
-                    raise what
-                if said == "done" and member.place is not None:
-                    place, member.place = member.place, None
-                    yield TaskDone(place, what)
-                member.begun = True
+                with undisturbed():
+                    self.hear(member, lost)
+                while self.told:
+                    yield self.told[0]
+                    self.told.popleft()
+
+    def hear(self, member: Worker, lost: list[int]) -> None:
+        """Take what a process says; a result is then in ``told`` until the caller has it and comes back."""
+        try:
+            said, what = member.connection.recv()
+        except (EOFError, OSError):
+            self.bury(member, lost)
+            return
+        if said == "failed":
+            raise what
+        if said == "done" and member.place is not None:
+            self.told.append(TaskDone(member.place, what))
+            member.place = None
+        member.begun = True
 
     def bury(self, member: Worker, lost: list[int]) -> None:
         """Take leave of a process that was ended from outside; no other takes its place while there are some."""
@@ -107,8 +116,12 @@ class Pool(Generic[Task, Result]):
             )
 
     def stop(self) -> list[TaskDone[Result]]:
-        """End the processes, which stop what they are at and clean up; return results that were on their way."""
-        found: list[TaskDone[Result]] = []
+        """End the processes, which stop what they are at and clean up; return results that were on their way.
+
+        A result that the caller was at may be among them.
+        """
+        found: list[TaskDone[Result]] = list(self.told)
+        self.told.clear()
         for member in self.members:
             member.process.terminate()
         for member in self.members:
@@ -179,7 +192,8 @@ def serve(connection: "Connection[Any, Any]", at_command_line: bool) -> None:
         with raised_by_signals(lambda number: SystemExit(128 + number)):
             tell(connection, "begun", None)
             while True:
-                tell(connection, "done", do(heard(connection)))
+                with undisturbed_once_named():
+                    tell(connection, "done", do(heard(connection)))
     except Exception as error:
         told = (
             error

@@ -1,10 +1,11 @@
-"""Signals that end a process become an error in it, which is raised again where Python would only print it."""
+"""Signals that end a process: they become an error in it that is not lost, or wait where what is done is to be told."""
 
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
@@ -12,6 +13,8 @@ ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") i
 """What asks a process to end, beside Ctrl-C: a system that shuts down, a terminal that is closed."""
 AGAIN_SECONDS = 0.01
 """When an error that was lost is raised again."""
+HOLD: ContextVar[Callable[[], None] | None] = ContextVar("HOLD", default=None)
+"""Lets signals wait, within ``undisturbed_once_named``."""
 
 
 @contextmanager
@@ -66,3 +69,51 @@ def raised_again(lost: Any) -> bool:
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
     return True
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and signals that end this process wait until the block has ended: a short one, which takes note.
+
+    What has no handler in Python ends the process as before; in another thread than the main one nothing changes.
+    """
+    with ExitStack() as ended:
+        hold(ended)
+        yield
+
+
+@contextmanager
+def undisturbed_once_named() -> Iterator[None]:
+    """Let them wait from the moment on when a file gets its name in the block (``named``): it is to be told of, too."""
+    with ExitStack() as ended:
+        once = [lambda: hold(ended)]
+        before = HOLD.set(lambda: once.pop()() if once else None)
+        try:
+            yield
+        finally:
+            HOLD.reset(before)
+
+
+def named() -> None:
+    """Say that a file gets its name now."""
+    if (wait := HOLD.get()) is not None:
+        wait()
+
+
+def hold(ended: ExitStack) -> None:
+    """Let signals wait until ``ended`` ends; their handlers are called then."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING_SIGNALS)}
+
+    def call() -> None:
+        for number in came:
+            if callable(handler := handlers[number]):
+                handler(number, None)
+
+    ended.callback(call)  # after the handlers are back
+    for number, handler in handlers.items():
+        if callable(handler):
+            ended.callback(signal.signal, number, handler)
+            signal.signal(number, lambda number, frame: came.append(number))

@@ -16,6 +16,7 @@ from cuello.core.errors import CuelloError, Interrupted, first_few, worded
 from cuello.core.files import make_folder, only_new, replacing
 from cuello.core.pool import Pool
 from cuello.core.progress import OnProgress, Progress, hearing, listener
+from cuello.core.signals import undisturbed, undisturbed_once_named
 from cuello.core.spoken import spoken
 from cuello.data.frames import frames_of
 from cuello.data.levels import Levels, RangeChoice
@@ -282,15 +283,16 @@ def go_through(work: FilesToDo, restore: Restore, *, tell: OnProgress) -> Applie
         for position, job in enumerate(jobs):
             tell(Progress("restoring", position, len(jobs), path=job.path))
             try:
-                one = restored_file(
-                    job, restore, keep_originals=work.keep_originals, single=work.found.single, maker=work.maker,
-                    overwrite=work.overwrite,
-                )  # fmt: skip
-                one = delivered(one, work.outbox)
+                with nullcontext() if work.outbox else undisturbed_once_named():
+                    one = restored_file(
+                        job, restore, keep_originals=work.keep_originals, single=work.found.single, maker=work.maker,
+                        overwrite=work.overwrite,
+                    )  # fmt: skip
+                    one = delivered(one, work.outbox)
+                    written_down(one)
+                    applied.add(one)
             except KeyboardInterrupt:
                 raise stopped(work) from None
-            written_down(one)
-            applied.add(one)
     tell(Progress("restoring", len(jobs), len(jobs), path=next(iter(work.found.files))))
     return applied
 
@@ -325,11 +327,17 @@ def go_through_apart(
             tell(Progress("restoring", 0, len(jobs), path=jobs[0].path))
             for place, one, _ in pool.results():
                 path = jobs[place].path
-                found[place] = delivered(one or AppliedFile(path, None, ended(path)), work.outbox)
-                written_down(found[place])
+                sent = delivered(one or AppliedFile(path, None, ended(path)), work.outbox)
+                with undisturbed():
+                    found[place] = sent
+                    written_down(sent)
                 tell(Progress("restoring", len(found), len(jobs), path=path))
         except KeyboardInterrupt:
-            late = {place: one for place, one, _ in pool.stop() if one is not None and work.outbox is None}
+            late = {
+                place: one
+                for place, one, _ in pool.stop()
+                if one is not None and work.outbox is None and place not in found
+            }
             for one in late.values():
                 written_down(one)
             add_in_order(work, found | late)
