@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from PIL import Image
 
 import cuello
 from cuello.cli import main
+from cuello.core.signals import ENDING_SIGNALS
 from cuello.exporting.page.runtime import runtime
 from cuello.inference.model import Model
 from cuello.models.estimators import build_estimator, estimator_of
@@ -110,6 +112,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUELLO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def plain_handlers() -> Iterator[None]:
+    """Begin with the handlers that a process begins with, whatever tests before this one left."""
+    plain = {signal.SIGINT: signal.default_int_handler} | dict.fromkeys(ENDING_SIGNALS, signal.SIG_DFL)
+    before = {number: signal.signal(number, handler) for number, handler in plain.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,7 @@ def test_a_run_is_the_same_in_every_locale(images: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.usefixtures("plain_handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
 def test_a_stop_is_one_also_where_a_library_makes_an_error_of_its_own_of_it(
     command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, number: int
@@ -111,11 +112,7 @@ def test_a_stop_is_one_also_where_a_library_makes_an_error_of_its_own_of_it(
             raise TypeError("no such schema") from stop
 
     monkeypatch.setattr(app, "call", call)
-    before = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    try:
-        answer = command("models")
-    finally:
-        signal.signal(number, before)
+    answer = command("models")
     assert (answer.code, answer.out, answer.error) == (128 + number, "", "cuello: stopped\n")
 
 

@@ -227,7 +227,6 @@ def test_an_error_of_a_task_is_raised() -> None:
 
 
 SCRIPT = """
-from cuello.core.files import write_text
 from cuello.core.pool import Pool
 from tests_begin import Negative
 

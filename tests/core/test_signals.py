@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,12 @@ import pytest
 from cuello.core.files import write_text
 from cuello.core.signals import ENDING_SIGNALS, raised_by_signals, undisturbed, undisturbed_once_named
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="signals of POSIX"),
+    pytest.mark.usefixtures("plain_handlers"),
+]
 
 MINUTE = 6000  # of steps of a hundredth of a second
-
-
-@pytest.fixture(autouse=True)
-def plain_handlers() -> Iterator[None]:
-    """Begin with the handlers that a process begins with, whatever tests before this one left."""
-    plain = {signal.SIGINT: signal.default_int_handler} | dict.fromkeys(ENDING_SIGNALS, signal.SIG_DFL)
-    before = {number: signal.signal(number, handler) for number, handler in plain.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
 def last(happen: Callable[[int], None], number: int) -> None:

@@ -267,6 +267,7 @@ def test_a_stop_counts_what_was_on_its_way(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.usefixtures("plain_handlers")
 def test_a_stop_right_after_a_result_has_its_name_counts_it(
     saved: Model, tmp_path: Path, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,13 +277,9 @@ def test_a_stop_right_after_a_result_has_its_name_counts_it(
         write(path, *about)
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with monkeypatch.context() as patched:
-            patched.setattr(files, "write_picture", write_and_stop)
-            with pytest.raises(Interrupted, match="stopped: 1 written, each whole, and 3"):
-                apply(saved, source, out, workers=1)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_picture", write_and_stop)
+        with pytest.raises(Interrupted, match="stopped: 1 written, each whole, and 3"):
+            apply(saved, source, out, workers=1)
     again = apply(saved, source, out, skip_existing=True, workers=1)
     assert (len(again.skipped), len(again.written)) == (1, 3)

@@ -89,9 +89,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         except Interrupted as stopped:
             print(f"cuello: {stopped}", file=sys.stderr)
             sys.exit(128 + (came or [signal.SIGINT])[0])
-        except KeyboardInterrupt:
-            print("cuello: stopped", file=sys.stderr)
-            sys.exit(128 + (came or [signal.SIGINT])[0])
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(1)
@@ -103,11 +100,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
                 )
             write_nowhere(sys.stdout, sys.stderr)
             sys.exit(2)
-        except Exception:
-            if not came:
+        except (KeyboardInterrupt, Exception) as error:
+            if not (came or isinstance(error, KeyboardInterrupt)):
                 raise
-            print("cuello: stopped", file=sys.stderr)  # a library made an error of its own of it
-            sys.exit(128 + came[0])
+            print("cuello: stopped", file=sys.stderr)  # also where a library made an error of its own of it
+            sys.exit(128 + (came or [signal.SIGINT])[0])
     sys.exit(0)
 
 

@@ -49,7 +49,7 @@ class Pool(Generic[Task, Result]):
     tasks: Sequence[Task]
     workers: int
     members: list[Worker] = field(default_factory=list)
-    told: deque[TaskDone[Result]] = field(default_factory=deque)
+    told: TaskDone[Result] | None = None
     thinned: bool = False
 
     def results(self) -> Iterator[TaskDone[Result]]:
@@ -83,9 +83,9 @@ class Pool(Generic[Task, Result]):
             for member in [one for one in self.members if one.connection in ready]:
                 with undisturbed():
                     self.hear(member, lost)
-                while self.told:
-                    yield self.told[0]
-                    self.told.popleft()
+                if self.told is not None:
+                    yield self.told
+                    self.told = None
 
     def hear(self, member: Worker, lost: list[int]) -> None:
         """Take what a process says; a result is then in ``told`` until the caller has it and comes back."""
@@ -97,8 +97,7 @@ class Pool(Generic[Task, Result]):
         if said == "failed":
             raise what
         if said == "done" and member.place is not None:
-            self.told.append(TaskDone(member.place, what))
-            member.place = None
+            self.told, member.place = TaskDone(member.place, what), None
         member.begun = True
 
     def bury(self, member: Worker, lost: list[int]) -> None:
@@ -120,8 +119,8 @@ class Pool(Generic[Task, Result]):
 
         A result that the caller was at may be among them.
         """
-        found: list[TaskDone[Result]] = list(self.told)
-        self.told.clear()
+        found = [] if self.told is None else [self.told]
+        self.told = None
         for member in self.members:
             member.process.terminate()
         for member in self.members:

@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from types import FrameType
@@ -13,8 +13,17 @@ ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") i
 """What asks a process to end, beside Ctrl-C: a system that shuts down, a terminal that is closed."""
 AGAIN_SECONDS = 0.01
 """When an error that was lost is raised again."""
-HOLD: ContextVar[Callable[[], None] | None] = ContextVar("HOLD", default=None)
-"""Lets signals wait, within ``undisturbed_once_named``."""
+ONCE_NAMED: ContextVar[ExitStack | None] = ContextVar("ONCE_NAMED", default=None)
+"""Until when signals are to wait, within ``undisturbed_once_named``, as long as no file has got its name."""
+
+
+@contextmanager
+def handled(numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a handler take these signals for the time of the block; all come back, whatever comes meanwhile."""
+    with ExitStack() as ended:
+        for number in numbers:
+            ended.callback(signal.signal, number, signal.signal(number, handler))
+        yield
 
 
 @contextmanager
@@ -45,14 +54,13 @@ def raised_by_signals(error: Callable[[int], BaseException]) -> Iterator[list[in
         return
     plain = (signal.SIG_DFL, signal.default_int_handler)
     wanted = [number for number in (signal.SIGINT, *ENDING_SIGNALS) if signal.getsignal(number) in plain]
-    before, hook = {number: signal.signal(number, take) for number in wanted}, sys.unraisablehook
-    sys.unraisablehook = lambda told: hook(told) if not raised_again(told.exc_value) else None
-    try:
-        yield came
-    finally:
-        sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with handled(wanted, take):
+        hook = sys.unraisablehook
+        sys.unraisablehook = lambda told: hook(told) if not raised_again(told.exc_value) else None
+        try:
+            yield came
+        finally:
+            sys.unraisablehook = hook
 
 
 def raised_again(lost: Any) -> bool:
@@ -86,18 +94,18 @@ def undisturbed() -> Iterator[None]:
 def undisturbed_once_named() -> Iterator[None]:
     """Let them wait from the moment on when a file gets its name in the block (``named``): it is to be told of, too."""
     with ExitStack() as ended:
-        once = [lambda: hold(ended)]
-        before = HOLD.set(lambda: once.pop()() if once else None)
+        before = ONCE_NAMED.set(ended)
         try:
             yield
         finally:
-            HOLD.reset(before)
+            ONCE_NAMED.reset(before)
 
 
 def named() -> None:
     """Say that a file gets its name now."""
-    if (wait := HOLD.get()) is not None:
-        wait()
+    if (ended := ONCE_NAMED.get()) is not None:
+        ONCE_NAMED.set(None)
+        hold(ended)
 
 
 def hold(ended: ExitStack) -> None:
@@ -106,14 +114,11 @@ def hold(ended: ExitStack) -> None:
         return
     came: list[int] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING_SIGNALS)}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
 
     def call() -> None:
         for number in came:
-            if callable(handler := handlers[number]):
-                handler(number, None)
+            ours[number](number, None)
 
     ended.callback(call)  # after the handlers are back
-    for number, handler in handlers.items():
-        if callable(handler):
-            ended.callback(signal.signal, number, handler)
-            signal.signal(number, lambda number, frame: came.append(number))
+    ended.enter_context(handled(ours, lambda number, frame: came.append(number)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cuello.core.signals import ENDING_SIGNALS
+from cuello.core.signals import ENDING_SIGNALS, handled
 from cuello.training.ranks.together import Ranks
 
 
@@ -23,9 +23,5 @@ def stopping_together(group: Ranks | None) -> Iterator[None]:
         group.stop.set()
 
     wanted = [one for one in (signal.SIGINT, *ENDING_SIGNALS) if signal.getsignal(one) != signal.SIG_IGN]
-    before = {one: signal.signal(one, stop) for one in wanted}
-    try:
+    with handled(wanted, stop):
         yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
